@@ -1,0 +1,116 @@
+"""The facts that the hub's side of VMLab passes around: frozen, typed, without behaviour.
+
+Words are those of docs/words.md; units are in the names (`_mib`, `_s`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SERVER_PORT = 8888
+"""Port of the single-user server inside every machine."""
+
+SSH_PORT = 22
+"""Port of sshd inside every machine."""
+
+
+class MachineState(StrEnum):
+    """What a provider says of a machine."""
+
+    ABSENT = "absent"  # the provider knows nothing of it
+    STOPPED = "stopped"  # its disk exists, nothing runs
+    STARTING = "starting"  # it runs, its seed is not applied yet
+    RUNNING = "running"  # it runs and was seeded
+
+
+class Phase(StrEnum):
+    """The phases of a start, in order. The host's come first, then the agent's."""
+
+    QUEUE = "queue"  # waiting for a start slot
+    IMAGE = "image"  # image found and verified
+    DISK = "disk"  # root overlay made or found
+    VOLUME = "volume"  # the trainee's volume made or found
+    POWER = "power"  # the machine's process runs
+    BOOT = "boot"  # the agent answered
+    IDENTITY = "identity"  # randomness, clock, machine-id, host name
+    KEYS = "keys"  # SSH host keys, authorized keys
+    NETWORK = "network"
+    MOUNTS = "mounts"
+    EXERCISES = "exercises"
+    SERVER = "server"  # the single-user server was launched
+    READY = "ready"  # it answers under its prefix
+
+
+PHASES: tuple[Phase, ...] = tuple(Phase)
+
+
+@dataclass(frozen=True)
+class PhaseEvent:
+    """A phase has begun (or, for READY, was reached). `detail` is for operators only."""
+
+    phase: Phase
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """A persistent disk. Its size is its quota."""
+
+    name: str
+    size_mib: int
+    mount: str = "/home/trainee"
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """One machine as a lab wants it."""
+
+    name: str
+    owner: str  # hub user name: text from outside, never a path or an argument
+    image: str  # name in the image store, e.g. "desk"
+    memory_mib: int
+    cpus: int
+    internet: bool
+    volume: VolumeSpec | None
+    host_name: str = "desk"
+
+
+@dataclass(frozen=True)
+class MachineStatus:
+    """One machine as its provider sees it."""
+
+    name: str
+    state: MachineState
+    owner: str = ""
+    image_version: str = ""
+    url: str = ""  # where the hub's proxy reaches the server; empty unless STARTING or RUNNING
+    since: float = 0.0  # seconds since the epoch: when it was powered on
+    problem: str = ""  # why it stopped, when it did not stop by request
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a provider can do, as data."""
+
+    name: str
+    persistent_root: bool = True  # the root file system survives stop and start
+    console: bool = True
+    ssh: bool = True
+    internet_switch: bool = True
+    accelerator: str = ""  # "kvm", "tcg" or empty
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a trainee must be told, in both languages."""
+
+    en: str
+    fr: str
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """What a start found out that the trainee should know."""
+
+    notices: tuple[Notice, ...] = field(default=())

@@ -1,0 +1,58 @@
+"""Where VMLab keeps things on the host (docs/protocols.md, section 5)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The two roots; everything else hangs below them."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def machines(self) -> Path:
+        """One folder a machine."""
+        return self.state / "machines"
+
+    @property
+    def volumes(self) -> Path:
+        """One file a volume."""
+        return self.state / "volumes"
+
+    @property
+    def images(self) -> Path:
+        """The image store."""
+        return self.cache / "images"
+
+    @property
+    def courses(self) -> Path:
+        """Archives of published courses."""
+        return self.state / "courses"
+
+    @property
+    def accounts(self) -> Path:
+        """Passwords; mode 0600."""
+        return self.state / "accounts.toml"
+
+    @property
+    def database(self) -> Path:
+        """VMLab's own database (SQLite)."""
+        return self.state / "vmlab.sqlite"
+
+
+def default_paths() -> Paths:
+    """Return the folders for this user, as overridden by VMLAB_STATE and VMLAB_CACHE."""
+    if os.geteuid() == 0:
+        state, cache = Path("/var/lib/vmlab"), Path("/var/cache/vmlab")
+    else:
+        state = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "vmlab"
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vmlab"
+    return Paths(
+        state=Path(os.environ.get("VMLAB_STATE") or state).absolute(),
+        cache=Path(os.environ.get("VMLAB_CACHE") or cache).absolute(),
+    )

@@ -1,0 +1,88 @@
+"""The contract that every provider of machines keeps.
+
+Contract words (must, never, no-op if) stand here only; one suite, tests/contract/, runs over
+every provider, the fake included, with a fault at every stage.
+
+- A machine's name is its identity: it follows from user and server (`vmlab.names`), so that a hub
+  that lost its memory finds everything again with `status`.
+- Nothing blocks the event loop. Every wait has a deadline.
+- Each side effect is recorded by the provider before the next one begins; whatever point a
+  `start` was cut at, `stop` leaves nothing running and `start` can be called again.
+- Only `VMLab` errors leave a provider: foreign exceptions are wrapped at this boundary, with what
+  failed, on which machine and what to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Protocol
+
+from vmlab.model import Features, MachineSpec, MachineStatus, PhaseEvent
+from vmlab.seed import Seed
+
+
+class Provider(Protocol):
+    """The engine that runs machines."""
+
+    @property
+    def features(self) -> Features:
+        """What this provider can do; never changes while the process lives."""
+        ...
+
+    async def validate(self, spec: MachineSpec) -> None:
+        """Check that a machine of this kind can be started now; has no side effect.
+
+        Raises:
+            HostError: the host has no room or lacks a program; `public` names the reason.
+            ImageError: the image is missing or damaged.
+        """
+        ...
+
+    def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
+        """Make, power on and seed the machine; yield each phase as it begins.
+
+        Returns after SERVER was reached; the caller waits for the server itself. Must resume when
+        the machine half exists: a disk, a volume or a running unseeded machine is taken over, a
+        running seeded machine is seeded anew. Closing the generator or cancelling the caller must
+        take less than half a second and must leave cleaning up to `stop`.
+
+        Raises:
+            HostError, ImageError: as `validate`.
+            MachineConflictError: the volume is attached elsewhere.
+            MachineTimeoutError: a phase missed its deadline; names the phase.
+            GuestError: the agent refused the seed; carries its message.
+        """
+        ...
+
+    async def stop(self, name: str, *, now: bool = False) -> None:
+        """Power the machine off and return when nothing of it runs any more.
+
+        Asks the guest first unless `now`. No-op if nothing runs. Never deletes disk or volume.
+
+        Raises:
+            ProviderError: it could not be stopped; names what is left.
+        """
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Stop the machine and remove its root disk and records; never its volume.
+
+        No-op if it is absent.
+        """
+        ...
+
+    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
+        """Tell the state of these machines, or of all; must work with no memory of `start`.
+
+        An unknown name is answered with ABSENT, never with an error.
+        """
+        ...
+
+    async def console(self, name: str, *, max_bytes: int = 65536) -> str:
+        """Return the end of the machine's serial console, with control characters made visible.
+
+        Raises:
+            MachineNotFoundError: no such machine.
+            UnsupportedError: `features.console` is False.
+        """
+        ...
