@@ -5,7 +5,7 @@ Words are those of docs/words.md; units are in the names (`_mib`, `_s`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 SERVER_PORT = 8888
@@ -46,11 +46,24 @@ PHASES: tuple[Phase, ...] = tuple(Phase)
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something a trainee must be told, in both languages."""
+
+    en: str
+    fr: str
+
+
+@dataclass(frozen=True)
 class PhaseEvent:
-    """A phase has begun (or, for READY, was reached). `detail` is for operators only."""
+    """A phase has begun (or, for READY, was reached).
+
+    `detail` is for operators; `notice` is something that the start found out and the trainee
+    should know, for instance that a new image version replaced the system.
+    """
 
     phase: Phase
     detail: str = ""
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True)
@@ -99,18 +112,3 @@ class Features:
     ssh: bool = True
     internet_switch: bool = True
     accelerator: str = ""  # "kvm", "tcg" or empty
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something a trainee must be told, in both languages."""
-
-    en: str
-    fr: str
-
-
-@dataclass(frozen=True)
-class StartReport:
-    """What a start found out that the trainee should know."""
-
-    notices: tuple[Notice, ...] = field(default=())

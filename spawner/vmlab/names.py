@@ -1,0 +1,53 @@
+"""Names of machines and volumes, from user and server name. Pure.
+
+Guarantees, for any two strings of any length:
+
+- the result matches `[a-z][a-z0-9-]*[a-z0-9]` and has at most 40 characters: it is a valid DNS
+  label, file name, systemd unit part and QEMU name, and never looks like a path or an option;
+- the same user and server always give the same name;
+- different users or servers give different names: a hash of both (48 bits of SHA-256, with a
+  separator that neither can contain unescaped) is always part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_SLUG_LENGTH = 20
+_HASH_LENGTH = 12
+
+
+def machine_name(user: str, server: str = "") -> str:
+    """Return the name of a trainee's own machine.
+
+    Example:
+        >>> machine_name("Ada Lovelace")
+        'desk-ada-lovelace-a1f74eda4429'
+    """
+    return f"desk-{_slug(user)}-{_digest(user, server)}"
+
+
+def volume_name(user: str, server: str = "") -> str:
+    """Return the name of the volume that belongs to this user's server."""
+    return f"home-{_slug(user)}-{_digest(user, server)}"
+
+
+def host_name(user: str) -> str:
+    """Return a short readable host name; unlike the others not unique."""
+    return f"desk-{_slug(user)}"
+
+
+def _slug(text: str) -> str:
+    """Return the readable part: lower-case ASCII letters and digits, single dashes."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-")
+    return slug or "x"
+
+
+def _digest(user: str, server: str) -> str:
+    # The length in front keeps ("ab", "c") and ("a", "bc") apart whatever they contain.
+    raw_user = user.encode("utf-8", "surrogatepass")
+    raw = b"%d:%s%s" % (len(raw_user), raw_user, server.encode("utf-8", "surrogatepass"))
+    return hashlib.sha256(raw).hexdigest()[:_HASH_LENGTH]

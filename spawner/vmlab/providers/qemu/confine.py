@@ -1,0 +1,165 @@
+"""What a machine may take from the host, and the user that its QEMU runs as.
+
+A trainee is root in the machine; whoever breaks out of QEMU lands in an unprivileged user without
+a shell, in a network namespace without a network (shim.py), under these limits.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from vmlab.errors import HostError
+
+QEMU_USER = "vmlab-qemu"
+
+_OVERHEAD_MIB = 320
+"""QEMU itself, translated code, the shim and page tables, on top of the guest's memory."""
+
+_IO_CPUS = 0.5
+"""QEMU's own threads beside the virtual processors."""
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard limits of one machine, QEMU included."""
+
+    memory_mib: int
+    cpus: float
+    tasks: int = 256
+
+
+def machine_limits(memory_mib: int, cpus: int) -> Limits:
+    """Return the limits for a guest of this size."""
+    return Limits(memory_mib=memory_mib + _OVERHEAD_MIB, cpus=cpus + _IO_CPUS)
+
+
+class Confinement(StrEnum):
+    """How the limits are enforced on this host, best first."""
+
+    SYSTEMD = "systemd"  # a transient scope a machine
+    CGROUP2 = "cgroup2"
+    CGROUP1 = "cgroup1"
+    RLIMITS = "rlimits"  # memory as address space of the process; CPU share not limited
+
+
+def detect_confinement(
+    cgroups: Path = _CGROUPS, systemd: Path = Path("/run/systemd/system")
+) -> Confinement:
+    """Return the best way to enforce limits that this process may use."""
+    if systemd.is_dir() and os.geteuid() == 0:
+        return Confinement.SYSTEMD
+    if (cgroups / "cgroup.controllers").is_file():
+        controllers = (cgroups / "cgroup.subtree_control").read_text().split()
+        if {"cpu", "memory"} <= set(controllers) and os.access(cgroups, os.W_OK):
+            return Confinement.CGROUP2
+    elif all(os.access(cgroups / kind, os.W_OK) for kind in ("cpu", "memory")):
+        return Confinement.CGROUP1
+    return Confinement.RLIMITS
+
+
+def make_scope_words(name: str, limits: Limits) -> list[str]:
+    """Return the words before a command that put it into a systemd scope of its own."""
+    # fmt: off
+    return [
+        "systemd-run", "--quiet", "--scope", "--collect", "--slice=vmlab.slice",
+        f"--unit=vmlab-{name}",
+        "-p", f"MemoryMax={limits.memory_mib}M", "-p", "MemorySwapMax=0",
+        "-p", f"CPUQuota={limits.cpus * 100:.0f}%",
+        "-p", f"TasksMax={limits.tasks}",
+    ]
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class CgroupPlan:
+    """Cgroups to make: files to write, in order, and the folders that the shim enters."""
+
+    folders: tuple[Path, ...]
+    settings: tuple[tuple[Path, str], ...]
+
+
+def plan_cgroups(kind: Confinement, name: str, limits: Limits, root: Path = _CGROUPS) -> CgroupPlan:
+    """Return which cgroups enforce these limits; empty for the kinds that need none."""
+    period_us = 100_000
+    quota_us = int(limits.cpus * period_us)
+    if kind is Confinement.CGROUP2:
+        folder = root / f"vmlab-{name}"
+        settings = (
+            (folder / "memory.max", f"{limits.memory_mib * 2**20}"),
+            (folder / "cpu.max", f"{quota_us} {period_us}"),
+        )
+        return CgroupPlan((folder,), settings)
+    if kind is Confinement.CGROUP1:
+        memory, cpu = (root / part / f"vmlab-{name}" for part in ("memory", "cpu"))
+        settings = (
+            (memory / "memory.limit_in_bytes", f"{limits.memory_mib * 2**20}"),
+            (cpu / "cpu.cfs_period_us", f"{period_us}"),
+            (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
+        )
+        return CgroupPlan((memory, cpu), settings)
+    return CgroupPlan((), ())
+
+
+def make_cgroups(plan: CgroupPlan) -> None:
+    """Make the cgroups; no-op where they are.
+
+    Raises:
+        HostError: the kernel refused.
+    """
+    try:
+        for folder in plan.folders:
+            folder.mkdir(exist_ok=True)
+        for file, value in plan.settings:
+            file.write_text(value)
+    except OSError as error:
+        raise HostError(
+            f"the machine's limits could not be set: {error}",
+            hint="vmlab doctor tells how limits are enforced here",
+        ) from error
+
+
+def remove_cgroups(plan: CgroupPlan) -> None:
+    """Remove the machine's cgroups; no-op where they are gone."""
+    for folder in plan.folders:
+        if folder.is_dir():
+            folder.rmdir()
+
+
+@dataclass(frozen=True)
+class QemuUser:
+    """The user that QEMU runs as: one of its own when the hub is root, else the hub's."""
+
+    uid: int
+    gid: int
+    drop: bool  # whether the shim must change to it
+
+    def give(self, path: Path) -> None:
+        """Make the file this user's and nobody else's."""
+        path.chmod(0o600)
+        if self.drop:
+            os.chown(path, self.uid, self.gid)
+
+
+def find_qemu_user() -> QemuUser:
+    """Return the user for QEMU.
+
+    Raises:
+        HostError: the hub is root and the user does not exist.
+    """
+    if os.geteuid() != 0:
+        return QemuUser(os.geteuid(), os.getegid(), drop=False)
+    try:
+        entry = pwd.getpwnam(QEMU_USER)
+    except KeyError as error:
+        raise HostError(
+            f"the user {QEMU_USER}, under which machines run, does not exist",
+            hint="vmlab up makes it; by hand: useradd --system --user-group --no-create-home "
+            f"--shell /usr/sbin/nologin {QEMU_USER}",
+        ) from error
+    return QemuUser(entry.pw_uid, entry.pw_gid, drop=True)

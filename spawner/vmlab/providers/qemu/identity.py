@@ -1,0 +1,58 @@
+"""What stays with a machine over all its starts: machine-id and SSH keys, made once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vmlab.errors import ProviderError
+from vmlab.files import write_atomic
+from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.seed import Identity
+
+
+def ensure_identity(folder: MachineFolder) -> Identity:
+    """Return the machine's identity, making it at first; files have mode 0600.
+
+    Raises:
+        ProviderError: the stored identity is damaged.
+    """
+    try:
+        return Identity(**json.loads(folder.identity.read_text()))
+    except FileNotFoundError:
+        pass
+    except (ValueError, TypeError) as error:
+        raise ProviderError(
+            folder.path.name,
+            f"its identity {folder.identity} cannot be read: {error}",
+            hint="delete the file: the machine gets new SSH keys at its next start",
+        ) from error
+    host_private, host_public = _make_key_pair(folder.path.name)
+    access_private, access_public = _make_key_pair(f"operator@{folder.path.name}")
+    identity = Identity(
+        machine_id=secrets.token_hex(16),
+        ssh_host_key=host_private,
+        ssh_host_public_key=host_public,
+        access_public_key=access_public,
+    )
+    # The key file first: an identity on disk means that both are there.
+    write_atomic(folder.access_key, access_private.encode())
+    write_atomic(folder.identity, json.dumps(vars(identity)).encode())
+    return identity
+
+
+def _make_key_pair(comment: str) -> tuple[str, str]:
+    """Return a fresh ed25519 key as OpenSSH private text and public line."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    ).decode()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return private, f"{public.decode()} {comment}"

@@ -1,0 +1,98 @@
+"""Which file lies where in a machine's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmlab.errors import HostError
+
+# A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock".
+_MAX_FOLDER_BYTES = 107 - len("/server.sock")
+
+
+@dataclass(frozen=True)
+class MachineFolder:
+    """Paths of one machine. The folder is readable by the hub and by QEMU's user only."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """Checkpoint: what was done so far."""
+        return self.path / "machine.json"
+
+    @property
+    def identity(self) -> Path:
+        """Machine-id and SSH keys; the hub's alone."""
+        return self.path / "identity.json"
+
+    @property
+    def access_key(self) -> Path:
+        """Private key of the operator's way in; the hub's alone."""
+        return self.path / "access_key"
+
+    @property
+    def root_disk(self) -> Path:
+        """The trainee's root file system: an overlay over the image."""
+        return self.path / "root.qcow2"
+
+    @property
+    def shim_config(self) -> Path:
+        """What the shim is to run."""
+        return self.path / "shim.json"
+
+    @property
+    def shim_lock(self) -> Path:
+        """Locked as long as the shim, and with it QEMU, lives."""
+        return self.path / "shim.lock"
+
+    @property
+    def exit_report(self) -> Path:
+        """How QEMU ended."""
+        return self.path / "exit.json"
+
+    @property
+    def console(self) -> Path:
+        """End of the serial console."""
+        return self.path / "console.log"
+
+    @property
+    def qmp(self) -> Path:
+        """QEMU's control socket."""
+        return self.path / "qmp.sock"
+
+    @property
+    def agent(self) -> Path:
+        """The host's end of the virtio-serial port."""
+        return self.path / "agent.sock"
+
+    @property
+    def server(self) -> Path:
+        """Door to the single-user server."""
+        return self.path / "server.sock"
+
+    @property
+    def ssh(self) -> Path:
+        """Door to sshd."""
+        return self.path / "ssh.sock"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """All sockets, for cleaning up."""
+        return (self.qmp, self.agent, self.server, self.ssh)
+
+
+def machine_folder(machines: Path, name: str) -> MachineFolder:
+    """Return the folder of a machine.
+
+    Raises:
+        HostError: the path is too long for the unix sockets in it.
+    """
+    path = machines / name
+    if len(str(path).encode()) > _MAX_FOLDER_BYTES:
+        raise HostError(
+            f"{path} is too long for unix sockets ({_MAX_FOLDER_BYTES} bytes at most)",
+            hint="set VMLAB_STATE to a shorter path",
+        )
+    return MachineFolder(path)

@@ -1,0 +1,72 @@
+"""The checkpoints on disk: what was done for a machine, written before the next step begins."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+from vmlab.errors import ProviderError
+from vmlab.files import write_atomic
+from vmlab.providers.qemu.layout import MachineFolder
+
+RECORD_VERSION = 1
+
+
+class Stage(StrEnum):
+    """How far a machine got. Only `POWERED` and `SEEDED` mean that something may run."""
+
+    CREATED = "created"  # the folder exists
+    DISK = "disk"  # the root overlay exists
+    POWERED = "powered"  # the shim was launched
+    SEEDED = "seeded"  # the agent applied the seed
+    STOPPED = "stopped"  # powered off by request
+
+
+@dataclass(frozen=True)
+class Record:
+    """One machine's checkpoint."""
+
+    name: str
+    owner: str
+    image: str
+    image_version: str = ""
+    stage: Stage = Stage.CREATED
+    powered_at: float = 0.0  # seconds since the epoch
+    version: int = RECORD_VERSION
+
+
+def read_record(folder: MachineFolder) -> Record | None:
+    """Return the checkpoint, or None when there is none.
+
+    Raises:
+        ProviderError: the file is damaged or was written by a newer VMLab.
+    """
+    try:
+        text = folder.record.read_text()
+    except FileNotFoundError:
+        return None
+    name = folder.path.name
+    try:
+        fields = json.loads(text)
+        record = Record(**{**fields, "stage": Stage(fields["stage"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProviderError(
+            name,
+            f"its record {folder.record} cannot be read: {error}",
+            hint="move the file away; disks and volume are found again by their names",
+        ) from error
+    if record.version > RECORD_VERSION:
+        raise ProviderError(
+            name,
+            f"its record has version {record.version}, this VMLab knows {RECORD_VERSION}",
+            hint="run the newer VMLab that wrote it",
+        )
+    return record
+
+
+def write_record(folder: MachineFolder, record: Record, **changes: object) -> Record:
+    """Write the checkpoint with these changes; return it."""
+    changed = replace(record, **changes)  # type: ignore[arg-type]
+    write_atomic(folder.record, json.dumps(asdict(changed), indent=1).encode())
+    return changed
