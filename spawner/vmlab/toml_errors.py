@@ -7,7 +7,7 @@ values mean is left to the caller (`vmlab.lab`, recipes, courses).
     root = file.root()
     machine = root.table("machine")
     cpus = machine.whole("cpus", default=1, minimum=1, maximum=64)
-    file.finish()          # raises one ConfigError that holds all mistakes, if there were any
+    file.finish()  # raises one ConfigError that holds all mistakes, if there were any
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def parse_toml(text: str, name: str) -> TomlFile:
         if found:
             message, line, column = found[1], found[2], f", column {found[3]}"
         else:
-            message, line, column = str(e), str(text.count("\n") + 1), ""
+            message = str(e).removesuffix(" (at end of document)")
+            line, column = str(text.count("\n") + 1), ""
         raise ConfigError(
             f"{name}:{line}{column}: not valid TOML: {message}",
             hint="texts stand between double quotes, sections between [ and ]",
@@ -146,7 +147,7 @@ class TomlFile:
 
     def root(self) -> Table:
         """Return the file's top level."""
-        return self._make_table((), self.data)
+        return self.make_table((), self.data)
 
     def line(self, path: KeyPath) -> int:
         """Return the line of a key, or of the nearest table around it."""
@@ -171,7 +172,8 @@ class TomlFile:
         if self.mistakes:
             raise mistakes_error(self.name, self.mistakes, hint=hint)
 
-    def _make_table(self, path: KeyPath, data: dict[str, Any]) -> Table:
+    def make_table(self, path: KeyPath, data: dict[str, Any]) -> Table:
+        """Return a table whose unknown keys `finish` will report."""
         table = Table(self, path, data)
         self._tables.append(table)
         return table
@@ -215,12 +217,10 @@ class Table:
         allowed: str = "a text",
         max_length: int = 1000,
     ) -> str:
-        """Read a text.
+        """Read a text of at most `max_length` characters.
 
-        Args:
-            pattern: a regular expression that the whole text must match.
-            allowed: the pattern in words, for the message.
-            max_length: characters.
+        `pattern` is a regular expression that the whole text must match, `allowed` the same in
+        words, for the message.
         """
         value = self.raw(key, required=isinstance(default, Required))
         fallback = "" if isinstance(default, Required) else default
@@ -266,7 +266,7 @@ class Table:
             return value
         return fallback
 
-    def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001 - a value, not a switch
+    def flag(self, key: str, default: bool) -> bool:
         """Read true or false."""
         value = self.raw(key)
         if value is None:
@@ -301,7 +301,7 @@ class Table:
         if value is not None and not isinstance(value, dict):
             self.mistake(key, f"{show(value)} is not a section; write [{key}] on a line of its own")
             value = None
-        return self.file._make_table((*self.path, key), value or {})  # noqa: SLF001 - same module
+        return self.file.make_table((*self.path, key), value or {})
 
     def tables(self, key: str) -> tuple[Table, ...]:
         """Read an array of tables."""
@@ -312,7 +312,7 @@ class Table:
             self.mistake(key, f"{show(value)} is not a list of sections; write [[{key}]]")
             return ()
         path = (*self.path, key)
-        return tuple(self.file._make_table((*path, i), v) for i, v in enumerate(value))  # noqa: SLF001
+        return tuple(self.file.make_table((*path, i), v) for i, v in enumerate(value))
 
     def note_unknown_keys(self) -> None:
         """Note each key that nobody asked for."""

@@ -4,8 +4,7 @@ Neither tomllib nor tomlkit tells the line of a key, and a mistake without its l
 message. Because the text is known to be valid, this needs no error handling of its own and stays
 small; a property test compares the keys that it finds with those of tomllib.
 
-    >>> find_lines('[machine]\\ncpus = 2\\n')[("machine", "cpus")]
-    2
+    find_lines(text)[("machine", "cpus")]  →  2
 """
 
 from __future__ import annotations
