@@ -202,6 +202,11 @@ class Table:
         self._known.add(key)
         return key in self._data
 
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that are written, for a table whose keys are free, as known ones."""
+        self._known |= self._data.keys()
+        return tuple(self._data)
+
     def raw(self, key: str, *, required: bool = False) -> Any:
         """Return the value as parsed, or None when the key is not written."""
         if not self.has(key) and required:

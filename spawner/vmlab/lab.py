@@ -1,0 +1,269 @@
+"""lab.toml: what one trainee gets, as frozen facts.
+
+Every mistake in the file is named with file, line, allowed values and the nearest valid name, all
+of them at once. A key that is left out has the default of the class here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
+
+USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
+USER_NAME_RULE: Final = (
+    "1 to 40 small letters, digits, dots, dashes and underscores, a letter first"
+)
+MAX_TRAINEES: Final = 999
+HINT: Final = "the sections of lab.toml are explained in docs/trainer.md"
+
+_NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
+_NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
+_MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
+
+
+class Language(StrEnum):
+    """What trainees see first; they can switch."""
+
+    EN = "en"
+    FR = "fr"
+
+
+class ProviderName(StrEnum):
+    """The engine that runs machines."""
+
+    QEMU = "qemu"
+    FAKE = "fake"
+
+
+class AcceleratorWish(StrEnum):
+    """How guest code should be run; AUTO asks the host."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+class Role(StrEnum):
+    """What an account is for; the values are the keys of [accounts]."""
+
+    TRAINEE = "trainees"
+    TRAINER = "trainers"
+    FACILITATOR = "facilitators"
+    ADMINISTRATOR = "administrators"
+
+
+@dataclass(frozen=True)
+class MachineChoice:
+    """[machine]: the trainee's desk."""
+
+    image: str = "desk"
+    memory_mib: int = 512
+    cpus: int = 1
+    internet: bool = False
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """[provider]: what runs the machines."""
+
+    name: ProviderName = ProviderName.QEMU
+    accelerator: AcceleratorWish = AcceleratorWish.AUTO
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """[hub]: where browsers find the hub."""
+
+    address: str = "127.0.0.1"
+    port: int = 8000
+
+    @property
+    def url(self) -> str:
+        """The hub's address for a browser on this host."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
+        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
+
+def make_trainee_names(count: int) -> tuple[str, ...]:
+    """Return trainee01, trainee02, ...; a larger count keeps the names of a smaller one."""
+    return tuple(f"trainee{number:02d}" for number in range(1, count + 1))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """[accounts]: who may log in, and as what."""
+
+    trainees: tuple[str, ...] = make_trainee_names(5)
+    trainers: tuple[str, ...] = ("trainer",)
+    facilitators: tuple[str, ...] = ("facilitator",)
+    administrators: tuple[str, ...] = ("admin",)
+
+    def by_role(self) -> dict[Role, tuple[str, ...]]:
+        """Return the names of each role."""
+        return {role: getattr(self, role.value) for role in Role}
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names."""
+        return tuple(name for names in self.by_role().values() for name in names)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What one trainee gets, and who takes part."""
+
+    file: Path
+    name: str = "lab"
+    language: Language = Language.EN
+    course: Path | None = None  # absolute
+    machine: MachineChoice = field(default_factory=MachineChoice)
+    volume_mib: int = 1024
+    provider: ProviderChoice = field(default_factory=ProviderChoice)
+    hub: HubAddress = field(default_factory=HubAddress)
+    accounts: Accounts = field(default_factory=Accounts)
+
+
+def load_lab(path: Path) -> Lab:
+    """Read a lab.toml; the course and the image's recipe must be there.
+
+    Raises:
+        ConfigError: the file cannot be read or has mistakes; names all of them.
+    """
+    path = path.absolute()
+    file = load_toml(path)
+    recipes = path.parent / "images" / "recipes"
+    images = {recipe.parent.name for recipe in recipes.glob("*/recipe.toml")}
+    lab = _read_lab(file, path, images or None)
+    if lab.course is not None and not (lab.course / "course.toml").is_file():
+        file.mistake(("lab", "course"), f"there is no course.toml in {lab.course}")
+    file.finish(hint=HINT)
+    return lab
+
+
+def parse_lab(text: str, path: Path, *, images: Collection[str] | None = None) -> Lab:
+    """Read the text of a lab.toml without looking at the disk.
+
+    Args:
+        path: what messages call the file; the course is relative to its folder.
+        images: the valid names of images; None: any well-formed name.
+
+    Raises:
+        ConfigError: it has mistakes; names all of them.
+    """
+    file = parse_toml(text, str(path))
+    lab = _read_lab(file, path, images)
+    file.finish(hint=HINT)
+    return lab
+
+
+def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:
+    root = file.root()
+    lab = root.table("lab")
+    course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
+    volume = root.table("volume")
+    return Lab(
+        file=path,
+        name=lab.text("name", "lab", pattern=_NAME_PATTERN, allowed=_NAME_RULE),
+        language=lab.choice("language", Language, Language.EN),
+        course=path.parent / course if course else None,
+        machine=_read_machine(root.table("machine"), images),
+        volume_mib=_read_size(volume, "size", default="1G", minimum="64M", maximum="4096G"),
+        provider=_read_provider(root.table("provider")),
+        hub=_read_hub(root.table("hub")),
+        accounts=_read_accounts(root.table("accounts")),
+    )
+
+
+def _read_machine(table: Table, images: Collection[str] | None) -> MachineChoice:
+    image = table.text("image", "desk", pattern=_NAME_PATTERN, allowed=_NAME_RULE)
+    if images is not None and image not in images:
+        table.mistake("image", f"no recipe for image {show(image)}{did_you_mean(image, images)}")
+    return MachineChoice(
+        image=image,
+        memory_mib=_read_size(table, "memory", default="512M", minimum="256M", maximum="256G"),
+        cpus=table.whole("cpus", 1, minimum=1, maximum=64),
+        internet=table.flag("internet", default=False),
+    )
+
+
+def _read_provider(table: Table) -> ProviderChoice:
+    return ProviderChoice(
+        name=table.choice("name", ProviderName, ProviderName.QEMU),
+        accelerator=table.choice("accelerator", AcceleratorWish, AcceleratorWish.AUTO),
+    )
+
+
+def _read_hub(table: Table) -> HubAddress:
+    default = HubAddress()
+    address = table.text("address", default.address)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        table.mistake(
+            "address",
+            f"{show(address)} is not an IP address; allowed: 127.0.0.1 (this host only), 0.0.0.0 "
+            "(everybody who reaches this host), or one address of this host",
+        )
+        address = default.address
+    return HubAddress(address, table.whole("port", default.port, minimum=1, maximum=65535))
+
+
+def _read_size(table: Table, key: str, *, default: str, minimum: str, maximum: str) -> int:
+    """Read a size such as "512M" or "2G"; return it in MiB."""
+    allowed = f'a whole number with M or G between quotes, from "{minimum}" to "{maximum}"'
+    written = table.text(key, default, pattern=r"[0-9]{1,6}[MG]", allowed=allowed)
+    size_mib = _size_mib(written)
+    if not _size_mib(minimum) <= size_mib <= _size_mib(maximum):
+        table.mistake(key, f"{show(written)} is out of range; allowed: {allowed}")
+    return size_mib
+
+
+def _size_mib(text: str) -> int:
+    return int(text[:-1]) * _MIB_PER_UNIT[text[-1]]
+
+
+def _read_accounts(table: Table) -> Accounts:
+    default = Accounts()
+    names = {Role.TRAINEE: _read_trainees(table, default.trainees)} | {
+        role: table.texts(
+            role, getattr(default, role), pattern=USER_NAME_PATTERN, allowed=USER_NAME_RULE
+        )
+        for role in (Role.TRAINER, Role.FACILITATOR, Role.ADMINISTRATOR)
+    }
+    seen: dict[str, Role] = {}
+    for role, role_names in names.items():
+        for name in role_names:
+            if name in seen:
+                where = "twice" if seen[name] is role else f"in {seen[name]} too"
+                table.mistake(role, f"{show(name)} is {where}; a name may stand in one list only")
+            seen[name] = role
+    return Accounts(**{role.value: role_names for role, role_names in names.items()})
+
+
+def _read_trainees(table: Table, default: tuple[str, ...]) -> tuple[str, ...]:
+    key = Role.TRAINEE.value
+    value = table.raw(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return make_trainee_names(table.whole(key, minimum=1, maximum=MAX_TRAINEES))
+    if isinstance(value, list) and len(value) > MAX_TRAINEES:
+        table.mistake(key, f"{len(value)} names; allowed: at most {MAX_TRAINEES}")
+        return default
+    if value is not None and not isinstance(value, list):
+        table.mistake(
+            key,
+            f"{show(value)} is not allowed; allowed: a number from 1 to {MAX_TRAINEES}, "
+            "or a list of names between [ and ]",
+        )
+        return default
+    return table.texts(key, default, pattern=USER_NAME_PATTERN, allowed=USER_NAME_RULE)
+
+
+def is_user_name(name: str) -> bool:
+    """Tell whether an account may have this name."""
+    return re.fullmatch(USER_NAME_PATTERN, name) is not None
