@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tornado import web
-from tornado.httputil import HTTPServerRequest, RequestStartLine
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from vmlab.accounts import ensure_passwords, format_passwords
 from vmlab.authenticator import (
@@ -42,7 +42,9 @@ class Clock:
 
 def from_place(address: str = "10.0.0.1") -> web.RequestHandler:
     line = RequestStartLine("POST", "/login", "HTTP/1.1")
-    request = HTTPServerRequest(start_line=line, connection=Connection(address))  # type: ignore[arg-type]
+    headers = HTTPHeaders({"Host": "hub"})
+    connection = Connection(address)
+    request = HTTPServerRequest(start_line=line, headers=headers, connection=connection)  # type: ignore[arg-type]
     return web.RequestHandler(web.Application(), request)
 
 
