@@ -1,8 +1,8 @@
 """Every error that VMLab raises on purpose.
 
     LabError
-    ├── ConfigError              a mistake in lab.toml, a recipe or a course: file, line, allowed values
-    ├── HostError                the host lacks something: a program, a permission, disk, memory, a port
+    ├── ConfigError              a mistake in lab.toml, a recipe or a course
+    ├── HostError                the host lacks a program, a permission, disk, memory or a port
     ├── ImageError               an image is missing, damaged or cannot be built
     ├── CourseError              a course cannot be published or delivered
     └── ProviderError            a machine could not be handled; carries the machine's name

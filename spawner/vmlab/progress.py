@@ -1,0 +1,80 @@
+"""What a starting machine tells the waiting trainee. Pure.
+
+Percent and remaining time come from how long each phase took in earlier starts (median); without
+history the percentage counts phases and no time is promised.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vmlab.model import PHASES, Notice, Phase
+
+_TEXTS = {
+    Phase.QUEUE: Notice("Waiting for a free place", "En attente d'une place libre"),
+    Phase.IMAGE: Notice("Checking the system image", "Vérification de l'image système"),
+    Phase.DISK: Notice("Preparing the system disk", "Préparation du disque système"),
+    Phase.VOLUME: Notice("Attaching your disk", "Raccordement de votre disque"),
+    Phase.POWER: Notice("Switching your machine on", "Mise sous tension de votre machine"),
+    Phase.BOOT: Notice("Your machine is booting", "Votre machine démarre"),
+    Phase.IDENTITY: Notice("Giving your machine its name", "Attribution de son identité"),
+    Phase.KEYS: Notice("Installing keys", "Installation des clés"),
+    Phase.NETWORK: Notice("Connecting the network", "Connexion au réseau"),
+    Phase.MOUNTS: Notice("Opening your home folder", "Ouverture de votre dossier personnel"),
+    Phase.EXERCISES: Notice("Delivering the exercises", "Remise des exercices"),
+    Phase.SERVER: Notice("Starting JupyterLab", "Démarrage de JupyterLab"),
+    Phase.READY: Notice("Your machine is ready", "Votre machine est prête"),
+}
+
+_ALMOST_DONE = 95
+"""Percent that only a ready machine exceeds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How far a start is."""
+
+    percent: int
+    left_s: float | None  # None: no earlier start to learn from
+
+
+def estimate(phase: Phase, medians_s: Mapping[str, float], in_phase_s: float = 0.0) -> Estimate:
+    """Return how far a start is that has been in `phase` for so long."""
+    if phase is Phase.READY:
+        return Estimate(100, 0.0)
+    index = PHASES.index(phase)
+    total_s = sum(medians_s.get(p, 0.0) for p in PHASES)
+    if total_s <= 0:
+        return Estimate(_ALMOST_DONE * index // (len(PHASES) - 1), None)
+    done_s = sum(medians_s.get(p, 0.0) for p in PHASES[:index])
+    done_s += min(in_phase_s, medians_s.get(phase, 0.0))
+    return Estimate(int(_ALMOST_DONE * done_s / total_s), round(total_s - done_s, 1))
+
+
+def make_event(
+    phase: Phase,
+    medians_s: Mapping[str, float],
+    *,
+    elapsed_s: float,
+    language: str,
+    notice: Notice | None = None,
+) -> dict[str, Any]:
+    """Return one progress event as the hub sends it to browsers (docs/protocols.md, 6)."""
+    text = notice or _TEXTS[phase]
+    guess = estimate(phase, medians_s)
+    return {
+        "progress": guess.percent,
+        "message": text.fr if language == "fr" else text.en,
+        "html_message": make_bilingual_html(text),
+        "phase": phase.value,
+        "eta_s": guess.left_s,
+        "elapsed_s": round(elapsed_s, 1),
+    }
+
+
+def make_bilingual_html(text: Notice) -> str:
+    """Return both languages, each marked with its own; the page shows one."""
+    return f'<span lang="en">{html.escape(text.en)}</span><span lang="fr">{html.escape(text.fr)}</span>'

@@ -1,0 +1,205 @@
+"""A provider without machines, for tests and for simulating classes of any size.
+
+It keeps the whole contract, in memory: the same phases, states and errors as a real one, with
+delays and faults where a test wants them. Its "servers" are one small HTTP server of this process
+that answers under the prefix of every running machine.
+
+Delays and faults come from `fake.json` in the state folder, read at each start, so that a test can
+change them under a running hub:
+
+    {"delays_s": {"boot": 2.0}, "fail_at": "mounts", "fail_message": "...", "hang_at": "server"}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from aiohttp import web
+
+from vmlab.errors import GuestError, MachineNotFoundError, MachineTimeoutError
+from vmlab.model import (
+    Features,
+    MachineSpec,
+    MachineState,
+    MachineStatus,
+    Phase,
+    PhaseEvent,
+)
+from vmlab.providers import ProviderSettings
+from vmlab.seed import Seed
+
+START_PHASES = (
+    Phase.IMAGE,
+    Phase.DISK,
+    Phase.VOLUME,
+    Phase.POWER,
+    Phase.BOOT,
+    Phase.IDENTITY,
+    Phase.KEYS,
+    Phase.NETWORK,
+    Phase.MOUNTS,
+    Phase.EXERCISES,
+    Phase.SERVER,
+)
+_HUB_VERSION_HEADER = "X-JupyterHub-Version"
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is to go wrong."""
+
+    delays_s: Mapping[str, float] = field(default_factory=dict)
+    fail_at: str = ""
+    fail_message: str = "a fault was asked for"
+    hang_at: str = ""
+    hang_limit_s: float = 3600.0
+
+
+def read_faults(state: Path) -> Faults:
+    """Return the faults that the state folder asks for now."""
+    try:
+        return Faults(**json.loads((state / "fake.json").read_text()))
+    except FileNotFoundError:
+        return Faults()
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """One machine that does not exist."""
+
+    status: MachineStatus
+    prefix: str = ""
+    console: str = ""
+
+
+class FakeProvider:
+    """Machines in memory (contract: `vmlab.providers.base.Provider`)."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self._state = settings.state
+        self._machines: dict[str, _Machine] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._site: tuple[asyncio.AbstractEventLoop, str] | None = None
+
+    @property
+    def features(self) -> Features:
+        """No console to attach to and no shell: there is no machine."""
+        return Features(name="fake", ssh=False, internet_switch=False)
+
+    async def validate(self, spec: MachineSpec) -> None:
+        """Accept everything."""
+
+    async def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
+        """Go through the phases, with the delays and faults of `fake.json`."""
+        faults = await asyncio.to_thread(read_faults, self._state)
+        async with self._locks.setdefault(spec.name, asyncio.Lock()):
+            for phase in START_PHASES:
+                self._note(spec, phase)
+                yield PhaseEvent(phase)
+                await self._pass(spec, phase, faults)
+            url = await self._serve(spec, seed)
+            machine = self._machines[spec.name]
+            self._machines[spec.name] = replace(
+                machine,
+                status=replace(machine.status, state=MachineState.RUNNING, url=url),
+                prefix=seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"),
+            )
+
+    def _note(self, spec: MachineSpec, phase: Phase) -> None:
+        """Record the phase's side effect before anything else can happen."""
+        powered = phase not in {Phase.IMAGE, Phase.DISK, Phase.VOLUME}
+        machine = self._machines.get(spec.name)
+        if phase is Phase.POWER and machine is None:
+            # `stop` came in between and somebody deleted it: nothing may be powered on.
+            raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
+        status = MachineStatus(
+            spec.name,
+            MachineState.STARTING if powered else MachineState.STOPPED,
+            owner=spec.owner,
+            image_version="fake",
+            since=time.time() if powered else 0.0,
+        )
+        console = (machine.console if machine else "") + f"vmlab: {phase}\n"
+        self._machines[spec.name] = _Machine(status, console=console)
+
+    async def _pass(self, spec: MachineSpec, phase: Phase, faults: Faults) -> None:
+        await asyncio.sleep(faults.delays_s.get(phase, 0.0))
+        if faults.hang_at == phase:
+            await asyncio.sleep(faults.hang_limit_s)
+            raise MachineTimeoutError(
+                spec.name,
+                f"no answer within {faults.hang_limit_s} s in phase {phase.value!r}",
+                public="Your machine did not get ready in time. Please start it again.",
+            )
+        if faults.fail_at == phase:
+            raise GuestError(
+                spec.name,
+                f"{faults.fail_message} ({phase})",
+                hint="this is the fake provider: see fake.json",
+                public="Your machine could not be set up. Please tell a facilitator.",
+            )
+        machine = self._machines.get(spec.name)
+        if phase is not Phase.IMAGE and machine is None:
+            raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
+
+    async def stop(self, name: str, *, now: bool = False) -> None:  # noqa: ARG002 - contract
+        """Power the machine off."""
+        machine = self._machines.get(name)
+        if machine is None:
+            return
+        await self._unserve(name)
+        status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)
+        self._machines[name] = replace(machine, status=status, prefix="")
+
+    async def delete(self, name: str) -> None:
+        """Forget the machine."""
+        await self.stop(name, now=True)
+        self._machines.pop(name, None)
+
+    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
+        """Tell the state of these machines, or of all."""
+        wanted = sorted(self._machines) if names is None else names
+        return {
+            name: self._machines[name].status
+            if name in self._machines
+            else MachineStatus(name, MachineState.ABSENT)
+            for name in wanted
+        }
+
+    async def console(self, name: str, *, max_bytes: int = 65536) -> str:
+        """Return the phases that the machine went through."""
+        if name not in self._machines:
+            raise MachineNotFoundError(name, "it has no console yet: it never ran")
+        return self._machines[name].console[-max_bytes:]
+
+    # -- its servers -------------------------------------------------------------------------
+
+    async def _serve(self, spec: MachineSpec, seed: Seed) -> str:  # noqa: ARG002 - see subclasses
+        """Make the machine's server answer; return its URL."""
+        loop = asyncio.get_running_loop()
+        if self._site is None or self._site[0] is not loop:
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", self._answer)
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            self._site = loop, f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return self._site[1]
+
+    async def _unserve(self, name: str) -> None:
+        """Make the machine's server stop answering; called before its state changes."""
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        running = any(
+            machine.prefix and request.path.startswith(machine.prefix)
+            for machine in self._machines.values()
+        )
+        if not running:
+            return web.Response(status=503, text="no machine serves this\n")
+        return web.json_response({"fake": True}, headers={_HUB_VERSION_HEADER: "6.0"})

@@ -1,0 +1,132 @@
+"""The conversation with the agent in the machine, over virtio-serial (docs/protocols.md, 1).
+
+All that the guest says is untrusted: a line is limited, its type must be known, its texts are cut
+and cleaned before anything else sees them, and a guest that chatters is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from vmlab.errors import GuestError
+from vmlab.model import Phase
+
+_LINE_BYTES = 16 * 1024
+_MESSAGE_CHARS = 1000
+_MOST_LINES = 500  # in one start; a start needs about ten
+
+GUEST_PHASES = frozenset(
+    {Phase.IDENTITY, Phase.KEYS, Phase.NETWORK, Phase.MOUNTS, Phase.EXERCISES, Phase.SERVER}
+)
+
+
+class GuestMessageType(StrEnum):
+    """What an agent may say."""
+
+    STATUS = "status"
+    PHASE = "phase"
+    SEEDED = "seeded"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class GuestMessage:
+    """One checked message from the agent."""
+
+    type: GuestMessageType
+    phase: Phase | None = None
+    text: str = ""
+    seeded: bool = False
+
+
+def parse_guest_line(line: bytes) -> GuestMessage | None:
+    """Return the message in this line, or None when it is none that an agent may send."""
+    try:
+        body = json.loads(line)
+        kind = GuestMessageType(body["type"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    phase = _parse_phase(body.get("phase"))
+    if kind is GuestMessageType.PHASE and phase is None:
+        return None
+    return GuestMessage(
+        kind, phase, clean_text(body.get("message")), seeded=body.get("seeded") is True
+    )
+
+
+def _parse_phase(value: Any) -> Phase | None:
+    try:
+        phase = Phase(value)
+    except ValueError:
+        return None
+    return phase if phase in GUEST_PHASES else None
+
+
+def clean_text(value: Any, limit: int = _MESSAGE_CHARS) -> str:
+    """Return text from a machine without control characters and within the limit."""
+    text = value if isinstance(value, str) else ""
+    return "".join(char if char.isprintable() else " " for char in text[:limit])
+
+
+class AgentLink:
+    """An open connection to one machine's agent."""
+
+    def __init__(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._name = name
+        self._reader = reader
+        self._writer = writer
+        self._lines = 0
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send one small message."""
+        await self.send_line(json.dumps(message).encode() + b"\n")
+
+    async def send_line(self, line: bytes) -> None:
+        """Send one line that ends with a newline."""
+        self._writer.write(line)
+        await self._writer.drain()
+
+    async def receive(self) -> GuestMessage:
+        """Return the next message that makes sense.
+
+        Raises:
+            GuestError: the machine ended, or its agent broke the protocol.
+        """
+        while True:
+            try:
+                line = await self._reader.readuntil(b"\n")
+            except asyncio.IncompleteReadError as error:
+                raise GuestError(self._name, "the machine ended while it was starting") from error
+            except (asyncio.LimitOverrunError, ConnectionError) as error:
+                raise GuestError(self._name, f"the agent broke the protocol: {error}") from error
+            self._lines += 1
+            if self._lines > _MOST_LINES:
+                raise GuestError(self._name, f"the agent sent more than {_MOST_LINES} messages")
+            if message := parse_guest_line(line):
+                return message
+
+
+@contextlib.asynccontextmanager
+async def connect_agent(name: str, socket: Path) -> AsyncGenerator[AgentLink]:
+    """Connect to the agent's port; QEMU accepts one client at a time.
+
+    Raises:
+        GuestError: the machine does not run.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(socket), limit=_LINE_BYTES)
+    except OSError as error:
+        raise GuestError(name, f"its agent's port cannot be reached: {error}") from error
+    try:
+        yield AgentLink(name, reader, writer)
+    finally:
+        writer.close()

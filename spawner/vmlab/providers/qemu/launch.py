@@ -1,0 +1,158 @@
+"""Starts the shim, detached from the hub, and waits for its word."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import ipaddress
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from vmlab.errors import ProviderError
+from vmlab.files import write_atomic
+from vmlab.providers.qemu import argv as qemu_argv
+from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.confine import (
+    CgroupPlan,
+    Confinement,
+    Limits,
+    QemuUser,
+    make_cgroups,
+    make_scope_words,
+    plan_cgroups,
+)
+from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.shim import ShimConfig
+
+HUB_PORT = 8081
+PROXY_PORT = 8000
+"""Where a machine finds hub and proxy, at the gateway's address 10.0.2.2."""
+
+_LAUNCH_LIMIT_S = 30.0
+_PACKAGES = Path(__file__).parents[3]
+
+_PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+
+
+def make_shim_config(
+    folder: MachineFolder,
+    machine: qemu_argv.QemuMachine,
+    *,
+    user: QemuUser,
+    doors: Path,
+    internet: bool,
+    confinement: Confinement,
+    limits: Limits,
+) -> ShimConfig:
+    """Return what the shim is to run.
+
+    Args:
+        doors: folder with the hub's side of the relays, `hub.sock` and `proxy.sock`.
+    """
+    plan = plan_cgroups(confinement, machine.name, limits)
+    alone = confinement is Confinement.RLIMITS
+    return ShimConfig(
+        argv=qemu_argv.make_argv(machine),
+        uid=user.uid,
+        gid=user.gid,
+        drop=user.drop,
+        groups=_device_groups(machine.accelerator),
+        cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
+        # Address space is far more than memory: code, stacks and mappings of files count too.
+        address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
+        inward={
+            str(folder.server): qemu_argv.INNER_SERVER_PORT,
+            str(folder.ssh): qemu_argv.INNER_SSH_PORT,
+        },
+        outward={
+            str(HUB_PORT): str(doors / "hub.sock"),
+            str(PROXY_PORT): str(doors / "proxy.sock"),
+        },
+        internet=internet,
+        unreachable=[*_PRIVATE, *host_addresses()] if internet else [],
+        lock=str(folder.shim_lock),
+        console=str(folder.console),
+        exit_report=str(folder.exit_report),
+        qmp=str(folder.qmp),
+    )
+
+
+def host_addresses() -> list[str]:
+    """Return the host's own IPv4 addresses outside the private networks, as /32."""
+    private = [ipaddress.ip_network(network) for network in _PRIVATE]
+    found = []
+    for addresses in psutil.net_if_addrs().values():
+        for address in addresses:
+            if address.family.name != "AF_INET":
+                continue
+            own = ipaddress.ip_address(address.address)
+            if not own.is_loopback and not any(own in network for network in private):
+                found.append(f"{own}/32")
+    return found
+
+
+def _device_groups(accelerator: Accelerator) -> list[int]:
+    if accelerator is not Accelerator.KVM:
+        return []
+    try:
+        return [grp.getgrnam("kvm").gr_gid]
+    except KeyError:
+        return [os.stat("/dev/kvm").st_gid]  # noqa: PTH116 - a device, not a path of ours
+
+
+async def launch_shim(
+    folder: MachineFolder, config: ShimConfig, *, confinement: Confinement, limits: Limits
+) -> None:
+    """Start the machine's process; return when QEMU's devices exist.
+
+    The machine survives the end of this process. Cancelled or failed, it may still come up: the
+    caller's record says that it was launched, and `stop` ends it.
+
+    Raises:
+        HostError: the limits cannot be set.
+        ProviderError: the shim or QEMU ended; carries QEMU's message.
+    """
+    name = folder.path.name
+    plan: CgroupPlan = plan_cgroups(confinement, name, limits)
+    await asyncio.to_thread(make_cgroups, plan)
+    write_atomic(folder.shim_config, json.dumps(asdict(config)).encode())
+    words = [sys.executable, "-s", "-S", "-m", "vmlab.providers.qemu.shim", str(folder.shim_config)]
+    if confinement is Confinement.SYSTEMD:
+        words = [*make_scope_words(name, limits), *words]
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        cwd="/",
+        # A clean environment: nothing of the hub's, its tokens least of all.
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(_LAUNCH_LIMIT_S):
+            assert process.stdout is not None  # noqa: S101 - asked for just above
+            line = await process.stdout.readline()
+    except TimeoutError as error:
+        raise ProviderError(
+            name,
+            f"QEMU did not come up within {_LAUNCH_LIMIT_S:.0f} s",
+            hint=f"see {folder.console} and {folder.exit_report}",
+        ) from error
+    if not line:
+        assert process.stderr is not None  # noqa: S101
+        message = (await process.stderr.read(4000)).decode(errors="replace").strip()
+        raise ProviderError(name, f"its process did not start: {message[-1000:]}")
+    word = json.loads(line)
+    if "error" in word:
+        raise ProviderError(
+            name,
+            f"it could not be powered on: {word['error']}",
+            hint="vmlab doctor checks what a machine needs from this host",
+            public="Your machine could not be powered on. Please tell a facilitator.",
+        )

@@ -1,0 +1,72 @@
+"""The state of a machine, read from its folder alone: works with no memory of a start."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from vmlab.errors import MachineNotFoundError
+from vmlab.model import MachineState, MachineStatus
+from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.records import Record, Stage, read_record
+from vmlab.providers.qemu.shim import is_locked
+
+
+def machine_status(folder: MachineFolder) -> MachineStatus:
+    """Return what the folder and the shim's lock say."""
+    name = folder.path.name
+    record = read_record(folder)
+    if record is None:
+        return MachineStatus(name, MachineState.ABSENT)
+    if not is_locked(str(folder.shim_lock)):
+        return MachineStatus(
+            name,
+            MachineState.STOPPED,
+            owner=record.owner,
+            image_version=record.image_version,
+            problem=_problem(folder, record),
+        )
+    seeded = record.stage is Stage.SEEDED
+    return MachineStatus(
+        name,
+        MachineState.RUNNING if seeded else MachineState.STARTING,
+        owner=record.owner,
+        image_version=record.image_version,
+        url=server_url(folder),
+        since=record.powered_at,
+    )
+
+
+def server_url(folder: MachineFolder) -> str:
+    """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
+    return f"http+unix://{quote(str(folder.server), safe='')}"
+
+
+def _problem(folder: MachineFolder, record: Record) -> str:
+    """Return why a machine that nobody stopped does not run."""
+    if record.stage not in {Stage.POWERED, Stage.SEEDED}:
+        return ""
+    try:
+        report = json.loads(folder.exit_report.read_text())
+        status, message = int(report["status"]), str(report["message"])
+    except FileNotFoundError:
+        return "its process was killed"
+    except (ValueError, KeyError, TypeError):
+        return "its process ended; the report is not readable"
+    if status == 0:
+        return "it was shut down from inside"
+    return f"QEMU ended with {status}: {message[-300:]}"
+
+
+def read_console(folder: MachineFolder, max_bytes: int) -> str:
+    """Return the end of the console with control characters, line ends excepted, made visible.
+
+    Raises:
+        MachineNotFoundError: the machine never ran.
+    """
+    if not folder.console.exists():
+        raise MachineNotFoundError(folder.path.name, "it has no console yet: it never ran")
+    older = folder.console.with_suffix(".log.1")
+    data = (older.read_bytes() if older.exists() else b"") + folder.console.read_bytes()
+    text = data[-max_bytes:].decode(errors="replace").replace("\r\n", "\n")
+    return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)

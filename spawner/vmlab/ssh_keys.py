@@ -1,0 +1,28 @@
+"""SSH public keys that people give us."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from vmlab.errors import ConfigError
+
+_MOST_CHARS = 4096
+
+
+def check_public_key(text: object) -> str:
+    """Return the key as one clean line without options and without comment.
+
+    Raises:
+        ConfigError: it is not one OpenSSH public key.
+    """
+    hint = "paste one line such as: ssh-ed25519 AAAA... you@laptop"
+    public = "This is not an SSH public key. Paste the line from your file that ends in .pub."
+    if not isinstance(text, str) or len(text) > _MOST_CHARS:
+        raise ConfigError("the SSH public key is not a short text", hint=hint, public=public)
+    try:
+        key = serialization.load_ssh_public_key(text.strip().encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"not an SSH public key: {error}", hint=hint, public=public) from error
+    line = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return line.decode()

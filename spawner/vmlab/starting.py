@@ -1,0 +1,76 @@
+"""One start as others see it: its events, replayable by every browser, and its measured phases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from vmlab.model import Notice, Phase
+from vmlab.progress import make_event
+
+
+class StartLog:
+    """The events of one start. Every reader gets all of them, whenever it comes."""
+
+    def __init__(
+        self,
+        language: str,
+        medians_s: Mapping[str, float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._language = language
+        self._medians_s = medians_s
+        self._clock = clock
+        self._began = clock()
+        self._phase: Phase | None = None
+        self._phase_began = self._began
+        self._events: list[dict[str, Any]] = []
+        self._changed = asyncio.Condition()
+        self._ended = False
+        self.durations_s: dict[Phase, float] = {}
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase under way."""
+        return self._phase
+
+    async def enter(self, phase: Phase, notice: Notice | None = None) -> None:
+        """Note that a phase begins, or that there is something to tell within one."""
+        now = self._clock()
+        if self._phase is not None and phase is not self._phase:
+            spent_s = now - self._phase_began
+            self.durations_s[self._phase] = self.durations_s.get(self._phase, 0.0) + spent_s
+            self._phase_began = now
+        self._phase = phase
+        event = make_event(
+            phase,
+            self._medians_s,
+            elapsed_s=now - self._began,
+            language=self._language,
+            notice=notice,
+        )
+        async with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    async def end(self) -> None:
+        """Note that nothing more will come."""
+        async with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    async def replay(self) -> AsyncGenerator[dict[str, Any]]:
+        """Yield all events, past ones first, until the start ended."""
+        seen = 0
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: len(self._events) > seen or self._ended)
+                fresh = self._events[seen:]
+                ended = self._ended
+            for event in fresh:
+                yield event
+            seen += len(fresh)
+            if ended and not fresh:
+                return
