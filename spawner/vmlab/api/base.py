@@ -1,0 +1,155 @@
+"""Base of VMLab's handlers: who calls, how much they may send, how errors are told."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable
+from typing import Any
+
+from jupyterhub.apihandlers.base import APIHandler
+from tornado import web
+
+from vmlab.api.identity import ServerIdentity, identify_server
+from vmlab.api.runtime import ApiSettings, Runtime, get_runtime
+from vmlab.errors import LabError
+
+MAX_BODY_BYTES = 64 * 1024
+COURSES_SCOPE = "custom:vmlab:courses"
+BOARD_SCOPE = "admin-ui"
+_SHOWN_ERROR = 4000
+
+
+class TooManyReportsError(web.HTTPError):
+    """429; the hub's error handling takes `headers` over into the answer."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(429, "too many reports; slow down")
+        self.headers = {"Retry-After": str(math.ceil(wait_s))}
+
+
+@web.stream_request_body
+class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
+    """A handler that reads bodies itself, so that too much is refused before it is in memory.
+
+    Subclasses set `max_body_bytes` and override `authorize`, which runs before the body is read.
+    """
+
+    max_body_bytes = MAX_BODY_BYTES
+
+    def initialize(self, lab: ApiSettings) -> None:
+        """Take what `setup_api` passes to every handler."""
+        self.lab_settings = lab
+        self._body = bytearray()
+        self._is_body_too_large = False
+
+    @property
+    def runtime(self) -> Runtime:
+        """The shared objects."""
+        return get_runtime(self.lab_settings)
+
+    async def prepare(self) -> None:
+        """Check rights and the announced size before the first byte of the body."""
+        await super().prepare()
+        if self._finished:
+            return
+        self.authorize()
+        announced = self.request.headers.get("Content-Length", "0")
+        if announced.isdecimal() and int(announced) > self.max_body_bytes:
+            raise self._too_large()
+
+    def authorize(self) -> None:
+        """Check the caller's rights.
+
+        Raises:
+            HTTPError: 403.
+        """
+        raise NotImplementedError
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Collect the body; what is beyond the limit is dropped and refused at the end."""
+        if len(self._body) + len(chunk) > self.max_body_bytes:
+            self._is_body_too_large = True
+            self._body.clear()
+        elif not self._is_body_too_large:
+            self._body += chunk
+        return None
+
+    def body(self) -> bytes:
+        """Return the request's body.
+
+        Raises:
+            HTTPError: 413, it is too large.
+        """
+        if self._is_body_too_large:
+            raise self._too_large()
+        return bytes(self._body)
+
+    def json_body(self) -> dict[str, Any]:
+        """Return the body as a JSON object.
+
+        Raises:
+            HTTPError: 400 or 413.
+        """
+        try:
+            model = json.loads(self.body())
+        except (ValueError, RecursionError) as e:
+            raise web.HTTPError(400, "the body is not valid JSON") from e
+        if not isinstance(model, dict):
+            raise web.HTTPError(400, "the body must be a JSON object")
+        return model
+
+    def refuse(self, error: LabError) -> web.HTTPError:
+        """Return the answer to a request that failed for a reason its sender can mend."""
+        return web.HTTPError(400, str(error)[:_SHOWN_ERROR])
+
+    def require_scope(self, scope: str) -> None:
+        """Check that the caller holds a scope, with or without filter.
+
+        Raises:
+            HTTPError: 403.
+        """
+        if not self.current_user:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        if scope not in self.parsed_scopes:
+            raise web.HTTPError(403, f"This needs the scope {scope}.")
+
+    def _too_large(self) -> web.HTTPError:
+        return web.HTTPError(413, f"the body may have at most {self.max_body_bytes} bytes")
+
+
+class MachineHandler(LabHandler):
+    """A handler that machines call with their server's token; cookies do not count."""
+
+    _accept_cookie_auth = False
+
+    def authorize(self) -> None:
+        """Let servers in."""
+        self.server_identity()
+
+    def server_identity(self) -> ServerIdentity:
+        """Return who calls.
+
+        Raises:
+            HTTPError: 403, no token or not a server's.
+        """
+        found = self.find_server_identity()
+        if found is None:
+            raise web.HTTPError(403, "This needs the token of a server ($JUPYTERHUB_API_TOKEN).")
+        return found
+
+    def find_server_identity(self) -> ServerIdentity | None:
+        """Return who calls, or None if it is no server."""
+        if not self.current_user or getattr(self.current_user, "kind", "user") != "user":
+            return None
+        return identify_server(self.current_user.name, self.parsed_scopes)
+
+    def count_report(self, server: ServerIdentity) -> None:
+        """Count a report of this server.
+
+        Raises:
+            HTTPError: 429, it sent too many within a minute.
+        """
+        wait_s = self.runtime.reports.retry_after_s(server)
+        if wait_s:
+            raise TooManyReportsError(wait_s)

@@ -1,0 +1,84 @@
+"""`GET board`: what the board shows, limited to what the reader may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tornado import web
+
+from vmlab.api.base import BOARD_SCOPE, LabHandler
+from vmlab.board import BoardFacts, Person, Seat, list_people, make_board
+from vmlab.database import StoredCourse
+from vmlab.errors import LabError
+from vmlab.model import MachineStatus
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server as `jupyterhub.scopes.check_scope_filter` looks at it."""
+
+    name: str
+    user: Person
+
+
+class BoardHandler(LabHandler):
+    """The board's data."""
+
+    def authorize(self) -> None:
+        """Let those in who may open the admin page."""
+        self.require_scope(BOARD_SCOPE)
+
+    async def get(self) -> None:
+        """Send the rows of all users whom the reader may see."""
+        wanted = self.get_query_argument("course", "")
+        listing = await asyncio.to_thread(self.runtime.shelf.listing)
+        course = _choose(listing.courses, wanted)
+        if wanted and course is None:
+            raise web.HTTPError(404, f"there is no course {wanted[:40]!r}")
+        known = await self.runtime.course_facts(course.name) if course else None
+        facts = BoardFacts(
+            now=self.runtime.clock(),
+            course=course,
+            courses=listing.courses,
+            results=known.results if known else (),
+            receipts=known.receipts if known else (),
+            statuses=await self._statuses(),
+        )
+        people = self.runtime.people(lambda: list_people(self.db, self.users))
+        self.write(make_board(facts, self._visible(people), self._may_open))
+
+    async def _statuses(self) -> Mapping[str, MachineStatus] | None:
+        """Ask the provider; a board without machine states is better than none."""
+        try:
+            return await self.runtime.statuses.get()
+        except LabError as e:
+            self.log.error("The board could not ask the provider: %s", e)
+            return None
+
+    def _visible(self, people: tuple[Person, ...]) -> list[Person]:
+        may_read = self.get_scope_filter("read:servers")
+        visible = []
+        for person in people:
+            if may_read(person, kind="user"):
+                visible.append(person)
+                continue
+            seats = tuple(
+                seat for seat in person.seats if may_read(_Server(seat.name, person), kind="server")
+            )
+            if seats:
+                visible.append(Person(person.name, person.groups, person.is_staff, seats))
+        return visible
+
+    def _may_open(self, person: Person, seat: Seat) -> bool:
+        return bool(
+            self.get_scope_filter("access:servers")(_Server(seat.name, person), kind="server")
+        )
+
+
+def _choose(courses: tuple[StoredCourse, ...], wanted: str) -> StoredCourse | None:
+    """Return the course that was asked for, or the one published last."""
+    if wanted:
+        return next((c for c in courses if c.name == wanted), None)
+    return max(courses, key=lambda c: c.published, default=None)

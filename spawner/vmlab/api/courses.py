@@ -1,0 +1,153 @@
+"""Courses over HTTP: machines take them, trainers publish them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from vmlab.api.base import COURSES_SCOPE, LabHandler, MachineHandler
+from vmlab.courses.archive import MAX_ARCHIVE_BYTES
+from vmlab.courses.shelf import Listing
+from vmlab.errors import ConfigError, CourseError
+
+MAX_WAIT_S = 25.0
+"""Shorter than the minute after which proxies give up on a silent request."""
+
+_CHUNK_BYTES = 256 * 1024
+
+
+class CoursesHandler(MachineHandler):
+    """`GET courses`: what is published; waits for news if asked to."""
+
+    def authorize(self) -> None:
+        """Let servers in, and trainers."""
+        if COURSES_SCOPE not in self.parsed_scopes:
+            self.server_identity()
+
+    async def get(self) -> None:
+        """Answer at once, or when the digest is no longer `known`, after at most `wait` seconds."""
+        wait_s = self._wait_s()
+        known = self.get_query_argument("known", "")
+        shelf = self.runtime.shelf
+        server = self.find_server_identity()
+        if not wait_s or not known or server is None:
+            self.write((await asyncio.to_thread(shelf.listing)).as_json())
+            return
+        with self.runtime.waiting(server):
+            listing = await self._wait(known, wait_s)
+        if listing:
+            self.write(listing.as_json())
+
+    async def _wait(self, known: str, wait_s: float) -> Listing | None:
+        """Return the listing, or None when the caller went away meanwhile."""
+        self._wait_task = asyncio.ensure_future(self.runtime.shelf.wait_for_change(known, wait_s))
+        await asyncio.wait([self._wait_task])
+        return None if self._wait_task.cancelled() else self._wait_task.result()
+
+    def on_connection_close(self) -> None:
+        """Stop waiting for a caller that is gone."""
+        task: asyncio.Task[Listing] | None = getattr(self, "_wait_task", None)
+        if task:
+            task.cancel()
+        super().on_connection_close()
+
+    def _wait_s(self) -> float:
+        raw = self.get_query_argument("wait", "0")
+        try:
+            wait_s = float(raw)
+        except ValueError:
+            wait_s = math.nan
+        if not 0 <= wait_s < math.inf:
+            raise web.HTTPError(400, "wait must be a number of seconds")
+        return min(wait_s, MAX_WAIT_S)
+
+
+class ArchiveHandler(MachineHandler):
+    """`GET courses/NAME/VERSION`: the archive."""
+
+    async def get(self, name: str, version: str) -> None:
+        """Send the archive of a published version."""
+        course = await asyncio.to_thread(self.runtime.database.courses.find, name, int(version))
+        if course is None:
+            raise web.HTTPError(404, f"course {name!r} has no version {version}")
+        self.set_header("Content-Type", "application/gzip")
+        await self._send(self.runtime.shelf.archive_path(course.name, course.version))
+
+    async def _send(self, path: Path) -> None:
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except OSError as e:
+            self.log.error("The archive of a published course cannot be read: %s", e)
+            raise web.HTTPError(500, "the archive is missing on the hub") from e
+        with file:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                self.write(chunk)
+                try:
+                    await self.flush()  # waits until the reader took it: memory stays bounded
+                except StreamClosedError:
+                    return
+
+
+class PublishHandler(LabHandler):
+    """`POST courses/NAME`: publish an archive."""
+
+    max_body_bytes = MAX_ARCHIVE_BYTES
+
+    def authorize(self) -> None:
+        """Let trainers in."""
+        self.require_scope(COURSES_SCOPE)
+
+    async def post(self, name: str) -> None:
+        """Check the archive, make it the newest version and wake all machines."""
+        shelf = self.runtime.shelf
+        try:
+            published = await asyncio.to_thread(shelf.publish, self.body(), name)
+        except (CourseError, ConfigError) as e:
+            raise self.refuse(e) from e
+        course = published.course
+        if not published.unchanged:
+            shelf.announce()
+            self.log.info(
+                "%s published course %s version %d", self.current_user.name, name, course.version
+            )
+        self.write(
+            {
+                "name": course.name,
+                "version": course.version,
+                "digest": course.digest,
+                "unchanged": published.unchanged,
+            }
+        )
+
+
+class ReceiptsHandler(LabHandler):
+    """`GET courses/NAME/receipts`: who has which version."""
+
+    def authorize(self) -> None:
+        """Let trainers in."""
+        self.require_scope(COURSES_SCOPE)
+
+    async def get(self, name: str) -> None:
+        """Send each machine's newest receipt."""
+        courses = self.runtime.database.courses
+        if await asyncio.to_thread(courses.find, name) is None:
+            raise web.HTTPError(404, f"there is no course {name!r}")
+        receipts = await asyncio.to_thread(courses.receipts, name)
+        self.write(
+            {
+                "receipts": [
+                    {
+                        "user": r.user,
+                        "server": r.server,
+                        "version": r.version,
+                        "at": r.at,
+                        "kept": list(r.kept),
+                    }
+                    for r in receipts
+                ]
+            }
+        )

@@ -1,0 +1,119 @@
+"""What the handlers share: one database, one shelf, one provider, one limiter a process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from tornado import web
+
+from vmlab.api.identity import ServerIdentity
+from vmlab.api.limits import RateLimiter
+from vmlab.board import Cached, Person
+from vmlab.courses import Shelf
+from vmlab.database import Database, Receipt, StepResult, open_database
+from vmlab.model import MachineStatus
+from vmlab.paths import Paths
+from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers.base import Provider
+
+BOARD_MAX_AGE_S = 1.0
+"""So old may an answer be that several open boards share."""
+
+MAX_WAITS = 4
+"""Long polls that one server may have open: more than a restarting agent ever has."""
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """Everything that makes two sets of handlers the same; can be deep-copied by traitlets."""
+
+    provider: ProviderSettings
+    language: str
+    database: str = ""  # URL; empty for the SQLite file in the state folder
+
+    @property
+    def paths(self) -> Paths:
+        """The folders on the host."""
+        return Paths(state=self.provider.state, cache=self.provider.cache)
+
+
+class Runtime:
+    """Shared objects of all handlers."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        paths = settings.paths
+        self.database: Database = open_database(settings.database or paths.database)
+        self.shelf = Shelf(self.database, paths.courses)
+        self.provider: Provider = make_provider(settings.provider)
+        self.reports = RateLimiter()
+        self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
+            self.provider.status, max_age_s=BOARD_MAX_AGE_S
+        )
+        self.clock: Callable[[], float] = time.time
+        self._people: tuple[float, tuple[Person, ...]] | None = None
+        self._course_facts: dict[str, Cached[CourseFacts]] = {}
+        self._waits: Counter[ServerIdentity] = Counter()
+
+    def people(self, read: Callable[[], tuple[Person, ...]]) -> tuple[Person, ...]:
+        """Return the hub's users, read at most once a second."""
+        now = time.monotonic()
+        if self._people is None or now - self._people[0] > BOARD_MAX_AGE_S:
+            self._people = (now, read())
+        return self._people[1]
+
+    async def course_facts(self, course: str) -> CourseFacts:
+        """Return results and receipts of a published course, read at most once a second."""
+        if course not in self._course_facts:
+
+            async def ask() -> CourseFacts:
+                return await asyncio.to_thread(self._read_course_facts, course)
+
+            self._course_facts[course] = Cached(ask, max_age_s=BOARD_MAX_AGE_S)
+        return await self._course_facts[course].get()
+
+    def _read_course_facts(self, course: str) -> CourseFacts:
+        return CourseFacts(
+            tuple(self.database.progress.of_course(course)),
+            tuple(self.database.courses.receipts(course)),
+        )
+
+    @contextmanager
+    def waiting(self, server: ServerIdentity) -> Iterator[None]:
+        """Count a long poll of this server while it lasts.
+
+        Raises:
+            HTTPError: 429, it has too many open.
+        """
+        if self._waits[server] >= MAX_WAITS:
+            raise web.HTTPError(429, f"at most {MAX_WAITS} waiting requests a server")
+        self._waits[server] += 1
+        try:
+            yield
+        finally:
+            self._waits[server] -= 1
+            if not self._waits[server]:
+                del self._waits[server]
+
+
+@dataclass(frozen=True)
+class CourseFacts:
+    """What the database knows of trainees and one course."""
+
+    results: tuple[StepResult, ...]
+    receipts: tuple[Receipt, ...]
+
+
+@cache
+def get_runtime(settings: ApiSettings) -> Runtime:
+    """Return the runtime for these settings; one a process.
+
+    Raises:
+        HostError: the database cannot be opened.
+    """
+    return Runtime(settings)

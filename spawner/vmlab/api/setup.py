@@ -1,0 +1,47 @@
+"""Adding handlers, pages and the custom scope to a hub's configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vmlab.api.base import COURSES_SCOPE
+from vmlab.api.board import BoardHandler
+from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
+from vmlab.api.reports import ProgressHandler, ReceiptHandler
+from vmlab.api.runtime import ApiSettings
+from vmlab.pages import setup_pages
+from vmlab.providers import ProviderSettings
+
+_NAME = "([a-z][a-z0-9-]{0,39})"
+_VERSION = "([1-9][0-9]{0,8})"
+
+
+def setup_api(
+    c: Any, settings: ProviderSettings, *, language: str = "en", database: str = ""
+) -> None:
+    """Add VMLab's handlers, pages and scope to the configuration of a hub.
+
+    Call it after everything else that sets the same lists and dictionaries: it adds to them.
+
+    Args:
+        c: the configuration object of `jupyterhub_config.py`.
+        settings: the provider of the hub's spawners; its folders are those of database and courses.
+        language: "en" or "fr": what a browser without a choice of its own gets.
+        database: URL of VMLab's database; the SQLite file in the state folder when left out.
+    """
+    lab = ApiSettings(settings, language, database)
+    api = r"/api/vmlab"
+    handlers = (
+        (rf"{api}/courses", CoursesHandler),
+        (rf"{api}/courses/{_NAME}/receipts", ReceiptsHandler),
+        (rf"{api}/courses/{_NAME}/{_VERSION}", ArchiveHandler),
+        (rf"{api}/courses/{_NAME}", PublishHandler),
+        (rf"{api}/receipts", ReceiptHandler),
+        (rf"{api}/progress", ProgressHandler),
+        (rf"{api}/board", BoardHandler),
+    )
+    c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
+    c.JupyterHub.custom_scopes.update(
+        {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
+    )
+    setup_pages(c, language=language)

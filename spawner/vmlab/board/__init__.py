@@ -1,0 +1,10 @@
+"""The board: the facilitators' live view of trainees by steps, inside the hub's admin page.
+
+Here is what it shows and how often it asks; `vmlab.api` serves it, `vmlab.pages` draws it.
+"""
+
+from vmlab.board.cached import Cached
+from vmlab.board.people import Group, Person, Seat, list_people
+from vmlab.board.rows import BoardFacts, make_board
+
+__all__ = ["BoardFacts", "Cached", "Group", "Person", "Seat", "list_people", "make_board"]

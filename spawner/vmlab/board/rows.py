@@ -1,0 +1,131 @@
+"""From facts to what the board shows. Pure; the form is in docs/protocols.md, section 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vmlab.board.people import Person, Seat
+from vmlab.database import Receipt, StepResult, StoredCourse
+from vmlab.model import MachineState, MachineStatus
+from vmlab.names import machine_name
+
+PENDING = "pending"
+UNKNOWN = "unknown"
+SHOWN_PROBLEM = 300
+"""Characters of a problem that the board shows."""
+
+
+@dataclass(frozen=True)
+class BoardFacts:
+    """Everything that the board is made from.
+
+    `statuses` is None when the provider could not be asked; the rest is shown all the same.
+    """
+
+    now: float
+    course: StoredCourse | None
+    courses: tuple[StoredCourse, ...]
+    results: tuple[StepResult, ...]
+    receipts: tuple[Receipt, ...]
+    statuses: Mapping[str, MachineStatus] | None
+
+
+def make_board(
+    facts: BoardFacts,
+    people: Iterable[Person],
+    may_open: Callable[[Person, Seat], bool],
+) -> dict[str, Any]:
+    """Return the answer of `GET board` for these people.
+
+    A person has a row for the default server, even if it never ran, and for every other server.
+    Staff has rows only for machines that exist and for results.
+
+    Args:
+        facts: what is known.
+        people: those whom the reader may see.
+        may_open: whether the reader may open this server; then the row has its address.
+    """
+    results: dict[tuple[str, str], list[StepResult]] = {}
+    for result in facts.results:
+        results.setdefault((result.user, result.server), []).append(result)
+    versions = {(r.user, r.server): r.version for r in facts.receipts}
+    rows = []
+    for person in people:
+        for seat in person.seats:
+            key = (person.name, seat.name)
+            row = _row(facts, person, seat, results.get(key, []))
+            if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
+                continue
+            row["course_version"] = versions.get(key)
+            row["url"] = seat.url if seat.url and may_open(person, seat) else ""
+            rows.append(row)
+    return {
+        "now": facts.now,
+        "courses": [_title(c) for c in facts.courses],
+        "course": _course(facts.course) if facts.course else None,
+        "rows": rows,
+    }
+
+
+def _row(
+    facts: BoardFacts, person: Person, seat: Seat, results: list[StepResult]
+) -> dict[str, Any]:
+    machine = machine_name(person.name, seat.name)
+    status = (facts.statuses or {}).get(machine)
+    steps = _steps(facts.course, results)
+    passed = [s["at"] for s in steps.values() if s["passed"]]
+    return {
+        "user": person.name,
+        "server": seat.name,
+        "machine": machine,
+        "state": _state(facts, seat, status),
+        "since": status.since if status else 0.0,
+        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+        "steps": steps,
+        "passed": len(passed),
+        "last_progress": max(passed, default=None),
+    }
+
+
+def _state(facts: BoardFacts, seat: Seat, status: MachineStatus | None) -> str:
+    if seat.pending:
+        return PENDING
+    if facts.statuses is None:
+        return UNKNOWN
+    return status.state.value if status else MachineState.ABSENT.value
+
+
+def _steps(course: StoredCourse | None, results: list[StepResult]) -> dict[str, dict[str, Any]]:
+    """Return the results of steps that the course still has."""
+    current = {step.key for step in course.steps} if course else set()
+    return {
+        key: {
+            "passed": result.first_passed is not None,
+            "attempts": result.attempts,
+            "at": result.last_at if result.first_passed is None else result.first_passed,
+        }
+        for result in results
+        if (key := f"{result.exercise}/{result.step}") in current
+    }
+
+
+def _title(course: StoredCourse) -> dict[str, Any]:
+    return {"name": course.name, "title": {"en": course.title_en, "fr": course.title_fr}}
+
+
+def _course(course: StoredCourse) -> dict[str, Any]:
+    return {
+        **_title(course),
+        "version": course.version,
+        "published": course.published,
+        "steps": [
+            {
+                "exercise": step.exercise,
+                "step": step.step,
+                "title": {"en": step.title_en, "fr": step.title_fr},
+            }
+            for step in course.steps
+        ],
+    }

@@ -1,0 +1,124 @@
+"""What belongs to a course: which files, how many, how large. Reading a folder is the only I/O."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePosixPath
+
+from vmlab.courses.model import CourseFiles
+from vmlab.errors import ConfigError
+
+MAX_FILES = 2_000
+MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_TOTAL_BYTES = 128 * 1024 * 1024
+"""Of all files together, uncompressed. The archive itself may have 64 MiB (docs/protocols.md)."""
+
+MAX_PATH_BYTES = 200
+MAX_DEPTH = 8
+
+_SKIPPED = re.compile(r"\..*|__pycache__|.*~|.*\.py[co]")
+_SOLUTION = re.compile(r"solution(?:[._-].*)?", re.IGNORECASE)
+
+
+def is_delivered(path: str) -> bool:
+    """Tell whether a file goes to trainees: no solution, no hidden file, no by-product."""
+    parts = PurePosixPath(path).parts
+    return not any(_SKIPPED.fullmatch(p) or _SOLUTION.fullmatch(p) for p in parts)
+
+
+def path_problem(path: str) -> str:
+    """Say what is wrong with a path inside a course; an empty text when nothing is.
+
+    Archives come from outside, and their paths become paths in every machine.
+    """
+    if path.startswith("/") or "\\" in path:
+        return "not a relative path with '/'"
+    if any(part in {"", ".", ".."} for part in path.split("/")):
+        return "holds an empty part, '.' or '..'"
+    if any(unicodedata.category(c)[0] == "C" for c in path):
+        return "holds a control character or one that is not text"
+    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
+        return f"longer than {MAX_PATH_BYTES} bytes"
+    if path.count("/") >= MAX_DEPTH:
+        return f"more than {MAX_DEPTH} folders deep"
+    return ""
+
+
+def check_limits(files: CourseFiles, name: str) -> None:
+    """Check paths, number and sizes.
+
+    Raises:
+        ConfigError: names the file, its size and the limit.
+    """
+    if len(files) > MAX_FILES:
+        raise ConfigError(f"{name}: {len(files)} files; at most {MAX_FILES} are allowed")
+    for path, content in files.items():
+        problem = path_problem(path)
+        if problem:
+            raise ConfigError(f"{name}: file name {path!r} cannot be delivered: {problem}")
+        if len(content) > MAX_FILE_BYTES:
+            raise _too_large(f"{name}/{path}", len(content), MAX_FILE_BYTES)
+    total = sum(len(content) for content in files.values())
+    if total > MAX_TOTAL_BYTES:
+        raise _too_large(name, total, MAX_TOTAL_BYTES)
+
+
+def read_folder(folder: Path) -> CourseFiles:
+    """Read a course folder, solutions included, by-products and hidden files left out.
+
+    Raises:
+        ConfigError: it is no course folder, holds a link or device, or is too large.
+    """
+    if not (folder / "course.toml").is_file():
+        raise ConfigError(
+            f"{folder} is not a course: it has no course.toml",
+            hint="give the folder of one course, for instance notebooks/first-steps",
+        )
+    files: dict[str, bytes] = {}
+    total = 0
+    for path in _walk(folder):
+        relative = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not path.is_file():
+            raise ConfigError(
+                f"{path} is not a regular file",
+                hint="copy the file into the course instead of linking to it",
+            )
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise _too_large(str(path), size, MAX_FILE_BYTES)
+        total += size
+        if total > MAX_TOTAL_BYTES:
+            raise _too_large(str(folder), total, MAX_TOTAL_BYTES)
+        if len(files) >= MAX_FILES:
+            raise ConfigError(f"{folder}: more than {MAX_FILES} files")
+        try:
+            files[relative] = path.read_bytes()
+        except OSError as e:
+            raise ConfigError(f"{path} cannot be read: {e.strerror or e}") from e
+    check_limits(files, str(folder))
+    return files
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Return all files and links below, without entering what is skipped."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        entered = []
+        for name in sorted(folders):
+            if (Path(root) / name).is_symlink():
+                found.append(Path(root) / name)
+            elif not _SKIPPED.fullmatch(name):
+                entered.append(name)
+        folders[:] = entered
+        found += [Path(root) / name for name in sorted(names) if not _SKIPPED.fullmatch(name)]
+    return found
+
+
+def _too_large(what: str, size: int, limit: int) -> ConfigError:
+    mib = 1024 * 1024
+    return ConfigError(
+        f"{what} has {size / mib:.1f} MiB; at most {limit // mib} MiB are allowed",
+        hint="put large data into the image or onto a shared disk, not into a course",
+    )

@@ -1,0 +1,155 @@
+"""The hub's shelf of courses: publishing, listing, archives, and waking those who wait.
+
+Blocking calls (`publish`, `listing`) are made with `asyncio.to_thread`; `wait_for_change` and
+`announce` belong to the hub's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmlab.courses.archive import pack_course, unpack_course
+from vmlab.courses.model import Course
+from vmlab.courses.parse import parse_course
+from vmlab.database import Database, StoredCourse, StoredStep
+from vmlab.errors import CourseError
+from vmlab.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The newest version of every course, as machines see it."""
+
+    digest: str  # changes whenever anything in it changes
+    courses: tuple[StoredCourse, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer of `GET courses`."""
+        return {"digest": self.digest, "courses": [_summary(c) for c in self.courses]}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of a push."""
+
+    course: StoredCourse
+    unchanged: bool
+
+
+class Shelf:
+    """Published courses: facts in the database, archives in a folder."""
+
+    def __init__(
+        self, database: Database, folder: Path, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._clock = clock
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def publish(self, data: bytes, name: str) -> Published:
+        """Check an archive and make it the newest version of its course.
+
+        The content decides, not the archive's bytes: it is packed anew, so solutions that a
+        client left in never reach a trainee.
+
+        Args:
+            data: a .tar.gz from outside.
+            name: the course that the sender says it is.
+
+        Raises:
+            CourseError: the archive cannot be used, or is another course.
+            ConfigError: the course has a mistake; names file and line.
+        """
+        files = unpack_course(data)
+        course = parse_course(files, name)
+        if course.name != name:
+            raise CourseError(
+                f"the archive is course {course.name!r}, not {name!r}",
+                hint="the name in course.toml is the one that counts",
+            )
+        archive = pack_course(files)
+
+        def save(version: int) -> None:
+            path = self.archive_path(name, version)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomic(path, archive.data)
+
+        def make(version: int) -> StoredCourse:
+            return _stored(course, version, archive.digest, self._clock())
+
+        try:
+            stored, unchanged = self._database.courses.add_version(make, name, archive.digest, save)
+        except OSError as e:
+            raise CourseError(
+                f"course {name!r} could not be stored in {self._folder}: {e.strerror or e}",
+                hint="check that the disk has room",
+            ) from e
+        return Published(stored, unchanged)
+
+    def archive_path(self, name: str, version: int) -> Path:
+        """Return where the archive of a published version lies; the name must be checked."""
+        return self._folder / name / f"{version}.tar.gz"
+
+    def listing(self) -> Listing:
+        """Return the newest version of every course."""
+        courses = tuple(self._database.courses.latest())
+        summary = json.dumps([_summary(c) for c in courses], sort_keys=True).encode()
+        return Listing(hashlib.sha256(summary).hexdigest(), courses)
+
+    def announce(self) -> None:
+        """Wake everybody who waits for a change."""
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait_for_change(self, known: str, wait_s: float) -> Listing:
+        """Return the listing as soon as its digest is not `known`, at the latest after `wait_s`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while True:
+            # Waiting begins before reading: a push in between is not missed.
+            waiter = loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                listing = await asyncio.to_thread(self.listing)
+                remaining = deadline - loop.time()
+                if listing.digest != known or remaining <= 0:
+                    return listing
+                await asyncio.wait([waiter], timeout=remaining)
+            finally:
+                self._waiters.discard(waiter)
+
+
+def _stored(course: Course, version: int, digest: str, now: float) -> StoredCourse:
+    steps = tuple(
+        StoredStep(exercise.folder, step.name, step.title.en, step.title.fr)
+        for exercise in course.exercises
+        for step in exercise.steps
+    )
+    return StoredCourse(
+        name=course.name,
+        version=version,
+        digest=digest,
+        title_en=course.title.en,
+        title_fr=course.title.fr,
+        steps=steps,
+        published=now,
+    )
+
+
+def _summary(course: StoredCourse) -> dict[str, Any]:
+    return {
+        "name": course.name,
+        "version": course.version,
+        "digest": course.digest,
+        "title": {"en": course.title_en, "fr": course.title_fr},
+    }

@@ -1,0 +1,75 @@
+"""VMLab's own database: courses, receipts, progress, durations of phases.
+
+Users, servers and tokens belong to the hub's database, machines to their provider. All calls
+block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
+
+    database = open_database(paths.database)
+    database.record_phase("qemu/desk", "boot", 12.5)
+    database.phase_medians("qemu/desk")  # {"boot": 12.5}
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
+from vmlab.database.engine import Sessions, open_engine, sqlite_url
+from vmlab.database.phases import Phases
+from vmlab.database.progress import Progress, StepReport, StepResult
+
+__all__ = [
+    "Courses",
+    "Database",
+    "Phases",
+    "Progress",
+    "Receipt",
+    "StepReport",
+    "StepResult",
+    "StoredCourse",
+    "StoredStep",
+    "open_database",
+]
+
+
+class Database:
+    """One open database."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+        sessions = Sessions(self._engine)
+        self.courses = Courses(sessions)
+        self.progress = Progress(sessions)
+        self.phases = Phases(sessions)
+
+    def record_phase(self, key: str, phase: str, seconds: float) -> None:
+        """Remember how long a phase of a start took; see `Phases.record`."""
+        self.phases.record(key, phase, seconds)
+
+    def phase_medians(self, key: str) -> dict[str, float]:
+        """Return the median seconds of each phase over the last 20 starts; see `Phases`."""
+        return self.phases.medians(key)
+
+    def close(self) -> None:
+        """Close all connections. The object is of no use afterwards."""
+        self._engine.dispose()
+
+
+_open: dict[str, Database] = {}
+_open_lock = threading.Lock()
+
+
+def open_database(where: Path | str) -> Database:
+    """Return the database at this path or URL; one object a process.
+
+    Args:
+        where: a path for SQLite (its folder must exist), or any URL that SQLAlchemy knows.
+
+    Raises:
+        HostError: it cannot be opened, or was written by a newer VMLab.
+    """
+    url = sqlite_url(where.absolute()) if isinstance(where, Path) else where
+    with _open_lock:
+        if url not in _open:
+            _open[url] = Database(url)
+        return _open[url]

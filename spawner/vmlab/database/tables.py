@@ -1,0 +1,92 @@
+"""The tables of VMLab's own database, as typed classes.
+
+Users, servers and tokens stay in the hub's database: here a trainee is the pair of user and server
+name, as text. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_VERSION = 1
+"""Raised with every change of the tables below; `engine.py` refuses a newer one."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class MetaRow(Base):
+    """Facts about the database itself."""
+
+    __tablename__ = "meta"
+
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class CourseVersionRow(Base):
+    """One published version of a course. Never changed afterwards."""
+
+    __tablename__ = "course_version"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+    title_en: Mapped[str] = mapped_column(String(200))
+    title_fr: Mapped[str] = mapped_column(String(200))
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    published: Mapped[float] = mapped_column(Float)
+
+
+class ReceiptRow(Base):
+    """What a machine said when it had taken a version of a course."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (UniqueConstraint("user", "server", "course", "version"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255))
+    server: Mapped[str] = mapped_column(String(255))
+    course: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column(Integer)
+    at: Mapped[float] = mapped_column(Float)
+    kept: Mapped[list[str]] = mapped_column(JSON)
+
+
+class StepRow(Base):
+    """How far one trainee is with one step."""
+
+    __tablename__ = "step_result"
+    __table_args__ = (
+        UniqueConstraint("user", "server", "course", "exercise", "step"),
+        Index("step_result_course", "course"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255))
+    server: Mapped[str] = mapped_column(String(255))
+    course: Mapped[str] = mapped_column(String(40))
+    exercise: Mapped[str] = mapped_column(String(100))
+    step: Mapped[str] = mapped_column(String(40))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    first_passed: Mapped[float | None] = mapped_column(Float, default=None)
+    last_at: Mapped[float] = mapped_column(Float)
+    last_passed: Mapped[bool] = mapped_column(default=False)
+
+
+class PhaseRow(Base):
+    """How long one phase of one start took; old rows are dropped."""
+
+    __tablename__ = "phase_duration"
+    __table_args__ = (Index("phase_duration_key", "key", "phase"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200))
+    phase: Mapped[str] = mapped_column(String(40))
+    seconds: Mapped[float] = mapped_column(Float)
