@@ -1,0 +1,136 @@
+"""The agent: messages from the host in, seeds applied one after the other, answers out."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+from vmlab_guest import __version__
+from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
+from vmlab_guest.errors import AgentError, SeedError
+from vmlab_guest.link import PORT_NAME, Link
+from vmlab_guest.seed import parse_seed
+from vmlab_guest.server import ServerState, read_state
+from vmlab_guest.system import System, inside
+
+_MAX_ERROR_CHARS = 1000
+
+
+class Agent:
+    """Answers one port.
+
+    Seeds are applied in a thread of their own, so that `status` is answered at any time.
+
+    Args:
+        fd: the open port; belongs to the agent.
+    """
+
+    def __init__(self, system: System, courses: Courses, fd: int) -> None:
+        self._system = system
+        self._courses = courses
+        self._seeds: queue.Queue[tuple[Any, int]] = queue.Queue(maxsize=10)
+        self._link = Link(fd, self._on_line, self._send_status)
+
+    def serve(self) -> None:
+        """Answer until the port is unplugged or `close` is called.
+
+        Raises:
+            OSError: the port failed.
+        """
+        threading.Thread(target=self._apply_seeds, name="seeds", daemon=True).start()
+        self._link.serve()
+
+    def close(self) -> None:
+        """Make `serve` return; from any thread."""
+        self._link.close()
+
+    def _on_line(self, line: bytes) -> None:
+        received_ns = self._system.monotonic_ns()
+        try:
+            message = json.loads(line)
+            kind = message["type"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            # Nothing of the line is shown: it may be a damaged seed.
+            self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
+            return
+        if kind == "status":
+            self._send_status()
+        elif kind == "seed":
+            try:
+                self._seeds.put_nowait((message.get("seed"), received_ns))
+            except queue.Full:
+                self._send_error(Phase.IDENTITY, "too many seeds wait to be applied")
+        elif kind == "poweroff":
+            threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
+        else:
+            self._system.log(f"unknown message {str(kind)[:40]!r}")
+
+    def _send_status(self) -> None:
+        seeded = is_seeded(self._system)
+        state = ServerState.STOPPED
+        if seeded:  # systemd is asked only when there can be anything to tell
+            try:
+                state = read_state(self._system)
+            except AgentError as error:
+                self._system.log(f"status: {error}")
+                state = ServerState.FAILED
+        self._link.send(
+            {"type": "status", "agent": __version__, "seeded": seeded, "server": state.value}
+        )
+
+    def _apply_seeds(self) -> None:
+        while True:
+            self._apply(*self._seeds.get())
+
+    def _apply(self, value: Any, received_ns: int) -> None:
+        try:
+            apply_seed(
+                self._system, parse_seed(value), received_ns, self._courses, self._report_phase
+            )
+        except SeedError as error:
+            self._send_error(Phase.IDENTITY, str(error))
+        except PhaseError as error:
+            self._send_error(error.phase, str(error))
+        except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
+            self._send_error(Phase.IDENTITY, f"a mistake in the agent: {error!r}")
+        else:
+            self._system.announce("seeded")
+            self._link.send({"type": "seeded"})
+
+    def _report_phase(self, phase: Phase) -> None:
+        self._system.announce(f"phase {phase.value}")
+        self._link.send({"type": "phase", "phase": phase.value})
+
+    def _send_error(self, phase: Phase, message: str) -> None:
+        text = "".join(char if char.isprintable() else " " for char in message)[:_MAX_ERROR_CHARS]
+        self._system.announce(f"phase {phase.value} failed: {text}")
+        self._link.send({"type": "error", "phase": phase.value, "message": text})
+
+    def _power_off(self) -> None:
+        self._system.announce("powering off")
+        try:
+            self._system.sync()
+            self._system.run("systemctl", "poweroff", "--no-block")
+        except AgentError as error:
+            self._system.log(f"poweroff: {error}")
+
+
+def find_port(system: System, name: str = PORT_NAME) -> Path | None:
+    """Return the device of the named virtio-serial port, or None while there is none.
+
+    Reads /sys instead of /dev/virtio-ports: the kernel makes the device at once, udev's link
+    comes seconds later in a cold boot.
+    """
+    ports = inside(system, "/sys/class/virtio-ports")
+    for folder in sorted(ports.iterdir()) if ports.is_dir() else ():
+        try:
+            found = (folder / "name").read_text(encoding="utf-8").strip()
+        except OSError:
+            continue  # unplugged while we looked
+        device = inside(system, "/dev") / folder.name
+        if found == name and device.exists():
+            return device
+    return None

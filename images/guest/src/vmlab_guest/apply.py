@@ -1,0 +1,109 @@
+"""Applying a seed: the phases in their order, each reported as it begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from vmlab_guest.errors import AgentError
+from vmlab_guest.files import ensure_file
+from vmlab_guest.identity import apply_identity
+from vmlab_guest.keys import apply_keys
+from vmlab_guest.mounts import apply_mounts
+from vmlab_guest.network import apply_network
+from vmlab_guest.notices import apply_notices
+from vmlab_guest.seed import Seed
+from vmlab_guest.server import launch
+from vmlab_guest.system import RUN, System
+
+
+class Phase(StrEnum):
+    """The agent's phases, in order (docs/protocols.md, section 1)."""
+
+    IDENTITY = "identity"
+    KEYS = "keys"
+    NETWORK = "network"
+    MOUNTS = "mounts"
+    EXERCISES = "exercises"
+    SERVER = "server"
+
+
+class PhaseError(AgentError):
+    """A phase failed; carries which."""
+
+    def __init__(self, phase: Phase, message: str) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class Courses(Protocol):
+    """What the sequence needs of the delivery of courses."""
+
+    def follow(self, env: dict[str, str]) -> None:
+        """Deliver what the hub of this environment publishes: shortly now, then in the background.
+
+        Returns within a few seconds and never fails: a lab without exercises is still a lab.
+        """
+        ...
+
+
+def apply_seed(
+    system: System,
+    seed: Seed,
+    received_ns: int,
+    courses: Courses,
+    report: Callable[[Phase], None],
+) -> None:
+    """Make the machine as the seed says and launch the server.
+
+    Applying a seed again, or another one, changes only what differs.
+
+    Args:
+        received_ns: `System.monotonic_ns` when the seed arrived.
+        report: told each phase as it begins.
+
+    Raises:
+        PhaseError: a phase failed; later ones were not begun.
+    """
+
+    def mount_and_tell() -> None:
+        apply_mounts(system, seed.mounts)
+        apply_notices(system, seed.notices, seed.language)
+
+    steps: dict[Phase, Callable[[], None]] = {
+        Phase.IDENTITY: lambda: apply_identity(system, seed, received_ns),
+        Phase.KEYS: lambda: apply_keys(system, seed),
+        Phase.NETWORK: lambda: apply_network(system, seed.network),
+        Phase.MOUNTS: mount_and_tell,
+        Phase.EXERCISES: lambda: courses.follow(seed.server.env),
+        Phase.SERVER: lambda: launch(system, seed.server),
+    }
+    for phase, step in steps.items():
+        report(phase)
+        try:
+            step()
+        except (AgentError, OSError, ValueError) as error:
+            raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
+    _remember(system, seed.server.env)
+
+
+def is_seeded(system: System) -> bool:
+    """Return whether a seed was applied since the machine was switched on."""
+    return (system.root / RUN / "seeded.json").exists()
+
+
+def read_hub_env(system: System) -> dict[str, str]:
+    """Return how to reach the hub after the agent itself was restarted; empty if unknown."""
+    try:
+        env = json.loads((system.root / RUN / "seeded.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in env.items()}
+
+
+def _remember(system: System, env: dict[str, str]) -> None:
+    names = ("JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN")
+    text = json.dumps({name: env[name] for name in names if name in env})
+    ensure_file(system.root / RUN / "seeded.json", text, 0o600)

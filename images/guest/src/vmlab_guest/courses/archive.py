@@ -1,0 +1,113 @@
+"""Unpacking a course archive: only plain files below one folder, within limits.
+
+The hub is trusted more than a trainee, but whoever may publish a course must not thereby write
+anywhere in every machine of a class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from vmlab_guest.courses.names import is_safe_path
+from vmlab_guest.errors import DeliveryError
+
+MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+MAX_ENTRIES = 5000
+_CHUNK_BYTES = 64 * 1024
+
+
+def unpack(archive: BinaryIO, digest: str, target: Path) -> None:
+    """Unpack a `.tar.gz` into `target`, which appears complete or not at all.
+
+    Args:
+        archive: read from its current position.
+        digest: SHA-256 of the uncompressed tar, hexadecimal.
+        target: made by one rename; what was there before is replaced.
+
+    Raises:
+        DeliveryError: the archive is damaged, too big, or holds what no course may hold.
+        OSError: the disk is full or the like.
+    """
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        with (work / "tar").open("w+b") as tar:
+            found = _decompress(archive, tar)
+            if found != digest:
+                raise DeliveryError(f"the archive's digest is {found}, the hub announced {digest}")
+            tar.seek(0)
+            tree = work / "tree"
+            tree.mkdir(mode=0o755)
+            _extract(tar, tree)
+        if target.exists():
+            target.rename(work / "old")
+        tree.rename(target)
+    finally:
+        shutil.rmtree(work)
+
+
+def _decompress(archive: BinaryIO, tar: BinaryIO) -> str:
+    """Write the uncompressed tar and return its digest; never writes more than the limit."""
+    inflate = zlib.decompressobj(wbits=31)  # one gzip member
+    digest = hashlib.sha256()
+    total = 0
+    try:
+        while data := archive.read(_CHUNK_BYTES):
+            while data and not inflate.eof:
+                piece = inflate.decompress(data, _CHUNK_BYTES)
+                data = inflate.unconsumed_tail
+                total += len(piece)
+                if total > MAX_UNPACKED_BYTES:
+                    raise DeliveryError(
+                        f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+                    )
+                digest.update(piece)
+                tar.write(piece)
+    except zlib.error as error:
+        raise DeliveryError(f"the archive is damaged: {error}") from error
+    if not inflate.eof:
+        raise DeliveryError("the archive is cut short")
+    return digest.hexdigest()
+
+
+def _extract(tar: BinaryIO, tree: Path) -> None:
+    try:
+        with tarfile.open(fileobj=tar, mode="r:") as members:
+            for count, member in enumerate(members):
+                if count >= MAX_ENTRIES:
+                    raise DeliveryError(f"the archive holds more than {MAX_ENTRIES} entries")
+                _extract_one(members, member, tree)
+    except (tarfile.TarError, UnicodeError) as error:
+        raise DeliveryError(f"the archive is damaged: {error}") from error
+
+
+def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
+    name = member.name.removeprefix("./").rstrip("/")
+    if name in {"", "."} and member.isdir():
+        return
+    if not is_safe_path(name):
+        raise DeliveryError(f"the archive holds a path that no course may have: {name[:100]!r}")
+    place = tree / name
+    if member.isdir():
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return
+    # A sparse file may claim terabytes that the archive need not hold.
+    plain = member.isreg() and not member.issparse()
+    source = members.extractfile(member) if plain else None
+    if source is None:
+        raise DeliveryError(f"the archive holds something else than a file: {name[:100]!r}")
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        # "x": a name that comes twice is refused, and nothing below `tree` is a link.
+        with place.open("xb") as file:
+            shutil.copyfileobj(source, file)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise DeliveryError(f"the archive holds {name[:100]!r} twice") from error
+    place.chmod(0o644)

@@ -1,0 +1,66 @@
+"""What a trainee must be told, for terminals and for `lab` in notebooks.
+
+    /run/vmlab/notices.json      [{"id", "en", "fr"}]
+    /run/vmlab/notices.d/ID.fr   the same as plain text, for the shell
+    /run/vmlab/notices-seen/ID   the trainee saw it, wherever; gone with the boot
+
+The record of what was seen lies in /run: a notice that comes again with a later start is news.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from vmlab_guest.files import ensure_file
+from vmlab_guest.seed import Language, Notice
+from vmlab_guest.system import RUN, TRAINEE_UID, System, inside
+
+PROFILE_SCRIPT = """\
+# Written by the VMLab agent: shows each notice once in a terminal.
+if [ -d /run/vmlab/notices.d ] && [ -t 1 ]; then
+    vmlab_language=$(cat /run/vmlab/language 2>/dev/null || echo en)
+    for vmlab_notice in /run/vmlab/notices.d/*."$vmlab_language"; do
+        [ -f "$vmlab_notice" ] || continue
+        vmlab_seen=/run/vmlab/notices-seen/$(basename "$vmlab_notice" ".$vmlab_language")
+        if [ ! -e "$vmlab_seen" ]; then
+            printf '\\n'; cat "$vmlab_notice"; printf '\\n'
+            : 2>/dev/null > "$vmlab_seen" || true
+        fi
+    done
+    unset vmlab_language vmlab_notice vmlab_seen
+fi
+"""
+
+
+def notice_id(notice: Notice) -> str:
+    """Return a name for the notice that follows from its text."""
+    return hashlib.sha256(f"{notice.en}\0{notice.fr}".encode()).hexdigest()[:16]
+
+
+def apply_notices(system: System, notices: Sequence[Notice], language: Language) -> None:
+    """Write the language and the notices where terminals and notebooks find them.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    run = system.root / RUN
+    ensure_file(run / "language", f"{language}\n")
+    seen = run / "notices-seen"
+    seen.mkdir(parents=True, exist_ok=True)
+    system.give(seen, TRAINEE_UID)
+    names = {}
+    for notice in notices:
+        names[notice_id(notice)] = notice
+    folder = run / "notices.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.stem not in names:
+            old.unlink()
+    for name, notice in names.items():
+        ensure_file(folder / f"{name}.en", f"{notice.en}\n")
+        ensure_file(folder / f"{name}.fr", f"{notice.fr}\n")
+    table = [{"id": name, "en": n.en, "fr": n.fr} for name, n in names.items()]
+    ensure_file(run / "notices.json", json.dumps(table, ensure_ascii=False) + "\n")
+    ensure_file(inside(system, "/etc/profile.d/vmlab-notices.sh"), PROFILE_SCRIPT)

@@ -1,0 +1,276 @@
+"""The seed, checked: what makes this machine itself. Pure.
+
+The other half is `vmlab.seed` on the hub's side; docs/protocols.md, section 1, describes the form.
+A message about a bad seed names the field and never shows the value of a secret one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from vmlab_guest.errors import SeedError
+
+SEED_VERSION = 1
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FS_TYPE = re.compile(r"[a-z][a-z0-9.]{0,15}")
+_MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.:/+-]{0,500}")
+_DEVICE = re.compile(r"/dev/[A-Za-z0-9_.:/+-]{1,200}")
+_PATH = re.compile(r"(/[A-Za-z0-9_.+-]{1,100}){1,16}")
+_PUBLIC_KEY = re.compile(
+    r"(ssh|ecdsa|sk)-[A-Za-z0-9@.-]{1,60} [A-Za-z0-9+/=]{16,8000}( [^\r\n]{0,500})?"
+)
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    r"[A-Za-z0-9+/=\n]{50,8000}"
+    r"-----END OPENSSH PRIVATE KEY-----\n?"
+)
+
+
+class Language(StrEnum):
+    """Languages that trainees are spoken to in."""
+
+    EN = "en"
+    FR = "fr"
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """The machine's SSH identity."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """The machine's own address."""
+
+    address: IPv4Interface
+    gateway: IPv4Address
+    dns: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system to mount."""
+
+    device: str
+    path: str
+    fs_type: str
+    options: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the trainee must be told."""
+
+    en: str
+    fr: str
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the single-user server is started; `env` holds the hub token."""
+
+    env: dict[str, str] = field(repr=False)
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed that keeps to the format."""
+
+    randomness: bytes = field(repr=False)
+    time_ns: int
+    machine_id: str
+    host_name: str
+    ssh_host_key: HostKey
+    authorized_keys: tuple[str, ...]
+    network: Network
+    mounts: tuple[Mount, ...]
+    notices: tuple[Notice, ...]
+    language: Language
+    server: Server
+
+
+def parse_seed(value: object) -> Seed:
+    """Return the seed in a decoded JSON value; unknown fields are ignored.
+
+    Raises:
+        SeedError: a field is missing or breaks the format.
+    """
+    seed = _dict(value, "seed")
+    version = _get(seed, "seed", "version")
+    if version != SEED_VERSION:
+        raise SeedError(f"seed.version: this agent knows {SEED_VERSION}, got {str(version)[:20]!r}")
+    key = _dict(_get(seed, "seed", "ssh_host_key"), "seed.ssh_host_key")
+    return Seed(
+        randomness=_randomness(_get(seed, "seed", "randomness")),
+        time_ns=_time(_get(seed, "seed", "time_ns")),
+        machine_id=_text(seed, "seed", "machine_id", _MACHINE_ID),
+        host_name=_text(seed, "seed", "host_name", _HOST_NAME),
+        ssh_host_key=HostKey(
+            private=_text(key, "seed.ssh_host_key", "private", _PRIVATE_KEY, secret=True),
+            public=_text(key, "seed.ssh_host_key", "public", _PUBLIC_KEY),
+        ),
+        authorized_keys=tuple(
+            _match(item, f"seed.authorized_keys[{i}]", _PUBLIC_KEY)
+            for i, item in enumerate(
+                _list(_get(seed, "seed", "authorized_keys"), "authorized_keys")
+            )
+        ),
+        network=_network(_get(seed, "seed", "network")),
+        mounts=tuple(
+            _mount(item, f"seed.mounts[{i}]")
+            for i, item in enumerate(_list(_get(seed, "seed", "mounts"), "mounts"))
+        ),
+        notices=tuple(
+            _notice(item, f"seed.notices[{i}]")
+            for i, item in enumerate(_list(_get(seed, "seed", "notices"), "notices"))
+        ),
+        language=_language(_get(seed, "seed", "language")),
+        server=_server(_get(seed, "seed", "server")),
+    )
+
+
+def _dict(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SeedError(f"{where}: expected an object, got {type(value).__name__}")
+    return value
+
+
+def _list(value: object, name: str, most: int = 100) -> list[Any]:
+    if not isinstance(value, list):
+        raise SeedError(f"seed.{name}: expected a list, got {type(value).__name__}")
+    if len(value) > most:
+        raise SeedError(f"seed.{name}: at most {most} entries, got {len(value)}")
+    return value
+
+
+def _get(table: dict[str, Any], where: str, name: str) -> object:
+    if name not in table:
+        raise SeedError(f"{where}.{name}: missing")
+    return table[name]
+
+
+def _match(value: object, where: str, form: re.Pattern[str], *, secret: bool = False) -> str:
+    if isinstance(value, str) and form.fullmatch(value):
+        return value
+    shown = "a value that is kept secret" if secret else repr(value)[:80]
+    raise SeedError(f"{where}: does not have the right form: {shown}")
+
+
+def _text(
+    table: dict[str, Any], where: str, name: str, form: re.Pattern[str], *, secret: bool = False
+) -> str:
+    return _match(_get(table, where, name), f"{where}.{name}", form, secret=secret)
+
+
+def _randomness(value: object) -> bytes:
+    try:
+        data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except (binascii.Error, ValueError):  # ValueError: text outside ASCII
+        data = b""
+    # The kernel's pool holds 256 bits; more than 512 bytes can only be a mistake.
+    if not 32 <= len(data) <= 512:
+        raise SeedError("seed.randomness: expected 32 to 512 bytes in base64")
+    return data
+
+
+def _time(value: object) -> int:
+    # From 2020 to 2200: anything else is a broken clock, and would break TLS and make.
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 1_577_836_800 <= value // 10**9 <= 7_258_118_400
+    ):
+        return value
+    raise SeedError(f"seed.time_ns: expected nanoseconds since the epoch, got {repr(value)[:40]}")
+
+
+def _network(value: object) -> Network:
+    table = _dict(value, "seed.network")
+    dns = _list(_get(table, "seed.network", "dns"), "network.dns", most=3)
+    try:
+        return Network(
+            address=IPv4Interface(_plain(_get(table, "seed.network", "address"))),
+            gateway=IPv4Address(_plain(_get(table, "seed.network", "gateway"))),
+            dns=tuple(IPv4Address(_plain(item)) for item in dns),
+        )
+    except ValueError as error:
+        raise SeedError(f"seed.network: {error}"[:200]) from error
+
+
+def _plain(value: object) -> str:
+    """Return text; `ipaddress` would also take integers and bytes."""
+    if not isinstance(value, str):
+        raise SeedError(f"seed.network: expected an address as text, got {repr(value)[:40]}")
+    return value
+
+
+def _mount(value: object, where: str) -> Mount:
+    table = _dict(value, where)
+    path = _text(table, where, "path", _PATH)
+    if any(part in {".", ".."} for part in path.split("/")):
+        raise SeedError(f"{where}.path: must not hold '.' or '..': {path!r}")
+    device = _text(table, where, "device", _DEVICE)
+    if ".." in device.split("/"):
+        raise SeedError(f"{where}.device: must not hold '..': {device!r}")
+    return Mount(
+        device=device,
+        path=path,
+        fs_type=_text(table, where, "type", _FS_TYPE),
+        options=_text(table, where, "options", _MOUNT_OPTIONS),
+    )
+
+
+def _notice(value: object, where: str) -> Notice:
+    table = _dict(value, where)
+    texts = []
+    for name in ("en", "fr"):
+        text = _get(table, where, name)
+        if not isinstance(text, str) or len(text) > 4000:
+            raise SeedError(f"{where}.{name}: expected a text of at most 4000 characters")
+        # A notice ends up in terminals: nothing in it may steer them.
+        texts.append("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+    return Notice(en=texts[0], fr=texts[1])
+
+
+def _language(value: object) -> Language:
+    try:
+        return Language(value)  # type: ignore[arg-type]  # any value may be asked for
+    except ValueError as error:
+        raise SeedError(f"seed.language: 'en' or 'fr', got {repr(value)[:40]}") from error
+
+
+def _server(value: object) -> Server:
+    table = _dict(value, "seed.server")
+    env = _dict(_get(table, "seed.server", "env"), "seed.server.env")
+    for name, text in env.items():
+        if not _ENV_NAME.fullmatch(name):
+            raise SeedError(f"seed.server.env: {name[:80]!r} is no name of a variable")
+        _single_line(text, f"seed.server.env.{name[:80]}")
+    args = _list(_get(table, "seed.server", "args"), "server.args")
+    return Server(
+        env=dict(env),
+        args=tuple(_single_line(arg, f"seed.server.args[{i}]") for i, arg in enumerate(args)),
+    )
+
+
+def _single_line(value: object, where: str) -> str:
+    """Return text that an environment file and a shell line can hold; shows nothing of it."""
+    if not isinstance(value, str):
+        raise SeedError(f"{where}: expected a text")
+    # systemd drops variables with other control characters without a word (env_value_is_valid);
+    # a lone surrogate is no UTF-8.
+    if any((ord(c) < 32 and c != "\t") or c == "\x7f" or 0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise SeedError(f"{where}: holds a line break or another control character")
+    return value

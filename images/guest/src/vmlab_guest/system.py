@@ -1,0 +1,199 @@
+"""What the agent does to the operating system, behind one small protocol.
+
+`System` is the seam: `LinuxSystem` acts on the machine, and tests run the whole sequence with a
+fake that keeps the same promises below a temporary root folder. All paths handed to a `System`
+method are real ones, that is, already below `root`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from vmlab_guest.errors import ApplyError
+
+TRAINEE = "trainee"
+TRAINEE_UID = 1000
+HOME = "/home/trainee"
+RUN = "run/vmlab"
+COURSES = "var/lib/vmlab/courses"
+
+# ref: linux/random.h; both need CAP_SYS_ADMIN
+_RNDADDENTROPY = 0x40085203
+_RNDRESEEDCRNG = 0x5207
+_POLL_S = 0.05
+
+T = TypeVar("T")
+
+
+class System(Protocol):
+    """The machine under the agent."""
+
+    @property
+    def root(self) -> Path:
+        """Where the machine's file system begins: `/`, or a folder in tests."""
+        ...
+
+    def add_randomness(self, data: bytes) -> None:
+        """Credit `data` to the kernel's generator and reseed it at once."""
+        ...
+
+    def clock_ns(self) -> int:
+        """Wall clock, nanoseconds since the epoch."""
+        ...
+
+    def set_clock_ns(self, value_ns: int) -> None:
+        """Set the wall clock."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """A clock that nobody sets."""
+        ...
+
+    def set_host_name(self, name: str) -> None:
+        """Set the kernel's host name."""
+        ...
+
+    def run(
+        self,
+        *argv: str,
+        stdin: str = "",
+        ok: Container[int] = (0,),
+        timeout_s: float = 30.0,
+    ) -> str:
+        """Run a program and return what it printed.
+
+        Raises:
+            ApplyError: it is missing, took too long or ended with a code outside `ok`; the message
+                holds the command and the end of what it said, so neither may hold a secret.
+        """
+        ...
+
+    def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
+        """Return what `find` finds, asking again until the time is over; then None."""
+        ...
+
+    def give(self, path: Path, uid: int) -> None:
+        """Make `path` (never what a link points to) belong to user and group `uid`."""
+        ...
+
+    def sync(self) -> None:
+        """Flush all file systems."""
+        ...
+
+    def log(self, text: str) -> None:
+        """Write a line to the journal."""
+        ...
+
+    def announce(self, text: str) -> None:
+        """Write a line to the journal and to the machine's console."""
+        ...
+
+
+class LinuxSystem:
+    """The real machine."""
+
+    root = Path("/")
+
+    def add_randomness(self, data: bytes) -> None:
+        """See `System`."""
+        pool = struct.pack("ii", len(data) * 8, len(data)) + data
+        with Path("/dev/urandom").open("wb", buffering=0) as device:
+            fcntl.ioctl(device, _RNDADDENTROPY, pool)
+            fcntl.ioctl(device, _RNDRESEEDCRNG)
+
+    def clock_ns(self) -> int:
+        """See `System`."""
+        return time.time_ns()
+
+    def set_clock_ns(self, value_ns: int) -> None:
+        """See `System`."""
+        time.clock_settime_ns(time.CLOCK_REALTIME, value_ns)
+
+    def monotonic_ns(self) -> int:
+        """See `System`."""
+        return time.monotonic_ns()
+
+    def set_host_name(self, name: str) -> None:
+        """See `System`."""
+        socket.sethostname(name)
+
+    def run(
+        self,
+        *argv: str,
+        stdin: str = "",
+        ok: Container[int] = (0,),
+        timeout_s: float = 30.0,
+    ) -> str:
+        """See `System`."""
+        try:
+            done = subprocess.run(
+                argv,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ApplyError(f"`{' '.join(argv)}` took longer than {timeout_s:g} s") from error
+        except OSError as error:
+            raise ApplyError(f"`{' '.join(argv)}` cannot be run: {error}") from error
+        if done.returncode not in ok:
+            said = (done.stderr or done.stdout).strip()[-600:]
+            raise ApplyError(f"`{' '.join(argv)}` ended with {done.returncode}: {said}")
+        return done.stdout
+
+    def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
+        """See `System`."""
+        end = time.monotonic() + timeout_s
+        while True:
+            found = find()
+            if found is not None or time.monotonic() >= end:
+                return found
+            time.sleep(_POLL_S)
+
+    def give(self, path: Path, uid: int) -> None:
+        """See `System`."""
+        os.chown(path, uid, uid, follow_symlinks=False)
+
+    def sync(self) -> None:
+        """See `System`."""
+        os.sync()
+
+    def log(self, text: str) -> None:
+        """See `System`."""
+        _write(2, f"{text}\n")
+
+    def announce(self, text: str) -> None:
+        """See `System`."""
+        self.log(text)
+        try:
+            # Non-blocking: a console that nobody reads must not stop us.
+            fd = os.open("/dev/console", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:
+            return  # a machine without a console
+        try:
+            _write(fd, f"vmlab: {text}\r\n")
+        finally:
+            os.close(fd)
+
+
+def _write(fd: int, text: str) -> None:
+    """Write what the descriptor takes; a full log or console must never stop a machine."""
+    with contextlib.suppress(OSError):
+        os.write(fd, text.encode(errors="replace"))
+
+
+def inside(system: System, path: str) -> Path:
+    """Return the real place of an absolute path of the machine."""
+    return system.root / path.lstrip("/")
