@@ -1,0 +1,27 @@
+"""The learner's library: check what you did, on the real machine.
+
+In an exercise notebook:
+
+    from lab import check
+    check("user")
+
+In a course's checks.py:
+
+    from lab import Outcome, failed, passed, step
+
+    @step("user")
+    def user(name: str) -> Outcome:
+        ...
+
+`lab.look` holds ready-made looks at the machine for checks.
+"""
+
+from __future__ import annotations
+
+from lab.check import check
+from lab.notices import show_unread
+from lab.outcome import Outcome, failed, memory, passed, step
+
+__all__ = ["Outcome", "check", "failed", "memory", "passed", "step"]
+
+show_unread()

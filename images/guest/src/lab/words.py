@@ -1,0 +1,103 @@
+"""The language of the trainee, and the sentences that `lab` itself says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+
+class Language(StrEnum):
+    """Languages that trainees are spoken to in."""
+
+    EN = "en"
+    FR = "fr"
+
+
+PHRASES: Mapping[str, tuple[str, str]] = {
+    "passed": ("Passed", "Réussi"),
+    "failed": ("Not yet", "Pas encore"),
+    "step": ("Step", "Étape"),
+    "again": ("Check again", "Vérifier à nouveau"),
+    "notice": ("Please note", "À savoir"),
+    "not_recorded": (
+        (
+            "The result could not be sent to your trainers; your work is not affected. "
+            "Check again later."
+        ),
+        (
+            "Le résultat n'a pas pu être transmis à vos formateurs ; votre travail n'est pas touché. "
+            "Vérifiez à nouveau plus tard."
+        ),
+    ),
+    "no_exercise": (
+        (
+            "This notebook does not lie in the folder of an exercise. Open the one in the course's "
+            "own folder in your home, then check again."
+        ),
+        (
+            "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans le dossier "
+            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau."
+        ),
+    ),
+    "no_step": (
+        "This exercise has no step `{name}`. Its steps are: {steps}.",
+        "Cet exercice n'a pas d'étape `{name}`. Ses étapes sont : {steps}.",
+    ),
+    "dots": (
+        "First replace the three dots `...` above with your answer, run that cell, then check.",
+        (
+            "Remplacez d'abord les trois points `...` ci-dessus par votre réponse, exécutez la "
+            "cellule, puis vérifiez."
+        ),
+    ),
+    "usage": (
+        "This check is called like this: `{usage}`.",
+        "Cette vérification s'appelle ainsi : `{usage}`.",
+    ),
+    "too_long": (
+        (
+            "The check gave up after {seconds} seconds: something on the machine does not answer. "
+            "Look for a program that hangs, then check again."
+        ),
+        (
+            "La vérification a abandonné après {seconds} secondes : quelque chose ne répond pas sur "
+            "la machine. Cherchez un programme bloqué, puis vérifiez à nouveau."
+        ),
+    ),
+    "broken": (
+        (
+            "The check itself has a problem; it is not your mistake. Tell your trainer: "
+            "{course}, {exercise}, step {name}."
+        ),
+        (
+            "La vérification elle-même a un problème ; ce n'est pas votre faute. Signalez-le à votre "
+            "formateur : {course}, {exercise}, étape {name}."
+        ),
+    ),
+}
+
+
+def machine_root() -> Path:
+    """Return where the machine's file system begins; VMLAB_ROOT moves it for tests."""
+    return Path(os.environ.get("VMLAB_ROOT") or "/")
+
+
+def find_language() -> Language:
+    """Return the trainee's language: VMLAB_LANGUAGE, else the machine's, else that of LANG."""
+    try:
+        machine = (machine_root() / "run/vmlab/language").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        machine = ""  # not a VMLab machine
+    for value in (os.environ.get("VMLAB_LANGUAGE", ""), machine, os.environ.get("LANG", "")):
+        code = value.strip().lower()[:2]
+        if code in set(Language):
+            return Language(code)
+    return Language.EN
+
+
+def phrase(name: str, language: Language) -> str:
+    """Return one of `lab`'s sentences."""
+    en, fr = PHRASES[name]
+    return fr if language is Language.FR else en
