@@ -1,0 +1,159 @@
+// What the board says, in both languages.
+
+const TEXTS = {
+  en: {
+    trainee: "Trainee",
+    seat: (n) => `Seat ${n}`,
+    machine: "Machine",
+    progress: "Done",
+    idle: "Last progress",
+    passedBy: "Passed by",
+    open: "Open",
+    openOf: (name) => `Open the machine of ${name}`,
+    states: {
+      running: "running",
+      starting: "starting",
+      pending: "changing",
+      stopped: "off",
+      absent: "never started",
+      unknown: "unknown",
+    },
+    course: (title, version) => `${title}, version ${version}`,
+    noCourse: "No course published",
+    noCourseHint: "Trainers publish one with: vmlab course push FOLDER",
+    noRows: "No trainees yet",
+    noRowsHint:
+      "Trainees of your groups appear here as soon as the hub knows them, started or not.",
+    finished: "finished",
+    noneYet: (time) => `no step yet, ${time}`,
+    ago: (time) => `${time} ago`,
+    stuck: (time) => `no progress for ${time}`,
+    notWorking: "–",
+    minutes: (n) => `${n} min`,
+    underMinute: "under 1 min",
+    hours: (h, m) => `${h} h ${m} min`,
+    step: {
+      passed: (tries) => (tries > 1 ? `passed after ${tries} tries` : "passed"),
+      failed: (tries) => (tries > 1 ? `not passed, ${tries} tries` : "not passed, 1 try"),
+      open: "not tried",
+    },
+    of: (n, m) => `${n} of ${m}`,
+    summary: {
+      stuck: (n) => `${n} stuck`,
+      working: (n) => `${n} working`,
+      finished: (n) => `${n} finished`,
+      changing: (n) => `${n} starting or stopping`,
+      off: (n) => `${n} off`,
+    },
+    anyone: (time) => `Last progress in the room: ${time} ago`,
+    nobody: "Nobody has passed a step yet",
+    sort: "Sort by",
+    sorts: { stuck: "stuck first", name: "name", progress: "least done first" },
+    threshold: "Stuck after",
+    hideNames: "Hide names",
+    chooseCourse: "Course",
+    updated: (time) => `Live · ${time}`,
+    loading: "Loading …",
+    paused: "Paused",
+    caption: "Trainees, their machines and the steps they have passed; renewed every few seconds",
+    legend: "Signs",
+    lost: (time, wait) =>
+      `The hub does not answer. What you see is from ${time}. Trying again in ${wait} s.`,
+    lostFirst: (wait) => `The hub does not answer. Trying again in ${wait} s.`,
+    refused: "Your session has ended or you no longer have access.",
+    reload: "Reload the page",
+    outdated: (mine, newest) => `has version ${mine} of the course; the newest is ${newest}`,
+    waitingFor: (version) => `version ${version} of the course not delivered yet`,
+    providerLost: "The states of the machines are not known at the moment; progress is.",
+  },
+  fr: {
+    trainee: "Participant",
+    seat: (n) => `Poste ${n}`,
+    machine: "Machine",
+    progress: "Fait",
+    idle: "Dernier progrès",
+    passedBy: "Réussie par",
+    open: "Ouvrir",
+    openOf: (name) => `Ouvrir la machine de ${name}`,
+    states: {
+      running: "en marche",
+      starting: "démarre",
+      pending: "change d'état",
+      stopped: "éteinte",
+      absent: "jamais démarrée",
+      unknown: "inconnu",
+    },
+    course: (title, version) => `${title}, version ${version}`,
+    noCourse: "Aucun cours publié",
+    noCourseHint: "Les formateurs en publient un avec : vmlab course push DOSSIER",
+    noRows: "Pas encore de participants",
+    noRowsHint:
+      "Les participants de vos groupes apparaissent ici dès que le hub les connaît, démarrés ou non.",
+    finished: "terminé",
+    noneYet: (time) => `aucune étape, ${time}`,
+    ago: (time) => `il y a ${time}`,
+    stuck: (time) => `aucun progrès depuis ${time}`,
+    notWorking: "–",
+    minutes: (n) => `${n} min`,
+    underMinute: "moins d'une min",
+    hours: (h, m) => `${h} h ${m} min`,
+    step: {
+      passed: (tries) => (tries > 1 ? `réussie après ${tries} essais` : "réussie"),
+      failed: (tries) => (tries > 1 ? `pas réussie, ${tries} essais` : "pas réussie, 1 essai"),
+      open: "pas essayée",
+    },
+    of: (n, m) => `${n} sur ${m}`,
+    summary: {
+      stuck: (n) => `${n} ${n > 1 ? "bloqués" : "bloqué"}`,
+      working: (n) => `${n} au travail`,
+      finished: (n) => `${n} ${n > 1 ? "ont" : "a"} terminé`,
+      changing: (n) => `${n} en démarrage ou arrêt`,
+      off: (n) => `${n} ${n > 1 ? "éteintes" : "éteinte"}`,
+    },
+    anyone: (time) => `Dernier progrès dans la salle : il y a ${time}`,
+    nobody: "Personne n'a encore réussi d'étape",
+    sort: "Trier par",
+    sorts: { stuck: "bloqués d'abord", name: "nom", progress: "moins avancés d'abord" },
+    threshold: "Bloqué après",
+    hideNames: "Masquer les noms",
+    chooseCourse: "Cours",
+    updated: (time) => `En direct · ${time}`,
+    loading: "Chargement …",
+    paused: "En pause",
+    caption:
+      "Les participants, leurs machines et les étapes réussies ; renouvelé toutes les quelques secondes",
+    legend: "Signes",
+    lost: (time, wait) =>
+      `Le hub ne répond pas. Ce que vous voyez date de ${time}. Nouvel essai dans ${wait} s.`,
+    lostFirst: (wait) => `Le hub ne répond pas. Nouvel essai dans ${wait} s.`,
+    refused: "Votre session est terminée ou vous n'avez plus accès.",
+    reload: "Recharger la page",
+    outdated: (mine, newest) => `a la version ${mine} du cours ; la plus récente est la ${newest}`,
+    waitingFor: (version) => `version ${version} du cours pas encore remise`,
+    providerLost: "L'état des machines n'est pas connu en ce moment ; les progrès le sont.",
+  },
+};
+
+/** The texts of the language that the page is shown in. */
+export function texts() {
+  return TEXTS[window.vmlab.language()] || TEXTS.en;
+}
+
+/** A title in both languages, as the API sends it. */
+export function localized(title) {
+  return title[window.vmlab.language()] || title.en;
+}
+
+/** A duration in words, rounded down to minutes. */
+export function duration(seconds) {
+  const t = texts();
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return t.underMinute;
+  if (minutes < 60) return t.minutes(minutes);
+  return t.hours(Math.floor(minutes / 60), minutes % 60);
+}
+
+/** A time of day. */
+export function clock(epochSeconds) {
+  return new Date(epochSeconds * 1000).toLocaleTimeString(window.vmlab.language());
+}

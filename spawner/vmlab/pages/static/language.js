@@ -1,0 +1,60 @@
+// The language of all pages: chosen before the first paint, changed by the switch in the bar.
+//
+// Order: what this browser chose here before, the browser's own languages, the lab's default.
+// Texts of templates are shown or hidden by vmlab.css; attributes are set here; scripts that write
+// texts themselves listen to "vmlab-language" on the document.
+(function () {
+  "use strict";
+
+  const LANGUAGES = ["en", "fr"];
+  const KEY = "vmlab-language";
+
+  function stored() {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null; // storage is blocked in this browser: the choice lasts for one page
+    }
+  }
+
+  function preferred() {
+    const wishes = [stored(), ...(navigator.languages || [])];
+    const short = wishes.filter(Boolean).map((wish) => wish.slice(0, 2).toLowerCase());
+    return short.find((wish) => LANGUAGES.includes(wish)) || window.vmlab.defaultLanguage;
+  }
+
+  function apply(language) {
+    document.documentElement.lang = language;
+    for (const element of document.querySelectorAll(`[data-label-${language}]`)) {
+      const label = element.getAttribute(`data-label-${language}`);
+      element.setAttribute("aria-label", label);
+      if (element.tagName === "BUTTON") element.title = label;
+    }
+    for (const button of document.querySelectorAll(".vm-language")) {
+      const isChosen = button.dataset.language === language;
+      button.classList.toggle("active", isChosen);
+      button.setAttribute("aria-pressed", String(isChosen));
+    }
+    const title = document.querySelector('meta[name="vmlab-title"]');
+    if (title) document.title = `${title.getAttribute(`data-${language}`)} · VMLab`;
+  }
+
+  window.vmlab.language = () => document.documentElement.lang;
+  window.vmlab.setLanguage = (language) => {
+    try {
+      localStorage.setItem(KEY, language);
+    } catch {
+      // as above
+    }
+    apply(language);
+    document.dispatchEvent(new CustomEvent("vmlab-language"));
+  };
+
+  document.documentElement.lang = preferred();
+  document.addEventListener("DOMContentLoaded", () => {
+    apply(document.documentElement.lang);
+    for (const button of document.querySelectorAll(".vm-language")) {
+      button.addEventListener("click", () => window.vmlab.setLanguage(button.dataset.language));
+    }
+  });
+})();

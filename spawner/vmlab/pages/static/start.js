@@ -1,0 +1,196 @@
+// The page of a starting machine: stages, remaining time, and what to do when it fails.
+
+import { make } from "./dom.js";
+
+const TEXTS = {
+  en: {
+    left: (time) => `About ${time} left`,
+    soon: "Almost ready",
+    longer: "This takes longer than usual, but it goes on",
+    unknown: "The first start of an image takes longer: no estimate yet",
+    elapsed: (time) => `${time} so far`,
+    seconds: (s) => `${s} s`,
+    minutes: (m, s) => `${m} min ${s} s`,
+    words: { done: "done", current: "now", waiting: "" },
+    lost: "The connection was interrupted; trying again …",
+    stopping: "Stopping …",
+    stopFailed: "It could not be stopped; please try again or call a facilitator.",
+    neutral: "Something in the start did not work.",
+    cancelled: "The start was stopped.",
+  },
+  fr: {
+    left: (time) => `Encore ${time} environ`,
+    soon: "Presque prête",
+    longer: "C'est plus long que d'habitude, mais cela avance",
+    unknown: "Le premier démarrage d'une image est plus long : pas encore d'estimation",
+    elapsed: (time) => `${time} jusqu'ici`,
+    seconds: (s) => `${s} s`,
+    minutes: (m, s) => `${m} min ${s} s`,
+    words: { done: "fait", current: "en cours", waiting: "" },
+    lost: "La connexion a été interrompue ; nouvel essai …",
+    stopping: "Arrêt en cours …",
+    stopFailed: "L'arrêt a échoué ; réessayez ou appelez un animateur.",
+    neutral: "Quelque chose n'a pas marché pendant le démarrage.",
+    cancelled: "Le démarrage a été arrêté.",
+  },
+};
+
+const ALMOST_S = 3;
+const root = document.getElementById("vm-start");
+const byId = (id) => document.getElementById(id);
+const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
+
+// What the page knows; times are those of this page's own clock, in seconds.
+const state = { phase: "", percent: 0, eta: null, etaAt: 0, began: now(), isLost: false };
+
+function now() {
+  return performance.now() / 1000;
+}
+
+function time(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return t().seconds(whole);
+  return t().minutes(Math.floor(whole / 60), whole % 60);
+}
+
+/** Seconds in steps that suit an estimate: 40, not 41, 42, 39. */
+function rough(seconds) {
+  return seconds > 20 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds);
+}
+
+/**
+ * An event's text in both languages. Its HTML is only searched for the two languages, never put
+ * into the page: some of it may come from a machine.
+ */
+function bilingual(event) {
+  if (event.html_message) {
+    const parsed = new DOMParser().parseFromString(event.html_message, "text/html");
+    const en = parsed.querySelector('[lang="en"]');
+    const fr = parsed.querySelector('[lang="fr"]');
+    if (en && fr) return { en: en.textContent, fr: fr.textContent };
+    return { en: parsed.body.textContent, fr: parsed.body.textContent };
+  }
+  return event.message ? { en: event.message, fr: event.message } : null;
+}
+
+function both(texts) {
+  if (texts.en === texts.fr) return [make("span", {}, texts.en)];
+  return [make("span", { lang: "en" }, texts.en), make("span", { lang: "fr" }, texts.fr)];
+}
+
+// -- showing ---------------------------------------------------------------------------------
+
+function showStages() {
+  const stages = [...root.querySelectorAll(".vm-stage")];
+  const current = stages.findIndex((s) => s.dataset.phases.split(" ").includes(state.phase));
+  stages.forEach((stage, position) => {
+    const isDone = position < current || state.phase === "ready";
+    const kind = isDone ? "done" : position === current ? "current" : "waiting";
+    stage.dataset.state = kind;
+    stage.querySelector(".vm-stage-word").textContent = t().words[kind];
+    if (kind === "current") stage.setAttribute("aria-current", "step");
+    else stage.removeAttribute("aria-current");
+  });
+}
+
+function showTimes() {
+  const left = state.eta === null ? null : state.eta - (now() - state.etaAt);
+  let words = state.phase ? t().unknown : "";
+  if (left !== null && left > ALMOST_S) words = t().left(time(rough(left)));
+  else if (left !== null) words = left > -ALMOST_S ? t().soon : t().longer;
+  byId("vm-start-left").textContent = words;
+  byId("vm-start-elapsed").textContent = t().elapsed(time(now() - state.began));
+  byId("vm-start-connection").textContent = state.isLost ? t().lost : "";
+}
+
+function showProgress() {
+  byId("vm-start-progress").setAttribute("aria-valuenow", String(state.percent));
+  byId("progress-bar").style.width = `${state.percent}%`;
+}
+
+function showAll() {
+  showStages();
+  showTimes();
+  showProgress();
+}
+
+// -- events ----------------------------------------------------------------------------------
+
+function take(event) {
+  state.isLost = false;
+  if (Number.isFinite(event.progress)) state.percent = Math.max(0, Math.min(100, event.progress));
+  if (event.phase) {
+    state.phase = event.phase;
+    state.eta = Number.isFinite(event.eta_s) ? event.eta_s : null;
+    state.etaAt = now();
+  }
+  if (Number.isFinite(event.elapsed_s)) state.began = now() - event.elapsed_s;
+  const texts = bilingual(event);
+  if (texts && (event.phase || event.failed)) {
+    byId("progress-message").replaceChildren(...both(texts));
+    byId("progress-log").append(make("li", {}, ...both(texts)));
+  }
+  if (event.notice) byId("vm-start-notices").append(notice(texts));
+  showAll();
+}
+
+function notice(texts) {
+  return make("div", { class: "alert alert-info" }, ...both(texts));
+}
+
+function fail(event) {
+  clearInterval(ticking);
+  const cancelled = /cancelled/i.test(event.message || "") && !event.html_message;
+  const plain = (event.message || "").replace(/^Spawn failed:?\s*/, "");
+  let reason = bilingual({ html_message: event.html_message, message: plain });
+  if (cancelled) reason = { en: TEXTS.en.cancelled, fr: TEXTS.fr.cancelled };
+  reason ||= { en: TEXTS.en.neutral, fr: TEXTS.fr.neutral };
+  byId("vm-start-reason").replaceChildren(...both(reason));
+  byId("vm-start-running").hidden = true;
+  byId("vm-start-failed").hidden = false;
+  byId("progress-details").hidden = !byId("progress-log").children.length;
+  byId("vm-start-retry").focus();
+}
+
+const source = new EventSource(root.dataset.progressUrl);
+source.onmessage = (message) => {
+  const event = JSON.parse(message.data);
+  if (event.failed) {
+    source.close();
+    fail(event);
+    return;
+  }
+  take(event);
+  if (event.ready) {
+    source.close();
+    window.location.reload(); // the hub sends on to the machine from here
+  }
+};
+source.onerror = () => {
+  state.isLost = true;
+  showTimes();
+  // Refused for good: the hub no longer knows this start, and its own page says what is the case.
+  if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 2000);
+};
+
+byId("stop-server-btn").addEventListener("click", async () => {
+  const button = byId("stop-server-btn");
+  const status = byId("stop-server-status");
+  button.disabled = true;
+  status.textContent = t().stopping;
+  const url = root.dataset.progressUrl.replace(/\/progress(\?|$)/, "$1");
+  try {
+    const response = await fetch(url, { method: "DELETE" });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    source.close();
+    window.location.assign(root.dataset.homeUrl);
+  } catch (error) {
+    console.warn("stop:", error);
+    button.disabled = false;
+    status.textContent = t().stopFailed;
+  }
+});
+
+const ticking = setInterval(showTimes, 1000);
+document.addEventListener("vmlab-language", showAll);
+showAll();
