@@ -85,10 +85,20 @@ class HubAddress:
     port: int = 8000
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether only this host can reach it."""
+        return ipaddress.ip_address(self.address).is_loopback
+
+    @property
+    def local_address(self) -> str:
+        """The address by which this host reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
+
+    @property
     def url(self) -> str:
         """The hub's address for a browser on this host."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        host = f"[{self.local_address}]" if ":" in self.local_address else self.local_address
+        return f"http://{host}:{self.port}/"
 
 
 def make_trainee_names(count: int) -> tuple[str, ...]:

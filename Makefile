@@ -1,0 +1,25 @@
+# The commands of the README; .ci/run and developers use the same ones.
+.PHONY: help lab test check fix lock
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+lab: ## install what is missing, build the image once, start the lab
+	@scripts/bootstrap lab
+	@.venv/bin/vmlab up
+
+test: ## the whole test suite: unit, contract, hub, browser, real machines
+	@scripts/bootstrap dev
+	@mkdir -p artifacts
+	.venv/bin/python -m pytest --junitxml=artifacts/tests.xml $(ARGS)
+
+check: ## style, types, spelling, shell scripts, documents
+	@scripts/bootstrap dev
+	@scripts/check
+
+fix: ## repair formatting and what ruff can repair
+	@scripts/bootstrap dev
+	@scripts/check fix
+
+lock: ## write the lock files anew
+	@scripts/lock

