@@ -27,7 +27,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "Check again later."
         ),
         (
-            "Le résultat n'a pas pu être transmis à vos formateurs ; votre travail n'est pas touché. "
+            "Le résultat n'a pas pu être transmis à vos formateurs ; votre travail n'est pas "
+            "touché. "
             "Vérifiez à nouveau plus tard."
         ),
     ),
@@ -37,7 +38,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "own folder in your home, then check again."
         ),
         (
-            "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans le dossier "
+            "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans "
+            "le dossier "
             "du cours, dans votre répertoire personnel, puis vérifiez à nouveau."
         ),
     ),
@@ -62,7 +64,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "Look for a program that hangs, then check again."
         ),
         (
-            "La vérification a abandonné après {seconds} secondes : quelque chose ne répond pas sur "
+            "La vérification a abandonné après {seconds} secondes : quelque chose ne répond "
+            "pas sur "
             "la machine. Cherchez un programme bloqué, puis vérifiez à nouveau."
         ),
     ),
@@ -72,7 +75,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "{course}, {exercise}, step {name}."
         ),
         (
-            "La vérification elle-même a un problème ; ce n'est pas votre faute. Signalez-le à votre "
+            "La vérification elle-même a un problème ; ce n'est pas votre faute. Signalez-le "
+            "à votre "
             "formateur : {course}, {exercise}, étape {name}."
         ),
     ),
