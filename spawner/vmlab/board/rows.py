@@ -123,6 +123,7 @@ def _course(course: StoredCourse) -> dict[str, Any]:
         "steps": [
             {
                 "exercise": step.exercise,
+                "exercise_title": {"en": step.exercise_en, "fr": step.exercise_fr},
                 "step": step.step,
                 "title": {"en": step.title_en, "fr": step.title_fr},
             }

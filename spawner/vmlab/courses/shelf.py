@@ -131,7 +131,14 @@ class Shelf:
 
 def _stored(course: Course, version: int, digest: str, now: float) -> StoredCourse:
     steps = tuple(
-        StoredStep(exercise.folder, step.name, step.title.en, step.title.fr)
+        StoredStep(
+            exercise=exercise.folder,
+            exercise_en=exercise.title.en,
+            exercise_fr=exercise.title.fr,
+            step=step.name,
+            title_en=step.title.en,
+            title_fr=step.title.fr,
+        )
         for exercise in course.exercises
         for step in exercise.steps
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import func, select
@@ -14,9 +14,11 @@ from vmlab.database.tables import CourseVersionRow, ReceiptRow
 
 @dataclass(frozen=True)
 class StoredStep:
-    """A step of a published course."""
+    """A step of a published course; the exercise is named by its folder."""
 
     exercise: str
+    exercise_en: str
+    exercise_fr: str
     step: str
     title_en: str
     title_fr: str
@@ -165,12 +167,7 @@ def _course(row: CourseVersionRow) -> StoredCourse:
 
 
 def _step(step: Mapping[str, Any]) -> StoredStep:
-    return StoredStep(
-        exercise=str(step["exercise"]),
-        step=str(step["step"]),
-        title_en=str(step["title_en"]),
-        title_fr=str(step["title_fr"]),
-    )
+    return StoredStep(**{field.name: str(step[field.name]) for field in fields(StoredStep)})
 
 
 def _course_row(course: StoredCourse) -> CourseVersionRow:
@@ -180,15 +177,7 @@ def _course_row(course: StoredCourse) -> CourseVersionRow:
         digest=course.digest,
         title_en=course.title_en,
         title_fr=course.title_fr,
-        steps=[
-            {
-                "exercise": step.exercise,
-                "step": step.step,
-                "title_en": step.title_en,
-                "title_fr": step.title_fr,
-            }
-            for step in course.steps
-        ],
+        steps=[asdict(step) for step in course.steps],
         published=course.published,
     )
 

@@ -66,7 +66,7 @@ export function groupSteps(steps) {
   for (const step of steps) {
     const last = groups[groups.length - 1];
     if (last && last.exercise === step.exercise) last.steps.push(step);
-    else groups.push({ exercise: step.exercise, steps: [step] });
+    else groups.push({ exercise: step.exercise, title: step.exercise_title, steps: [step] });
   }
   return groups;
 }

@@ -49,7 +49,7 @@ export class BoardTable {
         make(
           "th",
           { scope: "colgroup", colspan: group.steps.length, class: "vm-exercise" },
-          group.exercise,
+          localized(group.title),
         ),
       ),
     );

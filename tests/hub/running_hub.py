@@ -1,0 +1,253 @@
+"""A real hub for tests: JupyterHub, configurable-http-proxy and the fake provider, as processes.
+
+    with RunningHub(folder) as hub:
+        ada = hub.login("ada")
+        hub.start_server("ada")
+        hub.report(hub.server_token("ada"), course="first-steps", ...)
+
+The configuration is the one that `vmlab up` uses (`vmlab.hub.configure`); a test adds lines of its
+own with `extra_config`. Ports are free ones, state lies in `folder`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+
+from vmlab.hub import find_free_port, find_proxy
+
+PROJECT = Path(__file__).parents[2]
+START_LIMIT_S = 90
+STOP_LIMIT_S = 30
+
+TRAINEES = ("ada", "bob", "eve")
+
+_LAB = """\
+[lab]
+name = "test"
+language = "{language}"
+
+[provider]
+name = "fake"
+
+[hub]
+port = {port}
+
+[accounts]
+trainees = {trainees}
+trainers = ["trainer"]
+facilitators = ["facilitator"]
+administrators = ["admin"]
+"""
+
+# Servers' tokens travel in the seed only, which a fake machine has nobody to give to: this spawner
+# notes the environment for the test, in a file of the test's own folder.
+_CONFIG = """\
+import json, os
+from pathlib import Path
+from vmlab.hub import configure
+from vmlab.lab import load_lab
+from vmlab.paths import Paths
+from vmlab.spawner import VMSpawner
+
+folder = Path({folder!r})
+project = Path({project!r})
+c = get_config()
+configure(c, load_lab(folder / "lab.toml"), Paths(folder, folder), project=project)
+
+
+class NotingSpawner(VMSpawner):
+    def get_env(self):
+        env = super().get_env()
+        (folder / f"env-{{self.machine}}.json").write_text(json.dumps(env))
+        return env
+
+
+c.JupyterHub.spawner_class = NotingSpawner
+c.JupyterHub.load_roles.append({{
+    "name": "test",
+    "scopes": ["admin:users", "admin:groups", "admin:servers", "tokens", "shutdown"],
+    "services": ["test"],
+}})
+c.JupyterHub.services.append({{"name": "test", "api_token": {token!r}}})
+"""
+
+
+class HubFailedError(Exception):
+    """The hub did not start; the message holds the end of its log."""
+
+
+class RunningHub:
+    """One hub; a context manager that leaves no process behind."""
+
+    token = "t" * 40
+    """Of a service that may do everything with users and servers."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        trainees: tuple[str, ...] = TRAINEES,
+        language: str = "en",
+        extra_config: str = "",
+    ) -> None:
+        self.folder = folder
+        self.port = find_free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.api_url = f"{self.base_url}/hub/api"
+        self._process: subprocess.Popen[bytes] | None = None
+        lab = _LAB.format(language=language, port=self.port, trainees=json.dumps(trainees))
+        (folder / "lab.toml").write_text(lab)
+        config = _CONFIG.format(folder=str(folder), project=str(PROJECT), token=self.token)
+        (folder / "jupyterhub_config.py").write_text(config + extra_config)
+
+    # -- the process -------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> Path:
+        """What hub and proxy wrote."""
+        return self.folder / "hub.log"
+
+    @property
+    def pid(self) -> int:
+        """The hub's process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the hub and return when it answers through the proxy."""
+        command = [sys.executable, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                end = self.log.read_text(errors="replace")[-4000:]
+                raise HubFailedError(f"the hub did not start:\n{end}")
+            time.sleep(0.1)
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        """End the hub (with SIGKILL: as if it crashed) and, unless it crashed, its proxy."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(sig)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        proxy = find_proxy(self.folder / "proxy.pid")
+        if proxy is not None and sig is not signal.SIGKILL:
+            os.kill(proxy, signal.SIGTERM)
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.api_url}/", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    # -- people ------------------------------------------------------------------------------
+
+    def password(self, name: str) -> str:
+        """The password that was made for this account."""
+        from vmlab.accounts import read_passwords
+
+        return read_passwords(self.folder / "accounts.toml")[name]
+
+    def login(self, name: str) -> requests.Session:
+        """Log in as a browser does; return the session with its cookies."""
+        session = requests.Session()
+        session.get(f"{self.base_url}/hub/login", timeout=20)
+        answer = session.post(
+            f"{self.base_url}/hub/login",
+            params={"next": "/hub/home"},
+            data={
+                "username": name,
+                "password": self.password(name),
+                "_xsrf": session.cookies.get("_xsrf", path="/hub/"),
+            },
+            timeout=20,
+        )
+        answer.raise_for_status()
+        return session
+
+    def add_user(self, name: str, group: str = "") -> None:
+        """Make an account from outside, as an administrator can, whatever its name."""
+        self.api("POST", f"users/{quote(name, safe='')}").raise_for_status()
+        if group:
+            self.api("POST", f"groups/{group}/users", json={"users": [name]}).raise_for_status()
+
+    # -- calls -------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, *, token: str = "", **more: Any) -> requests.Response:
+        """Call the hub's API; without a token as the service that may do everything."""
+        headers = {"Authorization": f"token {token or self.token}", **more.pop("headers", {})}
+        url = f"{self.api_url}/{path}"
+        return requests.request(method, url, headers=headers, timeout=60, **more)
+
+    @property
+    def cli_token(self) -> str:
+        """The command line's token: it publishes courses."""
+        return str(json.loads((self.folder / "cli.json").read_text())["token"])
+
+    def user_token(self, name: str, scopes: list[str] | None = None) -> str:
+        """A token that the user made for themselves, with all rights unless scopes are named."""
+        body = {"note": "Server at /user/ada/", **({"scopes": scopes} if scopes else {})}
+        answer = self.api("POST", f"users/{quote(name, safe='')}/tokens", json=body)
+        answer.raise_for_status()
+        return str(answer.json()["token"])
+
+    # -- servers -----------------------------------------------------------------------------
+
+    def start_server(self, name: str) -> None:
+        """Start a trainee's server and return when it is ready."""
+        path = f"users/{quote(name, safe='')}"
+        self.api("POST", f"{path}/server").raise_for_status()
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self.server(name).get("ready"):
+            assert time.monotonic() < deadline, f"the server of {name} did not get ready"
+            time.sleep(0.05)
+
+    def server(self, name: str) -> dict[str, Any]:
+        """The hub's model of the trainee's default server; empty when there is none."""
+        user = self.api("GET", f"users/{quote(name, safe='')}").json()
+        model: dict[str, Any] = user.get("servers", {}).get("", {})
+        return model
+
+    def server_token(self, name: str) -> str:
+        """The token that the trainee's server got at its start."""
+        from vmlab.names import machine_name
+
+        env = json.loads((self.folder / f"env-{machine_name(name)}.json").read_text())
+        return str(env["JUPYTERHUB_API_TOKEN"])
+
+    def report(self, user: str, step: str, *, passed: bool = True) -> requests.Response:
+        """Report a check of the course of `make_course` as the trainee's machine does."""
+        exercise, _, name = step.partition("/")
+        body = {"course": "first-steps", "exercise": exercise, "step": name, "passed": passed}
+        return self.api("POST", "vmlab/progress", token=self.server_token(user), json=body)
+
+    def set_faults(self, **faults: Any) -> None:
+        """Set delays and faults of the fake provider (see `vmlab.providers.fake`)."""
+        (self.folder / "fake.json").write_text(json.dumps(faults))

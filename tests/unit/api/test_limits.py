@@ -1,0 +1,56 @@
+"""A machine may report so often and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from vmlab.api import limits
+from vmlab.api.limits import RateLimiter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def limiter(clock):
+    return RateLimiter(60, clock=clock)
+
+
+def test_60_at_once_and_then_one_a_second(limiter, clock):
+    assert [limiter.retry_after_s("ada") for _ in range(60)] == [0.0] * 60
+    assert limiter.retry_after_s("ada") == pytest.approx(1.0)
+    clock.now = 1.0
+    assert limiter.retry_after_s("ada") == 0.0
+    assert limiter.retry_after_s("ada") > 0
+
+
+def test_one_does_not_slow_another(limiter):
+    for _ in range(100):
+        limiter.retry_after_s("eve")
+    assert limiter.retry_after_s("ada") == 0.0
+
+
+def test_a_refused_call_costs_nothing(limiter, clock):
+    for _ in range(1000):
+        limiter.retry_after_s("eve")
+    clock.now = 60.0
+    assert [limiter.retry_after_s("eve") for _ in range(60)] == [0.0] * 60
+
+
+def test_memory_is_bounded(limiter, clock, monkeypatch):
+    monkeypatch.setattr(limits, "_FORGET_ABOVE", 10)
+    for number in range(10):
+        limiter.retry_after_s(number)
+    clock.now = 60.0
+    limiter.retry_after_s("new")
+    assert list(limiter._buckets) == ["new"]

@@ -1,0 +1,140 @@
+"""What the board shows, from facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vmlab.board import BoardFacts, Group, Person, Seat, make_board
+from vmlab.database import Receipt, StepResult, StoredCourse, StoredStep
+from vmlab.model import MachineState, MachineStatus
+from vmlab.names import machine_name
+
+
+def step(name: str) -> StoredStep:
+    return StoredStep("01-who", "Who?", "Qui ?", name, f"{name} en", f"{name} fr")
+
+
+COURSE = StoredCourse(
+    "first-steps", 2, "d2", "First", "Premiers", (step("user"), step("home")), 500.0
+)
+ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat(""),))
+TRAINER = Person("trainer", (), is_staff=True, seats=(Seat(""),))
+
+
+def facts(**changes: object) -> BoardFacts:
+    return replace(BoardFacts(1000.0, COURSE, (COURSE,), (), (), {}), **changes)
+
+
+def status(user: str, state: MachineState, server: str = "", **more: object) -> dict:
+    name = machine_name(user, server)
+    return {name: MachineStatus(name, state, owner=user, **more)}
+
+
+def result(name: str, *, first_passed: float | None, attempts: int = 1) -> StepResult:
+    return StepResult(
+        "ada", "", "01-who", name, attempts, first_passed, 900.0, first_passed is not None
+    )
+
+
+def rows(known: BoardFacts, *people: Person, may_open: bool = False) -> list[dict]:
+    return make_board(known, people, lambda person, seat: may_open)["rows"]
+
+
+def test_somebody_who_never_started():
+    (row,) = rows(facts(), ADA)
+    assert row == {
+        "user": "ada",
+        "server": "",
+        "machine": machine_name("ada"),
+        "state": "absent",
+        "since": 0.0,
+        "problem": "",
+        "steps": {},
+        "passed": 0,
+        "last_progress": None,
+        "course_version": None,
+        "url": "",
+    }
+
+
+def test_progress_of_a_running_machine():
+    known = facts(
+        statuses=status("ada", MachineState.RUNNING, since=600.0),
+        results=(
+            result("user", first_passed=700.0, attempts=2),
+            result("home", first_passed=None, attempts=3),
+        ),
+        receipts=(Receipt("ada", "", "first-steps", 1, 650.0, ()),),
+    )
+    (row,) = rows(known, ADA)
+    assert (row["state"], row["since"], row["course_version"]) == ("running", 600.0, 1)
+    assert row["steps"] == {
+        "01-who/user": {"passed": True, "attempts": 2, "at": 700.0},
+        "01-who/home": {"passed": False, "attempts": 3, "at": 900.0},
+    }
+    assert (row["passed"], row["last_progress"]) == (1, 700.0)
+
+
+def test_steps_that_the_course_no_longer_has_do_not_count():
+    (row,) = rows(facts(results=(result("gone", first_passed=700.0),)), ADA)
+    assert (row["steps"], row["passed"], row["last_progress"]) == ({}, 0, None)
+
+
+def test_pending_comes_from_the_hub():
+    person = replace(ADA, seats=(Seat("", pending="spawn"),))
+    (row,) = rows(facts(statuses=status("ada", MachineState.STARTING)), person)
+    assert row["state"] == "pending"
+
+
+def test_a_provider_that_cannot_be_asked_hides_no_progress():
+    known = facts(statuses=None, results=(result("user", first_passed=700.0),))
+    (row,) = rows(known, ADA)
+    assert (row["state"], row["passed"]) == ("unknown", 1)
+
+
+def test_long_problems_are_cut():
+    (row,) = rows(facts(statuses=status("ada", MachineState.STOPPED, problem="x" * 999)), ADA)
+    assert len(row["problem"]) == 300
+
+
+def test_each_server_is_a_row_of_its_own():
+    person = replace(ADA, seats=(Seat(""), Seat("second")))
+    found = rows(facts(statuses=status("ada", MachineState.RUNNING, "second")), person)
+    assert [(r["server"], r["state"]) for r in found] == [("", "absent"), ("second", "running")]
+    assert found[0]["machine"] != found[1]["machine"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "shown"),
+    [({}, False), (status("trainer", MachineState.RUNNING), True)],
+)
+def test_staff_is_shown_only_at_work(statuses, shown):
+    assert bool(rows(facts(statuses=statuses), TRAINER)) is shown
+
+
+@pytest.mark.parametrize(("may_open", "url"), [(True, "/user/ada/"), (False, "")])
+def test_the_address_only_for_those_who_may_open_it(may_open, url):
+    person = replace(ADA, seats=(Seat("", url="/user/ada/"),))
+    assert rows(facts(), person, may_open=may_open)[0]["url"] == url
+
+
+def test_the_course_and_the_others():
+    other = replace(COURSE, name="other")
+    board = make_board(facts(courses=(COURSE, other)), (), lambda *_: True)
+    assert [c["name"] for c in board["courses"]] == ["first-steps", "other"]
+    assert board["course"]["steps"][0] == {
+        "exercise": "01-who",
+        "exercise_title": {"en": "Who?", "fr": "Qui ?"},
+        "step": "user",
+        "title": {"en": "user en", "fr": "user fr"},
+    }
+    assert (board["now"], board["course"]["published"]) == (1000.0, 500.0)
+
+
+def test_without_a_course_there_are_machines():
+    known = facts(course=None, courses=(), statuses=status("ada", MachineState.RUNNING))
+    board = make_board(known, (ADA,), lambda *_: True)
+    assert board["course"] is None
+    assert board["rows"][0]["state"] == "running"
