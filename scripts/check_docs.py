@@ -10,8 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer.main
 
 from vmlab.cli import app
@@ -52,7 +52,7 @@ def link_mistake(document: Path, link: str) -> str:
     return ""
 
 
-def command_mistake(words: list[str], root: click.Command) -> str:
+def command_mistake(words: list[str], root: Any) -> str:
     """Return what is wrong with a command of `vmlab`; only groups have further names."""
     command = root
     for depth, word in enumerate(words):
@@ -65,7 +65,7 @@ def command_mistake(words: list[str], root: click.Command) -> str:
     return ""
 
 
-def mistakes(document: Path, root: click.Command, targets: set[str]) -> Iterator[tuple[int, str]]:
+def mistakes(document: Path, root: Any, targets: set[str]) -> Iterator[tuple[int, str]]:
     """Yield line and text of each mistake in a document."""
     in_block = False
     for number, line in enumerate(document.read_text().splitlines(), start=1):

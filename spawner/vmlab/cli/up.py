@@ -16,6 +16,7 @@ from rich.table import Table
 from vmlab.cli.common import LabOption, err, find_project, out, plain, read_lab
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.cli.system_user import ensure_qemu_user
+from vmlab.courses.client import find_access, publish
 from vmlab.errors import HostError, LabError
 from vmlab.host import find_port_state
 from vmlab.hub import find_proxy, prepare_state, proxy_command
@@ -136,10 +137,8 @@ def _publish_course(lab: Lab, paths: Paths) -> None:
     """Publish the lab's course; a mistake in it does not keep a class from working."""
     if lab.course is None:
         return
-    from vmlab.cli.course import publish  # noqa: PLC0415
-
     try:
-        publish(lab.course, paths)
+        publish(find_access(paths), lab.course)
     except LabError as e:
         err().print(f"warning: the course was not published: {e.message}", markup=False)
         err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}", markup=False)

@@ -1,0 +1,170 @@
+"""The command line without a hub: usage, errors, output for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmlab import cli
+from vmlab.cli.common import duration, find_project, plain
+from vmlab.cli.machine import machine_json, machine_table, new_text
+from vmlab.errors import HostError
+from vmlab.model import MachineState, MachineStatus
+
+LAB = '[provider]\nname = "fake"\n'
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "jupyterhub_config.py").touch()
+    (tmp_path / "lab.toml").write_text(LAB)
+    monkeypatch.setenv("VMLAB_PROJECT", str(tmp_path))
+    monkeypatch.setenv("VMLAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("VMLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("VMLAB_LAB", raising=False)
+    monkeypatch.setenv("COLUMNS", "500")
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["vmlab", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capfd.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+COMMANDS = [
+    ["up"],
+    ["down"],
+    ["status"],
+    ["doctor"],
+    ["machine", "list"],
+    ["machine", "console"],
+    ["machine", "ssh"],
+    ["machine", "kill"],
+    ["course", "push"],
+    ["course", "list"],
+    ["course", "status"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help(run, words: list[str]) -> None:
+    status, out, _ = run(*words, "--help")
+    assert status == 0
+    assert f"vmlab {' '.join(words)}" in out
+
+
+@pytest.mark.parametrize("words", [["nosuch"], ["status", "--nosuch"], ["machine", "ssh"]])
+def test_wrong_usage_is_2(run, words: list[str]) -> None:
+    status, out, err = run(*words)
+    assert status == 2
+    assert "Traceback" not in out + err
+
+
+def test_a_mistake_in_the_lab_is_two_lines_and_1(run, project: Path) -> None:
+    (project / "lab.toml").write_text("[machin]\n")
+    status, out, err = run("machine", "list")
+    assert (status, out) == (1, "")
+    first, second = err.strip().splitlines()
+    assert first.startswith(f"error: {project}/lab.toml:1: machin: unknown key; did you mean 'mach")
+    assert first.endswith("(allowed: accounts, hub, lab, machine, provider, volume)")
+    assert second == "hint: the sections of lab.toml are explained in docs/trainer.md"
+
+
+def test_a_missing_lab_is_named(run, project: Path) -> None:
+    status, _, err = run("status", "--lab", str(project / "none.toml"))
+    assert status == 1
+    assert f"{project}/none.toml cannot be read: No such file or directory" in err
+
+
+def test_no_machines(run) -> None:
+    assert run("machine", "list")[:2] == (0, "No machines yet.\n")
+    status, out, _ = run("machine", "list", "--json")
+    assert (status, json.loads(out)) == (0, {"machines": []})
+
+
+def test_status_without_a_hub(run, project: Path) -> None:
+    status, out, _ = run("status", "--json")
+    answer = json.loads(out)
+    assert (status, answer["hub"], answer["machines"]) == (0, None, [])
+    assert answer["state"] == str(project / "state")
+    assert "not running" in run("status")[1]
+
+
+def test_down_without_a_hub(run) -> None:
+    status, out, _ = run("down", "--json")
+    assert (status, json.loads(out)) == (0, {"hub_stopped": False, "machines": []})
+    assert run("down")[1] == "No hub was running.\nNo machine was running.\n"
+
+
+@pytest.mark.parametrize("command", ["console", "ssh", "kill"])
+def test_an_unknown_machine_is_named(run, command: str) -> None:
+    status, _, err = run("machine", command, "../ada\x1b[31m")
+    assert status == 1
+    assert "no machine of this name" in err
+    assert "../ada·[31m" in err
+
+
+def test_the_doctor_names_a_broken_lab(run, project: Path) -> None:
+    (project / "lab.toml").write_text("[hub]\nport = 0\n")
+    status, out, _ = run("doctor", "--json")
+    answer = json.loads(out)
+    assert status == 1
+    assert answer["seats"] is None
+    assert [f["level"] for f in answer["findings"]] == ["fail"]
+    assert "hub.port: 0 is out of range" in answer["findings"][0]["found"]
+    assert "hub.port: 0 is out of range" in run("doctor")[1]
+
+
+def test_the_project_is_found_from_any_folder_of_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VMLAB_PROJECT")
+    deep = project / "notebooks" / "first-steps"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert find_project() == project
+    monkeypatch.setenv("VMLAB_PROJECT", str(deep))
+    with pytest.raises(HostError, match="no VMLab project in"):
+        find_project()
+
+
+def test_text_from_a_machine_is_shown_without_effects() -> None:
+    hostile = MachineStatus(
+        name="desk-x", state=MachineState.STOPPED, owner="[red]x[/]", problem="\x1b[2J\nbye" * 100
+    )
+    table = machine_table({"desk-x": hostile})
+    cells = [str(cell) for column in table.columns for cell in column.cells]
+    assert "[red]x[/]" in cells
+    assert not any("\x1b" in cell or "\n" in cell or len(cell) > 201 for cell in cells)
+    assert json.loads(json.dumps(machine_json(hostile)))["state"] == "stopped"
+
+
+@given(st.text())
+def test_plain_text_is_printable(text: str) -> None:
+    assert plain(text).plain.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h 00 min"), (10**6, "11 days")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@given(st.text("ab\n", min_size=1), st.text("cd\n"), st.integers(1, 5))
+def test_following_a_console_shows_each_part_once(before: str, more: str, cut: int) -> None:
+    assert new_text(before, before + more) == more or "\n" in more
+    assert new_text("", before) == before
+    assert new_text(before, "z" * cut) == "z" * cut

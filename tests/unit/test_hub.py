@@ -1,0 +1,97 @@
+"""The hub's configuration where it can be looked at without a hub; tests/hub/ runs it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from vmlab.errors import HostError
+from vmlab.hub import (
+    find_proxy,
+    make_roles,
+    prepare_state,
+    provider_settings,
+    proxy_command,
+    read_cli_access,
+)
+from vmlab.lab import Lab, parse_lab
+from vmlab.paths import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "state", tmp_path / "cache")
+
+
+@pytest.fixture
+def lab() -> Lab:
+    text = '[provider]\nname = "fake"\n[accounts]\ntrainees = 2\nfacilitators = ["f", "g"]\n'
+    return parse_lab(text, Path("/labs/lab.toml"))
+
+
+def test_secrets_are_private_and_stay(lab: Lab, paths: Paths) -> None:
+    passwords = prepare_state(lab, paths)
+    access = read_cli_access(paths)
+    for name in ("accounts.toml", "cli.json", "jupyterhub.sqlite"):
+        assert stat.S_IMODE((paths.state / name).stat().st_mode) == 0o600, name
+    assert stat.S_IMODE(paths.state.stat().st_mode) == 0o711
+    assert prepare_state(lab, paths) == passwords
+    assert read_cli_access(paths) == access
+    assert 8 <= len(access["token"]) < 64, "longer ones are refused by the hub"
+
+
+def test_another_port_keeps_the_token(lab: Lab, paths: Paths) -> None:
+    prepare_state(lab, paths)
+    before = read_cli_access(paths)
+    prepare_state(parse_lab("[hub]\nport = 9999", lab.file), paths)
+    assert read_cli_access(paths) == {"url": "http://127.0.0.1:9999/", "token": before["token"]}
+
+
+def test_a_damaged_access_file_is_named(lab: Lab, paths: Paths) -> None:
+    paths.state.mkdir()
+    (paths.state / "cli.json").write_text("{")
+    with pytest.raises(HostError, match=r"cli\.json cannot be read"):
+        prepare_state(lab, paths)
+
+
+def test_a_state_folder_that_is_a_file_is_named(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(HostError, match=r"the state folder .*/state cannot be prepared"):
+        prepare_state(lab, Paths(tmp_path / "state", tmp_path))
+
+
+@pytest.mark.parametrize("content", [str(os.getpid()), "no number", "", "0", "-1", "9" * 30])
+def test_a_pid_file_that_names_no_proxy_is_forgotten(lab: Lab, paths: Paths, content: str) -> None:
+    """JupyterHub would kill whatever process has that number now: here, this test."""
+    paths.state.mkdir()
+    pid_file = paths.state / "proxy.pid"
+    pid_file.write_text(content)
+    assert find_proxy(pid_file) is None
+    prepare_state(lab, paths)
+    assert not pid_file.exists()
+
+
+def test_facilitators_see_trainees_only_and_are_no_administrators(lab: Lab) -> None:
+    roles = {role["name"]: role for role in make_roles(lab)}
+    facilitator = roles["facilitator"]
+    assert facilitator["users"] == ["f", "g"]
+    unlimited = [s for s in facilitator["scopes"] if "!group=trainees" not in s]
+    assert unlimited == ["admin-ui"]
+    assert not any(s.startswith("access:servers") for s in facilitator["scopes"])
+    assert set(roles["trainer"]["scopes"]) - set(facilitator["scopes"]) == {"custom:vmlab:courses"}
+    assert roles["admin"]["users"] == ["admin"]
+
+
+def test_every_process_of_a_lab_uses_the_same_provider(lab: Lab, paths: Paths) -> None:
+    settings = provider_settings(lab, paths)
+    assert settings == provider_settings(lab, paths)
+    assert (settings.name, settings.accelerator) == ("fake", "auto")
+
+
+def test_a_missing_proxy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="configurable-http-proxy is missing") as caught:
+        proxy_command(tmp_path)
+    assert "make lab" in caught.value.hint
