@@ -41,8 +41,10 @@ _PROGRAMS = {
     "unshare": "util-linux",
     "ip": "iproute2",
     "ssh": "openssh-client",
+    "setpriv": "util-linux",
     "socat": "socat",
 }
+_INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns"}
 
 
 def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
@@ -84,7 +86,7 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
         findings.append(userns_finding(find_userns_problem(), is_root=os.geteuid() == 0))
         findings.append(limits_finding(detect_confinement()))
         findings.append(_image(lab, paths))
-        findings.append(_programs())
+        findings.append(_programs(lab))
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
     return findings, accelerator
 
@@ -116,13 +118,14 @@ def _image(lab: Lab, paths: Paths) -> Finding:
     return Finding("image", Level.OK, f"{name} {image.version}, {image.size_bytes >> 20} MiB")
 
 
-def _programs() -> Finding:
+def _programs(lab: Lab) -> Finding:
+    wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.machine.internet else {})
     # mke2fs stands in /usr/sbin, which is not on every user's path.
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    missing = [p for p in _PROGRAMS if shutil.which(p, path=path) is None]
+    missing = [program for program in wanted if shutil.which(program, path=path) is None]
     if not missing:
-        return Finding("programs", Level.OK, f"all {len(_PROGRAMS)} that VMLab calls")
-    packages = " ".join(sorted({_PROGRAMS[program] for program in missing}))
+        return Finding("programs", Level.OK, f"all {len(wanted)} that VMLab calls")
+    packages = " ".join(sorted({wanted[program] for program in missing}))
     return Finding(
         "programs", Level.FAIL, f"missing: {', '.join(missing)}", f"apt-get install {packages}"
     )
