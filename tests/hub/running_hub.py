@@ -235,12 +235,18 @@ class RunningHub:
         model: dict[str, Any] = user.get("servers", {}).get("", {})
         return model
 
-    def server_token(self, name: str) -> str:
-        """The token that the trainee's server got at its start."""
+    def server_env(self, name: str) -> dict[str, str]:
+        """The environment that the trainee's server got at its start."""
         from vmlab.names import machine_name
 
-        env = json.loads((self.folder / f"env-{machine_name(name)}.json").read_text())
-        return str(env["JUPYTERHUB_API_TOKEN"])
+        env: dict[str, str] = json.loads(
+            (self.folder / f"env-{machine_name(name)}.json").read_text()
+        )
+        return env
+
+    def server_token(self, name: str) -> str:
+        """The token that the trainee's server got at its start."""
+        return self.server_env(name)["JUPYTERHUB_API_TOKEN"]
 
     def report(self, user: str, step: str, *, passed: bool = True) -> requests.Response:
         """Report a check of the course of `make_course` as the trainee's machine does."""

@@ -37,11 +37,20 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
 
     max_body_bytes = MAX_BODY_BYTES
 
+    is_patient = False
+    """Whether the body of a refused request is read to its end (and dropped) before the refusal.
+
+    A refusal before that closes the connection, which is cheap for the hub, but to a client that
+    still sends a large body through a proxy it looks as if the hub had gone. A patient handler
+    must call `body` before it does anything.
+    """
+
     def initialize(self, lab: ApiSettings) -> None:
         """Take what `setup_api` passes to every handler."""
         self.lab_settings = lab
         self._body = bytearray()
-        self._is_body_too_large = False
+        self._refusal: web.HTTPError | None = None
+        self._is_prepared = False
 
     @property
     def runtime(self) -> Runtime:
@@ -53,10 +62,16 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         await super().prepare()
         if self._finished:
             return
-        self.authorize()
-        announced = self.request.headers.get("Content-Length", "0")
-        if announced.isdecimal() and int(announced) > self.max_body_bytes:
-            raise self._too_large()
+        try:
+            self.authorize()
+            announced = self.request.headers.get("Content-Length", "0")
+            if announced.isdecimal() and int(announced) > self.max_body_bytes:
+                raise self._too_large()
+        except web.HTTPError as e:
+            if not self.is_patient:
+                raise
+            self._refusal = e
+        self._is_prepared = True
 
     def authorize(self) -> None:
         """Check the caller's rights.
@@ -67,11 +82,12 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         raise NotImplementedError
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Collect the body; what is beyond the limit is dropped and refused at the end."""
+        """Collect the body; that of a refused request is dropped."""
         if len(self._body) + len(chunk) > self.max_body_bytes:
-            self._is_body_too_large = True
+            self._refusal = self._refusal or self._too_large()
+        if self._refusal:
             self._body.clear()
-        elif not self._is_body_too_large:
+        else:
             self._body += chunk
         return None
 
@@ -79,11 +95,21 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         """Return the request's body.
 
         Raises:
-            HTTPError: 413, it is too large.
+            HTTPError: 413, it is too large; or why a patient handler refuses the request.
         """
-        if self._is_body_too_large:
-            raise self._too_large()
+        if self._refusal:
+            raise self._refusal
         return bytes(self._body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write an error; one that comes before the body was read announces what tornado does then.
+
+        tornado 6.5 closes the connection without saying so, and a proxy that keeps connections
+        would send its next request into the void (http1connection.py, `finish`).
+        """
+        if not self._is_prepared:
+            self.set_header("Connection", "close")
+        super().write_error(status_code, **kwargs)
 
     def json_body(self) -> dict[str, Any]:
         """Return the body as a JSON object.

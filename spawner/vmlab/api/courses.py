@@ -96,6 +96,7 @@ class PublishHandler(LabHandler):
     """`POST courses/NAME`: publish an archive."""
 
     max_body_bytes = MAX_ARCHIVE_BYTES
+    is_patient = True
 
     def authorize(self) -> None:
         """Let trainers in."""

@@ -1,8 +1,14 @@
 // The home page's button that switches the machine off.
 
 const TEXTS = {
-  en: { stopping: "Switching off …", failed: "It could not be switched off; please try again." },
-  fr: { stopping: "Extinction en cours …", failed: "L'extinction a échoué ; réessayez." },
+  en: {
+    stopping: "Switching off …",
+    failed: "It could not be switched off; please try again.",
+  },
+  fr: {
+    stopping: "Extinction en cours …",
+    failed: "L'extinction a échoué ; réessayez.",
+  },
 };
 
 const home = document.getElementById("vm-home");

@@ -1,0 +1,253 @@
+"""Courses over HTTP, against a real hub: machines take them, trainers publish them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fakes.courses import COURSE_TOML, make_files, write_folder
+from hub.running_hub import RunningHub
+from vmlab.courses import pack_course, unpack_course
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with RunningHub(tmp_path_factory.mktemp("hub")) as running:
+        for name in ("ada", "bob"):
+            running.start_server(name)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ada(hub):
+    return hub.server_token("ada")
+
+
+def archive(text: str) -> bytes:
+    return pack_course(make_files({"01-who/text.md": text.encode()})).data
+
+
+def push(hub, data: bytes, *, token: str = "", name: str = "first-steps"):
+    return hub.api("POST", f"vmlab/courses/{name}", token=token or hub.cli_token, data=data)
+
+
+def listing(hub, token: str, **params):
+    answer = hub.api("GET", "vmlab/courses", token=token, params=params)
+    answer.raise_for_status()
+    return answer.json()
+
+
+class TestPublishing:
+    def test_a_version_is_there_at_once(self, hub, ada):
+        answer = push(hub, archive("one")).json()
+        assert answer["unchanged"] is False
+        (course,) = listing(hub, ada)["courses"]
+        assert course == {
+            "name": "first-steps",
+            "version": answer["version"],
+            "digest": answer["digest"],
+            "title": {"en": "First steps", "fr": "Premiers pas"},
+        }
+
+    def test_the_same_again_makes_no_version(self, hub):
+        first = push(hub, archive("same")).json()
+        again = push(hub, archive("same")).json()
+        assert again == first | {"unchanged": True}
+
+    def test_a_trainer_may(self, hub):
+        assert push(hub, archive("t"), token=hub.user_token("trainer")).status_code == 200
+
+    @pytest.mark.parametrize("name", ["ada", "facilitator"])
+    def test_others_may_not(self, hub, name):
+        # Large enough to be still under way when the hub has seen who sends it.
+        answer = push(hub, os.urandom(8 * 1024 * 1024), token=hub.user_token(name))
+        assert answer.status_code == 403
+        assert "custom:vmlab:courses" in answer.json()["message"]
+
+    def test_a_machine_may_not(self, hub, ada):
+        assert push(hub, archive("evil"), token=ada).status_code == 403
+
+    def test_a_mistake_is_told_with_file_and_line(self, hub):
+        files = make_files({"course.toml": COURSE_TOML.replace("folder", "foldr").encode()})
+        answer = push(hub, pack_course(files).data)
+        assert answer.status_code == 400
+        assert "first-steps/course.toml:6" in answer.json()["message"]
+        assert "did you mean 'folder'" in answer.json()["message"]
+
+    @pytest.mark.parametrize("data", [b"", b"no archive", gzip.compress(b"no tar" * 200)])
+    def test_rubbish_is_refused(self, hub, data):
+        answer = push(hub, data)
+        assert answer.status_code == 400
+        assert "Traceback" not in answer.text
+
+    @pytest.mark.parametrize("name", ["..", "A", "x" * 41, "a/b"])
+    def test_no_name_leads_anywhere_else(self, hub, name):
+        assert push(hub, archive("x"), name=name).status_code in {404, 405}
+
+    def test_too_large_is_refused_in_words(self, hub):
+        answer = push(hub, bytes(64 * 1024 * 1024 + 1))
+        assert answer.status_code == 413
+
+
+class TestTaking:
+    def test_the_archive_is_what_was_pushed(self, hub, ada):
+        published = push(hub, archive("two")).json()
+        answer = hub.api("GET", f"vmlab/courses/first-steps/{published['version']}", token=ada)
+        assert answer.headers["Content-Type"] == "application/gzip"
+        assert hashlib.sha256(gzip.decompress(answer.content)).hexdigest() == published["digest"]
+        assert unpack_course(answer.content)["01-who/text.md"] == b"two"
+        assert "01-who/solution.ipynb" not in unpack_course(answer.content)
+
+    @pytest.mark.parametrize("path", ["first-steps/999", "nothing/1", "first-steps/0"])
+    def test_what_is_not_there(self, hub, ada, path):
+        assert hub.api("GET", f"vmlab/courses/{path}", token=ada).status_code == 404
+
+    def test_a_push_wakes_those_who_wait(self, hub, ada):
+        known = listing(hub, ada)["digest"]
+        with ThreadPoolExecutor(2) as pool:
+            tokens = [ada, hub.server_token("bob")]
+            waits = [pool.submit(listing, hub, token, known=known, wait=25) for token in tokens]
+            # The hub counts those who wait; a fifth would be one too many, so none is sent here.
+            # Whether the two are waiting yet or not, they must see the push.
+            began = time.monotonic()
+            version = push(hub, archive(f"news {began}")).json()["version"]
+            answers = [wait.result() for wait in waits]
+        assert time.monotonic() - began < 5
+        assert {a["courses"][0]["version"] for a in answers} == {version}
+
+    def test_without_news_the_wait_ends_in_time(self, hub, ada):
+        known = listing(hub, ada)["digest"]
+        began = time.monotonic()
+        assert listing(hub, ada, known=known, wait=1)["digest"] == known
+        assert 0.9 < time.monotonic() - began < 5
+
+    @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
+    def test_odd_waits_are_refused(self, hub, ada, wait):
+        answer = hub.api("GET", "vmlab/courses", token=ada, params={"known": "x", "wait": wait})
+        assert answer.status_code == 400
+
+    def test_a_machine_cannot_pile_up_waits(self, hub, ada):
+        known = listing(hub, ada)["digest"]
+        params = {"known": known, "wait": 3}
+
+        def ask(_: int) -> int:
+            return hub.api("GET", "vmlab/courses", token=ada, params=params).status_code
+
+        with ThreadPoolExecutor(10) as pool:
+            statuses = sorted(pool.map(ask, range(10)))
+        assert statuses == [200] * 4 + [429] * 6
+        assert listing(hub, ada)["digest"] == known
+
+    def test_only_machines_and_trainers(self, hub):
+        assert hub.api("GET", "vmlab/courses", token=hub.cli_token).status_code == 200
+        assert hub.api("GET", "vmlab/courses", token=hub.user_token("bob")).status_code == 403
+        assert hub.api("GET", "vmlab/courses", token="nonsense").status_code == 403
+
+
+class TestReceipts:
+    def test_what_a_machine_kept(self, hub, ada):
+        version = push(hub, archive("three")).json()["version"]
+        body = {"course": "first-steps", "version": version, "kept": ["01-who/exercise.ipynb"]}
+        before = time.time()
+        hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
+        answer = hub.api("GET", "vmlab/courses/first-steps/receipts", token=hub.cli_token)
+        (receipt,) = answer.json()["receipts"]
+        assert before - 1 <= receipt.pop("at") <= time.time() + 1
+        assert receipt == {
+            "user": "ada",
+            "server": "",
+            "version": version,
+            "kept": ["01-who/exercise.ipynb"],
+        }
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"version": 999},
+            {"version": -1},
+            {"version": 2**70},
+            {"version": "1"},
+            {"version": True},
+            {"course": "nothing"},
+            {"course": "../first-steps"},
+            {"kept": "all"},
+            {"kept": ["/etc/passwd"]},
+            {"kept": ["\u0000"]},
+            {"kept": ["a"] * 501},
+            {"kept": [1]},
+            {"kept": None},
+        ],
+    )
+    def test_nonsense_is_refused(self, hub, ada, changes):
+        body = {"course": "first-steps", "version": 1, "kept": []} | changes
+        assert hub.api("POST", "vmlab/receipts", token=ada, json=body).status_code == 400
+
+    def test_trainees_do_not_read_them(self, hub, ada):
+        for token in (ada, hub.user_token("ada"), hub.user_token("facilitator")):
+            answer = hub.api("GET", "vmlab/courses/first-steps/receipts", token=token)
+            assert answer.status_code == 403
+
+
+class TestCommandLine:
+    def run(self, hub, *args: str, state: str = "") -> subprocess.CompletedProcess[str]:
+        env = os.environ | {"VMLAB_STATE": state or str(hub.folder), "COLUMNS": "200"}
+        command = [sys.executable, "-c", "from vmlab.cli import main; main()", "course", *args]
+        return subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def json(self, hub, *args: str):
+        done = self.run(hub, *args, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return write_folder(tmp_path / "course", make_files({"own.md": os.urandom(4)}))
+
+    def test_push_list_status(self, hub, folder, ada):
+        pushed = self.json(hub, "push", str(folder))
+        assert pushed["unchanged"] is False
+        assert "unchanged since" in self.run(hub, "push", str(folder)).stdout
+        (course,) = self.json(hub, "list")["courses"]
+        assert (course["version"], course["digest"]) == (pushed["version"], pushed["digest"])
+        assert "Premiers pas" in self.run(hub, "list").stdout
+        body = {"course": "first-steps", "version": pushed["version"], "kept": ["a.md"]}
+        hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
+        (known,) = self.json(hub, "status", "first-steps")["courses"]
+        assert known["receipts"][0]["user"] == "ada"
+        table = self.run(hub, "status").stdout
+        assert "ada" in table
+        assert "a.md" in table
+
+    def test_a_mistake_in_the_course(self, hub, folder):
+        (folder / "course.toml").write_text(COURSE_TOML.replace('"user"', '"User"'))
+        done = self.run(hub, "push", str(folder))
+        assert done.returncode == 1
+        assert f"{folder}/course.toml:9" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_no_hub(self, hub, folder, tmp_path):
+        done = self.run(hub, "push", str(folder), state=str(tmp_path))
+        assert (done.returncode, "no hub was started here" in done.stderr) == (1, True)
+        (tmp_path / "cli.json").write_text('{"url": "http://127.0.0.1:9/", "token": "x"}')
+        done = self.run(hub, "list", state=str(tmp_path))
+        assert (done.returncode, "does not answer" in done.stderr) == (1, True)
+        assert "vmlab up" in done.stderr
+
+    def test_a_token_that_is_refused(self, hub, folder, tmp_path):
+        (tmp_path / "token").write_text(hub.user_token("ada") + "\n")
+        done = self.run(hub, "push", str(folder), "--token-file", str(tmp_path / "token"))
+        assert (done.returncode, "refuses the token" in done.stderr) == (1, True)
+
+    def test_a_course_that_is_not_there(self, hub):
+        done = self.run(hub, "status", "nothing")
+        assert (done.returncode, "there is no course 'nothing'" in done.stderr) == (1, True)
