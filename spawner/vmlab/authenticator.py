@@ -37,7 +37,7 @@ _TOO_MANY = (
 )
 _DAMAGED = (
     "Nobody can log in at the moment; please call a facilitator. / "
-    "Personne ne peut se connecter en ce moment ; appelez un animateur."
+    "Personne ne peut se connecter en ce moment ; appelez un encadrant."
 )
 
 
