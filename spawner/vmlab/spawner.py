@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from jupyterhub.spawner import Spawner, SpawnException
-from traitlets import Bool, Enum, Integer, Unicode, default
+from traitlets import Bool, Enum, Instance, Integer, Unicode, default
 
 from vmlab.database import open_database
 from vmlab.doors import ensure_doors
@@ -114,8 +114,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     _machine: str = ""
     _volume: str = ""
-    _log: StartLog | None = None
     _starting = False
+    _log: StartLog | None = None  # of the start under way, or of the last one
+
+    _log_made = Instance(asyncio.Event, ())
 
     # -- names and state -----------------------------------------------------------------------
 
@@ -143,6 +145,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         }
         return state
 
+    def clear_state(self) -> None:
+        """Forget the last start; the names stay. The hub calls this before each start."""
+        super().clear_state()
+        self._log = None
+        self._log_made = asyncio.Event()
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what an earlier hub kept."""
         super().load_state(state)
@@ -161,15 +169,16 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             SpawnException: it could not be started; carries a message for the trainee only.
         """
         self._starting = True
+        log = self._log = StartLog(self.language)
+        self._log_made.set()
         try:
             async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
-                return await self._start()
+                return await self._start(log)
         except TimeoutError as error:
-            phase = self._log.phase if self._log else None
             raise _refusal(
                 MachineTimeoutError(
                     self.machine,
-                    f"not ready within {self.start_timeout} s; the last phase was {phase}",
+                    f"not ready within {self.start_timeout} s; the last phase was {log.phase}",
                     hint=f"vmlab machine console {self.machine}",
                     public="Your machine did not get ready in time. Please start it again.",
                 )
@@ -178,13 +187,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             raise _refusal(error) from error
         finally:
             self._starting = False
-            if self._log:
-                await self._log.end()
+            await log.end()
 
-    async def _start(self) -> str:
+    async def _start(self, log: StartLog) -> str:
         spec, seed = self._make_spec(), self._make_seed()
-        medians_s = await asyncio.to_thread(self._phase_medians)
-        log = self._log = StartLog(self.language, medians_s)
+        log.medians_s = await asyncio.to_thread(self._phase_medians)
         await self._open_doors()
         async with aclosing(self.provider.start(spec, seed)) as events:
             async for event in events:
@@ -224,6 +231,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield the events of the start under way; every browser gets all of them."""
+        await self._log_made.wait()
         if self._log is not None:
             async for event in self._log.replay():
                 yield event

@@ -14,14 +14,9 @@ from vmlab.progress import make_event
 class StartLog:
     """The events of one start. Every reader gets all of them, whenever it comes."""
 
-    def __init__(
-        self,
-        language: str,
-        medians_s: Mapping[str, float],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, language: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.medians_s: Mapping[str, float] = {}
         self._language = language
-        self._medians_s = medians_s
         self._clock = clock
         self._began = clock()
         self._phase: Phase | None = None
@@ -46,7 +41,7 @@ class StartLog:
         self._phase = phase
         event = make_event(
             phase,
-            self._medians_s,
+            self.medians_s,
             elapsed_s=now - self._began,
             language=self._language,
             notice=notice,
@@ -64,13 +59,11 @@ class StartLog:
     async def replay(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield all events, past ones first, until the start ended."""
         seen = 0
-        while True:
+        while not (self._ended and seen == len(self._events)):
             async with self._changed:
-                await self._changed.wait_for(lambda: len(self._events) > seen or self._ended)
+                while len(self._events) == seen and not self._ended:
+                    await self._changed.wait()
                 fresh = self._events[seen:]
-                ended = self._ended
             for event in fresh:
                 yield event
             seen += len(fresh)
-            if ended and not fresh:
-                return

@@ -84,6 +84,7 @@ class FakeProvider:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._site_lock = asyncio.Lock()
         self._site: tuple[asyncio.AbstractEventLoop, str] | None = None
 
     @property
@@ -182,15 +183,19 @@ class FakeProvider:
     async def _serve(self, spec: MachineSpec, seed: Seed) -> str:  # noqa: ARG002 - see subclasses
         """Make the machine's server answer; return its URL."""
         loop = asyncio.get_running_loop()
-        if self._site is None or self._site[0] is not loop:
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", self._answer)
-            runner = web.AppRunner(app, access_log=None)
-            await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self._site = loop, f"http://127.0.0.1:{runner.addresses[0][1]}"
-        return self._site[1]
+        async with self._site_lock:
+            if self._site is None or self._site[0] is not loop:
+                self._site = loop, await self._open_site()
+            return self._site[1]
+
+    async def _open_site(self) -> str:
+        """Start the one HTTP server of this process; return its URL."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def _unserve(self, name: str) -> None:
         """Make the machine's server stop answering; called before its state changes."""

@@ -81,7 +81,7 @@ class AgentLink:
     def __init__(
         self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._name = name
+        self.name = name
         self._reader = reader
         self._writer = writer
         self._lines = 0
@@ -104,13 +104,18 @@ class AgentLink:
         while True:
             try:
                 line = await self._reader.readuntil(b"\n")
-            except asyncio.IncompleteReadError as error:
-                raise GuestError(self._name, "the machine ended while it was starting") from error
-            except (asyncio.LimitOverrunError, ConnectionError) as error:
-                raise GuestError(self._name, f"the agent broke the protocol: {error}") from error
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                raise GuestError(
+                    self.name,
+                    "the machine ended while it was starting",
+                    hint=f"vmlab machine console {self.name}",
+                    public="Your machine went off while it was starting. Please start it again.",
+                ) from error
+            except asyncio.LimitOverrunError as error:
+                raise GuestError(self.name, f"the agent broke the protocol: {error}") from error
             self._lines += 1
             if self._lines > _MOST_LINES:
-                raise GuestError(self._name, f"the agent sent more than {_MOST_LINES} messages")
+                raise GuestError(self.name, f"the agent sent more than {_MOST_LINES} messages")
             if message := parse_guest_line(line):
                 return message
 

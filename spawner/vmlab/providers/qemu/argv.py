@@ -61,7 +61,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-object", "rng-random,id=rng0,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng0",
         "-device", "virtio-serial-pci,id=serial0",
-        "-chardev", f"socket,id=agent,path={_escape(machine.agent)},server=on,wait=off",
+        "-chardev", socket_option("agent", machine.agent),
         "-device", "virtserialport,bus=serial0.0,chardev=agent,name=org.vmlab.agent",
         *_disk_words("root", machine.root_disk, serial="root"),
         *(_disk_words("home", machine.volume, serial=HOME_SERIAL) if machine.volume else ()),
@@ -72,7 +72,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         # The shim reads the console from standard output and keeps its end.
         "-chardev", "stdio,id=console,signal=off",
         "-serial", "chardev:console",
-        "-chardev", f"socket,id=qmp,path={_escape(machine.qmp)},server=on,wait=off",
+        "-chardev", socket_option("qmp", machine.qmp),
         "-mon", "chardev=qmp,mode=control",
     ]
     # fmt: on
@@ -119,6 +119,6 @@ def _network_words() -> list[str]:
     ]
 
 
-def _escape(path: Path) -> str:
-    """Return the path as a value in an option list: a comma is doubled."""
-    return str(path).replace(",", ",,")
+def socket_option(name: str, path: Path) -> str:
+    """Return the option of a socket that QEMU opens; a comma in a path is doubled."""
+    return f"socket,id={name},path={str(path).replace(',', ',,')},server=on,wait=off"

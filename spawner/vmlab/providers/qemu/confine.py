@@ -6,6 +6,8 @@ a shell, in a network namespace without a network (shim.py), under these limits.
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import pwd
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ _OVERHEAD_MIB = 320
 
 _IO_CPUS = 0.5
 """QEMU's own threads beside the virtual processors."""
+
+_EMPTY_LIMIT_S = 10.0
+_POLL_S = 0.02
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -63,12 +68,12 @@ def detect_confinement(
     return Confinement.RLIMITS
 
 
-def make_scope_words(name: str, limits: Limits) -> list[str]:
+def make_scope_words(unit: str, limits: Limits) -> list[str]:
     """Return the words before a command that put it into a systemd scope of its own."""
     # fmt: off
     return [
         "systemd-run", "--quiet", "--scope", "--collect", "--slice=vmlab.slice",
-        f"--unit=vmlab-{name}",
+        f"--unit={unit}",
         "-p", f"MemoryMax={limits.memory_mib}M", "-p", "MemorySwapMax=0",
         "-p", f"CPUQuota={limits.cpus * 100:.0f}%",
         "-p", f"TasksMax={limits.tasks}",
@@ -84,25 +89,27 @@ class CgroupPlan:
     settings: tuple[tuple[Path, str], ...]
 
 
-def plan_cgroups(kind: Confinement, name: str, limits: Limits, root: Path = _CGROUPS) -> CgroupPlan:
+def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = _CGROUPS) -> CgroupPlan:
     """Return which cgroups enforce these limits; empty for the kinds that need none."""
     period_us = 100_000
     quota_us = int(limits.cpus * period_us)
     if kind is Confinement.CGROUP2:
-        folder = root / f"vmlab-{name}"
+        folder = root / unit
         settings = (
             (folder / "memory.max", f"{limits.memory_mib * 2**20}"),
             (folder / "cpu.max", f"{quota_us} {period_us}"),
         )
         return CgroupPlan((folder,), settings)
     if kind is Confinement.CGROUP1:
-        memory, cpu = (root / part / f"vmlab-{name}" for part in ("memory", "cpu"))
-        settings = (
-            (memory / "memory.limit_in_bytes", f"{limits.memory_mib * 2**20}"),
-            (cpu / "cpu.cfs_period_us", f"{period_us}"),
-            (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
+        memory, cpu = (root / part / unit for part in ("memory", "cpu"))
+        return CgroupPlan(
+            (memory, cpu),
+            (
+                (memory / "memory.limit_in_bytes", f"{limits.memory_mib * 2**20}"),
+                (cpu / "cpu.cfs_period_us", f"{period_us}"),
+                (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
+            ),
         )
-        return CgroupPlan((memory, cpu), settings)
     return CgroupPlan((), ())
 
 
@@ -124,11 +131,27 @@ def make_cgroups(plan: CgroupPlan) -> None:
         ) from error
 
 
-def remove_cgroups(plan: CgroupPlan) -> None:
-    """Remove the machine's cgroups; no-op where they are gone."""
-    for folder in plan.folders:
-        if folder.is_dir():
-            folder.rmdir()
+async def remove_cgroups(plan: CgroupPlan) -> None:
+    """Remove the machine's cgroups; no-op where they are gone.
+
+    Raises:
+        HostError: something still lives in one of them.
+    """
+    async with asyncio.timeout(_EMPTY_LIMIT_S):
+        for folder in plan.folders:
+            while folder.is_dir() and not _removed(folder):  # noqa: ASYNC110 - the kernel sends no event
+                await asyncio.sleep(_POLL_S)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        # The kernel takes a moment to clear away a process that has ended.
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def make_shim_config(
     Args:
         doors: folder with the hub's side of the relays, `hub.sock` and `proxy.sock`.
     """
-    plan = plan_cgroups(confinement, machine.name, limits)
+    plan = plan_cgroups(confinement, folder.unit, limits)
     alone = confinement is Confinement.RLIMITS
     return ShimConfig(
         argv=qemu_argv.make_argv(machine),
@@ -118,12 +118,12 @@ async def launch_shim(
         ProviderError: the shim or QEMU ended; carries QEMU's message.
     """
     name = folder.path.name
-    plan: CgroupPlan = plan_cgroups(confinement, name, limits)
+    plan: CgroupPlan = plan_cgroups(confinement, folder.unit, limits)
     await asyncio.to_thread(make_cgroups, plan)
     write_atomic(folder.shim_config, json.dumps(asdict(config)).encode())
     words = [sys.executable, "-s", "-S", "-m", "vmlab.providers.qemu.shim", str(folder.shim_config)]
     if confinement is Confinement.SYSTEMD:
-        words = [*make_scope_words(name, limits), *words]
+        words = [*make_scope_words(folder.unit, limits), *words]
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd="/",

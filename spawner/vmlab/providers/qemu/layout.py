@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,12 @@ class MachineFolder:
     """Paths of one machine. The folder is readable by the hub and by QEMU's user only."""
 
     path: Path
+
+    @property
+    def unit(self) -> str:
+        """Name of the machine's scope or cgroup; unique on this host, not only in this lab."""
+        digest = hashlib.sha256(str(self.path).encode()).hexdigest()
+        return f"vmlab-{self.path.name}-{digest[:8]}"
 
     @property
     def record(self) -> Path:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
+import functools
 import os
 import secrets
 import shutil
-import signal
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from vmlab.errors import (
-    GuestError,
     HostError,
     MachineConflictError,
     MachineNotFoundError,
-    MachineTimeoutError,
     ProviderError,
 )
 from vmlab.images.store import Image, ImageStore
@@ -35,32 +33,47 @@ from vmlab.model import (
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu import confine, control, disks
+from vmlab.providers.qemu import confine, disks
 from vmlab.providers.qemu.accelerator import Accelerator, Verdict, choose_accelerator
-from vmlab.providers.qemu.agent import AgentLink, GuestMessageType, connect_agent
+from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.argv import HOME_SERIAL, QemuMachine
+from vmlab.providers.qemu.ending import end_process
+from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.launch import launch_shim, make_shim_config
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.shim import is_locked
 from vmlab.providers.qemu.status import machine_status, read_console
-from vmlab.seed import RANDOM_BYTES, GuestNetwork, Mount, Seed, make_seed_message
+from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long a machine may take, in seconds."""
+
+    boot_s: float  # from power-on to the agent's first word
+    seed_s: float  # all that the agent does with a seed
+    shutdown_s: float  # from the power button to the end
+
 
 # Software emulation is ten to fifty times slower, and more when twenty machines boot at once.
-_BOOT_LIMIT_S = {Accelerator.KVM: 120.0, Accelerator.TCG: 900.0}
-_SEED_LIMIT_S = {Accelerator.KVM: 60.0, Accelerator.TCG: 300.0}
-_SHUTDOWN_LIMIT_S = {Accelerator.KVM: 30.0, Accelerator.TCG: 90.0}
-_QUIT_LIMIT_S = 5.0
-_POLL_S = 0.05
-_STATUS_PERIOD_S = 5.0
+DEADLINES = {
+    Accelerator.KVM: Deadlines(boot_s=120, seed_s=60, shutdown_s=30),
+    Accelerator.TCG: Deadlines(boot_s=900, seed_s=300, shutdown_s=90),
+}
 
 
 class QemuProvider:
     """Machines as QEMU processes of this host (contract: `vmlab.providers.base.Provider`)."""
 
-    def __init__(self, settings: ProviderSettings) -> None:
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        deadlines: Mapping[Accelerator, Deadlines] = DEADLINES,
+    ) -> None:
         self._settings = settings
+        self._deadlines = deadlines
         self._paths = Paths(state=settings.state, cache=settings.cache)
         self._images = ImageStore(self._paths.images)
         self._locks: dict[str, asyncio.Lock] = {}
@@ -175,6 +188,7 @@ class QemuProvider:
             confinement=confinement,
             limits=limits,
         )
+        folder.exit_report.unlink(missing_ok=True)  # the last run's
         # Recorded before it happens: whatever comes next, `stop` knows that something may run.
         write_record(folder, record, stage=Stage.POWERED, powered_at=time.time())
         try:
@@ -192,64 +206,23 @@ class QemuProvider:
     async def _hand_over_seed(
         self, folder: MachineFolder, spec: MachineSpec, seed: Seed, link: AgentLink
     ) -> AsyncGenerator[PhaseEvent]:
-        accelerator = await self._accelerator()
-        await self._await_agent(spec.name, link, _BOOT_LIMIT_S[accelerator])
+        deadlines = self._deadlines[await self._accelerator()]
+        await await_agent(link, deadlines.boot_s)
         identity = await asyncio.to_thread(ensure_identity, folder)
-        mounts = ()
+        mounts: tuple[Mount, ...] = ()
         if spec.volume:
             mounts = (Mount(f"/dev/disk/by-id/virtio-{HOME_SERIAL}", spec.volume.mount),)
         # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
         network = GuestNetwork(dns=("10.0.3.3",) if spec.internet else ())
-        line = make_seed_message(
-            seed,
-            identity,
-            host_name=spec.host_name,
-            network=network,
-            mounts=mounts,
-            randomness=secrets.token_bytes(RANDOM_BYTES),
-            now_ns=time.time_ns(),
+        make_line = functools.partial(
+            _make_seed_line, seed, identity, spec.host_name, network, mounts
         )
-        await link.send_line(line)
-        phase = Phase.IDENTITY
-        try:
-            async with asyncio.timeout(_SEED_LIMIT_S[accelerator]):
-                while (message := await link.receive()).type is not GuestMessageType.SEEDED:
-                    if message.type is GuestMessageType.ERROR:
-                        raise GuestError(
-                            spec.name,
-                            f"the seed could not be applied ({message.phase}): {message.text}",
-                            hint=f"vmlab machine console {spec.name}",
-                            public="Your machine could not be set up. Please tell a facilitator.",
-                        )
-                    if message.type is GuestMessageType.PHASE and message.phase:
-                        phase = message.phase
-                        yield PhaseEvent(phase)
-        except TimeoutError as error:
-            raise _too_late(spec.name, phase, _SEED_LIMIT_S[accelerator]) from error
+        async for phase in hand_over(link, make_line, deadlines.seed_s):
+            yield PhaseEvent(phase)
         record = read_record(folder)
         if record is None:
             raise MachineConflictError(spec.name, "it was deleted while it was starting")
         write_record(folder, record, stage=Stage.SEEDED)
-
-    async def _await_agent(self, name: str, link: AgentLink, limit_s: float) -> None:
-        """Return when the agent answered; ask again now and then, since it may not listen yet."""
-
-        async def ask() -> None:
-            while True:
-                await link.send({"type": "status"})
-                await asyncio.sleep(_STATUS_PERIOD_S)
-
-        asking = asyncio.create_task(ask())
-        try:
-            async with asyncio.timeout(limit_s):
-                while (await link.receive()).type is not GuestMessageType.STATUS:
-                    pass
-        except TimeoutError as error:
-            raise _too_late(name, Phase.BOOT, limit_s) from error
-        finally:
-            asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await asking
 
     # -- the end of a machine -----------------------------------------------------------------
 
@@ -259,36 +232,21 @@ class QemuProvider:
         if not folder.path.is_dir():
             return
         record = await asyncio.to_thread(read_record, folder)
-        if is_locked(str(folder.shim_lock)):
-            seeded = record is not None and record.stage is Stage.SEEDED
-            await self._end_process(folder, gently=seeded and not now)
-        plan = confine.plan_cgroups(
-            confine.detect_confinement(), name, confine.machine_limits(0, 0)
-        )
-        await asyncio.to_thread(confine.remove_cgroups, plan)
+        if record and record.stage is Stage.SEEDED and not now:
+            limit_s = self._deadlines[await self._accelerator()].shutdown_s
+        else:
+            limit_s = 0.0  # nobody has worked in it yet, or nobody wants to wait
+        await end_process(folder, shutdown_limit_s=limit_s)
+        nothing = confine.machine_limits(0, 0)
+        plan = confine.plan_cgroups(confine.detect_confinement(), folder.unit, nothing)
+        try:
+            await confine.remove_cgroups(plan)
+        except (OSError, TimeoutError) as error:
+            raise ProviderError(name, f"its cgroups {plan.folders} do not go: {error}") from error
         for socket in folder.sockets:
             socket.unlink(missing_ok=True)
         if record and record.stage in {Stage.POWERED, Stage.SEEDED}:
             await asyncio.to_thread(write_record, folder, record, stage=Stage.STOPPED)
-
-    async def _end_process(self, folder: MachineFolder, *, gently: bool) -> None:
-        """Power button, then plug, then SIGKILL; each step only if the one before did not do."""
-        if gently:
-            limit_s = _SHUTDOWN_LIMIT_S[await self._accelerator()]
-            if await control.press_power_button(folder.qmp) and await _await_end(folder, limit_s):
-                return
-        await control.pull_plug(folder.qmp)
-        if await _await_end(folder, _QUIT_LIMIT_S):
-            return
-        for process in await asyncio.to_thread(_find_processes, folder):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
-        if not await _await_end(folder, _QUIT_LIMIT_S):
-            raise ProviderError(
-                folder.path.name,
-                f"it does not end, not even by SIGKILL ({folder.shim_lock} is still locked)",
-                hint="look for its process with: ps -ef | grep vmlab-",
-            )
 
     async def delete(self, name: str) -> None:
         """Stop the machine and remove its folder (contract: `Provider.delete`)."""
@@ -395,31 +353,19 @@ def _check_memory(memory_mib: int) -> None:
         )
 
 
-def _find_processes(folder: MachineFolder) -> list[psutil.Process]:
-    """Return the machine's shim and QEMU, recognised by their command lines."""
-    marks = {str(folder.shim_config), f"guest={folder.path.name},process=vmlab-{folder.path.name}"}
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if marks & set(process.cmdline()):
-                found.append(process)
-    return found
-
-
-async def _await_end(folder: MachineFolder, limit_s: float) -> bool:
-    """Return whether the machine's process ended within the limit."""
-    deadline = time.monotonic() + limit_s
-    while is_locked(str(folder.shim_lock)):
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(_POLL_S)
-    return True
-
-
-def _too_late(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
-    return MachineTimeoutError(
-        name,
-        f"no answer within {limit_s:.0f} s in phase {phase.value!r}",
-        hint=f"vmlab machine console {name}",
-        public="Your machine did not get ready in time. Please start it again.",
+def _make_seed_line(
+    seed: Seed,
+    identity: Identity,
+    host_name: str,
+    network: GuestNetwork,
+    mounts: tuple[Mount, ...],
+) -> bytes:
+    return make_seed_message(
+        seed,
+        identity,
+        host_name=host_name,
+        network=network,
+        mounts=mounts,
+        randomness=secrets.token_bytes(RANDOM_BYTES),
+        now_ns=time.time_ns(),
     )

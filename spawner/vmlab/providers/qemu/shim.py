@@ -1,7 +1,7 @@
 """The process that runs one QEMU: network namespace, relays, console, exit report.
 
-Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qemu.shim CONFIG`, so that it
-starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
+Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qemu.shim CONFIG`, so
+that it starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
 (PR_SET_PDEATHSIG); when QEMU ends, it writes the exit report and ends.
 
 In the namespace only loopback exists. QEMU's user network takes it for the host, so a machine that
@@ -166,7 +166,7 @@ def _become_uplink(
         str(inner_pid), "uplink0",
     ]  # fmt: skip
     try:
-        os.execvp(words[0], words)
+        os.execvp(words[0], words)  # noqa: S606 - a fixed program with words of ours
     except OSError:
         os._exit(127)  # the reader of `ready` sees end of file and says what is missing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError
@@ -11,6 +12,8 @@ from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import Record, Stage, read_record
 from vmlab.providers.qemu.shim import is_locked
 
+_LAUNCH_S = 10.0
+
 
 def machine_status(folder: MachineFolder) -> MachineStatus:
     """Return what the folder and the shim's lock say."""
@@ -18,7 +21,7 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
     record = read_record(folder)
     if record is None:
         return MachineStatus(name, MachineState.ABSENT)
-    if not is_locked(str(folder.shim_lock)):
+    if not is_locked(str(folder.shim_lock)) and not _is_launching(folder, record):
         return MachineStatus(
             name,
             MachineState.STOPPED,
@@ -40,6 +43,12 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
 def server_url(folder: MachineFolder) -> str:
     """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
     return f"http+unix://{quote(str(folder.server), safe='')}"
+
+
+def _is_launching(folder: MachineFolder, record: Record) -> bool:
+    """Tell whether a shim was launched so recently that it may not hold its lock yet."""
+    fresh = time.time() - record.powered_at < _LAUNCH_S
+    return record.stage is Stage.POWERED and fresh and not folder.exit_report.exists()
 
 
 def _problem(folder: MachineFolder, record: Record) -> str:

@@ -1,0 +1,46 @@
+"""For all tests: the fakes are importable, and a fixture may know whether its test failed."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"rep_{report.when}", report)
+
+
+@pytest.fixture
+def failed(request):
+    """A function that tells whether the test has failed."""
+    return lambda: getattr(request.node, "rep_call", None) is None or request.node.rep_call.failed
+
+
+@pytest.fixture(scope="session")
+def desk_image():
+    """The desk image of this host; `make test` builds it first."""
+    from vmlab.images.store import ImageStore
+    from vmlab.paths import default_paths
+
+    return ImageStore(default_paths().images).find("desk")
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(desk_image):
+    """A cache folder with the image `tiny` in it."""
+    from fakes.tiny_guest import make_tiny_image
+
+    cache = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
+    cache.chmod(0o755)
+    make_tiny_image(desk_image, cache / "images")
+    yield cache
+    shutil.rmtree(cache)

@@ -1,0 +1,149 @@
+"""The contract of `vmlab.providers.base.Provider`, over every provider."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from fakes.benches import start, start_until
+from vmlab.errors import MachineNotFoundError
+from vmlab.model import MachineState, Phase
+from vmlab.providers.base import Provider
+
+HOST_PHASES = [Phase.IMAGE, Phase.DISK, Phase.VOLUME, Phase.POWER, Phase.BOOT]
+GUEST_PHASES = [
+    Phase.IDENTITY,
+    Phase.KEYS,
+    Phase.NETWORK,
+    Phase.MOUNTS,
+    Phase.EXERCISES,
+    Phase.SERVER,
+]
+
+
+async def state(provider: Provider, name: str) -> MachineState:
+    return (await provider.status([name]))[name].state
+
+
+async def test_an_unknown_machine_is_absent(bench):
+    assert await state(bench.provider, "desk-nobody-0") is MachineState.ABSENT
+    assert await bench.provider.status() == {}
+
+
+async def test_a_start_goes_through_the_phases_in_order(bench):
+    spec = bench.spec()
+    assert await start(bench.provider, spec, bench.seed()) == HOST_PHASES + GUEST_PHASES
+    status = (await bench.provider.status([spec.name]))[spec.name]
+    assert status.state is MachineState.RUNNING
+    assert status.owner == "ada"
+    assert status.url.startswith("http")
+    assert status.since > 0
+    assert set(await bench.provider.status()) == {spec.name}
+
+
+async def test_stop_and_delete_are_idempotent(bench):
+    spec = bench.spec()
+    await bench.provider.stop(spec.name)
+    await bench.provider.delete(spec.name)
+    await start(bench.provider, spec, bench.seed())
+    for _ in range(2):
+        await bench.provider.stop(spec.name)
+        assert await state(bench.provider, spec.name) is MachineState.STOPPED
+    for _ in range(2):
+        await bench.provider.delete(spec.name)
+        assert await state(bench.provider, spec.name) is MachineState.ABSENT
+
+
+async def test_starting_a_running_machine_seeds_it_anew(bench):
+    spec = bench.spec()
+    await start(bench.provider, spec, bench.seed())
+    before = (await bench.provider.status([spec.name]))[spec.name]
+    phases = await start(bench.provider, spec, bench.seed(AGAIN="1"))
+    assert phases[-1] is Phase.SERVER
+    after = (await bench.provider.status([spec.name]))[spec.name]
+    assert after.state is MachineState.RUNNING
+    if bench.kind == "qemu":
+        assert after.since == before.since, "it was powered on again"
+
+
+async def test_a_stopped_machine_starts_again(bench):
+    spec = bench.spec()
+    await start(bench.provider, spec, bench.seed())
+    await bench.provider.stop(spec.name)
+    await start(bench.provider, spec, bench.seed())
+    assert await state(bench.provider, spec.name) is MachineState.RUNNING
+
+
+async def test_another_object_sees_and_stops_what_this_one_started(bench):
+    spec = bench.spec()
+    await start(bench.provider, spec, bench.seed())
+    other = bench.again()
+    assert await state(other, spec.name) is MachineState.RUNNING
+    await other.stop(spec.name, now=True)
+    assert await state(bench.provider, spec.name) is MachineState.STOPPED
+
+
+@pytest.mark.parametrize("last", HOST_PHASES + GUEST_PHASES)
+async def test_a_start_cut_at_any_phase_leaves_nothing_running_after_stop(bench, last):
+    spec = bench.spec()
+    await start_until(bench.provider, spec, bench.seed(), last)
+    other = bench.again()
+    await other.stop(spec.name)
+    assert await state(other, spec.name) in {MachineState.STOPPED, MachineState.ABSENT}
+    await start(other, spec, bench.seed())
+    assert await state(other, spec.name) is MachineState.RUNNING
+
+
+@pytest.mark.parametrize("last", [Phase.DISK, Phase.BOOT, Phase.MOUNTS])
+async def test_a_start_cut_at_any_phase_is_resumed_by_another_object(bench, last):
+    spec = bench.spec()
+    await start_until(bench.provider, spec, bench.seed(), last)
+    await start(bench.again(), spec, bench.seed())
+    assert await state(bench.provider, spec.name) is MachineState.RUNNING
+
+
+async def test_cancelling_a_start_is_quick(bench):
+    spec = bench.spec()
+    began = asyncio.Event()
+
+    async def run() -> None:
+        async with aclosing(bench.provider.start(spec, bench.seed())) as events:
+            async for event in events:
+                if event.phase is Phase.BOOT:
+                    began.set()
+
+    task = asyncio.create_task(run())
+    await began.wait()
+    task.cancel()
+    async with asyncio.timeout(0.5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_the_console_of_an_unknown_machine_is_an_error(bench):
+    with pytest.raises(MachineNotFoundError, match="desk-nobody-0"):
+        await bench.provider.console("desk-nobody-0")
+
+
+async def test_the_console_shows_what_the_machine_said(bench):
+    spec = bench.spec()
+    await start(bench.provider, spec, bench.seed())
+    assert "tiny guest" in (text := await bench.provider.console(spec.name)) or "vmlab" in text
+    assert len(await bench.provider.console(spec.name, max_bytes=5)) <= 5
+
+
+async def test_two_machines_at_once(bench):
+    specs = [bench.spec(f"desk-u-{i}", f"home-u-{i}") for i in range(2)]
+    await asyncio.gather(*(start(bench.provider, spec, bench.seed()) for spec in specs))
+    states = await bench.provider.status(spec.name for spec in specs)
+    assert {s.state for s in states.values()} == {MachineState.RUNNING}
+    assert len({s.url for s in states.values()}) == (2 if bench.kind == "qemu" else 1)
+
+
+async def test_two_starts_of_one_machine_end_in_one_machine(bench):
+    spec = bench.spec()
+    await asyncio.gather(*(start(bench.provider, spec, bench.seed()) for _ in range(2)))
+    assert await state(bench.provider, spec.name) is MachineState.RUNNING
+    assert set(await bench.provider.status()) == {spec.name}

@@ -1,0 +1,93 @@
+"""A provider on a state folder of its own, for one test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmlab.model import MachineSpec, Phase, VolumeSpec
+from vmlab.providers import ProviderSettings
+from vmlab.providers.base import Provider
+from vmlab.providers.fake import FakeProvider
+from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.provider import DEADLINES, Deadlines, QemuProvider
+from vmlab.seed import Seed
+
+
+@dataclass
+class Bench:
+    """A provider under test and what belongs to it."""
+
+    kind: str
+    provider: Provider
+    settings: ProviderSettings
+    image: str
+
+    def again(self, **limits: float) -> Provider:
+        """A second object on the same state: what a restarted hub has; with other deadlines."""
+        if self.kind == "fake":
+            return self.provider
+        deadlines = {kind: Deadlines(**{**vars(DEADLINES[kind]), **limits}) for kind in Accelerator}
+        return QemuProvider(self.settings, deadlines)
+
+    def spec(
+        self, name: str = "desk-ada-0", volume: str | None = "home-ada-0", **changes: object
+    ) -> MachineSpec:
+        fields = {
+            "name": name,
+            "owner": "ada",
+            "image": self.image,
+            "memory_mib": 256,
+            "cpus": 1,
+            "internet": False,
+            "volume": VolumeSpec(volume, 64) if volume else None,
+        }
+        return MachineSpec(**{**fields, **changes})
+
+    def seed(self, **env: str) -> Seed:
+        return Seed(env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/", **env})
+
+
+async def start(provider: Provider, spec: MachineSpec, seed: Seed) -> list[Phase]:
+    """Start the machine; return the phases that were reported."""
+    async with aclosing(provider.start(spec, seed)) as events:
+        return [event.phase async for event in events]
+
+
+async def start_until(provider: Provider, spec: MachineSpec, seed: Seed, last: Phase) -> None:
+    """Start, and leave as a cancelled caller does when `last` begins."""
+    async with aclosing(provider.start(spec, seed)) as events:
+        async for event in events:
+            if event.phase is last:
+                return
+
+
+@asynccontextmanager
+async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
+    """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
+    # Short: unix sockets lie below it. Open to pass: QEMU runs as another user.
+    state = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    state.chmod(0o711)
+    if kind == "fake":
+        settings = ProviderSettings("fake", state, state)
+        made = Bench("fake", FakeProvider(settings), settings, "desk")
+    else:
+        assert cache is not None
+        settings = ProviderSettings("qemu", state, cache, os.environ.get("VMLAB_ACCEL", "auto"))
+        made = Bench("qemu", QemuProvider(settings), settings, "tiny")
+    try:
+        yield made
+    finally:
+        for name in await made.provider.status():
+            if callable(failed) and failed():
+                console = state / "machines" / name / "console.log"
+                text = console.read_text(errors="replace") if console.exists() else "(none)"
+                sys.stdout.write(f"--- console of {name}\n{text}\n")
+            await made.provider.delete(name)
+        shutil.rmtree(state)

@@ -1,0 +1,104 @@
+"""A guest that boots in seconds: the image's own kernel with a shell script for an agent.
+
+The provider's half is all real: QEMU, the shim, the namespace, the virtio-serial port, the disks.
+Only what runs in the machine is small. The script is laid over the image's initrd as a second
+archive (ref: Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+from pathlib import Path
+
+from vmlab.images.store import Image, describe_file
+
+AGENT = r"""#!/bin/sh
+export PATH=/sbin:/usr/sbin:/bin:/usr/bin
+mkdir -p /proc /sys /dev /run
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+for m in virtio_pci virtio_console virtio_blk; do modprobe $m; done
+echo "tiny guest: up"
+port=
+while [ -z "$port" ]; do
+    for p in /sys/class/virtio-ports/*; do
+        [ "$(cat $p/name 2>/dev/null)" = org.vmlab.agent ] && port=/dev/${p##*/}
+    done
+done
+exec 3<>$port
+say() { echo "$1" >&3; }
+seeded=false
+while :; do
+    if ! read -r line <&3; then sleep 1; continue; fi
+    case "$line" in
+    *'"type": "status"'*) say '{"type":"status","agent":"tiny","seeded":'$seeded'}' ;;
+    *'"type": "poweroff"'*) echo "tiny guest: poweroff"; poweroff -f ;;
+    *'"type": "seed"'*)
+        case "$line" in
+        *TINY_FAIL*)
+            say '{"type":"error","phase":"mounts","message":"asked to fail\u0007<b>"}'
+            continue ;;
+        *TINY_HALF*) say '{"type":"phase","phase":"identity"}'; continue ;;
+        *TINY_SILENT*) continue ;;
+        *TINY_CRASH*) poweroff -f ;;
+        *TINY_RUBBISH*) say 'no json'; say '{"type":"phase","phase":"ready"}'; say '[]' ;;
+        esac
+        echo "tiny guest: seed taken"
+        for phase in identity keys network mounts exercises server; do
+            say '{"type":"phase","phase":"'$phase'"}'
+        done
+        seeded=true; say '{"type":"seeded"}' ;;
+    esac
+done
+"""
+
+
+def make_tiny_image(base: Image, images: Path, name: str = "tiny", version: str = "1") -> Image:
+    """Publish a small image in the store at `images`; returns it."""
+    folder = images / name / version
+    folder.mkdir(parents=True)
+    work = folder / "tree"
+    work.mkdir()
+    (work / "init").write_text(AGENT)
+    (work / "init").chmod(0o755)
+    archive = subprocess.run(
+        ["cpio", "--quiet", "-o", "-H", "newc"],
+        cwd=work,
+        input=b"init",
+        capture_output=True,
+        check=True,
+    ).stdout
+    (work / "init").unlink()
+    work.rmdir()
+    (folder / "vmlinuz").write_bytes(base.kernel.read_bytes())
+    (folder / "initrd").write_bytes(_padded(base.initrd.read_bytes()) + gzip.compress(archive))
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", folder / "disk.qcow2", "16M"], check=True
+    )
+    facts = {n: describe_file(folder / n) for n in ("disk.qcow2", "vmlinuz", "initrd")}
+    manifest = {
+        "name": name,
+        "version": version,
+        "created": 0.0,
+        "kernel_args": "console=ttyS0 quiet panic=-1",
+        "disk_size_mib": 16,
+        "files": {n: {"bytes": f.size_bytes, "sha256": f.sha256} for n, f in facts.items()},
+        "packages": 0,
+        "build_s": 0.0,
+    }
+    (folder / "image.json").write_text(json.dumps(manifest))
+    current = images / name / "current"
+    current.unlink(missing_ok=True)
+    current.symlink_to(version)
+    return Image(
+        **{k: v for k, v in manifest.items() if k != "files"},
+        recipe=version,
+        folder=folder,
+        files=facts,
+    )
+
+
+def _padded(archive: bytes) -> bytes:
+    """Pad to four bytes: archives in an initramfs begin at such a boundary."""
+    return archive + b"\0" * (-len(archive) % 4)

