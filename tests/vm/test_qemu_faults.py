@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -34,13 +35,19 @@ pytestmark = pytest.mark.vm
 def find_process(bench, program: str) -> psutil.Process:
     """The machine's shim or QEMU."""
     mark = str(bench.settings.state)
-    found = [
-        p
-        for p in psutil.process_iter()
-        if any(mark in word for word in p.cmdline()) and program in " ".join(p.cmdline()[:6])
-    ]
+    found = [p for p, words in command_lines() if mark in words and program in words]
     assert len(found) == 1, found
     return found[0]
+
+
+def command_lines() -> list[tuple[psutil.Process, str]]:
+    """All processes of the host that still run, with their command lines."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = process.cmdline()
+            found.append((process, " ".join(words)))
+    return found
 
 
 async def status(bench, name="desk-ada-0"):
@@ -128,7 +135,7 @@ async def test_nothing_is_left_after_a_stop(bench):
     await start(bench.provider, bench.spec(), bench.seed())
     await bench.provider.stop("desk-ada-0")
     mark = str(bench.settings.state)
-    assert not [p for p in psutil.process_iter() if any(mark in w for w in p.cmdline())]
+    assert not [p for p, words in command_lines() if mark in words]
     folder = bench.settings.state / "machines" / "desk-ada-0"
     assert not list(folder.glob("*.sock"))
     assert not list(Path("/sys/fs/cgroup").glob("**/vmlab-desk-ada-0-*"))

@@ -1,0 +1,95 @@
+"""What comes out of a machine is untrusted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmlab.errors import GuestError
+from vmlab.model import Phase
+from vmlab.providers.qemu.agent import (
+    GUEST_PHASES,
+    AgentLink,
+    GuestMessage,
+    GuestMessageType,
+    clean_text,
+    parse_guest_line,
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.binary())
+def test_any_bytes_give_a_message_or_nothing(line):
+    assert parse_guest_line(line) is None or isinstance(parse_guest_line(line), GuestMessage)
+
+
+@given(st.sampled_from(GuestMessageType), json_values, json_values, json_values)
+def test_any_fields_give_clean_values(kind, phase, message, seeded):
+    line = json.dumps({"type": kind, "phase": phase, "message": message, "seeded": seeded})
+    parsed = parse_guest_line(line.encode())
+    if parsed is None:
+        assert kind is GuestMessageType.PHASE
+        return
+    assert parsed.phase is None or parsed.phase in GUEST_PHASES
+    assert len(parsed.text) <= 1000
+    assert parsed.text.isprintable()
+    assert isinstance(parsed.seeded, bool)
+
+
+def test_deep_nesting_is_refused_not_fatal():
+    assert parse_guest_line(b"[" * 15000) is None
+
+
+@pytest.mark.parametrize("phase", ["ready", "power", "queue", "x", 1, None, ["mounts"]])
+def test_a_guest_may_not_claim_phases_of_the_host(phase):
+    assert parse_guest_line(json.dumps({"type": "phase", "phase": phase}).encode()) is None
+
+
+def test_a_phase_is_read():
+    message = parse_guest_line(b'{"type":"phase","phase":"mounts"}')
+    assert message == GuestMessage(GuestMessageType.PHASE, Phase.MOUNTS)
+
+
+def test_control_characters_become_blanks():
+    assert clean_text("a\x1b[31mb\nc\u202ed") == "a [31mb c d"
+
+
+class Sink:
+    def write(self, data): ...
+
+    async def drain(self): ...
+
+
+def link_with(data: bytes) -> AgentLink:
+    reader = asyncio.StreamReader(limit=16 * 1024)
+    reader.feed_data(data)
+    reader.feed_eof()
+    return AgentLink("desk-ada-0", reader, Sink())
+
+
+async def test_rubbish_is_skipped():
+    link = link_with(b'no json\n{"type":"reboot"}\n{"type":"seeded"}\n')
+    assert (await link.receive()).type is GuestMessageType.SEEDED
+
+
+async def test_an_endless_line_breaks_the_protocol():
+    with pytest.raises(GuestError, match="desk-ada-0: the agent broke the protocol"):
+        await link_with(b"x" * 20_000).receive()
+
+
+async def test_a_chattering_guest_is_cut_off():
+    with pytest.raises(GuestError, match="more than 500 messages"):
+        await link_with(b"{}\n" * 600).receive()
+
+
+async def test_the_end_of_the_machine_is_told():
+    with pytest.raises(GuestError, match="ended while it was starting"):
+        await link_with(b'{"type":').receive()

@@ -1,0 +1,193 @@
+"""Records, folders, confinement, relay and the shim's small parts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from vmlab.errors import HostError, ProviderError
+from vmlab.files import write_atomic
+from vmlab.providers.qemu.confine import (
+    Confinement,
+    Limits,
+    detect_confinement,
+    machine_limits,
+    make_scope_words,
+    plan_cgroups,
+)
+from vmlab.providers.qemu.identity import ensure_identity
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.shim import _keep_console, _keep_end, is_locked
+from vmlab.providers.qemu.status import machine_status, read_console, server_url
+
+LIMITS = Limits(memory_mib=832, cpus=1.5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return MachineFolder(tmp_path)
+
+
+def test_a_record_comes_back(folder):
+    record = Record("desk-ada-0", "ada", "desk")
+    written = write_record(folder, record, stage=Stage.POWERED, powered_at=5.0)
+    assert read_record(folder) == written
+    assert written.stage is Stage.POWERED
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"stage": "x"}', '{"name": "a", "stage": "disk"}']
+)
+def test_a_damaged_record_is_named(folder, text):
+    folder.record.write_text(text)
+    with pytest.raises(ProviderError, match=r"machine\.json"):
+        read_record(folder)
+
+
+def test_a_newer_record_is_refused(folder):
+    write_record(folder, Record("desk-ada-0", "ada", "desk"), version=99)
+    with pytest.raises(ProviderError, match="version 99"):
+        read_record(folder)
+
+
+def test_an_identity_stays(folder):
+    first = ensure_identity(folder)
+    assert ensure_identity(folder) == first
+    assert len(first.machine_id) == 32
+    for path in (folder.identity, folder.access_key):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "BEGIN OPENSSH PRIVATE KEY" in folder.access_key.read_text()
+
+
+def test_a_folder_too_deep_for_sockets_is_refused():
+    with pytest.raises(HostError, match="VMLAB_STATE"):
+        machine_folder(Path("/" + "x" * 90), "desk-ada-0")
+
+
+def test_two_labs_on_one_host_have_different_units():
+    first, second = (MachineFolder(Path(f"/{lab}/desk-ada-0")) for lab in "ab")
+    assert first.unit != second.unit
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "f"
+    write_atomic(path, b"old")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_cgroup2_limits():
+    plan = plan_cgroups(Confinement.CGROUP2, "vmlab-x", LIMITS, Path("/cg"))
+    assert plan.folders == (Path("/cg/vmlab-x"),)
+    assert dict(plan.settings) == {
+        Path("/cg/vmlab-x/memory.max"): str(832 * 2**20),
+        Path("/cg/vmlab-x/cpu.max"): "150000 100000",
+    }
+
+
+def test_cgroup1_limits():
+    plan = plan_cgroups(Confinement.CGROUP1, "vmlab-x", LIMITS, Path("/cg"))
+    assert dict(plan.settings) == {
+        Path("/cg/memory/vmlab-x/memory.limit_in_bytes"): str(832 * 2**20),
+        Path("/cg/cpu/vmlab-x/cpu.cfs_period_us"): "100000",
+        Path("/cg/cpu/vmlab-x/cpu.cfs_quota_us"): "150000",
+    }
+
+
+@pytest.mark.parametrize("kind", [Confinement.SYSTEMD, Confinement.RLIMITS])
+def test_other_kinds_need_no_cgroup(kind):
+    assert plan_cgroups(kind, "vmlab-x", LIMITS).folders == ()
+
+
+def test_a_scope_carries_the_limits():
+    words = make_scope_words("vmlab-x", LIMITS)
+    assert "--unit=vmlab-x" in words
+    assert "MemoryMax=832M" in words
+    assert "CPUQuota=150%" in words
+
+
+def test_limits_leave_room_for_qemu_itself():
+    assert machine_limits(512, 2).memory_mib > 512
+    assert machine_limits(512, 2).cpus > 2
+
+
+def test_confinement_without_systemd_and_cgroups(tmp_path):
+    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
+    for kind in ("cpu", "memory"):
+        (tmp_path / kind).mkdir()
+    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.CGROUP1
+
+
+def test_confinement_with_cgroup2(tmp_path):
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "cgroup.subtree_control").write_text("cpu\n")
+    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
+    (tmp_path / "cgroup.subtree_control").write_text("cpu memory\n")
+    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.CGROUP2
+
+
+async def test_the_console_file_stays_small_and_its_end_is_kept(folder):
+    reader = asyncio.StreamReader()
+    for number in range(100_000):
+        reader.feed_data(b"line %06d\n" % number)
+    reader.feed_eof()
+    await _keep_console(reader, folder.console)
+    sizes = [path.stat().st_size for path in folder.path.glob("console.log*")]
+    assert sum(sizes) <= 256 * 1024 + 8192
+    assert read_console(folder, 65536).endswith("line 099999\n")
+
+
+def test_control_characters_of_a_console_are_made_visible(folder):
+    folder.console.write_bytes(b"a\x1b[2Jb\r\nc\xff\x07")
+    text = read_console(folder, 100)
+    assert text.startswith("a·[2Jb\nc")
+    assert "\x07" not in text
+
+
+async def test_only_the_end_of_stderr_is_kept():
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"x" * 10_000 + b"the end")
+    reader.feed_eof()
+    text = await _keep_end(reader)
+    assert text.endswith("the end")
+    assert len(text) == 4096
+
+
+def test_a_lock_that_nobody_holds_is_free(folder):
+    assert not is_locked(str(folder.shim_lock))
+    folder.shim_lock.touch()
+    assert not is_locked(str(folder.shim_lock))
+
+
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [
+        (None, "its process was killed"),
+        ({"status": 0, "message": ""}, "it was shut down from inside"),
+        ({"status": 1, "message": "no such disk"}, "QEMU ended with 1: no such disk"),
+    ],
+)
+def test_why_a_machine_does_not_run(folder, report, problem):
+    write_record(folder, Record(folder.path.name, "ada", "desk"), stage=Stage.SEEDED)
+    if report:
+        folder.exit_report.write_text(json.dumps(report))
+    assert machine_status(folder).problem == problem
+
+
+def test_a_machine_stopped_by_request_has_no_problem(folder):
+    write_record(folder, Record(folder.path.name, "ada", "desk"), stage=Stage.STOPPED)
+    assert machine_status(folder).problem == ""
+
+
+def test_the_url_is_a_unix_socket_as_jupyterhub_writes_it():
+    folder = MachineFolder(Path("/var/lib/vmlab/machines/desk-ada-0"))
+    expected = "http+unix://%2Fvar%2Flib%2Fvmlab%2Fmachines%2Fdesk-ada-0%2Fserver.sock"
+    assert server_url(folder) == expected

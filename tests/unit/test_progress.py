@@ -1,0 +1,92 @@
+"""What a waiting trainee is told."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmlab.model import PHASES, Notice, Phase
+from vmlab.progress import estimate, make_bilingual_html, make_event
+from vmlab.starting import StartLog
+
+MEDIANS = {Phase.BOOT: 30.0, Phase.MOUNTS: 2.0, Phase.SERVER: 8.0}
+medians = st.dictionaries(st.sampled_from(PHASES), st.floats(0, 1e4))
+
+
+def test_without_history_no_time_is_promised():
+    assert estimate(Phase.BOOT, {}).left_s is None
+    assert 0 < estimate(Phase.BOOT, {}).percent < 95
+
+
+def test_time_left_follows_from_earlier_starts():
+    assert estimate(Phase.IMAGE, MEDIANS).left_s == 40.0
+    assert estimate(Phase.BOOT, MEDIANS, in_phase_s=10).left_s == 30.0
+    assert estimate(Phase.BOOT, MEDIANS, in_phase_s=99).left_s == 10.0
+    assert estimate(Phase.SERVER, MEDIANS).left_s == 8.0
+
+
+@given(medians)
+def test_percent_never_goes_back_and_only_ready_is_100(history):
+    percents = [estimate(phase, history).percent for phase in PHASES]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert all(percent <= 95 for percent in percents[:-1])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_phase_has_words_in_both_languages(phase):
+    english = make_event(phase, {}, elapsed_s=1, language="en")
+    french = make_event(phase, {}, elapsed_s=1, language="fr")
+    assert english["message"] != french["message"]
+    for event in (english, french):
+        assert f'<span lang="en">{html.escape(english["message"])}</span>' in event["html_message"]
+        assert f'<span lang="fr">{html.escape(french["message"])}</span>' in event["html_message"]
+    assert english["phase"] == phase
+
+
+def test_texts_are_escaped():
+    assert "<b>" not in make_bilingual_html(Notice("<b>", "<b>"))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+async def test_the_log_measures_phases_and_replays_to_everyone():
+    clock = Clock()
+    log = StartLog("en", clock)
+    log.medians_s = MEDIANS
+    early = asyncio.create_task(collect(log))
+    for phase, seconds in ((Phase.IMAGE, 1), (Phase.BOOT, 20), (Phase.SERVER, 5), (Phase.READY, 0)):
+        await log.enter(phase)
+        clock.now += seconds
+    await log.end()
+    late = await collect(log)
+    assert await early == late
+    assert [event["phase"] for event in late] == ["image", "boot", "server", "ready"]
+    assert [event["elapsed_s"] for event in late] == [0, 1, 21, 26]
+    assert log.durations_s == {Phase.IMAGE: 1, Phase.BOOT: 20, Phase.SERVER: 5}
+
+
+async def test_a_notice_within_a_phase_does_not_restart_its_clock():
+    clock = Clock()
+    log = StartLog("fr", clock)
+    await log.enter(Phase.DISK)
+    clock.now = 2
+    await log.enter(Phase.DISK, Notice("new image", "nouvelle image"))
+    clock.now = 3
+    await log.enter(Phase.VOLUME)
+    await log.end()
+    assert log.durations_s == {Phase.DISK: 3}
+    assert (await collect(log))[1]["message"] == "nouvelle image"
+
+
+async def collect(log):
+    return [event async for event in log.replay()]
