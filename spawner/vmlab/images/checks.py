@@ -33,7 +33,7 @@ FORBIDDEN = (
     "*/.bash_history",
     "/vmlab-build*",
     "/run/?*",
-    "/tmp/?*",
+    "/tmp/?*",  # noqa: S108 - a path in the image
     "/root/.cache*",
 )
 """Paths that no image holds, whatever its recipe says."""

@@ -40,12 +40,16 @@ def make_mke2fs_arguments(raw: Path, tree: Path, version: str, size_mib: int) ->
 
     Nothing is left to initialise lazily: every machine would do it again, in its own overlay.
     """
+    extended = (
+        f"hash_seed={file_system_uuid(version + '/hash')}",
+        "root_owner=0:0",
+        "lazy_itable_init=0",
+        "lazy_journal_init=0",
+    )
     return [
         "-q", "-F", "-t", "ext4", "-L", LABEL, "-U", str(file_system_uuid(version)),
         "-b", "4096", "-m", "1", "-J", "size=32", "-d", os.fspath(tree),
-        "-E", f"hash_seed={file_system_uuid(version + '/hash')},root_owner=0:0,"
-        "lazy_itable_init=0,lazy_journal_init=0",
-        os.fspath(raw), f"{size_mib}M",
+        "-E", ",".join(extended), os.fspath(raw), f"{size_mib}M",
     ]  # fmt: skip
 
 

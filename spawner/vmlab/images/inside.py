@@ -74,6 +74,10 @@ def set_units(units: dict[str, list[str]], agent_units: list[str]) -> None:
     for verb in ("enable", "disable", "mask"):
         if units[verb]:
             run("systemctl", verb, *units[verb])
+    masked = Path("/etc/systemd/system-generators")
+    masked.mkdir(exist_ok=True)
+    for name in units["mask_generators"]:
+        (masked / name).symlink_to("/dev/null")
 
 
 def make_initrd(modules: list[str]) -> None:

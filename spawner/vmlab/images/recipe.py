@@ -19,7 +19,7 @@ BUILDER_VERSION = 1
 
 VERSION_DIGITS = 16
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
-_UNIT = r"[A-Za-z0-9@_.-]+\.(service|socket|timer|mount|target|path)"
+_UNIT = r"[A-Za-z0-9@_.-]+\.(service|socket|timer|mount|automount|target|path)"
 _PATH = r"/[^\0\n]+"
 _MODULE = r"[A-Za-z_][\w.]*"
 _SKIPPED = {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", "dist", "build", "tests"}
@@ -41,6 +41,7 @@ class Units:
     enable: tuple[str, ...]
     disable: tuple[str, ...]
     mask: tuple[str, ...]
+    mask_generators: tuple[str, ...]  # of systemd.generator(7)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,12 @@ def _read_units(table: Table) -> Units:
     def units(key: str) -> tuple[str, ...]:
         return _names(table, key, _UNIT, 'systemd units such as "ssh.service"')
 
-    return Units(enable=units("enable"), disable=units("disable"), mask=units("mask"))
+    return Units(
+        enable=units("enable"),
+        disable=units("disable"),
+        mask=units("mask"),
+        mask_generators=_names(table, "mask_generators", "[a-z0-9-]+", "names of generators"),
+    )
 
 
 def _read_python(table: Table) -> PythonEnvironment:

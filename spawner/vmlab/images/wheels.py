@@ -21,6 +21,8 @@ from vmlab.images.commands import run
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(41, 4, -1)]
 _PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
 
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)((?:\s+--hash=sha256:[0-9a-f]{64})+)")
+
 
 @dataclass(frozen=True)
 class Pin:
