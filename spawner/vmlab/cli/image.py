@@ -67,7 +67,7 @@ def build(
     force: Annotated[
         bool, typer.Option(help="Build again, for instance to get newer Debian packages.")
     ] = False,
-    as_json: JsonOptionOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Build an image, unless it is there and its recipe did not change."""
     began = time.monotonic()
@@ -105,7 +105,7 @@ def show(
     name: Name,
     *,
     full: Annotated[bool, typer.Option(help="Read every byte to verify the files.")] = False,
-    as_json: JsonOptionOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show an image, verify it, and tell whether its recipe changed since."""
     store = ImageStore(default_paths().images)

@@ -13,13 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmlab.errors import ImageError
+from vmlab.files import write_atomic
 
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
 CURRENT = "current"
@@ -121,6 +121,10 @@ def describe_file(path: Path) -> FileFact:
         return FileFact(size_bytes=stream.tell(), sha256=digest)
 
 
+_Stamps = dict[str, list[int]]
+"""For each file that was hashed: size, modification time in ns, inode."""
+
+
 class ImageStore:
     """The images below one folder.
 
@@ -173,7 +177,7 @@ class ImageStore:
             ImageError: names the file, what was expected and what was found.
         """
         stamps = self._read_stamps(image)
-        fresh: dict[str, list[int]] = {}
+        fresh: _Stamps = {}
         for name, fact in image.files.items():
             path = image.folder / name
             try:
@@ -211,18 +215,16 @@ class ImageStore:
                 f"{path} is damaged: {error!r}", hint=f"vmlab image build {folder.parent.name}"
             ) from error
 
-    def _read_stamps(self, image: Image) -> dict[str, list[int]]:
+    def _read_stamps(self, image: Image) -> _Stamps:
         try:
             stamps = json.loads((image.folder / _STAMP).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}  # never verified: everything is hashed
         return stamps if isinstance(stamps, dict) else {}
 
-    def _write_stamps(self, image: Image, stamps: dict[str, list[int]]) -> None:
-        path = image.folder / f"{_STAMP}.{os.getpid()}"
+    def _write_stamps(self, image: Image, stamps: _Stamps) -> None:
         try:
-            path.write_text(json.dumps(stamps), encoding="utf-8")
-            path.replace(image.folder / _STAMP)
+            write_atomic(image.folder / _STAMP, json.dumps(stamps).encode(), mode=0o644)
         except OSError as error:
             # A store that this user may only read works, at the price of hashing each time.
             _log.info("cannot note that %s was verified: %s", image.folder, error)

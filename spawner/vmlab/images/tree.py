@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from vmlab.errors import ImageError
 
@@ -81,7 +82,7 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Entr
             content = stream.read()
             sha256 = hashlib.sha256(content).hexdigest()
         else:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            sha256 = _hash(stream)
     return Entry(
         path=path,
         kind=kind,
@@ -94,6 +95,13 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Entr
         sha256=sha256,
         content=content,
     )
+
+
+def _hash(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def extract(tar: Path, path: str, target: Path) -> None:
