@@ -185,7 +185,7 @@ function progressCell(row) {
   if (!row.total) return make("td", {}, t.notWorking);
   const bar = make("span", { class: "vm-bar", "aria-hidden": "true" }, make("span"));
   bar.firstChild.style.width = `${Math.round((row.passed / row.total) * 100)}%`;
-  return make("td", { class: "vm-done" }, t.of(row.passed, row.total), bar);
+  return make("td", { class: "vm-done" }, bar, t.of(row.passed, row.total));
 }
 
 function idleCell(board, row) {

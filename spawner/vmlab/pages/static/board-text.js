@@ -13,7 +13,7 @@ const TEXTS = {
     states: {
       running: "running",
       starting: "starting",
-      pending: "changing",
+      pending: "starting or stopping",
       stopped: "off",
       absent: "never started",
       unknown: "unknown",
@@ -78,7 +78,7 @@ const TEXTS = {
     states: {
       running: "en marche",
       starting: "démarre",
-      pending: "change d'état",
+      pending: "démarre ou s'arrête",
       stopped: "éteinte",
       absent: "jamais démarrée",
       unknown: "inconnu",
@@ -155,5 +155,6 @@ export function duration(seconds) {
 
 /** A time of day. */
 export function clock(epochSeconds) {
-  return new Date(epochSeconds * 1000).toLocaleTimeString(window.vmlab.language());
+  const locale = { en: "en-GB", fr: "fr-FR" }[window.vmlab.language()];
+  return new Date(epochSeconds * 1000).toLocaleTimeString(locale);
 }

@@ -92,7 +92,7 @@ function summary(rows) {
     .map((kind) =>
       make(
         "li",
-        { class: `vm-chip vm-chip-${kind}`, "data-kind": kind },
+        { class: `vm-chip vm-chip-${kind}`, "data-kind": kind, "data-count": counts[kind] },
         icon(KIND_ICONS[kind]),
         " ",
         t.summary[kind](counts[kind]),

@@ -140,11 +140,10 @@ function notice(texts) {
 
 function fail(event) {
   clearInterval(ticking);
-  const cancelled = /cancelled/i.test(event.message || "") && !event.html_message;
-  const plain = (event.message || "").replace(/^Spawn failed:?\s*/, "");
-  let reason = bilingual({ html_message: event.html_message, message: plain });
-  if (cancelled) reason = { en: TEXTS.en.cancelled, fr: TEXTS.fr.cancelled };
-  reason ||= { en: TEXTS.en.neutral, fr: TEXTS.fr.neutral };
+  // An event without HTML is the hub's own and is meant for operators.
+  const kind = event.message === "Spawn cancelled" ? "cancelled" : "neutral";
+  const own = { en: TEXTS.en[kind], fr: TEXTS.fr[kind] };
+  const reason = event.html_message ? bilingual(event) : own;
   byId("vm-start-reason").replaceChildren(...both(reason));
   byId("vm-start-running").hidden = true;
   byId("vm-start-failed").hidden = false;

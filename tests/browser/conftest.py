@@ -1,0 +1,75 @@
+"""Debian's chromium, driven by Playwright; screenshots land in artifacts/."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = os.environ.get("VMLAB_CHROMIUM") or shutil.which("chromium")
+    assert program, "Debian's chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def new_page(browser, request) -> Iterator:
+    """Make pages of separate people: `new_page(locale="fr-FR")`. No script may fail in them."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def make(**options: object) -> Page:
+        chosen = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}} | options
+        context = browser.new_context(**chosen)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+        return page
+
+    yield make
+    failed = getattr(request.node, "rep_call", None) and request.node.rep_call.failed
+    for number, context in enumerate(contexts):
+        for page in context.pages:
+            if failed:
+                shot(page, f"failed-{request.node.name}-{number}")
+        context.close()
+    assert errors == []
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture of the page."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    file = re.sub(r"[^a-zA-Z0-9._-]+", "-", name)
+    page.screenshot(path=ARTIFACTS / f"{file}.png", full_page=True)
+
+
+def log_in(page: Page, hub, name: str, *, path: str = "/hub/home") -> None:
+    """Log in through the form, and land on a page of the hub."""
+    page.goto(f"{hub.base_url}/hub/login?next={path}")
+    page.fill("#username_input", name)
+    page.fill("#password_input", hub.password(name))
+    page.click("#login_submit")
+    page.wait_for_url(f"**{path}*")

@@ -1,0 +1,273 @@
+"""The board in a real browser, against a real hub."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from conftest import log_in, shot
+from fakes.courses import make_files
+from hub.running_hub import RunningHub
+from vmlab.courses import pack_course
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+SOON_MS = 10_000
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with RunningHub(tmp_path_factory.mktemp("hub")) as running:
+        for name in ("ada", "bob"):
+            running.start_server(name)
+        running.add_user(HOSTILE, "trainees")
+        running.add_user("outsider")
+        data = pack_course(make_files()).data
+        path = "vmlab/courses/first-steps"
+        running.api("POST", path, token=running.cli_token, data=data).raise_for_status()
+        yield running
+
+
+@pytest.fixture
+def open_board(hub, new_page):
+    def opened(name: str = "facilitator", **options: object) -> Page:
+        page = new_page(**options)
+        log_in(page, hub, name, path="/hub/admin")
+        expect(page.locator("#vm-board tbody tr").first).to_be_visible()
+        return page
+
+    return opened
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#vm-board tbody th").all_inner_texts()
+
+
+def row(page: Page, name: str):
+    return page.locator("#vm-board tbody tr", has=page.get_by_role("rowheader", name=name))
+
+
+def test_a_facilitator_sees_the_own_group_and_the_hubs_page(open_board):
+    page = open_board()
+    assert sorted(names(page)) == [HOSTILE, "ada", "bob", "eve"]
+    expect(page.locator("#vm-admin tr.user-row")).to_have_count(4)
+    expect(page.locator("#vm-board-course")).to_have_text("First steps, version 1")
+    expect(row(page, "ada").locator(".vm-machine")).to_have_text("running")
+    expect(row(page, "eve").locator(".vm-machine")).to_have_text("never started")
+    shot(page, "board-facilitator")
+
+
+def test_buttons_that_would_be_refused_are_not_shown(open_board):
+    page = open_board()
+    expect(page.locator("#vm-admin tr.user-row").first).to_be_visible()
+    for text in ("Shutdown Hub", "Add Users", "Manage Groups", "Edit User", "Access Server"):
+        for button in page.get_by_text(text, exact=True).all():
+            expect(button).not_to_be_visible()
+    admin = open_board("admin")
+    for text in ("Shutdown Hub", "Add Users", "Manage Groups"):
+        expect(admin.get_by_text(text, exact=True)).to_be_visible()
+    expect(admin.get_by_text("Edit User").first).to_be_visible()
+    expect(admin.get_by_text("Access Server").first).to_be_visible()
+
+
+def test_an_administrator_sees_more_and_may_open_machines(open_board):
+    page = open_board("admin")
+    assert "outsider" in names(page)
+    link = page.get_by_role("link", name="Open the machine of ada")
+    expect(link).to_have_attribute("href", "/user/ada/")
+
+
+def test_progress_appears_by_itself(open_board, hub):
+    page = open_board()
+    cells = row(page, "ada").locator(".vm-cell")
+    expect(cells.nth(0)).to_contain_text("not tried")
+    hub.report("ada", "01-who/user", passed=False).raise_for_status()
+    expect(cells.nth(0)).to_contain_text("not passed, 1 try", timeout=SOON_MS)
+    hub.report("ada", "01-who/user").raise_for_status()
+    expect(cells.nth(0)).to_contain_text("passed after 2 tries", timeout=SOON_MS)
+    expect(row(page, "ada").locator(".vm-done")).to_have_text("1 of 2")
+    expect(page.locator(".vm-totals td").first).to_contain_text("1 of 4")
+    hub.report("ada", "01-who/home-disk").raise_for_status()
+    expect(row(page, "ada").locator(".vm-idle")).to_contain_text("finished", timeout=SOON_MS)
+    expect(page.locator("#vm-board-summary")).to_contain_text("1 finished")
+    shot(page, "board-live")
+
+
+def test_a_hostile_name_is_only_text(open_board):
+    page = open_board()
+    assert HOSTILE in names(page)
+    assert page.locator("#vm-board img").count() == 0
+
+
+def test_names_can_be_hidden_for_projecting(open_board):
+    page = open_board()
+    page.get_by_role("switch", name="Hide names").check()
+    assert sorted(names(page)) == ["Seat 1", "Seat 2", "Seat 3", "Seat 4"]
+    for name in ("ada", "bob", "eve", "onerror"):
+        expect(page.locator("main")).not_to_contain_text(
+            re.compile(rf"\b{name}\b"), use_inner_text=True
+        )
+    shot(page, "board-names-hidden")
+    page.reload()
+    expect(page.get_by_role("switch", name="Hide names")).to_be_checked()
+    expect(page.locator("#vm-admin-page")).to_be_hidden()
+    page.get_by_role("switch", name="Hide names").uncheck()
+    expect(page.get_by_role("rowheader", name="ada")).to_be_visible()
+    expect(page.locator("#vm-admin-page")).to_be_visible()
+
+
+def test_french_by_the_browsers_wish_and_by_the_switch(open_board):
+    page = open_board(locale="fr-CH")
+    expect(page).to_have_title("Tableau de bord · VMLab")
+    assert page.locator("html").get_attribute("lang") == "fr"
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Tableau de bord", use_inner_text=True
+    )
+    expect(page.locator("#vm-board-course")).to_have_text("Premiers pas, version 1")
+    expect(row(page, "eve").locator(".vm-machine")).to_have_text("jamais démarrée")
+    expect(page.locator(".vm-step").first).to_have_text("Votre utilisateur")
+    shot(page, "board-french")
+    page.get_by_role("button", name="English").click()
+    expect(page).to_have_title("Board · VMLab")
+    expect(row(page, "eve").locator(".vm-machine")).to_have_text("never started")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Board", use_inner_text=True)
+
+
+def test_a_language_that_is_neither_gets_the_labs(open_board):
+    page = open_board(locale="de-DE")
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_sorting_by_keyboard_keeps_the_focus(open_board):
+    page = open_board()
+    heading = page.get_by_role("columnheader", name="Trainee")
+    expect(heading).to_have_attribute("aria-sort", "none")
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect(heading.get_by_role("button")).to_be_focused()
+    assert names(page) == [HOSTILE, "ada", "bob", "eve"]
+    expect(page.get_by_label("Sort by")).to_have_value("name")
+
+
+def test_it_is_a_table_that_can_be_listened_to(open_board):
+    page = open_board()
+    table = page.get_by_role("table", name=re.compile("Trainees, their machines and the steps"))
+    expect(table).to_be_visible()
+    for heading in table.locator("th").all():
+        assert heading.get_attribute("scope") in {"col", "colgroup", "row"}
+    for cell in table.locator("tbody td.vm-cell, tbody td.vm-machine").all():
+        assert cell.inner_text().strip(), "a sign without a word"
+    for sign in page.locator("#vm-board svg").all():
+        assert sign.get_attribute("aria-hidden") == "true"
+    expect(page.locator("#vm-board-live[aria-live=polite]")).to_contain_text("working")
+
+
+def test_the_hub_goes_and_comes_back(open_board):
+    page = open_board()
+    page.context.set_offline(True)
+    alert = page.locator("#vm-board-alert")
+    expect(alert).to_contain_text("The hub does not answer", timeout=SOON_MS)
+    expect(alert).to_contain_text(re.compile(r"is from \d\d:\d\d:\d\d"))
+    assert "ada" in names(page)
+    shot(page, "board-hub-lost")
+    page.context.set_offline(False)
+    expect(alert).to_be_empty(timeout=30_000)
+    expect(page.locator("#vm-board-time")).to_contain_text("Live")
+
+
+def test_an_ended_session_is_told(open_board):
+    page = open_board()
+    page.context.clear_cookies()
+    expect(page.locator("#vm-board-alert")).to_contain_text("session has ended", timeout=SOON_MS)
+    expect(page.get_by_role("link", name="Reload the page")).to_be_visible()
+
+
+def test_nobody_looks_nobody_asks(hub, new_page):
+    page = new_page()
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if "/vmlab/board" in r.url else None)
+    page.add_init_script(
+        "let away = false;"
+        "Object.defineProperty(document, 'hidden', {get: () => away});"
+        "window.setAway = (value) => {"
+        "  away = value; document.dispatchEvent(new Event('visibilitychange'));"
+        "};"
+    )
+    page.clock.install()
+    log_in(page, hub, "facilitator", path="/hub/admin")
+    expect(page.locator("#vm-board tbody tr").first).to_be_visible()
+    with page.expect_response("**/vmlab/board"):
+        page.clock.run_for(3100)
+    expect(page.locator("#vm-board[data-status=live]")).to_be_attached()
+    page.evaluate("setAway(true)")
+    expect(page.locator("#vm-board-time")).to_have_text("Paused")
+    before = len(asked)
+    page.clock.run_for(60_000)
+    assert len(asked) == before
+    with page.expect_response("**/vmlab/board"):
+        page.evaluate("setAway(false)")
+    expect(page.locator("#vm-board-time")).to_contain_text("Live")
+
+
+def test_a_trainee_cannot_open_it(hub, new_page):
+    page = new_page()
+    log_in(page, hub, "ada")
+    expect(page.get_by_role("link", name="Board")).to_have_count(0)
+    answer = page.goto(f"{hub.base_url}/hub/admin")
+    assert answer is not None
+    assert answer.status == 403
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "You may not open this page", use_inner_text=True
+    )
+    expect(page.locator("#vm-board")).to_have_count(0)
+
+
+MODEL = """async ({board, minutes, sort}) => {
+  const model = await import("/hub/vmlab-static/board-model.js");
+  const rows = model.describeRows(board, minutes);
+  return model.sortRows(rows, sort).map((row) => [row.user, row.kind, row.idle]);
+}"""
+
+
+def board_row(user: str, **facts: object) -> dict:
+    plain = {"state": "running", "since": 1000, "passed": 0, "last_progress": None, "steps": {}}
+    return {"user": user, "server": ""} | plain | facts
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("stuck", ["long-stuck", "stuck", "late-starter", "starting", "off", "done"]),
+        ("name", ["done", "late-starter", "long-stuck", "off", "starting", "stuck"]),
+        ("progress", ["late-starter", "long-stuck", "starting", "off", "stuck", "done"]),
+    ],
+)
+def test_who_is_stuck_and_in_which_order(open_board, sort, expected):
+    page = open_board()
+    board = {
+        "now": 3000,
+        "course": {"published": 50, "steps": [{}, {}]},
+        "rows": [
+            board_row("done", passed=2, last_progress=500, since=200),
+            board_row("late-starter", since=2900),
+            board_row("long-stuck"),
+            board_row("off", state="stopped", since=0, last_progress=100, passed=1),
+            board_row("starting", state="pending"),
+            board_row("stuck", last_progress=2300, passed=1),
+        ],
+    }
+    found = page.evaluate(MODEL, {"board": board, "minutes": 10, "sort": sort})
+    assert [user for user, *_ in found] == expected
+    assert {user: (kind, idle) for user, kind, idle in found} == {
+        "done": ("finished", 2500),
+        "late-starter": ("working", 100),
+        "long-stuck": ("stuck", 2000),
+        "off": ("off", 2900),
+        "starting": ("changing", 2000),
+        "stuck": ("stuck", 700),
+    }

@@ -1,0 +1,196 @@
+"""A trainee's way from the log-in to the machine, in a real browser."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from conftest import log_in, shot
+from hub.running_hub import RunningHub
+
+pytestmark = pytest.mark.browser
+
+BOOT_S = 6.0
+_names = (f"trainee{number}" for number in itertools.count(1))
+TRAINEES = tuple(itertools.islice(_names, 9))
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with RunningHub(tmp_path_factory.mktemp("hub"), trainees=TRAINEES) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unused():
+    return iter(TRAINEES)
+
+
+@pytest.fixture
+def trainee(unused):
+    """A trainee whom no other test has met."""
+    return next(unused)
+
+
+@pytest.fixture
+def start(hub, new_page, trainee):
+    """Log in, press the button, and arrive on the page of the starting machine."""
+
+    def started(**options: object) -> Page:
+        page = new_page(**options)
+        log_in(page, hub, trainee)
+        page.locator("#start").click()
+        expect(page.locator("#vm-start")).to_be_visible()
+        return page
+
+    yield started
+    hub.set_faults()
+
+
+def stage(page: Page, number: int):
+    return page.locator(".vm-stage").nth(number)
+
+
+def test_the_first_start_shows_stages_and_promises_nothing(hub, start, trainee):
+    hub.set_faults(delays_s={"boot": BOOT_S})
+    page = start()
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Your machine is starting", use_inner_text=True
+    )
+    expect(stage(page, 1)).to_have_attribute("aria-current", "step")
+    expect(stage(page, 0)).to_have_attribute("data-state", "done")
+    expect(stage(page, 2)).to_have_attribute("data-state", "waiting")
+    expect(page.locator("#progress-message")).to_have_text(
+        "Your machine is booting", use_inner_text=True
+    )
+    expect(page.locator("#vm-start-left")).to_contain_text("no estimate yet")
+    shot(page, "start-first")
+    page.wait_for_url(f"**/user/{trainee}/**")
+    assert '"fake": true' in page.content()
+
+
+def test_later_starts_say_how_long(hub, start, trainee):
+    hub.set_faults(delays_s={"boot": BOOT_S})
+    page = start()
+    expect(page.locator("#vm-start-left")).to_have_text("About 6 s left")
+    bar = page.get_by_role("progressbar", name="Start of your machine")
+    expect(bar).not_to_have_attribute("aria-valuenow", "0")
+    shot(page, "start-with-estimate")
+    page.wait_for_url(f"**/user/{trainee}/**")
+
+
+def test_french_and_a_switch_in_the_middle(hub, start):
+    hub.set_faults(delays_s={"boot": 60})
+    page = start(locale="fr-FR")
+    expect(page).to_have_title("Votre machine démarre · VMLab")
+    expect(page.locator("#progress-message")).to_have_text(
+        "Votre machine démarre", use_inner_text=True
+    )
+    expect(stage(page, 1)).to_contain_text("en cours")
+    shot(page, "start-french")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#progress-message")).to_have_text(
+        "Your machine is booting", use_inner_text=True
+    )
+    expect(stage(page, 1)).to_contain_text("now")
+
+
+def test_a_reload_loses_nothing(hub, start):
+    hub.set_faults(delays_s={"boot": 60})
+    page = start()
+    expect(stage(page, 1)).to_have_attribute("data-state", "current")
+    page.reload()
+    expect(stage(page, 1)).to_have_attribute("data-state", "current")
+    page.get_by_text("What happened so far").click()
+    expect(page.locator("#progress-log li")).to_have_count(5)
+
+
+def test_a_failure_says_what_to_do_and_nothing_else(hub, start, trainee):
+    hub.set_faults(delays_s={"boot": 2}, fail_at="mounts", fail_message="/secret/path is gone")
+    page = start()
+    failed = page.locator("#vm-start-failed")
+    expect(failed).to_be_visible()
+    expect(failed).to_contain_text("Nothing is lost")
+    retry = page.get_by_role("button", name="Try again")
+    expect(retry).to_be_focused()
+    shot(page, "start-failed")
+    for jargon in ("secret", "Exception", "Traceback", "fake.json", "GuestError", "mounts"):
+        expect(page.locator("body")).not_to_contain_text(jargon, use_inner_text=True)
+    page.reload()  # the hub's own page says the same
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Your machine did not start", use_inner_text=True
+    )
+    shot(page, "start-failed-reloaded")
+    for jargon in ("secret", "Exception", "Traceback", "fake.json", "GuestError"):
+        assert jargon not in page.content()
+    hub.set_faults()
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_url(f"**/user/{trainee}/**")
+
+
+def test_a_start_can_be_stopped(hub, start, trainee):
+    hub.set_faults(delays_s={"boot": 60})
+    page = start()
+    expect(stage(page, 1)).to_have_attribute("data-state", "current")
+    page.get_by_role("button", name="Stop the start").click()
+    page.wait_for_url("**/hub/home")
+    expect(page.locator("main")).to_contain_text("It is off.")
+    assert hub.server(trainee) == {}
+
+
+def test_a_running_machine_can_be_switched_off_from_home(hub, new_page, trainee):
+    hub.start_server(trainee)
+    page = new_page(locale="fr-FR")
+    log_in(page, hub, trainee)
+    expect(page.locator("main")).to_contain_text("Elle est en marche.")
+    shot(page, "home-french")
+    page.get_by_role("button", name="L'éteindre").click()
+    expect(page.locator("main")).to_contain_text("Elle est éteinte.")
+    assert hub.server(trainee) == {}
+
+
+def test_what_comes_from_a_machine_is_only_text(hub, start):
+    hub.set_faults(delays_s={"boot": 60})
+    evil = "<img src=x onerror=alert(1)>"
+    event = {
+        "progress": 1e999,
+        "phase": 'x"><script>alert(2)</script>',
+        "message": evil,
+        "html_message": f'<span lang="en">{evil}Hello</span><span lang="fr">{evil}Bonjour</span>',
+        "eta_s": "soon",
+        "elapsed_s": evil,
+    }
+    # As a hub that lets something slip through would send it.
+    stream = f"data: {json.dumps(event).replace('Infinity', '7')}\n\n"
+
+    def answer(route) -> None:
+        route.fulfill(content_type="text/event-stream", body=stream)
+
+    page = start()
+    page.route("**/progress*", answer)
+    page.reload()
+    expect(page.locator("#progress-message")).to_have_text("Hello", use_inner_text=True)
+    assert page.locator("#vm-start img, #vm-start script").count() == 0
+
+
+def test_a_wrong_password_is_told_in_both_languages(hub, new_page):
+    page = new_page(locale="fr-FR")
+    page.goto(f"{hub.base_url}/hub/login")
+    page.fill("#username_input", TRAINEES[0])
+    page.fill("#password_input", "wrong")
+    page.click("#login_submit")
+    expect(page.get_by_role("alert")).to_have_text(
+        "Nom ou mot de passe incorrect. Attention aux majuscules.", use_inner_text=True
+    )
+    shot(page, "login-french")
+
+
+def test_a_page_that_does_not_exist(hub, new_page):
+    page = new_page()
+    page.goto(f"{hub.base_url}/hub/nothing/<script>alert(1)</script>")
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "There is no such page", use_inner_text=True
+    )
