@@ -6,14 +6,12 @@ a traceback is a bug of VMLab.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from typing import Any
 
 import typer
 
-from vmlab.cli import doctor, down, machine, status, up
+from vmlab.cli import course, doctor, down, image, machine, status, up
 from vmlab.cli.common import err
 from vmlab.errors import LabError
 
@@ -30,14 +28,8 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
-
-_GROUPS = {
-    "image": "Build and list the images that machines start from.",
-    "course": "Publish courses and see who has them.",
-}
-for _name, _help in _GROUPS.items():
-    if importlib.util.find_spec(f"vmlab.cli.{_name}"):
-        app.add_typer(importlib.import_module(f"vmlab.cli.{_name}").app, name=_name, help=_help)
+app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")
+app.add_typer(course.app, name="course", help="Publish courses and see who has them.")
 
 
 def main() -> Any:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from vmlab.cli.common import LabOption, err, find_project, out, plain, read_lab
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
+from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.courses.client import find_access, publish
 from vmlab.errors import HostError, LabError
 from vmlab.host import find_port_state
 from vmlab.hub import find_proxy, prepare_state, proxy_command
-from vmlab.hublock import Holder, HubLock
+from vmlab.hublock import Holder, HubLock, last_holder
 from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
 from vmlab.lab import Lab, ProviderName, Role
@@ -48,9 +48,12 @@ def up(
         try:
             _run(lock, read, paths, project, verbose=verbose)
         except StopRequestedError:
-            err().print(
-                "\nThe hub is stopped. Machines and data stay; `vmlab down` stops machines."
-            )
+            holder = last_holder(paths)
+            if holder is None or not holder.hub_pid:
+                err().print("\nStopped before the hub was started.")
+                raise typer.Exit(130) from None
+            words = "The hub is stopped. Machines and data stay; `vmlab down` stops machines."
+            err().print(f"\n{words}")
 
 
 def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool) -> None:
@@ -95,30 +98,22 @@ def _check_port(lab: Lab, paths: Paths) -> None:
 
 
 def _ensure_image(lab: Lab, paths: Paths, project: Path) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
+    """Build the image if it is not there, and say what that cost."""
     began = time.monotonic()
+    name = lab.machine.image
     built = False
-    with Progress(*columns, console=err(), transient=True) as bar:
-        task = bar.add_task(f"Image {lab.machine.image}", total=1.0)
+    with show_progress(f"Image {name}") as draw:
 
-        def show(progress: BuildProgress) -> None:
+        def report(progress: BuildProgress) -> None:
             nonlocal built
             built = True
-            words = f"Image {lab.machine.image}: {progress.phase.value}: {progress.message}"
-            bar.update(task, completed=progress.fraction, description=plain(words, most=70).plain)
+            draw(progress)
 
-        image = ensure_image(lab.machine.image, project, paths, progress=show)
+        image = ensure_image(name, project, paths, progress=report)
     if built:
-        took = time.monotonic() - began
-        err().print(
-            f"Image {image.name} {image.version}: {took / 60:.1f} min, "
-            f"{image.size_bytes / 2**20:.0f} MiB on disk"
-        )
+        took_min = (time.monotonic() - began) / 60
+        size_mib = image.size_bytes / 2**20
+        err().print(f"Image {name} {image.version}: {took_min:.1f} min, {size_mib:.0f} MiB on disk")
 
 
 def _hub_command(project: Path) -> list[str]:
