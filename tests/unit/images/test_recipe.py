@@ -1,0 +1,173 @@
+"""Recipes: every mistake is named with its line; the hash follows content and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vmlab.errors import ConfigError
+from vmlab.images.recipe import guest_folder, hash_recipe, load_recipe, read_recipe
+from vmlab.images.wheels import parse_lock
+from vmlab.toml_errors import parse_toml
+
+PROJECT = Path(__file__).parents[3]
+
+GOOD = """\
+[image]
+name = "desk"
+summary = "a machine"
+suite = "trixie"
+disk_size_mib = 4096
+source_date_epoch = 1767225600
+packages = ["systemd"]
+
+[kernel]
+package = "linux-image-amd64"
+args = "root=/dev/vda rw"
+initrd_modules = ["ext4"]
+
+[systemd]
+mask = ["man-db.timer"]
+
+[python]
+path = "/opt/vmlab"
+version = "3.13"
+
+[user]
+name = "trainee"
+uid = 1000
+"""
+
+
+def parse(text, folder="desk"):
+    return read_recipe(parse_toml(text, f"/project/images/recipes/{folder}/recipe.toml"))
+
+
+def test_good_recipe():
+    recipe = parse(GOOD)
+    assert recipe.packages == ("systemd",)
+    assert recipe.units.mask == ("man-db.timer",)
+    assert recipe.python.agent is True
+    assert recipe.lock == Path("/project/images/recipes/desk/requirements.lock")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('suite = "trixie"', 'suit = "trixie"', 4, ["suit", "did you mean 'suite'"]),
+        ('suite = "trixie"', 'suite = "Trixie 13"', 4, ["suite", "Trixie 13"]),
+        ("disk_size_mib = 4096", "disk_size_mib = 10", 5, ["disk_size_mib", "10", "2048"]),
+        ("disk_size_mib = 4096", 'disk_size_mib = "big"', 5, ["disk_size_mib", "big"]),
+        ('packages = ["systemd"]', 'packages = ["a b; rm -rf /"]', 7, ["a b; rm"]),
+        ('packages = ["systemd"]', 'packages = ["git", "git"]', 7, ["'git'", "twice"]),
+        ('name = "desk"', 'name = "other"', 2, ["other", "the folder's name"]),
+        ("uid = 1000", "uid = 0", 23, ["uid", "1000"]),
+        ('mask = ["man-db.timer"]', 'mask = ["man-db"]', 15, ["man-db", "ssh.service"]),
+        ("[systemd]", "[system]", 14, ["system", "did you mean 'systemd'"]),
+    ],
+)
+def test_mistake_is_named_with_its_line(old, new, line, words):
+    with pytest.raises(ConfigError) as caught:
+        parse(GOOD.replace(old, new))
+    assert f"recipe.toml:{line}:" in caught.value.message
+    for word in words:
+        assert word in caught.value.message
+
+
+def test_missing_key_is_named():
+    with pytest.raises(ConfigError, match=r"image.suite: missing"):
+        parse(GOOD.replace('suite = "trixie"\n', ""))
+
+
+def test_all_mistakes_at_once():
+    text = GOOD.replace("uid = 1000", "uid = -1").replace("4096", "4")
+    with pytest.raises(ConfigError, match="2 mistakes"):
+        parse(text)
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"'dsk'; did you mean 'desk'\?"):
+        load_recipe("dsk", PROJECT)
+
+
+def test_folder_without_recipes(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_recipe("desk", tmp_path)
+    assert "VMLAB_PROJECT" in caught.value.hint
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "images" / "recipes" / "desk"
+    (folder / "files" / "etc").mkdir(parents=True)
+    (folder / "recipe.toml").write_text(GOOD)
+    (folder / "requirements.lock").write_text("")
+    (folder / "files" / "etc" / "motd").write_text("hello")
+    guest = tmp_path / "images" / "guest" / "src"
+    guest.mkdir(parents=True)
+    (guest / "agent.py").write_text("pass")
+    return tmp_path
+
+
+def project_hash(project):
+    return hash_recipe(load_recipe("desk", project), guest_folder(project))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "images/recipes/desk/recipe.toml",
+        "images/recipes/desk/requirements.lock",
+        "images/recipes/desk/files/etc/motd",
+        "images/guest/src/agent.py",
+        "images/guest/src/new.py",
+    ],
+)
+def test_hash_follows_every_source(project, change):
+    before = project_hash(project)
+    path = project / change
+    path.write_text((path.read_text() if path.exists() else "") + "# changed\n")
+    assert project_hash(project) != before
+
+
+def test_hash_follows_names_modes_and_links(project):
+    seen = {project_hash(project)}
+    motd = project / "images/recipes/desk/files/etc/motd"
+    motd.chmod(0o755)
+    seen.add(project_hash(project))
+    motd = motd.rename(motd.with_name("issue"))
+    seen.add(project_hash(project))
+    motd.unlink()
+    motd.symlink_to("hello")
+    seen.add(project_hash(project))
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    "leftover", ["src/__pycache__/agent.pyc", "tests/test_agent.py", "src/x.egg-info/PKG-INFO"]
+)
+def test_hash_ignores_what_is_no_source(project, leftover):
+    before = project_hash(project)
+    path = project / "images" / "guest" / leftover
+    path.parent.mkdir(parents=True)
+    path.write_text("something")
+    assert project_hash(project) == before
+
+
+def test_hash_does_not_depend_on_the_place(project, tmp_path):
+    before = project_hash(project)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (project / "images").rename(elsewhere / "images")
+    assert project_hash(elsewhere) == before
+
+
+def test_desk_recipe_and_its_lock():
+    recipe = load_recipe("desk", PROJECT)
+    pins = {pin.name: pin for pin in parse_lock(recipe.lock, recipe.lock.read_text())}
+    assert pins["jupyterhub"].version.startswith("6.1.")
+    assert {"jupyterlab", "ipywidgets", "ipykernel", "jupyterlab-language-pack-fr-fr"} <= set(pins)
+    assert not {"lark", "rfc3987-syntax"} & set(pins)
+    assert not any(word in recipe.lock.read_text() for word in ("://", "--index", "--find-links"))
+    assert {"ssh.service", "ssh.socket"} <= set(recipe.units.disable)
