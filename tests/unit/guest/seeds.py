@@ -1,0 +1,49 @@
+"""Seeds as the hub's side makes them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from vmlab.model import Notice
+from vmlab.seed import GuestNetwork, Identity, Mount, Seed, make_seed_message
+
+PRIVATE_KEY = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    + base64.b64encode(b"no real key, only the form of one" * 6).decode()
+    + "\n-----END OPENSSH PRIVATE KEY-----\n"
+)
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA desk"
+NOW_NS = 1_700_000_500 * 10**9
+TOKEN = "0123-token-of-ada-4567"
+ENV = {
+    "JUPYTERHUB_API_TOKEN": TOKEN,
+    "JUPYTERHUB_API_URL": "http://10.0.2.2:8081/hub/api",
+    "JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:8888/user/ada/",
+}
+
+
+def make_line(**changes: Any) -> bytes:
+    """Return a seed as the line that travels; `changes` are parts of `vmlab.seed.Seed`."""
+    values = {
+        "env": ENV,
+        "args": ("--HubOAuth.base_url=/user/ada/",),
+        "notices": (Notice("The system is new.", "Le système est neuf."),),
+        "language": "fr",
+    } | changes
+    return make_seed_message(
+        Seed(**values),
+        Identity("0" * 31 + "a", PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY),
+        host_name="desk-ada",
+        network=GuestNetwork(),
+        mounts=(Mount("/dev/disk/by-id/virtio-home", "/home/trainee"),),
+        randomness=bytes(range(64)),
+        now_ns=NOW_NS,
+    )
+
+
+def make_seed(**changes: Any) -> dict[str, Any]:
+    """Return the seed itself, decoded."""
+    seed: dict[str, Any] = json.loads(make_line(**changes))["seed"]
+    return seed

@@ -1,0 +1,137 @@
+"""The seed parser: takes what the hub makes, refuses the rest, and shows no secret."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vmlab_guest.errors import SeedError
+from vmlab_guest.seed import Language, parse_seed
+
+from .seeds import ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
+
+
+def paths_of(value: Any, path: tuple = ()) -> list[tuple]:
+    found = [path] if path else []
+    if isinstance(value, dict | list):
+        children = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, child in children:
+            found += paths_of(child, (*path, key))
+    return found
+
+
+def put(seed: dict, path: tuple, value: Any) -> dict:
+    changed = copy.deepcopy(seed)
+    place: Any = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+def test_takes_what_the_hub_makes() -> None:
+    seed = parse_seed(make_seed())
+    assert seed.randomness == bytes(range(64))
+    assert seed.time_ns == NOW_NS
+    assert seed.host_name == "desk-ada"
+    assert str(seed.network.address) == "10.0.2.15/24"
+    assert seed.mounts[0].path == "/home/trainee"
+    assert seed.language is Language.FR
+    assert seed.server.env == ENV
+    assert seed.server.args == ("--HubOAuth.base_url=/user/ada/",)
+
+
+def test_repr_shows_no_secret() -> None:
+    text = repr(parse_seed(make_seed()))
+    assert TOKEN not in text
+    assert PRIVATE_KEY[40:80] not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("version",), 2),
+        (("randomness",), "AAAA"),
+        (("randomness",), "not base64 é"),
+        (("time_ns",), 12),
+        (("time_ns",), True),
+        (("machine_id",), "0" * 31),
+        (("machine_id",), "../../etc/passwd"),
+        (("host_name",), "desk ada"),
+        (("host_name",), "-desk"),
+        (("host_name",), "a\nb"),
+        (("ssh_host_key", "private"), "ssh-ed25519 AAAA"),
+        (("authorized_keys", 0), 'command="rm" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA'),
+        (("authorized_keys", 0), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA a\nssh-rsa AAAA"),
+        (("network", "address"), "10.0.2.15; reboot"),
+        (("network", "address"), 3),
+        (("network", "gateway"), "gateway"),
+        (("network", "dns"), ["10.0.2.3\nsearch evil"]),
+        (("mounts", 0, "device"), "/etc/shadow"),
+        (("mounts", 0, "device"), "/dev/../etc/shadow"),
+        (("mounts", 0, "path"), "home"),
+        (("mounts", 0, "path"), "/home/../etc"),
+        (("mounts", 0, "type"), "-t"),
+        (("mounts", 0, "options"), "rw --bind"),
+        (("notices", 0, "fr"), None),
+        (("language",), "de"),
+        (("language",), ["en"]),
+        (("server", "env"), {"A B": "1"}),
+        (("server", "env"), {"A": "one\ntwo"}),
+        (("server", "env"), {"A": "\x1b[2J"}),
+        (("server", "env"), {"A": "\ud800"}),
+        (("server", "env"), {"A": 1}),
+        (("server", "args", 0), "--x\n"),
+    ],
+)
+def test_refuses_and_names_the_field(path: tuple, value: object) -> None:
+    with pytest.raises(SeedError, match=rf"seed\.{path[0]}"):
+        parse_seed(put(make_seed(), path, value))
+
+
+@pytest.mark.parametrize("path", [p for p in paths_of(make_seed()) if isinstance(p[-1], str)])
+def test_every_field_is_needed(path: tuple) -> None:
+    if path[:2] == ("server", "env") and len(path) == 3:
+        pytest.skip("the variables are the hub's choice")
+    seed = make_seed()
+    place: Any = seed
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    with pytest.raises(SeedError, match="missing"):
+        parse_seed(seed)
+
+
+def test_a_bad_secret_is_not_shown() -> None:
+    seed = put(make_seed(), ("ssh_host_key", "private"), "precious words")
+    with pytest.raises(SeedError) as caught:
+        parse_seed(seed)
+    assert "precious" not in str(caught.value)
+    with pytest.raises(SeedError) as caught:
+        parse_seed(put(make_seed(), ("server", "env", "JUPYTERHUB_API_TOKEN"), "precious\nwords"))
+    assert "precious" not in str(caught.value)
+    assert "JUPYTERHUB_API_TOKEN" in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from([(), *paths_of(make_seed())]), JSON)
+def test_any_damage_is_a_seed_error_or_none(path: tuple, value: Any) -> None:
+    seed = put(make_seed(), path, value) if path else value
+    try:
+        parsed = parse_seed(seed)
+    except SeedError as error:
+        assert len(str(error)) < 1000
+    else:
+        # What was accepted can be written to every place that it goes to.
+        assert all("\n" not in text for text in parsed.server.env.values())
+        json.dumps(parsed.server.env).encode()
