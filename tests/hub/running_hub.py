@@ -37,7 +37,7 @@ name = "test"
 language = "{language}"
 
 [provider]
-name = "fake"
+name = "{provider}"
 
 [hub]
 port = {port}
@@ -62,7 +62,7 @@ from vmlab.spawner import VMSpawner
 folder = Path({folder!r})
 project = Path({project!r})
 c = get_config()
-configure(c, load_lab(folder / "lab.toml"), Paths(folder, folder), project=project)
+configure(c, load_lab(folder / "lab.toml"), Paths(folder, Path({cache!r})), project=project)
 
 
 class NotingSpawner(VMSpawner):
@@ -99,15 +99,24 @@ class RunningHub:
         trainees: tuple[str, ...] = TRAINEES,
         language: str = "en",
         extra_config: str = "",
+        provider: str = "fake",
+        cache: Path | None = None,
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.api_url = f"{self.base_url}/hub/api"
         self._process: subprocess.Popen[bytes] | None = None
-        lab = _LAB.format(language=language, port=self.port, trainees=json.dumps(trainees))
+        lab = _LAB.format(
+            language=language, port=self.port, trainees=json.dumps(trainees), provider=provider
+        )
         (folder / "lab.toml").write_text(lab)
-        config = _CONFIG.format(folder=str(folder), project=str(PROJECT), token=self.token)
+        config = _CONFIG.format(
+            folder=str(folder),
+            cache=str(cache or folder),
+            project=str(PROJECT),
+            token=self.token,
+        )
         (folder / "jupyterhub_config.py").write_text(config + extra_config)
 
     # -- the process -------------------------------------------------------------------------
@@ -220,13 +229,23 @@ class RunningHub:
 
     # -- servers -----------------------------------------------------------------------------
 
-    def start_server(self, name: str) -> None:
+    def start_server(self, name: str, limit_s: float = START_LIMIT_S) -> None:
         """Start a trainee's server and return when it is ready."""
         path = f"users/{quote(name, safe='')}"
         self.api("POST", f"{path}/server").raise_for_status()
-        deadline = time.monotonic() + START_LIMIT_S
-        while not self.server(name).get("ready"):
+        deadline = time.monotonic() + limit_s
+        while not (model := self.server(name)).get("ready"):
             assert time.monotonic() < deadline, f"the server of {name} did not get ready"
+            assert model.get("pending"), f"the start of {name}'s server failed"
+            time.sleep(0.05)
+
+    def stop_server(self, name: str, limit_s: float = STOP_LIMIT_S) -> None:
+        """Stop a trainee's server and return when the hub has forgotten it."""
+        path = f"users/{quote(name, safe='')}/server"
+        self.api("DELETE", path).raise_for_status()
+        deadline = time.monotonic() + limit_s
+        while self.server(name).get("ready") or self.server(name).get("pending"):
+            assert time.monotonic() < deadline, f"the server of {name} did not stop"
             time.sleep(0.05)
 
     def server(self, name: str) -> dict[str, Any]:
