@@ -18,6 +18,8 @@ what to do next. Only `LabError.public` reaches a trainee.
 
 from __future__ import annotations
 
+from vmlab.model import Notice
+
 
 class LabError(Exception):
     """Base of all errors raised on purpose.
@@ -25,10 +27,10 @@ class LabError(Exception):
     Args:
         message: what failed, where, with which value.
         hint: what the reader can do about it.
-        public: what a trainee may read; a neutral sentence when left out.
+        public: what a trainee may read (`vmlab.sayings`); a neutral sentence when left out.
     """
 
-    def __init__(self, message: str, *, hint: str = "", public: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", public: Notice | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -61,7 +63,9 @@ class ProviderError(LabError):
         machine: the machine's name; part of the message.
     """
 
-    def __init__(self, machine: str, message: str, *, hint: str = "", public: str = "") -> None:
+    def __init__(
+        self, machine: str, message: str, *, hint: str = "", public: Notice | None = None
+    ) -> None:
         super().__init__(f"{machine}: {message}", hint=hint, public=public)
         self.machine = machine
 

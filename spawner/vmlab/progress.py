@@ -77,4 +77,5 @@ def make_event(
 
 def make_bilingual_html(text: Notice) -> str:
     """Return both languages, each marked with its own; the page shows one."""
-    return f'<span lang="en">{html.escape(text.en)}</span><span lang="fr">{html.escape(text.fr)}</span>'
+    parts = (("en", text.en), ("fr", text.fr))
+    return "".join(f'<span lang="{lang}">{html.escape(words)}</span>' for lang, words in parts)

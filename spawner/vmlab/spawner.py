@@ -19,6 +19,7 @@ from urllib.parse import urlparse
 from jupyterhub.spawner import Spawner, SpawnException
 from traitlets import Bool, Enum, Instance, Integer, Unicode, default
 
+from vmlab import sayings
 from vmlab.database import open_database
 from vmlab.doors import ensure_doors
 from vmlab.errors import (
@@ -39,6 +40,7 @@ from vmlab.model import (
 )
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
+from vmlab.progress import make_bilingual_html
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.seed import Seed
@@ -180,7 +182,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                     self.machine,
                     f"not ready within {self.start_timeout} s; the last phase was {log.phase}",
                     hint=f"vmlab machine console {self.machine}",
-                    public="Your machine did not get ready in time. Please start it again.",
+                    public=sayings.TOO_LATE,
                 )
             ) from error
         except LabError as error:
@@ -287,7 +289,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 self.machine,
                 f"it ended while its server was starting: {status.problem or status.state}",
                 hint=f"vmlab machine console {self.machine}",
-                public="Your machine went off while it was starting. Please start it again.",
+                public=sayings.WENT_OFF,
             )
 
     # -- what earlier starts teach ---------------------------------------------------------------
@@ -329,9 +331,15 @@ def _refusal(error: LabError) -> SpawnException:
         status = _UNAVAILABLE
     elif isinstance(error, ConfigError):
         status = _BAD_REQUEST
-    return SpawnException(
-        error.public or "Your machine could not be started. Please tell a facilitator.",
+    saying = error.public or sayings.FAILED
+    refusal = SpawnException(
+        saying.en,
         reason=type(error).__name__,
         log_message=str(error),
+        message_html=make_bilingual_html(saying),
         status_code=status,
     )
+    # The progress stream prints these, or else the message for the log (utils.format_exception).
+    refusal.jupyterhub_message = saying.en
+    refusal.jupyterhub_html_message = make_bilingual_html(saying)
+    return refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from vmlab import sayings
 from vmlab.errors import ConfigError
 
 _MOST_CHARS = 4096
@@ -16,13 +17,16 @@ def check_public_key(text: object) -> str:
     Raises:
         ConfigError: it is not one OpenSSH public key.
     """
-    hint = "paste one line such as: ssh-ed25519 AAAA... you@laptop"
-    public = "This is not an SSH public key. Paste the line from your file that ends in .pub."
     if not isinstance(text, str) or len(text) > _MOST_CHARS:
-        raise ConfigError("the SSH public key is not a short text", hint=hint, public=public)
+        raise _refusal("the SSH public key is not a short text")
     try:
         key = serialization.load_ssh_public_key(text.strip().encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"not an SSH public key: {error}", hint=hint, public=public) from error
+        raise _refusal(f"not an SSH public key: {error}") from error
     line = key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return line.decode()
+
+
+def _refusal(message: str) -> ConfigError:
+    hint = "paste one line such as: ssh-ed25519 AAAA... you@laptop"
+    return ConfigError(message, hint=hint, public=sayings.BAD_SSH_KEY)

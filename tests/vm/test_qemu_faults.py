@@ -57,7 +57,7 @@ async def status(bench, name="desk-ada-0"):
 async def ended(bench, name="desk-ada-0"):
     """The status once the machine's last process is gone."""
     async with asyncio.timeout(10):
-        while (found := await status(bench, name)).state is not MachineState.STOPPED:
+        while (found := await status(bench, name)).state is not MachineState.STOPPED:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the kernel ends processes when it likes
     return found
 
@@ -73,7 +73,7 @@ async def test_a_refused_seed_names_the_phase_and_cleans_the_text(bench):
         await start(bench.provider, bench.spec(), bench.seed(X="TINY_FAIL"))
     assert "\x07" not in str(caught.value)
     assert "vmlab machine console desk-ada-0" in caught.value.hint
-    assert "desk-ada-0" not in caught.value.public
+    assert "desk-ada-0" not in caught.value.public.en
     await bench.provider.stop("desk-ada-0")
     await start(bench.provider, bench.spec(), bench.seed())
 
@@ -202,7 +202,7 @@ async def test_a_full_disk_is_named_and_leaves_nothing(bench):
     try:
         with pytest.raises(HostError, match="MiB free, a start needs") as caught:
             await start(bench.again(), bench.spec(), bench.seed())
-        assert "disk is full" in caught.value.public
+        assert "disk is full" in caught.value.public.en
         assert await bench.again().status() == {}
     finally:
         await run("umount", state)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmlab import sayings
 from vmlab.errors import ImageError
 from vmlab.files import write_atomic
 
@@ -163,7 +164,7 @@ class ImageStore:
             raise ImageError(
                 f"{what} is not in {self.folder}",
                 hint=f"vmlab image build {name}",
-                public="The disk image of this lab is not there. Please tell the facilitator.",
+                public=sayings.NO_IMAGE,
             )
         return self._load(folder.resolve())
 
@@ -234,5 +235,5 @@ def _damaged(image: Image, message: str) -> ImageError:
     return ImageError(
         f"image {image.name!r}, version {image.version}, is damaged: {message}",
         hint=f"vmlab image build {image.name}",
-        public="The disk image of this lab is damaged. Please tell the facilitator.",
+        public=sayings.BAD_IMAGE,
     )

@@ -18,9 +18,11 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from aiohttp import web
 
+from vmlab import sayings
 from vmlab.errors import GuestError, MachineNotFoundError, MachineTimeoutError
 from vmlab.model import (
     Features,
@@ -135,14 +137,14 @@ class FakeProvider:
             raise MachineTimeoutError(
                 spec.name,
                 f"no answer within {faults.hang_limit_s} s in phase {phase.value!r}",
-                public="Your machine did not get ready in time. Please start it again.",
+                public=sayings.TOO_LATE,
             )
         if faults.fail_at == phase:
             raise GuestError(
                 spec.name,
                 f"{faults.fail_message} ({phase})",
                 hint="this is the fake provider: see fake.json",
-                public="Your machine could not be set up. Please tell a facilitator.",
+                public=sayings.SETUP_FAILED,
             )
         machine = self._machines.get(spec.name)
         if phase is not Phase.IMAGE and machine is None:
@@ -202,7 +204,7 @@ class FakeProvider:
 
     async def _answer(self, request: web.Request) -> web.Response:
         running = any(
-            machine.prefix and request.path.startswith(machine.prefix)
+            machine.prefix and request.path.startswith(unquote(machine.prefix))
             for machine in self._machines.values()
         )
         if not running:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from vmlab import sayings
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 
@@ -95,7 +96,7 @@ async def qemu_version() -> str:
         raise HostError(
             "qemu-system-x86_64 is not installed",
             hint="apt-get install qemu-system-x86 qemu-utils",
-            public="The machines' engine is missing on this host.",
+            public=sayings.NO_ENGINE,
         )
     process = await asyncio.create_subprocess_exec(
         "qemu-system-x86_64", "--version", stdout=asyncio.subprocess.PIPE

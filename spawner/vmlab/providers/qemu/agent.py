@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from vmlab import sayings
 from vmlab.errors import GuestError
 from vmlab.model import Phase
 
@@ -109,7 +110,7 @@ class AgentLink:
                     self.name,
                     "the machine ended while it was starting",
                     hint=f"vmlab machine console {self.name}",
-                    public="Your machine went off while it was starting. Please start it again.",
+                    public=sayings.WENT_OFF,
                 ) from error
             except asyncio.LimitOverrunError as error:
                 raise GuestError(self.name, f"the agent broke the protocol: {error}") from error

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+from vmlab import sayings
 from vmlab.errors import HostError, LabError
 from vmlab.model import VolumeSpec
 from vmlab.providers.qemu.confine import QemuUser
@@ -27,7 +28,7 @@ def check_room(folder: Path) -> None:
         raise HostError(
             f"{folder}: {free_mib} MiB free, a start needs {_RESERVE_MIB} MiB",
             hint="free space on this file system, or set VMLAB_STATE to another one",
-            public="The host's disk is full. Please tell a facilitator.",
+            public=sayings.HOST_FULL,
         )
 
 
@@ -76,7 +77,7 @@ async def ensure_volume(path: Path, spec: VolumeSpec, user: QemuUser) -> bool:
         raise HostError(
             f"{path}: the volume could not be made: {error}",
             hint="check free space and permissions of this folder",
-            public="Your disk could not be made. Please tell a facilitator.",
+            public=sayings.DISK_FAILED,
         ) from error
     finally:
         raw.unlink(missing_ok=True)
@@ -124,7 +125,5 @@ def _tool_error(words: tuple[str, ...], status: int | None, output: str) -> LabE
     return HostError(
         message,
         hint="the disk is full: free space" if full else "run the command by hand to see more",
-        public="The host's disk is full. Please tell a facilitator."
-        if full
-        else "Your machine's disk could not be prepared. Please tell a facilitator.",
+        public=sayings.HOST_FULL if full else sayings.DISK_FAILED,
     )

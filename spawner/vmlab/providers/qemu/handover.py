@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 
+from vmlab import sayings
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.model import Phase
 from vmlab.providers.qemu.agent import AgentLink, GuestMessageType
@@ -64,7 +65,7 @@ async def hand_over(
                         link.name,
                         f"the seed could not be applied ({message.phase}): {message.text}",
                         hint=f"vmlab machine console {link.name}",
-                        public="Your machine could not be set up. Please tell a facilitator.",
+                        public=sayings.SETUP_FAILED,
                     )
                 if message.type is GuestMessageType.PHASE and message.phase:
                     phase = message.phase
@@ -79,5 +80,5 @@ def too_late(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
         name,
         f"no answer within {limit_s:.0f} s in phase {phase.value!r}",
         hint=f"vmlab machine console {name}",
-        public="Your machine did not get ready in time. Please start it again.",
+        public=sayings.TOO_LATE,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab import sayings
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
 from vmlab.providers.qemu import argv as qemu_argv
@@ -154,5 +155,5 @@ async def launch_shim(
             name,
             f"it could not be powered on: {word['error']}",
             hint="vmlab doctor checks what a machine needs from this host",
-            public="Your machine could not be powered on. Please tell a facilitator.",
+            public=sayings.POWER_FAILED,
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab import sayings
 from vmlab.errors import (
     HostError,
     MachineConflictError,
@@ -199,7 +200,7 @@ class QemuProvider:
                     spec.name,
                     "its disk or volume is attached to another machine",
                     hint="vmlab machine list shows which machine runs",
-                    public="Your disk is in use by another machine.",
+                    public=sayings.DISK_IN_USE,
                 ) from error
             raise
 
@@ -349,7 +350,7 @@ def _check_memory(memory_mib: int) -> None:
         raise HostError(
             f"{available_mib} MiB of memory are free, the machine needs {memory_mib} MiB",
             hint="stop machines that nobody uses, or make [machine] memory smaller",
-            public="All places are taken at the moment. Please try again later.",
+            public=sayings.NO_PLACE,
         )
 
 

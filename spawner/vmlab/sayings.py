@@ -1,0 +1,60 @@
+"""What trainees read when something went wrong: plain words, both languages, what to do next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vmlab.model import Notice
+
+FAILED: Final = Notice(
+    "Your machine could not be started. Please tell a facilitator.",
+    "Votre machine n'a pas pu démarrer. Prévenez un encadrant.",
+)
+SETUP_FAILED: Final = Notice(
+    "Your machine could not be set up. Please tell a facilitator.",
+    "Votre machine n'a pas pu être configurée. Prévenez un encadrant.",
+)
+POWER_FAILED: Final = Notice(
+    "Your machine could not be powered on. Please tell a facilitator.",
+    "Votre machine n'a pas pu être mise sous tension. Prévenez un encadrant.",
+)
+TOO_LATE: Final = Notice(
+    "Your machine did not get ready in time. Please start it again.",
+    "Votre machine n'a pas été prête à temps. Démarrez-la de nouveau.",
+)
+WENT_OFF: Final = Notice(
+    "Your machine went off while it was starting. Please start it again.",
+    "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
+)
+DISK_IN_USE: Final = Notice(
+    "Your disk is in use by another machine. Stop that one first.",
+    "Votre disque est utilisé par une autre machine. Arrêtez-la d'abord.",
+)
+NO_PLACE: Final = Notice(
+    "All places are taken at the moment. Please try again later.",
+    "Toutes les places sont prises pour le moment. Réessayez plus tard.",
+)
+HOST_FULL: Final = Notice(
+    "The host's disk is full. Please tell a facilitator.",
+    "Le disque de l'hôte est plein. Prévenez un encadrant.",
+)
+DISK_FAILED: Final = Notice(
+    "Your machine's disk could not be prepared. Please tell a facilitator.",
+    "Le disque de votre machine n'a pas pu être préparé. Prévenez un encadrant.",
+)
+NO_ENGINE: Final = Notice(
+    "The machines' engine is missing on this host. Please tell a facilitator.",
+    "Le moteur des machines manque sur cet hôte. Prévenez un encadrant.",
+)
+NO_IMAGE: Final = Notice(
+    "The system image of this lab is missing. Please tell a facilitator.",
+    "L'image système de ce lab est absente. Prévenez un encadrant.",
+)
+BAD_IMAGE: Final = Notice(
+    "The system image of this lab is damaged. Please tell a facilitator.",
+    "L'image système de ce lab est endommagée. Prévenez un encadrant.",
+)
+BAD_SSH_KEY: Final = Notice(
+    "This is not an SSH public key. Paste the line from your file that ends in .pub.",
+    "Ce n'est pas une clé publique SSH. Collez la ligne de votre fichier qui finit par .pub.",
+)

@@ -1,0 +1,166 @@
+"""Starts that fail, are cancelled or watched: a real hub, the fake provider.
+
+The table of JUPYTERHUB.md 2.3 (what breaks spawners of machines), as far as the hub lives; the hub
+that is killed is in tests/vm/test_hub_killed.py, with machines that outlive it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from hub.running_hub import RunningHub
+from vmlab.names import machine_name
+from vmlab.providers.fake import START_PHASES
+
+LIMIT_S = 30
+SLOW = dict.fromkeys(START_PHASES, 0.15)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with RunningHub(tmp_path_factory.mktemp("hub"), trainees=tuple("abcdefgh")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_faults(hub):
+    yield
+    hub.set_faults()
+    for name in "abcdefgh":
+        if hub.server(name):
+            hub.stop_server(name)
+
+
+def machine_state(hub, user: str) -> str:
+    """The machine's state as the board shows it."""
+    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    return next(row["state"] for row in rows if row["user"] == user)
+
+
+def wait_until(question, limit_s: float = LIMIT_S):
+    deadline = time.monotonic() + limit_s
+    while not (answer := question()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return answer
+
+
+def watch(hub, user: str):
+    """The events of a start as a browser gets them, until the hub ends the stream."""
+    url = f"users/{quote(user, safe='')}/server/progress"
+    answer = hub.api("GET", url, stream=True)
+    answer.raise_for_status()
+    for line in answer.iter_lines(decode_unicode=True):
+        if line.startswith("data:"):
+            yield json.loads(line.removeprefix("data:"))
+
+
+# `machine_state` may be a second old: the board asks the provider so often for all its readers.
+
+
+def request_start(hub, user: str) -> requests.Response:
+    return hub.api("POST", f"users/{quote(user, safe='')}/server")
+
+
+@pytest.mark.parametrize("phase", START_PHASES)
+def test_a_failure_in_any_phase_is_told_in_plain_words(hub, phase):
+    hub.set_faults(fail_at=phase, fail_message="secret detail", delays_s={phase: 0.3})
+    request_start(hub, "a")
+    *_, last = watch(hub, "a")
+    assert last["failed"] is True
+    assert "Your machine could not be set up. Please tell a facilitator." in last["message"]
+    for word in ("secret detail", "Traceback", "desk-", "Error"):
+        assert word not in json.dumps(last)
+    assert "secret detail" in hub.log.read_text()
+    wait_until(lambda: machine_state(hub, "a") in {"stopped", "absent"})
+    hub.set_faults()
+    hub.start_server("a")
+    wait_until(lambda: machine_state(hub, "a") == "running")
+
+
+@pytest.mark.parametrize("phase", START_PHASES)
+def test_a_start_cancelled_in_any_phase_leaves_nothing(hub, phase):
+    hub.set_faults(hang_at=phase)
+    request_start(hub, "b")
+    for event in watch(hub, "b"):
+        if event.get("phase") == phase:
+            break
+    answer = hub.api("DELETE", "users/b/server")
+    assert answer.status_code in {202, 204}, answer.text
+    wait_until(lambda: not hub.server("b"))
+    wait_until(lambda: machine_state(hub, "b") in {"stopped", "absent"})
+    hub.set_faults()
+    hub.start_server("b")
+
+
+def test_every_browser_sees_every_event_and_none_is_needed(hub):
+    hub.set_faults(delays_s=SLOW)
+    request_start(hub, "c")
+    stream = watch(hub, "c")
+    early = [next(stream) for _ in range(4)]
+    stream.close()  # a tab that is closed while the machine starts
+    whole = list(watch(hub, "c"))
+    assert whole[: len(early)] == early
+    assert [event["phase"] for event in whole if "phase" in event] == [*START_PHASES, "ready"]
+    assert whole[-1]["ready"] is True
+    percents = [event["progress"] for event in whole]
+    assert percents == sorted(percents)
+
+
+def test_the_second_start_knows_how_long_it_takes(hub):
+    hub.set_faults(delays_s=SLOW)
+    hub.start_server("d")
+    hub.stop_server("d")
+    request_start(hub, "d")
+    etas = [event["eta_s"] for event in watch(hub, "d") if "phase" in event]
+    assert etas[0] > 0
+    assert etas == sorted(etas, reverse=True)
+    assert etas[-1] == 0
+
+
+def test_a_start_that_takes_too_long_says_so(tmp_path):
+    config = "c.VMSpawner.start_timeout = 4\n"
+    with RunningHub(tmp_path, trainees=("a",), extra_config=config) as hub:
+        hub.set_faults(hang_at="mounts")
+        request_start(hub, "a")
+        *_, last = watch(hub, "a")
+        assert last["failed"] is True
+        assert "did not get ready in time" in last["message"]
+        wait_until(lambda: machine_state(hub, "a") == "stopped")
+        assert "the last phase was mounts" in hub.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["ada lovelace", "日本 ünï", "x" * 200, "../../etc", "-o", "a'b\"c"]
+)
+def test_any_user_name_gets_a_machine_of_its_own(hub, name):
+    hub.add_user(name, "trainees")
+    stored = quote(name, safe="")
+    model = hub.api("GET", f"users/{stored}").json()
+    hub.start_server(name)
+    wait_until(lambda: machine_state(hub, model["name"]) == "running")
+    state = hub.api("GET", f"users/{stored}").json()["servers"][""]["state"]["vmlab"]
+    assert state["machine"] == machine_name(model["name"])
+    hub.stop_server(name)
+
+
+def test_a_wrong_ssh_key_is_refused_with_words(hub):
+    body = {"user_options": {"ssh_public_key": "ssh-rsa nonsense"}}
+    hub.api("POST", "users/e/server", json=body)
+    *_, last = watch(hub, "e")
+    assert last["failed"] is True
+    assert "not an SSH public key" in last["message"]
+    assert "clé publique SSH" in last["html_message"]
+    assert not hub.server("e")
+
+
+def test_no_state_that_the_hub_shows_holds_a_token(hub):
+    hub.start_server("f")
+    token = hub.server_token("f")
+    assert token not in json.dumps(hub.api("GET", "users/f").json())
+    assert token not in hub.log.read_text()

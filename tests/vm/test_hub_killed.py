@@ -1,0 +1,69 @@
+"""A hub that is killed finds its machines again, or clears them away. Real hub, tiny guest."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hub.running_hub import RunningHub
+from vmlab.names import machine_name
+from vmlab.providers.qemu.layout import machine_folder
+from vmlab.providers.qemu.shim import is_locked
+
+pytestmark = pytest.mark.vm
+
+LIMIT_S = 120
+
+
+@pytest.fixture
+def folder():
+    path = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    path.chmod(0o711)
+    yield path
+    mark = str(path)
+    for process in psutil.process_iter():
+        try:
+            if mark in " ".join(process.cmdline()):
+                process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    shutil.rmtree(path)
+
+
+def wait_until(question, limit_s: float = LIMIT_S):
+    deadline = time.monotonic() + limit_s
+    while not (answer := question()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.mark.parametrize("stage", ["powered", "seeded"])
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+def test_a_hub_killed_while_a_machine_starts(folder, tiny_cache, stage, sig):
+    # The tiny guest never serves HTTP: its start hangs after the seed until the hub gives up.
+    config = 'c.VMSpawner.image = "tiny"\nc.VMSpawner.http_timeout = 5\n'
+    hub = RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache)
+    machine = machine_folder(folder / "machines", machine_name("ada"))
+    with hub:
+        hub.api("POST", "users/ada/server").raise_for_status()
+        wait_until(lambda: is_locked(str(machine.shim_lock)))
+        wait_until(lambda: f'"{stage}"' in machine.record.read_text())
+        hub.stop(sig)
+        assert is_locked(str(machine.shim_lock)), "the machine ended with the hub"
+        hub.start()
+        # Nobody waits for this start any more: the hub asks, gets no answer and stops it.
+        wait_until(lambda: not is_locked(str(machine.shim_lock)))
+        wait_until(lambda: not hub.server("ada"))
+        assert machine.root_disk.exists()
+        assert not machine.server.exists()
+        hub.api("POST", "users/ada/server").raise_for_status()
+        wait_until(lambda: is_locked(str(machine.shim_lock)))
+        hub.api("DELETE", "users/ada/server").raise_for_status()
+        wait_until(lambda: not is_locked(str(machine.shim_lock)))
