@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from vmlab.courses.archive import pack_course
@@ -61,7 +62,7 @@ class SmallHub:
         with self.state.changed:
             assert self.state.changed.wait_for(lambda: is_true(self.state), timeout_s), self.state
 
-    def __enter__(self) -> SmallHub:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vmlab_guest.lines import LineSplitter
 
 LIMIT = 20
@@ -12,11 +15,7 @@ LIMIT = 20
 def feed_in_chunks(data: bytes, cuts: list[int], limit: int) -> tuple[list[bytes], int]:
     splitter = LineSplitter(limit)
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    lines = [
-        line
-        for begin, end in zip(places, places[1:], strict=False)
-        for line in splitter.feed(data[begin:end])
-    ]
+    lines = [line for begin, end in pairwise(places) for line in splitter.feed(data[begin:end])]
     return lines, splitter.dropped
 
 

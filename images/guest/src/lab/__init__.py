@@ -18,7 +18,7 @@ In a course's checks.py:
 
 from __future__ import annotations
 
-from lab.check import check
+from lab.checking import check
 from lab.notices import show_unread
 from lab.outcome import Outcome, failed, memory, passed, step
 

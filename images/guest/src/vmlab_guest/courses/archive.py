@@ -88,6 +88,13 @@ def _extract(tar: BinaryIO, tree: Path) -> None:
         raise DeliveryError(f"the archive is damaged: {error}") from error
 
 
+def _make_folder(place: Path, name: str) -> None:
+    try:
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DeliveryError(f"the archive holds {name[:100]!r} twice") from error
+
+
 def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
     name = member.name.removeprefix("./").rstrip("/")
     if name in {"", "."} and member.isdir():
@@ -96,15 +103,15 @@ def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) 
         raise DeliveryError(f"the archive holds a path that no course may have: {name[:100]!r}")
     place = tree / name
     if member.isdir():
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_folder(place, name)
         return
     # A sparse file may claim terabytes that the archive need not hold.
     plain = member.isreg() and not member.issparse()
     source = members.extractfile(member) if plain else None
     if source is None:
         raise DeliveryError(f"the archive holds something else than a file: {name[:100]!r}")
-    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # "x": a name that comes twice is refused, and nothing below `tree` is a link.
         with place.open("xb") as file:
             shutil.copyfileobj(source, file)

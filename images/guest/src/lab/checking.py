@@ -63,7 +63,7 @@ def judge(exercise: Exercise, name: str, answers: tuple[Any, ...]) -> Verdict:
     """Return what the step's check says; never raises, whatever the check does."""
     try:
         steps = load_steps(exercise)
-    except Exception:  # noqa: BLE001 - checks.py is a trainer's program: anything may come
+    except (Exception, SystemExit):  # noqa: BLE001 - a trainer's program: anything may come
         return _broken(exercise, name)
     function = steps.get(name)
     if function is None:
@@ -90,7 +90,7 @@ def _run(
     def target() -> None:
         try:
             results.append(function(*answers))
-        except Exception:  # noqa: BLE001 - a trainer's program: logged, and told in plain words
+        except (Exception, SystemExit):  # noqa: BLE001 - a trainer's program: logged and told
             _log_broken(exercise, name)
 
     thread = threading.Thread(target=target, name=f"check {name}", daemon=True)

@@ -1,0 +1,230 @@
+"""The whole sequence of a seed, on a fake machine below a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from fakes.fake_system import FakeSystem
+from vmlab_guest.apply import Phase, PhaseError, apply_seed, is_seeded, read_hub_env
+from vmlab_guest.seed import parse_seed
+
+from .seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
+
+ORDER = ["identity", "keys", "network", "mounts", "exercises", "server"]
+
+
+class Recorder:
+    """Stands where the delivery of courses stands."""
+
+    def __init__(self) -> None:
+        self.envs: list[dict[str, str]] = []
+
+    def follow(self, env: dict[str, str]) -> None:
+        self.envs.append(env)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> FakeSystem:
+    system = FakeSystem(tmp_path / "root")
+    system.add_card("lo", 1, real=False)
+    system.add_card("enp0s3", 2)
+    system.add_disk("vdb", "home")
+    return system
+
+
+def apply(system: FakeSystem, courses: Recorder | None = None, **changes: object) -> list[str]:
+    phases: list[Phase] = []
+    seed = parse_seed(make_seed(**changes))
+    apply_seed(system, seed, system.monotonic_ns(), courses or Recorder(), phases.append)
+    return [phase.value for phase in phases]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
+    courses = Recorder()
+    assert apply(system, courses) == ORDER
+    root = system.root
+    assert system.randomness == [bytes(range(64))]
+    assert system.clock_sets == [NOW_NS]
+    assert (root / "etc/machine-id").read_text() == "0" * 31 + "a\n"
+    assert (root / "etc/hostname").read_text() == "desk-ada\n"
+    assert (root / "etc/hosts").read_text() == "127.0.0.1\tlocalhost\n127.0.1.1\tdesk-ada\n"
+    assert system.host_names == ["desk-ada"]
+    key = root / "etc/ssh/ssh_host_ed25519_key"
+    assert (key.read_text(), mode(key)) == (PRIVATE_KEY, 0o600)
+    keys = root / "etc/ssh/authorized_keys.d/trainee"
+    assert (keys.read_text(), mode(keys)) == (PUBLIC_KEY + "\n", 0o644)
+    assert system.addresses["enp0s3"] == ["10.0.2.15/24"]
+    assert (root / "etc/resolv.conf").read_text() == "nameserver 10.0.2.3\n"
+    mount = "mount -t ext4 -o nodev,nosuid,discard /dev/vdb /home/trainee"
+    assert system.commands.index("e2fsck -p /dev/vdb") < system.commands.index(mount)
+    assert (root / "home/trainee/.bashrc").read_text() == "# skel\n"
+    assert system.owners["/home/trainee"] == system.owners["/home/trainee/.bashrc"] == 1000
+    assert courses.envs == [ENV]
+    env = root / "run/vmlab/server.env"
+    assert (mode(env), TOKEN in env.read_text()) == (0o600, True)
+    assert (root / "run/vmlab/server-command").read_text() == (
+        "exec /opt/vmlab/bin/jupyterhub-singleuser --HubOAuth.base_url=/user/ada/\n"
+    )
+    assert system.units["vmlab-server.service"] == system.units["ssh.service"] == 1
+    assert is_seeded(system)
+    assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN
+
+
+def test_the_token_is_only_where_root_reads_it(system: FakeSystem) -> None:
+    apply(system)
+    holders = [
+        path
+        for path in system.root.rglob("*")
+        if path.is_file() and TOKEN in path.read_text(errors="replace")
+    ]
+    assert {path.name for path in holders} == {"server.env", "seeded.json"}
+    assert {mode(path) for path in holders} == {0o600}
+    assert TOKEN not in "".join(system.commands + system.logged)
+
+
+def test_the_same_seed_again_restarts_nothing(system: FakeSystem) -> None:
+    apply(system)
+    before = dict(system.units)
+    (system.root / "home/trainee/.bashrc").write_text("# mine\n")
+    begin = len(system.commands)
+    apply(system)
+    assert system.units == before
+    again = system.commands[begin:]
+    assert not [c for c in again if c.startswith(("mount", "e2fsck")) or "journald" in c]
+    assert (system.root / "home/trainee/.bashrc").read_text() == "# mine\n"
+
+
+def test_a_new_environment_restarts_the_server_only(system: FakeSystem) -> None:
+    apply(system)
+    courses = Recorder()
+    apply(system, courses, env={**ENV, "JUPYTERHUB_API_TOKEN": "another"})
+    assert system.units["vmlab-server.service"] == 2
+    assert system.units["ssh.service"] == 1
+    assert system.units["systemd-journald.service"] == 1
+    assert courses.envs[0]["JUPYTERHUB_API_TOKEN"] == "another"
+    assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == "another"
+
+
+def test_a_clock_that_is_right_is_left_alone(system: FakeSystem) -> None:
+    system.now_ns = NOW_NS + 50_000_000
+    apply(system)
+    assert system.clock_sets == []
+
+
+def test_the_clock_counts_the_time_since_the_seed_arrived(system: FakeSystem) -> None:
+    seed = parse_seed(make_seed())
+    received = system.monotonic_ns()
+    system.tick_ns += 3 * 10**9
+    apply_seed(system, seed, received, Recorder(), lambda _: None)
+    assert system.clock_sets == [NOW_NS + 3 * 10**9]
+
+
+def test_card_and_disk_may_come_late(tmp_path: Path) -> None:
+    system = FakeSystem(tmp_path / "root")
+    system.late = [lambda: system.add_card("eth0", 2), lambda: system.add_disk("vdb", "home")]
+    assert apply(system) == ORDER
+    assert system.addresses["eth0"] == ["10.0.2.15/24"]
+
+
+def test_a_card_that_is_renamed_meanwhile_is_found_again(system: FakeSystem) -> None:
+    tries = []
+
+    def run(*argv: str, **more: object) -> str:
+        if argv[0] == "ip" and not tries:
+            tries.append(argv)
+            (system.root / "sys/class/net/enp0s3").rename(system.root / "sys/class/net/ens3")
+            system.addresses["ens3"] = system.addresses.pop("enp0s3")
+        return FakeSystem.run(system, *argv, **more)
+
+    system.run = run
+    assert apply(system) == ORDER
+    assert system.addresses == {"lo": [], "ens3": ["10.0.2.15/24"]}
+
+
+def test_an_old_address_goes(system: FakeSystem) -> None:
+    system.addresses["enp0s3"] = ["192.168.1.7/24"]
+    apply(system)
+    assert system.addresses["enp0s3"] == ["10.0.2.15/24"]
+
+
+@pytest.mark.parametrize(
+    ("program", "phase", "begun"),
+    [
+        ("systemctl restart --no-block ssh", "keys", 2),
+        ("ip", "network", 3),
+        ("e2fsck", "mounts", 4),
+        ("mount", "mounts", 4),
+        ("systemctl restart --no-block vmlab-server", "server", 6),
+    ],
+)
+def test_a_failure_names_its_phase_and_stops(
+    system: FakeSystem, program: str, phase: str, begun: int
+) -> None:
+    system.fail = {program: "the disk is upside down"}
+    phases: list[Phase] = []
+    with pytest.raises(PhaseError, match="upside down") as caught:
+        apply_seed(system, parse_seed(make_seed()), 0, Recorder(), phases.append)
+    assert caught.value.phase == phase
+    assert [p.value for p in phases] == ORDER[:begun]
+    assert not is_seeded(system)
+    system.fail = {}
+    assert apply(system) == ORDER
+
+
+def test_no_card_and_no_disk_are_said(tmp_path: Path) -> None:
+    system = FakeSystem(tmp_path / "root")
+    with pytest.raises(PhaseError, match="no network card appeared"):
+        apply(system)
+    system.add_card("eth0", 2)
+    with pytest.raises(PhaseError, match="virtio-home for /home/trainee did not appear"):
+        apply(system)
+
+
+def test_another_file_system_at_the_place_is_a_conflict(system: FakeSystem) -> None:
+    with (system.root / "proc/self/mountinfo").open("a") as stream:
+        stream.write("31 22 0:40 / /home/trainee rw - nfs server:/x rw\n")
+    with pytest.raises(PhaseError, match="server:/x is mounted there"):
+        apply(system)
+
+
+def test_a_used_home_gets_no_skel(system: FakeSystem) -> None:
+    (system.root / "home/trainee/thesis.tex").write_text("work")
+    apply(system)
+    assert not (system.root / "home/trainee/.bashrc").exists()
+
+
+def test_a_link_in_the_volume_does_not_lead_root_out(system: FakeSystem) -> None:
+    skel = system.root / "etc/skel/.config"
+    skel.mkdir()
+    (skel / "settings").write_text("x")
+    (system.root / "home/trainee/.config").symlink_to(system.root / "etc")
+    apply(system)
+    assert not (system.root / "etc/settings").exists()
+
+
+def test_a_transient_machine_id_is_taken_off(system: FakeSystem) -> None:
+    with (system.root / "proc/self/mountinfo").open("a") as stream:
+        stream.write("32 22 0:25 /machine-id /etc/machine-id ro - tmpfs tmpfs rw\n")
+    apply(system)
+    assert "umount /etc/machine-id" in system.commands
+
+
+def test_notices_for_notebooks_and_terminals(system: FakeSystem) -> None:
+    apply(system)
+    run = system.root / "run/vmlab"
+    (notice,) = json.loads((run / "notices.json").read_text())
+    assert (notice["en"], notice["fr"]) == ("The system is new.", "Le système est neuf.")
+    assert (run / f"notices.d/{notice['id']}.fr").read_text() == "Le système est neuf.\n"
+    assert (run / "language").read_text() == "fr\n"
+    assert system.owners["/run/vmlab/notices-seen"] == 1000
+    apply(system, notices=())
+    assert json.loads((run / "notices.json").read_text()) == []
+    assert list((run / "notices.d").iterdir()) == []

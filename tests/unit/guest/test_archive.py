@@ -1,0 +1,188 @@
+"""Archives from outside: only plain files below one folder, complete or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmlab.courses.archive import pack_course
+from vmlab_guest.courses import archive as module
+from vmlab_guest.courses.archive import unpack
+from vmlab_guest.courses.follow import Listing, make_pause, parse_kept, parse_listing
+from vmlab_guest.courses.names import is_safe_path, make_beside
+from vmlab_guest.errors import DeliveryError
+
+
+def make_tar(*members: tarfile.TarInfo, content: bytes = b"text") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for member in members:
+            member.size = len(content) if member.isreg() else 0
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def unpack_raw(raw: bytes, target: Path) -> None:
+    unpack(io.BytesIO(gzip.compress(raw)), hashlib.sha256(raw).hexdigest(), target)
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def test_takes_what_the_hub_packs(tmp_path: Path) -> None:
+    files = {"course.toml": b"[course]", "01/exercise.ipynb": b"{}", "01/data/a b.csv": b"1"}
+    packed = pack_course({**files, "01/solution.ipynb": b"not for trainees"})
+    target = tmp_path / "first" / "1"
+    unpack(io.BytesIO(packed.data), packed.digest, target)
+    found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
+    assert found == files
+    assert [p.name for p in target.parent.iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        entry("../outside"),
+        entry("a/../../outside"),
+        entry("/etc/cron.d/x"),
+        entry("a//b"),
+        entry("a\\b"),
+        entry("bell\x07"),
+        entry("x" * 250),
+        entry("/".join("abcdefghijkl")),
+        entry("link", tarfile.SYMTYPE, "/etc/passwd"),
+        entry("hard", tarfile.LNKTYPE, "course.toml"),
+        entry("device", tarfile.CHRTYPE),
+        entry("pipe", tarfile.FIFOTYPE),
+    ],
+    ids=lambda member: repr(member.name[:20]),
+)
+def test_refuses_what_no_course_holds(tmp_path: Path, member: tarfile.TarInfo) -> None:
+    with pytest.raises(DeliveryError, match="the archive holds"):
+        unpack_raw(make_tar(entry("course.toml"), member), tmp_path / "c" / "1")
+    assert list((tmp_path / "c").iterdir()) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_refuses_a_name_twice(tmp_path: Path) -> None:
+    with pytest.raises(DeliveryError, match="twice"):
+        unpack_raw(make_tar(entry("a"), entry("a")), tmp_path / "1")
+    with pytest.raises(DeliveryError, match="twice"):
+        unpack_raw(make_tar(entry("a"), entry("a/b")), tmp_path / "1")
+    with pytest.raises(DeliveryError, match="twice"):
+        unpack_raw(make_tar(entry("a"), entry("a", tarfile.DIRTYPE)), tmp_path / "1")
+
+
+def test_refuses_another_digest_and_keeps_the_old_version(tmp_path: Path) -> None:
+    target = tmp_path / "1"
+    unpack_raw(make_tar(entry("old")), target)
+    raw = make_tar(entry("new"))
+    with pytest.raises(DeliveryError, match="digest"):
+        unpack(io.BytesIO(gzip.compress(raw)), "0" * 64, target)
+    assert [p.name for p in target.iterdir()] == ["old"]
+    unpack_raw(raw, target)
+    assert [p.name for p in target.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 30, -1])
+def test_refuses_an_archive_cut_short(tmp_path: Path, keep: int) -> None:
+    raw = make_tar(entry("a"))
+    data = gzip.compress(raw)[:keep]
+    with pytest.raises(DeliveryError, match=r"cut short|damaged"):
+        unpack(io.BytesIO(data), hashlib.sha256(raw).hexdigest(), tmp_path / "1")
+
+
+def test_a_bomb_is_stopped_while_it_unpacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_UNPACKED_BYTES", 100_000)
+    bomb = io.BytesIO(gzip.compress(b"\0" * 5_000_000))
+    with pytest.raises(DeliveryError, match="more than 100000 bytes"):
+        unpack(bomb, "0" * 64, tmp_path / "1")
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_refused_in_order(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes
+) -> None:
+    target = tmp_path_factory.mktemp("any") / "1"
+    try:
+        unpack_raw(raw, target)
+    except DeliveryError:
+        assert not target.exists()
+    else:
+        assert list(target.iterdir()) == []  # zeros are an empty archive
+
+
+@given(st.text(max_size=40))
+def test_a_safe_path_stays_inside(path: str) -> None:
+    if is_safe_path(path):
+        top = Path("/top")
+        assert top in (top / path).parents
+        assert "\n" not in path
+
+
+@pytest.mark.parametrize(
+    ("path", "beside"),
+    [
+        ("exercise.ipynb", "exercise.v2.ipynb"),
+        ("01/a.b.csv", "01/a.b.v2.csv"),
+        ("01/Makefile", "01/Makefile.v2"),
+        ("01/.hidden", "01/.hidden.v2"),
+    ],
+)
+def test_names_beside(path: str, beside: str) -> None:
+    assert make_beside(path, 2) == beside
+
+
+DIGEST = "a" * 64
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        "text",
+        {"name": "../x", "version": 1, "digest": DIGEST},
+        {"name": "x", "version": "1", "digest": DIGEST},
+        {"name": "x", "version": True, "digest": DIGEST},
+        {"name": "x", "version": 0, "digest": DIGEST},
+        {"name": "x", "version": 1, "digest": "short"},
+    ],
+)
+def test_a_listing_that_breaks_its_format(row: object) -> None:
+    with pytest.raises(DeliveryError):
+        parse_listing({"digest": "d", "courses": [row]})
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"digest": 1, "courses": []}, {"digest": "d"}])
+def test_no_listing_at_all(value: object) -> None:
+    with pytest.raises(DeliveryError):
+        parse_listing(value)
+
+
+def test_an_empty_listing_is_right() -> None:
+    assert parse_listing({"digest": "d", "courses": []}) == Listing("d", ())
+
+
+@pytest.mark.parametrize("output", [b"", b"[]", b'{"kept": 1}', b'{"kept": [1]}', b"\xff"])
+def test_a_helper_that_lies_is_not_believed(output: bytes) -> None:
+    with pytest.raises(DeliveryError):
+        parse_kept(output)
+
+
+@given(st.integers(min_value=1, max_value=10**6), st.floats(min_value=0, max_value=1))
+def test_pauses_grow_to_a_minute_and_are_spread(failures: int, chance: float) -> None:
+    pause = make_pause(failures, chance)
+    assert 0.5 <= pause <= 60
+    assert make_pause(failures, 0) * 2 == make_pause(failures, 1)
