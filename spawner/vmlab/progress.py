@@ -65,7 +65,7 @@ def make_event(
     """Return one progress event as the hub sends it to browsers (docs/protocols.md, 6)."""
     text = notice or _TEXTS[phase]
     guess = estimate(phase, medians_s)
-    return {
+    event = {
         "progress": guess.percent,
         "message": text.fr if language == "fr" else text.en,
         "html_message": make_bilingual_html(text),
@@ -73,6 +73,8 @@ def make_event(
         "eta_s": guess.left_s,
         "elapsed_s": round(elapsed_s, 1),
     }
+    # A page keeps a notice on screen when the next phase begins.
+    return {**event, "notice": True} if notice else event
 
 
 def make_bilingual_html(text: Notice) -> str:

@@ -85,7 +85,8 @@ async def test_a_notice_within_a_phase_does_not_restart_its_clock():
     await log.enter(Phase.VOLUME)
     await log.end()
     assert log.durations_s == {Phase.DISK: 3}
-    assert (await collect(log))[1]["message"] == "nouvelle image"
+    marked = [event for event in await collect(log) if event.get("notice")]
+    assert [event["message"] for event in marked] == ["nouvelle image"]
 
 
 async def collect(log):

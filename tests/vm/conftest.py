@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from browser.conftest import launch_browser, new_page
 from fakes.benches import open_bench
+
+__all__ = ["bench", "browser", "new_page"]
 
 
 @pytest.fixture
@@ -12,3 +15,10 @@ async def bench(tiny_cache, failed):
     """The qemu provider with the tiny guest."""
     async with open_bench("qemu", tiny_cache, failed) as made:
         yield made
+
+
+@pytest.fixture
+def browser():
+    """Chromium for one test: the others of its module run event loops of their own."""
+    with launch_browser() as launched:
+        yield launched

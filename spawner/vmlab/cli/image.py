@@ -17,7 +17,7 @@ from rich.table import Table
 
 from vmlab.cli.common import JsonOption, err, find_project, out, print_json
 from vmlab.errors import HostError, ImageError
-from vmlab.images.build import build_image
+from vmlab.images.build import build_image, compare_builds
 from vmlab.images.progress import BuildProgress, Report
 from vmlab.images.recipe import VERSION_DIGITS, guest_folder, hash_recipe, list_recipes, load_recipe
 from vmlab.images.store import Image, ImageStore
@@ -123,6 +123,20 @@ def show(
     typer.echo("verified yes")
     words = {True: "unchanged since", False: f"changed: vmlab image build {name}", None: "not here"}
     typer.echo(f"recipe   {words[fresh]}")
+
+
+@app.command()
+def compare(name: Name, *, as_json: JsonOption = False) -> None:
+    """Build an image twice, publish neither, and tell what differs; exit status 1 if anything."""
+    project, paths = find_project(), default_paths()
+    with show_progress(f"image {name}, twice") as report:
+        lines = compare_builds(name, project=project, paths=paths, progress=report)
+    if as_json:
+        print_json({"differences": lines})
+    else:
+        for line in lines or ["the two builds are the same, bit for bit"]:
+            typer.echo(line)
+    raise typer.Exit(1 if lines else 0)
 
 
 def _is_current(store: ImageStore, image: Image) -> bool:

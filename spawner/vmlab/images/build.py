@@ -30,7 +30,7 @@ from vmlab.images.mirrors import Mirrors, read_host_mirrors
 from vmlab.images.progress import BootstrapCounter, BuildPhase, Report, progress_at
 from vmlab.images.recipe import VERSION_DIGITS, Recipe, guest_folder, hash_recipe, load_recipe
 from vmlab.images.store import Image, ImageStore, describe_file
-from vmlab.images.tree import extract, read_tree
+from vmlab.images.tree import differences, extract, read_tree
 from vmlab.images.wheels import build_local_wheel, ensure_wheels
 from vmlab.paths import Paths
 
@@ -250,6 +250,35 @@ def _publish(build: _Build) -> None:
     link.symlink_to(build.version)
     link.rename(parent / store_module.CURRENT)
     build.report(progress_at(BuildPhase.PUBLISH, 1.0, build.version))
+
+
+def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) -> list[str]:
+    """Build an image twice without publishing it; return one line for each difference.
+
+    Differences of the trees come first, then those of the image's files.
+
+    Raises:
+        ConfigError, HostError, ImageError: as `build_image`.
+    """
+    recipe, guest = load_recipe(name, project), guest_folder(project)
+    recipe_hash = hash_recipe(recipe, guest)[:VERSION_DIGITS]
+    parent = paths.images / name
+    _make_folder(parent)
+    with _lock(parent, progress), _work_folder(parent) as (first_work, first):
+        second_work, second = first_work / "second-work", first_work / "second"
+        trees = []
+        for work, result in ((first_work, first), (second_work, second)):
+            result.mkdir(parents=True, exist_ok=True)
+            work.mkdir(exist_ok=True)
+            _run_build(
+                _Build(recipe, recipe_hash, recipe_hash, guest, paths, work, result, progress)
+            )
+            trees.append(read_tree(work / "tree.tar"))
+        lines = differences(*trees)
+        for file in (store_module.DISK, store_module.KERNEL, store_module.INITRD):
+            if describe_file(first / file) != describe_file(second / file):
+                lines.append(f"{file} of the image")
+    return lines
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ Works without privileges: then everything runs in a user namespace, where the tr
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -65,20 +66,48 @@ def make_disk(
     raw, tree = work / "disk.raw", work / "tree"
     arguments = make_mke2fs_arguments(raw, tree, version, size_mib)
     # mke2fs 1.47.0 (Debian 12) knows E2FSPROGS_FAKE_TIME only, later ones SOURCE_DATE_EPOCH.
-    fixed = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}
+    fixed = {
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "E2FSPROGS_FAKE_TIME": str(epoch),
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+    }
     run(
         [*namespace_prefix(), "sh", "-c", _UNPACK_AND_FILL, "sh",
          os.fspath(tar), os.fspath(tree), *arguments],
-        env={**fixed, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
+        env=fixed,
         hint="if it says that the disk is full, raise disk_size_mib in the recipe",
     )  # fmt: skip
     run([*namespace_prefix(), "rm", "-rf", "--", os.fspath(tree)])
+    _fix_times(raw, work / "times", epoch, fixed)
+    run(["e2fsck", "-f", "-n", os.fspath(raw)], env=fixed)
+    # zstd: 0.4 of the size, and no difference in the time of a start that could be measured
     run(
-        ["e2fsck", "-f", "-n", os.fspath(raw)],
-        env={**fixed, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
-    )
-    run(
-        ["qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-o", "lazy_refcounts=on",
-         os.fspath(raw), os.fspath(target)]
+        ["qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-o",
+         "compression_type=zstd", os.fspath(raw), os.fspath(target)]
     )  # fmt: skip
     raw.unlink()
+
+
+def make_times_script(last_inode: int, epoch: int) -> str:
+    """Return what debugfs does so that no file shows when the disk was made.
+
+    Files keep their own modification times. Inodes 3 to 10 are the file system's.
+    """
+    return "".join(
+        f"set_inode_field <{inode}> {field} @{epoch:#x}\n"
+        for inode in (2, *range(11, last_inode + 1))
+        for field in ("atime", "ctime")
+    )
+
+
+def _fix_times(raw: Path, script: Path, epoch: int, env: dict[str, str]) -> None:
+    """Give all files of a fresh file system the same times of change and access.
+
+    mke2fs does so by itself since 1.47.1 (not Debian 12's); then this changes nothing.
+    """
+    facts = run(["dumpe2fs", "-h", os.fspath(raw)], env=env)
+    numbers = dict(re.findall(r"^(Inode count|Free inodes):\s+(\d+)$", facts, re.MULTILINE))
+    # a fresh file system uses the first inodes, without gaps
+    last = int(numbers["Inode count"]) - int(numbers["Free inodes"])
+    script.write_text(make_times_script(last, epoch), encoding="ascii")
+    run(["debugfs", "-w", "-f", os.fspath(script), os.fspath(raw)], env=env)

@@ -9,7 +9,7 @@ import pytest
 
 from vmlab.errors import ConfigError
 from vmlab.images.bootstrap import Payload, make_job, make_mmdebstrap_command, make_payload
-from vmlab.images.disk import file_system_uuid, make_mke2fs_arguments
+from vmlab.images.disk import file_system_uuid, make_mke2fs_arguments, make_times_script
 from vmlab.images.mirrors import DEBIAN_KEYRING, Mirrors
 from vmlab.images.progress import BootstrapCounter, BuildPhase, progress_at
 from vmlab.images.wheels import find_wheels, parse_lock
@@ -107,6 +107,15 @@ def test_mke2fs_arguments_follow_from_the_version():
     assert first[-2:] == ["/raw", "4096M"]
     assert "lazy_itable_init=0" in first[first.index("-E") + 1]
     assert file_system_uuid("abc") != file_system_uuid("abd")
+
+
+def test_times_of_a_fresh_file_system():
+    lines = make_times_script(12, 255).splitlines()
+    assert lines == [
+        f"set_inode_field <{inode}> {field} @0xff"
+        for inode in (2, 11, 12)
+        for field in ("atime", "ctime")
+    ]
 
 
 def test_lock():

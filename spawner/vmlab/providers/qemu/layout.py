@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vmlab.errors import HostError
 
-# A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock".
-_MAX_FOLDER_BYTES = 107 - len("/server.sock")
+# A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock:80".
+_MAX_FOLDER_BYTES = 107 - len("/server.sock:80")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,16 @@ class MachineFolder:
         return self.path / "server.sock"
 
     @property
+    def server_for_proxy(self) -> Path:
+        """The same door under the name by which the proxy asks for it.
+
+        JupyterHub 6.1.1 stores a port with every user's server (user.py, `spawn`) and appends it
+        to the URL of a unix socket too; configurable-http-proxy 5.3 takes that for the path. To go
+        when either of them no longer does.
+        """
+        return self.path / "server.sock:80"
+
+    @property
     def ssh(self) -> Path:
         """Door to sshd."""
         return self.path / "ssh.sock"
@@ -87,7 +97,7 @@ class MachineFolder:
     @property
     def sockets(self) -> tuple[Path, ...]:
         """All sockets, for cleaning up."""
-        return (self.qmp, self.agent, self.server, self.ssh)
+        return (self.qmp, self.agent, self.server, self.server_for_proxy, self.ssh)
 
 
 def machine_folder(machines: Path, name: str) -> MachineFolder:

@@ -324,6 +324,8 @@ class QemuProvider:
 
 def _make_folder(folder: MachineFolder, user: confine.QemuUser) -> None:
     folder.path.mkdir(mode=0o700, exist_ok=True)
+    if not folder.server_for_proxy.is_symlink():
+        folder.server_for_proxy.symlink_to(folder.server.name)
     if user.drop:
         os.chown(folder.path, user.uid, user.gid)
 

@@ -1,0 +1,110 @@
+"""A trainee's desk for tests: commands over SSH, code in a kernel through hub and proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import aiohttp
+
+from hub.running_hub import RunningHub
+from vmlab.names import machine_name
+from vmlab.providers import ProviderSettings
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.provider import QemuProvider
+
+SSH_LIMIT_S = 180
+KERNEL_LIMIT_S = 600
+
+
+class Desk:
+    """One trainee's machine, behind a running hub."""
+
+    def __init__(self, hub: RunningHub, user: str, cache: Path) -> None:
+        self.hub = hub
+        self.user = user
+        self.machine = machine_name(user)
+        self.provider = QemuProvider(ProviderSettings("qemu", hub.folder, cache))
+        self._control = Path(tempfile.mkdtemp(prefix="vmlab-ssh-")) / "control"
+
+    @property
+    def folder(self) -> MachineFolder:
+        return machine_folder(self.hub.folder / "machines", self.machine)
+
+    def run(self, command: str, *, stdin: bytes = b"", check: bool = True) -> str:
+        """Run a shell command as the trainee; return what it wrote."""
+        ssh = self.provider.ssh_command(self.machine)
+        # One login for all commands: a handshake takes seconds under software emulation.
+        share = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._control}"]
+        words = [*ssh[:-1], *share, "-o", "ControlPersist=60", ssh[-1], command]
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, timeout=SSH_LIMIT_S, check=False
+        )
+        text = done.stdout.decode(errors="replace")
+        assert not check or done.returncode == 0, (
+            f"{command}\n{text}\n{done.stderr.decode(errors='replace')}\n{self.console()}"
+        )
+        return text
+
+    def console(self) -> str:
+        return f"--- console of {self.machine}\n{asyncio.run(self.provider.console(self.machine))}"
+
+    def start(self) -> None:
+        try:
+            self.hub.start_server(self.user, limit_s=900)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.console()}") from error
+
+    def stop(self) -> None:
+        subprocess.run(
+            ["ssh", "-O", "exit", "-o", f"ControlPath={self._control}", "x"],
+            capture_output=True,
+            check=False,
+        )
+        self.hub.stop_server(self.user, limit_s=180)
+
+    def python(self, code: str) -> str:
+        """Run code in a fresh kernel, as a notebook in the browser does; return its output."""
+        return asyncio.run(self._python(code))
+
+    async def _python(self, code: str) -> str:
+        token = self.hub.user_token(self.user)
+        headers = {"Authorization": f"token {token}"}
+        base = f"{self.hub.base_url}/user/{self.user}/api/kernels"
+        timeout = aiohttp.ClientTimeout(total=KERNEL_LIMIT_S)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+            async with session.post(base) as answer:
+                assert answer.status == 201, await answer.text()
+                kernel = (await answer.json())["id"]
+            try:
+                async with session.ws_connect(f"{base}/{kernel}/channels") as socket:
+                    return await _execute(socket, code)
+            finally:
+                await session.delete(f"{base}/{kernel}")
+
+
+async def _execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> str:
+    header = {"msg_id": "1", "username": "", "session": "s", "msg_type": "execute_request"}
+    content = {"code": code, "silent": False, "store_history": True}
+    await socket.send_json(
+        {
+            "header": {**header, "version": "5.3"},
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": "shell",
+        }
+    )
+    output = ""
+    while True:
+        message = json.loads((await socket.receive(KERNEL_LIMIT_S)).data)
+        if message["parent_header"].get("msg_id") != "1":
+            continue
+        content = message["content"]
+        output += content.get("text", "") if message["msg_type"] == "stream" else ""
+        assert message["msg_type"] != "error", content
+        if message["msg_type"] == "execute_reply":
+            return output

@@ -1,0 +1,275 @@
+"""A trainee's way through a real machine: the desk image, a real hub, the proxy, chromium.
+
+One machine serves all tests of this file, in the order in which they stand: booting it takes a
+minute under software emulation.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from browser.conftest import log_in, shot
+from hub.running_hub import PROJECT, RunningHub
+from vm.desk import Desk
+from vmlab.names import volume_name
+from vmlab.paths import default_paths
+from vmlab.providers.qemu.shim import is_locked
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+
+COURSE = PROJECT / "notebooks" / "first-steps"
+STEPS = [
+    f"{folder}/{step}"
+    for folder, steps in {
+        "01-who-am-i": ["user", "sudo", "home"],
+        "02-processes-and-services": ["start", "stop", "service", "survive"],
+        "03-network": ["address", "reach", "server"],
+    }.items()
+    for step in steps
+]
+
+
+@pytest.fixture(scope="module")
+def hub(desk_image):
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    folder.chmod(0o711)
+    cache = default_paths().cache
+    with RunningHub(folder, provider="qemu", cache=cache) as running:
+        push(running, COURSE)
+        yield running
+        for name in ("ada", "bob"):
+            if running.server(name):
+                running.stop_server(name, limit_s=180)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def desk(hub):
+    return Desk(hub, "ada", default_paths().cache)
+
+
+def push(hub, course: Path) -> dict:
+    """What `vmlab course push` does, as the command."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("vmlab"), "course", "push", course, "--json"],
+        env={
+            "VMLAB_STATE": str(hub.folder),
+            "PATH": "/usr/bin:/bin",
+            "VMLAB_PROJECT": str(PROJECT),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def wait_until(question, limit_s: float = 120):
+    deadline = time.monotonic() + limit_s
+    while not (answer := question()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return answer
+
+
+def board_row(hub, user="ada") -> dict:
+    rows = hub.api("GET", "vmlab/board", token=hub.user_token("facilitator")).json()["rows"]
+    return next(row for row in rows if row["user"] == user)
+
+
+def test_a_trainee_starts_a_machine_in_the_browser(hub, desk, new_page):
+    page = new_page()
+    log_in(page, hub, "ada")
+    page.set_default_timeout(900_000)
+    page.click("#start")
+    page.wait_for_url("**/hub/spawn-pending/ada*")
+    page.wait_for_selector("text=booting")
+    shot(page, "desk-starting")
+    page.wait_for_url("**/user/ada/lab*")
+    page.wait_for_selector(".jp-DirListing-itemText:has-text('first-steps')")
+    shot(page, "desk-lab")
+    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).json()["version"]
+
+
+def test_identity_clock_and_disk(desk):
+    told = desk.run("hostname; cat /etc/machine-id; id -un; sudo -n id -un; stat -c %U ~; date +%s")
+    host, machine_id, user, root, owner, now = told.split()
+    identity = json.loads(desk.folder.identity.read_text())
+    assert (host, machine_id) == ("desk-ada", identity["machine_id"])
+    assert (user, root, owner) == ("trainee", "root", "trainee")
+    assert abs(time.time() - float(now)) < 15, "ssh itself takes seconds here"
+    assert "/dev/vdb" in desk.run("findmnt -no SOURCE /home/trainee")
+    size_mib = int(desk.run("df --output=size -m /home/trainee | tail -1"))
+    assert 900 < size_mib <= 1024
+
+
+def test_the_server_knows_the_hub_and_hides_its_token(desk):
+    token = desk.hub.server_token("ada")
+    words = "sudo grep -rlF --exclude-dir=proc --exclude-dir=sys {} /etc /home /opt /root /tmp /var"
+    assert desk.run(words.format(token), check=False) == ""
+    assert desk.run("stat -c '%a %U' /run/vmlab/server.env").split() == ["600", "root"]
+    assert token not in desk.run("sudo journalctl --no-pager; cat /proc/*/cmdline 2>/dev/null")
+    assert token not in desk.folder.console.read_text(errors="replace")
+
+
+def test_the_machine_reaches_hub_and_proxy_and_no_other_port_of_the_host(desk, hub):
+    host_port = listen_on_host()
+    own_address = "198.51.100.7"
+    subprocess.run(["ip", "address", "add", f"{own_address}/32", "dev", "lo"], check=True)
+    try:
+        outside = listen_on_host(own_address)
+        code = PROBE.format(
+            targets=[
+                ("10.0.2.2", 8081),
+                ("10.0.2.2", 8000),
+                ("10.0.2.2", host_port),
+                ("10.0.2.2", hub.port),
+                ("10.0.2.2", 22),
+                ("10.0.2.3", host_port),
+                (own_address, outside),
+                (own_address, 22),
+            ],
+            loopback=host_port,
+        )
+        found = json.loads(desk.run("sudo python3 -", stdin=code.encode()))
+    finally:
+        subprocess.run(["ip", "address", "delete", f"{own_address}/32", "dev", "lo"], check=True)
+    assert found["open"] == [["10.0.2.2", 8081], ["10.0.2.2", 8000]]
+    # Every port of the host's loopback, tried from inside: only the two doors are open, and the
+    # machine's own two, which QEMU's user network forwards back to it.
+    assert found["gateway"] == [2222, 8000, 8081, 8888]
+    hub_answer = desk.run("curl -sf http://10.0.2.2:8081/hub/api/")
+    assert "version" in json.loads(hub_answer)
+
+
+PROBE = """
+import json, socket, concurrent.futures
+def is_open(target, limit=20):
+    try:
+        socket.create_connection(target, limit).close()
+        return True
+    except OSError:
+        return False
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    targets = {targets}
+    open_ = [t for t, yes in zip(targets, pool.map(is_open, targets)) if yes]
+    ports = sorted(set(range(1, 10000)) | {{ {loopback} }})
+    there = pool.map(lambda port: is_open(("10.0.2.2", port)), ports)
+    gateway = [port for port, yes in zip(ports, there) if yes]
+print(json.dumps(dict(open=open_, gateway=gateway)))
+"""
+
+
+def listen_on_host(address: str = "127.0.0.1") -> int:
+    """Listen for the rest of the run, and accept, so that an open way would show."""
+    listener = socket.create_server((address, 0))
+    threading.Thread(target=accept_all, args=(listener,), daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def accept_all(listener: socket.socket) -> None:
+    while True:
+        listener.accept()[0].close()
+
+
+def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk, hub):
+    wait_until(lambda: "course.toml" in desk.run("ls ~/first-steps"))
+    assert "solution.ipynb" not in desk.run("find ~/first-steps /var/lib/vmlab/courses")
+    for folder in sorted({step.partition("/")[0] for step in STEPS}):
+        before = play(desk, f"first-steps/{folder}")
+        assert {c["passed"] for c in before["checks"]} == {False}, before
+        solution = (COURSE / folder / "solution.ipynb").read_bytes()
+        desk.run(f"cat > /tmp/{folder}.ipynb", stdin=solution)
+        after = play(desk, f"/tmp/{folder}.ipynb", "--in", f"first-steps/{folder}")
+        assert {c["passed"] for c in after["checks"]} == {True}, after
+        assert after["errors"] == []
+    wait_until(lambda: board_row(hub)["passed"] == len(STEPS))
+    row = board_row(hub)
+    assert sorted(row["steps"]) == sorted(STEPS)
+    assert row["state"] == "running"
+    assert abs(time.time() - row["last_progress"]) < 300
+
+
+def play(desk, *words: str) -> dict:
+    """Play a notebook from a kernel of the trainee's own server, with the server's own token."""
+    command = ["-m", "vmlab_guest.play", *words]
+    code = f"import subprocess, sys; print(subprocess.run([sys.executable, *{command}], "
+    return json.loads(desk.python(code + "capture_output=True, text=True, check=True).stdout)"))
+
+
+def test_a_pushed_course_arrives_and_spares_what_the_trainee_edited(desk, hub, tmp_path):
+    edited = "first-steps/01-who-am-i/exercise.ipynb"
+    untouched = "first-steps/02-processes-and-services/exercise.ipynb"
+    desk.run(f"sed -i 's/Who am I/MY NOTES/' ~/{edited}")
+    course = tmp_path / "first-steps"
+    shutil.copytree(COURSE, course)
+    for path in (edited, untouched):
+        file = tmp_path / path
+        file.write_text(file.read_text().replace("trainee", "learner"))
+    version = push(hub, course)["version"]
+    began = time.monotonic()
+    beside = edited.replace(".ipynb", f".v{version}.ipynb")
+    wait_until(lambda: desk.run(f"ls ~/{beside}", check=False))
+    assert time.monotonic() - began < 60
+    assert "MY NOTES" in desk.run(f"cat ~/{edited}")
+    assert "learner" in desk.run(f"cat ~/{untouched}")
+    receipt = wait_until(lambda: receipts(hub, version))[0]
+    assert (receipt["user"], receipt["kept"]) == ("ada", [edited.partition("/")[2]])
+
+
+def receipts(hub, version: int) -> list[dict]:
+    answer = hub.api("GET", "vmlab/courses/first-steps/receipts", token=hub.cli_token)
+    return [r for r in answer.json()["receipts"] if r["version"] == version]
+
+
+def test_the_facilitator_sees_it_on_the_board(hub, new_page):
+    page = new_page(viewport={"width": 1400, "height": 900})
+    log_in(page, hub, "facilitator", path="/hub/admin")
+    row = page.locator("#vm-board-table tr", has_text="ada")
+    row.wait_for()
+    assert "10" in row.inner_text()
+    shot(page, "desk-board")
+
+
+def test_a_killed_hub_finds_the_machine_again(hub, desk):
+    old_token = hub.server_token("ada")
+    hub.stop(signal.SIGKILL)
+    assert is_locked(str(desk.folder.shim_lock))
+    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).ok, "the proxy lives on"
+    hub.start()
+    wait_until(lambda: hub.server("ada").get("ready"))
+    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).ok
+    assert hub.api("GET", "user", token=old_token).ok
+    assert "version" in json.loads(desk.run("curl -sf http://10.0.2.2:8081/hub/api/"))
+    desk.run(
+        "echo precious > ~/work.txt; sudo install -m755 /bin/true /usr/local/bin/installed; sync"
+    )
+    desk.stop()
+    # JupyterHub 6.1 forgets this token at a restart; VMSpawner.stop revokes it.
+    assert hub.api("GET", "user", token=old_token).status_code == 403
+
+
+def test_everything_is_there_after_stop_and_start(hub, desk):
+    assert not is_locked(str(desk.folder.shim_lock))
+    key = desk.folder.identity.read_text()
+    desk.start()
+    assert desk.run("cat ~/work.txt").strip() == "precious"
+    assert desk.run("ls /usr/local/bin/installed")
+    assert "MY NOTES" in desk.run("cat ~/first-steps/01-who-am-i/exercise.ipynb")
+    assert desk.folder.identity.read_text() == key
+    desk.stop()
+    volume = hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
+    subprocess.run(["qemu-img", "check", volume], capture_output=True, check=True)
