@@ -27,6 +27,14 @@ _STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))
 _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
 
 
+_counts = {"starts": 0}
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many starts went through VMSpawner: the proof that the suite met it at all."""
+    terminalreporter.write_line(f"VMSpawner starts: {_counts['starts']}")
+
+
 class MockSpawner(VMSpawner):
     """VMSpawner with what `jupyterhub.tests.mocking.MockSpawner` adds."""
 
@@ -66,6 +74,7 @@ class MockSpawner(VMSpawner):
         return Spawner.progress(self)
 
     async def start(self):
+        _counts["starts"] += 1
         if self.use_this_api_token:
             self.api_token = self.use_this_api_token
         elif self.will_resume:

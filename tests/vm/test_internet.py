@@ -1,0 +1,61 @@
+"""A lab that allows the internet: the way out is open, the host and its neighbours are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hub.running_hub import RunningHub
+from vm.desk import Desk
+from vm.test_desk import PROBE, listen_on_host
+from vmlab.paths import default_paths
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+
+
+HOST_ADDRESS = "198.51.100.8"
+"""An address of the host outside the private ranges, as a server in a data centre has."""
+
+
+@pytest.fixture
+def desk(desk_image):
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    folder.chmod(0o711)
+    cache = default_paths().cache
+    allow = "c.VMSpawner.internet = True\n"
+    subprocess.run(["ip", "address", "add", f"{HOST_ADDRESS}/32", "dev", "lo"], check=True)
+    try:
+        with RunningHub(folder, provider="qemu", cache=cache, extra_config=allow) as hub:
+            made = Desk(hub, "ada", cache)
+            made.start()
+            yield made
+            made.stop()
+    finally:
+        subprocess.run(["ip", "address", "delete", f"{HOST_ADDRESS}/32", "dev", "lo"], check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving the host an address needs root")
+def test_packages_can_be_fetched_and_the_host_stays_out_of_reach(desk):
+    # Debian's own client through the machine's own sources: what a trainee types first.
+    listed = desk.run("sudo apt-get update -q 2>&1 && apt-cache policy hello")
+    assert "Candidate:" in listed
+    assert "Err:" not in listed
+
+    port, host_port = listen_on_host(HOST_ADDRESS), listen_on_host()
+    targets = [
+        (HOST_ADDRESS, port),
+        ("10.0.2.2", host_port),
+        ("10.0.3.2", host_port),  # slirp4netns's own gateway
+        ("127.0.0.1", host_port),
+    ]
+    code = PROBE.format(targets=targets, loopback=host_port)
+    found = json.loads(desk.run("sudo python3 -", stdin=code.encode()))
+    assert found["open"] == []
+    assert found["gateway"] == [2222, 8000, 8081, 8888]
