@@ -5,7 +5,10 @@ time. While nobody listens, reads give end-of-file and writes would block, so:
 
 - the port is watched edge-triggered: no event, no work, also in a machine that waits for days;
 - what was written while nobody listened, or was half sent when the host went, is dropped: a new
-  host must never take the word meant for another one as the answer to its own.
+  host must never take the word meant for another one as the answer to its own;
+- a host's first bytes may overtake the word that it is there (data and control messages travel in
+  different queues, and the driver handles the latter later): such bytes are taken for a new host's,
+  and answers wait for `_CONFIRM_S` for the port to say so.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import json
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -28,6 +32,7 @@ _READ_BYTES = 64 * 1024
 # A safety net only: the driver wakes its waiters on data and on connect (drivers/char/
 # virtio_console.c, Linux 6.12), so nothing should ever depend on this.
 _IDLE_S = 5.0
+_CONFIRM_S = 3.0
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -66,6 +71,7 @@ class Link:
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._connected = False
+        self._confirm_by: float | None = None  # set while only data says that a host is there
         self._greeted = False
         self._closing = False
 
@@ -101,12 +107,15 @@ class Link:
             poller.register(self._wake_fd, select.EPOLLIN)
             poller.register(self._fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
             while not self._closing:
-                for fd, events in poller.poll(_IDLE_S) or [(self._fd, select.EPOLLIN)]:
+                idle_s = _IDLE_S if self._confirm_by is None else _CONFIRM_S
+                for fd, events in poller.poll(idle_s) or [(self._fd, select.EPOLLIN)]:
                     if fd == self._wake_fd:
                         os.eventfd_read(self._wake_fd)
                     else:
-                        self._on_events(events)
-                self._flush()
+                        self.on_events(events)
+                if self._confirm_by is not None and time.monotonic() > self._confirm_by:
+                    self._set_gone()  # those were the last words of the old host
+                self.flush()
         finally:
             poller.close()
             with self._lock:
@@ -114,13 +123,15 @@ class Link:
                 self._wake_fd = -1
             os.close(self._fd)
 
-    def _on_events(self, events: int) -> None:
-        if events & select.EPOLLOUT and not events & select.EPOLLHUP:
-            self._set_connected()
+    def on_events(self, events: int) -> None:
+        """Take in what the poller saw of the port."""
+        is_gone = bool(events & select.EPOLLHUP)
+        if is_gone and self._connected and self._confirm_by is None:
+            self._set_gone()
+        if events & select.EPOLLOUT and not is_gone:
+            self._set_confirmed()
         if events & select.EPOLLIN:
             self._read_all()
-        if events & select.EPOLLHUP:
-            self._set_gone()
 
     def _read_all(self) -> None:
         """Read until the port is empty, as edge-triggering demands."""
@@ -135,14 +146,17 @@ class Link:
                     return
                 raise
             if not data:
-                self._set_gone()
+                if self._confirm_by is None:
+                    self._set_gone()
                 return
-            self._set_connected()
+            if not self._connected:
+                self._connected = True
+                self._confirm_by = time.monotonic() + _CONFIRM_S
             for line in self._splitter.feed(data):
                 self._on_line(line)
 
-    def _flush(self) -> None:
-        """Write what the port takes."""
+    def flush(self) -> None:
+        """Write as much of the queue as the port takes."""
         with self._lock:
             while self._queue:
                 line = self._queue[0]
@@ -161,8 +175,9 @@ class Link:
                 else:
                     self._queue[0] = line[sent:]
 
-    def _set_connected(self) -> None:
+    def _set_confirmed(self) -> None:
         self._connected = True
+        self._confirm_by = None
         if not self._greeted:
             self._greeted = True
             self._on_first_host()
@@ -170,6 +185,7 @@ class Link:
     def _set_gone(self) -> None:
         with self._lock:
             self._connected = False
+            self._confirm_by = None
             self._forget_queue()
         self._splitter.reset()
 

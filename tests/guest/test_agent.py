@@ -1,0 +1,152 @@
+"""The agent's conversation, over a socket pair, on a fake machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.fake_system import FakeSystem
+from unit.guest.seeds import TOKEN, make_line
+from vmlab_guest.agent import Agent
+
+PHASES = ["identity", "keys", "network", "mounts", "exercises", "server"]
+
+
+class Gate:
+    """A delivery of courses that takes as long as a test wants."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+
+    def follow(self, env: dict[str, str]) -> None:
+        self.entered.set()
+        assert self.open.wait(10)
+
+
+class Desk:
+    def __init__(self, root: Path) -> None:
+        self.system = FakeSystem(root)
+        self.system.add_card("eth0", 2)
+        self.system.add_disk("vdb", "home")
+        self.gate = Gate()
+        near, self.host = socket.socketpair()
+        self.host.settimeout(10)
+        self.stream = self.host.makefile("rb")
+        self.agent = Agent(self.system, self.gate, near.detach())
+        self.thread = threading.Thread(target=self.agent.serve, daemon=True)
+        self.thread.start()
+
+    def ask(self, line: bytes) -> None:
+        self.host.sendall(line)
+
+    def hear(self) -> dict:
+        return json.loads(self.stream.readline())
+
+    def hear_until(self, *kinds: str) -> list[dict]:
+        heard = [self.hear()]
+        while heard[-1]["type"] not in kinds:
+            heard.append(self.hear())
+        return heard
+
+    def close(self) -> None:
+        self.agent.close()
+        self.thread.join(10)
+        self.stream.close()
+        self.host.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "root")
+    yield desk
+    desk.close()
+
+
+STATUS = {"type": "status", "agent": "0.1.0", "seeded": False, "server": "stopped"}
+
+
+def test_status_at_start_and_on_request(desk: Desk) -> None:
+    assert desk.hear() == STATUS
+    desk.ask(b'{"type":"status"}\n')
+    assert desk.hear() == STATUS
+
+
+def test_a_seed_is_applied_phase_by_phase(desk: Desk) -> None:
+    desk.hear()
+    desk.ask(make_line())
+    heard = desk.hear_until("seeded", "error")
+    assert [m.get("phase") for m in heard] == [*PHASES, None]
+    assert heard[-1] == {"type": "seeded"}
+    desk.ask(b'{"type":"status"}\n')
+    assert desk.hear() == {**STATUS, "seeded": True, "server": "running"}
+    assert TOKEN not in "".join(desk.system.logged)
+    assert "console: phase mounts" in desk.system.logged
+
+
+def test_status_is_answered_while_a_seed_is_applied(desk: Desk) -> None:
+    desk.hear()
+    desk.gate.open.clear()
+    desk.ask(make_line())
+    assert desk.gate.entered.wait(10)
+    desk.ask(b'{"type":"status"}\n')
+    assert desk.hear_until("status")[-1] == STATUS
+    desk.gate.open.set()
+    assert desk.hear_until("seeded", "error")[-1] == {"type": "seeded"}
+
+
+def test_a_failed_phase_is_an_error_and_the_next_seed_works(desk: Desk) -> None:
+    desk.hear()
+    desk.system.fail = {"mount": "x" * 2000 + "\x1b[2J"}
+    desk.ask(make_line())
+    error = desk.hear_until("seeded", "error")[-1]
+    assert (error["type"], error["phase"], len(error["message"])) == ("error", "mounts", 1000)
+    desk.system.fail = {}
+    desk.ask(make_line())
+    assert desk.hear_until("seeded", "error")[-1] == {"type": "seeded"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"type":"seed"}', b'{"type":"seed","seed":[]}', b'{"type":"seed","seed":{"version":9}}'],
+)
+def test_a_bad_seed_is_refused(desk: Desk, line: bytes) -> None:
+    desk.hear()
+    desk.ask(line + b"\n")
+    error = desk.hear()
+    assert (error["type"], error["phase"]) == ("error", "identity")
+    assert error["message"].startswith("seed")
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"{", b"[]", b'"x"', b"{}", b'{"type":[1]}', b"[" * 100_000]
+)
+def test_nonsense_is_logged_and_shows_nothing_of_itself(desk: Desk, line: bytes) -> None:
+    desk.hear()
+    desk.ask(line + b"\n" + b'{"type":"status"}\n')
+    assert desk.hear() == STATUS
+    assert len(desk.system.logged) == 1
+
+
+def test_poweroff_flushes_first(desk: Desk) -> None:
+    desk.hear()
+    done = threading.Event()
+    run = desk.system.run
+
+    def run_and_tell(*argv: str, **more: object) -> str:
+        output = run(*argv, **more)
+        if "poweroff" in argv:
+            done.set()
+        return output
+
+    desk.system.run = run_and_tell
+    desk.ask(b'{"type":"poweroff"}\n')
+    assert done.wait(10)
+    assert desk.system.syncs == 1
+    assert desk.system.commands[-1] == "systemctl poweroff --no-block"

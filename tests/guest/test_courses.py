@@ -1,0 +1,191 @@
+"""Courses from a real HTTP server into a real home, through the real helper process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.fake_system import FakeSystem
+from guest.small_hub import SmallHub
+from vmlab_guest.courses import follow as module
+from vmlab_guest.courses.deliver import deliver
+from vmlab_guest.courses.follow import CourseVersion, Follower, parse_kept
+from vmlab_guest.delivery import HubCourses
+from vmlab_guest.errors import DeliveryError
+from vmlab_guest.hub import Hub, HubError
+
+EXERCISE = "01-who/exercise.ipynb"
+
+
+def make_course(text: str) -> dict[str, bytes]:
+    return {"course.toml": b"x", EXERCISE: text.encode(), "01-who/checks.py": b"y"}
+
+
+class Desk:
+    def __init__(self, root: Path, hub: SmallHub) -> None:
+        self.system = FakeSystem(root)
+        self.home = root / "home/trainee"
+        self.hub = hub
+        self.problems: list[OSError] = []
+        self.follower = self.make_follower()
+
+    def make_follower(self) -> Follower:
+        hub = Hub.from_env(self.hub.env)
+        assert hub is not None
+        return Follower(self.system, hub, self._deliver, threading.Lock())
+
+    def _deliver(self, original: Path, course: CourseVersion) -> list[str]:
+        if self.problems:
+            raise self.problems.pop()
+        return deliver(original, self.home, course.name, course.version)
+
+    def read(self) -> dict[str, str]:
+        top = self.home / "first"
+        return {p.relative_to(top).as_posix(): p.read_text() for p in top.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with SmallHub() as hub:
+        desk = Desk(tmp_path / "root", hub)
+        yield desk
+        desk.follower.stop()
+
+
+def test_what_is_published_arrives_with_a_receipt(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    assert desk.follower.run_round() is True
+    assert desk.read() == {EXERCISE: "one"}
+    original = desk.system.root / "var/lib/vmlab/courses/first/1"
+    assert (original / "01-who/checks.py").read_bytes() == b"y"
+    assert desk.hub.state.receipts == [{"course": "first", "version": 1, "kept": []}]
+
+
+def test_a_push_reaches_a_machine_that_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.follower.start()
+    assert desk.follower.wait_first_round(20)
+    desk.hub.wait_for(lambda state: "known=first" in state.requests[-1])
+    (desk.home / "first" / EXERCISE).write_text("my work")
+    desk.hub.publish(make_course("two"), "first", 2)
+    desk.hub.wait_for(lambda state: len(state.receipts) == 2)
+    assert desk.hub.state.receipts[1] == {"course": "first", "version": 2, "kept": [EXERCISE]}
+    assert desk.read() == {EXERCISE: "my work", "01-who/exercise.v2.ipynb": "two"}
+
+
+def test_hub_away_and_errors_and_full_disk_are_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE_FIRST_S", 0.01)
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.hub.state.fail_next = 3
+    desk.problems = [OSError(errno.ENOSPC, "No space left on device"), OSError("again")]
+    desk.follower.start()
+    desk.hub.wait_for(lambda state: state.receipts)
+    assert desk.read() == {EXERCISE: "one"}
+    assert any("500 as the test asked for" in line for line in desk.system.logged)
+    assert any("No space left" in line for line in desk.system.logged)
+
+
+def test_a_lost_receipt_is_sent_again_and_the_archive_is_not(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    problem = HubError("gone")
+
+    class NoReceipts(Hub):
+        def post_json(self, *args: object) -> object:
+            raise problem
+
+    follower = Follower(
+        desk.system,
+        NoReceipts(desk.hub.api_url, desk.hub.env["JUPYTERHUB_API_TOKEN"]),
+        desk._deliver,
+        threading.Lock(),
+    )
+    with pytest.raises(DeliveryError, match="first 1: gone"):
+        follower.run_round()
+    assert desk.follower.run_round() is True
+    assert desk.hub.state.receipts == [{"course": "first", "version": 1, "kept": []}]
+    assert sum("courses/first/1" in line for line in desk.hub.state.requests) == 1
+
+
+def test_an_archive_cut_short_leaves_nothing(desk: Desk) -> None:
+    desk.hub.publish(make_course("one" * 1000), "first", 1)
+    desk.hub.state.cut_archives = True
+    with pytest.raises(DeliveryError, match="cut off after"):
+        desk.follower.run_round()
+    assert not (desk.home / "first").exists()
+    desk.hub.state.cut_archives = False
+    desk.follower.run_round()
+    assert desk.read() == {EXERCISE: "one" * 1000}
+
+
+def test_one_bad_course_does_not_hold_up_the_others(desk: Desk) -> None:
+    desk.hub.publish_archive("damaged", 1, "0" * 64, b"no archive")
+    desk.hub.publish(make_course("one"), "first", 1)
+    with pytest.raises(DeliveryError, match="damaged 1"):
+        desk.follower.run_round()
+    assert desk.read() == {EXERCISE: "one"}
+
+
+def test_a_hub_that_counts_from_one_again_is_not_believed(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.follower.run_round()
+    desk.hub.publish(make_course("other"), "first", 1)
+    desk.make_follower().run_round()
+    assert desk.read() == {EXERCISE: "other"}
+
+
+def test_a_wrong_token_is_said_without_showing_it(desk: Desk) -> None:
+    hub = Hub(desk.hub.api_url, "another-token")
+    with pytest.raises(HubError, match="403 no such token") as caught:
+        hub.get_json("courses?known=&wait=0", 5)
+    assert caught.value.status == 403
+    assert "another-token" not in str(caught.value) + repr(hub)
+
+
+def test_no_hub_at_all(tmp_path: Path) -> None:
+    with SmallHub() as hub:
+        url = hub.api_url
+    with pytest.raises(HubError, match="no answer"):
+        Hub(url, "t").get_json("courses", 5)
+    with pytest.raises(HubError, match="no address"):
+        Hub("file:///etc/passwd", "t").get_json("courses", 5)
+
+
+def test_a_start_waits_shortly_for_a_hub_that_is_away(tmp_path: Path) -> None:
+    system = FakeSystem(tmp_path / "root")
+    with SmallHub() as hub:
+        env = hub.env
+    courses = HubCourses(system, first_round_s=20)
+    courses.follow(env)
+    assert any("no answer" in line for line in system.logged)
+    courses.follow({})
+    assert system.logged[-1] == "courses: the seed names no hub"
+
+
+def run_helper(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "vmlab_guest.courses.deliver", *arguments]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, env=env, capture_output=True, check=False, timeout=60)
+
+
+def test_the_helper_process_says_what_it_kept_or_why_not(tmp_path: Path) -> None:
+    original, home = tmp_path / "1", tmp_path / "home"
+    original.mkdir()
+    (original / "exercise.ipynb").write_text("one")
+    (home / "first").mkdir(parents=True)
+    (home / "first/exercise.ipynb").write_text("my work")
+    done = run_helper(str(original), str(home), "first", "1")
+    assert (done.returncode, parse_kept(done.stdout)) == (0, ["exercise.ipynb"])
+    (home / "second").write_text("a file where the course should be")
+    done = run_helper(str(original), str(home), "second", "1")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Traceback" not in done.stderr
+    assert str(home / "second").encode() in done.stderr
