@@ -33,7 +33,11 @@ def command(*, as_root=True, mirrors=MIRRORS):
 
 def test_mmdebstrap_command():
     made = command()
-    assert made[:7] == [
+    assert made[:11] == [
+        "unshare",
+        "--mount",
+        "setpriv",
+        "--pdeathsig=TERM",
         "mmdebstrap",
         "--mode=root",
         "--variant=apt",
@@ -56,7 +60,12 @@ def test_mmdebstrap_command():
 
 
 def test_without_root_a_user_namespace_is_used():
-    assert command(as_root=False)[1] == "--mode=unshare"
+    assert command(as_root=False)[:4] == [
+        "setpriv",
+        "--pdeathsig=TERM",
+        "mmdebstrap",
+        "--mode=unshare",
+    ]
 
 
 def test_certificates_travel_only_when_a_mirror_needs_them():
