@@ -95,6 +95,10 @@ def make_mmdebstrap_command(
     """
     packages = (*recipe.packages, recipe.kernel.package)
     command = [
+        # its mounts are seen by nobody else and go with it; it cleans up when its parent is killed
+        *(["unshare", "--mount"] if as_root else []),
+        "setpriv",
+        "--pdeathsig=TERM",
         "mmdebstrap",
         f"--mode={'root' if as_root else 'unshare'}",
         "--variant=apt",

@@ -51,6 +51,7 @@ class _Build:
     paths: Paths
     work: Path  # for what is in between
     result: Path  # becomes the version's folder
+    lock: int  # file descriptor: mmdebstrap holds it too, in case this process is killed
     report: Report
 
 
@@ -88,7 +89,7 @@ def build_image(
         return image
     parent = paths.images / name
     _make_folder(parent)
-    with _lock(parent, progress):
+    with _lock(parent, progress) as lock:
         # somebody else may have built it while this one waited
         if not force and (image := _find_whole(store, name, recipe_hash)):
             return image
@@ -97,7 +98,7 @@ def build_image(
             salt = f"{recipe_hash} again {time.time_ns()}".encode()
             version = hashlib.sha256(salt).hexdigest()[:VERSION_DIGITS]
         with _work_folder(parent) as (work, result):
-            build = _Build(recipe, recipe_hash, version, guest, paths, work, result, progress)
+            build = _Build(recipe, recipe_hash, version, guest, paths, work, result, lock, progress)
             _run_build(build)
             _publish(build)
     return store.find(name)
@@ -164,6 +165,11 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
     job = make_job(recipe, mirrors, payload)
     packed = build.work / "payload.tar"
     make_payload(recipe, job, payload, packed)
+    if hash_recipe(recipe, build.guest)[:VERSION_DIGITS] != build.recipe_hash:
+        raise ImageError(
+            f"{recipe.folder} or {build.guest} was edited while the build read it",
+            hint=f"vmlab image build {recipe.name}",
+        )
 
     debs = downloads / f"debs-{recipe.name}"
     new = debs.with_suffix(".new")
@@ -193,6 +199,7 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
             "TMPDIR": str(build.work) if os.geteuid() == 0 else "/var/tmp",  # noqa: S108 - roomy
             "INITRD": "No",  # inside.py makes it once, at the end
         },
+        keep_open=(build.lock,),
         hint="the mirrors of the host's apt must offer this Debian release",
     )
     shutil.rmtree(debs)
@@ -264,14 +271,14 @@ def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) 
     recipe_hash = hash_recipe(recipe, guest)[:VERSION_DIGITS]
     parent = paths.images / name
     _make_folder(parent)
-    with _lock(parent, progress), _work_folder(parent) as (first_work, first):
+    with _lock(parent, progress) as lock, _work_folder(parent) as (first_work, first):
         second_work, second = first_work / "second-work", first_work / "second"
         trees = []
         for work, result in ((first_work, first), (second_work, second)):
             result.mkdir(parents=True, exist_ok=True)
             work.mkdir(exist_ok=True)
             _run_build(
-                _Build(recipe, recipe_hash, recipe_hash, guest, paths, work, result, progress)
+                _Build(recipe, recipe_hash, recipe_hash, guest, paths, work, result, lock, progress)
             )
             trees.append(read_tree(work / "tree.tar"))
         lines = differences(*trees)
@@ -304,15 +311,15 @@ def _check_room(folder: Path) -> None:
 
 
 @contextmanager
-def _lock(parent: Path, report: Report) -> Generator[None]:
-    """Hold the right to build this image; the kernel gives it back when the process ends."""
+def _lock(parent: Path, report: Report) -> Generator[int]:
+    """Hold the right to build this image; the kernel gives it back when all holders have ended."""
     with (parent / ".lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             report(progress_at(BuildPhase.WAIT, 0.0, "another build of this image is running"))
             fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+        yield stream.fileno()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ def run(
     *,
     on_line: Callable[[str], None] | None = None,
     env: Mapping[str, str] | None = None,
+    keep_open: Sequence[int] = (),
     hint: str = "",
 ) -> str:
     """Run a program to its end and return what it wrote (both streams, in order).
@@ -26,6 +27,7 @@ def run(
     Args:
         on_line: gets every line as it comes.
         env: added to this process's environment.
+        keep_open: file descriptors that the program inherits, such as a lock's.
         hint: what to do when it fails.
 
     Raises:
@@ -43,6 +45,7 @@ def run(
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
             text=True,
             errors="replace",
+            pass_fds=keep_open,
             start_new_session=True,  # Ctrl-C comes to us first; we end the whole group
         )
     except FileNotFoundError as error:
