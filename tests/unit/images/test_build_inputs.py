@@ -115,7 +115,7 @@ def test_mke2fs_arguments_follow_from_the_version():
     assert str(file_system_uuid("abc")) in first
     assert first[-2:] == ["/raw", "4096M"]
     assert "lazy_itable_init=0" in first[first.index("-E") + 1]
-    assert file_system_uuid("abc") != file_system_uuid("abd")
+    assert file_system_uuid("abc") != file_system_uuid("other")
 
 
 def test_times_of_a_fresh_file_system():
