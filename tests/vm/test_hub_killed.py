@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import tempfile
@@ -67,3 +68,20 @@ def test_a_hub_killed_while_a_machine_starts(folder, tiny_cache, stage, sig):
         wait_until(lambda: is_locked(str(machine.shim_lock)))
         hub.api("DELETE", "users/ada/server").raise_for_status()
         wait_until(lambda: not is_locked(str(machine.shim_lock)))
+
+
+def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
+    config = 'c.VMSpawner.image = "tiny"\n'
+    machine = machine_folder(folder / "machines", machine_name("ada"))
+    with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as hub:
+        hub.api("POST", "users/ada/server").raise_for_status()
+        wait_until(lambda: machine.record.exists() and '"seeded"' in machine.record.read_text())
+        for process in psutil.process_iter():
+            if str(machine.qmp) in " ".join(process.cmdline()) and process.name() != "python":
+                process.kill()
+        answer = hub.api("GET", "users/ada/server/progress", stream=True)
+        last = [line for line in answer.iter_lines(decode_unicode=True) if "data:" in line][-1]
+        assert "Your machine went off while it was starting. Please start it again." in last
+        assert "éteinte" in json.loads(last.removeprefix("data:"))["html_message"]
+        wait_until(lambda: not hub.server("ada"))
+        assert not is_locked(str(machine.shim_lock))

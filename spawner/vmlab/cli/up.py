@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
 from vmlab.lab import Lab, ProviderName, Role
 from vmlab.paths import Paths, default_paths
+from vmlab.providers.qemu.accelerator import choose_accelerator
 
 _TITLES = {
     Role.TRAINER: "trainer",
@@ -72,6 +74,8 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
     if lab.provider.name is ProviderName.QEMU:
         ensure_qemu_user()
         _ensure_image(lab, paths, project)
+        verdict = asyncio.run(choose_accelerator(lab.provider.accelerator.value, paths.cache))
+        err().print(f"Machines run by {verdict.reason}", style="dim", markup=False)
     passwords = prepare_state(lab, paths)
     console = err()
     with HubProcess(_hub_command(project), _hub_environment(lab, paths), paths, lock) as hub:
