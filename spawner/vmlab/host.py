@@ -16,6 +16,11 @@ _MIB = 1024 * 1024
 _PROBE_LIMIT_S = 10
 
 
+def program_path() -> str:
+    """Return where programs are looked for: mke2fs and ip are not on every user's path."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
 @dataclass(frozen=True)
 class HostFacts:
     """What the host has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
 import aiohttp
@@ -28,7 +27,7 @@ class Desk:
         self.user = user
         self.machine = machine_name(user)
         self.provider = QemuProvider(ProviderSettings("qemu", hub.folder, cache))
-        self._control = Path(tempfile.mkdtemp(prefix="vmlab-ssh-")) / "control"
+        self._control = hub.folder / "ssh"
 
     @property
     def folder(self) -> MachineFolder:

@@ -189,7 +189,7 @@ def accept_all(listener: socket.socket) -> None:
 
 
 def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk, hub):
-    wait_until(lambda: "course.toml" in desk.run("ls ~/first-steps"))
+    wait_until(lambda: "01-who-am-i" in desk.run("ls ~/first-steps"))
     assert "solution.ipynb" not in desk.run("find ~/first-steps /var/lib/vmlab/courses")
     for folder in sorted({step.partition("/")[0] for step in STEPS}):
         before = play(desk, f"first-steps/{folder}")
@@ -221,14 +221,14 @@ def test_a_pushed_course_arrives_and_spares_what_the_trainee_edited(desk, hub, t
     shutil.copytree(COURSE, course)
     for path in (edited, untouched):
         file = tmp_path / path
-        file.write_text(file.read_text().replace("trainee", "learner"))
+        file.write_text(file.read_text().replace("# ", "# Revised: ", 1))
     version = push(hub, course)["version"]
     began = time.monotonic()
     beside = edited.replace(".ipynb", f".v{version}.ipynb")
     wait_until(lambda: desk.run(f"ls ~/{beside}", check=False))
     assert time.monotonic() - began < 60
     assert "MY NOTES" in desk.run(f"cat ~/{edited}")
-    assert "learner" in desk.run(f"cat ~/{untouched}")
+    assert "Revised: " in desk.run(f"cat ~/{untouched}")
     receipt = wait_until(lambda: receipts(hub, version))[0]
     assert (receipt["user"], receipt["kept"]) == ("ada", [edited.partition("/")[2]])
 

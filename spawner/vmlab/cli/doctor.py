@@ -23,7 +23,7 @@ from vmlab.cli.findings import (
     userns_finding,
 )
 from vmlab.errors import LabError
-from vmlab.host import find_host_facts, find_port_state, find_userns_problem
+from vmlab.host import find_host_facts, find_port_state, find_userns_problem, program_path
 from vmlab.hub import proxy_command
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
@@ -120,8 +120,7 @@ def _image(lab: Lab, paths: Paths) -> Finding:
 
 def _programs(lab: Lab) -> Finding:
     wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.machine.internet else {})
-    # mke2fs stands in /usr/sbin, which is not on every user's path.
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    path = program_path()
     missing = [program for program in wanted if shutil.which(program, path=path) is None]
     if not missing:
         return Finding("programs", Level.OK, f"all {len(wanted)} that VMLab calls")

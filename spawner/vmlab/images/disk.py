@@ -10,6 +10,7 @@ import re
 import uuid
 from pathlib import Path
 
+from vmlab.host import program_path
 from vmlab.images.commands import run
 
 LABEL = "vmlab-root"
@@ -69,7 +70,7 @@ def make_disk(
     fixed = {
         "SOURCE_DATE_EPOCH": str(epoch),
         "E2FSPROGS_FAKE_TIME": str(epoch),
-        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        "PATH": program_path(),
     }
     run(
         [*namespace_prefix(), "sh", "-c", _UNPACK_AND_FILL, "sh",

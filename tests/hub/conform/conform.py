@@ -8,6 +8,7 @@ few things that the suite expects of its mock.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,10 @@ _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
 
 
 _counts = {"starts": 0}
+
+
+def pytest_unconfigure():
+    shutil.rmtree(_STATE, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter):

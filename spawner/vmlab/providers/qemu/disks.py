@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
 from vmlab import sayings
 from vmlab.errors import HostError, LabError
+from vmlab.host import program_path
 from vmlab.model import VolumeSpec
 from vmlab.providers.qemu.confine import QemuUser
 
@@ -99,6 +101,7 @@ async def _run(*words: str) -> None:
     try:
         process = await asyncio.create_subprocess_exec(
             *words,
+            env={**os.environ, "PATH": program_path()},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

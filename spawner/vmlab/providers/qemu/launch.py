@@ -16,6 +16,7 @@ import psutil
 from vmlab import sayings
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
+from vmlab.host import program_path
 from vmlab.providers.qemu import argv as qemu_argv
 from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.confine import (
@@ -129,7 +130,7 @@ async def launch_shim(
         *words,
         cwd="/",
         # A clean environment: nothing of the hub's, its tokens least of all.
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
+        env={"PATH": program_path(), "PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
