@@ -172,13 +172,12 @@ def _become_uplink(
 
 
 def _unshare() -> None:
-    uid = os.geteuid()
+    uid, gid = os.geteuid(), os.getegid()  # inside, before the maps are written, both are nobody
     flags = _CLONE_NEWNET if uid == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
     if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"no network namespace can be made: {os.strerror(code)}")
     if uid != 0:
-        gid = os.getegid()
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
