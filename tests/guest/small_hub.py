@@ -60,7 +60,8 @@ class SmallHub:
     def wait_for(self, is_true, timeout_s: float = 20) -> None:
         """Return when the predicate of the state holds after some request."""
         with self.state.changed:
-            assert self.state.changed.wait_for(lambda: is_true(self.state), timeout_s), self.state
+            done = self.state.changed.wait_for(lambda: is_true(self.state), timeout_s)
+        assert done, self.state.requests
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

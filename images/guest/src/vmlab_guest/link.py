@@ -4,11 +4,11 @@ Responsible for I/O only; what messages mean is `agent`'s business. The host may
 time. While nobody listens, reads give end-of-file and writes would block, so:
 
 - the port is watched edge-triggered: no event, no work, also in a machine that waits for days;
-- what was written while nobody listened, or was half sent when the host went, is dropped: a new
-  host must never take the word meant for another one as the answer to its own;
-- a host's first bytes may overtake the word that it is there (data and control messages travel in
-  different queues, and the driver handles the latter later): such bytes are taken for a new host's,
-  and answers wait for `_CONFIRM_S` for the port to say so.
+- data and the word that a host came or went travel in different queues, and the driver handles the
+  latter later (Linux 6.12, QEMU 7.2): the first bytes of a new host may be read before the port
+  says that the old one left. So nothing is thrown away at that word at once; what could not be sent
+  within `GRACE_S` to whoever is there is, because a new host must not take the answer meant for
+  another one as its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _READ_BYTES = 64 * 1024
 # A safety net only: the driver wakes its waiters on data and on connect (drivers/char/
 # virtio_console.c, Linux 6.12), so nothing should ever depend on this.
 _IDLE_S = 5.0
-_CONFIRM_S = 3.0
+GRACE_S = 2.0
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -56,10 +56,15 @@ class Link:
         fd: the open port; becomes non-blocking and belongs to the link.
         on_line: called for each line, in the thread of `serve`.
         on_first_host: called once, when a host is seen for the first time.
+        clock: seconds that nobody sets.
     """
 
     def __init__(
-        self, fd: int, on_line: Callable[[bytes], None], on_first_host: Callable[[], None]
+        self,
+        fd: int,
+        on_line: Callable[[bytes], None],
+        on_first_host: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fd = fd
         os.set_blocking(fd, False)
@@ -68,26 +73,25 @@ class Link:
         self._on_first_host = on_first_host
         self._splitter = LineSplitter(MAX_LINE_IN_BYTES)
         self._lock = threading.Lock()
-        self._queue: deque[bytes] = deque()
+        self._clock = clock
+        self._queue: deque[tuple[bytes, float]] = deque()  # a line, and when it was said
         self._queued_bytes = 0
-        self._connected = False
-        self._confirm_by: float | None = None  # set while only data says that a host is there
+        self._is_half_sent = False  # the first line of the queue
+        self._has_host = False
+        self._last_data_s = clock()
         self._greeted = False
         self._closing = False
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a host listens, as far as the port has told."""
-        return self._connected
-
     def send(self, message: Mapping[str, object]) -> None:
-        """Queue a message; never blocks, from any thread. Dropped if no host listens."""
+        """Queue a message; never blocks, from any thread. Dropped if nobody listens soon."""
         line = encode(message)
         with self._lock:
             # A host that reads nothing loses the newest words; the oldest may be half sent.
-            if not self._connected or self._queued_bytes + len(line) > _MAX_QUEUE_BYTES:
+            if not self._has_host:
+                self._drop_old()
+            if self._queued_bytes + len(line) > _MAX_QUEUE_BYTES:
                 return
-            self._queue.append(line)
+            self._queue.append((line, self._clock()))
             self._queued_bytes += len(line)
         self._wake()
 
@@ -107,14 +111,11 @@ class Link:
             poller.register(self._wake_fd, select.EPOLLIN)
             poller.register(self._fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
             while not self._closing:
-                idle_s = _IDLE_S if self._confirm_by is None else _CONFIRM_S
-                for fd, events in poller.poll(idle_s) or [(self._fd, select.EPOLLIN)]:
+                for fd, events in poller.poll(_IDLE_S) or [(self._fd, select.EPOLLIN)]:
                     if fd == self._wake_fd:
                         os.eventfd_read(self._wake_fd)
                     else:
                         self.on_events(events)
-                if self._confirm_by is not None and time.monotonic() > self._confirm_by:
-                    self._set_gone()  # those were the last words of the old host
                 self.flush()
         finally:
             poller.close()
@@ -125,11 +126,10 @@ class Link:
 
     def on_events(self, events: int) -> None:
         """Take in what the poller saw of the port."""
-        is_gone = bool(events & select.EPOLLHUP)
-        if is_gone and self._connected and self._confirm_by is None:
+        if events & select.EPOLLHUP:
             self._set_gone()
-        if events & select.EPOLLOUT and not is_gone:
-            self._set_confirmed()
+        elif events & select.EPOLLOUT:
+            self._set_here()
         if events & select.EPOLLIN:
             self._read_all()
 
@@ -146,12 +146,12 @@ class Link:
                     return
                 raise
             if not data:
-                if self._confirm_by is None:
-                    self._set_gone()
+                self._set_gone()
                 return
-            if not self._connected:
-                self._connected = True
-                self._confirm_by = time.monotonic() + _CONFIRM_S
+            now_s = self._clock()
+            if not self._has_host and now_s - self._last_data_s > GRACE_S:
+                self._splitter.reset()  # the rest of a line from a host that is gone
+            self._last_data_s = now_s
             for line in self._splitter.feed(data):
                 self._on_line(line)
 
@@ -159,39 +159,42 @@ class Link:
         """Write as much of the queue as the port takes."""
         with self._lock:
             while self._queue:
-                line = self._queue[0]
+                line, born_s = self._queue[0]
                 try:
                     sent = os.write(self._fd, line)
                 except BlockingIOError:
                     return
                 except OSError as error:
                     if error.errno in {errno.EIO, errno.EPIPE}:
-                        self._forget_queue()
                         return
                     raise
                 self._queued_bytes -= sent
-                if sent == len(line):
-                    self._queue.popleft()
+                self._is_half_sent = sent < len(line)
+                if self._is_half_sent:
+                    self._queue[0] = (line[sent:], born_s)
                 else:
-                    self._queue[0] = line[sent:]
+                    self._queue.popleft()
 
-    def _set_confirmed(self) -> None:
-        self._connected = True
-        self._confirm_by = None
+    def _set_here(self) -> None:
+        with self._lock:
+            if not self._has_host:
+                self._drop_old()
+            self._has_host = True
         if not self._greeted:
             self._greeted = True
             self._on_first_host()
 
     def _set_gone(self) -> None:
         with self._lock:
-            self._connected = False
-            self._confirm_by = None
-            self._forget_queue()
-        self._splitter.reset()
+            self._has_host = False
+            if self._is_half_sent:  # a new host could make nothing of the rest
+                self._is_half_sent = False
+                self._queued_bytes -= len(self._queue.popleft()[0])
 
-    def _forget_queue(self) -> None:
-        self._queue.clear()
-        self._queued_bytes = 0
+    def _drop_old(self) -> None:
+        """Forget what nobody heard in time."""
+        while self._queue and self._clock() - self._queue[0][1] > GRACE_S:
+            self._queued_bytes -= len(self._queue.popleft()[0])
 
     def _wake(self) -> None:
         with self._lock:  # the descriptor's number may belong to somebody else after `serve`
