@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -37,8 +38,8 @@ async def main(folder):
     async with aclosing(provider.start(spec, Seed(env={}))) as events:
         phases = [event.phase async for event in events]
     mark = str(folder / "state")
-    (qemu,) = [p for p in psutil.process_iter() if p.name().startswith("qemu-system")
-               and mark in " ".join(p.cmdline())]
+    (qemu,) = [p for p in psutil.process_iter() if mark in " ".join(p.cmdline())
+               and p.cmdline()[0].startswith("qemu-system")]
     lines = Path(f"/proc/{qemu.pid}/status").read_text().splitlines()
     facts = dict(line.split(":", 1) for line in lines)
     routes = Path(f"/proc/{qemu.pid}/net/route").read_text().splitlines()[1:]
@@ -91,4 +92,8 @@ def test_a_machine_without_root(environment, tiny_cache):
         assert (found["seccomp"], int(found["caps"], 16)) == ("2", 0)
         assert found["uid"] != 0
     finally:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if str(folder) in " ".join(process.cmdline()):
+                    process.kill()
         shutil.rmtree(folder)
