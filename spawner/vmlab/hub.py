@@ -25,8 +25,8 @@ TRAINEES: Final = "trainees"
 COURSES_SCOPE: Final = "custom:vmlab:courses"
 CLI_SERVICE: Final = "vmlab-cli"
 
-START_TIMEOUT_S: Final = 600
-"""A cold boot under software emulation, with every seat starting at once, takes minutes."""
+START_TIMEOUT_S: Final = 1800
+"""A cold boot costs 50 s of a processor under software emulation; 20 at once share two of them."""
 
 HTTP_TIMEOUT_S: Final = 120
 
