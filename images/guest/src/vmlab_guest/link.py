@@ -130,7 +130,8 @@ class Link:
             self._set_gone()
         elif events & select.EPOLLOUT:
             self._set_here()
-        if events & select.EPOLLIN:
+        # Without data, reading tells a host that left from a port that was unplugged.
+        if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             self._read_all()
 
     def _read_all(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.fake_system import FakeSystem
-from guest.small_hub import SmallHub
+from fakes.small_hub import SmallHub
 from vmlab_guest.courses import follow as module
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import CourseVersion, Follower, parse_kept

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
 from vmlab_guest.errors import SeedError
 from vmlab_guest.seed import Language, parse_seed
-
-from .seeds import ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
 
 
 def paths_of(value: Any, path: tuple = ()) -> list[tuple]:

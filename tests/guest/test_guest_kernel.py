@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from guest.small_hub import SmallHub
+from fakes.small_hub import SmallHub
 from vmlab_guest.play import RESULT_MIME, play
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"

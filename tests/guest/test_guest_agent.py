@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.fake_system import FakeSystem
-from unit.guest.seeds import TOKEN, make_line
+from fakes.guest_seeds import TOKEN, make_line
 from vmlab_guest.agent import Agent
 
 PHASES = ["identity", "keys", "network", "mounts", "exercises", "server"]

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from fakes.fake_system import FakeSystem
+from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
 from vmlab_guest.apply import Phase, PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.seed import parse_seed
-
-from .seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
 
 ORDER = ["identity", "keys", "network", "mounts", "exercises", "server"]
 
