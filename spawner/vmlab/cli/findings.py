@@ -100,13 +100,14 @@ def accelerator_finding(name: str, reason: str) -> Finding:
     """Return what KVM or emulation means."""
     if name == "kvm":
         return Finding("accelerator", Level.OK, reason)
-    return Finding(
-        "accelerator",
-        Level.WARN,
-        reason,
-        "machines work, but start in minutes instead of seconds; enable virtualisation in the "
-        "firmware, or nested virtualisation where this host is a VM itself",
+    remedy = (
+        "let this user open it: adduser USER kvm, then log in again"
+        if "may not be opened" in reason
+        else "enable virtualisation in the firmware, or nested virtualisation where this host is a "
+        "VM itself"
     )
+    slow = "machines work, but start in a minute instead of seconds"
+    return Finding("accelerator", Level.WARN, reason, f"{slow}; {remedy}")
 
 
 def userns_finding(problem: str, *, is_root: bool) -> Finding:

@@ -66,6 +66,8 @@ def test_emulation_is_a_warning_that_tells_why() -> None:
     finding = accelerator_finding("tcg", "there is no /dev/kvm")
     assert (finding.level, finding.found) == (Level.WARN, "there is no /dev/kvm")
     assert accelerator_finding("kvm", "").level is Level.OK
+    closed = accelerator_finding("tcg", "software emulation, because /dev/kvm may not be opened")
+    assert "adduser" in closed.advice
 
 
 @pytest.mark.parametrize("is_root", [True, False])
