@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from jupyterhub.spawner import Spawner, SpawnException
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Bool, Enum, Instance, Integer, Unicode, default
 
 from vmlab import sayings
@@ -187,13 +188,18 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             ) from error
         except LabError as error:
             raise _refusal(error) from error
+        except Exception as error:
+            # The root of a start: the hub would show the exception's own words to the trainee.
+            self.log.exception("%s: unexpected failure of a start", self.machine)
+            unexpected = f"{self.machine}: unexpected {type(error).__name__}: {error}"
+            raise _refusal(LabError(unexpected)) from error
         finally:
             self._starting = False
             await log.end()
 
     async def _start(self, log: StartLog) -> str:
         spec, seed = self._make_spec(), self._make_seed()
-        log.medians_s = await asyncio.to_thread(self._phase_medians)
+        log.medians_s = await self._read_medians()
         await self._open_doors()
         async with aclosing(self.provider.start(spec, seed)) as events:
             async for event in events:
@@ -202,7 +208,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         status = await self._status()
         await wait_for_server(status.url, self.server.base_url, self._check_alive)
         await log.enter(Phase.READY)
-        await asyncio.to_thread(self._record_durations, log)
+        await self._record_durations(log)
         return status.url
 
     async def stop(self, now: bool = False) -> None:
@@ -298,13 +304,30 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def _history_key(self) -> str:
         return f"{self.provider_name}/{self.provider.features.accelerator}/{self.image}"
 
-    def _phase_medians(self) -> dict[str, float]:
-        return open_database(self._paths.database).phases.medians(self._history_key)
+    async def _read_medians(self) -> dict[str, float]:
+        """Return how long phases took before; nothing when that cannot be read."""
 
-    def _record_durations(self, log: StartLog) -> None:
-        phases = open_database(self._paths.database).phases
-        for phase, seconds in log.durations_s.items():
-            phases.record(self._history_key, phase, seconds)
+        def read() -> dict[str, float]:
+            return open_database(self._paths.database).phase_medians(self._history_key)
+
+        try:
+            return await asyncio.to_thread(read)
+        except (LabError, SQLAlchemyError) as error:
+            self.log.warning("earlier starts are not known, so there is no ETA: %s", error)
+            return {}
+
+    async def _record_durations(self, log: StartLog) -> None:
+        """Remember how long the phases took; a machine that is ready stays ready without that."""
+
+        def record() -> None:
+            database = open_database(self._paths.database)
+            for phase, seconds in log.durations_s.items():
+                database.record_phase(self._history_key, phase, seconds)
+
+        try:
+            await asyncio.to_thread(record)
+        except (LabError, SQLAlchemyError) as error:
+            self.log.warning("this start's durations are not remembered: %s", error)
 
     @property
     def _paths(self) -> Paths:

@@ -83,6 +83,17 @@ def test_a_failure_in_any_phase_is_told_in_plain_words(hub, phase):
     wait_until(lambda: machine_state(hub, "a") == "running")
 
 
+def test_an_unexpected_failure_is_told_in_plain_words_too(hub):
+    (hub.folder / "fake.json").write_text("{ no json")
+    request_start(hub, "g")
+    *_, last = watch(hub, "g")
+    assert last["failed"] is True
+    assert "Your machine could not be started. Please tell a facilitator." in last["message"]
+    assert "Prévenez un encadrant" in last["html_message"]
+    assert "JSON" not in json.dumps(last)
+    assert "unexpected JSONDecodeError" in hub.log.read_text()
+
+
 @pytest.mark.parametrize("phase", START_PHASES)
 def test_a_start_cancelled_in_any_phase_leaves_nothing(hub, phase):
     hub.set_faults(hang_at=phase)

@@ -161,7 +161,9 @@ def _become_uplink(
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     words = [
+        # The sandbox leaves it one right, to bind ports, and no file of the host.
         "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback",
+        "--enable-sandbox", "--enable-seccomp",
         f"--cidr={_UPLINK_CIDR}", f"--exit-fd={exit_read}", f"--ready-fd={ready}",
         str(inner_pid), "uplink0",
     ]  # fmt: skip
