@@ -78,7 +78,7 @@ def apply_seed(
         Phase.NETWORK: lambda: apply_network(system, seed.network),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server),
+        Phase.SERVER: lambda: launch(system, seed.server, seed.language),
     }
     for phase, step in steps.items():
         report(phase)

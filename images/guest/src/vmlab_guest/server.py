@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Server
+from vmlab_guest.seed import Language, Server
 from vmlab_guest.system import RUN, System
 
 UNIT = "vmlab-server.service"
+OVERRIDES = "opt/vmlab/share/jupyter/lab/settings/overrides.json"
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
 # Inside double quotes systemd unescapes these and takes all else as it stands: systemd 257,
 # SHELL_NEED_ESCAPE in src/basic/env-file.c.
@@ -60,7 +62,16 @@ def read_state(system: System) -> ServerState:
     return parse_state(system.run("systemctl", "show", "-p", "ActiveState,Job", UNIT, timeout_s=10))
 
 
-def launch(system: System, server: Server) -> None:
+def make_overrides(language: Language) -> str:
+    """Return JupyterLab's site defaults: its language; what a trainee chose stays chosen.
+
+    ref: JupyterLab, "Advanced Usage", overrides.json
+    """
+    locale = "fr_FR" if language is Language.FR else "en"
+    return json.dumps({"@jupyterlab/translation-extension:plugin": {"locale": locale}}) + "\n"
+
+
+def launch(system: System, server: Server, language: Language) -> None:
     """Start the server with this environment; restart it when the environment is a new one.
 
     Raises:
@@ -69,4 +80,5 @@ def launch(system: System, server: Server) -> None:
     run = system.root / RUN
     changed = ensure_file(run / "server.env", make_environment_file(server.env), 0o600)
     changed |= ensure_file(run / "server-command", make_command(server.args), 0o644)
+    ensure_file(system.root / OVERRIDES, make_overrides(language), 0o644)  # read at each page load
     system.run("systemctl", "restart" if changed else "start", "--no-block", UNIT)
