@@ -1,4 +1,4 @@
-"""A lab that allows the internet: the way out is open, the host and its neighbours are not."""
+"""A lab with other settings than the default: French, and with the internet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vm.test_desk import PROBE, listen_on_host
@@ -23,15 +24,19 @@ HOST_ADDRESS = "198.51.100.8"
 """An address of the host outside the private ranges, as a server in a data centre has."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def desk(desk_image):
+    if os.geteuid() != 0:
+        pytest.skip("giving the host an address needs root")
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     folder.chmod(0o711)
     cache = default_paths().cache
     allow = "c.VMSpawner.internet = True\n"
     subprocess.run(["ip", "address", "add", f"{HOST_ADDRESS}/32", "dev", "lo"], check=True)
     try:
-        with RunningHub(folder, provider="qemu", cache=cache, extra_config=allow) as hub:
+        with RunningHub(
+            folder, provider="qemu", cache=cache, extra_config=allow, language="fr"
+        ) as hub:
             made = Desk(hub, "ada", cache)
             made.start()
             yield made
@@ -41,7 +46,17 @@ def desk(desk_image):
     shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="giving the host an address needs root")
+def test_jupyterlab_and_checks_speak_french(desk, new_page):
+    page = new_page(locale="fr-FR")
+    log_in(page, desk.hub, "ada")
+    page.set_default_timeout(300_000)
+    page.goto(f"{desk.hub.base_url}/user/ada/lab")
+    page.wait_for_selector(".jp-DirListing-itemText:has-text('first-steps'), .jp-Launcher")
+    page.locator("text=Fichier").first.wait_for()
+    shot(page, "desk-lab-french")
+    assert desk.run("cat /run/vmlab/language").strip() == "fr"
+
+
 def test_packages_can_be_fetched_and_the_host_stays_out_of_reach(desk):
     # Debian's own client through the machine's own sources: what a trainee types first.
     listed = desk.run("sudo apt-get update -q 2>&1 && apt-cache policy hello")
