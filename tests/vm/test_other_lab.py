@@ -51,8 +51,9 @@ def test_jupyterlab_and_checks_speak_french(desk, new_page):
     log_in(page, desk.hub, "ada")
     page.set_default_timeout(300_000)
     page.goto(f"{desk.hub.base_url}/user/ada/lab")
-    page.wait_for_selector(".jp-DirListing-itemText:has-text('first-steps'), .jp-Launcher")
+    page.wait_for_selector(".jp-Launcher")
     page.locator("text=Fichier").first.wait_for()
+    assert page.locator("text=nouvelles officielles de Jupyter").count() == 0
     shot(page, "desk-lab-french")
     assert desk.run("cat /run/vmlab/language").strip() == "fr"
 

@@ -73,7 +73,7 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
         "exec /opt/vmlab/bin/jupyterhub-singleuser --HubOAuth.base_url=/user/ada/\n"
     )
     lab = json.loads((root / "opt/vmlab/share/jupyter/lab/settings/overrides.json").read_text())
-    assert lab == {"@jupyterlab/translation-extension:plugin": {"locale": "fr_FR"}}
+    assert lab["@jupyterlab/translation-extension:plugin"] == {"locale": "fr_FR"}
     assert system.units["vmlab-server.service"] == system.units["ssh.service"] == 1
     assert is_seeded(system)
     assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN

@@ -63,12 +63,21 @@ def read_state(system: System) -> ServerState:
 
 
 def make_overrides(language: Language) -> str:
-    """Return JupyterLab's site defaults: its language; what a trainee chose stays chosen.
+    """Return JupyterLab's site defaults; what a trainee chose stays chosen.
+
+    Its language, and no question about news and updates, which a class has no use for.
 
     ref: JupyterLab, "Advanced Usage", overrides.json
     """
     locale = "fr_FR" if language is Language.FR else "en"
-    return json.dumps({"@jupyterlab/translation-extension:plugin": {"locale": locale}}) + "\n"
+    defaults = {
+        "@jupyterlab/translation-extension:plugin": {"locale": locale},
+        "@jupyterlab/apputils-extension:notification": {
+            "fetchNews": "false",
+            "checkForUpdates": False,
+        },
+    }
+    return json.dumps(defaults, indent=1) + "\n"
 
 
 def launch(system: System, server: Server, language: Language) -> None:
