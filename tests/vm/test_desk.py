@@ -213,6 +213,20 @@ def play(desk, *words: str) -> dict:
     return json.loads(desk.python(code + "capture_output=True, text=True, check=True).stdout)"))
 
 
+def test_a_check_shows_its_hint_in_the_browser(desk, hub, new_page):
+    page = new_page()
+    log_in(page, hub, "ada")
+    page.set_default_timeout(300_000)
+    page.goto(f"{hub.base_url}/user/ada/lab/tree/first-steps/01-who-am-i/exercise.ipynb")
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle")
+    page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+    page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+    hint = page.locator(".jupyter-widgets", has_text="First replace the three dots").first
+    hint.wait_for()
+    hint.scroll_into_view_if_needed()
+    shot(page, "desk-check")
+
+
 def test_a_pushed_course_arrives_and_spares_what_the_trainee_edited(desk, hub, tmp_path):
     edited = "first-steps/01-who-am-i/exercise.ipynb"
     untouched = "first-steps/02-processes-and-services/exercise.ipynb"
