@@ -290,3 +290,15 @@ def test_everything_is_there_after_stop_and_start(hub, desk):
     desk.stop()
     volume = hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
     subprocess.run(["qemu-img", "check", volume], capture_output=True, check=True)
+
+
+def test_a_reboot_from_inside_ends_in_a_machine_that_can_be_started(hub, desk):
+    desk.start()
+    desk.run(
+        "echo kept > ~/before-reboot.txt; sync; sudo systemd-run --on-active=1 systemctl reboot"
+    )
+    wait_until(lambda: not is_locked(str(desk.folder.shim_lock)))
+    wait_until(lambda: not hub.server("ada"))
+    desk.start()
+    assert desk.run("cat ~/before-reboot.txt").strip() == "kept"
+    desk.stop()

@@ -38,6 +38,7 @@ def test_the_whole_command():
     assert values(words, "-accel") == ["tcg,thread=multi,tb-size=64"]
     assert "-nodefaults" in words
     assert "-no-user-config" in words
+    assert "-no-reboot" in words
 
 
 def test_qemu_is_sandboxed():

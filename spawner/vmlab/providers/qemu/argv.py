@@ -51,6 +51,9 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "qemu-system-x86_64",
         "-name", f"guest={machine.name},process=vmlab-{machine.name}"[:200],
         "-nodefaults", "-no-user-config", "-display", "none",
+        # A guest that reboots comes back without its seed, so nothing in it would answer: it ends
+        # instead, the hub notices, and the next start seeds it.
+        "-no-reboot",
         "-sandbox", _SANDBOX,
         "-machine", "q35,usb=off,vmport=off,hpet=off",
         *_accelerator_words(machine.accelerator),
