@@ -173,7 +173,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
     hub.db_url = f"sqlite:///{paths.state / 'jupyterhub.sqlite'}"
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
-    hub.concurrent_spawn_limit = 0  # the provider queues; never a 429
+    hub.concurrent_spawn_limit = 0  # a class that starts at once gets no 429
     hub.allow_named_servers = False
     # The page with the phases at once: no machine starts within the stock 10 s.
     hub.tornado_settings = {"slow_spawn_timeout": 0}
