@@ -45,12 +45,6 @@ async def ensure_doors(folder: Path, targets: dict[str, tuple[str, int]]) -> Non
         user.give(path)
 
 
-async def close_doors(folder: Path) -> None:
-    """Close the doors of this folder; no-op if they are not open."""
-    for server in _open_doors.pop(folder, []):
-        server.close()
-
-
 def _to_address(address: str, port: int) -> Connect:
     async def connect() -> Streams:
         return await asyncio.open_connection(address, port)

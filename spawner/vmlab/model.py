@@ -107,8 +107,6 @@ class Features:
     """What a provider can do, as data."""
 
     name: str
-    persistent_root: bool = True  # the root file system survives stop and start
     console: bool = True
     ssh: bool = True
-    internet_switch: bool = True
     accelerator: str = ""  # "kvm", "tcg" or empty

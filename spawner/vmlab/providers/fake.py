@@ -91,8 +91,8 @@ class FakeProvider:
 
     @property
     def features(self) -> Features:
-        """No console to attach to and no shell: there is no machine."""
-        return Features(name="fake", ssh=False, internet_switch=False)
+        """No shell: there is no machine."""
+        return Features(name="fake", ssh=False)
 
     async def validate(self, spec: MachineSpec) -> None:
         """Accept everything."""

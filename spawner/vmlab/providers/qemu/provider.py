@@ -87,11 +87,15 @@ class QemuProvider:
 
     async def validate(self, spec: MachineSpec) -> None:
         """Check image, QEMU, disk and memory (contract: `Provider.validate`)."""
+        await self._validated_image(spec)
+
+    async def _validated_image(self, spec: MachineSpec) -> Image:
+        """Return the image of a machine that can be started now; raises as `validate`."""
         await self._accelerator()
         await asyncio.to_thread(self._prepare_folders)
         for folder in (self._paths.machines, self._paths.volumes):
             disks.check_room(folder)
-        await asyncio.to_thread(self._find_image, spec.image)
+        image = await asyncio.to_thread(self._find_image, spec.image)
         if spec.internet and shutil.which("slirp4netns") is None:
             raise HostError(
                 "the lab allows the internet, which needs slirp4netns",
@@ -99,6 +103,7 @@ class QemuProvider:
             )
         if not is_locked(str(self._folder(spec.name).shim_lock)):
             _check_memory(spec.memory_mib)
+        return image
 
     async def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
         """Make, power on and seed the machine (contract: `Provider.start`)."""
@@ -112,8 +117,7 @@ class QemuProvider:
         self, folder: MachineFolder, spec: MachineSpec, seed: Seed
     ) -> AsyncGenerator[PhaseEvent]:
         yield PhaseEvent(Phase.IMAGE, spec.image)
-        await self.validate(spec)
-        image = await asyncio.to_thread(self._find_image, spec.image)
+        image = await self._validated_image(spec)
         user = confine.find_qemu_user()
         if not is_locked(str(folder.shim_lock)):
             yield PhaseEvent(Phase.DISK, image.version)
