@@ -226,6 +226,18 @@ async def test_a_damaged_record_is_named(bench):
     record.unlink()
 
 
+async def test_a_machine_with_a_damaged_record_is_listed_and_can_be_stopped(bench):
+    await start(bench.provider, bench.spec(), bench.seed())
+    record = bench.settings.state / "machines" / "desk-ada-0" / "machine.json"
+    record.write_text("{")
+    listed = (await bench.provider.status())["desk-ada-0"]
+    assert listed.state is MachineState.STARTING
+    assert "cannot be read" in listed.problem
+    await bench.provider.stop("desk-ada-0")
+    assert (await bench.provider.status())["desk-ada-0"].state is MachineState.STOPPED
+    assert record.read_text() == "{", "what is left of it is for people to look at"
+
+
 async def test_the_accelerator_is_asked_once_a_boot(bench, monkeypatch, tmp_path):
     first = await choose_accelerator("auto", tmp_path)
     stamp = tmp_path / "accelerator.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import logging
 import os
 import secrets
 import shutil
@@ -45,8 +46,10 @@ from vmlab.providers.qemu.launch import launch_shim, make_shim_config
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.shim import is_locked
-from vmlab.providers.qemu.status import machine_status, read_console
+from vmlab.providers.qemu.status import listed_status, machine_status, read_console
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -236,8 +239,14 @@ class QemuProvider:
         folder = self._folder(name)
         if not folder.path.is_dir():
             return
-        record = await asyncio.to_thread(read_record, folder)
-        if record and record.stage is Stage.SEEDED and not now:
+        try:
+            record = await asyncio.to_thread(read_record, folder)
+            at_work = record is not None and record.stage is Stage.SEEDED
+        except ProviderError as error:
+            # A machine must end even so; somebody may be at work in it.
+            _log.warning("%s", error)
+            record, at_work = None, True
+        if at_work and not now:
             limit_s = self._deadlines[await self._accelerator()].shutdown_s
         else:
             limit_s = 0.0  # nobody has worked in it yet, or nobody wants to wait
@@ -268,10 +277,11 @@ class QemuProvider:
         return await asyncio.to_thread(self._status, wanted)
 
     def _status(self, names: list[str] | None) -> dict[str, MachineStatus]:
-        if names is None:
-            machines = self._paths.machines
-            names = sorted(p.name for p in machines.iterdir()) if machines.is_dir() else []
-        return {name: machine_status(self._folder(name)) for name in names}
+        if names is not None:
+            return {name: machine_status(self._folder(name)) for name in names}
+        machines = self._paths.machines
+        found = sorted(p.name for p in machines.iterdir()) if machines.is_dir() else []
+        return {name: listed_status(self._folder(name)) for name in found}
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the end of the serial console (contract: `Provider.console`)."""

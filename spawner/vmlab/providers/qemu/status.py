@@ -6,7 +6,7 @@ import json
 import time
 from urllib.parse import quote
 
-from vmlab.errors import MachineNotFoundError
+from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.model import MachineState, MachineStatus
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import Record, Stage, read_record
@@ -38,6 +38,16 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
         url=server_url(folder),
         since=record.powered_at,
     )
+
+
+def listed_status(folder: MachineFolder) -> MachineStatus:
+    """Return the status for a list of all: one damaged record must not hide the other machines."""
+    try:
+        return machine_status(folder)
+    except ProviderError as error:
+        runs = is_locked(str(folder.shim_lock))
+        state = MachineState.STARTING if runs else MachineState.STOPPED
+        return MachineStatus(folder.path.name, state, problem=error.message)
 
 
 def server_url(folder: MachineFolder) -> str:
