@@ -24,6 +24,15 @@ class MachineState(StrEnum):
     RUNNING = "running"  # it runs and was seeded
 
 
+class StartStyle(StrEnum):
+    """How a machine comes to life."""
+
+    AUTO = "auto"  # a machine of the pool, else a clone, else a slim boot
+    CLONE = "clone"  # as AUTO, but never from the pool
+    BOOT = "boot"  # a cold boot, made slim
+    PLAIN = "plain"  # a cold boot as the distribution has it: what the others are compared with
+
+
 class Phase(StrEnum):
     """The phases of a start, in order. The host's come first, then the agent's."""
 

@@ -37,6 +37,7 @@ from vmlab.model import (
     MachineState,
     MachineStatus,
     Phase,
+    StartStyle,
     VolumeSpec,
 )
 from vmlab.names import host_name, machine_name, volume_name
@@ -70,6 +71,17 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         default_value="auto",
         config=True,
         help="How QEMU runs guest code. 'auto' tries KVM and falls back to software emulation.",
+    )
+    start_style = Enum(
+        list(StartStyle),
+        default_value=StartStyle.AUTO,
+        config=True,
+        help="How machines come to life: 'auto' takes one of the pool, else clones the image's "
+        "template, else boots; 'clone', 'boot' and 'plain' (a boot without VMLab's shortcuts) are "
+        "for comparison.",
+    )
+    pool = Integer(
+        0, min=0, config=True, help="How many machines are kept ready for trainees to come."
     )
     state_dir = Unicode(
         config=True, help="Folder for machines, volumes and VMLab's database. VMLAB_STATE."
@@ -134,7 +146,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         """The provider; one object for all spawners of this hub."""
         return make_provider(
             ProviderSettings(
-                self.provider_name, Path(self.state_dir), Path(self.cache_dir), self.accelerator
+                self.provider_name,
+                Path(self.state_dir),
+                Path(self.cache_dir),
+                self.accelerator,
+                StartStyle(self.start_style),
+                self.pool,
             )
         )
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from vmlab.errors import ConfigError
+from vmlab.model import StartStyle
 from vmlab.providers.base import Provider
 
 
@@ -18,6 +19,8 @@ class ProviderSettings:
     state: Path
     cache: Path
     accelerator: str = "auto"  # "auto", "kvm" or "tcg"
+    start_style: StartStyle = StartStyle.AUTO
+    pool: int = 0  # machines kept ready ahead
 
 
 @cache
