@@ -1,7 +1,9 @@
 """What a starting machine tells the waiting trainee. Pure.
 
 Percent and remaining time come from how long each phase took in earlier starts (median); without
-history the percentage counts phases and no time is promised.
+history the percentage counts phases and no time is promised. Events come when something happens;
+each says how far the phase under way goes and how long it still takes, so that a page can move its
+bar in between without promising more than is known.
 """
 
 from __future__ import annotations
@@ -39,19 +41,28 @@ class Estimate:
 
     percent: int
     left_s: float | None  # None: no earlier start to learn from
+    phase_end: int  # percent when the phase under way will be over
+    phase_left_s: float | None  # seconds until then; None as above
 
 
 def estimate(phase: Phase, medians_s: Mapping[str, float], in_phase_s: float = 0.0) -> Estimate:
     """Return how far a start is that has been in `phase` for so long."""
     if phase is Phase.READY:
-        return Estimate(100, 0.0)
+        return Estimate(100, 0.0, 100, 0.0)
     index = PHASES.index(phase)
     total_s = sum(medians_s.get(p, 0.0) for p in PHASES)
     if total_s <= 0:
-        return Estimate(_ALMOST_DONE * index // (len(PHASES) - 1), None)
-    done_s = sum(medians_s.get(p, 0.0) for p in PHASES[:index])
-    done_s += min(in_phase_s, medians_s.get(phase, 0.0))
-    return Estimate(int(_ALMOST_DONE * done_s / total_s), round(total_s - done_s, 1))
+        percent = _ALMOST_DONE * index // (len(PHASES) - 1)
+        return Estimate(percent, None, percent, None)
+    before_s = sum(medians_s.get(p, 0.0) for p in PHASES[:index])
+    after_s = before_s + medians_s.get(phase, 0.0)
+    done_s = min(before_s + in_phase_s, after_s)
+    return Estimate(
+        percent=int(_ALMOST_DONE * done_s / total_s),
+        left_s=round(total_s - done_s, 1),
+        phase_end=int(_ALMOST_DONE * after_s / total_s),
+        phase_left_s=round(after_s - done_s, 1),
+    )
 
 
 def make_event(
@@ -60,17 +71,20 @@ def make_event(
     *,
     elapsed_s: float,
     language: str,
+    in_phase_s: float = 0.0,
     notice: Notice | None = None,
 ) -> dict[str, Any]:
     """Return one progress event as the hub sends it to browsers (docs/protocols.md, 6)."""
     text = notice or _TEXTS[phase]
-    guess = estimate(phase, medians_s)
+    guess = estimate(phase, medians_s, in_phase_s)
     event = {
         "progress": guess.percent,
         "message": text.fr if language == "fr" else text.en,
         "html_message": make_bilingual_html(text),
         "phase": phase.value,
         "eta_s": guess.left_s,
+        "progress_end": guess.phase_end,
+        "phase_s": guess.phase_left_s,
         "elapsed_s": round(elapsed_s, 1),
     }
     # A page keeps a notice on screen when the next phase begins.

@@ -10,6 +10,8 @@ from typing import Any
 from vmlab.model import Notice, Phase
 from vmlab.progress import make_event
 
+_AGE_STEP_S = 5
+
 
 class StartLog:
     """The events of one start. Every reader gets all of them, whenever it comes."""
@@ -21,7 +23,7 @@ class StartLog:
         self._began = clock()
         self._phase: Phase | None = None
         self._phase_began = self._began
-        self._events: list[dict[str, Any]] = []
+        self._events: list[tuple[float, dict[str, Any]]] = []
         self._changed = asyncio.Condition()
         self._ended = False
         self.durations_s: dict[Phase, float] = {}
@@ -43,11 +45,12 @@ class StartLog:
             phase,
             self.medians_s,
             elapsed_s=now - self._began,
+            in_phase_s=now - self._phase_began,
             language=self._language,
             notice=notice,
         )
         async with self._changed:
-            self._events.append(event)
+            self._events.append((now, event))
             self._changed.notify_all()
 
     async def end(self) -> None:
@@ -57,13 +60,18 @@ class StartLog:
             self._changed.notify_all()
 
     async def replay(self) -> AsyncGenerator[dict[str, Any]]:
-        """Yield all events, past ones first, until the start ended."""
+        """Yield all events, past ones first, until the start ended.
+
+        `age_s` tells how old an event is, in full steps of 5 seconds: for a page that is loaded
+        again, not for the moment that any page takes to load.
+        """
         seen = 0
         while not (self._ended and seen == len(self._events)):
             async with self._changed:
                 while len(self._events) == seen and not self._ended:
                     await self._changed.wait()
                 fresh = self._events[seen:]
-            for event in fresh:
-                yield event
+            for at, event in fresh:
+                age_s = int((self._clock() - at) // _AGE_STEP_S) * _AGE_STEP_S
+                yield {**event, "age_s": age_s}
             seen += len(fresh)

@@ -116,6 +116,8 @@ def test_every_browser_sees_every_event_and_none_is_needed(hub):
     early = [next(stream) for _ in range(4)]
     stream.close()  # a tab that is closed while the machine starts
     whole = list(watch(hub, "c"))
+    for event in (*early, *whole):
+        event.pop("age_s", None)
     assert whole[: len(early)] == early
     assert [event["phase"] for event in whole if "phase" in event] == [*START_PHASES, "ready"]
     assert whole[-1]["ready"] is True

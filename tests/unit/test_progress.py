@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import itertools
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,8 @@ medians = st.dictionaries(st.sampled_from(PHASES), st.floats(0, 1e4))
 
 def test_without_history_no_time_is_promised():
     assert estimate(Phase.BOOT, {}).left_s is None
+    assert estimate(Phase.BOOT, {}).phase_left_s is None
+    assert estimate(Phase.BOOT, {}).phase_end == estimate(Phase.BOOT, {}).percent
     assert 0 < estimate(Phase.BOOT, {}).percent < 95
 
 
@@ -27,6 +30,22 @@ def test_time_left_follows_from_earlier_starts():
     assert estimate(Phase.BOOT, MEDIANS, in_phase_s=10).left_s == 30.0
     assert estimate(Phase.BOOT, MEDIANS, in_phase_s=99).left_s == 10.0
     assert estimate(Phase.SERVER, MEDIANS).left_s == 8.0
+
+
+def test_a_phase_says_where_it_ends_and_how_long_it_still_takes():
+    whole = estimate(Phase.BOOT, MEDIANS)
+    assert (whole.percent, whole.phase_end, whole.phase_left_s) == (0, 71, 30.0)
+    half = estimate(Phase.BOOT, MEDIANS, in_phase_s=15)
+    assert (half.percent, half.phase_end, half.phase_left_s) == (35, 71, 15.0)
+    late = estimate(Phase.BOOT, MEDIANS, in_phase_s=99)
+    assert (late.percent, late.phase_end, late.phase_left_s) == (71, 71, 0.0)
+
+
+@given(medians, st.floats(0, 1e5))
+def test_a_bar_that_reached_its_end_never_goes_back(history, in_phase_s):
+    for phase, following in itertools.pairwise(PHASES):
+        now = estimate(phase, history, in_phase_s)
+        assert now.percent <= now.phase_end <= estimate(following, history).percent
 
 
 @given(medians)
@@ -69,7 +88,8 @@ async def test_the_log_measures_phases_and_replays_to_everyone():
         clock.now += seconds
     await log.end()
     late = await collect(log)
-    assert await early == late
+    assert without_age(await early) == without_age(late)
+    assert [event["age_s"] for event in late] == [25, 25, 5, 0]
     assert [event["phase"] for event in late] == ["image", "boot", "server", "ready"]
     assert [event["elapsed_s"] for event in late] == [0, 1, 21, 26]
     assert log.durations_s == {Phase.IMAGE: 1, Phase.BOOT: 20, Phase.SERVER: 5}
@@ -85,8 +105,13 @@ async def test_a_notice_within_a_phase_does_not_restart_its_clock():
     await log.enter(Phase.VOLUME)
     await log.end()
     assert log.durations_s == {Phase.DISK: 3}
-    marked = [event for event in await collect(log) if event.get("notice")]
+    told = await collect(log)
+    marked = [event for event in told if event.get("notice")]
     assert [event["message"] for event in marked] == ["nouvelle image"]
+
+
+def without_age(events):
+    return [{**event, "age_s": None} for event in events]
 
 
 async def collect(log):

@@ -41,7 +41,9 @@ const byId = (id) => document.getElementById(id);
 const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 
 // What the page knows; times are those of this page's own clock, in seconds.
-const state = { phase: "", percent: 0, eta: null, etaAt: 0, began: now(), isLost: false };
+const state = { phase: "", eta: null, at: 0, began: now(), isLost: false };
+// The bar goes from one percentage to the next in this time, and waits there for the next event.
+const bar = { from: 0, to: 0, seconds: 0 };
 
 function now() {
   return performance.now() / 1000;
@@ -53,9 +55,15 @@ function time(seconds) {
   return t().minutes(Math.floor(whole / 60), whole % 60);
 }
 
-/** Seconds in steps that suit an estimate: 40, not 41, 42, 39. */
+/** Seconds in steps that suit an estimate: 40, not 41, 42, 39; half a second is forgiven. */
 function rough(seconds) {
-  return seconds > 20 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds);
+  const step = seconds > 20 ? 5 : 2;
+  return Math.ceil((seconds - 0.5) / step) * step;
+}
+
+/** A number from outside, kept within bounds; `otherwise` when it is none. */
+function bounded(value, least, most, otherwise) {
+  return Number.isFinite(value) ? Math.max(least, Math.min(most, value)) : otherwise;
 }
 
 /**
@@ -94,7 +102,7 @@ function showStages() {
 }
 
 function showTimes() {
-  const left = state.eta === null ? null : state.eta - (now() - state.etaAt);
+  const left = state.eta === null ? null : state.eta - (now() - state.at);
   let words = state.phase ? t().unknown : "";
   if (left !== null && left > ALMOST_S) words = t().left(time(rough(left)));
   else if (left !== null) words = left > -ALMOST_S ? t().soon : t().longer;
@@ -104,8 +112,10 @@ function showTimes() {
 }
 
 function showProgress() {
-  byId("vm-start-progress").setAttribute("aria-valuenow", String(state.percent));
-  byId("progress-bar").style.width = `${state.percent}%`;
+  const done = bar.seconds > 0 ? Math.min(1, (now() - state.at) / bar.seconds) : 0;
+  const percent = bar.from + (bar.to - bar.from) * done;
+  byId("vm-start-progress").setAttribute("aria-valuenow", String(Math.floor(percent)));
+  byId("progress-bar").style.width = `${percent}%`;
 }
 
 function showAll() {
@@ -118,13 +128,15 @@ function showAll() {
 
 function take(event) {
   state.isLost = false;
-  if (Number.isFinite(event.progress)) state.percent = Math.max(0, Math.min(100, event.progress));
+  state.at = now() - bounded(event.age_s, 0, Infinity, 0);
+  bar.from = bounded(event.progress, 0, 100, bar.from);
+  bar.to = bounded(event.progress_end, bar.from, 100, bar.from);
+  bar.seconds = bounded(event.phase_s, 0, Infinity, 0);
   if (event.phase) {
     state.phase = event.phase;
-    state.eta = Number.isFinite(event.eta_s) ? event.eta_s : null;
-    state.etaAt = now();
+    state.eta = bounded(event.eta_s, 0, Infinity, null);
   }
-  if (Number.isFinite(event.elapsed_s)) state.began = now() - event.elapsed_s;
+  if (Number.isFinite(event.elapsed_s)) state.began = state.at - event.elapsed_s;
   const texts = bilingual(event);
   if (texts && (event.phase || event.failed)) {
     byId("progress-message").replaceChildren(...both(texts));
@@ -190,6 +202,9 @@ byId("stop-server-btn").addEventListener("click", async () => {
   }
 });
 
-const ticking = setInterval(showTimes, 1000);
+const ticking = setInterval(() => {
+  showTimes();
+  showProgress();
+}, 1000);
 document.addEventListener("vmlab-language", showAll);
 showAll();
