@@ -22,6 +22,11 @@ TOO_LATE: Final = Notice(
     "Your machine did not get ready in time. Please start it again.",
     "Votre machine n'a pas été prête à temps. Démarrez-la de nouveau.",
 )
+LONG_QUEUE: Final = Notice(
+    "So many start at the same time that it was not your turn yet. Please start it again.",
+    "Tant de machines démarrent en même temps que ce n'était pas encore votre tour. "
+    "Démarrez-la de nouveau.",
+)
 WENT_OFF: Final = Notice(
     "Your machine went off while it was starting. Please start it again.",
     "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
@@ -33,6 +38,10 @@ DISK_IN_USE: Final = Notice(
 NO_PLACE: Final = Notice(
     "All places are taken at the moment. Please try again later.",
     "Toutes les places sont prises pour le moment. Réessayez plus tard.",
+)
+NO_MEMORY: Final = Notice(
+    "The host has too little free memory for your machine. Please tell a facilitator.",
+    "L'hôte n'a pas assez de mémoire libre pour votre machine. Prévenez un encadrant.",
 )
 HOST_FULL: Final = Notice(
     "The host's disk is full. Please tell a facilitator.",
@@ -57,4 +66,12 @@ BAD_IMAGE: Final = Notice(
 BAD_SSH_KEY: Final = Notice(
     "This is not an SSH public key. Paste the line from your file that ends in .pub.",
     "Ce n'est pas une clé publique SSH. Collez la ligne de votre fichier qui finit par .pub.",
+)
+NEW_SYSTEM: Final = Notice(
+    "Your machine starts from a new system image. Your home folder is as you left it. "
+    "Packages that you installed are not in the new system; "
+    "the old system is kept, ask a facilitator if you need something from it.",
+    "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
+    "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
+    "système ; l'ancien est conservé, demandez à un encadrant si vous en avez besoin.",
 )
