@@ -50,6 +50,7 @@ def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
         state=paths.state,
         cache=paths.cache,
         accelerator=lab.provider.accelerator.value,
+        overcommit=lab.provider.overcommit,
     )
 
 
@@ -203,6 +204,7 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner = c.VMSpawner
     spawner.provider_name = lab.provider.name.value
     spawner.accelerator = lab.provider.accelerator.value
+    spawner.overcommit = lab.provider.overcommit
     spawner.state_dir = str(paths.state)
     spawner.cache_dir = str(paths.cache)
     spawner.image = lab.machine.image

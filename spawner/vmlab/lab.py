@@ -75,6 +75,7 @@ class ProviderChoice:
 
     name: ProviderName = ProviderName.QEMU
     accelerator: AcceleratorWish = AcceleratorWish.AUTO
+    overcommit: float = 1.0  # how many times the host's memory is promised to machines
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def _read_provider(table: Table) -> ProviderChoice:
     return ProviderChoice(
         name=table.choice("name", ProviderName, ProviderName.QEMU),
         accelerator=table.choice("accelerator", AcceleratorWish, AcceleratorWish.AUTO),
+        overcommit=table.number("overcommit", 1.0, minimum=1, maximum=10),
     )
 
 

@@ -271,6 +271,20 @@ class Table:
             return value
         return fallback
 
+    def number(self, key: str, default: float, *, minimum: float, maximum: float) -> float:
+        """Read a number, whole or with a fraction."""
+        value = self.raw(key)
+        allowed = f"allowed: {minimum:g} to {maximum:g}"
+        if value is None:
+            return default
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self.mistake(key, f"{show(value)} is not a number; {allowed}")
+        elif not minimum <= value <= maximum:
+            self.mistake(key, f"{show(value)} is out of range; {allowed}")
+        else:
+            return float(value)
+        return default
+
     def flag(self, key: str, default: bool) -> bool:
         """Read true or false."""
         value = self.raw(key)

@@ -39,6 +39,7 @@ size = "512M"
 [provider]
 name = "fake"
 accelerator = "tcg"
+overcommit = 1.5
 [hub]
 address = "0.0.0.0"
 port = 8443
@@ -72,6 +73,7 @@ def test_every_key_is_read() -> None:
     assert lab.volume_mib == 512
     assert lab.provider.name is ProviderName.FAKE
     assert lab.provider.accelerator is AcceleratorWish.TCG
+    assert lab.provider.overcommit == 1.5
     assert lab.hub == HubAddress("0.0.0.0", 8443)
     assert lab.accounts.names() == ("ada", "grace.h", "t", "f", "g")
 
@@ -100,6 +102,13 @@ def test_the_lab_of_the_project_is_right() -> None:
         ("[machine]\ninternet='no'", "'no' is not allowed; allowed: true, false (no quotes)"),
         ("[lab]\nlanguage='fra'", "'fra' is not allowed; did you mean 'fr'? (allowed: en, fr)"),
         ("[provider]\nname='docker'", "'docker' is not allowed (allowed: fake, qemu)"),
+        (
+            "[provider]\novercommit=0.5",
+            "provider.overcommit: 0.5 is out of range; allowed: 1 to",
+        ),
+        ("[provider]\novercommit='2'", "provider.overcommit: '2' is not a number; allowed: 1 to"),
+        ("[provider]\novercommit=true", "provider.overcommit: true is not a number; allowed: 1"),
+        ("[provider]\novercommit=nan", "provider.overcommit: nan is out of range; allowed: 1 to"),
         ("[hub]\nport=70000", "hub.port: 70000 is out of range; allowed: 1 to 65535"),
         ("[hub]\naddress='localhost'", "hub.address: 'localhost' is not an IP address; allowed:"),
         ("[accounts]\ntrainees=0", "accounts.trainees: 0 is out of range; allowed: 1 to 999"),

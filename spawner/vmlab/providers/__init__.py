@@ -21,6 +21,7 @@ class ProviderSettings:
     accelerator: str = "auto"  # "auto", "kvm" or "tcg"
     start_style: StartStyle = StartStyle.AUTO
     pool: int = 0  # machines kept ready ahead
+    overcommit: float = 1.0  # how many times the host's memory is promised to machines
 
 
 @cache
