@@ -30,6 +30,16 @@ class Paths:
         return self.cache / "images"
 
     @property
+    def templates(self) -> Path:
+        """Parked machines to clone, one folder each."""
+        return self.cache / "templates"
+
+    @property
+    def pool(self) -> Path:
+        """Machines kept ready, one folder each."""
+        return self.state / "pool"
+
+    @property
     def courses(self) -> Path:
         """Archives of published courses."""
         return self.state / "courses"

@@ -16,7 +16,8 @@ from vmlab.providers import ProviderSettings
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.provider import DEADLINES, Deadlines, QemuProvider
+from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
+from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
 
 

@@ -54,6 +54,22 @@ class Provider(Protocol):
         """
         ...
 
+    async def upkeep(self, spec: MachineSpec) -> None:
+        """Keep ready, until cancelled, what makes starts of machines like `spec` fast.
+
+        `spec` names no trainee. Never raises a `LabError`: what cannot be made ready is told in
+        the log, and starts work without it.
+        """
+        ...
+
+    async def drain(self) -> None:
+        """End and remove machines that were made ready and that no trainee has.
+
+        Raises:
+            ProviderError: one could not be ended.
+        """
+        ...
+
     async def stop(self, name: str, *, now: bool = False) -> None:
         """Power the machine off and return when nothing of it runs any more.
 

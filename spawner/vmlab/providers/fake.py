@@ -8,6 +8,9 @@ Delays and faults come from `fake.json` in the state folder, read at each start,
 change them under a running hub:
 
     {"delays_s": {"boot": 2.0}, "fail_at": "mounts", "fail_message": "...", "hang_at": "server"}
+
+With `"journal": true` every start leaves two lines in `fake-journal.jsonl` there, one when it
+begins and one however it ends: the machine's name and how many starts are then at work.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -60,6 +64,7 @@ class Faults:
     fail_message: str = "a fault was asked for"
     hang_at: str = ""
     hang_limit_s: float = 3600.0
+    journal: bool = False
 
 
 def read_faults(state: Path) -> Faults:
@@ -85,6 +90,8 @@ class FakeProvider:
     def __init__(self, settings: ProviderSettings) -> None:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
+        self._served: set[str] = set()  # the prefixes of running machines
+        self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._site_lock = asyncio.Lock()
         self._site: tuple[asyncio.AbstractEventLoop, str] | None = None
@@ -100,18 +107,38 @@ class FakeProvider:
     async def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
         """Go through the phases, with the delays and faults of `fake.json`."""
         faults = await asyncio.to_thread(read_faults, self._state)
-        async with self._locks.setdefault(spec.name, asyncio.Lock()):
+        async with (
+            self._locks.setdefault(spec.name, asyncio.Lock()),
+            self._journal(spec.name, faults),
+        ):
             for phase in START_PHASES:
                 self._note(spec, phase)
                 yield PhaseEvent(phase)
                 await self._pass(spec, phase, faults)
             url = await self._serve(spec, seed)
             machine = self._machines[spec.name]
-            self._machines[spec.name] = replace(
-                machine,
-                status=replace(machine.status, state=MachineState.RUNNING, url=url),
-                prefix=seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"),
-            )
+            prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
+            status = replace(machine.status, state=MachineState.RUNNING, url=url)
+            self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
+            self._served.add(prefix)
+
+    @asynccontextmanager
+    async def _journal(self, name: str, faults: Faults) -> AsyncGenerator[None]:
+        """Note begin and end of a start where a test asks for it."""
+
+        def note(kind: str) -> None:
+            if faults.journal:
+                with (self._state / "fake-journal.jsonl").open("a") as file:
+                    line = {"machine": name, "event": kind, "at_work": self._at_work}
+                    file.write(json.dumps(line) + "\n")
+
+        self._at_work += 1
+        note("begin")
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            note("end")
 
     def _note(self, spec: MachineSpec, phase: Phase) -> None:
         """Record the phase's side effect before anything else can happen."""
@@ -150,12 +177,20 @@ class FakeProvider:
         if phase is not Phase.IMAGE and machine is None:
             raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
 
+    async def upkeep(self, spec: MachineSpec) -> None:  # noqa: ARG002 - the contract's
+        """Wait to be cancelled: nothing needs to be made ready (contract: `Provider.upkeep`)."""
+        await asyncio.Event().wait()
+
+    async def drain(self) -> None:
+        """No-op (contract: `Provider.drain`)."""
+
     async def stop(self, name: str, *, now: bool = False) -> None:  # noqa: ARG002 - contract
         """Power the machine off."""
         machine = self._machines.get(name)
         if machine is None:
             return
         await self._unserve(name)
+        self._served.discard(machine.prefix)
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)
         self._machines[name] = replace(machine, status=status, prefix="")
 
@@ -203,10 +238,9 @@ class FakeProvider:
         """Make the machine's server stop answering; called before its state changes."""
 
     async def _answer(self, request: web.Request) -> web.Response:
-        running = any(
-            machine.prefix and request.path.startswith(unquote(machine.prefix))
-            for machine in self._machines.values()
-        )
-        if not running:
+        path = unquote(request.path)
+        # Prefixes have two or three parts: /user/NAME/ or /user/NAME/SERVER/, below a base.
+        ends = [end for end, char in enumerate(path, 1) if char == "/"]
+        if not any(path[:end] in self._served for end in ends):
             return web.Response(status=503, text="no machine serves this\n")
         return web.json_response({"fake": True}, headers={_HUB_VERSION_HEADER: "6.0"})

@@ -6,8 +6,11 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from vmlab.providers.qemu.accelerator import Accelerator, make_probe_sector
-from vmlab.providers.qemu.argv import QemuMachine, make_argv
+from vmlab.providers.qemu.argv import MemoryFile, QemuMachine, hash_shape, make_argv
+from vmlab.providers.qemu.monitor import make_mac
 
 MACHINE = QemuMachine(
     name="desk-ada-0",
@@ -17,10 +20,6 @@ MACHINE = QemuMachine(
     kernel=Path("/i/vmlinuz"),
     initrd=Path("/i/initrd"),
     kernel_args="root=/dev/vda quiet",
-    root_disk=Path("/m/root.qcow2"),
-    volume=Path("/v/home.qcow2"),
-    qmp=Path("/m/qmp.sock"),
-    agent=Path("/m/agent.sock"),
 )
 
 
@@ -53,26 +52,50 @@ def test_kvm_gives_the_hosts_processor():
     assert values(words, "-cpu") == ["host"]
 
 
-def test_disks_carry_serials_and_odd_paths_survive():
-    machine = dataclasses.replace(MACHINE, volume=Path("/v/a,b=c.qcow2"), agent=Path("/m,1/a.sock"))
-    words = make_argv(machine)
-    root, home = (json.loads(text) for text in values(words, "-blockdev"))
-    assert root["file"]["filename"] == "/m/root.qcow2"
-    assert home["file"]["filename"] == "/v/a,b=c.qcow2"
-    assert home["file"]["locking"] == "on"
-    assert "virtio-blk-pci,drive=home,serial=home" in values(words, "-device")
-    assert "socket,id=agent,path=/m,,1/a.sock,server=on,wait=off" in values(words, "-chardev")
-
-
-def test_a_machine_without_a_volume_has_one_disk():
-    assert len(values(make_argv(dataclasses.replace(MACHINE, volume=None)), "-blockdev")) == 1
-
-
-def test_doors_are_on_loopback_and_there_is_no_network_boot():
+def test_files_of_the_machine_are_named_within_its_folder():
     words = make_argv(MACHINE)
-    (netdev,) = values(words, "-netdev")
-    assert netdev.count("hostfwd=tcp:127.0.0.1:") == netdev.count("hostfwd=") == 2
-    assert "virtio-net-pci,netdev=net0,romfile=" in values(words, "-device")
+    (root,) = (json.loads(text) for text in values(words, "-blockdev"))
+    assert root["file"]["filename"] == "root.qcow2"
+    assert root["file"]["locking"] == "on"
+    assert "virtio-blk-pci,drive=root,serial=root" in values(words, "-device")
+    assert "socket,id=agent,path=agent.sock,server=on,wait=off" in values(words, "-chardev")
+
+
+def test_card_and_volume_are_plugged_in_later():
+    words = make_argv(MACHINE)
+    assert "-netdev" not in words
+    assert sum(text.startswith("pcie-root-port,") for text in values(words, "-device")) == 2
+    assert "-S" in words
+
+
+def test_a_clone_begins_with_the_memory_of_its_template_and_keeps_its_writes():
+    clone = dataclasses.replace(MACHINE, memory_file=MemoryFile(Path("/t,1/memory"), shared=False))
+    words = make_argv(clone)
+    (backend,) = (json.loads(t) for t in values(words, "-object") if t.startswith("{"))
+    assert backend["mem-path"] == "/t,1/memory"
+    assert backend["share"] is False
+    assert values(words, "-incoming") == ["defer"]
+    assert "-S" not in words
+
+
+def test_a_template_and_its_clones_have_the_same_shape():
+    template = dataclasses.replace(MACHINE, memory_file=MemoryFile(Path("/t/memory"), shared=True))
+    clone = dataclasses.replace(MACHINE, name="x", memory_file=MemoryFile(Path("/m"), shared=False))
+    assert hash_shape(template) == hash_shape(clone) == hash_shape(MACHINE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"memory_mib": 768}, {"cpus": 1}, {"accelerator": Accelerator.KVM}, {"kernel_args": "quiet"}],
+)
+def test_another_size_is_another_shape(change):
+    assert hash_shape(dataclasses.replace(MACHINE, **change)) != hash_shape(MACHINE)
+
+
+def test_each_machine_has_an_address_of_its_own():
+    assert make_mac("desk-ada-0") == make_mac("desk-ada-0") != make_mac("desk-bob-0")
+    first = int(make_mac("desk-ada-0").split(":")[0], 16)
+    assert first & 0b11 == 0b10, "locally administered, one machine"
 
 
 def test_the_probing_guest_is_a_boot_sector():

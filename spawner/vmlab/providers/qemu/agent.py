@@ -35,6 +35,8 @@ class GuestMessageType(StrEnum):
     PHASE = "phase"
     SEEDED = "seeded"
     ERROR = "error"
+    PARKED = "parked"
+    WARMED = "warmed"
 
 
 @dataclass(frozen=True)

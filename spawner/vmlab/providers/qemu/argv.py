@@ -1,23 +1,25 @@
 """QEMU's command line for a machine. Pure: values in, list of words out.
 
-Options are those of QEMU 7.2 (Debian 12) and newer.
+Options are those of QEMU 7.2 (Debian 12) and newer. Network card and volume are not on it: they
+are plugged in over QMP (`monitor.py`), before the processor runs, so that a clone, whose memory
+comes from elsewhere, gets its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab.model import SERVER_PORT, SSH_PORT
 from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.layout import AGENT, QMP, ROOT_DISK
 
-HOME_SERIAL = "home"
-"""Serial number of the volume's disk: /dev/disk/by-id/virtio-home in the guest."""
+CARD_BUS, VOLUME_BUS = "slot0", "slot1"
+"""PCI Express ports that stay empty until a card and a volume are plugged in."""
 
-INNER_SERVER_PORT = 8888
-INNER_SSH_PORT = 2222
-"""Where QEMU's user network listens, inside the machine's network namespace only."""
+PLAIN_KERNEL_ARGS = "root=/dev/vda rw console=ttyS0"
+"""What a distribution's boot loader would say."""
 
 # Translated code of an idle desktop guest fits into 64 MiB; the default grows to 1 GiB a process
 # (measured: 725 MiB resident against 333 MiB after boot).
@@ -28,8 +30,20 @@ _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=d
 
 
 @dataclass(frozen=True)
+class MemoryFile:
+    """A file that holds the guest's memory.
+
+    Shared: the guest's writes go into the file, which is how a template is made. Otherwise the
+    file is where a clone begins, and each page that it writes becomes its own.
+    """
+
+    path: Path
+    shared: bool
+
+
+@dataclass(frozen=True)
 class QemuMachine:
-    """All that the command line depends on."""
+    """All that the command line depends on; QEMU runs in the machine's folder."""
 
     name: str
     memory_mib: int
@@ -38,14 +52,16 @@ class QemuMachine:
     kernel: Path
     initrd: Path
     kernel_args: str
-    root_disk: Path
-    volume: Path | None
-    qmp: Path
-    agent: Path
+    memory_file: MemoryFile | None = None
+
+    @property
+    def is_clone(self) -> bool:
+        """Whether it begins with a template's memory instead of a boot."""
+        return self.memory_file is not None and not self.memory_file.shared
 
 
 def make_argv(machine: QemuMachine) -> list[str]:
-    """Return the words of the command, program first."""
+    """Return the words of the command, program first. QEMU waits to be told to run the guest."""
     # fmt: off
     return [
         "qemu-system-x86_64",
@@ -55,30 +71,41 @@ def make_argv(machine: QemuMachine) -> list[str]:
         # instead, the hub notices, and the next start seeds it.
         "-no-reboot",
         "-sandbox", _SANDBOX,
-        "-machine", "q35,usb=off,vmport=off,hpet=off",
+        "-machine", "q35,usb=off,vmport=off,hpet=off,memory-backend=ram0",
         *_accelerator_words(machine.accelerator),
         "-smp", str(machine.cpus),
         "-m", f"{machine.memory_mib}M",
+        "-object", json.dumps(_memory_backend(machine)),
         # The guest's kernel reseeds when this changes; the seed brings randomness of its own.
         "-device", "vmgenid,guid=auto",
         "-object", "rng-random,id=rng0,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng0",
         "-device", "virtio-serial-pci,id=serial0",
-        "-chardev", socket_option("agent", machine.agent),
+        "-chardev", socket_option("agent", AGENT),
         "-device", "virtserialport,bus=serial0.0,chardev=agent,name=org.vmlab.agent",
-        *_disk_words("root", machine.root_disk, serial="root"),
-        *(_disk_words("home", machine.volume, serial=HOME_SERIAL) if machine.volume else ()),
-        *_network_words(),
+        *_root_disk_words(),
+        "-device", f"pcie-root-port,id={CARD_BUS},chassis=1,slot=1",
+        "-device", f"pcie-root-port,id={VOLUME_BUS},chassis=2,slot=2",
         "-kernel", str(machine.kernel),
         "-initrd", str(machine.initrd),
         "-append", machine.kernel_args,
         # The shim reads the console from standard output and keeps its end.
         "-chardev", "stdio,id=console,signal=off",
         "-serial", "chardev:console",
-        "-chardev", socket_option("qmp", machine.qmp),
+        "-chardev", socket_option("qmp", QMP),
         "-mon", "chardev=qmp,mode=control",
+        *(("-incoming", "defer") if machine.is_clone else ("-S",)),
     ]
     # fmt: on
+
+
+def hash_shape(machine: QemuMachine) -> str:
+    """Return a digest of what a template and its clones must have in common.
+
+    Everything on the command line but names, and files, which the image's version stands for.
+    """
+    bare = replace(machine, name="", kernel=Path(), initrd=Path(), memory_file=None)
+    return hashlib.sha256(json.dumps(make_argv(bare)).encode()).hexdigest()
 
 
 def _accelerator_words(accelerator: Accelerator) -> list[str]:
@@ -87,41 +114,39 @@ def _accelerator_words(accelerator: Accelerator) -> list[str]:
     return ["-accel", f"tcg,thread=multi,tb-size={_TRANSLATION_BUFFER_MIB}", "-cpu", "max"]
 
 
-def _disk_words(node: str, path: Path, *, serial: str) -> list[str]:
-    """Return one qcow2 disk. JSON, because a path may hold commas."""
-    blockdev = {
+def _memory_backend(machine: QemuMachine) -> dict[str, object]:
+    size = machine.memory_mib * 2**20
+    if machine.memory_file is None:
+        return {"qom-type": "memory-backend-ram", "id": "ram0", "size": size}
+    return {
+        "qom-type": "memory-backend-file",
+        "id": "ram0",
+        "size": size,
+        "mem-path": str(machine.memory_file.path),
+        "share": machine.memory_file.shared,
+    }
+
+
+def _root_disk_words() -> list[str]:
+    return [
+        "-blockdev",
+        json.dumps(make_blockdev("root", ROOT_DISK)),
+        "-device",
+        "virtio-blk-pci,drive=root,serial=root",
+    ]
+
+
+def make_blockdev(node: str, path: str) -> dict[str, object]:
+    """Return a qcow2 disk that gives back what the guest discards, locked against a second use."""
+    return {
         "driver": "qcow2",
         "node-name": node,
         "discard": "unmap",
         "detect-zeroes": "unmap",
-        "file": {"driver": "file", "filename": str(path), "discard": "unmap", "locking": "on"},
+        "file": {"driver": "file", "filename": path, "discard": "unmap", "locking": "on"},
     }
-    return [
-        "-blockdev",
-        json.dumps(blockdev),
-        "-device",
-        f"virtio-blk-pci,drive={node},serial={serial}",
-    ]
 
 
-def _network_words() -> list[str]:
-    """Return the card and its user network.
-
-    The "host" that it sees is the machine's own network namespace (shim.py), where nothing listens
-    but the relays to hub and proxy. `romfile=` is empty: no network boot, which costs seconds.
-    """
-    forwards = [
-        f"hostfwd=tcp:127.0.0.1:{INNER_SERVER_PORT}-:{SERVER_PORT}",
-        f"hostfwd=tcp:127.0.0.1:{INNER_SSH_PORT}-:{SSH_PORT}",
-    ]
-    return [
-        "-netdev",
-        ",".join(["user,id=net0,ipv6=off", *forwards]),
-        "-device",
-        "virtio-net-pci,netdev=net0,romfile=",
-    ]
-
-
-def socket_option(name: str, path: Path) -> str:
-    """Return the option of a socket that QEMU opens; a comma in a path is doubled."""
-    return f"socket,id={name},path={str(path).replace(',', ',,')},server=on,wait=off"
+def socket_option(name: str, path: str) -> str:
+    """Return the option of a socket that QEMU opens."""
+    return f"socket,id={name},path={path},server=on,wait=off"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
+from pathlib import Path
 
 import psutil
 
 from vmlab.errors import GuestError, ProviderError
+from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
-from vmlab.providers.qemu.argv import socket_option
-from vmlab.providers.qemu.control import press_power_button, pull_plug
+from vmlab.providers.qemu.launch import SHIM_MODULE
 from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.records import read_record
 from vmlab.providers.qemu.shim import is_locked
 
 _QUIT_LIMIT_S = 5.0
@@ -32,10 +36,10 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
     if is_locked(str(folder.shim_lock)):
         if shutdown_limit_s and await _ask_guest(folder):
             await _await_end(folder, shutdown_limit_s)
-        if is_locked(str(folder.shim_lock)) and await pull_plug(folder.qmp):
+        if is_locked(str(folder.shim_lock)) and await _pull_plug(folder):
             await _await_end(folder, _QUIT_LIMIT_S)
     # Also a shim that was launched just now and holds no lock yet.
-    processes = await asyncio.to_thread(_find_processes, folder)
+    processes = await asyncio.to_thread(find_processes, folder)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -48,9 +52,52 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
         )
 
 
+async def end_machine(folder: MachineFolder, *, shutdown_limit_s: float = 0.0) -> None:
+    """Return when nothing of the machine is left but its files: no process, cgroup or socket.
+
+    Raises:
+        ProviderError: something does not go.
+    """
+    unit = await asyncio.to_thread(_read_unit, folder)
+    await end_process(folder, shutdown_limit_s=shutdown_limit_s)
+    nothing = confine.machine_limits(0, 0)
+    plan = confine.plan_cgroups(confine.detect_confinement(), unit, nothing)
+    try:
+        await confine.remove_cgroups(plan)
+    except (OSError, TimeoutError) as error:
+        message = f"its cgroups {plan.folders} do not go: {error}"
+        raise ProviderError(folder.path.name, message) from error
+    for socket in folder.sockets:
+        socket.unlink(missing_ok=True)
+
+
+async def remove_machine(folder: MachineFolder, *, keep_as: Path | None = None) -> None:
+    """End the machine and remove its folder, or keep it under another name; no-op without one.
+
+    Raises:
+        ProviderError: as `end_machine`.
+    """
+    if not folder.path.is_dir():
+        return
+    await end_machine(folder)
+    if keep_as:
+        folder.path.rename(keep_as)
+    else:
+        await asyncio.to_thread(shutil.rmtree, folder.path)
+
+
+def _read_unit(folder: MachineFolder) -> str:
+    """Return what the machine's cgroup was called when it was made."""
+    try:
+        record = read_record(folder)
+    except ProviderError:
+        record = None  # damaged: a machine must end even so
+    return record.unit if record and record.unit else folder.unit
+
+
 async def _ask_guest(folder: MachineFolder) -> bool:
     """Ask the agent and press the power button: either may be out of order; two do no harm."""
-    asked = await press_power_button(folder.qmp)
+    asked = await _press_power_button(folder)
     try:
         async with connect_agent(folder.path.name, folder.agent) as link:
             await link.send({"type": "poweroff"})
@@ -59,15 +106,44 @@ async def _ask_guest(folder: MachineFolder) -> bool:
     return True
 
 
-def _find_processes(folder: MachineFolder) -> list[psutil.Process]:
-    """Return the machine's shim and QEMU, recognised by their command lines."""
-    marks = {str(folder.shim_config), socket_option("qmp", folder.qmp)}
+async def _press_power_button(folder: MachineFolder) -> bool:
+    try:
+        async with open_monitor(folder.path.name, folder.qmp) as monitor:
+            await monitor.power_down()
+    except ProviderError:
+        return False  # a case for the next, harder step
+    return True
+
+
+async def _pull_plug(folder: MachineFolder) -> bool:
+    """Make QEMU flush its disks and end; return whether it took the request."""
+    try:
+        async with open_monitor(folder.path.name, folder.qmp) as monitor:
+            await monitor.end()
+    except ProviderError:
+        return False
+    return True
+
+
+def find_processes(folder: MachineFolder) -> list[psutil.Process]:
+    """Return the machine's shim and QEMU: they work in its folder, whatever it was called before.
+
+    Only by its command line a shim is known that has only just been launched.
+    """
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if marks & set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+            words = process.cmdline()
+            ours = str(folder.shim_config) in words or (
+                _is_ours(words) and process.cwd() == str(folder.path)
+            )
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _is_ours(words: list[str]) -> bool:
+    return "qemu-system-x86_64" in words or SHIM_MODULE in words
 
 
 async def _await_end(folder: MachineFolder, limit_s: float) -> bool:

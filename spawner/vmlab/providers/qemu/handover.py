@@ -41,6 +41,25 @@ async def await_agent(link: AgentLink, limit_s: float) -> None:
             await asking
 
 
+async def ask_agent(
+    link: AgentLink, request: str, answer: GuestMessageType, limit_s: float
+) -> None:
+    """Send a request and return when it was answered so.
+
+    Raises:
+        MachineTimeoutError: it was not in time.
+        GuestError: the agent could not do it, or the machine ended.
+    """
+    await link.send({"type": request})
+    try:
+        async with asyncio.timeout(limit_s):
+            while (message := await link.receive()).type is not answer:
+                if message.type is GuestMessageType.ERROR:
+                    raise GuestError(link.name, f"it cannot {request}: {message.text}")
+    except TimeoutError as error:
+        raise too_late(link.name, Phase.BOOT, limit_s) from error
+
+
 async def hand_over(
     link: AgentLink, make_line: Callable[[], bytes], limit_s: float
 ) -> AsyncGenerator[Phase]:

@@ -44,6 +44,22 @@ def ensure_identity(folder: MachineFolder) -> Identity:
     return identity
 
 
+def make_ssh_command(folder: MachineFolder) -> list[str]:
+    """Return the command that opens a shell in the running machine as the trainee's user."""
+    name = folder.path.name
+    known = folder.path / "known_hosts"
+    known.write_text(f"{name} {ensure_identity(folder).ssh_host_public_key}\n")
+    # fmt: off
+    return [
+        "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
+        "-o", f"UserKnownHostsFile={known}", "-o", f"HostKeyAlias={name}",
+        "-o", "StrictHostKeyChecking=yes",
+        "-o", f"ProxyCommand=socat - UNIX-CONNECT:{folder.ssh}",
+        f"trainee@{name}",
+    ]
+    # fmt: on
+
+
 def _make_key_pair(comment: str) -> tuple[str, str]:
     """Return a fresh ed25519 key as OpenSSH private text and public line."""
     key = Ed25519PrivateKey.generate()

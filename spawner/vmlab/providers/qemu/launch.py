@@ -17,8 +17,8 @@ from vmlab import sayings
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
 from vmlab.host import program_path
-from vmlab.providers.qemu import argv as qemu_argv
 from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.argv import QemuMachine, make_argv
 from vmlab.providers.qemu.confine import (
     CgroupPlan,
     Confinement,
@@ -29,11 +29,14 @@ from vmlab.providers.qemu.confine import (
     plan_cgroups,
 )
 from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.monitor import INNER_SERVER_PORT, INNER_SSH_PORT
 from vmlab.providers.qemu.shim import ShimConfig
 
 HUB_PORT = 8081
 PROXY_PORT = 8000
 """Where a machine finds hub and proxy, at the gateway's address 10.0.2.2."""
+
+SHIM_MODULE = "vmlab.providers.qemu.shim"
 
 _LAUNCH_LIMIT_S = 30.0
 _PACKAGES = Path(__file__).parents[3]
@@ -43,7 +46,7 @@ _PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "1
 
 def make_shim_config(
     folder: MachineFolder,
-    machine: qemu_argv.QemuMachine,
+    machine: QemuMachine,
     *,
     user: QemuUser,
     doors: Path,
@@ -59,7 +62,8 @@ def make_shim_config(
     plan = plan_cgroups(confinement, folder.unit, limits)
     alone = confinement is Confinement.RLIMITS
     return ShimConfig(
-        argv=qemu_argv.make_argv(machine),
+        argv=make_argv(machine),
+        folder=str(folder.path),
         uid=user.uid,
         gid=user.gid,
         drop=user.drop,
@@ -68,8 +72,8 @@ def make_shim_config(
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
         inward={
-            str(folder.server): qemu_argv.INNER_SERVER_PORT,
-            str(folder.ssh): qemu_argv.INNER_SSH_PORT,
+            folder.server.name: INNER_SERVER_PORT,
+            folder.ssh.name: INNER_SSH_PORT,
         },
         outward={
             str(HUB_PORT): str(doors / "hub.sock"),
@@ -77,10 +81,10 @@ def make_shim_config(
         },
         internet=internet,
         unreachable=[*_PRIVATE, *host_addresses()] if internet else [],
-        lock=str(folder.shim_lock),
-        console=str(folder.console),
-        exit_report=str(folder.exit_report),
-        qmp=str(folder.qmp),
+        lock=folder.shim_lock.name,
+        console=folder.console.name,
+        exit_report=folder.exit_report.name,
+        qmp=folder.qmp.name,
     )
 
 
@@ -123,7 +127,7 @@ async def launch_shim(
     plan: CgroupPlan = plan_cgroups(confinement, folder.unit, limits)
     await asyncio.to_thread(make_cgroups, plan)
     write_atomic(folder.shim_config, json.dumps(asdict(config)).encode())
-    words = [sys.executable, "-s", "-S", "-m", "vmlab.providers.qemu.shim", str(folder.shim_config)]
+    words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_config)]
     if confinement is Confinement.SYSTEMD:
         words = [*make_scope_words(folder.unit, limits), *words]
     process = await asyncio.create_subprocess_exec(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmlab.errors import HostError
+from vmlab.providers.qemu.confine import QemuUser
+
+ROOT_DISK, QMP, AGENT = "root.qcow2", "qmp.sock", "agent.sock"
+"""Names within the folder: QEMU runs there, so that a folder may be renamed while it runs."""
 
 # A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock:80".
 _MAX_FOLDER_BYTES = 107 - len("/server.sock:80")
@@ -42,7 +47,7 @@ class MachineFolder:
     @property
     def root_disk(self) -> Path:
         """The trainee's root file system: an overlay over the image."""
-        return self.path / "root.qcow2"
+        return self.path / ROOT_DISK
 
     @property
     def shim_config(self) -> Path:
@@ -67,12 +72,12 @@ class MachineFolder:
     @property
     def qmp(self) -> Path:
         """QEMU's control socket."""
-        return self.path / "qmp.sock"
+        return self.path / QMP
 
     @property
     def agent(self) -> Path:
         """The host's end of the virtio-serial port."""
-        return self.path / "agent.sock"
+        return self.path / AGENT
 
     @property
     def server(self) -> Path:
@@ -98,6 +103,15 @@ class MachineFolder:
     def sockets(self) -> tuple[Path, ...]:
         """All sockets, for cleaning up."""
         return (self.qmp, self.agent, self.server, self.server_for_proxy, self.ssh)
+
+
+def make_folder(folder: MachineFolder, user: QemuUser) -> None:
+    """Make the folder, for the hub and QEMU's user only; no-op where it is."""
+    folder.path.mkdir(mode=0o700, exist_ok=True)
+    if not folder.server_for_proxy.is_symlink():
+        folder.server_for_proxy.symlink_to(folder.server.name)
+    if user.drop:
+        os.chown(folder.path, user.uid, user.gid)
 
 
 def machine_folder(machines: Path, name: str) -> MachineFolder:

@@ -10,15 +10,16 @@ from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
 from vmlab.providers.qemu.layout import MachineFolder
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 class Stage(StrEnum):
-    """How far a machine got. Only `POWERED` and `SEEDED` mean that something may run."""
+    """How far a machine got. From `POWERED` to `SEEDED` something may run."""
 
     CREATED = "created"  # the folder exists
     DISK = "disk"  # the root overlay exists
-    POWERED = "powered"  # the shim was launched
+    POWERED = "powered"  # the shim was launched; QEMU waits
+    LIVE = "live"  # all is plugged in, the guest runs
     SEEDED = "seeded"  # the agent applied the seed
     STOPPED = "stopped"  # powered off by request
 
@@ -33,7 +34,13 @@ class Record:
     image_version: str = ""
     stage: Stage = Stage.CREATED
     powered_at: float = 0.0  # seconds since the epoch
+    used: bool = False  # whether it was ever a trainee's: then its root disk holds their work
+    unit: str = ""  # of its scope or cgroup; a machine of the pool keeps it when it is claimed
+    style: str = ""  # how it came to life last (`StartStyle` or "pool")
     version: int = RECORD_VERSION
+
+
+RUNNING_STAGES = frozenset({Stage.POWERED, Stage.LIVE, Stage.SEEDED})
 
 
 def read_record(folder: MachineFolder) -> Record | None:
@@ -49,6 +56,8 @@ def read_record(folder: MachineFolder) -> Record | None:
     name = folder.path.name
     try:
         fields = json.loads(text)
+        if fields["version"] == 1:
+            fields["used"] = True  # of a VMLab that did not say
         record = Record(**{**fields, "stage": Stage(fields["stage"])})
     except (ValueError, TypeError, KeyError) as error:
         raise ProviderError(

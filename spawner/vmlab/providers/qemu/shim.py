@@ -54,6 +54,7 @@ class ShimConfig:
     gid: int
     drop: bool
     groups: list[int]
+    folder: str  # where shim and QEMU work; it may be renamed meanwhile, so names are relative
     cgroup_procs: list[str]
     address_space: int | None  # bytes; only where no cgroup limits memory
     inward: dict[str, int]  # unix socket → port in the namespace
@@ -72,6 +73,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # the launcher waits for the first line, not for this process
     os.setsid()
+    os.chdir(config.folder)
     try:
         lock = take_lock(config.lock)
         Path(config.exit_report).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.model import MachineState, MachineStatus
 from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.records import Record, Stage, read_record
+from vmlab.providers.qemu.records import RUNNING_STAGES, Record, Stage, read_record
 from vmlab.providers.qemu.shim import is_locked
 
 _LAUNCH_S = 10.0
@@ -63,7 +63,7 @@ def _is_launching(folder: MachineFolder, record: Record) -> bool:
 
 def _problem(folder: MachineFolder, record: Record) -> str:
     """Return why a machine that nobody stopped does not run."""
-    if record.stage not in {Stage.POWERED, Stage.SEEDED}:
+    if record.stage not in RUNNING_STAGES:
         return ""
     try:
         report = json.loads(folder.exit_report.read_text())

@@ -1,0 +1,243 @@
+"""The host's half of a start: from a name to a machine whose agent answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vmlab import sayings
+from vmlab.errors import MachineConflictError, ProviderError
+from vmlab.images.store import Image
+from vmlab.model import MachineSpec, Notice, Phase, PhaseEvent, StartStyle
+from vmlab.paths import Paths
+from vmlab.providers.qemu import confine, disks
+from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.admission import Memory
+from vmlab.providers.qemu.agent import AgentLink, connect_agent
+from vmlab.providers.qemu.deadlines import Deadlines
+from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.handover import await_agent
+from vmlab.providers.qemu.identity import ensure_identity
+from vmlab.providers.qemu.layout import MachineFolder, make_folder
+from vmlab.providers.qemu.pool import Pool
+from vmlab.providers.qemu.power import Plan, make_machine, power_on, wake
+from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.shim import is_locked
+from vmlab.providers.qemu.template import (
+    Template,
+    TemplateError,
+    TemplateKind,
+    drop_template,
+    find_template,
+    make_kind,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a start depends on beside the machine itself."""
+
+    paths: Paths
+    doors: Path
+    memory: Memory
+    accelerator: Accelerator
+    qemu: str  # version line
+    style: StartStyle
+    deadlines: Deadlines
+
+    @property
+    def clones(self) -> bool:
+        """Whether machines are cloned at all."""
+        return self.style in {StartStyle.AUTO, StartStyle.CLONE}
+
+    def boot_plan(self, image: Image) -> Plan:
+        """Return how a machine of this image boots."""
+        style = StartStyle.PLAIN if self.style is StartStyle.PLAIN else StartStyle.BOOT
+        return Plan(image, self.accelerator, self.doors, self.memory, style)
+
+    def template_kind(self, spec: MachineSpec, image: Image) -> TemplateKind:
+        """Return which template a machine like this is cloned from."""
+        machine = make_machine(replace(self.boot_plan(image), style=StartStyle.BOOT), spec)
+        return make_kind(image, machine, qemu=self.qemu, user=confine.find_qemu_user().uid)
+
+
+async def guest_runs(folder: MachineFolder) -> bool:
+    """Tell whether the machine's guest runs; end what was launched and never got so far."""
+    record = await asyncio.to_thread(read_record, folder)
+    locked = is_locked(str(folder.shim_lock))
+    if locked and record and record.stage in {Stage.LIVE, Stage.SEEDED}:
+        return True
+    if locked or (record and record.stage is Stage.POWERED):
+        await end_machine(folder)
+    return False
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way for a machine to come to life; the next is tried when it does not lead there."""
+
+    name: str
+    power: Callable[[], Awaitable[None]]
+    limit_s: float  # until its agent answers
+    template: Template | None = None  # not to be used again when it fails
+
+
+class BringUp:
+    """One start of a machine that does not run: from the pool, as a clone, or by a boot.
+
+    Args:
+        stack: keeps the connection to the agent open for the caller.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        folder: MachineFolder,
+        spec: MachineSpec,
+        image: Image,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._host = host
+        self._folder = folder
+        self._spec = spec
+        self._image = image
+        self._stack = stack
+        self._volume: Path | None = None
+        self._link: AgentLink | None = None
+
+    @property
+    def link(self) -> AgentLink:
+        """The connection to the agent, once `run` is through."""
+        assert self._link is not None  # noqa: S101 - `run` ends with it, or raises
+        return self._link
+
+    async def run(self, pool: Pool) -> AsyncGenerator[PhaseEvent]:
+        """Yield the phases up to BOOT; afterwards `link` is open and its agent has answered.
+
+        Raises:
+            HostError, MachineConflictError, ProviderError, GuestError: it does not come to life.
+        """
+        yield PhaseEvent(Phase.DISK, self._image.version)
+        kind = await asyncio.to_thread(self._host.template_kind, self._spec, self._image)
+        claimed = self._host.style is StartStyle.AUTO and await asyncio.to_thread(
+            pool.claim, self._folder, kind, internet=self._spec.internet
+        )
+        record, notice = await self._prepare_record(running=claimed)
+        if notice:
+            yield PhaseEvent(Phase.DISK, "the image changed", notice)
+        yield PhaseEvent(Phase.VOLUME)
+        await self._prepare_volume()
+        ways = [self._wake(record)] if claimed else []
+        if self._host.clones and not record.used:
+            ways += await self._clone(record, kind)
+        ways.append(self._boot(record))
+        for way in ways:
+            yield PhaseEvent(Phase.POWER, way.name)
+            try:
+                await way.power()
+                yield PhaseEvent(Phase.BOOT)
+                link = await self._stack.enter_async_context(
+                    connect_agent(self._spec.name, self._folder.agent)
+                )
+                await await_agent(link, way.limit_s)
+            except MachineConflictError:
+                raise
+            except ProviderError as error:
+                if way is ways[-1]:
+                    raise
+                await self._give_up(way, error)
+            else:
+                self._link = link
+                return
+
+    # -- the ways --------------------------------------------------------------------------------
+
+    def _wake(self, record: Record) -> _Way:
+        async def power() -> None:
+            await wake(self._folder, record, self._spec, self._volume)
+
+        return _Way("from the pool", power, self._host.deadlines.resume_s)
+
+    async def _clone(self, record: Record, kind: TemplateKind) -> list[_Way]:
+        """Return the way over a template, if there is one; else why not is in the log."""
+        try:
+            template = await asyncio.to_thread(find_template, self._host.paths.templates, kind)
+        except TemplateError as error:
+            _log.warning("%s boots instead of being cloned: %s", self._spec.name, error)
+            return []
+        plan = replace(self._host.boot_plan(self._image), template=template)
+
+        async def power() -> None:
+            root = await self._prepare_root(record, template.root_disk)
+            await power_on(self._folder, root, plan, self._spec, self._volume)
+
+        limit_s = self._host.deadlines.resume_s
+        return [_Way(f"clone of {template.folder.name}", power, limit_s, template)]
+
+    def _boot(self, record: Record) -> _Way:
+        plan = self._host.boot_plan(self._image)
+
+        async def power() -> None:
+            root = await self._prepare_root(record, self._image.disk)
+            await power_on(self._folder, root, plan, self._spec, self._volume)
+
+        return _Way(f"{plan.style.value} boot", power, self._host.deadlines.boot_s)
+
+    async def _give_up(self, way: _Way, error: ProviderError) -> None:
+        _log.warning("%s, %s: tried another way, because %s", self._spec.name, way.name, error)
+        await end_machine(self._folder)
+        if way.template:
+            await asyncio.to_thread(drop_template, way.template)
+
+    # -- disks and records -------------------------------------------------------------------------
+
+    async def _prepare_record(self, *, running: bool) -> tuple[Record, Notice | None]:
+        """Make folder, record and identity; set an older image's disk aside and say so."""
+        folder, spec = self._folder, self._spec
+        await asyncio.to_thread(make_folder, folder, confine.find_qemu_user())
+        record = read_record(folder) or Record(spec.name, spec.owner, spec.image)
+        notice = None
+        if record.used and record.image_version != self._image.version:
+            notice = await asyncio.to_thread(_set_root_aside, folder, record.image_version)
+            record = replace(record, used=False)
+        record = write_record(
+            folder,
+            record,
+            name=spec.name,
+            owner=spec.owner,
+            image=spec.image,
+            image_version=self._image.version,
+            stage=Stage.POWERED if running else Stage.CREATED,
+        )
+        await asyncio.to_thread(ensure_identity, folder)
+        return record, notice
+
+    async def _prepare_root(self, record: Record, base: Path) -> Record:
+        """Make the root disk over `base`; a disk that no trainee ever had is made anew."""
+        disk = self._folder.root_disk
+        if not record.used:
+            disk.unlink(missing_ok=True)
+        await disks.ensure_overlay(disk, base, confine.find_qemu_user())
+        await disks.check_overlay(disk)
+        return write_record(self._folder, record, stage=Stage.DISK)
+
+    async def _prepare_volume(self) -> None:
+        if self._spec.volume:
+            self._volume = self._host.paths.volumes / f"{self._spec.volume.name}.qcow2"
+            await disks.ensure_volume(self._volume, self._spec.volume, confine.find_qemu_user())
+
+
+def _set_root_aside(folder: MachineFolder, old_version: str) -> Notice | None:
+    """Keep the older image's root disk under another name; return what to tell the trainee."""
+    if not folder.root_disk.exists():
+        return None
+    kept = folder.root_disk.with_name(f"root-{old_version}-{int(time.time())}.qcow2")
+    folder.root_disk.rename(kept)
+    return sayings.NEW_SYSTEM

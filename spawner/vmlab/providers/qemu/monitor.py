@@ -1,0 +1,193 @@
+"""QMP, QEMU's control protocol: what is done to a machine from outside the guest.
+
+ref: QEMU QMP Reference Manual; commands are those of QEMU 7.2 and newer
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+from qemu.qmp import QMPClient, QMPError
+from qemu.qmp.qmp_client import ExecuteError
+
+from vmlab import sayings
+from vmlab.errors import MachineConflictError, ProviderError
+from vmlab.model import SERVER_PORT, SSH_PORT
+from vmlab.providers.qemu.argv import CARD_BUS, VOLUME_BUS, make_blockdev
+
+HOME_SERIAL = "home"
+"""Serial number of the volume's disk: /dev/disk/by-id/virtio-home in the guest."""
+
+INNER_SERVER_PORT = 8888
+INNER_SSH_PORT = 2222
+"""Where QEMU's user network listens, inside the machine's network namespace only."""
+
+_CONNECT_LIMIT_S = 5.0
+_COMMAND_LIMIT_S = 30.0
+_MIGRATION_POLL_S = 0.005
+_MIGRATION_LIMIT_S = 60.0
+
+# What is in the memory file stays there; only the devices' state goes into the other file.
+# ref: qemu/docs/system/vm-templating.rst
+_IGNORE_SHARED = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}
+
+
+def as_conflict(name: str, error: ProviderError) -> ProviderError:
+    """Return what is wrong in plain words when QEMU could not lock a disk, else the same error."""
+    if "Failed to get" not in error.message or "lock" not in error.message:
+        return error
+    return MachineConflictError(
+        name,
+        "its disk or volume is attached to another machine",
+        hint="vmlab machine list shows which machine runs",
+        public=sayings.DISK_IN_USE,
+    )
+
+
+def make_mac(name: str) -> str:
+    """Return the address of a machine's card: its own, and the same at each start."""
+    digest = hashlib.sha256(f"mac {name}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x52, 0x54, 0x00, *digest[:3]))
+
+
+class Monitor:
+    """An open control connection to one machine's QEMU."""
+
+    def __init__(self, name: str, client: QMPClient) -> None:
+        self._name = name
+        self._client = client
+
+    async def plug_card(self, *, option_rom: bool) -> None:
+        """Plug in the network card with its user network.
+
+        The "host" that it sees is the machine's own network namespace (shim.py), where nothing
+        listens but the relays to hub and proxy.
+
+        Args:
+            option_rom: give it the program that boots from the network, which costs seconds.
+        """
+        forwards = {INNER_SERVER_PORT: SERVER_PORT, INNER_SSH_PORT: SSH_PORT}
+        await self._execute(
+            "netdev_add",
+            type="user",
+            id="net0",
+            ipv6=False,
+            hostfwd=[
+                {"str": f"tcp:127.0.0.1:{outer}-:{inner}"} for outer, inner in forwards.items()
+            ],
+        )
+        rom = {} if option_rom else {"romfile": ""}
+        await self._execute(
+            "device_add",
+            driver="virtio-net-pci",
+            id="card0",
+            bus=CARD_BUS,
+            netdev="net0",
+            mac=make_mac(self._name),
+            **rom,
+        )
+
+    async def plug_volume(self, path: Path) -> None:
+        """Plug in the volume's disk.
+
+        Raises:
+            MachineConflictError: another machine has it.
+        """
+        try:
+            await self._execute("blockdev-add", **make_blockdev("home", str(path)))
+        except ProviderError as error:
+            raise as_conflict(self._name, error) from error
+        await self._execute(
+            "device_add",
+            driver="virtio-blk-pci",
+            id="volume0",
+            bus=VOLUME_BUS,
+            drive="home",
+            serial=HOME_SERIAL,
+        )
+
+    async def resume(self) -> None:
+        """Run the guest."""
+        await self._execute("cont")
+
+    async def pause(self) -> None:
+        """Halt the guest."""
+        await self._execute("stop")
+
+    async def end(self) -> None:
+        """Make QEMU flush its disks and end."""
+        await self._execute("quit")
+
+    async def power_down(self) -> None:
+        """Press the power button."""
+        await self._execute("system_powerdown")
+
+    async def save_devices(self, path: Path) -> None:
+        """Write the devices' state of a paused machine, whose memory is in a shared file.
+
+        The guest must not run afterwards: memory and devices would part company.
+        """
+        await self._migrate("migrate", path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    async def load_devices(self, path: Path) -> None:
+        """Take over the devices' state of the template whose memory this clone began with."""
+        await self._migrate("migrate-incoming", path, os.O_RDONLY)
+
+    async def _migrate(self, command: str, path: Path, flags: int) -> None:
+        await self._execute("migrate-set-capabilities", **_IGNORE_SHARED)
+        # By descriptor: QEMU's sandbox forbids `exec:`, and its user need not reach the file.
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        try:
+            self._client.send_fd_scm(descriptor)
+        finally:
+            os.close(descriptor)
+        await self._execute("getfd", fdname="state")
+        await self._execute(command, uri="fd:state")
+        try:
+            async with asyncio.timeout(_MIGRATION_LIMIT_S):
+                while (status := await self._execute("query-migrate")).get("status") != "completed":
+                    if status.get("status") in {"failed", "cancelled"}:
+                        reason = status.get("error-desc", "QEMU gives no reason")
+                        raise ProviderError(self._name, f"{command} of {path} failed: {reason}")
+                    await asyncio.sleep(_MIGRATION_POLL_S)
+        except TimeoutError as error:
+            message = f"{command} of {path} took longer than {_MIGRATION_LIMIT_S:.0f} s"
+            raise ProviderError(self._name, message) from error
+
+    async def _execute(self, command: str, /, **arguments: Any) -> Any:
+        try:
+            async with asyncio.timeout(_COMMAND_LIMIT_S):
+                return await self._client.execute(command, arguments)
+        except ExecuteError as error:
+            raise ProviderError(self._name, f"QEMU refused {command}: {error}") from error
+        except (QMPError, OSError, EOFError) as error:
+            raise ProviderError(self._name, f"QEMU ended at {command}: {error!r}") from error
+        except TimeoutError as error:
+            message = f"QEMU did not answer {command} within {_COMMAND_LIMIT_S:.0f} s"
+            raise ProviderError(self._name, message) from error
+
+
+@contextlib.asynccontextmanager
+async def open_monitor(name: str, socket: Path) -> AsyncGenerator[Monitor]:
+    """Connect to QEMU's control socket; it serves one client at a time.
+
+    Raises:
+        ProviderError: nothing answers, or a command fails.
+    """
+    client = QMPClient(name)
+    try:
+        async with asyncio.timeout(_CONNECT_LIMIT_S):
+            await client.connect(str(socket))
+    except (QMPError, OSError, EOFError, TimeoutError) as error:
+        raise ProviderError(name, f"QEMU's control socket does not answer: {error!r}") from error
+    try:
+        yield Monitor(name, client)
+    finally:
+        with contextlib.suppress(QMPError, OSError, EOFError):
+            await client.disconnect()

@@ -1,0 +1,160 @@
+"""The warm pool: clones that have already run a server's code, halted, waiting for a trainee.
+
+STATE/pool/ID/ is a machine's folder like any other. `ready.json` in it says that its agent
+answered; taking the machine is one rename of the folder, which only one can win.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmlab.errors import LabError
+from vmlab.files import write_atomic
+from vmlab.model import MachineSpec
+from vmlab.providers.qemu import confine, disks
+from vmlab.providers.qemu.agent import GuestMessageType, connect_agent
+from vmlab.providers.qemu.deadlines import Deadlines
+from vmlab.providers.qemu.ending import remove_machine
+from vmlab.providers.qemu.handover import ask_agent, await_agent
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder, make_folder
+from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.power import Plan, launch, make_machine
+from vmlab.providers.qemu.records import Record
+from vmlab.providers.qemu.shim import is_locked
+from vmlab.providers.qemu.template import Template, TemplateKind
+
+_READY = "ready.json"
+_KEPT_FAILURES = 3
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """How full the pool is."""
+
+    wanted: int
+    ready: int
+    preparing: int
+
+
+class Pool:
+    """The machines below one folder.
+
+    Args:
+        folder: need not exist yet.
+        failed: where machines go that did not get ready.
+    """
+
+    def __init__(self, folder: Path, failed: Path) -> None:
+        self._folder = folder
+        self._failed = failed
+
+    def claim(self, target: MachineFolder, kind: TemplateKind, *, internet: bool) -> bool:
+        """Make a ready machine of this kind the machine of `target`; return whether there was one.
+
+        A machine's empty folder may be in the way; one with anything in it keeps its place.
+        """
+        if target.path.is_dir() and any(target.path.iterdir()):
+            return False
+        for folder in self._ready(kind, internet=internet):
+            try:
+                # Of two that want it, one finds it gone.
+                folder.path.rename(target.path)
+            except OSError:
+                continue
+            (target.path / _READY).unlink()
+            return True
+        return False
+
+    async def fill(
+        self, wanted: int, template: Template, plan: Plan, spec: MachineSpec, limits: Deadlines
+    ) -> bool:
+        """Prepare one machine if fewer than `wanted` are ready; tell whether more are missing.
+
+        Raises:
+            LabError: it did not get ready; it is set aside for diagnosis.
+        """
+        missing = wanted - len(self._ready(template.kind, internet=spec.internet))
+        if missing <= 0:
+            return False
+        self._folder.mkdir(exist_ok=True)
+        self._folder.chmod(0o711)
+        folder = machine_folder(self._folder, f"pool-{secrets.token_hex(4)}")
+        try:
+            await self._prepare(folder, template, plan, spec, limits)
+        except LabError:
+            await asyncio.shield(self._set_aside(folder))
+            raise
+        except BaseException:
+            await asyncio.shield(remove_machine(folder))
+            raise
+        return missing > 1
+
+    async def drain(self, keep: TemplateKind | None = None, *, internet: bool = False) -> None:
+        """End and remove the machines that are not ready or not of the kind to be kept."""
+        kept = {f.path for f in self._ready(keep, internet=internet)} if keep else set()
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            if path not in kept:
+                _log.info("%s leaves the pool", path.name)
+                await remove_machine(MachineFolder(path))
+
+    def state(self, wanted: int) -> PoolState:
+        """Return how full the pool is, whatever its machines are cloned from."""
+        folders = list(self._folder.iterdir()) if self._folder.is_dir() else []
+        ready = sum((folder / _READY).exists() for folder in folders)
+        return PoolState(wanted, ready, len(folders) - ready)
+
+    def _ready(self, kind: TemplateKind, *, internet: bool) -> list[MachineFolder]:
+        """Return the machines that wait, those that wait longest first."""
+        found = []
+        for note in self._folder.glob(f"*/{_READY}"):
+            try:
+                facts = json.loads(note.read_text())
+                fits = facts["template"] == kind.key and facts["internet"] == internet
+                since = float(facts["since"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # claimed meanwhile, or no note of ours
+            folder = MachineFolder(note.parent)
+            if fits and is_locked(str(folder.shim_lock)):
+                found.append((since, folder))
+        return [folder for _, folder in sorted(found, key=lambda pair: pair[0])]
+
+    async def _prepare(
+        self,
+        folder: MachineFolder,
+        template: Template,
+        plan: Plan,
+        spec: MachineSpec,
+        limits: Deadlines,
+    ) -> None:
+        name, user = folder.path.name, confine.find_qemu_user()
+        await asyncio.to_thread(make_folder, folder, user)
+        await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
+        record = Record(name, "", spec.image, template.kind.image_version)
+        machine = make_machine(plan, spec)
+        await launch(folder, record, machine, plan, internet=spec.internet)
+        async with open_monitor(name, folder.qmp) as monitor:
+            await monitor.load_devices(template.devices)
+            await monitor.resume()
+            async with connect_agent(name, folder.agent) as link:
+                await await_agent(link, limits.resume_s)
+                # Under emulation the code that ran stays translated in this process.
+                await ask_agent(link, "warm", GuestMessageType.WARMED, limits.park_s)
+            await monitor.pause()
+        facts = {"template": template.kind.key, "internet": spec.internet, "since": time.time()}
+        write_atomic(folder.path / _READY, json.dumps(facts).encode())
+
+    async def _set_aside(self, folder: MachineFolder) -> None:
+        """Keep a machine that did not get ready, stopped, for diagnosis; and the last few only."""
+        self._failed.mkdir(mode=0o700, exist_ok=True)
+        kept = self._failed / f"{int(time.time())}-{folder.path.name}"
+        await remove_machine(folder, keep_as=kept)
+        for old in sorted(self._failed.iterdir())[:-_KEPT_FAILURES]:
+            await asyncio.to_thread(shutil.rmtree, old)

@@ -1,0 +1,83 @@
+"""Keeping ready what makes starts fast: the template of the lab's machines, and the pool."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Generator
+from dataclasses import replace
+
+from vmlab.images.store import Image
+from vmlab.model import MachineSpec, StartStyle
+from vmlab.providers.qemu.bringup import Host
+from vmlab.providers.qemu.parking import Parking, ensure_template
+from vmlab.providers.qemu.pool import Pool
+from vmlab.providers.qemu.template import TemplateError
+
+_PERIOD_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Prepares in the background, and only while nobody waits for a machine.
+
+    Args:
+        pool: to be filled.
+        wanted: how many machines wait in it.
+    """
+
+    def __init__(self, pool: Pool, wanted: int) -> None:
+        self._pool = pool
+        self._wanted = wanted
+        self._starts = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._changed = asyncio.Event()
+        self._hopeless: set[str] = set()  # kinds of template that could not be made
+
+    @contextlib.contextmanager
+    def interrupted(self) -> Generator[None]:
+        """Begin nothing new while a start is under way; look again afterwards."""
+        self._starts += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._starts -= 1
+            if not self._starts:
+                self._idle.set()
+            self._changed.set()
+
+    async def run_once(self, host: Host, spec: MachineSpec, image: Image) -> bool:
+        """Make what is missing: the template, or one machine of the pool.
+
+        Returns:
+            Whether something is missing still.
+        """
+        if not host.clones:
+            return False
+        await self._idle.wait()
+        kind = await asyncio.to_thread(host.template_kind, spec, image)
+        if kind.key in self._hopeless:
+            return False
+        plan = host.boot_plan(image)
+        parking = Parking(host.paths.templates, kind, plan, spec, host.deadlines)
+        try:
+            template = await ensure_template(parking)
+        except TemplateError:
+            # Again only after something changed: each attempt costs a boot.
+            self._hopeless.add(kind.key)
+            raise
+        if host.style is not StartStyle.AUTO:
+            return False
+        await self._pool.drain(keep=kind, internet=spec.internet)
+        clone = replace(plan, template=template)
+        return await self._pool.fill(self._wanted, template, clone, spec, host.deadlines)
+
+    async def wait(self) -> None:
+        """Return when a start ended, or after a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PERIOD_S):
+                await self._changed.wait()
+        self._changed.clear()
