@@ -27,18 +27,15 @@ class HostFacts:
 
     cores: int
     memory_mib: int
-    available_mib: int  # memory that a new process could get now
     state_free_mib: int
     cache_free_mib: int
 
 
 def find_host_facts(state: Path, cache: Path) -> HostFacts:
     """Return what the host has now; the folders need not exist yet."""
-    memory = psutil.virtual_memory()
     return HostFacts(
         cores=len(os.sched_getaffinity(0)),
-        memory_mib=memory.total // _MIB,
-        available_mib=memory.available // _MIB,
+        memory_mib=psutil.virtual_memory().total // _MIB,
         state_free_mib=free_mib(state),
         cache_free_mib=free_mib(cache),
     )

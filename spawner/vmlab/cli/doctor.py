@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import typer
 from rich.table import Table
@@ -17,11 +18,10 @@ from vmlab.cli.findings import (
     Level,
     accelerator_finding,
     address_finding,
-    count_seats,
     limits_finding,
-    seats_findings,
     userns_finding,
 )
+from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
 from vmlab.errors import LabError
 from vmlab.host import find_host_facts, find_port_state, find_userns_problem, program_path
 from vmlab.hub import proxy_command
@@ -30,7 +30,9 @@ from vmlab.images.store import ImageStore
 from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
+from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.confine import detect_confinement
+from vmlab.providers.qemu.template import Measured, list_templates
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
 _PROGRAMS = {
@@ -57,16 +59,15 @@ def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
         seats = None
     else:
         findings, accelerator = asyncio.run(_examine(read, paths))
-        facts = find_host_facts(paths.state, paths.cache)
-        seats = count_seats(facts, read, accelerator)
-        findings += seats_findings(facts, seats)
+        seated, seats = asyncio.run(_examine_seats(read, paths, accelerator))
+        findings += seated
     if json:
-        fit = {**asdict(seats), "fit": seats.fit} if seats else None
+        fit = seats.as_json() if seats else None
         print_json({"findings": [asdict(f) for f in findings], "seats": fit})
     else:
         out().print(_table(findings))
         if seats:
-            out().print(f"\n{seats.fit} seats of this lab fit; it has {seats.wanted} trainees.")
+            out().print(f"\n{summary(seats)}")
     if any(f.level is Level.FAIL for f in findings):
         raise typer.Exit(1)
 
@@ -89,6 +90,37 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
         findings.append(_programs(lab))
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
     return findings, accelerator
+
+
+async def _examine_seats(lab: Lab, paths: Paths, accelerator: str) -> tuple[list[Finding], Seats]:
+    facts = find_host_facts(paths.state, paths.cache)
+    memory = await Memory(paths.cache / "promises").facts()
+    ours = {str(paths.machines), str(paths.pool)}
+    running = sum(str(Path(machine.folder).parent) in ours for machine in memory.machines)
+    findings, measured = [], None
+    if lab.provider.name is ProviderName.QEMU:
+        measured = _find_measured(lab, paths, accelerator)
+        findings.append(measured_finding(lab.machine.image, measured))
+    seats = count_seats(facts, memory, lab, accelerator, running=running, measured=measured)
+    return [*findings, *seats_findings(facts, memory, seats, lab)], seats
+
+
+def _find_measured(lab: Lab, paths: Paths, accelerator: str) -> Measured | None:
+    """Return what a machine of this size was measured to take last, of whatever image version."""
+    wanted = (lab.machine.image, lab.machine.memory_mib, lab.machine.cpus, accelerator)
+    found = [
+        template
+        for template in list_templates(paths.templates)
+        if template.measured
+        and wanted
+        == (
+            template.kind.image,
+            template.kind.memory_mib,
+            template.kind.cpus,
+            template.kind.accelerator,
+        )
+    ]
+    return max(found, key=lambda template: template.parked_at).measured if found else None
 
 
 async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:

@@ -5,61 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vmlab.cli.findings import (
     Level,
-    Seats,
     accelerator_finding,
     address_finding,
-    count_seats,
     limits_finding,
-    seats_findings,
     userns_finding,
 )
-from vmlab.host import HostFacts
 from vmlab.lab import parse_lab
 from vmlab.providers.qemu.confine import Confinement
 
 FILE = Path("/labs/lab.toml")
-LAB = parse_lab("[accounts]\ntrainees = 20", FILE)
-LAPTOP = HostFacts(
-    cores=4, memory_mib=8000, available_mib=6000, state_free_mib=9000, cache_free_mib=9000
-)
-
-
-def test_seats_of_a_laptop() -> None:
-    seats = count_seats(LAPTOP, LAB, "tcg")
-    assert seats.disk == 9000 // (1024 + 1024)
-    assert seats.memory * (512 + 100) < 6000 - 1024, "QEMU's own memory counts too"
-    assert seats.processor == 8
-    assert seats.fit == min(seats.memory, seats.disk)
-    assert count_seats(LAPTOP, LAB, "kvm").processor > seats.processor
-
-
-def test_what_does_not_fit_is_a_warning_with_advice() -> None:
-    findings = seats_findings(LAPTOP, count_seats(LAPTOP, LAB, "tcg"))
-    assert [f.level for f in findings] == [Level.WARN] * 3
-    assert all(f.advice for f in findings)
-    enough = Seats(memory=20, disk=20, processor=20, wanted=20)
-    assert [f.level for f in seats_findings(LAPTOP, enough)] == [Level.OK] * 3
-
-
-@given(
-    st.builds(
-        HostFacts,
-        cores=st.integers(1, 512),
-        memory_mib=st.integers(0, 2**24),
-        available_mib=st.integers(0, 2**24),
-        state_free_mib=st.integers(0, 2**30),
-        cache_free_mib=st.integers(0, 2**30),
-    )
-)
-def test_seats_are_never_negative_and_never_more_than_memory_holds(facts: HostFacts) -> None:
-    seats = count_seats(facts, LAB, "kvm")
-    assert seats.fit >= 0
-    assert seats.fit * LAB.machine.memory_mib <= facts.available_mib
 
 
 def test_emulation_is_a_warning_that_tells_why() -> None:
