@@ -72,12 +72,12 @@ async def launch(
         limits=limits,
     )
     folder.exit_report.unlink(missing_ok=True)  # the last run's
-    # Recorded before it happens: whatever comes next, `stop` knows that something may run.
-    record = write_record(
-        folder, record, stage=Stage.POWERED, powered_at=time.time(), unit=folder.unit
-    )
     try:
         async with plan.memory.reserve(folder.path, machine.memory_mib):
+            # Recorded before it happens: whatever comes next, `stop` knows that something may run.
+            record = write_record(
+                folder, record, stage=Stage.POWERED, powered_at=time.time(), unit=folder.unit
+            )
             await launch_shim(folder, config, confinement=confinement, limits=limits)
     except ProviderError as error:
         raise as_conflict(machine.name, error) from error
