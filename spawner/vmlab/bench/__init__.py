@@ -1,0 +1,16 @@
+"""`vmlab bench`: how fast machines start, beside what a small hub uses today.
+
+    facts.py     what was measured, as frozen facts; to JSON and back
+    marks.py     the marks to reach, and whether they were
+    table.py     results for a terminal
+    plot.py      results as a picture
+    variants.py  what is compared: the hub's configuration of each variant
+    peer.py      the environment of the local process that machines are compared with
+    rig.py       one variant's hub, proxy and state folder, for as long as it is measured
+    client.py    one trainee seen from outside: start, first answer, first output
+    usage.py     processor, memory and disk of one machine
+    rounds.py    rounds in which the variants take turns
+    hub_cost.py  what a start costs the hub itself
+
+docs/performance.md says what the numbers mean.
+"""

@@ -1,0 +1,77 @@
+"""What a start costs the hub itself: the fake provider's machines cost nothing.
+
+All starts are asked for at once, the worst that can happen to a hub's event loop, and each is
+followed on the progress stream, as a waiting trainee's browser does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import aiohttp
+import psutil
+
+from vmlab.bench.facts import HubCost, Variant
+from vmlab.bench.rig import Rig, Wish, open_rig
+from vmlab.bench.rounds import reason
+from vmlab.bench.variants import LIMIT_S
+from vmlab.errors import LabError
+from vmlab.hub import find_proxy
+
+_WARM_UP = 3
+
+
+async def measure_hub(seats: int, wish: Wish) -> HubCost:
+    """Start so many servers that cost nothing at once; return what that cost the hub.
+
+    Raises:
+        HostError: the hub does not start.
+    """
+    async with open_rig(Variant.FAKE, seats, wish) as rig:
+        warm = [f"warm-{number}" for number in range(_WARM_UP)]
+        await rig.client.add_users(warm)
+        for user in warm:
+            await _start(rig, user)
+        users = [f"seat-{number:04d}" for number in range(seats)]
+        await rig.client.add_users(users)
+        hub, proxy = psutil.Process(rig.hub.pid), _proxy_process(rig)
+        cpu_before = _cpu_s(hub), _cpu_s(proxy)
+        began = time.perf_counter()
+        reasons = [r for r in await asyncio.gather(*(_start(rig, u) for u in users)) if r]
+        wall_s = time.perf_counter() - began
+        cpu_after = _cpu_s(hub), _cpu_s(proxy)
+        per_spawn = 1000 / seats
+        return HubCost(
+            seats=seats,
+            ms_per_spawn=round(wall_s * per_spawn, 2),
+            hub_cpu_ms_per_spawn=round((cpu_after[0] - cpu_before[0]) * per_spawn, 2),
+            proxy_cpu_ms_per_spawn=round((cpu_after[1] - cpu_before[1]) * per_spawn, 2),
+            loop_blocked_ms_max=await rig.loop_blocked_ms_max(),
+            failures=len(reasons),
+            reasons=tuple(dict.fromkeys(reasons)),
+        )
+
+
+async def _start(rig: Rig, user: str) -> str:
+    """Start one server; return why it failed, or nothing."""
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await rig.client.start(user)
+            async for _ in rig.client.progress(user):
+                pass
+    except (LabError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        return reason(error)
+    return ""
+
+
+def _proxy_process(rig: Rig) -> psutil.Process | None:
+    pid = find_proxy(rig.paths.state / "proxy.pid")
+    return psutil.Process(pid) if pid else None
+
+
+def _cpu_s(process: psutil.Process | None) -> float:
+    if process is None:
+        return 0.0
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,78 @@
+"""The marks that the lab is to reach under software emulation on 2 cores. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vmlab.bench.facts import Report, Result, Variant, median, ratios, ready
+
+CLASS = 20
+"""Seats of the marks that are about a whole class at once."""
+
+_FAST = (Variant.CLONE, Variant.POOL)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark. `reached` is None when the run did not measure it."""
+
+    what: str
+    limit: float
+    value: float | None
+    at_least: bool = False
+    unit: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the value keeps the limit."""
+        if self.value is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def find_marks(report: Report) -> list[Mark]:
+    """Return every mark with what this run measured for it."""
+    one = ratios(report, 1)
+    machines = [r for r in report.results if r.variant in _FAST]
+    return [
+        Mark("1 seat: clone, times a local process", 1.0, one["clone_vs_process"]),
+        Mark("1 seat: pool, times a local process", 0.3, one["pool_vs_process"]),
+        Mark("1 seat: boot, times a clone", 15.0, one["boot_vs_clone"], at_least=True),
+        *_class_marks(report),
+        Mark("idle machine: memory (PSS)", 150.0, _worst(_pss(r) for r in machines), unit="MiB"),
+        Mark("new machine: disk", 10.0, _worst(_disk(r) for r in machines), unit="MiB"),
+        *_hub_marks(report),
+    ]
+
+
+def _class_marks(report: Report) -> Iterable[Mark]:
+    process = ready(report.find(Variant.PROCESS, CLASS)).max
+    for variant in _FAST:
+        result = report.find(variant, CLASS)
+        last = ready(result).max
+        failed = None if result is None else float(result.failures)
+        yield Mark(f"{CLASS} seats: {variant}, failed", 0.0, failed)
+        times = round(last / process, 3) if last is not None and process else None
+        yield Mark(f"{CLASS} seats: last {variant}, times the last process", 1.5, times)
+
+
+def _hub_marks(report: Report) -> Iterable[Mark]:
+    costs = {cost.seats: cost for cost in report.hub}
+    slowest = _worst(cost.ms_per_spawn for cost in costs.values())
+    yield Mark("hub: a start", 50.0, slowest, unit="ms")
+    most = costs[max(costs)] if costs else None
+    what = f"hub: loop blocked, {most.seats if most else 500} seats"
+    yield Mark(what, 50.0, most.loop_blocked_ms_max if most else None, unit="ms")
+
+
+def _pss(result: Result) -> float | None:
+    return median(s.pss_mib for s in result.idle)
+
+
+def _disk(result: Result) -> float | None:
+    return median(s.disk_mib for s in result.idle)
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)

@@ -1,0 +1,216 @@
+"""One variant's hub, proxy and state folder, for as long as it is measured.
+
+async with open_rig(plan, lab_settings) as rig:
+await rig.client.start("ada")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from vmlab.bench import usage
+from vmlab.bench.client import HubClient
+from vmlab.bench.facts import Variant
+from vmlab.bench.variants import HubPlan, is_machine, make_config, make_lab, needs_template
+from vmlab.cli.hub_process import HubProcess
+from vmlab.errors import HostError
+from vmlab.hub import find_free_port, spare_machine
+from vmlab.hublock import HubLock
+from vmlab.lab import parse_lab
+from vmlab.names import machine_name, volume_name
+from vmlab.paths import Paths
+from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers.base import Provider
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.pool import Pool
+from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.qemu.records import read_record
+
+_END_LIMIT_S = 10.0
+_QUIET_LIMIT_S = 600.0
+_FILL_LIMIT_S = 120.0  # for each machine of the pool
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be measured, the same for every variant."""
+
+    project: Path
+    cache: Path
+    image: str
+    peer: Path | None = None  # the local process's environment
+    logs: Path | None = None  # where the hubs' logs are kept
+
+
+class Rig:
+    """A running hub, and what belongs to the machines that it starts."""
+
+    def __init__(self, plan: HubPlan, hub: HubProcess, client: HubClient) -> None:
+        self.plan = plan
+        self.hub = hub
+        self.client = client
+        self.paths = Paths(plan.folder, plan.cache)
+
+    @property
+    def provider(self) -> Provider | None:
+        """The provider of its machines; None when there are none."""
+        if not is_machine(self.plan.variant):
+            return None
+        return make_provider(_settings(self.plan))
+
+    def machine(self, user: str) -> MachineFolder:
+        """Return the folder of a user's machine."""
+        return machine_folder(self.paths.machines, machine_name(user))
+
+    def volumes(self, user: str) -> list[Path]:
+        """Return the files of a user's volume."""
+        return list(self.paths.volumes.glob(f"{volume_name(user)}*"))
+
+    def disk_mib(self, user: str) -> float:
+        """Return what a user's machine takes on the disk, its volume included."""
+        if not is_machine(self.plan.variant):
+            return 0.0
+        return usage.disk_mib([self.machine(user).path, *self.volumes(user)])
+
+    def processes(self, model: dict[str, Any], user: str) -> list[psutil.Process]:
+        """Return the processes that a user's server consists of; none for the fake provider."""
+        if is_machine(self.plan.variant):
+            return usage.find_processes(self.machine(user).shim_lock)
+        pid = model.get("state", {}).get("pid")
+        return usage.tree(int(pid)) if pid else []
+
+    def origin(self, user: str) -> str:
+        """Return how a user's machine came to life, as its record tells; empty for no machine."""
+        if not is_machine(self.plan.variant):
+            return ""
+        record = read_record(self.machine(user))
+        return record.style if record else ""
+
+    async def wait_until_quiet(self) -> None:
+        """Return when nothing is prepared in the background: that would disturb whose turn it is.
+
+        Raises:
+            HostError: the pool is not full in time.
+        """
+        if self.plan.variant is not Variant.POOL:
+            return
+        seats, pool = self.plan.seats, Pool(self.paths.pool, self.paths.pool_failed)
+        limit_s = _QUIET_LIMIT_S + _FILL_LIMIT_S * seats
+        try:
+            async with asyncio.timeout(limit_s):
+                while True:
+                    state = await asyncio.to_thread(pool.state, seats)
+                    if state.ready >= seats and not state.preparing:
+                        return
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError as error:
+            raise HostError(
+                f"the pool holds {state.ready} machines of {seats} after {limit_s:.0f} s"
+            ) from error
+
+    def find_cause(self, user: str) -> str:
+        """Return what the hub's log says of a start that failed; a trainee is told less."""
+        with self.hub.log.open(errors="replace") as log:
+            lines = [line for line in log if f"{user}'s server : " in line]
+        return lines[-1].partition("'s server : ")[2] if lines else ""
+
+    async def loop_blocked_ms_max(self) -> float | None:
+        """Return the longest time that the hub's event loop did not turn; None: not watched."""
+        return None
+
+    async def remove(self, users: Iterable[str]) -> None:
+        """Remove servers, machines, volumes and accounts, so that the next start is a first one."""
+        async with asyncio.TaskGroup() as group:
+            for user in users:
+                group.create_task(self._remove(user))
+
+    async def _remove(self, user: str) -> None:
+        if self.provider is not None:
+            # Pulled, not shut down: nobody has worked there, and a guest takes its time.
+            await self.provider.stop(machine_name(user), now=True)
+        await self.client.stop(user)
+        if self.provider is not None:
+            await self.provider.delete(machine_name(user))
+        for path in self.volumes(user):
+            path.unlink()
+        await self.client.delete_user(user)
+
+
+@contextlib.asynccontextmanager
+async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Rig]:
+    """Start a variant's hub and proxy; leave no process, machine or file behind.
+
+    Raises:
+        HostError: the hub does not start; carries the end of its log.
+    """
+    # Short: unix sockets lie below it. Open to pass: QEMU runs as another user.
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-bench-"))
+    folder.chmod(0o711)
+    plan = HubPlan(
+        variant=variant,
+        seats=seats,
+        folder=folder,
+        cache=wish.cache,
+        project=wish.project,
+        image=wish.image,
+        port=find_free_port(),
+        token=secrets.token_hex(24),
+        peer=wish.peer,
+    )
+    (folder / "lab.toml").write_text(make_lab(plan))
+    config = folder / "jupyterhub_config.py"
+    config.touch(mode=0o600)
+    config.write_text(make_config(plan))
+    command = [sys.executable, "-m", "jupyterhub", "-f", os.fspath(config)]
+    paths = Paths(folder, wish.cache)
+    url = f"http://127.0.0.1:{plan.port}/"
+    try:
+        if needs_template(variant):
+            lab = parse_lab(make_lab(plan), folder / "lab.toml")
+            await QemuProvider(_settings(plan)).make_template(spare_machine(lab))
+        with HubLock(paths) as lock, HubProcess(command, {}, paths, lock) as hub:
+            await asyncio.to_thread(hub.wait_until_up, url)
+            async with HubClient(url, plan.token) as client:
+                yield Rig(plan, hub, client)
+    finally:
+        await _end_machines(plan)
+        _keep_log(folder / "hub.log", wish, f"{variant}-{seats}.log")
+        shutil.rmtree(folder)
+
+
+def _settings(plan: HubPlan) -> ProviderSettings:
+    return ProviderSettings("qemu", plan.folder, plan.cache)
+
+
+async def _end_machines(plan: HubPlan) -> None:
+    """Delete all machines, those of a pool included; end whatever still works in the folder."""
+    try:
+        if is_machine(plan.variant):
+            provider = make_provider(_settings(plan))
+            for name in await provider.status():
+                await provider.delete(name)
+            await provider.drain()
+    finally:
+        for process in usage.find_stragglers(plan.folder):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                process.wait(_END_LIMIT_S)
+
+
+def _keep_log(log: Path, wish: Wish, name: str) -> None:
+    if wish.logs is not None and log.exists():
+        wish.logs.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, wish.logs / name)

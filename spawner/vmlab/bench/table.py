@@ -1,0 +1,99 @@
+"""Results for a terminal. Pure: makes tables, prints nothing."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from vmlab.bench.facts import HubCost, Report, Result, count_origins, make_json
+from vmlab.bench.marks import Mark, find_marks
+from vmlab.bench.variants import expected_origin
+
+_SIGNS = {True: ("✓ reached", "green"), False: ("✗ missed", "red"), None: ("· not measured", "dim")}
+
+
+def results_table(report: Report) -> Table:
+    """Return one line for each variant and number of seats."""
+    table = Table(
+        title=f"Starts, {report.accelerator or 'no machines'}, {report.cores} cores",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("variant")
+    for title in ("seats", "ready s", "p95", "max", "kernel s", "max", "CPU s", "PSS MiB"):
+        table.add_column(title, justify="right")
+    table.add_column("disk MiB", justify="right")
+    table.add_column("failed", justify="right")
+    for entry in make_json(report)["variants"]:
+        time, kernel = entry["ready_s"], entry["kernel_s"]
+        table.add_row(
+            entry["variant"],
+            str(entry["seats"]),
+            *(number(time[key], 2) for key in ("median", "p95", "max")),
+            *(number(kernel[key], 2) for key in ("median", "max")),
+            number(entry["cpu_s"], 2),
+            number(entry["pss_mib"], 0),
+            number(entry["disk_mib"], 1),
+            str(entry["failures"]),
+        )
+    return table
+
+
+def hub_table(costs: tuple[HubCost, ...]) -> Table:
+    """Return what starts cost the hub itself."""
+    table = Table(title="The hub's own cost", title_justify="left", box=None, pad_edge=False)
+    titles = ("seats", "ms a start", "hub CPU ms", "proxy CPU ms", "loop blocked ms", "failed")
+    for title in titles:
+        table.add_column(title, justify="right")
+    for cost in costs:
+        table.add_row(
+            str(cost.seats),
+            number(cost.ms_per_spawn, 1),
+            number(cost.hub_cpu_ms_per_spawn, 1),
+            number(cost.proxy_cpu_ms_per_spawn, 1),
+            number(cost.loop_blocked_ms_max, 1),
+            str(cost.failures),
+        )
+    return table
+
+
+def marks_table(report: Report) -> Table:
+    """Return each mark with a word and a sign, never a colour alone."""
+    table = Table(title="Marks", title_justify="left", box=None, pad_edge=False)
+    for title, side in (("", "left"), ("mark", "left"), ("wanted", "right"), ("found", "right")):
+        table.add_column(title, justify="right" if side == "right" else "left")
+    for mark in find_marks(report):
+        words, style = _SIGNS[mark.reached]
+        table.add_row(Text(words, style), mark.what, _limit(mark), _value(mark))
+    return table
+
+
+def failures_text(results: tuple[Result, ...], costs: tuple[HubCost, ...]) -> list[str]:
+    """Return a line for each reason for which starts failed."""
+    lines = [
+        f"{result.variant}, {result.seats} seats: {reason}"
+        for result in results
+        for reason in result.reasons
+    ]
+    lines += [
+        f"{result.variant}, {result.seats} seats: not all came to life as they should: {origins}"
+        for result in results
+        if (origins := count_origins(result)) and set(origins) != {expected_origin(result.variant)}
+    ]
+    return lines + [
+        f"hub, {cost.seats} seats: {reason}" for cost in costs for reason in cost.reasons
+    ]
+
+
+def number(value: float | None, digits: int) -> str:
+    """Return a number for a column; a dash when it was not measured."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _limit(mark: Mark) -> str:
+    return f"{'≥' if mark.at_least else '≤'} {mark.limit:g} {mark.unit}".rstrip()
+
+
+def _value(mark: Mark) -> str:
+    return "-" if mark.value is None else f"{mark.value:.3g} {mark.unit}".rstrip()
