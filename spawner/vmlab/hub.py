@@ -7,6 +7,7 @@ Every setting stands here with its reason. The machines themselves are `vmlab.sp
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -16,6 +17,7 @@ from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.lab import Lab
+from vmlab.model import MachineSpec
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 
@@ -25,10 +27,15 @@ TRAINEES: Final = "trainees"
 COURSES_SCOPE: Final = "custom:vmlab:courses"
 CLI_SERVICE: Final = "vmlab-cli"
 
-START_TIMEOUT_S: Final = 1800
+QUEUE_TIMEOUT_S: Final = 3600
+"""Longest wait for a start slot."""
+
+MACHINE_TIMEOUT_S: Final = 1800
 """A cold boot costs 50 s of a processor under software emulation; 20 at once share two of them."""
 
 HTTP_TIMEOUT_S: Final = 120
+
+_CORES_FOR_POOL: Final = 8
 
 # JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
 # into the trainee's session.
@@ -50,7 +57,33 @@ def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
         state=paths.state,
         cache=paths.cache,
         accelerator=lab.provider.accelerator.value,
+        pool=pool_size(lab),
         overcommit=lab.provider.overcommit,
+    )
+
+
+def pool_size(lab: Lab) -> int:
+    """Return how many machines wait for trainees: as the lab says, else by the host's size.
+
+    A machine that waits costs memory, and its making a processor: a small host has neither to
+    spare.
+    """
+    if lab.provider.pool is not None:
+        return lab.provider.pool
+    cores = len(os.sched_getaffinity(0))
+    return min(len(lab.accounts.trainees), cores // 2) if cores >= _CORES_FOR_POOL else 0
+
+
+def spare_machine(lab: Lab) -> MachineSpec:
+    """Return a machine of this lab that is nobody's: what is made ready ahead is like it."""
+    return MachineSpec(
+        name="spare",
+        owner="",
+        image=lab.machine.image,
+        memory_mib=lab.machine.memory_mib,
+        cpus=lab.machine.cpus,
+        internet=lab.machine.internet,
+        volume=None,
     )
 
 
@@ -174,7 +207,9 @@ def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
     hub.db_url = f"sqlite:///{paths.state / 'jupyterhub.sqlite'}"
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
-    hub.concurrent_spawn_limit = 0  # a class that starts at once gets no 429
+    # A class that starts at once gets no 429: the spawner's own queue (vmlab.slots) takes all.
+    hub.concurrent_spawn_limit = 0
+    hub.active_server_limit = 0
     hub.allow_named_servers = False
     # The page with the phases at once: no machine starts within the stock 10 s.
     hub.tornado_settings = {"slow_spawn_timeout": 0}
@@ -214,7 +249,10 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.volume_mib = lab.volume_mib
     spawner.language = lab.language.value
     spawner.proxy_address = f"{lab.hub.local_address}:{lab.hub.port}"
-    spawner.start_timeout = START_TIMEOUT_S
+    spawner.pool = pool_size(lab)
+    spawner.start_slots = lab.provider.start_slots
+    spawner.queue_timeout = QUEUE_TIMEOUT_S
+    spawner.machine_timeout = MACHINE_TIMEOUT_S
     spawner.http_timeout = HTTP_TIMEOUT_S
 
 

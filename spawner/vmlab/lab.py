@@ -75,6 +75,8 @@ class ProviderChoice:
 
     name: ProviderName = ProviderName.QEMU
     accelerator: AcceleratorWish = AcceleratorWish.AUTO
+    start_slots: int = 0  # machines that start at once; 0: as many as there are processors
+    pool: int | None = None  # machines kept ready ahead; None: by the host's size
     overcommit: float = 1.0  # how many times the host's memory is promised to machines
 
 
@@ -207,6 +209,8 @@ def _read_provider(table: Table) -> ProviderChoice:
     return ProviderChoice(
         name=table.choice("name", ProviderName, ProviderName.QEMU),
         accelerator=table.choice("accelerator", AcceleratorWish, AcceleratorWish.AUTO),
+        start_slots=table.whole("start_slots", 0, minimum=0, maximum=256),
+        pool=None if table.raw("pool") is None else table.whole("pool", minimum=0, maximum=999),
         overcommit=table.number("overcommit", 1.0, minimum=1, maximum=10),
     )
 

@@ -9,6 +9,7 @@ bar in between without promising more than is known.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from vmlab.model import PHASES, Notice, Phase
 
 _TEXTS = {
-    Phase.QUEUE: Notice("Waiting for a free place", "En attente d'une place libre"),
+    Phase.QUEUE: Notice("Waiting in the queue", "En attente dans la file"),
     Phase.IMAGE: Notice("Checking the system image", "Vérification de l'image système"),
     Phase.DISK: Notice("Preparing the system disk", "Préparation du disque système"),
     Phase.VOLUME: Notice("Attaching your disk", "Raccordement de votre disque"),
@@ -33,6 +34,9 @@ _TEXTS = {
 
 _ALMOST_DONE = 95
 """Percent that only a ready machine exceeds."""
+
+_LONG_S = 90
+"""From here on, minutes are exact enough."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,10 @@ def make_event(
     notice: Notice | None = None,
 ) -> dict[str, Any]:
     """Return one progress event as the hub sends it to browsers (docs/protocols.md, 6)."""
-    text = notice or _TEXTS[phase]
     guess = estimate(phase, medians_s, in_phase_s)
     event = {
         "progress": guess.percent,
-        "message": text.fr if language == "fr" else text.en,
-        "html_message": make_bilingual_html(text),
+        **_words(notice or _TEXTS[phase], language),
         "phase": phase.value,
         "eta_s": guess.left_s,
         "progress_end": guess.phase_end,
@@ -89,6 +91,46 @@ def make_event(
     }
     # A page keeps a notice on screen when the next phase begins.
     return {**event, "notice": True} if notice else event
+
+
+def make_queue_event(
+    place: int, wait_s: float, medians_s: Mapping[str, float], *, elapsed_s: float, language: str
+) -> dict[str, Any]:
+    """Return the event of a start that waits in line.
+
+    Args:
+        place: 1 for the next one.
+        wait_s: seconds until it is its turn; of no meaning without history.
+    """
+    left_s = estimate(Phase.IMAGE, medians_s).left_s
+    ready_s = None if left_s is None else round(wait_s + left_s, 1)
+    event = make_event(Phase.QUEUE, medians_s, elapsed_s=elapsed_s, language=language)
+    words = _words(_queue_text(place, ready_s), language)
+    return {**event, **words, "position": place, "eta_s": ready_s}
+
+
+def _words(text: Notice, language: str) -> dict[str, str]:
+    message = text.fr if language == "fr" else text.en
+    return {"message": message, "html_message": make_bilingual_html(text)}
+
+
+def _queue_text(place: int, ready_s: float | None) -> Notice:
+    en = f"You are number {place} in the queue"
+    fr = f"Vous êtes numéro {place} dans la file"
+    if ready_s is None:
+        return Notice(en, fr)
+    about = _round_time(ready_s)
+    return Notice(
+        f"{en}; your machine is ready in about {about}",
+        f"{fr} ; votre machine sera prête dans environ {about}",
+    )
+
+
+def _round_time(seconds: float) -> str:
+    """Return a duration as both languages write it, in steps that suit an estimate."""
+    if seconds > _LONG_S:
+        return f"{math.ceil(seconds / 60)} min"
+    return f"{max(1, math.ceil(seconds / 5)) * 5} s"
 
 
 def make_bilingual_html(text: Notice) -> str:

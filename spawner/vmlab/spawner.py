@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from jupyterhub.spawner import Spawner, SpawnException
-from sqlalchemy.exc import SQLAlchemyError
-from traitlets import Bool, Enum, Instance, Integer, Unicode, default
+from jupyterhub.spawner import Spawner
+from jupyterhub.utils import url_escape_path, url_path_join
+from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
-from vmlab.database import open_database
 from vmlab.doors import ensure_doors
 from vmlab.errors import (
-    ConfigError,
-    HostError,
     LabError,
     MachineConflictError,
     MachineTimeoutError,
     ProviderError,
 )
+from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
     MachineSpec,
@@ -42,10 +40,11 @@ from vmlab.model import (
 )
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
-from vmlab.progress import make_bilingual_html
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
+from vmlab.refusal import make_refusal
 from vmlab.seed import Seed
+from vmlab.slots import make_slots
 from vmlab.ssh_keys import check_public_key
 from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
@@ -54,10 +53,6 @@ STATE_VERSION = 1
 
 _TIMEOUT_MARGIN_S = 2.0
 """The spawner gives up so long before the hub would, because the hub's message is empty."""
-
-_UNAVAILABLE = 503
-_FAILED = 500
-_BAD_REQUEST = 400
 
 
 class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
@@ -83,6 +78,14 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     pool = Integer(
         0, min=0, config=True, help="How many machines are kept ready for trainees to come."
     )
+    overcommit = Float(
+        1.0,
+        min=1.0,
+        max=10.0,
+        config=True,
+        help="How many times the host's memory is promised to machines. 1: every machine can fill "
+        "its memory at once; more: further machines are started, in the hope that they do not.",
+    )
     state_dir = Unicode(
         config=True, help="Folder for machines, volumes and VMLab's database. VMLAB_STATE."
     )
@@ -101,6 +104,23 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     language = Enum(
         ["en", "fr"], default_value="en", config=True, help="Language of messages and machines."
     )
+    start_slots = Integer(
+        0,
+        min=0,
+        config=True,
+        help="How many machines start at once; the others wait in line. 0: as many as the hub has "
+        "processors.",
+    )
+    queue_timeout = Integer(
+        3600, min=1, config=True, help="How long a start may wait in line, in seconds."
+    )
+    machine_timeout = Integer(
+        1800,
+        min=1,
+        config=True,
+        help="How long a start may take from its turn until the server answers, in seconds. "
+        "`start_timeout` is the hub's limit for both, waiting and starting.",
+    )
     proxy_address = Unicode(
         "127.0.0.1:8000", config=True, help="Where the proxy listens, as address:port."
     )
@@ -112,6 +132,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     @default("cache_dir")
     def _cache_dir_default(self) -> str:
         return str(default_paths().cache)
+
+    @default("start_timeout")
+    def _start_timeout_default(self) -> int:
+        # The hub's clock runs while a start waits in line, and cannot be stopped.
+        return int(self.queue_timeout + self.machine_timeout + _TIMEOUT_MARGIN_S)
 
     # Inside the machine; the hub's own defaults would bind the guest's loopback.
     @default("ip")
@@ -152,6 +177,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 self.accelerator,
                 StartStyle(self.start_style),
                 self.pool,
+                self.overcommit,
             )
         )
 
@@ -195,43 +221,59 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
                 return await self._start(log)
         except TimeoutError as error:
-            raise _refusal(
-                MachineTimeoutError(
-                    self.machine,
-                    f"not ready within {self.start_timeout} s; the last phase was {log.phase}",
-                    hint=f"vmlab machine console {self.machine}",
-                    public=sayings.TOO_LATE,
-                )
-            ) from error
+            raise make_refusal(self._timeout_error(log)) from error
         except LabError as error:
-            raise _refusal(error) from error
+            raise make_refusal(error) from error
         except Exception as error:
             # The root of a start: the hub would show the exception's own words to the trainee.
             self.log.exception("%s: unexpected failure of a start", self.machine)
             unexpected = f"{self.machine}: unexpected {type(error).__name__}: {error}"
-            raise _refusal(LabError(unexpected)) from error
+            raise make_refusal(LabError(unexpected)) from error
         finally:
             self._starting = False
             await log.end()
 
     async def _start(self, log: StartLog) -> str:
         spec, seed = self._make_spec(), self._make_seed()
-        log.medians_s = await self._read_medians()
-        await self._open_doors()
-        async with aclosing(self.provider.start(spec, seed)) as events:
-            async for event in events:
-                self.log.info("%s: %s %s", spec.name, event.phase, event.detail)
-                await log.enter(event.phase, event.notice)
-        status = await self._status()
-        await wait_for_server(status.url, self.server.base_url, self._check_alive)
+        log.medians_s = await self._history.medians_s()
+        slots = make_slots(self.start_slots)
+
+        async def tell_place(place: int) -> None:
+            await log.wait_in_line(place, slots.expected_wait_s(place, sum(log.medians_s.values())))
+
+        async with (
+            slots.hold(tell_place, self.queue_timeout),
+            asyncio.timeout(self.machine_timeout),
+        ):
+            await self._open_doors()
+            async with aclosing(self.provider.start(spec, seed)) as events:
+                async for event in events:
+                    self.log.info("%s: %s %s", spec.name, event.phase, event.detail)
+                    await log.enter(event.phase, event.notice)
+            status = await self._status()
+            await wait_for_server(status.url, self.server.base_url, self._check_alive)
         await log.enter(Phase.READY)
-        await self._record_durations(log)
+        await self._history.record(log.durations_s)
         return status.url
+
+    def _timeout_error(self, log: StartLog) -> LabError:
+        if log.phase is Phase.QUEUE:
+            return MachineTimeoutError(
+                self.machine,
+                "waited in line for too long",
+                hint="see [provider] start_slots in docs/operator.md",
+                public=sayings.LONG_QUEUE,
+            )
+        return MachineTimeoutError(
+            self.machine,
+            f"not ready in time; the last phase was {log.phase}",
+            hint=f"vmlab machine console {self.machine}",
+            public=sayings.TOO_LATE,
+        )
 
     async def stop(self, now: bool = False) -> None:
         """Power the machine off; keeps disk and volume. Works with no memory of a start."""
         await self.provider.stop(self.machine, now=now)
-        self._revoke_tokens()
 
     async def poll(self) -> int | None:
         """Return None while the machine starts or runs, else 0."""
@@ -253,6 +295,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def get_url(self) -> str:
         """Return where the machine's server is, for a hub that was restarted."""
         return (await self._status()).url
+
+    @property
+    def place(self) -> int:
+        """The place in the line for a start slot, 1 for the next one; 0 when not waiting."""
+        return self._log.place if self._log is not None else 0
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield the events of the start under way; every browser gets all of them."""
@@ -315,71 +362,28 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 public=sayings.WENT_OFF,
             )
 
-    # -- what earlier starts teach ---------------------------------------------------------------
-
     @property
-    def _history_key(self) -> str:
-        return f"{self.provider_name}/{self.provider.features.accelerator}/{self.image}"
+    def _history(self) -> StartHistory:
+        """Starts of the same image, run the same way."""
+        accelerator = self.provider.features.accelerator
+        key = f"{self.provider_name}/{accelerator}/{self.image}/{self.start_style}"
+        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+        return open_history(paths.database, key)
 
-    async def _read_medians(self) -> dict[str, float]:
-        """Return how long phases took before; nothing when that cannot be read."""
-
-        def read() -> dict[str, float]:
-            return open_database(self._paths.database).phase_medians(self._history_key)
-
-        try:
-            return await asyncio.to_thread(read)
-        except (LabError, SQLAlchemyError) as error:
-            self.log.warning("earlier starts are not known, so there is no ETA: %s", error)
-            return {}
-
-    async def _record_durations(self, log: StartLog) -> None:
-        """Remember how long the phases took; a machine that is ready stays ready without that."""
-
-        def record() -> None:
-            database = open_database(self._paths.database)
-            for phase, seconds in log.durations_s.items():
-                database.record_phase(self._history_key, phase, seconds)
-
-        try:
-            await asyncio.to_thread(record)
-        except (LabError, SQLAlchemyError) as error:
-            self.log.warning("this start's durations are not remembered: %s", error)
-
-    @property
-    def _paths(self) -> Paths:
-        return Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+    def run_post_stop_hook(self) -> Any:
+        """Revoke what the hub forgot; runs even when there was no machine left to stop."""
+        self._revoke_tokens()
+        return super().run_post_stop_hook()
 
     def _revoke_tokens(self) -> None:
         """Delete the server's tokens that a restarted hub no longer knows as its own.
 
         JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart.
         """
-        if self.api_token or self.server is None:
+        if self.api_token:
             return
-        note = f"Server at {self.server.base_url}"
+        note = f"Server at {url_path_join(self.user.base_url, url_escape_path(self.name), '/')}"
         for token in list(self.user.orm_user.api_tokens):
             if token.note == note:
                 self.db.delete(token)
         self.db.commit()
-
-
-def _refusal(error: LabError) -> SpawnException:
-    """Return the error as the hub shows it: the trainee's sentence, the rest for the log."""
-    status = _FAILED
-    if isinstance(error, HostError):
-        status = _UNAVAILABLE
-    elif isinstance(error, ConfigError):
-        status = _BAD_REQUEST
-    saying = error.public or sayings.FAILED
-    refusal = SpawnException(
-        saying.en,
-        reason=type(error).__name__,
-        log_message=str(error),
-        message_html=make_bilingual_html(saying),
-        status_code=status,
-    )
-    # The progress stream prints these, or else the message for the log (utils.format_exception).
-    refusal.jupyterhub_message = saying.en
-    refusal.jupyterhub_html_message = make_bilingual_html(saying)
-    return refusal

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from vmlab.model import Notice, Phase
-from vmlab.progress import make_event
+from vmlab.progress import make_event, make_queue_event
 
 _AGE_STEP_S = 5
+
+
+@dataclass(frozen=True)
+class _Event:
+    number: int  # counts from 1, those included that are forgotten
+    at: float
+    content: dict[str, Any]
 
 
 class StartLog:
@@ -23,24 +31,26 @@ class StartLog:
         self._began = clock()
         self._phase: Phase | None = None
         self._phase_began = self._began
-        self._events: list[tuple[float, dict[str, Any]]] = []
+        self._place = 0
+        self._events: list[_Event] = []
+        self._count = 0
         self._changed = asyncio.Condition()
         self._ended = False
-        self.durations_s: dict[Phase, float] = {}
+        self.durations_s: dict[str, float] = {}
 
     @property
     def phase(self) -> Phase | None:
         """The phase under way."""
         return self._phase
 
+    @property
+    def place(self) -> int:
+        """The place in the line for a start slot, 1 for the next one; 0 when not waiting."""
+        return self._place
+
     async def enter(self, phase: Phase, notice: Notice | None = None) -> None:
         """Note that a phase begins, or that there is something to tell within one."""
-        now = self._clock()
-        if self._phase is not None and phase is not self._phase:
-            spent_s = now - self._phase_began
-            self.durations_s[self._phase] = self.durations_s.get(self._phase, 0.0) + spent_s
-            self._phase_began = now
-        self._phase = phase
+        now = self._begin(phase)
         event = make_event(
             phase,
             self.medians_s,
@@ -49,12 +59,45 @@ class StartLog:
             language=self._language,
             notice=notice,
         )
+        await self._add(now, event)
+
+    async def wait_in_line(self, place: int, wait_s: float) -> None:
+        """Note the place in the line for a start slot; the one before is forgotten."""
+        now = self._begin(Phase.QUEUE)
+        self._place = place
+        event = make_queue_event(
+            place,
+            wait_s,
+            self.medians_s,
+            elapsed_s=now - self._began,
+            language=self._language,
+        )
+        if self._events and "position" in self._events[-1].content:
+            self._events.pop()
+        await self._add(now, event)
+
+    def _begin(self, phase: Phase) -> float:
+        """Make this the phase under way; return what time it is."""
+        now = self._clock()
+        if phase is not self._phase:
+            # How long one waited for others says nothing about the next start.
+            if self._phase not in {None, Phase.QUEUE}:
+                spent_s = now - self._phase_began
+                self.durations_s[self._phase] = self.durations_s.get(self._phase, 0.0) + spent_s
+            self._phase_began = now
+        self._phase = phase
+        self._place = 0
+        return now
+
+    async def _add(self, now: float, content: dict[str, Any]) -> None:
         async with self._changed:
-            self._events.append((now, event))
+            self._count += 1
+            self._events.append(_Event(self._count, now, content))
             self._changed.notify_all()
 
     async def end(self) -> None:
         """Note that nothing more will come."""
+        self._place = 0
         async with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -66,12 +109,14 @@ class StartLog:
         again, not for the moment that any page takes to load.
         """
         seen = 0
-        while not (self._ended and seen == len(self._events)):
+        while True:
             async with self._changed:
-                while len(self._events) == seen and not self._ended:
+                while self._count == seen and not self._ended:
                     await self._changed.wait()
-                fresh = self._events[seen:]
-            for at, event in fresh:
-                age_s = int((self._clock() - at) // _AGE_STEP_S) * _AGE_STEP_S
-                yield {**event, "age_s": age_s}
-            seen += len(fresh)
+                fresh = [event for event in self._events if event.number > seen]
+                seen, is_last = self._count, self._ended
+            for event in fresh:
+                age_s = int((self._clock() - event.at) // _AGE_STEP_S) * _AGE_STEP_S
+                yield {**event.content, "age_s": age_s}
+            if is_last:
+                return

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.model import PHASES, Notice, Phase
-from vmlab.progress import estimate, make_bilingual_html, make_event
+from vmlab.progress import estimate, make_bilingual_html, make_event, make_queue_event
 from vmlab.starting import StartLog
 
 MEDIANS = {Phase.BOOT: 30.0, Phase.MOUNTS: 2.0, Phase.SERVER: 8.0}
@@ -67,6 +67,24 @@ def test_every_phase_has_words_in_both_languages(phase):
     assert english["phase"] == phase
 
 
+def test_who_waits_learns_place_and_time():
+    event = make_queue_event(3, 20.0, MEDIANS, elapsed_s=1, language="fr")
+    assert (event["phase"], event["position"], event["eta_s"]) == ("queue", 3, 60.0)
+    assert (event["progress"], event["progress_end"]) == (0, 0)
+    assert "number 3 in the queue; your machine is ready in about 60 s" in event["html_message"]
+    assert "Vous êtes numéro 3 dans la file ; votre machine sera prête" in event["message"]
+
+
+def test_a_long_wait_is_told_in_minutes():
+    event = make_queue_event(300, 1000.0, MEDIANS, elapsed_s=1, language="en")
+    assert event["message"].endswith("about 18 min")
+
+
+def test_who_waits_without_history_learns_the_place():
+    event = make_queue_event(2, 0.0, {}, elapsed_s=1, language="en")
+    assert (event["eta_s"], event["message"]) == (None, "You are number 2 in the queue")
+
+
 def test_texts_are_escaped():
     assert "<b>" not in make_bilingual_html(Notice("<b>", "<b>"))
 
@@ -108,6 +126,24 @@ async def test_a_notice_within_a_phase_does_not_restart_its_clock():
     told = await collect(log)
     marked = [event for event in told if event.get("notice")]
     assert [event["message"] for event in marked] == ["nouvelle image"]
+
+
+async def test_of_a_queue_only_the_newest_place_is_kept():
+    clock = Clock()
+    log = StartLog("en", clock)
+    early = asyncio.create_task(collect(log))
+    for place in (3, 2, 1):
+        await log.wait_in_line(place, 10.0 * place)
+        assert log.place == place
+        await asyncio.sleep(0)
+        clock.now += 10
+    await log.enter(Phase.BOOT)
+    assert log.place == 0
+    clock.now += 5
+    await log.end()
+    assert [event.get("position") for event in await collect(log)] == [1, None]
+    assert [event.get("position") for event in await early][-2:] == [1, None]
+    assert log.durations_s == {}, "waiting for others teaches nothing"
 
 
 def without_age(events):

@@ -27,6 +27,7 @@ class Seat:
 
     name: str  # server name; empty for the default server
     pending: str = ""  # "spawn", "stop" or empty
+    place: int = 0  # in the line for a start slot, 1 for the next one; 0: not in the line
     url: str = ""  # path under which it is reached; empty unless it is ready
 
 
@@ -98,5 +99,6 @@ def _seat(user: Any, name: str) -> Seat:
     return Seat(
         name=name,
         pending=spawner.pending or "",
+        place=getattr(spawner, "place", 0),  # another spawner class has no line
         url=user.server_url(name) if spawner.ready else "",
     )

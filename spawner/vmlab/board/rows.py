@@ -12,6 +12,7 @@ from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 
 PENDING = "pending"
+WAITING = "waiting"
 UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
@@ -81,6 +82,7 @@ def _row(
         "server": seat.name,
         "machine": machine,
         "state": _state(facts, seat, status),
+        "place": seat.place,
         "since": status.since if status else 0.0,
         "problem": status.problem[:SHOWN_PROBLEM] if status else "",
         "steps": steps,
@@ -90,6 +92,8 @@ def _row(
 
 
 def _state(facts: BoardFacts, seat: Seat, status: MachineStatus | None) -> str:
+    if seat.place:
+        return WAITING
     if seat.pending:
         return PENDING
     if facts.statuses is None:

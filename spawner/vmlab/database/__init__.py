@@ -4,13 +4,14 @@ Users, servers and tokens belong to the hub's database, machines to their provid
 block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
 
     database = open_database(paths.database)
-    database.record_phase("qemu/desk", "boot", 12.5)
+    database.record_start("qemu/desk", {"boot": 12.5})
     database.phase_medians("qemu/desk")  # {"boot": 12.5}
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
@@ -42,9 +43,9 @@ class Database:
         self.progress = Progress(sessions)
         self.phases = Phases(sessions)
 
-    def record_phase(self, key: str, phase: str, seconds: float) -> None:
-        """Remember how long a phase of a start took; see `Phases.record`."""
-        self.phases.record(key, phase, seconds)
+    def record_start(self, key: str, durations_s: Mapping[str, float]) -> None:
+        """Remember how long the phases of a start took; see `Phases.record`."""
+        self.phases.record(key, durations_s)
 
     def phase_medians(self, key: str) -> dict[str, float]:
         """Return the median seconds of each phase over the last 20 starts; see `Phases`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, insert, select
 
 from vmlab.database.engine import Sessions
 from vmlab.database.tables import PhaseRow
@@ -20,21 +21,31 @@ class Phases:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def record(self, key: str, phase: str, seconds: float) -> None:
-        """Remember that this phase took so long; drops all but the last 20.
+    def record(self, key: str, durations_s: Mapping[str, float]) -> None:
+        """Remember how long the phases of one start took; drops all but the last 20 of each.
 
         Raises:
-            ValueError: the duration is negative or no number.
+            ValueError: a duration is negative or no number.
         """
-        if not math.isfinite(seconds) or seconds < 0:
-            raise ValueError(f"phase {phase!r} cannot take {seconds} s")
-        same = (PhaseRow.key == key, PhaseRow.phase == phase)
+        for phase, seconds in durations_s.items():
+            if not math.isfinite(seconds) or seconds < 0:
+                raise ValueError(f"phase {phase!r} cannot take {seconds} s")
+        if not durations_s:
+            return
+        age = func.row_number().over(partition_by=PhaseRow.phase, order_by=PhaseRow.id.desc())
+        rows = select(PhaseRow.id, age.label("age")).where(PhaseRow.key == key).subquery()
         with self._sessions.write() as session:
-            session.add(PhaseRow(key=key, phase=phase, seconds=seconds))
-            session.flush()
-            newest = select(PhaseRow.id).where(*same).order_by(PhaseRow.id.desc()).limit(KEPT)
             session.execute(
-                delete(PhaseRow).where(*same, PhaseRow.id.not_in(session.scalars(newest).all()))
+                insert(PhaseRow),
+                [
+                    {"key": key, "phase": phase, "seconds": seconds}
+                    for phase, seconds in durations_s.items()
+                ],
+            )
+            old = select(rows.c.id).where(rows.c.age > KEPT)
+            session.execute(
+                delete(PhaseRow).where(PhaseRow.id.in_(old)),
+                execution_options={"synchronize_session": False},
             )
 
     def medians(self, key: str) -> dict[str, float]:

@@ -49,6 +49,7 @@ def test_somebody_who_never_started():
         "server": "",
         "machine": machine_name("ada"),
         "state": "absent",
+        "place": 0,
         "since": 0.0,
         "problem": "",
         "steps": {},
@@ -138,3 +139,10 @@ def test_without_a_course_there_are_machines():
     board = make_board(known, (ADA,), lambda *_: True)
     assert board["course"] is None
     assert board["rows"][0]["state"] == "running"
+
+
+def test_who_waits_in_the_line_is_told_from_who_starts():
+    waiting = replace(ADA, seats=(Seat("", pending="spawn", place=3),))
+    starting = replace(ADA, seats=(Seat("", pending="spawn"),))
+    shown = [(row["state"], row["place"]) for row in rows(facts(), waiting, starting)]
+    assert shown == [("waiting", 3), ("pending", 0)]

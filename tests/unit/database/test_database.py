@@ -42,7 +42,7 @@ def add(database: Database, digest: str, name: str = "first-steps", saved=None) 
 
 class TestOpening:
     def test_only_the_owner_may_read_it(self, database, path):
-        database.record_phase("k", "boot", 1)
+        database.record_start("k", {"boot": 1})
         for file in path.parent.iterdir():
             assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
@@ -81,22 +81,22 @@ class TestPhases:
 
     def test_median_by_phase_and_key(self, database):
         for seconds in (1.0, 9.0, 2.0):
-            database.record_phase("qemu/desk", "boot", seconds)
-        database.record_phase("qemu/desk", "server", 4.0)
-        database.record_phase("fake/desk", "boot", 100.0)
+            database.record_start("qemu/desk", {"boot": seconds})
+        database.record_start("qemu/desk", {"server": 4.0})
+        database.record_start("fake/desk", {"boot": 100.0})
         assert database.phase_medians("qemu/desk") == {"boot": 2.0, "server": 4.0}
 
     def test_only_the_last_20_count(self, database):
         for _ in range(20):
-            database.record_phase("k", "boot", 1000.0)
+            database.record_start("k", {"boot": 1000.0})
         for _ in range(20):
-            database.record_phase("k", "boot", 1.0)
+            database.record_start("k", {"boot": 1.0})
         assert database.phase_medians("k") == {"boot": 1.0}
 
     @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
     def test_impossible_durations_are_refused(self, database, seconds):
         with pytest.raises(ValueError, match="cannot take"):
-            database.record_phase("k", "boot", seconds)
+            database.record_start("k", {"boot": seconds})
 
 
 class TestCourses:

@@ -6,7 +6,7 @@ export const DEFAULT_THRESHOLD = 10;
 export const SORTS = ["stuck", "name", "progress"];
 
 const RANK = { stuck: 0, working: 1, changing: 2, off: 3, finished: 4 };
-const CHANGING = new Set(["starting", "pending"]);
+const CHANGING = new Set(["starting", "pending", "waiting"]);
 
 /**
  * Add to each row what the board says about it:

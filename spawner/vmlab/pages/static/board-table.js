@@ -174,8 +174,9 @@ function nameCell(row, view) {
 
 function machineCell(row) {
   const t = texts();
-  const shape = row.state === "pending" ? "starting" : row.state;
-  const cell = make("td", { class: "vm-machine" }, icon(shape), " ", t.states[row.state] || row.state);
+  const shape = { pending: "starting", waiting: "starting" }[row.state] || row.state;
+  const words = row.state === "waiting" ? t.inLine(row.place) : t.states[row.state] || row.state;
+  const cell = make("td", { class: "vm-machine" }, icon(shape), " ", words);
   if (row.problem) cell.append(make("div", { class: "vm-problem small" }, row.problem));
   return cell;
 }

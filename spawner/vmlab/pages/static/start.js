@@ -9,6 +9,7 @@ const TEXTS = {
     longer: "This takes longer than usual, but it goes on",
     unknown: "The first start of an image takes longer: no estimate yet",
     elapsed: (time) => `${time} so far`,
+    place: (n) => (n === 1 ? "You are next" : `You are number ${n} in the queue`),
     seconds: (s) => `${s} s`,
     minutes: (m, s) => `${m} min ${s} s`,
     words: { done: "done", current: "now", waiting: "" },
@@ -24,6 +25,7 @@ const TEXTS = {
     longer: "C'est plus long que d'habitude, mais cela avance",
     unknown: "Le premier démarrage d'une image est plus long : pas encore d'estimation",
     elapsed: (time) => `${time} jusqu'ici`,
+    place: (n) => (n === 1 ? "C'est bientôt à vous" : `Vous êtes numéro ${n} dans la file`),
     seconds: (s) => `${s} s`,
     minutes: (m, s) => `${m} min ${s} s`,
     words: { done: "fait", current: "en cours", waiting: "" },
@@ -36,14 +38,16 @@ const TEXTS = {
 };
 
 const ALMOST_S = 3;
+const ANNOUNCE_S = 20; // a moving queue is not read aloud more often
 const root = document.getElementById("vm-start");
 const byId = (id) => document.getElementById(id);
 const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 
 // What the page knows; times are those of this page's own clock, in seconds.
-const state = { phase: "", eta: null, at: 0, began: now(), isLost: false };
+const state = { phase: "", place: 0, eta: null, at: 0, began: now(), isLost: false };
 // The bar goes from one percentage to the next in this time, and waits there for the next event.
 const bar = { from: 0, to: 0, seconds: 0 };
+let quietUntil = 0;
 
 function now() {
   return performance.now() / 1000;
@@ -118,7 +122,15 @@ function showProgress() {
   byId("progress-bar").style.width = `${percent}%`;
 }
 
+function showPlace() {
+  byId("vm-start-queue").hidden = !state.place;
+  byId("vm-start-place").textContent = state.place ? t().place(state.place) : "";
+  // What the queue's own box shows is for screen readers only.
+  byId("progress-message").classList.toggle("visually-hidden", state.place > 0);
+}
+
 function showAll() {
+  showPlace();
   showStages();
   showTimes();
   showProgress();
@@ -132,18 +144,29 @@ function take(event) {
   bar.from = bounded(event.progress, 0, 100, bar.from);
   bar.to = bounded(event.progress_end, bar.from, 100, bar.from);
   bar.seconds = bounded(event.phase_s, 0, Infinity, 0);
+  const wasWaiting = state.place > 0;
   if (event.phase) {
     state.phase = event.phase;
+    state.place = bounded(event.position, 0, Infinity, 0);
     state.eta = bounded(event.eta_s, 0, Infinity, null);
   }
   if (Number.isFinite(event.elapsed_s)) state.began = state.at - event.elapsed_s;
   const texts = bilingual(event);
-  if (texts && (event.phase || event.failed)) {
-    byId("progress-message").replaceChildren(...both(texts));
+  if (texts && event.phase) {
+    announce(texts);
+    // The log keeps the newest place only, as the hub does.
+    if (wasWaiting && state.place) byId("progress-log").lastElementChild.remove();
     byId("progress-log").append(make("li", {}, ...both(texts)));
   }
   if (event.notice) byId("vm-start-notices").append(notice(texts));
   showAll();
+}
+
+/** Tell screen readers what is new; of a queue that moves only now and then, and who is next. */
+function announce(texts) {
+  if (state.place > 1 && now() < quietUntil) return;
+  quietUntil = state.place ? now() + ANNOUNCE_S : 0;
+  byId("progress-message").replaceChildren(...both(texts));
 }
 
 function notice(texts) {

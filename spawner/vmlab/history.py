@@ -1,0 +1,55 @@
+"""What earlier starts teach: how long each phase takes, by what makes starts alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from vmlab.database import open_database
+from vmlab.errors import LabError
+
+
+class StartHistory:
+    """The durations of earlier starts. A database that fails costs the estimates, no start."""
+
+    def __init__(self, database: Path, key: str) -> None:
+        self._database = database
+        self._key = key
+        self._medians: Mapping[str, float] | None = None  # None: not read yet
+        self._log = logging.getLogger(__name__)
+
+    async def medians_s(self) -> Mapping[str, float]:
+        """Return the median of each phase, in seconds; nothing when that cannot be read."""
+        if self._medians is None:
+            try:
+                self._medians = await asyncio.to_thread(self._read)
+            except (LabError, SQLAlchemyError) as error:
+                self._log.warning("earlier starts are not known, so there is no ETA: %s", error)
+                return {}
+        return self._medians
+
+    async def record(self, durations_s: Mapping[str, float]) -> None:
+        """Remember how long the phases of a start took."""
+
+        def record() -> Mapping[str, float]:
+            open_database(self._database).record_start(self._key, durations_s)
+            return self._read()
+
+        try:
+            self._medians = await asyncio.to_thread(record)
+        except (LabError, SQLAlchemyError) as error:
+            self._log.warning("this start's durations are not remembered: %s", error)
+
+    def _read(self) -> Mapping[str, float]:
+        return open_database(self._database).phase_medians(self._key)
+
+
+@cache
+def open_history(database: Path, key: str) -> StartHistory:
+    """Return the history of these starts; one object a process, so that it is read once."""
+    return StartHistory(database, key)

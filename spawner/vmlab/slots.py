@@ -1,0 +1,106 @@
+"""Start slots: as many starts at work as the host has processors, the others wait in line.
+
+More at once would make every one of them late: a start is processor time. The line is first come,
+first served; each slot that gets free wakes exactly the one whose turn it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+
+_LOOK_S = 1.0
+"""So often those who wait look at their place: often enough for people, cheap for a class."""
+
+
+class StartSlots:
+    """The slots of one hub. Nothing of it outlives the process: neither do starts."""
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count = count
+        self._clock = clock
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._at_work: dict[asyncio.Future[None], float] = {}  # since when
+
+    @asynccontextmanager
+    async def hold(
+        self, tell_place: Callable[[int], Awaitable[None]], limit_s: float
+    ) -> AsyncGenerator[None]:
+        """Wait for a slot and keep it for the body. Leaves line or slot however it ends.
+
+        Args:
+            tell_place: called with the place in the line, 1 for the next one, at first and
+                whenever it has changed; not called when a slot is free.
+            limit_s: longest wait.
+
+        Raises:
+            TimeoutError: it was not our turn within `limit_s`.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        self._serve()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._wait(turn, tell_place)
+            yield
+        finally:
+            if turn in self._at_work:
+                del self._at_work[turn]
+            else:
+                self._line.remove(turn)
+            self._serve()
+
+    def expected_wait_s(self, place: int, start_s: float) -> float:
+        """Return how long the one at this place will wait, if a start takes `start_s`."""
+        now = self._clock()
+        since = [now - began for began in self._at_work.values()]
+        return expected_wait_s(place, start_s, since)
+
+    def _serve(self) -> None:
+        while self._line and len(self._at_work) < self.count:
+            turn = self._line.popleft()
+            self._at_work[turn] = self._clock()
+            turn.set_result(None)
+
+    async def _wait(
+        self, turn: asyncio.Future[None], tell_place: Callable[[int], Awaitable[None]]
+    ) -> None:
+        told = 0
+        while not turn.done():
+            place = self._line.index(turn) + 1
+            if place != told:
+                await tell_place(place)
+                told = place
+            # Unlike awaiting it, this leaves the turn as it is when we are cancelled.
+            await asyncio.wait({turn}, timeout=_LOOK_S)
+
+
+def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> float:
+    """Return how many seconds the one at this place of the line will wait. Pure.
+
+    Args:
+        place: 1 for the next one.
+        start_s: what a start takes.
+        at_work_s: how long each start at work has taken so far, one per slot.
+    """
+    if not at_work_s:
+        return 0.0
+    left = sorted(max(0.0, start_s - spent) for spent in at_work_s)
+    rounds, slot = divmod(place - 1, len(left))
+    return left[slot] + rounds * start_s
+
+
+def count_processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@cache
+def make_slots(count: int) -> StartSlots:
+    """Return the slots of this process; 0: as many as there are processors."""
+    return StartSlots(count or count_processors())
