@@ -1,7 +1,7 @@
 """A machine below a temporary folder: keeps the promises of `vmlab_guest.system.System`.
 
-Programs are understood, not recorded: `mount` changes mountinfo, `ip -batch` changes the card's
-addresses, `systemctl` the units, so that a second seed meets what the first one made.
+Calls are understood, not recorded: a mount changes mountinfo, an address the card's addresses,
+`systemctl` the units, a word the zygote's server, so that a second seed meets what the first made.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import TypeVar
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.wish import WISH, Wish, read_wish
 
 T = TypeVar("T")
 
 
 @dataclass
 class FakeSystem:
-    """One machine. `fail` maps the begin of a command to what it complains about."""
+    """One machine. `fail` maps the begin of a command or call to what it complains about."""
 
     root: Path
     now_ns: int = 1_700_000_000 * 10**9
@@ -30,14 +32,25 @@ class FakeSystem:
     commands: list[str] = field(default_factory=list)
     owners: dict[str, int] = field(default_factory=dict)
     logged: list[str] = field(default_factory=list)
-    addresses: dict[str, list[str]] = field(default_factory=dict)
+    addresses: dict[int, list[str]] = field(default_factory=dict)  # by the card's index
+    gateways: dict[int, str] = field(default_factory=dict)
+    servers: list[Wish] = field(default_factory=list)  # those that the zygote was told to run
+    words: list[str] = field(default_factory=list)
+    boot_state: str = "running"
     units: dict[str, int] = field(default_factory=dict)  # unit: how often it was started
     fail: dict[str, str] = field(default_factory=dict)
     late: list[Callable[[], None]] = field(default_factory=list)  # what happens while one waits
     syncs: int = 0
 
     def __post_init__(self) -> None:
-        for folder in ("proc/self", "sys/class/net", "etc/skel", "home/trainee", "dev/disk/by-id"):
+        for folder in (
+            "proc/self",
+            "sys/class/net",
+            "etc/skel",
+            "home/trainee",
+            "sys/block",
+            "dev",
+        ):
             (self.root / folder).mkdir(parents=True)
         (self.root / "proc/self/mountinfo").write_text(
             "22 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw\n"
@@ -53,11 +66,22 @@ class FakeSystem:
         (folder / "ifindex").write_text(f"{index}\n")
         if real:
             (folder / "device").mkdir()
-        self.addresses.setdefault(name, [])
+        self.addresses.setdefault(index, [])
 
-    def add_disk(self, name: str, serial: str) -> None:
-        (self.root / "dev" / name).write_text("")
-        (self.root / "dev/disk/by-id" / f"virtio-{serial}").symlink_to(f"../../{name}")
+    def add_disk(self, name: str, serial: str, superblock: bytes = b"") -> None:
+        (self.root / "dev" / name).write_bytes(bytes(1024) + superblock)
+        disk = self.root / "sys/block" / name
+        disk.mkdir()
+        (disk / "serial").write_text(serial)
+
+    def start_zygote(self) -> None:
+        """As systemd does at boot; without it the zygote cannot be asked."""
+        (self.root / "run/vmlab/zygote").mkdir(parents=True, exist_ok=True)
+        (self.root / "run/vmlab/zygote/control").write_text("")
+        self._tell("stopped")
+
+    def _tell(self, state: str) -> None:
+        (self.root / "run/vmlab/zygote/state").write_text(state)
 
     def add_randomness(self, data: bytes) -> None:
         self.randomness.append(data)
@@ -75,15 +99,60 @@ class FakeSystem:
     def set_host_name(self, name: str) -> None:
         self.host_names.append(name)
 
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
+        self._do(f"address {index}")
+        self.addresses[index] = [str(address)]
+        self.gateways[index] = str(gateway)
+
+    def mount(self, device: str, path: str, fs_type: str, options: str) -> None:
+        self._do(f"mount -t {fs_type} -o {options} {device} {path}")
+        assert (self.root / path.lstrip("/")).is_dir()
+        self._add_mount(path, f"{fs_type} {device}")
+
+    def bind(self, source: Path, target: Path) -> None:
+        self._do(f"bind {self._inner(source)} {self._inner(target)}")
+        self._add_mount(self._inner(target), "tmpfs tmpfs")
+
+    def unmount(self, path: Path) -> None:
+        self._do(f"umount {self._inner(path)}")
+        mountinfo = self.root / "proc/self/mountinfo"
+        lines = mountinfo.read_text().splitlines(keepends=True)
+        mountinfo.write_text("".join(x for x in lines if x.split()[4] != self._inner(path)))
+
+    def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
+        if not (self.root / "run/vmlab/zygote/control").exists():
+            raise ApplyError("there is no zygote")
+        self._do(f"zygote {word}")
+        self.words.append(word)
+        wish = read_wish(self.root / str(WISH).lstrip("/"))
+        if word == "launch" and wish is not None and wish not in self.servers[-1:]:
+            self.servers.append(wish)
+            self._tell("running")
+
+    def is_served(self, port: int) -> bool:
+        return bool(self.servers)
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        work()
+
     def run(
         self, *argv: str, stdin: str = "", ok: Container[int] = (0,), timeout_s: float = 30.0
     ) -> str:
-        command = shlex.join(argv)
+        self._do(shlex.join(argv))
+        return getattr(self, f"_{argv[0]}")(list(argv[1:]))
+
+    def _do(self, command: str) -> None:
         self.commands.append(command)
         for begin, complaint in self.fail.items():
             if command.startswith(begin):
                 raise ApplyError(complaint)
-        return getattr(self, f"_{argv[0]}")(list(argv[1:]), stdin)
+
+    def _inner(self, path: Path) -> str:
+        return f"/{path.relative_to(self.root)}"
+
+    def _add_mount(self, path: str, what: str) -> None:
+        with (self.root / "proc/self/mountinfo").open("a") as stream:
+            stream.write(f"30 22 254:16 / {path} rw shared:9 - {what} rw\n")
 
     def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
         found = find()
@@ -104,42 +173,19 @@ class FakeSystem:
     def announce(self, text: str) -> None:
         self.logged.append(f"console: {text}")
 
-    def _mount(self, args: list[str], _: str) -> str:
-        device, point = args[-2:]
-        assert (self.root / point.lstrip("/")).is_dir()
-        with (self.root / "proc/self/mountinfo").open("a") as stream:
-            stream.write(f"30 22 254:16 / {point} rw shared:9 - {args[1]} {device} rw\n")
+    def _e2fsck(self, args: list[str]) -> str:
         return ""
 
-    def _umount(self, args: list[str], _: str) -> str:
-        path = self.root / "proc/self/mountinfo"
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if line.split()[4] != args[0]))
+    def _modprobe(self, args: list[str]) -> str:
         return ""
 
-    def _e2fsck(self, args: list[str], _: str) -> str:
-        return ""
-
-    def _ip(self, args: list[str], stdin: str) -> str:
-        if "show" in args:
-            card = args[-1]
-            if card not in self.addresses:
-                raise ApplyError(f'Device "{card}" does not exist.')
-            return "".join(f"2: {card}    inet {a} scope global\n" for a in self.addresses[card])
-        for line in stdin.splitlines():
-            words = line.split()
-            if words[0] == "addr":
-                present = self.addresses[words[-1]]
-                if words[1] == "del":
-                    present.remove(words[2])
-                elif words[2] not in present:
-                    present.append(words[2])
-        return ""
-
-    def _systemctl(self, args: list[str], _: str) -> str:
-        verb, unit = args[0], args[-1]
+    def _systemctl(self, args: list[str]) -> str:
+        verb, *names = args
+        if verb == "is-system-running":
+            return f"{self.boot_state}\n"
         if verb == "show":
-            return f"ActiveState={'active' if self.units.get(unit) else 'inactive'}\nJob=0\n"
-        if verb == "restart" or (verb == "start" and not self.units.get(unit)):
-            self.units[unit] = self.units.get(unit, 0) + 1
+            return f"ActiveState={'active' if self.units.get(names[-1]) else 'inactive'}\nJob=0\n"
+        for unit in names:
+            if not unit.startswith("-") and (verb == "restart" or not self.units.get(unit)):
+                self.units[unit] = self.units.get(unit, 0) + 1
         return ""

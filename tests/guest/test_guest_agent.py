@@ -35,6 +35,7 @@ class Desk:
         self.system = FakeSystem(root)
         self.system.add_card("eth0", 2)
         self.system.add_disk("vdb", "home")
+        self.system.start_zygote()
         self.gate = Gate()
         near, self.host = socket.socketpair()
         self.host.settimeout(10)
@@ -69,7 +70,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.close()
 
 
-STATUS = {"type": "status", "agent": "0.1.0", "seeded": False, "server": "stopped"}
+STATUS = {
+    "type": "status",
+    "agent": "0.1.0",
+    "seeded": False,
+    "parked": False,
+    "server": "stopped",
+}
 
 
 def test_status_at_start_and_on_request(desk: Desk) -> None:
@@ -150,3 +157,28 @@ def test_poweroff_flushes_first(desk: Desk) -> None:
     assert done.wait(10)
     assert desk.system.syncs == 1
     assert desk.system.commands[-1] == "systemctl poweroff --no-block"
+
+
+def test_a_machine_is_parked_warmed_and_seeded(desk: Desk) -> None:
+    desk.hear()
+    desk.ask(b'{"type":"park"}\n')
+    assert desk.hear() == {"type": "parked"}
+    desk.ask(b'{"type":"status"}\n')
+    assert desk.hear() == {**STATUS, "parked": True}
+    desk.ask(b'{"type":"warm"}\n')
+    assert desk.hear() == {"type": "warmed"}
+    desk.ask(make_line())
+    assert desk.hear_until("seeded", "error")[-1] == {"type": "seeded"}
+    desk.ask(b'{"type":"status"}\n{"type":"park"}\n')
+    assert desk.hear() == {**STATUS, "seeded": True, "server": "running"}
+    refusal = desk.hear()
+    assert (refusal["type"], refusal["phase"]) == ("error", "boot")
+
+
+def test_a_failed_parking_is_an_error_of_the_boot(desk: Desk) -> None:
+    desk.hear()
+    desk.system.fail = {"zygote rehearse": "the stage is on fire"}
+    desk.ask(b'{"type":"park"}\n')
+    error = desk.hear()
+    assert (error["type"], error["phase"]) == ("error", "boot")
+    assert "the stage is on fire" in error["message"]

@@ -134,6 +134,7 @@ def _run_build(build: _Build) -> None:
     (kernel,) = find_kernels(tree)
     extract(tar, f"/boot/vmlinuz-{kernel}", build.result / store_module.KERNEL)
     extract(tar, f"/boot/initrd.img-{kernel}", build.result / store_module.INITRD)
+    extract(tar, f"/boot/initrd-generic-{kernel}", build.result / store_module.GENERIC_INITRD)
     build.report(progress_at(BuildPhase.DISK, 0.0, "making the disk"))
     make_disk(
         tar,
@@ -222,8 +223,7 @@ def _agent_payload(build: _Build, wheels: list[Path]) -> Payload:
 
 
 def _write_manifest(build: _Build, packages: int, build_s: float) -> None:
-    names = (store_module.DISK, store_module.KERNEL, store_module.INITRD)
-    for name in names:
+    for name in store_module.FILES:
         (build.result / name).chmod(0o644)
     image = Image(
         name=build.recipe.name,
@@ -235,7 +235,7 @@ def _write_manifest(build: _Build, packages: int, build_s: float) -> None:
         disk_size_mib=build.recipe.disk_size_mib,
         packages=packages,
         build_s=round(build_s, 1),
-        files={name: describe_file(build.result / name) for name in names},
+        files={name: describe_file(build.result / name) for name in store_module.FILES},
     )
     manifest = build.result / store_module.MANIFEST
     manifest.write_text(json.dumps(image.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -282,7 +282,7 @@ def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) 
             )
             trees.append(read_tree(work / "tree.tar"))
         lines = differences(*trees)
-        for file in (store_module.DISK, store_module.KERNEL, store_module.INITRD):
+        for file in store_module.FILES:
             if describe_file(first / file) != describe_file(second / file):
                 lines.append(f"{file} of the image")
     return lines

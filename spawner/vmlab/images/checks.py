@@ -130,18 +130,23 @@ def _presence(tree: Tree, recipe: Recipe) -> Iterator[str]:
     for path in recipe.presence.absent:
         if _resolve(tree, path) is not None:
             yield f"{path} must not be there"
+    yield from _kernel(tree)
+    for name in recipe.python.never:
+        found = [p for p in tree if p.startswith(recipe.python.path) and p.endswith(f"/{name}")]
+        yield from (f"{path} must not be there" for path in found)
+
+
+def _kernel(tree: Tree) -> Iterator[str]:
     kernels = find_kernels(tree)
     if len(kernels) != 1:
         yield f"expected one kernel in /boot, found {kernels or 'none'}"
     for version in kernels:
-        if f"/boot/initrd.img-{version}" not in tree:
-            yield f"/boot/initrd.img-{version} is missing"
+        for initrd in (f"/boot/initrd.img-{version}", f"/boot/initrd-generic-{version}"):
+            if initrd not in tree:
+                yield f"{initrd} is missing"
         if "CONFIG_VMGENID=y" not in (_text(tree, f"/boot/config-{version}") or ""):
             # without it two machines from one memory snapshot draw the same random numbers
             yield f"kernel {version} was built without CONFIG_VMGENID"
-    for name in recipe.python.never:
-        found = [p for p in tree if p.startswith(recipe.python.path) and p.endswith(f"/{name}")]
-        yield from (f"{path} must not be there" for path in found)
 
 
 def find_kernels(tree: Tree) -> list[str]:

@@ -80,15 +80,22 @@ def set_units(units: dict[str, list[str]], agent_units: list[str]) -> None:
         (masked / name).symlink_to("/dev/null")
 
 
-def make_initrd(modules: list[str]) -> None:
-    """Make the initial file system with exactly these modules."""
-    config = Path("/etc/initramfs-tools")
-    (config / "conf.d" / "vmlab").write_text("MODULES=list\nCOMPRESS=zstd\n", encoding="utf-8")
-    (config / "modules").write_text("".join(f"{m}\n" for m in modules), encoding="utf-8")
+def make_initrds(modules: list[str]) -> None:
+    """Make the initial file system with exactly these modules, and Debian's own, for any host."""
     versions = [path.name for path in Path("/lib/modules").iterdir() if path.is_dir()]
     if len(versions) != 1:
         raise SystemExit(f"expected one kernel in the image, found {versions}")
+    config = Path("/etc/initramfs-tools")
+    (config / "conf.d" / "vmlab").write_text("MODULES=list\nCOMPRESS=zstd\n", encoding="utf-8")
+    (config / "modules").write_text("".join(f"{m}\n" for m in modules), encoding="utf-8")
     run("update-initramfs", "-c", "-k", versions[0])
+    # With a configuration of its own: the hooks in /etc are made for one kind of machine.
+    generic = WORK / "initramfs-tools"
+    for name in ("conf.d", "hooks", "scripts"):
+        (generic / name).mkdir(parents=True)
+    (generic / "initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n", encoding="utf-8")
+    (generic / "modules").touch()
+    run("mkinitramfs", "-d", str(generic), "-o", f"/boot/initrd-generic-{versions[0]}", versions[0])
 
 
 def hold(package: str) -> None:
@@ -147,7 +154,7 @@ def main() -> None:
     set_units(job["units"], job["agent_units"])
     hold(job["kernel"]["package"])
     say("initrd")
-    make_initrd(job["kernel"]["initrd_modules"])
+    make_initrds(job["kernel"]["initrd_modules"])
     say("imports")
     check_imports(job["python"], job["user"]["name"])
     say("cleaning")

@@ -14,7 +14,7 @@ from pathlib import Path
 from vmlab.errors import ConfigError
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, show
 
-BUILDER_VERSION = 2
+BUILDER_VERSION = 3
 """Raise it when the builder makes another image from the same recipe."""
 
 VERSION_DIGITS = 16

@@ -23,6 +23,8 @@ from vmlab.errors import ImageError
 from vmlab.files import write_atomic
 
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
+GENERIC_INITRD = "initrd-generic"
+FILES = (DISK, KERNEL, INITRD, GENERIC_INITRD)
 CURRENT = "current"
 _STAMP = ".verified.json"
 _log = logging.getLogger(__name__)
@@ -63,8 +65,13 @@ class Image:
 
     @property
     def initrd(self) -> Path:
-        """For direct kernel boot."""
+        """For direct kernel boot: the drivers of our own machines only."""
         return self.folder / INITRD
+
+    @property
+    def generic_initrd(self) -> Path:
+        """For direct kernel boot on any hypervisor; the other one in versions without it."""
+        return self.folder / (GENERIC_INITRD if GENERIC_INITRD in self.files else INITRD)
 
     @property
     def size_bytes(self) -> int:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from fakes.fake_system import FakeSystem
 from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
 from vmlab_guest.apply import Phase, PhaseError, apply_seed, is_seeded, read_hub_env
+from vmlab_guest.errors import ApplyError
+from vmlab_guest.identity import is_parked
+from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
+from vmlab_guest.wish import Wish
 
 ORDER = ["identity", "keys", "network", "mounts", "exercises", "server"]
 
@@ -32,6 +37,7 @@ def system(tmp_path: Path) -> FakeSystem:
     system.add_card("lo", 1, real=False)
     system.add_card("enp0s3", 2)
     system.add_disk("vdb", "home")
+    system.start_zygote()
     return system
 
 
@@ -60,21 +66,23 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert (key.read_text(), mode(key)) == (PRIVATE_KEY, 0o600)
     keys = root / "etc/ssh/authorized_keys.d/trainee"
     assert (keys.read_text(), mode(keys)) == (PUBLIC_KEY + "\n", 0o644)
-    assert system.addresses["enp0s3"] == ["10.0.2.15/24"]
+    assert system.addresses[2] == ["10.0.2.15/24"]
+    assert system.gateways[2] == "10.0.2.2"
     assert (root / "etc/resolv.conf").read_text() == "nameserver 10.0.2.3\n"
     mount = "mount -t ext4 -o nodev,nosuid,discard /dev/vdb /home/trainee"
     assert system.commands.index("e2fsck -p /dev/vdb") < system.commands.index(mount)
     assert (root / "home/trainee/.bashrc").read_text() == "# skel\n"
     assert system.owners["/home/trainee"] == system.owners["/home/trainee/.bashrc"] == 1000
     assert courses.envs == [ENV]
-    env = root / "run/vmlab/server.env"
-    assert (mode(env), TOKEN in env.read_text()) == (0o600, True)
-    assert (root / "run/vmlab/server-command").read_text() == (
-        "exec /opt/vmlab/bin/jupyterhub-singleuser --HubOAuth.base_url=/user/ada/\n"
-    )
+    wish = root / "run/vmlab/server.json"
+    assert (mode(wish), TOKEN in wish.read_text()) == (0o600, True)
+    assert system.servers == [Wish(ENV, ("--HubOAuth.base_url=/user/ada/",))]
     lab = json.loads((root / "opt/vmlab/share/jupyter/lab/settings/overrides.json").read_text())
     assert lab["@jupyterlab/translation-extension:plugin"] == {"locale": "fr_FR"}
-    assert system.units["vmlab-server.service"] == system.units["ssh.service"] == 1
+    assert system.units == {"ssh.service": 1, "systemd-journald.service": 1}
+    starts = [c for c in system.commands if c.startswith("systemctl")]
+    assert starts == ["systemctl restart --no-block systemd-journald.service ssh.service"]
+    assert system.commands.index("zygote launch") < system.commands.index(*starts)
     assert is_seeded(system)
     assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN
 
@@ -86,7 +94,7 @@ def test_the_token_is_only_where_root_reads_it(system: FakeSystem) -> None:
         for path in system.root.rglob("*")
         if path.is_file() and TOKEN in path.read_text(errors="replace")
     ]
-    assert {path.name for path in holders} == {"server.env", "seeded.json"}
+    assert {path.name for path in holders} == {"server.json", "seeded.json"}
     assert {mode(path) for path in holders} == {0o600}
     assert TOKEN not in "".join(system.commands + system.logged)
 
@@ -97,9 +105,9 @@ def test_the_same_seed_again_restarts_nothing(system: FakeSystem) -> None:
     (system.root / "home/trainee/.bashrc").write_text("# mine\n")
     begin = len(system.commands)
     apply(system)
-    assert system.units == before
+    assert (system.units, len(system.servers)) == (before, 1)
     again = system.commands[begin:]
-    assert not [c for c in again if c.startswith(("mount", "e2fsck")) or "journald" in c]
+    assert not [c for c in again if c.startswith(("mount", "e2fsck", "bind")) or "journald" in c]
     assert (system.root / "home/trainee/.bashrc").read_text() == "# mine\n"
 
 
@@ -107,7 +115,7 @@ def test_a_new_environment_restarts_the_server_only(system: FakeSystem) -> None:
     apply(system)
     courses = Recorder()
     apply(system, courses, env={**ENV, "JUPYTERHUB_API_TOKEN": "another"})
-    assert system.units["vmlab-server.service"] == 2
+    assert [s.env["JUPYTERHUB_API_TOKEN"] for s in system.servers] == [TOKEN, "another"]
     assert system.units["ssh.service"] == 1
     assert system.units["systemd-journald.service"] == 1
     assert courses.envs[0]["JUPYTERHUB_API_TOKEN"] == "another"
@@ -130,40 +138,18 @@ def test_the_clock_counts_the_time_since_the_seed_arrived(system: FakeSystem) ->
 
 def test_card_and_disk_may_come_late(tmp_path: Path) -> None:
     system = FakeSystem(tmp_path / "root")
+    system.start_zygote()
     system.late = [lambda: system.add_card("eth0", 2), lambda: system.add_disk("vdb", "home")]
     assert apply(system) == ORDER
-    assert system.addresses["eth0"] == ["10.0.2.15/24"]
-
-
-def test_a_card_that_is_renamed_meanwhile_is_found_again(system: FakeSystem) -> None:
-    tries = []
-
-    def run(*argv: str, **more: object) -> str:
-        if argv[0] == "ip" and not tries:
-            tries.append(argv)
-            (system.root / "sys/class/net/enp0s3").rename(system.root / "sys/class/net/ens3")
-            system.addresses["ens3"] = system.addresses.pop("enp0s3")
-        return FakeSystem.run(system, *argv, **more)
-
-    system.run = run
-    assert apply(system) == ORDER
-    assert system.addresses == {"lo": [], "ens3": ["10.0.2.15/24"]}
-
-
-def test_an_old_address_goes(system: FakeSystem) -> None:
-    system.addresses["enp0s3"] = ["192.168.1.7/24"]
-    apply(system)
-    assert system.addresses["enp0s3"] == ["10.0.2.15/24"]
+    assert system.addresses[2] == ["10.0.2.15/24"]
 
 
 @pytest.mark.parametrize(
     ("program", "phase", "begun"),
     [
-        ("systemctl restart --no-block ssh", "keys", 2),
-        ("ip", "network", 3),
+        ("address", "network", 3),
         ("e2fsck", "mounts", 4),
         ("mount", "mounts", 4),
-        ("systemctl restart --no-block vmlab-server", "server", 6),
     ],
 )
 def test_a_failure_names_its_phase_and_stops(
@@ -178,6 +164,60 @@ def test_a_failure_names_its_phase_and_stops(
     assert not is_seeded(system)
     system.fail = {}
     assert apply(system) == ORDER
+
+
+def test_a_zygote_that_was_stopped_is_started(system: FakeSystem) -> None:
+    (system.root / "run/vmlab/zygote/control").unlink()
+    assert apply(system) == ORDER
+    assert system.units["vmlab-server.service"] == 1
+    assert "start --no-block vmlab-server.service" in "".join(system.commands)
+
+
+def test_what_can_wait_does_not_fail_a_start(system: FakeSystem) -> None:
+    system.fail = {"systemctl": "the bus is late"}
+    assert apply(system) == ORDER
+    assert "the bus is late" in system.logged
+    system.fail = {}
+    apply(system)
+    assert system.units["ssh.service"] == 1
+
+
+def test_parking_rehearses_and_forgets(system: FakeSystem) -> None:
+    seed = system.root / "var/lib/systemd/random-seed"
+    seed.parent.mkdir(parents=True)
+    seed.write_text("x")
+    system.boot_state = "degraded"
+    park(system)
+    assert (system.words, is_parked(system), system.syncs) == (["rehearse"], True, 1)
+    assert not seed.exists()
+    assert "modprobe --all virtio_net virtio_blk" in system.commands
+    warm(system)
+    assert system.words == ["rehearse", "rehearse"]
+
+
+def test_a_clone_gets_a_boot_id_of_its_own_once(system: FakeSystem) -> None:
+    park(system)
+    assert apply(system) == ORDER
+    binds = [c for c in system.commands if c.startswith("bind")]
+    assert binds == ["bind /run/vmlab/boot_id /proc/sys/kernel/random/boot_id"]
+    assert UUID((system.root / "run/vmlab/boot_id").read_text().strip()).version == 4
+    assert not is_parked(system)
+    apply(system)
+    assert [c for c in system.commands if c.startswith("bind")] == binds
+
+
+@pytest.mark.parametrize("trouble", ["zygote rehearse", "modprobe"])
+def test_a_machine_that_cannot_be_parked_is_none_that_is(system: FakeSystem, trouble: str) -> None:
+    system.fail = {trouble: "no"}
+    with pytest.raises(ApplyError, match="no"):
+        park(system)
+    assert not is_parked(system)
+
+
+def test_a_boot_that_never_ends_is_not_parked(system: FakeSystem) -> None:
+    system.boot_state = "starting"
+    with pytest.raises(ApplyError, match="the boot was not over"):
+        park(system)
 
 
 def test_no_card_and_no_disk_are_said(tmp_path: Path) -> None:

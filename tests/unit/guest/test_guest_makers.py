@@ -1,8 +1,9 @@
-"""Pure parts: environment file, `ip` batch, hosts, server state, port, mountinfo."""
+"""Pure parts: wish, network messages, hosts, server state, port, mountinfo, superblock."""
 
 from __future__ import annotations
 
-import shlex
+import struct
+import tempfile
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
@@ -13,54 +14,27 @@ from hypothesis import strategies as st
 from fakes.fake_system import FakeSystem
 from vmlab_guest.agent import find_port
 from vmlab_guest.identity import make_hosts
-from vmlab_guest.mounts import find_mounted
-from vmlab_guest.network import find_card, make_ip_batch, parse_addresses
-from vmlab_guest.seed import Network
-from vmlab_guest.server import ServerState, make_command, make_environment_file, parse_state
-
-NETWORK = Network(IPv4Interface("10.0.2.15/24"), IPv4Address("10.0.2.2"), ())
-LINE = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\x00\n\r").filter(
-        lambda c: c == "\t" or (ord(c) >= 32 and c != "\x7f")
-    )
-)
+from vmlab_guest.libc import parse_options
+from vmlab_guest.mounts import find_device, find_mounted
+from vmlab_guest.network import find_card
+from vmlab_guest.rtnetlink import make_address, parse_address, split_messages
+from vmlab_guest.server import ServerState, parse_state, read_state
+from vmlab_guest.wish import Wish, make_wish, read_wish
 
 
-def read_as_systemd(text: str) -> dict[str, str]:
-    """Read an environment file as systemd 257 does inside double quotes (parse_env_file)."""
-    values = {}
-    for line in text.split("\n")[:-1]:
-        name, _, quoted = line.partition("=")
-        assert quoted[0] == quoted[-1] == '"'
-        value, rest = "", list(quoted[1:-1])
-        while rest:
-            char = rest.pop(0)
-            if char == "\\" and rest:
-                after = rest.pop(0)
-                value += after if after in '"\\`$' else char + after
-            else:
-                assert char != '"'
-                value += char
-        values[name] = value
-    return values
-
-
-@given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,5}", fullmatch=True), LINE))
-def test_environment_file_gives_the_same_values_back(env: dict[str, str]) -> None:
-    assert read_as_systemd(make_environment_file(env)) == env
-
-
-@given(st.lists(LINE))
-def test_command_gives_the_same_arguments_back(args: list[str]) -> None:
-    words = shlex.split(make_command(args))
-    assert words == ["exec", "/opt/vmlab/bin/jupyterhub-singleuser", *args]
+@given(st.dictionaries(st.text(), st.text()), st.lists(st.text()))
+def test_a_wish_comes_back_the_same(env: dict[str, str], args: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "wish"
+        assert read_wish(path) is None
+        path.write_text(make_wish(env, tuple(args)))
+        assert read_wish(path) == Wish(env, tuple(args))
 
 
 @pytest.mark.parametrize(
     ("text", "state"),
     [
-        ("ActiveState=active\nJob=0\n", ServerState.RUNNING),
-        ("ActiveState=active\n", ServerState.RUNNING),
+        ("ActiveState=active\nJob=0\n", ServerState.STARTING),
         ("ActiveState=inactive\nJob=12\n", ServerState.STARTING),
         ("ActiveState=activating\nJob=0\n", ServerState.STARTING),
         ("ActiveState=failed\nJob=0\n", ServerState.FAILED),
@@ -72,22 +46,36 @@ def test_state(text: str, state: ServerState) -> None:
     assert parse_state(text) is state
 
 
-def test_ip_batch() -> None:
-    assert make_ip_batch("ens3", NETWORK, ["10.9.9.9/8", "10.0.2.15/24"]) == (
-        "link set lo up\n"
-        "addr del 10.9.9.9/8 dev ens3\n"
-        "addr replace 10.0.2.15/24 dev ens3\n"
-        "link set ens3 up\n"
-        "route replace default via 10.0.2.2 dev ens3\n"
-    )
+def test_the_state_is_the_zygotes_own_word(tmp_path: Path) -> None:
+    system = FakeSystem(tmp_path / "root")
+    system.units["vmlab-server.service"] = 1
+    assert read_state(system) is ServerState.STARTING, "no word yet, but systemd runs it"
+    system.start_zygote()
+    assert read_state(system) is ServerState.STOPPED
 
 
-def test_addresses_of_ip() -> None:
-    text = (
-        "2: ens3    inet 10.0.2.15/24 brd 10.0.2.255 scope global ens3\\       valid_lft forever\n"
-    )
-    assert parse_addresses(text) == ("10.0.2.15/24",)
-    assert parse_addresses("") == ()
+@given(st.integers(1, 2**31 - 1), st.ip_addresses(v=4), st.integers(0, 32))
+def test_an_address_comes_back_from_its_message(index: int, ip: IPv4Address, bits: int) -> None:
+    address = IPv4Interface((ip, bits))
+    assert parse_address(make_address(index, address)) == (index, address)
+
+
+def test_messages_are_cut_where_they_end() -> None:
+    data = struct.pack("=IHHII3sx", 19, 20, 0, 1, 0, b"abc") + struct.pack("=IHHII", 16, 3, 0, 1, 0)
+    assert list(split_messages(data)) == [(20, b"abc"), (3, b"")]
+
+
+@pytest.mark.parametrize(
+    ("options", "flags", "rest"),
+    [
+        ("", 0, ""),
+        ("defaults,rw", 0, ""),
+        ("nodev,nosuid,discard", 0x6, "discard"),
+        ("ro,data=ordered,noatime,commit=5", 0x401, "data=ordered,commit=5"),
+    ],
+)
+def test_mount_options(options: str, flags: int, rest: str) -> None:
+    assert parse_options(options) == (flags, rest)
 
 
 def test_the_first_real_card_counts(tmp_path: Path) -> None:
@@ -97,7 +85,7 @@ def test_the_first_real_card_counts(tmp_path: Path) -> None:
     system.add_card("docker0", 2, real=False)
     system.add_card("ens9", 9)
     system.add_card("ens3", 3)
-    assert find_card(classes) == "ens3"
+    assert find_card(classes) == 3
 
 
 @given(st.text())
@@ -127,3 +115,15 @@ def test_the_port_is_found_by_its_name(tmp_path: Path) -> None:
     assert find_port(system) is None, "the kernel has not made the device yet"
     (system.root / "dev/vport1p2").write_text("")
     assert find_port(system) == system.root / "dev/vport1p2"
+
+
+def test_a_disk_is_found_by_its_serial_number(tmp_path: Path) -> None:
+    system = FakeSystem(tmp_path / "root")
+    name = "/dev/disk/by-id/virtio-home"
+    assert find_device(system, name) is None
+    system.add_disk("vda", "root")
+    system.add_disk("vdb", "home")
+    assert find_device(system, name) == system.root / "dev/vdb"
+    assert find_device(system, "/dev/vda") == system.root / "dev/vda"
+    (system.root / "dev/vdb").unlink()
+    assert find_device(system, name) is None, "the kernel has not made the device yet"

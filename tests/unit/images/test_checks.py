@@ -21,6 +21,7 @@ GOOD_FILES = {
     "etc/machine-id": b"",
     "boot/vmlinuz-6.12": b"kernel",
     "boot/initrd.img-6.12": b"initrd",
+    "boot/initrd-generic-6.12": b"initrd",
     "boot/config-6.12": b"CONFIG_VMGENID=y\n",
     "usr/lib/systemd/systemd": b"elf",
     "opt/vmlab/lib/json/__init__.py": b"",

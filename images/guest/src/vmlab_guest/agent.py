@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vmlab_guest import __version__
 from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
 from vmlab_guest.errors import AgentError, SeedError
+from vmlab_guest.identity import is_parked
 from vmlab_guest.link import PORT_NAME, Link
+from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
@@ -22,7 +25,7 @@ _MAX_ERROR_CHARS = 1000
 class Agent:
     """Answers one port.
 
-    Seeds are applied in a thread of their own, so that `status` is answered at any time.
+    Everything else is done in a thread of its own, so that `status` is answered at any time.
 
     Args:
         fd: the open port; belongs to the agent.
@@ -31,7 +34,7 @@ class Agent:
     def __init__(self, system: System, courses: Courses, fd: int) -> None:
         self._system = system
         self._courses = courses
-        self._seeds: queue.Queue[tuple[Any, int]] = queue.Queue(maxsize=10)
+        self._work: queue.Queue[Callable[[], None]] = queue.Queue(maxsize=10)
         self._link = Link(fd, self._on_line, self._send_status)
 
     def serve(self) -> None:
@@ -40,7 +43,7 @@ class Agent:
         Raises:
             OSError: the port failed.
         """
-        threading.Thread(target=self._apply_seeds, name="seeds", daemon=True).start()
+        threading.Thread(target=self._do_work, name="work", daemon=True).start()
         self._link.serve()
 
     def close(self) -> None:
@@ -59,10 +62,11 @@ class Agent:
         if kind == "status":
             self._send_status()
         elif kind == "seed":
-            try:
-                self._seeds.put_nowait((message.get("seed"), received_ns))
-            except queue.Full:
-                self._send_error(Phase.IDENTITY, "too many seeds wait to be applied")
+            self._enqueue(lambda: self._apply(message.get("seed"), received_ns))
+        elif kind == "park":
+            self._enqueue(lambda: self._prepare(park, "parked"))
+        elif kind == "warm":
+            self._enqueue(lambda: self._prepare(warm, "warmed"))
         elif kind == "poweroff":
             threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
         else:
@@ -78,12 +82,38 @@ class Agent:
                 self._system.log(f"status: {error}")
                 state = ServerState.FAILED
         self._link.send(
-            {"type": "status", "agent": __version__, "seeded": seeded, "server": state.value}
+            {
+                "type": "status",
+                "agent": __version__,
+                "seeded": seeded,
+                "parked": is_parked(self._system),
+                "server": state.value,
+            }
         )
 
-    def _apply_seeds(self) -> None:
+    def _enqueue(self, work: Callable[[], None]) -> None:
+        try:
+            self._work.put_nowait(work)
+        except queue.Full:
+            self._send_error(Phase.IDENTITY, "too many messages wait to be handled")
+
+    def _do_work(self) -> None:
         while True:
-            self._apply(*self._seeds.get())
+            self._work.get()()
+
+    def _prepare(self, prepare: Callable[[System], None], done: str) -> None:
+        if is_seeded(self._system):
+            self._send_error(Phase.BOOT, "this machine is somebody's already")
+            return
+        try:
+            prepare(self._system)
+        except (AgentError, OSError, ImportError) as error:
+            self._send_error(Phase.BOOT, f"{type(error).__name__}: {error}")
+        else:
+            self._system.announce(done)
+            self._link.send({"type": done})
+            if is_parked(self._system):
+                self._link.rest()
 
     def _apply(self, value: Any, received_ns: int) -> None:
         try:

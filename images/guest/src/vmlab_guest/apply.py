@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.identity import apply_identity
-from vmlab_guest.keys import apply_keys
+from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
+from vmlab_guest.keys import SSH_UNIT, apply_keys
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
@@ -18,10 +19,13 @@ from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System
 
+_SERVER_FIRST_S = 60.0  # software emulation
+
 
 class Phase(StrEnum):
     """The agent's phases, in order (docs/protocols.md, section 1)."""
 
+    BOOT = "boot"  # before any seed: what `park` and `warm` report
     IDENTITY = "identity"
     KEYS = "keys"
     NETWORK = "network"
@@ -42,9 +46,9 @@ class Courses(Protocol):
     """What the sequence needs of the delivery of courses."""
 
     def follow(self, env: dict[str, str]) -> None:
-        """Deliver what the hub of this environment publishes: shortly now, then in the background.
+        """Deliver what the hub of this environment publishes, in the background.
 
-        Returns within a few seconds and never fails: a lab without exercises is still a lab.
+        Returns at once and never fails: a lab without exercises is still a lab.
         """
         ...
 
@@ -67,14 +71,23 @@ def apply_seed(
     Raises:
         PhaseError: a phase failed; later ones were not begun.
     """
+    restart: list[str] = []
+
+    def identify() -> None:
+        if apply_identity(system, seed, received_ns):
+            restart.append(JOURNAL_UNIT)
+
+    def lock() -> None:
+        if apply_keys(system, seed):
+            restart.append(SSH_UNIT)
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
         apply_notices(system, seed.notices, seed.language)
 
     steps: dict[Phase, Callable[[], None]] = {
-        Phase.IDENTITY: lambda: apply_identity(system, seed, received_ns),
-        Phase.KEYS: lambda: apply_keys(system, seed),
+        Phase.IDENTITY: identify,
+        Phase.KEYS: lock,
         Phase.NETWORK: lambda: apply_network(system, seed.network),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
@@ -87,6 +100,26 @@ def apply_seed(
         except (AgentError, OSError, ValueError) as error:
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
     _remember(system, seed.server.env)
+    system.in_background(lambda: _finish(system, seed.server.env, restart))
+
+
+def wait_for_server(system: System, env: Mapping[str, str]) -> None:
+    """Return when the server listens, or after a while: what can wait leaves it the processor."""
+    port = urlsplit(env.get("JUPYTERHUB_SERVICE_URL", "")).port
+    if port is not None:
+        system.wait_for(lambda: system.is_served(port) or None, _SERVER_FIRST_S)
+
+
+def _finish(system: System, env: Mapping[str, str], restart: list[str]) -> None:
+    """Start what nobody waits for as long as the server is not there."""
+    wait_for_server(system, env)
+    try:
+        if restart:
+            system.run("systemctl", "restart", "--no-block", *restart)
+        if SSH_UNIT not in restart:
+            system.run("systemctl", "start", "--no-block", SSH_UNIT)
+    except AgentError as error:
+        system.log(f"{error}")
 
 
 def is_seeded(system: System) -> bool:

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+import random
+import uuid
+from pathlib import Path
+
 from vmlab_guest.files import ensure_file
 from vmlab_guest.seed import Seed
-from vmlab_guest.system import System, inside
+from vmlab_guest.system import RUN, System, inside
 
+JOURNAL_UNIT = "systemd-journald.service"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _CLOCK_TOLERANCE_NS = 100_000_000
 
 
-def apply_identity(system: System, seed: Seed, received_ns: int) -> None:
+def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
     """Make the machine itself, in the order in which later steps rely on earlier ones.
 
     Args:
         received_ns: `System.monotonic_ns` when the seed arrived; its time was right then.
 
+    Returns:
+        Whether the journal must be started anew, because it lies in a folder of the old machine-id.
+
     Raises:
-        ApplyError: a program failed.
         OSError: the kernel or the file system refused.
     """
     system.add_randomness(seed.randomness)
+    random.seed()  # what spreads retries; a clone brought the state of its template along
     now_ns = seed.time_ns + system.monotonic_ns() - received_ns
     if abs(system.clock_ns() - now_ns) > _CLOCK_TOLERANCE_NS:
         system.set_clock_ns(now_ns)
-    _apply_machine_id(system, seed.machine_id)
+    if is_parked(system):
+        _renew_boot_id(system)
+    changed = _apply_machine_id(system, seed.machine_id)
     _apply_host_name(system, seed.host_name)
+    _parked_mark(system).unlink(missing_ok=True)
+    return changed
+
+
+def is_parked(system: System) -> bool:
+    """Return whether this machine was made ready to be cloned and nobody's seed came since."""
+    return _parked_mark(system).exists()
+
+
+def mark_parked(system: System) -> None:
+    """Note that the next seed is a clone's."""
+    ensure_file(_parked_mark(system), "")
+
+
+def _parked_mark(system: System) -> Path:
+    return system.root / RUN / "parked"
+
+
+def _renew_boot_id(system: System) -> None:
+    """Lay a boot id of this machine's own over the one that all clones share."""
+    own = system.root / RUN / "boot_id"
+    ensure_file(own, f"{uuid.uuid4()}\n", 0o444)
+    system.bind(own, inside(system, _BOOT_ID))
 
 
 def make_hosts(text: str, host_name: str) -> str:
@@ -35,18 +69,16 @@ def make_hosts(text: str, host_name: str) -> str:
     return "\n".join([*kept, f"127.0.1.1\t{host_name}"]) + "\n"
 
 
-def _apply_machine_id(system: System, machine_id: str) -> None:
+def _apply_machine_id(system: System, machine_id: str) -> bool:
+    """Write the machine-id; return whether it is another one."""
     path = inside(system, "/etc/machine-id")
     if path.exists() and path.read_text(encoding="utf-8").strip() == machine_id:
-        return
+        return False
     # A boot with a read-only root puts a transient id on top of the file.
     mounts = inside(system, "/proc/self/mountinfo").read_text(encoding="utf-8")
     if any(line.split()[4] == "/etc/machine-id" for line in mounts.splitlines()):
-        system.run("umount", "/etc/machine-id")
-    ensure_file(path, f"{machine_id}\n", 0o444)
-    # The journal lies in a folder of the old id until journald starts anew; its clients keep
-    # their connection (systemd stores the descriptors).
-    system.run("systemctl", "restart", "--no-block", "systemd-journald.service")
+        system.unmount(path)
+    return ensure_file(path, f"{machine_id}\n", 0o444)
 
 
 def _apply_host_name(system: System, host_name: str) -> None:

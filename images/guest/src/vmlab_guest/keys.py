@@ -1,4 +1,4 @@
-"""The machine's SSH host key, who may log in, and sshd itself."""
+"""The machine's SSH host key, and who may log in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from vmlab_guest.files import ensure_file
 from vmlab_guest.seed import Seed
 from vmlab_guest.system import TRAINEE, System, inside
 
+SSH_UNIT = "ssh.service"
 # The home comes from a volume that is mounted later and that the trainee may fill with anything;
 # the keys of the seed therefore lie outside it, owned by root.
 SSHD_CONFIG = """\
@@ -18,11 +19,14 @@ PermitRootLogin no
 """
 
 
-def apply_keys(system: System, seed: Seed) -> None:
-    """Install the keys and have sshd run with them.
+def apply_keys(system: System, seed: Seed) -> bool:
+    """Install the keys.
+
+    Returns:
+        Whether a running sshd must be started anew: it reads host key and configuration only when
+        it starts, authorized keys at each login.
 
     Raises:
-        ApplyError: systemd refused.
         OSError: the file system refused.
     """
     key = seed.ssh_host_key
@@ -33,5 +37,4 @@ def apply_keys(system: System, seed: Seed) -> None:
     changed |= ensure_file(folder / "sshd_config.d/10-vmlab.conf", SSHD_CONFIG)
     text = "".join(f"{line}\n" for line in seed.authorized_keys)
     ensure_file(folder / "authorized_keys.d" / TRAINEE, text)
-    # sshd reads host key and configuration only when it starts, authorized keys at each login.
-    system.run("systemctl", "restart" if changed else "start", "--no-block", "ssh.service")
+    return changed

@@ -80,6 +80,7 @@ class Link:
         self._has_host = False
         self._last_data_s = clock()
         self._greeted = False
+        self._resting = False
         self._closing = False
 
     def send(self, message: Mapping[str, object]) -> None:
@@ -93,6 +94,11 @@ class Link:
                 return
             self._queue.append((line, self._clock()))
             self._queued_bytes += len(line)
+        self._wake()
+
+    def rest(self) -> None:
+        """Sleep without a safety net until the next byte: a machine to be cloned does nothing."""
+        self._resting = True
         self._wake()
 
     def close(self) -> None:
@@ -111,7 +117,8 @@ class Link:
             poller.register(self._wake_fd, select.EPOLLIN)
             poller.register(self._fd, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
             while not self._closing:
-                for fd, events in poller.poll(_IDLE_S) or [(self._fd, select.EPOLLIN)]:
+                limit_s = None if self._resting else _IDLE_S
+                for fd, events in poller.poll(limit_s) or [(self._fd, select.EPOLLIN)]:
                     if fd == self._wake_fd:
                         os.eventfd_read(self._wake_fd)
                     else:
@@ -153,6 +160,7 @@ class Link:
             if not self._has_host and now_s - self._last_data_s > GRACE_S:
                 self._splitter.reset()  # the rest of a line from a host that is gone
             self._last_data_s = now_s
+            self._resting = False
             for line in self._splitter.feed(data):
                 self._on_line(line)
 

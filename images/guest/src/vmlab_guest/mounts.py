@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
 from vmlab_guest.seed import Mount
 from vmlab_guest.system import HOME, TRAINEE_UID, System, inside
 
+_BY_SERIAL = "/dev/disk/by-id/virtio-"
 _DEVICE_DEADLINE_S = 60.0
 _CHECK_DEADLINE_S = 600.0  # a large volume after a power cut
 _FSCK_OK = (0, 1, 2)  # clean, mended, mended (a restart advised, which is for root file systems)
@@ -37,10 +39,32 @@ def find_mounted(mountinfo: str, path: str) -> str | None:
     return source
 
 
+def find_device(system: System, name: str) -> Path | None:
+    """Return the device's place below /dev, or None while it is not there.
+
+    A disk named by its serial number is looked up in /sys: the kernel knows it at once, udev's
+    link comes later.
+    """
+    serial = name.removeprefix(_BY_SERIAL)
+    if serial == name:
+        device = inside(system, name)
+        return device if device.exists() else None
+    disks = inside(system, "/sys/block")
+    for disk in disks.iterdir() if disks.is_dir() else ():
+        try:
+            found = (disk / "serial").read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue  # has none, or was unplugged while we looked
+        device = inside(system, "/dev") / disk.name
+        if found == serial and device.exists():
+            return device
+    return None
+
+
 def _apply_mount(system: System, mount: Mount) -> bool:
     """Mount the device; return False when it was mounted already."""
-    device = inside(system, mount.device)
-    if system.wait_for(lambda: device.exists() or None, _DEVICE_DEADLINE_S) is None:
+    device = system.wait_for(lambda: find_device(system, mount.device), _DEVICE_DEADLINE_S)
+    if device is None:
         raise ApplyError(
             f"{mount.device} for {mount.path} did not appear within {_DEVICE_DEADLINE_S:g} s"
         )
@@ -51,13 +75,18 @@ def _apply_mount(system: System, mount: Mount) -> bool:
         if mounted in {real, mount.device}:
             return False
         raise ApplyError(f"{mount.path}: {mounted} is mounted there, not {mount.device} ({real})")
-    if mount.fs_type == "ext4":
-        # A glance at the superblock unless the volume was cut off; then its journal is replayed.
+    if mount.fs_type == "ext4" and not _is_in_order(device):
+        # The machine was cut off: the journal is replayed and checked.
         system.run("e2fsck", "-p", real, ok=_FSCK_OK, timeout_s=_CHECK_DEADLINE_S)
     inside(system, mount.path).mkdir(mode=0o755, parents=True, exist_ok=True)
-    options = ["-o", mount.options] if mount.options else []
-    system.run("mount", "-t", mount.fs_type, *options, real, mount.path)
+    system.mount(real, mount.path, mount.fs_type, mount.options)
     return True
+
+
+def _is_in_order(device: Path) -> bool:
+    with device.open("rb", buffering=0) as stream:
+        stream.seek(SUPERBLOCK_OFFSET)
+        return is_in_order(stream.read(SUPERBLOCK_BYTES))
 
 
 def _fill_fresh_home(system: System, home: Path) -> None:

@@ -1,22 +1,18 @@
-"""The single-user server: its environment and command line, and systemd's word on it."""
+"""The single-user server: what the zygote is told to run, and what it tells of it."""
 
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.seed import Language, Server
-from vmlab_guest.system import RUN, System
+from vmlab_guest.system import System, inside
+from vmlab_guest.wish import STATE, WISH, Word, make_wish
 
 UNIT = "vmlab-server.service"
 OVERRIDES = "opt/vmlab/share/jupyter/lab/settings/overrides.json"
-PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
-# Inside double quotes systemd unescapes these and takes all else as it stands: systemd 257,
-# SHELL_NEED_ESCAPE in src/basic/env-file.c.
-_ENV_ESCAPES = str.maketrans({char: f"\\{char}" for char in '\\"`$'})
 
 
 class ServerState(StrEnum):
@@ -28,38 +24,28 @@ class ServerState(StrEnum):
     FAILED = "failed"
 
 
-def make_environment_file(env: Mapping[str, str]) -> str:
-    """Return the text of a systemd EnvironmentFile that gives exactly these values.
-
-    The values are those that `seed.parse_seed` lets through: no line breaks.
-    """
-    return "".join(f'{name}="{env[name].translate(_ENV_ESCAPES)}"\n' for name in sorted(env))
-
-
-def make_command(args: Sequence[str]) -> str:
-    """Return the shell line that becomes the server."""
-    return f"exec {shlex.join([PROGRAM, *args])}\n"
-
-
 def parse_state(properties: str) -> ServerState:
-    """Return the state told by `systemctl show -p ActiveState,Job`."""
+    """Return the state told by `systemctl show -p ActiveState,Job`, for a zygote that is silent."""
     table = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
     active = table.get("ActiveState", "")
-    if active == "active":
-        return ServerState.RUNNING
-    # A queued job: early in boot the server waits for the rest of the system.
-    if active in {"activating", "reloading"} or table.get("Job", "0") not in {"", "0"}:
+    # A queued job: early in boot the service waits for the rest of the system.
+    busy = active in {"active", "activating", "reloading"}
+    if busy or table.get("Job", "0") not in {"", "0"}:
         return ServerState.STARTING
     return ServerState.FAILED if active == "failed" else ServerState.STOPPED
 
 
 def read_state(system: System) -> ServerState:
-    """Return what systemd says of the server.
+    """Return what the zygote says of the server; if there is none, what systemd says.
 
     Raises:
-        ApplyError: systemd does not answer.
+        ApplyError: neither answers.
     """
-    return parse_state(system.run("systemctl", "show", "-p", "ActiveState,Job", UNIT, timeout_s=10))
+    try:
+        return ServerState(inside(system, str(STATE)).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        command = ("systemctl", "show", "-p", "ActiveState,Job", UNIT)
+        return parse_state(system.run(*command, timeout_s=10))
 
 
 def make_overrides(language: Language) -> str:
@@ -81,13 +67,15 @@ def make_overrides(language: Language) -> str:
 
 
 def launch(system: System, server: Server, language: Language) -> None:
-    """Start the server with this environment; restart it when the environment is a new one.
+    """Have the zygote run this server; one that runs already, and is the same, goes on.
 
     Raises:
-        ApplyError: systemd refused.
+        ApplyError: there is no zygote and systemd does not start one.
     """
-    run = system.root / RUN
-    changed = ensure_file(run / "server.env", make_environment_file(server.env), 0o600)
-    changed |= ensure_file(run / "server-command", make_command(server.args), 0o644)
     ensure_file(system.root / OVERRIDES, make_overrides(language), 0o644)  # read at each page load
-    system.run("systemctl", "restart" if changed else "start", "--no-block", UNIT)
+    ensure_file(inside(system, str(WISH)), make_wish(server.env, server.args), 0o600)
+    try:
+        system.ask_zygote(Word.LAUNCH)
+    except AgentError:
+        # Stopped by the trainee, or systemd starts it anew just now: it finds the wish.
+        system.run("systemctl", "start", "--no-block", UNIT)

@@ -13,12 +13,15 @@ import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Container
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.wish import CONTROL
 
 TRAINEE = "trainee"
 TRAINEE_UID = 1000
@@ -29,7 +32,10 @@ COURSES = "var/lib/vmlab/courses"
 # ref: linux/random.h; both need CAP_SYS_ADMIN
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
-_POLL_S = 0.05
+_POLL_S = 0.02
+_LOOPBACK = 1  # the index of `lo` in every network namespace
+_WORD_S = 5.0
+_ANSWER_BYTES = 4096
 
 T = TypeVar("T")
 
@@ -60,6 +66,54 @@ class System(Protocol):
 
     def set_host_name(self, name: str) -> None:
         """Set the kernel's host name."""
+        ...
+
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
+        """Switch the network card on, with this address and default route only.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        ...
+
+    def mount(self, device: str, path: str, fs_type: str, options: str) -> None:
+        """Mount a file system; `options` as after `mount -o`.
+
+        Raises:
+            ApplyError, OSError: it cannot be mounted.
+        """
+        ...
+
+    def bind(self, source: Path, target: Path) -> None:
+        """Lay one file over another.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        ...
+
+    def unmount(self, path: Path) -> None:
+        """Take off what lies over `path`.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        ...
+
+    def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
+        """Say a word (`wish.Word`) to the zygote; wait for its "ok" unless `wait_s` is 0.
+
+        Raises:
+            ApplyError: there is no zygote, or it did not answer "ok" in time.
+        """
+        ...
+
+    def is_served(self, port: int) -> bool:
+        """Return whether something in this machine listens on this TCP port."""
+        ...
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Do something in a thread of its own; it must not fail."""
         ...
 
     def run(
@@ -126,6 +180,66 @@ class LinuxSystem:
         """See `System`."""
         socket.sethostname(name)
 
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
+        """See `System`."""
+        from vmlab_guest.rtnetlink import Rtnetlink  # noqa: PLC0415 - not before the first word
+
+        with Rtnetlink() as kernel:
+            kernel.set_up(_LOOPBACK)
+            for old in kernel.list_addresses(index):
+                if old != address:
+                    kernel.delete_address(index, old)
+            kernel.add_address(index, address)
+            kernel.set_up(index)
+            kernel.set_default_route(index, gateway)
+
+    def mount(self, device: str, path: str, fs_type: str, options: str) -> None:
+        """See `System`."""
+        if Path(f"/sbin/mount.{fs_type}").exists():  # NFS and the like do more than one call
+            self.run("mount", "-t", fs_type, *(["-o", options] if options else []), device, path)
+            return
+        from vmlab_guest import libc  # noqa: PLC0415 - not before the first word
+
+        libc.mount(device, Path(path), fs_type, *libc.parse_options(options))
+
+    def bind(self, source: Path, target: Path) -> None:
+        """See `System`."""
+        from vmlab_guest import libc  # noqa: PLC0415 - not before the first word
+
+        libc.mount(str(source), target, flags=libc.MS_BIND)
+
+    def unmount(self, path: Path) -> None:
+        """See `System`."""
+        from vmlab_guest import libc  # noqa: PLC0415 - not before the first word
+
+        libc.unmount(path)
+
+    def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
+        """See `System`."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                connection.settimeout(wait_s or _WORD_S)
+                connection.connect(str(CONTROL))
+                connection.send(word.encode())
+                if not wait_s:
+                    _hurry(connection)
+                    return
+                answer = connection.recv(_ANSWER_BYTES).decode(errors="replace")
+        except OSError as error:
+            raise ApplyError(f"the zygote cannot be asked to {word}: {error}") from error
+        if answer != "ok":
+            raise ApplyError(f"the zygote: {answer or 'it ended'}")
+
+    def is_served(self, port: int) -> bool:
+        """See `System`."""
+        with socket.socket() as connection:
+            connection.settimeout(_WORD_S)
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """See `System`."""
+        threading.Thread(target=work, daemon=True).start()
+
     def run(
         self,
         *argv: str,
@@ -186,6 +300,14 @@ class LinuxSystem:
             _write(fd, f"vmlab: {text}\r\n")
         finally:
             os.close(fd)
+
+
+def _hurry(connection: socket.socket) -> None:
+    """Give the zygote the processor it did without while nobody waited."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid = struct.unpack("=iII", credentials)[0]
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, 0)
 
 
 def _write(fd: int, text: str) -> None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -104,19 +105,14 @@ class Follower:
         self._known = ""
         self._receipts: set[CourseVersion] = set()
         self._stopped = threading.Event()
-        self._first_round = threading.Event()
 
-    def start(self) -> None:
-        """Begin to follow; returns at once."""
-        threading.Thread(target=self._run, name="courses", daemon=True).start()
+    def start(self, wait: Callable[[], None] = lambda: None) -> None:
+        """Begin to follow when `wait` is over; returns at once."""
+        threading.Thread(target=self._run, args=(wait,), name="courses", daemon=True).start()
 
     def stop(self) -> None:
         """Follow no more; a request that waits for the hub ends by itself."""
         self._stopped.set()
-
-    def wait_first_round(self, timeout_s: float) -> bool:
-        """Return whether the first round ended, well or not, within this time."""
-        return self._first_round.wait(timeout_s)
 
     def run_round(self) -> bool:
         """Ask once (waits for a change unless it is the first time) and deliver what is new.
@@ -146,7 +142,8 @@ class Follower:
         self._known = listing.digest
         return is_new
 
-    def _run(self) -> None:
+    def _run(self, wait: Callable[[], None]) -> None:
+        wait()
         failures = 0
         while not self._stopped.is_set():
             try:
@@ -159,8 +156,6 @@ class Follower:
             except (DeliveryError, OSError) as error:
                 failures += 1
                 self._system.log(f"courses: {error}")
-            finally:
-                self._first_round.set()
             if failures:
                 self._stopped.wait(make_pause(failures, random.random()))  # noqa: S311 - jitter
 

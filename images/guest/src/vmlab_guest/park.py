@@ -1,0 +1,60 @@
+"""Getting a machine ready to be cloned: everything loaded, nothing of its own in it."""
+
+from __future__ import annotations
+
+import importlib
+
+from vmlab_guest.errors import ApplyError
+from vmlab_guest.identity import mark_parked
+from vmlab_guest.system import System, inside
+from vmlab_guest.wish import CONTROL, Word
+
+_BOOT_S = 900.0  # software emulation
+_ZYGOTE_S = 120.0
+_REHEARSAL_S = 900.0
+# Drivers of what is plugged into a clone. Without them udev would load them while somebody waits.
+_DRIVERS = ("virtio_net", "virtio_blk")
+# What a seed needs of the agent beyond its first word.
+_MODULES = (
+    "encodings.idna",
+    "vmlab_guest.courses.follow",
+    "vmlab_guest.hub",
+    "vmlab_guest.libc",
+    "vmlab_guest.rtnetlink",
+)
+
+
+def park(system: System) -> None:
+    """Load everything, forget what clones must not share, and flush.
+
+    Raises:
+        AgentError, OSError: something failed; the machine can be used but should not be cloned.
+    """
+    # Whatever the boot has still to do would be done by every clone.
+    if system.wait_for(lambda: _is_booted(system) or None, _BOOT_S) is None:
+        raise ApplyError(f"the boot was not over within {_BOOT_S:g} s")
+    control = inside(system, str(CONTROL))
+    if system.wait_for(lambda: control.exists() or None, _ZYGOTE_S) is None:
+        raise ApplyError(f"no zygote within {_ZYGOTE_S:g} s")
+    system.run("modprobe", "--all", *_DRIVERS)
+    for name in _MODULES:
+        importlib.import_module(name)
+    warm(system)
+    inside(system, "/var/lib/systemd/random-seed").unlink(missing_ok=True)
+    mark_parked(system)
+    system.sync()
+
+
+def _is_booted(system: System) -> bool:
+    # Its own option `--wait` does not wait while there is no message bus yet.
+    state = system.run("systemctl", "is-system-running", ok=range(256)).strip()
+    return state in {"running", "degraded"}  # degraded: some unit failed
+
+
+def warm(system: System) -> None:
+    """Have the zygote make a dry run of the server.
+
+    Raises:
+        ApplyError: it failed.
+    """
+    system.ask_zygote(Word.REHEARSE, _REHEARSAL_S)

@@ -1,0 +1,51 @@
+"""What agent and zygote say to each other: a file with the wished server, and a word.
+
+/run/vmlab/server.json       0600 root   the wish: environment and arguments
+/run/vmlab/zygote/control    0600 root   socket for words
+/run/vmlab/zygote/state      0644        ServerState, while the zygote lives
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+WISH = Path("/run/vmlab/server.json")
+FOLDER = Path("/run/vmlab/zygote")
+CONTROL = FOLDER / "control"
+STATE = FOLDER / "state"
+
+
+class Word(StrEnum):
+    """What the agent asks for; the answer is "ok" or what went wrong."""
+
+    LAUNCH = "launch"
+    REHEARSE = "rehearse"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The server that the seed wants; `env` holds the hub token."""
+
+    env: dict[str, str] = field(repr=False)
+    args: tuple[str, ...]
+
+
+def make_wish(env: dict[str, str], args: tuple[str, ...]) -> str:
+    """Return the file's text; the same for the same server."""
+    return json.dumps({"env": env, "args": args}, sort_keys=True) + "\n"
+
+
+def read_wish(path: Path) -> Wish | None:
+    """Return the wish, or None while there is none.
+
+    Raises:
+        OSError, ValueError, KeyError: it cannot be read; the agent writes it whole or not at all.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Wish(dict(table["env"]), tuple(table["args"]))
