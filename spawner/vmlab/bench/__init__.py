@@ -11,6 +11,8 @@
     usage.py     processor, memory and disk of one machine
     rounds.py    rounds in which the variants take turns
     hub_cost.py  what a start costs the hub itself
+    run.py       a whole run
+    host_facts.py  what its numbers depend on
 
 docs/performance.md says what the numbers mean.
 """

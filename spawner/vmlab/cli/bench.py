@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
-import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from vmlab.bench.facts import Report, Variant, make_json, parse_json
-from vmlab.bench.host_facts import find_facts
-from vmlab.bench.hub_cost import measure_hub
 from vmlab.bench.marks import find_marks
-from vmlab.bench.peer import ensure_peer
 from vmlab.bench.plot import make_svg
-from vmlab.bench.rig import Wish
-from vmlab.bench.rounds import measure
 from vmlab.bench.table import failures_text, hub_table, marks_table, results_table
-from vmlab.bench.variants import COMPARED, choose_variants, is_machine
+from vmlab.bench.variants import choose_variants
 from vmlab.cli.common import err, find_project, out
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.errors import ConfigError
+from vmlab.errors import ConfigError, HostError
 from vmlab.files import write_atomic
 from vmlab.images.build import ensure_image
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.accelerator import choose_accelerator
+
+if TYPE_CHECKING:
+    from vmlab.bench.run import Task
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,7 +47,6 @@ JsonFileOption = Annotated[
 LogsOption = Annotated[
     Path | None, typer.Option(help="Keep the hubs' logs in this folder.", metavar="FOLDER")
 ]
-ImageOption = Annotated[str, typer.Option(help="The image that machines start from.")]
 
 
 @app.command("start")
@@ -68,32 +60,25 @@ def start(
         str, typer.Option(help=f"Exactly these, of {','.join(Variant)}.", metavar="V[,V]")
     ] = "",
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Timed rounds of each variant; as medians need them.")
+        int | None, typer.Option(min=1, help="Timed rounds of each; as many as medians need.")
     ] = None,
     hub_seats: Annotated[
         str | None,
         typer.Option(help=f"Seats for the hub's own cost; {HUB_SEATS} when comparing, 0: none."),
     ] = None,
-    image: ImageOption = "desk",
+    image: Annotated[str, typer.Option(help="The image that machines start from.")] = "desk",
     json: JsonFileOption = None,
     logs: LogsOption = None,
 ) -> None:
     """Measure starts: from the request to the server's first answer and a kernel's first output."""
-    counts, chosen = parse_seats(seats), parse_variants(variants)
+    from vmlab.bench.run import Task  # noqa: PLC0415 - no other command is to wait for it
+
+    chosen = parse_variants(variants)
     if hub_seats is None:
         hub_seats = HUB_SEATS if compare else "0"
-    hub_counts = [] if hub_seats == "0" else parse_seats(hub_seats)
-    plan = [(count, chosen or choose_variants(count, compare=compare)) for count in counts]
-    run = _Run(_make_wish(image, {v for _, vs in plan for v in vs}, logs), json)
-
-    async def work() -> None:
-        await run.begin(plan)
-        for count, each in plan:
-            await run.measure_starts(count, each, rounds)
-        for count in hub_counts:
-            await run.measure_hub(count)
-
-    _finish(_run_to_end(run, work), json)
+    starts = ((n, chosen or choose_variants(n, compare=compare)) for n in parse_seats(seats))
+    hub_counts = () if hub_seats == "0" else parse_seats(hub_seats)
+    _measure(Task(tuple(starts), hub_counts, rounds, image, logs), json)
 
 
 @app.command("hub")
@@ -101,15 +86,9 @@ def hub(
     *, seats: SeatsOption = HUB_SEATS, json: JsonFileOption = None, logs: LogsOption = None
 ) -> None:
     """Measure what starts cost the hub itself, with machines that cost nothing."""
-    counts = parse_seats(seats)
-    run = _Run(_make_wish("desk", set(), logs), json)
+    from vmlab.bench.run import Task  # noqa: PLC0415 - as above
 
-    async def work() -> None:
-        await run.begin([])
-        for count in counts:
-            await run.measure_hub(count)
-
-    _finish(_run_to_end(run, work), json)
+    _measure(Task(hub_seats=parse_seats(seats), logs=logs), json)
 
 
 @app.command("show")
@@ -123,26 +102,24 @@ def show(
     """Show the results of an earlier run, and draw them."""
     try:
         report = parse_json(json_module.loads(file.read_text()), str(file))
-        if plot is not None:
-            plot.write_text(make_svg(report))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    if plot is not None:
+        _write(plot, make_svg(report))
     _print(report)
 
 
-def parse_seats(text: str) -> list[int]:
-    """Return the numbers of seats.
+def parse_seats(text: str) -> tuple[int, ...]:
+    """Return the numbers of seats, ascending.
 
     Raises:
         typer.BadParameter: one is no number, or out of range.
     """
-    try:
-        counts = sorted({int(word) for word in text.split(",")})
-    except ValueError:
-        counts = [0]
+    words = text.split(",")
+    counts = {int(word) if word.strip().isdecimal() else 0 for word in words}
     if not all(1 <= count <= _MOST_SEATS for count in counts):
         raise typer.BadParameter(f"{text!r}: numbers from 1 to {_MOST_SEATS} with commas")
-    return counts
+    return tuple(sorted(counts))
 
 
 def parse_variants(text: str) -> tuple[Variant, ...]:
@@ -158,48 +135,43 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
     return tuple(Variant(word) for word in dict.fromkeys(words))
 
 
-class _Run:
-    """A report that grows, and is written after each step: a long run may be cut."""
+def _measure(task: Task, file: Path | None) -> None:
+    """Measure and print; SIGTERM and a closed terminal clean up as Ctrl-C does."""
+    from vmlab.bench.run import make_wish, run  # noqa: PLC0415 - as above
 
-    def __init__(self, wish: Wish, file: Path | None) -> None:
-        self.wish = wish
-        self.file = file
-        self.report = Report("", len(os.sched_getaffinity(0)), {})
-        self.console = err()
+    def keep(report: Report) -> None:
+        if file is not None:
+            text = json_module.dumps(make_json(report), indent=1, ensure_ascii=False)
+            _write(file, f"{text}\n")
 
-    async def begin(self, plan: Sequence[tuple[int, tuple[Variant, ...]]]) -> None:
-        """Find out what the numbers depend on."""
-        facts = await find_facts(self.wish.image, self.wish.cache / "images")
-        facts["left_out"] = {
-            str(seats): [v.value for v in COMPARED if v not in each] for seats, each in plan
-        }
-        accelerator = ""
-        if any(is_machine(variant) for _, each in plan for variant in each):
-            accelerator = (await choose_accelerator("auto", self.wish.cache)).name.value
-        self.report = replace(self.report, accelerator=accelerator, facts=facts)
+    async def main() -> Report:
+        current = asyncio.current_task()
+        assert current is not None  # noqa: S101 - asyncio.run made it
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, current.cancel)
+        return await run(task, wish, say, keep)
 
-    async def measure_starts(
-        self, seats: int, variants: tuple[Variant, ...], rounds: int | None
-    ) -> None:
-        with _telling(self.console) as say:
-            results = await measure(seats, variants, self.wish, say, rounds)
-        self._keep(replace(self.report, results=(*self.report.results, *results)))
-
-    async def measure_hub(self, seats: int) -> None:
-        with _telling(self.console) as say:
-            say(f"the hub's own cost, {seats} seats")
-            cost = await measure_hub(seats, self.wish)
-        self._keep(replace(self.report, hub=(*self.report.hub, cost)))
-
-    def _keep(self, report: Report) -> None:
-        self.report = report
-        if self.file is not None:
-            _write(report, self.file)
+    project, paths = find_project(), default_paths()
+    if task.has_machines:
+        ensure_qemu_user()
+        with show_progress(f"image {task.image}") as draw:
+            ensure_image(task.image, project, paths, progress=draw)
+    try:
+        with _telling() as say:
+            wish = make_wish(task, project, paths, say)
+            report = asyncio.run(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        err().print("Stopped; what it had started is gone.")
+        raise typer.Exit(130) from None
+    _print(report)
+    if file is not None:
+        out().print(f"\nWritten: {file}", style="dim", markup=False)
 
 
 @contextmanager
-def _telling(console: Console) -> Any:
-    """Give a function that says what is done now: a line, or a status on a terminal."""
+def _telling() -> Generator[Callable[[str], None]]:
+    """Give a function that tells what is done now: a status on a terminal, else a line each."""
+    console = err()
     if not console.is_terminal:
         yield lambda words: console.print(words, markup=False)
         return
@@ -207,52 +179,12 @@ def _telling(console: Console) -> Any:
         yield status.update
 
 
-def _make_wish(image: str, variants: set[Variant], logs: Path | None) -> Wish:
-    """Return what every hub needs; builds image and peer that are not there yet."""
-    project, paths = find_project(), default_paths()
-    peer = None
-    if any(is_machine(variant) for variant in variants):
-        ensure_qemu_user()
-        with show_progress(f"image {image}") as report:
-            ensure_image(image, project, paths, progress=report)
-    if Variant.PROCESS in variants:
-        with _telling(err()) as say:
-            say("the environment of the local process")
-            peer = ensure_peer(image, project, paths.cache, on_line=lambda _: None)
-    paths.cache.mkdir(parents=True, exist_ok=True)
-    return Wish(project, paths.cache, image, peer, logs)
-
-
-def _run_to_end(run: _Run, work: Callable[[], Awaitable[None]]) -> Report:
-    """Measure; SIGTERM and a closed terminal clean up as Ctrl-C does."""
-
-    async def main() -> None:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, task.cancel if task else sys.exit)
-        await work()
-
-    try:
-        asyncio.run(main())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        err().print("Stopped; everything that was started is gone.")
-        raise typer.Exit(130) from None
-    return run.report
-
-
-def _write(report: Report, file: Path) -> None:
+def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = json_module.dumps(make_json(report), indent=1, ensure_ascii=False)
-        write_atomic(file, f"{text}\n".encode(), mode=0o644)
+        write_atomic(file, text.encode(), mode=0o644)
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error}") from error
-
-
-def _finish(report: Report, file: Path | None) -> None:
-    _print(report)
-    if file is not None:
-        out().print(f"\nWritten: {file}", style="dim", markup=False)
+        raise HostError(f"{file} cannot be written: {error}") from error
 
 
 def _print(report: Report) -> None:
