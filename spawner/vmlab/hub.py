@@ -17,6 +17,7 @@ from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.lab import Lab
+from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
@@ -31,7 +32,7 @@ QUEUE_TIMEOUT_S: Final = 3600
 """Longest wait for a start slot."""
 
 MACHINE_TIMEOUT_S: Final = 1800
-"""A cold boot costs 50 s of a processor under software emulation; 20 at once share two of them."""
+"""A cold boot costs 50 s of a processor under software emulation, and processors may be busy."""
 
 HTTP_TIMEOUT_S: Final = 120
 
@@ -123,6 +124,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     """
     from vmlab.api import setup_api  # noqa: PLC0415 - this module serves the command line too
 
+    watch_if_asked()
     prepare_state(lab, paths)
     _set_hub(c, lab, paths)
     _set_proxy(c, paths, project or Path.cwd())

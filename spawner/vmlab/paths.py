@@ -40,6 +40,11 @@ class Paths:
         return self.state / "pool"
 
     @property
+    def pool_failed(self) -> Path:
+        """The last few machines that did not get ready for the pool, for diagnosis."""
+        return self.state / "pool-failed"
+
+    @property
     def courses(self) -> Path:
         """Archives of published courses."""
         return self.state / "courses"

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmlab.model import MachineSpec, Phase, VolumeSpec
@@ -34,8 +34,11 @@ class Bench:
         """A second object on the same state: what a restarted hub has; with other deadlines."""
         if self.kind == "fake":
             return self.provider
-        deadlines = {kind: Deadlines(**{**vars(DEADLINES[kind]), **limits}) for kind in Accelerator}
-        return QemuProvider(self.settings, deadlines)
+        return QemuProvider(self.settings, self.deadlines(**limits))
+
+    def deadlines(self, **limits: float) -> dict[Accelerator, Deadlines]:
+        """The usual deadlines with these changes."""
+        return {kind: replace(DEADLINES[kind], **limits) for kind in Accelerator}
 
     def spec(
         self, name: str = "desk-ada-0", volume: str | None = "home-ada-0", **changes: object

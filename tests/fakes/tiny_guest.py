@@ -12,7 +12,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from vmlab.images.store import Image, describe_file
+from vmlab.images.store import FILES, Image, describe_file
 
 AGENT = r"""#!/bin/sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin
@@ -29,10 +29,25 @@ done
 exec 3<>$port
 say() { echo "$1" >&3; }
 seeded=false
+disks() { set -- /sys/block/vd*; echo $#; }
+parked=
+read -r words </proc/cmdline
+has() { case "$words" in *$1*) true ;; *) false ;; esac; }
 while :; do
     if ! read -r line <&3; then sleep 1; continue; fi
+    # A clone, of a template that was tried without a volume, falls silent once it is somebody's.
+    if has TINY_MUTE && [ -n "$parked" ] && [ "$(disks)" != "$parked" ]; then
+        continue
+    fi
     case "$line" in
     *'"type": "status"'*) say '{"type":"status","agent":"tiny","seeded":'$seeded'}' ;;
+    *'"type": "park"'*)
+        if has TINY_NOPARK; then
+            say '{"type":"error","phase":"boot","message":"asked not to park"}'
+            continue
+        fi
+        parked=$(disks); say '{"type":"parked"}' ;;
+    *'"type": "warm"'*) say '{"type":"warmed"}' ;;
     *'"type": "poweroff"'*) echo "tiny guest: poweroff"; poweroff -f ;;
     *'"type": "seed"'*)
         case "$line" in
@@ -54,8 +69,14 @@ done
 """
 
 
-def make_tiny_image(base: Image, images: Path, name: str = "tiny", version: str = "1") -> Image:
-    """Publish a small image in the store at `images`; returns it."""
+def make_tiny_image(
+    base: Image, images: Path, name: str = "tiny", version: str = "1", knobs: str = ""
+) -> Image:
+    """Publish a small image in the store at `images`; returns it.
+
+    Args:
+        knobs: words for the kernel's command line: TINY_NOPARK, TINY_MUTE.
+    """
     folder = images / name / version
     folder.mkdir(parents=True)
     work = folder / "tree"
@@ -72,16 +93,18 @@ def make_tiny_image(base: Image, images: Path, name: str = "tiny", version: str 
     (work / "init").unlink()
     work.rmdir()
     (folder / "vmlinuz").write_bytes(base.kernel.read_bytes())
-    (folder / "initrd").write_bytes(_padded(base.initrd.read_bytes()) + gzip.compress(archive))
+    initrd = _padded(base.initrd.read_bytes()) + gzip.compress(archive)
+    for file in ("initrd", "initrd-generic"):
+        (folder / file).write_bytes(initrd)
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", folder / "disk.qcow2", "16M"], check=True
     )
-    facts = {n: describe_file(folder / n) for n in ("disk.qcow2", "vmlinuz", "initrd")}
+    facts = {n: describe_file(folder / n) for n in FILES}
     manifest = {
         "name": name,
         "version": version,
         "created": 0.0,
-        "kernel_args": "console=ttyS0 quiet panic=-1",
+        "kernel_args": f"console=ttyS0 quiet panic=-1 {knobs}".strip(),
         "disk_size_mib": 16,
         "files": {n: {"bytes": f.size_bytes, "sha256": f.sha256} for n, f in facts.items()},
         "packages": 0,

@@ -111,7 +111,13 @@ async def _stop_machines(provider: Provider) -> list[Stopped]:
                 problem = e.message  # the others are to be stopped all the same
             return Stopped(name, user, round(time.monotonic() - began, 1), problem)
 
-    return list(await asyncio.gather(*(stop(m.name, m.owner) for m in running)))
+    results = list(await asyncio.gather(*(stop(m.name, m.owner) for m in running)))
+    began = time.monotonic()
+    try:
+        await provider.drain()
+    except LabError as e:
+        results.append(Stopped("pool", "", round(time.monotonic() - began, 1), e.message))
+    return results
 
 
 def _table(results: Iterable[Stopped]) -> Table:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from vmlab.cli.common import JsonOption, err, find_project, out, print_json
+from vmlab.cli.template import template
 from vmlab.errors import HostError, ImageError
 from vmlab.images.build import build_image, compare_builds
 from vmlab.images.progress import BuildProgress, Report
@@ -81,6 +82,9 @@ def build(
         f"image {image.name}, version {image.version}: {image.size_bytes / 2**20:.0f} MiB in "
         f"{image.folder}, after {time.monotonic() - began:.0f} s"
     )
+
+
+app.command()(template)
 
 
 @app.command("list")

@@ -13,13 +13,24 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 from rich.table import Table
 
-from vmlab.cli.common import JsonOption, current_settings, duration, out, plain, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    LabOption,
+    current_settings,
+    duration,
+    out,
+    plain,
+    print_json,
+    read_lab,
+)
 from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
+from vmlab.hub import pool_size
 from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import Provider
+from vmlab.providers.qemu.pool import Pool
 from vmlab.toml_errors import nearest
 
 app = typer.Typer(no_args_is_help=True)
@@ -46,6 +57,18 @@ class _HasSsh(Protocol):
     def ssh_command(self, name: str) -> list[str]:
         """Return the command; raises MachineNotFoundError when the machine does not run."""
         ...
+
+
+@app.command()
+def pool(lab: LabOption = None, json: JsonOption = False) -> None:
+    """Tell how many machines wait for a trainee."""
+    paths = default_paths()
+    wanted = pool_size(read_lab(lab))
+    state = Pool(paths.pool, paths.pool_failed).state(wanted)
+    if json:
+        print_json(asdict(state))
+        return
+    out().print(f"{state.ready} of {wanted} machines wait, {state.preparing} in preparation")
 
 
 @app.command("list")

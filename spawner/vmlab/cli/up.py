@@ -17,6 +17,7 @@ from vmlab.cli.common import LabOption, err, find_project, out, plain, read_lab
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
+from vmlab.cli.template import ensure_template_for
 from vmlab.courses.client import find_access, publish
 from vmlab.errors import HostError, LabError
 from vmlab.host import find_port_state
@@ -74,6 +75,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
     if lab.provider.name is ProviderName.QEMU:
         ensure_qemu_user()
         _ensure_image(lab, paths, project)
+        ensure_template_for(lab, paths)
         verdict = asyncio.run(choose_accelerator(lab.provider.accelerator.value, paths.cache))
         err().print(f"Machines run by {verdict.reason}", style="dim", markup=False)
     passwords = prepare_state(lab, paths)

@@ -32,6 +32,7 @@ from vmlab.providers.qemu.status import read_console
 from vmlab.providers.qemu.template import (
     DEVICES,
     MEMORY,
+    RECORD,
     Measured,
     Template,
     TemplateError,
@@ -86,6 +87,7 @@ async def ensure_template(parking: Parking) -> Template:
 async def _make(parking: Parking) -> Template:
     stem = f"{parking.kind.key}-{secrets.token_hex(2)}"
     unfinished = machine_folder(parking.templates, stem + _UNFINISHED)
+    trial = machine_folder(parking.templates, stem + _TRIAL)
     finished = parking.templates / stem
     try:
         await _park(parking, unfinished)
@@ -93,17 +95,18 @@ async def _make(parking: Parking) -> Template:
         marks = await asyncio.to_thread(_settle, finished)
         template = Template(finished, parking.kind, marks, parked_at=time.time())
         parking.report("trying a clone")
-        template = replace(template, measured=await _try_clone(parking, template, stem + _TRIAL))
+        template = replace(template, measured=await _try_clone(parking, template, trial))
         await asyncio.to_thread(write_template, template)
     except LabError as error:
-        console = await _end_of_console(unfinished)
+        console = await _end_of_console(trial) or await _end_of_console(unfinished)
         raise TemplateError(
             f"no template of image {parking.kind.image!r} could be made: {error.message}{console}",
             hint="machines boot instead, which takes longer; "
             f"try again: vmlab image template {parking.kind.image}",
         ) from error
     finally:
-        if not (finished / "template.json").exists():
+        await asyncio.shield(remove_machine(trial))
+        if not (finished / RECORD).exists():
             await asyncio.shield(remove_machine(unfinished))
             shutil.rmtree(finished, ignore_errors=True)
     return template
@@ -150,22 +153,18 @@ def _settle(folder: Path) -> dict[str, list[int]]:
     return marks
 
 
-async def _try_clone(parking: Parking, template: Template, name: str) -> Measured:
+async def _try_clone(parking: Parking, template: Template, folder: MachineFolder) -> Measured:
     """Run one clone through what a server needs; return what it cost."""
-    folder = machine_folder(parking.templates, name)
+    name, user = folder.path.name, confine.find_qemu_user()
     plan = replace(parking.plan, template=template)
-    try:
-        user = confine.find_qemu_user()
-        await asyncio.to_thread(make_folder, folder, user)
-        await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
-        spec = replace(parking.spec, name=name)
-        await power_on(folder, Record(name, "", spec.image), plan, spec, None)
-        async with connect_agent(name, folder.agent) as link:
-            await await_agent(link, parking.deadlines.resume_s)
-            await ask_agent(link, "warm", GuestMessageType.WARMED, parking.deadlines.park_s)
-        return await asyncio.to_thread(measure, folder)
-    finally:
-        await asyncio.shield(remove_machine(folder))
+    await asyncio.to_thread(make_folder, folder, user)
+    await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
+    spec = replace(parking.spec, name=name)
+    await power_on(folder, Record(name, "", spec.image), plan, spec, None)
+    async with connect_agent(name, folder.agent) as link:
+        await await_agent(link, parking.deadlines.resume_s)
+        await ask_agent(link, "warm", GuestMessageType.WARMED, parking.deadlines.park_s)
+    return await asyncio.to_thread(measure, folder)
 
 
 def measure(folder: MachineFolder) -> Measured:

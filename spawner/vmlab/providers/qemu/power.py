@@ -19,8 +19,6 @@ from vmlab.providers.qemu.monitor import Monitor, as_conflict, open_monitor
 from vmlab.providers.qemu.records import Record, Stage, write_record
 from vmlab.providers.qemu.template import Template
 
-INITRD_GENERIC = "initrd-generic"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -44,7 +42,7 @@ def make_machine(plan: Plan, spec: MachineSpec) -> QemuMachine:
         cpus=spec.cpus,
         accelerator=plan.accelerator,
         kernel=image.kernel,
-        initrd=image.folder / INITRD_GENERIC if is_plain else image.initrd,
+        initrd=image.generic_initrd if is_plain else image.initrd,
         kernel_args=PLAIN_KERNEL_ARGS if is_plain else image.kernel_args,
         memory_file=memory,
     )

@@ -62,7 +62,7 @@ class QemuProvider:
         self._locks: dict[str, asyncio.Lock] = {}
         self._memory = Memory(self._paths.cache / "promises", settings.overcommit)
         self._host: Host | None = None
-        self.pool = Pool(self._paths.pool, self._paths.state / "pool-failed")
+        self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._upkeep = Upkeep(self.pool, settings.pool)
 
     @property
