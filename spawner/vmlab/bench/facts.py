@@ -86,7 +86,10 @@ class HubCost:
     ms_per_spawn: float  # wall time of all starts, by their number
     hub_cpu_ms_per_spawn: float
     proxy_cpu_ms_per_spawn: float
-    loop_blocked_ms_max: float | None  # longest time that the event loop did not turn
+    loop_blocked_ms_max: float | None  # longest callback: nothing else of the hub could run
+    loop_blocked_cpu_ms: float | None = None  # of it on a processor
+    loop_blocked_by: str = ""  # which callback
+    loop_late_ms_max: float | None = None  # latest timer: many short callbacks due at once
     failures: int = 0
     reasons: tuple[str, ...] = ()
 

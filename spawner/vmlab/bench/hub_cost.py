@@ -18,8 +18,11 @@ from vmlab.bench.rounds import reason
 from vmlab.bench.variants import LIMIT_S
 from vmlab.errors import LabError
 from vmlab.hub import find_proxy
+from vmlab.loop_watch import read_blocks, worst
 
 _WARM_UP = 3
+_WATCH_DELAY_S = 1.5
+"""The watch of the event loop writes once a second."""
 
 
 async def measure_hub(seats: int, wish: Wish) -> HubCost:
@@ -37,17 +40,22 @@ async def measure_hub(seats: int, wish: Wish) -> HubCost:
         await rig.client.add_users(users)
         hub, proxy = psutil.Process(rig.hub.pid), _proxy_process(rig)
         cpu_before = _cpu_s(hub), _cpu_s(proxy)
-        began = time.perf_counter()
+        since, began = time.time(), time.perf_counter()
         reasons = [r for r in await asyncio.gather(*(_start(rig, u) for u in users)) if r]
         wall_s = time.perf_counter() - began
         cpu_after = _cpu_s(hub), _cpu_s(proxy)
+        await asyncio.sleep(_WATCH_DELAY_S)
+        block = worst(read_blocks(rig.loop_watch, since))
         per_spawn = 1000 / seats
         return HubCost(
             seats=seats,
             ms_per_spawn=round(wall_s * per_spawn, 2),
             hub_cpu_ms_per_spawn=round((cpu_after[0] - cpu_before[0]) * per_spawn, 2),
             proxy_cpu_ms_per_spawn=round((cpu_after[1] - cpu_before[1]) * per_spawn, 2),
-            loop_blocked_ms_max=await rig.loop_blocked_ms_max(),
+            loop_blocked_ms_max=block.callback_ms,
+            loop_blocked_cpu_ms=block.callback_cpu_ms,
+            loop_blocked_by=block.callback,
+            loop_late_ms_max=block.late_ms,
             failures=len(reasons),
             reasons=tuple(dict.fromkeys(reasons)),
         )

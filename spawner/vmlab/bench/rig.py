@@ -29,6 +29,7 @@ from vmlab.errors import HostError
 from vmlab.hub import find_free_port, spare_machine
 from vmlab.hublock import HubLock
 from vmlab.lab import parse_lab
+from vmlab.loop_watch import VARIABLE
 from vmlab.names import machine_name, volume_name
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
@@ -127,9 +128,10 @@ class Rig:
             lines = [line for line in log if f"{user}'s server : " in line]
         return lines[-1].partition("'s server : ")[2] if lines else ""
 
-    async def loop_blocked_ms_max(self) -> float | None:
-        """Return the longest time that the hub's event loop did not turn; None: not watched."""
-        return None
+    @property
+    def loop_watch(self) -> Path:
+        """Where a hub writes how long its event loop was blocked."""
+        return _loop_watch(self.plan)
 
     async def remove(self, users: Iterable[str]) -> None:
         """Remove servers, machines, volumes and accounts, so that the next start is a first one."""
@@ -177,11 +179,12 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
     command = [sys.executable, "-m", "jupyterhub", "-f", os.fspath(config)]
     paths = Paths(folder, wish.cache)
     url = f"http://127.0.0.1:{plan.port}/"
+    environment = {VARIABLE: os.fspath(_loop_watch(plan))} if variant is Variant.FAKE else {}
     try:
         if needs_template(variant):
             lab = parse_lab(make_lab(plan), folder / "lab.toml")
             await QemuProvider(_settings(plan)).make_template(spare_machine(lab))
-        with HubLock(paths) as lock, HubProcess(command, {}, paths, lock) as hub:
+        with HubLock(paths) as lock, HubProcess(command, environment, paths, lock) as hub:
             await asyncio.to_thread(hub.wait_until_up, url)
             async with HubClient(url, plan.token) as client:
                 yield Rig(plan, hub, client)
@@ -189,6 +192,10 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
         await _end_machines(plan)
         _keep_log(folder / "hub.log", wish, f"{variant}-{seats}.log")
         shutil.rmtree(folder)
+
+
+def _loop_watch(plan: HubPlan) -> Path:
+    return plan.folder / "loop.jsonl"
 
 
 def _settings(plan: HubPlan) -> ProviderSettings:

@@ -43,7 +43,15 @@ def results_table(report: Report) -> Table:
 def hub_table(costs: tuple[HubCost, ...]) -> Table:
     """Return what starts cost the hub itself."""
     table = Table(title="The hub's own cost", title_justify="left", box=None, pad_edge=False)
-    titles = ("seats", "ms a start", "hub CPU ms", "proxy CPU ms", "loop blocked ms", "failed")
+    titles = (
+        "seats",
+        "ms a start",
+        "hub CPU ms",
+        "proxy CPU ms",
+        "loop blocked ms",
+        "late ms",
+        "failed",
+    )
     for title in titles:
         table.add_column(title, justify="right")
     for cost in costs:
@@ -53,6 +61,7 @@ def hub_table(costs: tuple[HubCost, ...]) -> Table:
             number(cost.hub_cpu_ms_per_spawn, 1),
             number(cost.proxy_cpu_ms_per_spawn, 1),
             number(cost.loop_blocked_ms_max, 1),
+            number(cost.loop_late_ms_max, 1),
             str(cost.failures),
         )
     return table
