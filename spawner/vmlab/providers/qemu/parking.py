@@ -169,14 +169,16 @@ async def _try_clone(parking: Parking, template: Template, folder: MachineFolder
 
 def measure(folder: MachineFolder) -> Measured:
     """Return what a running machine costs now."""
-    pss_kib, cpu_s = 0, 0.0
+    own_kib, cpu_s = 0, 0.0
     for process in find_processes(folder):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            pss_kib += process.memory_full_info().pss >> 10
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+            # Pages of the template would all be this one clone's: nobody else has them mapped now.
+            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+            own_kib += int(rollup.partition("Pss_Anon:")[2].split()[0])
             times = process.cpu_times()
             cpu_s += times.user + times.system
     disk_bytes = folder.root_disk.stat().st_blocks * 512
-    return Measured(round(pss_kib / 1024, 1), round(disk_bytes / 2**20, 2), round(cpu_s, 2))
+    return Measured(round(own_kib / 1024, 1), round(disk_bytes / 2**20, 2), round(cpu_s, 2))
 
 
 async def _end_of_console(folder: MachineFolder) -> str:

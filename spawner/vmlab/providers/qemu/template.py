@@ -57,7 +57,7 @@ class TemplateKind:
 class Measured:
     """What a clone of a template costs on this host: one was run when the template was made."""
 
-    pss_mib: float  # proportional memory of an idle machine that has run its server
+    pss_mib: float  # what an idle machine that has run its server does not share with others
     disk_mib: float  # root overlay, before anybody worked
     start_cpu_s: float  # processor time from power-on until its server had answered
 
