@@ -48,6 +48,7 @@ class Sample:
     cpu_s: float | None = None  # of the machine's processes, from the request to ready
     prepare_cpu_s: float | None = None  # of the same processes before the request
     pss_mib: float | None = None
+    private_mib: float | None = None
     disk_mib: float | None = None
     origin: str = ""  # how the machine came to life, where its record tells
     phases_s: Mapping[str, float] = field(default_factory=dict)  # when each phase began
@@ -184,6 +185,7 @@ def _make_result(result: Result) -> dict[str, Any]:
         "prepare_cpu_s": median(s.prepare_cpu_s for s in result.timed),
         "pss_mib": median(s.pss_mib for s in result.idle),
         "pss_kernel_mib": median(s.pss_mib for s in result.timed),
+        "private_mib": median(s.private_mib for s in result.idle),
         "disk_mib": median(s.disk_mib for s in result.idle),
         "origins": count_origins(result),
         "failures": result.failures,

@@ -34,14 +34,12 @@ class Mark:
 def find_marks(report: Report) -> list[Mark]:
     """Return every mark with what this run measured for it."""
     one = ratios(report, 1)
-    machines = [r for r in report.results if r.variant in _FAST]
     return [
         Mark("1 seat: clone, times a local process", 1.0, one["clone_vs_process"]),
         Mark("1 seat: pool, times a local process", 0.3, one["pool_vs_process"]),
         Mark("1 seat: boot, times a clone", 15.0, one["boot_vs_clone"], at_least=True),
         *_class_marks(report),
-        Mark("idle machine: memory (PSS)", 150.0, _worst(_pss(r) for r in machines), unit="MiB"),
-        Mark("new machine: disk", 10.0, _worst(_disk(r) for r in machines), unit="MiB"),
+        *_machine_marks(report),
         *_hub_marks(report),
     ]
 
@@ -55,6 +53,20 @@ def _class_marks(report: Report) -> Iterable[Mark]:
         yield Mark(f"{CLASS} seats: {variant}, failed", 0.0, failed)
         times = round(last / process, 3) if last is not None and process else None
         yield Mark(f"{CLASS} seats: last {variant}, times the last process", 1.5, times)
+
+
+def _machine_marks(report: Report) -> Iterable[Mark]:
+    machines = [r for r in report.results if r.variant in _FAST]
+    # One alone bears all that clones share; the more there are, the less it is for each.
+    for seats in sorted({r.seats for r in machines}) or [1]:
+        found = _worst(_pss(r) for r in machines if r.seats == seats)
+        yield Mark(f"{_seats(seats)}: memory of an idle machine (PSS)", 150.0, found, unit="MiB")
+    disk = _worst(_disk(r) for r in machines)
+    yield Mark("disk of a new machine", 10.0, disk, unit="MiB")
+
+
+def _seats(count: int) -> str:
+    return "1 seat" if count == 1 else f"{count} seats"
 
 
 def _hub_marks(report: Report) -> Iterable[Mark]:

@@ -158,10 +158,11 @@ async def _look(rig: Rig, sample: Sample) -> Sample:
     if sample.failure:
         return sample
     model = await rig.client.find_server(sample.user)
-    processes = rig.processes(model, sample.user)
+    memory = usage.memory_use(rig.processes(model, sample.user))
     return replace(
         sample,
-        pss_mib=round(usage.pss_mib(processes), 1),
+        pss_mib=round(memory.pss_mib, 1),
+        private_mib=round(memory.private_mib, 1),
         disk_mib=round(rig.disk_mib(sample.user), 2),
         origin=rig.origin(sample.user),
     )

@@ -20,7 +20,7 @@ def results_table(report: Report) -> Table:
         box=None,
         pad_edge=False,
     )
-    table.add_column("variant")
+    table.add_column("variant", no_wrap=True)
     for title in ("seats", "ready s", "p95", "max", "kernel s", "max", "CPU s", "PSS MiB"):
         table.add_column(title, justify="right")
     table.add_column("disk MiB", justify="right")

@@ -25,6 +25,14 @@ class CpuUse:
     since_s: float
 
 
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memory of a machine's processes."""
+
+    pss_mib: float = 0.0  # a page that several share counts in parts
+    private_mib: float = 0.0  # what nobody else has
+
+
 def read_cpu_times() -> CpuTimes:
     """Return the processor time of every process of this host."""
     times = {}
@@ -71,24 +79,28 @@ def cpu_use(processes: Iterable[psutil.Process], earlier: CpuTimes) -> CpuUse:
     return CpuUse(before_s, since_s)
 
 
-def pss_mib(processes: Iterable[psutil.Process]) -> float:
-    """Return the proportional memory of these processes: shared pages count in parts."""
-    total_kib = 0
+def memory_use(processes: Iterable[psutil.Process]) -> MemoryUse:
+    """Return the memory of these processes."""
+    total = MemoryUse()
     for process in processes:
         try:
             text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total_kib += parse_pss_kib(text)
-    return total_kib / 1024
+        use = parse_rollup(text)
+        total = MemoryUse(total.pss_mib + use.pss_mib, total.private_mib + use.private_mib)
+    return total
 
 
-def parse_pss_kib(text: str) -> int:
-    """Return the line `Pss:` of /proc/PID/smaps_rollup, in KiB."""
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
+def parse_rollup(text: str) -> MemoryUse:
+    """Return what /proc/PID/smaps_rollup says."""
+    kib = {
+        words[0]: int(words[1])
+        for words in map(str.split, text.splitlines())
+        if len(words) == 3 and words[2] == "kB"
+    }
+    private = kib.get("Private_Clean:", 0) + kib.get("Private_Dirty:", 0)
+    return MemoryUse(kib.get("Pss:", 0) / 1024, private / 1024)
 
 
 def disk_mib(paths: Iterable[Path]) -> float:

@@ -32,7 +32,7 @@ GOOD = Report(
         result(Variant.POOL, 1, 0.5, pss_mib=140.0, disk_mib=3.0),
         result(Variant.BOOT, 1, 40.0),
         result(Variant.PROCESS, 20, *[20.0] * 20),
-        result(Variant.CLONE, 20, *[30.0] * 20),
+        result(Variant.CLONE, 20, *[30.0] * 20, pss_mib=60.0),
         result(Variant.POOL, 20, *[4.0] * 20),
     ),
     (HubCost(100, 30.0, 20.0, 1.0, 20.0), HubCost(500, 50.0, 20.0, 1.0, 49.0)),
@@ -54,8 +54,11 @@ def test_nothing_measured_is_neither_reached_nor_missed():
         ("1 seat: pool, times a local process", result(Variant.POOL, 1, 0.7)),
         ("1 seat: boot, times a clone", result(Variant.BOOT, 1, 29.0)),
         ("20 seats: last clone, times the last process", result(Variant.CLONE, 20, 1.0, 30.2)),
-        ("idle machine: memory (PSS)", result(Variant.CLONE, 20, 1.0, pss_mib=151.0)),
-        ("new machine: disk", result(Variant.POOL, 20, 1.0, disk_mib=10.1)),
+        (
+            "20 seats: memory of an idle machine (PSS)",
+            result(Variant.CLONE, 20, 1.0, pss_mib=151.0),
+        ),
+        ("disk of a new machine", result(Variant.POOL, 20, 1.0, disk_mib=10.1)),
     ],
 )
 def test_each_mark_can_be_missed(what, bad):

@@ -17,16 +17,19 @@ ROLLUP = """\
 Rss:              139088 kB
 Pss:               98304 kB
 Pss_Dirty:         61440 kB
+Private_Clean:      1024 kB
+Private_Dirty:     51200 kB
 """
 
 
-def test_pss_is_read_from_its_own_line():
-    assert usage.parse_pss_kib(ROLLUP) == 98304
-    assert usage.parse_pss_kib("") == 0
+def test_memory_is_read_from_its_own_lines():
+    assert usage.parse_rollup(ROLLUP) == usage.MemoryUse(96.0, 51.0)
+    assert usage.parse_rollup("") == usage.MemoryUse()
 
 
 def test_memory_of_this_process():
-    assert usage.pss_mib([psutil.Process()]) > 1
+    use = usage.memory_use([psutil.Process(), psutil.Process()])
+    assert use.pss_mib >= use.private_mib > 1
 
 
 def test_a_process_is_found_by_the_file_that_it_holds_open(tmp_path: Path):

@@ -1,0 +1,87 @@
+"""`vmlab bench` with a real hub and proxy, and machines that cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+LIMIT_S = 120
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """Where the bench keeps its hubs' state; nothing may be left there."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def begin(scratch: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from vmlab.cli import main; main()", "bench", *words],
+        env={
+            **os.environ,
+            "TMPDIR": str(scratch),
+            "VMLAB_CACHE": str(scratch.parent / "cache"),
+            "VMLAB_PROJECT": str(PROJECT),
+            "COLUMNS": "200",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_behind(scratch: Path) -> list[str]:
+    processes = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.cwd()]
+        except psutil.Error:
+            continue
+        if any(str(scratch) in word for word in words):
+            processes.append(" ".join(words))
+    return [*processes, *(path.name for path in scratch.iterdir())]
+
+
+def test_three_seats_and_the_hub_itself(scratch, tmp_path):
+    file, picture = tmp_path / "result.json", tmp_path / "result.svg"
+    words = ("--seats", "3", "--variants", "fake", "--rounds", "1", "--hub-seats", "3")
+    process = begin(scratch, "start", *words, "--json", str(file))
+    text, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, errors
+    assert "fake" in text
+    data = json.loads(file.read_text())
+    [entry] = data["variants"]
+    assert (entry["variant"], entry["seats"], entry["failures"]) == ("fake", 3, 0), entry
+    assert 0 < entry["ready_s"]["median"] <= entry["ready_s"]["max"]
+    assert len(entry["timed"]) == len(entry["idle"]) == 3
+    assert data["hub"]["seats"] == 3
+    assert data["hub"]["failures"] == 0
+    assert data["hub"]["ms_per_spawn"] > 0
+    assert data["hub"]["loop_blocked_ms_max"] > 0
+    assert left_behind(scratch) == []
+
+    show = begin(scratch, "show", str(file), "--plot", str(picture))
+    shown, errors = show.communicate(timeout=LIMIT_S)
+    assert show.returncode == 0, errors
+    assert "fake" in shown
+    assert picture.read_text().startswith("<svg")
+
+
+def test_a_stop_leaves_nothing_behind(scratch):
+    process = begin(scratch, "start", "--variants", "fake")
+    assert process.stderr is not None
+    assert "the hub for fake starts" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, errors
+    assert left_behind(scratch) == []
