@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test check fix lock
+.PHONY: help lab test bench check fix lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -13,6 +13,11 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@.venv/bin/vmlab image build desk
 	@mkdir -p artifacts
 	.venv/bin/python -m pytest --junitxml=artifacts/tests.xml $(ARGS)
+
+bench: ## how fast machines start, beside local processes (an hour; see docs/performance.md)
+	@scripts/bootstrap lab
+	.venv/bin/vmlab bench start --seats 1,5,20 --compare --json tests/bench/results/start.json --logs artifacts/bench $(ARGS)
+	.venv/bin/vmlab bench show tests/bench/results/start.json --plot docs/pictures/start-times.svg
 
 check: ## style, types, spelling, shell scripts, documents
 	@scripts/bootstrap dev

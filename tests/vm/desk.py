@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 from pathlib import Path
 
 import aiohttp
 
 from hub.running_hub import RunningHub
+from vmlab.bench.client import execute, open_kernel
 from vmlab.names import machine_name
 from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
@@ -72,38 +72,11 @@ class Desk:
     async def _python(self, code: str) -> str:
         token = self.hub.user_token(self.user)
         headers = {"Authorization": f"token {token}"}
-        base = f"{self.hub.base_url}/user/{self.user}/api/kernels"
+        server = f"{self.hub.base_url}/user/{self.user}"
         timeout = aiohttp.ClientTimeout(total=KERNEL_LIMIT_S)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            async with session.post(base) as answer:
-                assert answer.status == 201, await answer.text()
-                kernel = (await answer.json())["id"]
-            try:
-                async with session.ws_connect(f"{base}/{kernel}/channels") as socket:
-                    return await _execute(socket, code)
-            finally:
-                await session.delete(f"{base}/{kernel}")
-
-
-async def _execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> str:
-    header = {"msg_id": "1", "username": "", "session": "s", "msg_type": "execute_request"}
-    content = {"code": code, "silent": False, "store_history": True}
-    await socket.send_json(
-        {
-            "header": {**header, "version": "5.3"},
-            "parent_header": {},
-            "metadata": {},
-            "content": content,
-            "channel": "shell",
-        }
-    )
-    output = ""
-    while True:
-        message = json.loads((await socket.receive(KERNEL_LIMIT_S)).data)
-        if message["parent_header"].get("msg_id") != "1":
-            continue
-        content = message["content"]
-        output += content.get("text", "") if message["msg_type"] == "stream" else ""
-        assert message["msg_type"] != "error", content
-        if message["msg_type"] == "execute_reply":
-            return output
+        async with (
+            asyncio.timeout(KERNEL_LIMIT_S),
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            open_kernel(session, server) as socket,
+        ):
+            return "".join([text async for text in execute(socket, code)])

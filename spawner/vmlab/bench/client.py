@@ -126,9 +126,9 @@ class HubClient:
 
 @asynccontextmanager
 async def open_kernel(
-    session: aiohttp.ClientSession, server_url: str
+    session: aiohttp.ClientSession, server_url: str, *, keep: bool = False
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """Start a kernel at a server and give its channels; the kernel goes on afterwards.
+    """Start a kernel at a server and give its channels; shut it down afterwards unless `keep`.
 
     Raises:
         StartFailedError: the server starts no kernel.
@@ -137,8 +137,12 @@ async def open_kernel(
     async with session.post(kernels) as response:
         await _check(response)
         kernel = (await response.json())["id"]
-    async with session.ws_connect(f"{kernels}/{kernel}/channels") as socket:
-        yield socket
+    try:
+        async with session.ws_connect(f"{kernels}/{kernel}/channels") as socket:
+            yield socket
+    finally:
+        if not keep:
+            await session.delete(f"{kernels}/{kernel}")
 
 
 async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGenerator[str]:
@@ -155,7 +159,7 @@ async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGe
             "header": {**header, "version": "5.3"},
             "parent_header": {},
             "metadata": {},
-            "content": {"code": code, "silent": False, "store_history": False},
+            "content": {"code": code, "silent": False, "store_history": True},
             "channel": "shell",
         }
     )

@@ -137,7 +137,7 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
 async def _run_kernel(rig: Rig, user: str, now_s: Callable[[], float]) -> float:
     """Start a kernel and return when its first output came. It stays, as a trainee's would."""
     async with (
-        open_kernel(rig.client.session, rig.client.server_url(user)) as socket,
+        open_kernel(rig.client.session, rig.client.server_url(user), keep=True) as socket,
         aclosing(execute(socket, CODE)) as texts,
     ):
         async for text in texts:
