@@ -10,6 +10,7 @@ import pytest
 
 from vmlab.providers.qemu.accelerator import Accelerator, make_probe_sector
 from vmlab.providers.qemu.argv import MemoryFile, QemuMachine, hash_shape, make_argv
+from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB
 from vmlab.providers.qemu.monitor import make_mac
 
 MACHINE = QemuMachine(
@@ -34,7 +35,7 @@ def test_the_whole_command():
     assert values(words, "-smp") == ["2"]
     assert values(words, "-kernel") == ["/i/vmlinuz"]
     assert values(words, "-append") == ["root=/dev/vda quiet"]
-    assert values(words, "-accel") == ["tcg,thread=multi,tb-size=64"]
+    assert values(words, "-accel") == [f"tcg,thread=multi,tb-size={TRANSLATION_BUFFER_MIB}"]
     assert "-nodefaults" in words
     assert "-no-user-config" in words
     assert "-no-reboot" in words

@@ -12,6 +12,7 @@ import pytest
 from vmlab.errors import HostError, ProviderError
 from vmlab.files import write_atomic
 from vmlab.providers.qemu.confine import (
+    TRANSLATION_BUFFER_MIB,
     Confinement,
     Limits,
     detect_confinement,
@@ -115,7 +116,7 @@ def test_a_scope_carries_the_limits():
 
 
 def test_limits_leave_room_for_qemu_itself():
-    assert machine_limits(512, 2).memory_mib > 512
+    assert machine_limits(512, 2).memory_mib > 512 + TRANSLATION_BUFFER_MIB
     assert machine_limits(512, 2).cpus > 2
 
 

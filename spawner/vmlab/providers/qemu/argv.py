@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB
 from vmlab.providers.qemu.layout import AGENT, QMP, ROOT_DISK
 
 CARD_BUS, VOLUME_BUS = "slot0", "slot1"
@@ -20,10 +21,6 @@ CARD_BUS, VOLUME_BUS = "slot0", "slot1"
 
 PLAIN_KERNEL_ARGS = "root=/dev/vda rw console=ttyS0"
 """What a distribution's boot loader would say."""
-
-# Translated code of an idle desktop guest fits into 64 MiB; the default grows to 1 GiB a process
-# (measured: 725 MiB resident against 333 MiB after boot).
-_TRANSLATION_BUFFER_MIB = 64
 
 # ref: QEMU manual, "-sandbox": QEMU needs none of these after it was started.
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -111,7 +108,7 @@ def hash_shape(machine: QemuMachine) -> str:
 def _accelerator_words(accelerator: Accelerator) -> list[str]:
     if accelerator is Accelerator.KVM:
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", f"tcg,thread=multi,tb-size={_TRANSLATION_BUFFER_MIB}", "-cpu", "max"]
+    return ["-accel", f"tcg,thread=multi,tb-size={TRANSLATION_BUFFER_MIB}", "-cpu", "max"]
 
 
 def _memory_backend(machine: QemuMachine) -> dict[str, object]:

@@ -18,8 +18,14 @@ from vmlab.errors import HostError
 
 QEMU_USER = "vmlab-qemu"
 
-_OVERHEAD_MIB = 320
-"""QEMU itself, translated code, the shim and page tables, on top of the guest's memory."""
+# What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
+TRANSLATION_BUFFER_MIB = 128
+"""Translated guest code, when there is no KVM: what a start and a kernel run fits in. In a smaller
+buffer they translate the same code over and over; QEMU's own default grows to 1 GiB."""
+_QEMU_MIB = 96  # its heap and page tables: 52 in a machine that had touched everything
+_SHIM_MIB = 32  # a small Python: 20, more with many connections
+_CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
+_OVERHEAD_MIB = TRANSLATION_BUFFER_MIB + _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
 
 _IO_CPUS = 0.5
 """QEMU's own threads beside the virtual processors."""
