@@ -37,7 +37,7 @@ def accelerator_finding(name: str, reason: str) -> Finding:
         else "enable virtualisation in the firmware, or nested virtualisation where this host is a "
         "VM itself"
     )
-    slow = "machines work, but start in a minute instead of seconds"
+    slow = "machines work, but whatever they compute takes many times longer"
     return Finding("accelerator", Level.WARN, reason, f"{slow}; {remedy}")
 
 
