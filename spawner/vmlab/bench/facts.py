@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from vmlab.errors import ConfigError
@@ -143,6 +144,22 @@ def count_origins(result: Result) -> dict[str, int]:
     return dict(Counter(sample.origin for sample in result.timed if sample.origin))
 
 
+def phase_durations(result: Result) -> dict[str, float]:
+    """Return how many seconds machines spent in each phase, medians, in order.
+
+    The last phase, `ready`, lasts from the server's answer to the spawner until its first answer
+    through the proxy.
+    """
+    spent: dict[str, list[float]] = {}
+    for sample in result.timed:
+        if sample.ready_s is None:
+            continue
+        begins = [*sample.phases_s.items(), ("", sample.ready_s)]
+        for (phase, began), (_, ended) in pairwise(begins):
+            spent.setdefault(phase, []).append(ended - began)
+    return {phase: round(statistics.median(values), 3) for phase, values in spent.items()}
+
+
 def ratios(report: Report, seats: int) -> dict[str, float | None]:
     """Return how many times as long one variant takes as another, by medians."""
 
@@ -187,6 +204,7 @@ def _make_result(result: Result) -> dict[str, Any]:
         "pss_kernel_mib": median(s.pss_mib for s in result.timed),
         "private_mib": median(s.private_mib for s in result.idle),
         "disk_mib": median(s.disk_mib for s in result.idle),
+        "phases_s": phase_durations(result),
         "origins": count_origins(result),
         "failures": result.failures,
         "reasons": list(result.reasons),

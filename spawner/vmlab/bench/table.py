@@ -5,7 +5,14 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from vmlab.bench.facts import HubCost, Report, Result, count_origins, make_json
+from vmlab.bench.facts import (
+    HubCost,
+    Report,
+    Result,
+    count_origins,
+    make_json,
+    phase_durations,
+)
 from vmlab.bench.marks import Mark, find_marks
 from vmlab.bench.variants import expected_origin
 
@@ -37,6 +44,24 @@ def results_table(report: Report) -> Table:
             number(entry["disk_mib"], 1),
             str(entry["failures"]),
         )
+    return table
+
+
+def phases_table(report: Report) -> Table | None:
+    """Return where the time to ready goes, or None where nothing told of phases."""
+    rows = [(result, found) for result in report.results if (found := phase_durations(result))]
+    if not rows:
+        return None
+    phases = list(dict.fromkeys(phase for _, found in rows for phase in found))
+    table = Table(
+        title="Seconds in each phase, medians", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("variant", no_wrap=True)
+    for title in ("seats", *phases):
+        table.add_column(title, justify="right")
+    for result, found in rows:
+        cells = (number(found.get(phase), 2) for phase in phases)
+        table.add_row(result.variant, str(result.seats), *cells)
     return table
 
 

@@ -20,7 +20,7 @@ import typer
 from vmlab.bench.facts import Report, Variant, make_json, parse_json
 from vmlab.bench.marks import find_marks
 from vmlab.bench.plot import make_svg
-from vmlab.bench.table import failures_text, hub_table, marks_table, results_table
+from vmlab.bench.table import failures_text, hub_table, marks_table, phases_table, results_table
 from vmlab.bench.variants import choose_variants
 from vmlab.cli.common import err, find_project, out
 from vmlab.cli.image import show_progress
@@ -191,6 +191,8 @@ def _print(report: Report) -> None:
     console = out()
     if report.results:
         console.print(results_table(report))
+    if (phases := phases_table(report)) is not None:
+        console.print(phases)
     if report.hub:
         console.print(hub_table(report.hub))
     if any(mark.reached is not None for mark in find_marks(report)):

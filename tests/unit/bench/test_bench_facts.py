@@ -17,6 +17,7 @@ from vmlab.bench.facts import (
     make_json,
     median,
     parse_json,
+    phase_durations,
     ratios,
     spread,
 )
@@ -128,3 +129,14 @@ def test_memory_and_disk_come_from_the_round_without_kernels():
 def test_origins_are_counted():
     samples = tuple(Sample("u", 1.0, origin=origin) for origin in ("pool", "clone", "pool", ""))
     assert count_origins(Result(Variant.POOL, 4, timed=samples)) == {"pool": 2, "clone": 1}
+
+
+def test_phases_last_until_the_next_one_and_the_last_until_ready():
+    samples = (
+        Sample("a", 4.0, phases_s={"power": 0.5, "server": 1.0, "ready": 3.0}),
+        Sample("b", 6.0, phases_s={"power": 0.5, "server": 2.0, "ready": 5.0}),
+        Sample("c", None, phases_s={"power": 0.5}, failure="it fell"),
+    )
+    made = Result(Variant.CLONE, 3, timed=samples)
+    assert phase_durations(made) == {"power": 1.0, "server": 2.5, "ready": 1.0}
+    assert phase_durations(Result(Variant.PROCESS, 1, timed=(Sample("p", 2.0),))) == {}
