@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,13 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from vmlab.database import open_database
 from vmlab.errors import LabError
 
+_APART_S = 2.0
+
 
 class StartHistory:
     """The durations of earlier starts. A database that fails costs the estimates, no start."""
 
-    def __init__(self, database: Path, key: str) -> None:
+    def __init__(
+        self, database: Path, key: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._key = key
+        self._clock = clock
+        self._recorded: float | None = None
         self._medians: Mapping[str, float] | None = None  # None: not read yet
         self._log = logging.getLogger(__name__)
 
@@ -34,7 +41,14 @@ class StartHistory:
         return self._medians
 
     async def record(self, durations_s: Mapping[str, float]) -> None:
-        """Remember how long the phases of a start took."""
+        """Remember how long the phases of a start took.
+
+        Of a class that starts at once one in 2 seconds: it teaches the same many times over.
+        """
+        now = self._clock()
+        if self._recorded is not None and now - self._recorded < _APART_S:
+            return
+        self._recorded = now
 
         def record() -> Mapping[str, float]:
             open_database(self._database).record_start(self._key, durations_s)

@@ -16,11 +16,14 @@ from typing import Any, Final
 from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
+from vmlab.housekeeping import keep_house
+from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
+from vmlab.slots import make_slots
 
 TRAINEES: Final = "trainees"
 """The hub's group of all trainees: what facilitators see."""
@@ -101,7 +104,7 @@ def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
         # QEMU's own user must pass through to the machines' folders, nobody may list.
         paths.state.chmod(0o711)
         # SQLite gives its journals the mode of the database.
-        (paths.state / "jupyterhub.sqlite").touch(mode=0o600)
+        paths.hub_database.touch(mode=0o600)
         _ensure_cli_access(lab, paths)
         _forget_dead_proxy(paths.state / "proxy.pid")
     except OSError as e:
@@ -125,6 +128,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.api import setup_api  # noqa: PLC0415 - this module serves the command line too
 
     watch_if_asked()
+    keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
     _set_hub(c, lab, paths)
     _set_proxy(c, paths, project or Path.cwd())
@@ -206,7 +210,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
     hub.bind_url = f"http://{host}:{lab.hub.port}"
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     hub.hub_bind_url = f"http://127.0.0.1:{find_free_port()}"
-    hub.db_url = f"sqlite:///{paths.state / 'jupyterhub.sqlite'}"
+    hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
     # A class that starts at once gets no 429: the spawner's own queue (vmlab.slots) takes all.
@@ -215,6 +219,8 @@ def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
     hub.allow_named_servers = False
     # The page with the phases at once: no machine starts within the stock 10 s.
     hub.tornado_settings = {"slow_spawn_timeout": 0}
+    # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
+    hub.trust_user_provided_tokens = True
     hub.services = [{"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]}]
 
 

@@ -59,6 +59,11 @@ class Paths:
         """VMLab's own database (SQLite)."""
         return self.state / "vmlab.sqlite"
 
+    @property
+    def hub_database(self) -> Path:
+        """JupyterHub's (SQLite)."""
+        return self.state / "jupyterhub.sqlite"
+
 
 def default_paths() -> Paths:
     """Return the folders for this user, as overridden by VMLAB_STATE and VMLAB_CACHE."""

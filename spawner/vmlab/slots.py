@@ -26,6 +26,7 @@ class StartSlots:
         self._clock = clock
         self._line: deque[asyncio.Future[None]] = deque()
         self._at_work: dict[asyncio.Future[None], float] = {}  # since when
+        self._idle_since = clock()
 
     @asynccontextmanager
     async def hold(
@@ -54,6 +55,11 @@ class StartSlots:
             else:
                 self._line.remove(turn)
             self._serve()
+            self._idle_since = self._clock()
+
+    def idle_s(self) -> float:
+        """Return for how long no start has been at work; 0 while one is."""
+        return 0.0 if self._at_work else self._clock() - self._idle_since
 
     def expected_wait_s(self, place: int, start_s: float) -> float:
         """Return how long the one at this place will wait, if a start takes `start_s`."""

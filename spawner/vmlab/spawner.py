@@ -10,6 +10,7 @@ that was killed at any moment finds its machines again.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -248,7 +249,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             await self._open_doors()
             async with aclosing(self.provider.start(spec, seed)) as events:
                 async for event in events:
-                    self.log.info("%s: %s %s", spec.name, event.phase, event.detail)
+                    level = logging.INFO if event.detail else logging.DEBUG
+                    self.log.log(level, "%s: %s %s", spec.name, event.phase, event.detail)
                     await log.enter(event.phase, event.notice)
             status = await self._status()
             await wait_for_server(status.url, self.server.base_url, self._check_alive)

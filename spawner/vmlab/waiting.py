@@ -29,10 +29,12 @@ async def wait_for_server(url: str, prefix: str, check: Callable[[], Awaitable[N
         check: called every few seconds; raises when waiting makes no sense any more.
     """
     parts = urlparse(url)
-    connector: aiohttp.BaseConnector | None = None
     if parts.scheme == "http+unix":
-        connector = aiohttp.UnixConnector(unquote(parts.netloc))
+        connector: aiohttp.BaseConnector = aiohttp.UnixConnector(unquote(parts.netloc))
         url = "http://machine"
+    else:
+        # Addresses are numbers; the stock resolver of names is a thread more for each start.
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
     timeout = aiohttp.ClientTimeout(total=_REQUEST_LIMIT_S)
     loop = asyncio.get_running_loop()
     next_check = loop.time() + _CHECK_PERIOD_S

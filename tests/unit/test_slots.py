@@ -144,6 +144,18 @@ async def test_places_follow_the_line(monkeypatch):
     assert starts.places[3] == [3, 2, 1]
 
 
+async def test_idle_is_counted_from_the_end_of_the_last_start():
+    now = 100.0
+    slots = StartSlots(1, clock=lambda: now)
+    now = 103.0
+    assert slots.idle_s() == 3.0
+    async with slots.hold(never_told, LIMIT_S):
+        now = 110.0
+        assert slots.idle_s() == 0.0
+    now = 112.0
+    assert slots.idle_s() == 2.0
+
+
 async def test_exactly_one_is_woken():
     """The others are not even looked at: with their looks far away, they take no step."""
     starts = Starts(1)

@@ -1,0 +1,72 @@
+"""What the hub does when nobody waits for a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from vmlab import housekeeping
+from vmlab.housekeeping import keep_house
+from vmlab.slots import StartSlots
+
+
+@pytest.fixture
+def collections(monkeypatch):
+    """What was asked of the collector."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    for name in ("collect", "freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, lambda name=name: asked.put_nowait(name))
+    monkeypatch.setattr(housekeeping, "_LOOK_S", 0.0)
+    monkeypatch.setattr(housekeeping, "_PERIOD_S", 0.0)
+    thresholds = gc.get_threshold()
+    yield asked
+    gc.set_threshold(*thresholds)
+    for task in housekeeping._tasks:
+        task.cancel()
+
+
+async def test_collections_wait_for_a_quiet_moment(collections, tmp_path):
+    now = 0.0
+    slots = StartSlots(1, clock=lambda: now)
+
+    async def ignore(place: int) -> None:
+        pass
+
+    async with slots.hold(ignore, 1.0):
+        keep_house(slots, tmp_path / "hub.sqlite")
+        now = 1000.0
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert collections.empty()
+    now += housekeeping._QUIET_S
+    asked = [await collections.get() for _ in range(5)]
+    assert asked == ["unfreeze", "collect", "freeze", "collect", "freeze"]
+
+
+def test_python_makes_no_full_collection_by_itself(collections, tmp_path):
+    before = gc.get_threshold()
+
+    async def begin() -> None:
+        keep_house(StartSlots(1), tmp_path / "hub.sqlite")
+
+    asyncio.run(begin())
+    assert gc.get_threshold()[:2] == before[:2]
+    assert gc.get_threshold()[2] >= 10**6
+
+
+def test_no_op_without_a_loop(collections, tmp_path):
+    before = gc.get_threshold()
+    keep_house(StartSlots(1), tmp_path / "hub.sqlite")
+    assert gc.get_threshold() == before
+
+
+async def test_a_database_that_cannot_be_tidied_is_told_and_that_is_all(
+    collections, tmp_path, caplog
+):
+    slots = StartSlots(1, clock=iter((0.0, *([1e6] * 1000))).__next__)
+    keep_house(slots, tmp_path / "gone" / "hub.sqlite")
+    for _ in range(5):
+        await collections.get()
+    assert "hub.sqlite grows" in caplog.text
