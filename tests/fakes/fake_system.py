@@ -154,7 +154,9 @@ class FakeSystem:
         with (self.root / "proc/self/mountinfo").open("a") as stream:
             stream.write(f"30 22 254:16 / {path} rw shared:9 - {what} rw\n")
 
-    def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
+    def wait_for(
+        self, find: Callable[[], T | None], timeout_s: float, pause_s: float = 0.0
+    ) -> T | None:
         found = find()
         while found is None and self.late:
             self.late.pop(0)()

@@ -20,6 +20,7 @@ from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System
 
 _SERVER_FIRST_S = 60.0  # software emulation
+_LOOK_S = 0.25
 
 
 class Phase(StrEnum):
@@ -107,7 +108,7 @@ def wait_for_server(system: System, env: Mapping[str, str]) -> None:
     """Return when the server listens, or after a while: what can wait leaves it the processor."""
     port = urlsplit(env.get("JUPYTERHUB_SERVICE_URL", "")).port
     if port is not None:
-        system.wait_for(lambda: system.is_served(port) or None, _SERVER_FIRST_S)
+        system.wait_for(lambda: system.is_served(port) or None, _SERVER_FIRST_S, _LOOK_S)
 
 
 def _finish(system: System, env: Mapping[str, str], restart: list[str]) -> None:

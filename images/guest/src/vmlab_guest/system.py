@@ -32,7 +32,7 @@ COURSES = "var/lib/vmlab/courses"
 # ref: linux/random.h; both need CAP_SYS_ADMIN
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
-_POLL_S = 0.02
+POLL_S = 0.02
 _LOOPBACK = 1  # the index of `lo` in every network namespace
 _WORD_S = 5.0
 _ANSWER_BYTES = 4096
@@ -131,8 +131,10 @@ class System(Protocol):
         """
         ...
 
-    def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
-        """Return what `find` finds, asking again until the time is over; then None."""
+    def wait_for(
+        self, find: Callable[[], T | None], timeout_s: float, pause_s: float = POLL_S
+    ) -> T | None:
+        """Return what `find` finds, asking again after each pause until time is over; then None."""
         ...
 
     def give(self, path: Path, uid: int) -> None:
@@ -267,14 +269,16 @@ class LinuxSystem:
             raise ApplyError(f"`{' '.join(argv)}` ended with {done.returncode}: {said}")
         return done.stdout
 
-    def wait_for(self, find: Callable[[], T | None], timeout_s: float) -> T | None:
+    def wait_for(
+        self, find: Callable[[], T | None], timeout_s: float, pause_s: float = POLL_S
+    ) -> T | None:
         """See `System`."""
         end = time.monotonic() + timeout_s
         while True:
             found = find()
             if found is not None or time.monotonic() >= end:
                 return found
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
 
     def give(self, path: Path, uid: int) -> None:
         """See `System`."""

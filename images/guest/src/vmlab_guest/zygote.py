@@ -13,7 +13,7 @@ The file is the wish and outlives this process: one that systemd started again t
 from __future__ import annotations
 
 import gc
-import importlib
+import importlib.metadata
 import os
 import select
 import shutil
@@ -26,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vmlab_guest.files import write_atomically
+from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
 from vmlab_guest.system import TRAINEE_UID
 from vmlab_guest.trainee import RUNTIME, become_trainee, make_environment, run_server
@@ -93,7 +94,7 @@ class Zygote:
         connection, _ = self._listener.accept()
         with connection:
             word = connection.recv(64).decode(errors="replace")
-            reply = "ok"
+            reply = "ok" if word == Word.LAUNCH else "no such word"
             if word == Word.REHEARSE:
                 task, reply = self._rehearse()
                 if task is not None:
@@ -197,6 +198,7 @@ def import_all(names: Iterable[str]) -> None:
                 importlib.import_module(name)
             except Exception as error:  # noqa: BLE001 - any package's own; the server may not need it
                 _say(f"{name} cannot be imported ahead: {error!r}")
+    importlib.metadata.entry_points()
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -265,6 +267,7 @@ def main() -> int:
     os.umask(0o022)
     zygote = Zygote()
     zygote.open()
+    keep_entry_points()
     import_all(_TOP_MODULES)
     task = zygote.serve()
     return task()

@@ -1,0 +1,185 @@
+"""The zygote as a real process that forks: what it runs is a small server instead of Jupyter's."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vmlab_guest.wish import Word, make_wish
+from vmlab_guest.zygote import end_processes
+
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+from vmlab_guest import zygote
+folder = Path(sys.argv[1])
+
+def serve(env, args):
+    '''Be a server that tells what it is and ends as it is told.'''
+    with (folder / "servers").open("a") as stream:
+        print(os.getpid(), env.get("NAME"), *args, file=stream, flush=True)
+    if "end" in env:
+        return int(env["end"])
+    while True:
+        time.sleep(60)
+
+zygote.run_server, zygote.become_trainee = serve, lambda: None
+zygote.make_environment = lambda env: env
+zygote.RUNTIME = folder / "runtime"
+zygote._RESTART_S = 0.05
+zygote.os.chown = lambda *words: None
+zygote.list_companions = lambda: [
+    int(line.split()[0]) for line in (folder / "servers").read_text().splitlines()
+] if (folder / "servers").exists() else []
+made = zygote.Zygote(folder, folder / "wish")
+made.open()
+print("open", flush=True)
+sys.exit(made.serve()())
+"""
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(self.folder)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"open\n"
+
+    def wish(self, *args: str, **env: str) -> None:
+        path = self.folder / "wish.new"
+        path.write_text(make_wish(env, args))
+        path.replace(self.folder / "wish")
+
+    def say(self, word: str) -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(20)
+            connection.connect(str(self.folder / "control"))
+            connection.send(word.encode())
+            return connection.recv(1000).decode()
+
+    def state(self) -> str:
+        return (self.folder / "state").read_text()
+
+    def servers(self, count: int) -> list[list[str]]:
+        """Return pid, name and arguments of all servers so far, once there are so many."""
+        path = self.folder / "servers"
+        wait_until(lambda: path.exists() and path.read_text().count("\n") >= count)
+        return [line.split() for line in path.read_text().splitlines()]
+
+    def close(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+
+def wait_until(question, limit_s: float = 20) -> None:
+    deadline = time.monotonic() + limit_s
+    while not question():
+        assert time.monotonic() < deadline
+        select.select([], [], [], 0.01)
+
+
+def is_alive(pid: str) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.close()
+
+
+def test_nothing_runs_until_there_is_a_wish(desk: Desk) -> None:
+    desk.start()
+    assert desk.say(Word.LAUNCH) == "ok"
+    assert desk.state() == "stopped"
+    desk.wish("--x", NAME="ada")
+    assert desk.say(Word.LAUNCH) == "ok"
+    (server,) = desk.servers(1)
+    assert server[1:] == ["ada", "--x"]
+    wait_until(lambda: desk.state() == "running")
+    assert oct((desk.folder / "control").stat().st_mode)[-3:] == "600"
+
+
+def test_the_same_wish_again_changes_nothing_and_another_respawns(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada")
+    desk.say(Word.LAUNCH)
+    old = desk.servers(1)[0][0]
+    desk.say(Word.LAUNCH)
+    (desk.folder / "runtime/jupyter_cookie_secret").write_text("of the old one")
+    desk.wish(NAME="ada", TOKEN="another")
+    desk.say(Word.LAUNCH)
+    servers = desk.servers(2)
+    assert [s[1] for s in servers] == ["ada", "ada"]
+    assert not is_alive(old)
+    assert is_alive(servers[1][0])
+    assert list((desk.folder / "runtime").iterdir()) == []
+
+
+def test_a_server_that_failed_is_started_again(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada")
+    desk.say(Word.LAUNCH)
+    os.kill(int(desk.servers(1)[0][0]), signal.SIGKILL)
+    assert len(desk.servers(2)) == 2
+    wait_until(lambda: desk.state() == "running")
+
+
+def test_a_server_that_ended_by_itself_stays_so(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada", end="0")
+    desk.say(Word.LAUNCH)
+    wait_until(lambda: desk.state() == "stopped")
+    assert len(desk.servers(1)) == 1
+
+
+def test_a_zygote_that_comes_back_takes_up_the_wish(desk: Desk) -> None:
+    desk.wish(NAME="ada")
+    desk.start()
+    assert desk.servers(1)[0][1] == "ada"
+    wait_until(lambda: desk.state() == "running")
+
+
+def test_a_machine_of_somebody_is_not_rehearsed_in(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada")
+    assert "somebody" in desk.say(Word.REHEARSE)
+
+
+def test_a_word_that_nobody_knows_and_a_caller_that_left(desk: Desk) -> None:
+    desk.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(str(desk.folder / "control"))
+    assert desk.say("dance") == "no such word"
+    assert desk.say(Word.LAUNCH) == "ok"
+
+
+def test_who_does_not_end_when_asked_is_killed() -> None:
+    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", stubborn], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        end_processes(lambda: [process.pid], 0.2)
+        assert process.wait() == -signal.SIGKILL
