@@ -123,7 +123,7 @@ def test_the_server_knows_the_hub_and_hides_its_token(desk):
     places = "/etc /home /opt /root /tmp /var"
     found = desk.run(f"sudo grep -rlFf - {places}", stdin=token.encode(), check=False)
     assert found == ""
-    assert desk.run("stat -c '%a %U' /run/vmlab/server.env").split() == ["600", "root"]
+    assert desk.run("stat -c '%a %U' /run/vmlab/server.json").split() == ["600", "root"]
     assert token not in desk.run("sudo journalctl --no-pager; cat /proc/*/cmdline 2>/dev/null")
     assert token not in desk.folder.console.read_text(errors="replace")
 
