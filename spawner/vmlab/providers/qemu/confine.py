@@ -19,9 +19,9 @@ from vmlab.errors import HostError
 QEMU_USER = "vmlab-qemu"
 
 # What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
-TRANSLATION_BUFFER_MIB = 64
-"""Translated guest code, when there is no KVM. With 128 a start computes 7 % less and every machine
-takes 50 MiB more; with 32 it computes half as much again. QEMU's own default grows to 1 GiB."""
+TRANSLATION_BUFFER_MIB = 48
+"""Translated guest code, when there is no KVM. With 64 a start computes as long and each machine
+takes 20 MiB more; with 32 it computes half as long again. QEMU's own default grows to 1 GiB."""
 _QEMU_MIB = 96  # its heap and page tables: 46 in a machine that had touched everything
 _SHIM_MIB = 32  # a small Python: 20, more with many connections
 _CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
