@@ -23,7 +23,7 @@ TRANSLATION_BUFFER_MIB = 48
 """Translated guest code, when there is no KVM. With 64 a start computes as long and each machine
 takes 20 MiB more; with 32 it computes half as long again. QEMU's own default grows to 1 GiB."""
 _QEMU_MIB = 96  # its heap and page tables: 46 in a machine that had touched everything
-_SHIM_MIB = 32  # a small Python: 20, more with many connections
+_SHIM_MIB = 32  # a small Python: 17, more with many connections
 _CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
 _OVERHEAD_MIB = TRANSLATION_BUFFER_MIB + _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
 
