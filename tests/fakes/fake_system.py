@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.wish import WISH, Wish, read_wish
@@ -49,12 +50,14 @@ class FakeSystem:
             "etc/skel",
             "home/trainee",
             "sys/block",
+            "proc/sys/kernel/random",
             "dev",
         ):
             (self.root / folder).mkdir(parents=True)
         (self.root / "proc/self/mountinfo").write_text(
             "22 1 254:0 / / rw,noatime shared:1 - ext4 /dev/vda rw\n"
         )
+        (self.root / "proc/sys/kernel/random/uuid").write_text(f"{uuid4()}\n")
         (self.root / "etc/machine-id").write_text("")
         (self.root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\ttemplate\n")
         (self.root / "etc/skel/.bashrc").write_text("# skel\n")

@@ -16,7 +16,7 @@ _RO_COMPAT_ORPHAN_PRESENT = 0x10000
 
 
 def is_in_order(superblock: bytes) -> bool:
-    """Return whether e2fsck would find nothing to do: unmounted in good order, no error on record.
+    """Return whether e2fsck would find nothing to do: it was unmounted in good order.
 
     Anything that is no superblock of ext4 is not in order.
     """
@@ -25,13 +25,11 @@ def is_in_order(superblock: bytes) -> bool:
     mounts, most_mounts, magic, state = struct.unpack_from("<HhHH", superblock, 0x34)
     incompat, ro_compat = struct.unpack_from("<II", superblock, 0x60)
     (last_orphan,) = struct.unpack_from("<I", superblock, 0xE8)
-    (errors,) = struct.unpack_from("<I", superblock, 0x194)
     return (
         magic == _MAGIC
         and state == _STATE_CLEAN
         and not incompat & _INCOMPAT_RECOVER
         and not ro_compat & _RO_COMPAT_ORPHAN_PRESENT
         and last_orphan == 0
-        and errors == 0
         and (most_mounts <= 0 or mounts < most_mounts)
     )

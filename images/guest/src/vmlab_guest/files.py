@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import threading
 from pathlib import Path
 
 
@@ -31,7 +31,10 @@ def write_atomically(path: Path, data: bytes, mode: int, *, durable: bool = Fals
         durable: return only when the content would survive a power cut.
     """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=".vmlab-", dir=path.parent)  # mode 0600
+    # Not by `tempfile`: importing it takes the agent a tenth of its time to the first word.
+    new = path.with_name(f".vmlab-{os.getpid()}-{threading.get_native_id()}")
+    new.unlink(missing_ok=True)  # of a process that was killed, in an earlier boot
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb") as stream:  # noqa: PTH123 - a descriptor, not a path
             stream.write(data)
@@ -39,7 +42,7 @@ def write_atomically(path: Path, data: bytes, mode: int, *, durable: bool = Fals
             os.fchmod(fd, mode)
             if durable:
                 os.fsync(fd)
-        Path(name).replace(path)
+        new.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import uuid
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
@@ -12,6 +10,7 @@ from vmlab_guest.system import RUN, System, inside
 
 JOURNAL_UNIT = "systemd-journald.service"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_FRESH_ID = "/proc/sys/kernel/random/uuid"  # another one at each reading
 _CLOCK_TOLERANCE_NS = 100_000_000
 
 
@@ -28,7 +27,7 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
         OSError: the kernel or the file system refused.
     """
     system.add_randomness(seed.randomness)
-    random.seed()  # what spreads retries; a clone brought the state of its template along
+    _reseed_python()
     now_ns = seed.time_ns + system.monotonic_ns() - received_ns
     if abs(system.clock_ns() - now_ns) > _CLOCK_TOLERANCE_NS:
         system.set_clock_ns(now_ns)
@@ -38,6 +37,13 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
     _apply_host_name(system, seed.host_name)
     _parked_mark(system).unlink(missing_ok=True)
     return changed
+
+
+def _reseed_python() -> None:
+    """Draw anew what spreads retries: a clone brought the state of its template along."""
+    import random  # noqa: PLC0415 - not before the agent's first word
+
+    random.seed()
 
 
 def is_parked(system: System) -> bool:
@@ -57,7 +63,7 @@ def _parked_mark(system: System) -> Path:
 def _renew_boot_id(system: System) -> None:
     """Lay a boot id of this machine's own over the one that all clones share."""
     own = system.root / RUN / "boot_id"
-    ensure_file(own, f"{uuid.uuid4()}\n", 0o444)
+    ensure_file(own, inside(system, _FRESH_ID).read_text(encoding="ascii"), 0o444)
     system.bind(own, inside(system, _BOOT_ID))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
@@ -94,6 +93,8 @@ def _fill_fresh_home(system: System, home: Path) -> None:
 
     Called before anything of the trainee runs; a link that the volume brings along is left alone.
     """
+    import shutil  # noqa: PLC0415 - not before the agent's first word
+
     skel = inside(system, "/etc/skel")
     wanted = {entry.name: entry for entry in skel.iterdir()} if skel.is_dir() else {}
     present = {entry.name for entry in home.iterdir()}

@@ -9,7 +9,6 @@ The record of what was seen lies in /run: a notice that comes again with a later
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -36,6 +35,8 @@ fi
 
 def notice_id(notice: Notice) -> str:
     """Return a name for the notice that follows from its text."""
+    import hashlib  # noqa: PLC0415 - loads OpenSSL: not before the agent's first word
+
     return hashlib.sha256(f"{notice.en}\0{notice.fr}".encode()).hexdigest()[:16]
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import EntryPoints
 from pathlib import Path
 from typing import Any
 
-_scan = importlib.metadata.entry_points
+_scan: Callable[..., Any] = importlib.metadata.entry_points  # typed for older Pythons
 
 
 def keep_entry_points() -> None:
@@ -22,7 +23,7 @@ def keep_entry_points() -> None:
 
     To be called before the modules that use it are imported.
     """
-    importlib.metadata.entry_points = _entry_points
+    importlib.metadata.entry_points = _entry_points  # type: ignore[assignment]
 
 
 def _entry_points(**wanted: Any) -> EntryPoints:
@@ -31,7 +32,8 @@ def _entry_points(**wanted: Any) -> EntryPoints:
 
 @functools.lru_cache(maxsize=1)
 def _scan_at(path: tuple[str, ...], times: tuple[int, ...]) -> EntryPoints:  # noqa: ARG001 - the key
-    return _scan()
+    found: EntryPoints = _scan()
+    return found
 
 
 def _look_at_folders() -> tuple[int, ...]:

@@ -12,7 +12,6 @@ import fcntl
 import os
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Container
@@ -250,6 +249,8 @@ class LinuxSystem:
         timeout_s: float = 30.0,
     ) -> str:
         """See `System`."""
+        import subprocess  # noqa: PLC0415 - not before the agent's first word
+
         try:
             done = subprocess.run(
                 argv,
