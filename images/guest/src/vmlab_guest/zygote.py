@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import json
 import os
 import select
 import shutil
@@ -23,8 +24,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from vmlab_guest import understudy
 from vmlab_guest.files import write_atomically
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
@@ -50,6 +53,26 @@ Task = Callable[[], int]
 """What a forked process is to do; its result is the exit code."""
 
 
+@dataclass(frozen=True)
+class Understudy:
+    """A server that waits for its identity (`vmlab_guest.understudy`)."""
+
+    pid: int
+    channel: socket.socket
+
+    def call(self, wish: Wish, env: dict[str, str]) -> bool:
+        """Make it the server that is wished; return False when it cannot be."""
+        if not understudy.can_become(wish.env, wish.args):
+            return False
+        try:
+            self.channel.send(json.dumps(env).encode())
+        except OSError as error:
+            _say(f"the understudy does not answer: {error}")
+            return False
+        self.channel.close()
+        return True
+
+
 class Zygote:
     """Forks servers; `serve` returns in each of them with what it has to do."""
 
@@ -61,6 +84,7 @@ class Zygote:
         self._pid = 0
         self._pidfd = -1
         self._restart_at = float("inf")
+        self._understudy: Understudy | None = None
 
     def open(self) -> None:
         """Let the agent connect; what it says is heard when `serve` runs."""
@@ -97,6 +121,8 @@ class Zygote:
             reply = "ok" if word == Word.LAUNCH else "no such word"
             if word == Word.REHEARSE:
                 task, reply = self._rehearse()
+                if task is None and reply == "ok" and self._understudy is None:
+                    task, reply = self._train_understudy()
                 if task is not None:
                     return task
             with suppress(OSError):  # an agent that did not wait for the answer
@@ -110,9 +136,13 @@ class Zygote:
             return None
         os.setpriority(os.PRIO_PROCESS, 0, 0)  # somebody waits now
         self._tell(ServerState.STARTING)
-        self._end_all()
         self._running, self._restart_at = wish, float("inf")
         env = make_environment(wish.env)
+        if self._understudy and self._understudy.call(wish, env):
+            self._attend(self._understudy.pid)
+            self._understudy = None
+            return None
+        self._end_all()
         return self._fork_server(lambda: run_server(env, wish.args))
 
     def _fork_server(self, run: Task) -> Task | None:
@@ -121,12 +151,15 @@ class Zygote:
             return run()
 
         _make_runtime_folder()
-        self._pid = os.fork()
-        if self._pid == 0:
+        pid = os.fork()
+        if pid == 0:
             return task
-        self._pidfd = os.pidfd_open(self._pid)
-        self._tell(ServerState.RUNNING)
+        self._attend(pid)
         return None
+
+    def _attend(self, pid: int) -> None:
+        self._pid, self._pidfd = pid, os.pidfd_open(pid)
+        self._tell(ServerState.RUNNING)
 
     def _note_end(self) -> None:
         code = self._reap()
@@ -145,6 +178,11 @@ class Zygote:
 
     def _end_all(self) -> None:
         """End the server and whatever it started, kernels and terminals."""
+        if self._understudy:
+            self._understudy.channel.close()
+            os.kill(self._understudy.pid, signal.SIGKILL)  # it does not look for signals yet
+            os.waitpid(self._understudy.pid, 0)
+            self._understudy = None
         end_processes(list_companions, _END_S)
         if self._pid:
             self._reap()
@@ -172,10 +210,37 @@ class Zygote:
         except OSError as error:
             return None, f"the rehearsal failed: {error}"
         finally:
-            end_processes(list_companions, 1.0)
+            end_processes(self._list_actors, 1.0)
             stage.close()
         import_all(names)
         return None, f"the rehearsal ended with {code}; see the journal" if code else "ok"
+
+    def _list_actors(self) -> list[int]:
+        spared = self._understudy.pid if self._understudy else 0
+        return [pid for pid in list_companions() if pid != spared]
+
+    def _train_understudy(self) -> tuple[Task | None, str]:
+        """Fork one; returns its task in the forked process, else what to answer."""
+        _make_runtime_folder()
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            return lambda: understudy.run(its), ""
+        its.close()
+        ours.settimeout(_REHEARSAL_S)
+        try:
+            answer = ours.recv(1000).decode(errors="replace")
+        except TimeoutError:
+            answer = "no answer"
+        if answer == "ready":
+            self._understudy = Understudy(pid, ours)
+            return None, "ok"
+        ours.close()
+        code = end_process(pid, 0.0)
+        # No reason not to park: servers are forked as ever.
+        _say(f"no understudy, it ended with {code}: {answer}")
+        return None, "ok"
 
     def _tell(self, state: ServerState) -> None:
         write_atomically(self._folder / "state", state.value.encode(), 0o644)

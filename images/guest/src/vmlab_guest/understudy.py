@@ -1,0 +1,219 @@
+"""A server that is ready but for its identity, made before a machine is parked.
+
+Even with every module imported, a server needs seconds under software emulation to configure
+itself. So one does that ahead, as nobody in particular: the real application, initialized under a
+placeholder for everything that the hub will say, halted before it begins to serve. Its identity
+is put in later, in the places where the placeholders stand (`placeholders`), and in front of its
+routes. What it drew at random is drawn anew.
+
+It is used only for a server that it would have become anyway; for any other wish the zygote forks
+an ordinary server (`can_become`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import re
+import socket
+import sys
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from vmlab_guest.placeholders import Place, PlaceholderError, find_places
+from vmlab_guest.system import HOME
+from vmlab_guest.trainee import (
+    PROGRAM,
+    become_trainee,
+    make_arguments,
+    make_environment,
+    needs_fresh_python,
+)
+
+_MARK = "vmlab-understudy"
+_PREFIX = f"/user/{_MARK}/"
+_PORT = 8888
+# A placeholder for each word of the hub that a server reads while it is being initialized.
+_PLACEHOLDERS = {
+    "JUPYTERHUB_API_TOKEN": f"{_MARK}-token",
+    "JUPYTERHUB_API_URL": f"http://{_MARK}-api/hub/api",
+    "JUPYTERHUB_ACTIVITY_URL": f"http://{_MARK}-activity/hub/api",
+    "JUPYTERHUB_CLIENT_ID": f"{_MARK}-client",
+    "JUPYTERHUB_HOST": f"{_MARK}-host",
+    "JUPYTERHUB_OAUTH_ACCESS_SCOPES": f'["{_MARK}-access"]',
+    "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{_PREFIX}{_MARK}-callback",
+    "JUPYTERHUB_SERVICE_PREFIX": _PREFIX,
+    "JUPYTERHUB_SERVER_NAME": f"{_MARK}-server",
+    "JUPYTERHUB_USER": f"{_MARK}-user",
+}
+_SAME = {"JUPYTERHUB_BASE_URL": "/"}
+# Read when they are needed, so that the right value is there by then.
+# ref: jupyterhub 6.1, services/auth.py and singleuser/extension.py
+_READ_LATER = frozenset(
+    {
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED",
+        "JUPYTERHUB_COOKIE_OPTIONS",
+        "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES",
+        "JUPYTERHUB_OAUTH_SCOPES",
+        "JUPYTERHUB_PUBLIC_HUB_URL",
+        "JUPYTERHUB_PUBLIC_URL",
+        "JUPYTERHUB_SERVICE_URL",
+    }
+)
+_MESSAGE_BYTES = 256 * 1024
+
+
+def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HOME)) -> bool:
+    """Return whether the server that is wished differs from the understudy by its identity only."""
+    known = {*_PLACEHOLDERS, *_SAME, *_READ_LATER}
+    unknown = (n for n in env if n.startswith("JUPYTER") and n not in known and env[n])
+    service = urllib.parse.urlsplit(env.get("JUPYTERHUB_SERVICE_URL", ""))
+    return (
+        not needs_fresh_python(env)
+        and not any(unknown)
+        and all(env.get(name) == value for name, value in _SAME.items())
+        and all(name in env for name in _PLACEHOLDERS)
+        and (service.scheme, service.hostname, service.port) == ("http", "0.0.0.0", _PORT)  # noqa: S104
+        and make_arguments(env, args) == make_arguments(env, ())
+        and "HOME" not in env
+        and not _has_configuration(home)
+    )
+
+
+def _has_configuration(home: Path) -> bool:
+    """Return whether the trainee's own configuration could change what a server is made of."""
+    folders = (home / ".jupyter", home / ".local/etc/jupyter")
+    return any(
+        path.is_file() and path.suffix in {".py", ".json"}
+        for folder in folders
+        for depth in ("*", "*/*")
+        for path in folder.glob(depth)
+        if "config" in path.name or "config" in path.parent.name
+    )
+
+
+def run(channel: socket.socket) -> int:
+    """Be the understudy, and once called, the server until it ends; return its exit code.
+
+    Says `ready`, or why it cannot be one, on the channel; then waits there for its call.
+    """
+    become_trainee()
+    env = make_environment(
+        {**_PLACEHOLDERS, **_SAME, "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:{_PORT}{_PREFIX}"}
+    )
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = [PROGRAM, *make_arguments(env, ())]
+    _hold_back(channel)
+    from jupyterhub.singleuser.extension import main  # noqa: PLC0415 - only in a machine
+
+    main()
+    return 0
+
+
+def _hold_back(channel: socket.socket) -> None:
+    """Have the application wait for its call before it serves, and ask no hub until then."""
+    from jupyter_server import serverapp  # noqa: PLC0415
+    from jupyterhub.singleuser import extension  # noqa: PLC0415
+
+    server: Any = serverapp.ServerApp
+    hub: Any = extension.JupyterHubSingleUser
+    begin, tell_activity = server.start_app, hub.keep_activity_updated
+
+    async def say_nothing(_: Any) -> None:
+        """There is no hub yet."""
+
+    def wait_and_begin(app: Any) -> None:
+        server.start_app, hub.keep_activity_updated = begin, tell_activity
+        _await_call(app, channel)
+        begin(app)
+
+    server.start_app = wait_and_begin
+    hub.check_hub_version = hub.keep_activity_updated = say_nothing
+
+
+def _await_call(app: Any, channel: socket.socket) -> None:
+    """Wait for the wish and become what it says."""
+    Path(app.cookie_secret_file).unlink(missing_ok=True)
+    try:
+        places = _find_places()
+    except PlaceholderError as error:
+        channel.send(str(error).encode()[:1000])
+        sys.exit(1)
+    gc.collect()
+    gc.freeze()
+    channel.send(b"ready")
+    call = channel.recv(_MESSAGE_BYTES)
+    if not call:
+        sys.exit(0)  # the zygote has no use for it
+    channel.close()
+    env = json.loads(call)
+    _become(app, places, env)
+
+
+def _find_places() -> list[Place]:
+    # Caches of what was only looked at in passing; the next look fills them again.
+    re.purge()
+    urllib.parse.clear_cache()  # type: ignore[attr-defined]  # typeshed lacks it
+    stay = {id(_PLACEHOLDERS), id(globals()), id(os.environ._data)}  # type: ignore[attr-defined]
+
+    def may_stay(holder: Any) -> bool:
+        # Patterns of routes: see `_put_in_front`.
+        return id(holder) in stay or isinstance(holder, re.Pattern | FrameType)
+
+    return find_places(_MARK, may_stay)
+
+
+def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
+    """Put in the identity."""
+    words = sorted(_PLACEHOLDERS.items(), key=lambda item: -len(item[1]))
+    changes = [(old, env[name]) for name, old in words]
+
+    def change(text: str) -> str:
+        for old, new in changes:
+            text = text.replace(old, new)
+        return text
+
+    for place in places:
+        place.replace(change)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(HOME)  # the volume was mounted over the folder of before
+    random.seed()
+    app.cookie_secret = os.urandom(32)
+    app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
+    _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
+    extension = app.starter_app  # JupyterHub's
+
+    def tell_activity() -> None:
+        extension._activity_task = asyncio.ensure_future(extension.keep_activity_updated())
+
+    app.io_loop.add_callback(tell_activity)
+
+
+def _put_in_front(web_app: Any, prefix: str) -> None:
+    """Find handlers by the patterns that were made for the placeholder.
+
+    Compiling eighty patterns anew takes half a second under emulation.
+    """
+    find = web_app.find_handler
+
+    def find_handler(request: Any, **options: Any) -> Any:
+        path = request.path
+        if path.startswith(prefix):
+            request.path = _PREFIX + path.removeprefix(prefix)
+        elif _MARK in path:
+            request.path = "/"  # nobody's: as any path outside the prefix
+        try:
+            return find(request, **options)
+        finally:
+            request.path = path
+
+    web_app.find_handler = find_handler
