@@ -282,5 +282,5 @@ async def end_abruptly(folder: Path) -> None:
     for process in find_processes(machine):
         process.kill()
     async with asyncio.timeout(10):
-        while is_locked(str(machine.shim_lock)):
+        while is_locked(str(machine.shim_lock)):  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.01)

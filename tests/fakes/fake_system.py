@@ -132,9 +132,6 @@ class FakeSystem:
             self.servers.append(wish)
             self._tell("running")
 
-    def is_served(self, port: int) -> bool:
-        return bool(self.servers)
-
     def in_background(self, work: Callable[[], None]) -> None:
         work()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
@@ -17,10 +16,12 @@ from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
-from vmlab_guest.system import RUN, System
+from vmlab_guest.system import RUN, System, inside
+from vmlab_guest.wish import RUNTIME
 
 _SERVER_FIRST_S = 60.0  # software emulation
 _LOOK_S = 0.25
+_FIRST_ANSWERS_S = 1.0  # to the hub, and the first page
 
 
 class Phase(StrEnum):
@@ -101,19 +102,20 @@ def apply_seed(
         except (AgentError, OSError, ValueError) as error:
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
     _remember(system, seed.server.env)
-    system.in_background(lambda: _finish(system, seed.server.env, restart))
+    system.in_background(lambda: _finish(system, restart))
 
 
-def wait_for_server(system: System, env: Mapping[str, str]) -> None:
-    """Return when the server listens, or after a while: what can wait leaves it the processor."""
-    port = urlsplit(env.get("JUPYTERHUB_SERVICE_URL", "")).port
-    if port is not None:
-        system.wait_for(lambda: system.is_served(port) or None, _SERVER_FIRST_S, _LOOK_S)
+def wait_for_server(system: System) -> None:
+    """Return when the server serves, or after a while: what can wait leaves it the processor."""
+    # Written the moment before: its port listens too early, an understudy's before it has a name.
+    notes = inside(system, str(RUNTIME))
+    system.wait_for(lambda: any(notes.glob("jpserver-*.json")) or None, _SERVER_FIRST_S, _LOOK_S)
+    system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 
-def _finish(system: System, env: Mapping[str, str], restart: list[str]) -> None:
+def _finish(system: System, restart: list[str]) -> None:
     """Start what nobody waits for as long as the server is not there."""
-    wait_for_server(system, env)
+    wait_for_server(system)
     try:
         if restart:
             system.run("systemctl", "restart", "--no-block", *restart)

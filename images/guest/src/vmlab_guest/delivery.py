@@ -23,7 +23,7 @@ class HubCourses:
 
     def follow(self, env: dict[str, str]) -> None:
         """See `apply.Courses`."""
-        self._start(env, lambda: wait_for_server(self._system, env))
+        self._start(env, lambda: wait_for_server(self._system))
 
     def resume(self, env: dict[str, str]) -> None:
         """Follow as before the agent was restarted."""

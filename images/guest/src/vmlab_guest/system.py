@@ -107,10 +107,6 @@ class System(Protocol):
         """
         ...
 
-    def is_served(self, port: int) -> bool:
-        """Return whether something in this machine listens on this TCP port."""
-        ...
-
     def in_background(self, work: Callable[[], None]) -> None:
         """Do something in a thread of its own; it must not fail."""
         ...
@@ -230,12 +226,6 @@ class LinuxSystem:
             raise ApplyError(f"the zygote cannot be asked to {word}: {error}") from error
         if answer != "ok":
             raise ApplyError(f"the zygote: {answer or 'it ended'}")
-
-    def is_served(self, port: int) -> bool:
-        """See `System`."""
-        with socket.socket() as connection:
-            connection.settimeout(_WORD_S)
-            return connection.connect_ex(("127.0.0.1", port)) == 0
 
     def in_background(self, work: Callable[[], None]) -> None:
         """See `System`."""

@@ -12,12 +12,10 @@ from pathlib import Path
 
 from vmlab_guest.libc import set_process
 from vmlab_guest.system import HOME, TRAINEE
+from vmlab_guest.wish import RUNTIME
 
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/vmlab/bin"
-RUNTIME = Path("/run/vmlab-server")
-"""The server writes its token beside the kernels' connection files: not onto the volume."""
-
 _READ_AT_IMPORT = frozenset(
     {
         "JUPYTERHUB_SSL_KEYFILE",

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+RUNTIME = Path("/run/vmlab-server")
+"""The server writes its token beside the kernels' connection files: not onto the volume."""
+
 WISH = Path("/run/vmlab/server.json")
 FOLDER = Path("/run/vmlab/zygote")
 CONTROL = FOLDER / "control"

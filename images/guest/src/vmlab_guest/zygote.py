@@ -32,8 +32,8 @@ from vmlab_guest.files import write_atomically
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
 from vmlab_guest.system import TRAINEE_UID
-from vmlab_guest.trainee import RUNTIME, become_trainee, make_environment, run_server
-from vmlab_guest.wish import FOLDER, WISH, Wish, Word, read_wish
+from vmlab_guest.trainee import become_trainee, make_environment, run_server
+from vmlab_guest.wish import FOLDER, RUNTIME, WISH, Wish, Word, read_wish
 
 _TOP_MODULES = (
     "jupyterhub.singleuser",

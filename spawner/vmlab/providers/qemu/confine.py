@@ -19,9 +19,10 @@ from vmlab.errors import HostError
 QEMU_USER = "vmlab-qemu"
 
 # What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
-TRANSLATION_BUFFER_MIB = 48
-"""Translated guest code, when there is no KVM. With 64 a start computes as long and each machine
-takes 20 MiB more; with 32 it computes half as long again. QEMU's own default grows to 1 GiB."""
+TRANSLATION_BUFFER_MIB = 128
+"""Translated guest code, when there is no KVM; only what is translated is taken. A full buffer is
+emptied: with 64 a machine of the pool forgets what it was warmed for, and a kernel starts slower.
+QEMU's own default grows to 1 GiB."""
 _QEMU_MIB = 96  # its heap and page tables: 46 in a machine that had touched everything
 _SHIM_MIB = 32  # a small Python: 17, more with many connections
 _CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
