@@ -23,6 +23,7 @@ class Variant(StrEnum):
     """What is compared."""
 
     PROCESS = "process"  # JupyterHub's own SimpleLocalProcessSpawner
+    PROCESS_LEAN = "process_lean"  # the same without the packages that the image leaves out
     CLONE = "clone"  # a clone of the image's template
     POOL = "pool"  # a machine that was prepared ahead
     SLIM_BOOT = "slim_boot"  # a cold boot, made slim

@@ -17,6 +17,7 @@ _ROW, _HEAD, _FOOT, _GAP = 26, 56, 40, 30
 _TICKS_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 _COLOURS = {
     Variant.PROCESS: "#444444",
+    Variant.PROCESS_LEAN: "#777777",
     Variant.CLONE: "#0072b2",
     Variant.POOL: "#009e73",
     Variant.SLIM_BOOT: "#e69f00",
@@ -25,6 +26,7 @@ _COLOURS = {
 }
 _NAMES = {
     Variant.PROCESS: "local process",
+    Variant.PROCESS_LEAN: "lean process",
     Variant.CLONE: "VM: clone",
     Variant.POOL: "VM: pool",
     Variant.SLIM_BOOT: "VM: slim boot",

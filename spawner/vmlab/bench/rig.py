@@ -13,8 +13,8 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Wish:
     project: Path
     cache: Path
     image: str
-    peer: Path | None = None  # the local process's environment
+    peers: Mapping[Variant, Path] = field(default_factory=dict)  # local processes' environments
     logs: Path | None = None  # where the hubs' logs are kept
 
 
@@ -170,7 +170,7 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
         image=wish.image,
         port=find_free_port(),
         token=secrets.token_hex(24),
-        peer=wish.peer,
+        peer=wish.peers.get(variant),
     )
     (folder / "lab.toml").write_text(make_lab(plan))
     config = folder / "jupyterhub_config.py"

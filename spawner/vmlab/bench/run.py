@@ -13,7 +13,7 @@ from vmlab.bench.hub_cost import measure_hub
 from vmlab.bench.peer import ensure_peer
 from vmlab.bench.rig import Wish
 from vmlab.bench.rounds import Say, measure
-from vmlab.bench.variants import COMPARED, is_machine
+from vmlab.bench.variants import COMPARED, PROCESSES, is_machine
 from vmlab.paths import Paths
 from vmlab.providers.qemu.accelerator import choose_accelerator
 
@@ -46,11 +46,12 @@ def make_wish(task: Task, project: Path, paths: Paths, say: Say) -> Wish:
         ConfigError, HostError, ImageError: it cannot be made.
     """
     paths.cache.mkdir(parents=True, exist_ok=True)
-    peer = None
-    if Variant.PROCESS in task.variants:
-        say("the environment of the local process")
-        peer = ensure_peer(task.image, project, paths.cache, on_line=lambda _: None)
-    return Wish(project, paths.cache, task.image, peer, task.logs)
+    peers = {}
+    for variant in sorted({*task.variants} & {*PROCESSES}):
+        say(f"the environment of {variant}")
+        is_lean = variant is Variant.PROCESS_LEAN
+        peers[variant] = ensure_peer(task.image, project, paths.cache, is_lean=is_lean)
+    return Wish(project, paths.cache, task.image, peers, task.logs)
 
 
 async def run(task: Task, wish: Wish, say: Say, keep: Callable[[Report], None]) -> Report:

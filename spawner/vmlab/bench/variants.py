@@ -13,6 +13,7 @@ from vmlab.model import StartStyle
 
 COMPARED: Final = (
     Variant.PROCESS,
+    Variant.PROCESS_LEAN,
     Variant.CLONE,
     Variant.POOL,
     Variant.SLIM_BOOT,
@@ -25,6 +26,7 @@ _STYLES: Mapping[Variant, StartStyle] = {
     Variant.SLIM_BOOT: StartStyle.BOOT,
     Variant.BOOT: StartStyle.PLAIN,
 }
+PROCESSES: Final = (Variant.PROCESS, Variant.PROCESS_LEAN)
 _BOOTS: Final = (Variant.SLIM_BOOT, Variant.BOOT)
 _FEW_SEATS: Final = 5
 """Beyond, all boots at once take so long under software emulation that only a wish starts them."""

@@ -44,7 +44,8 @@ def test_without_a_wish_a_clone_alone_is_measured():
 
 def test_a_class_is_compared_without_boots():
     assert choose_variants(1, compare=True) == COMPARED
-    assert choose_variants(20, compare=True) == (Variant.PROCESS, Variant.CLONE, Variant.POOL)
+    processes = (Variant.PROCESS, Variant.PROCESS_LEAN)
+    assert choose_variants(20, compare=True) == (*processes, Variant.CLONE, Variant.POOL)
 
 
 def test_one_seat_has_several_rounds_and_a_class_one():
@@ -62,7 +63,7 @@ def test_memory_of_clones_is_measured_with_as_many_as_share_it():
 def test_every_variant_has_a_lab_that_can_be_read_and_a_config_that_compiles(variant):
     plan = replace(PLAN, variant=variant)
     lab = parse_lab(make_lab(plan), Path("lab.toml"))
-    machines = variant not in {Variant.PROCESS, Variant.FAKE}
+    machines = variant not in {Variant.PROCESS, Variant.PROCESS_LEAN, Variant.FAKE}
     assert lab.provider.name is (ProviderName.QEMU if machines else ProviderName.FAKE)
     assert lab.hub.port == 8123
     compile(make_config(plan), "config", "exec")
