@@ -32,7 +32,7 @@ from pathlib import Path
 
 from vmlab import sayings
 from vmlab.errors import HostError
-from vmlab.providers.qemu.confine import machine_limits
+from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB, machine_limits
 
 RESERVE_MIB = 768
 """Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
@@ -125,7 +125,9 @@ def _read_machine(process: Path) -> MachineMemory | None:
         folder = str((process / "cwd").readlink())
     except PermissionError:
         folder = ""
-    limit_mib = machine_limits(int(memory[1]), cpus=1).memory_mib
+    buffer = re.search(r"tb-size=(\d+)", _value(words, "-accel"))
+    translation_mib = int(buffer[1]) if buffer else TRANSLATION_BUFFER_MIB
+    limit_mib = machine_limits(int(memory[1]), 1, translation_mib).memory_mib
     return MachineMemory(folder, limit_mib, int(private[1]) // 1024)
 
 

@@ -50,6 +50,7 @@ class QemuMachine:
     initrd: Path
     kernel_args: str
     memory_file: MemoryFile | None = None
+    translation_mib: int = TRANSLATION_BUFFER_MIB  # a clone's may differ from its template's
 
     @property
     def is_clone(self) -> bool:
@@ -69,7 +70,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-no-reboot",
         "-sandbox", _SANDBOX,
         "-machine", "q35,usb=off,vmport=off,hpet=off,memory-backend=ram0",
-        *_accelerator_words(machine.accelerator),
+        *_accelerator_words(machine),
         "-smp", str(machine.cpus),
         "-m", f"{machine.memory_mib}M",
         "-object", json.dumps(_memory_backend(machine)),
@@ -101,14 +102,21 @@ def hash_shape(machine: QemuMachine) -> str:
 
     Everything on the command line but names, and files, which the image's version stands for.
     """
-    bare = replace(machine, name="", kernel=Path(), initrd=Path(), memory_file=None)
+    bare = replace(
+        machine,
+        name="",
+        kernel=Path(),
+        initrd=Path(),
+        memory_file=None,
+        translation_mib=TRANSLATION_BUFFER_MIB,
+    )
     return hashlib.sha256(json.dumps(make_argv(bare)).encode()).hexdigest()
 
 
-def _accelerator_words(accelerator: Accelerator) -> list[str]:
-    if accelerator is Accelerator.KVM:
+def _accelerator_words(machine: QemuMachine) -> list[str]:
+    if machine.accelerator is Accelerator.KVM:
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", f"tcg,thread=multi,tb-size={TRANSLATION_BUFFER_MIB}", "-cpu", "max"]
+    return ["-accel", f"tcg,thread=multi,tb-size={machine.translation_mib}", "-cpu", "max"]
 
 
 def _memory_backend(machine: QemuMachine) -> dict[str, object]:

@@ -19,14 +19,15 @@ from vmlab.errors import HostError
 QEMU_USER = "vmlab-qemu"
 
 # What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
-TRANSLATION_BUFFER_MIB = 128
-"""Translated guest code, when there is no KVM; only what is translated is taken. A full buffer is
-emptied: with 64 a machine of the pool forgets what it was warmed for, and a kernel starts slower.
-QEMU's own default grows to 1 GiB."""
+TRANSLATION_BUFFER_MIB = 56
+"""Translated guest code, when there is no KVM; QEMU's own default grows to 1 GiB. With more an idle
+machine takes over 150 MiB, with less a start computes much longer."""
+POOL_TRANSLATION_BUFFER_MIB = 128
+"""Of a machine that is made ready ahead: a smaller one forgets what it was warmed for."""
 _QEMU_MIB = 96  # its heap and page tables: 46 in a machine that had touched everything
 _SHIM_MIB = 32  # a small Python: 17, more with many connections
 _CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
-_OVERHEAD_MIB = TRANSLATION_BUFFER_MIB + _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
+_OVERHEAD_MIB = _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
 
 _IO_CPUS = 0.5
 """QEMU's own threads beside the virtual processors."""
@@ -46,9 +47,12 @@ class Limits:
     tasks: int = 256
 
 
-def machine_limits(memory_mib: int, cpus: int) -> Limits:
+def machine_limits(
+    memory_mib: int, cpus: int, translation_mib: int = TRANSLATION_BUFFER_MIB
+) -> Limits:
     """Return the limits for a guest of this size."""
-    return Limits(memory_mib=memory_mib + _OVERHEAD_MIB, cpus=cpus + _IO_CPUS)
+    total_mib = memory_mib + translation_mib + _OVERHEAD_MIB
+    return Limits(memory_mib=total_mib, cpus=cpus + _IO_CPUS)
 
 
 class Confinement(StrEnum):

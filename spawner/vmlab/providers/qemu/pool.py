@@ -12,7 +12,7 @@ import logging
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmlab.errors import LabError
@@ -138,7 +138,9 @@ class Pool:
         await asyncio.to_thread(make_folder, folder, user)
         await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
         record = Record(name, "", spec.image, template.kind.image_version)
-        machine = make_machine(plan, spec)
+        machine = replace(
+            make_machine(plan, spec), translation_mib=confine.POOL_TRANSLATION_BUFFER_MIB
+        )
         await launch(folder, record, machine, plan, internet=spec.internet)
         async with open_monitor(name, folder.qmp) as monitor:
             await monitor.load_devices(template.devices)

@@ -59,7 +59,7 @@ async def launch(
         ProviderError: QEMU ended; carries its message.
     """
     confinement = confine.detect_confinement()
-    limits = confine.machine_limits(machine.memory_mib, machine.cpus)
+    limits = confine.machine_limits(machine.memory_mib, machine.cpus, machine.translation_mib)
     config = make_shim_config(
         folder,
         machine,

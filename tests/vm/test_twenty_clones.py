@@ -1,0 +1,119 @@
+"""Twenty clones of one template at once: each is itself in all that clones share by birth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from hub.running_hub import RunningHub
+from vm.desk import Desk
+from vmlab.bench.client import HubClient, execute, open_kernel
+from vmlab.hub import spare_machine
+from vmlab.lab import load_lab
+from vmlab.names import machine_name
+from vmlab.paths import default_paths
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
+
+SEATS = 20
+TRAINEES = tuple(f"trainee{number:02d}" for number in range(1, SEATS + 1))
+CLOCK_S = 0.5
+_LIMIT_S = 900.0
+
+# As the trainee, in a kernel: the server forked it, so all of this has been through the clone.
+ASK = """
+import json, os, pathlib, random, socket, time, uuid
+read = lambda name: pathlib.Path(name).read_text().strip()
+(secret,) = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"]).glob("jupyter_cookie_secret")
+print(json.dumps({
+    "clock": time.time(),
+    "getrandom": os.getrandom(64).hex(),
+    "uuid": str(uuid.uuid4()),
+    "random": random.random(),
+    "cookie secret": secret.read_text(),
+    "machine-id": read("/etc/machine-id"),
+    "boot id": read("/proc/sys/kernel/random/boot_id"),
+    "MAC": read("/sys/class/net/eth0/address"),
+    "host name": socket.gethostname(),
+    "SSH host key": read("/etc/ssh/ssh_host_ed25519_key.pub"),
+}))
+"""
+
+
+@pytest.fixture
+def hub(desk_image):
+    cache = default_paths().cache
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    folder.chmod(0o711)
+    extra = "c.VMSpawner.start_style = 'clone'\n"
+    with RunningHub(
+        folder, trainees=TRAINEES, provider="qemu", cache=cache, extra_config=extra
+    ) as running:
+        desk = Desk(running, TRAINEES[0], cache)
+        lab = load_lab(folder / "lab.toml")
+        asyncio.run(desk.provider.make_template(spare_machine(lab)))
+        yield running
+        asyncio.run(remove_all(desk))
+    shutil.rmtree(folder)
+
+
+async def remove_all(desk: Desk) -> None:
+    for user in TRAINEES:
+        await desk.provider.delete(machine_name(user))
+
+
+async def start_all(hub: RunningHub) -> None:
+    async with HubClient(hub.base_url, hub.token) as client, asyncio.timeout(_LIMIT_S):
+        await asyncio.gather(*(start(client, user) for user in TRAINEES))
+
+
+async def start(client: HubClient, user: str) -> None:
+    await client.start(user)
+    async for _ in client.progress(user):
+        pass
+
+
+async def ask(hub: RunningHub, user: str, slots: asyncio.Semaphore) -> dict[str, object]:
+    """Return what one machine says of itself, and between which moments it said it."""
+    async with (
+        slots,
+        HubClient(hub.base_url, hub.user_token(user)) as client,
+        open_kernel(client.session, client.server_url(user)) as socket,
+    ):
+        await collect(socket, "0")  # the kernel is up
+        before = time.time()
+        said = json.loads(await collect(socket, ASK))
+        return {**said, "before": before, "after": time.time()}
+
+
+async def collect(socket, code: str) -> str:
+    return "".join([text async for text in execute(socket, code)])
+
+
+async def ask_all(hub: RunningHub) -> list[dict[str, object]]:
+    slots = asyncio.Semaphore(4)  # kernels that start at once; machines are all up by now
+    async with asyncio.timeout(_LIMIT_S):
+        return list(await asyncio.gather(*(ask(hub, user, slots) for user in TRAINEES)))
+
+
+def test_twenty_clones_at_once_share_nothing_that_is_anybodys(hub):
+    asyncio.run(start_all(hub))
+    answers = asyncio.run(ask_all(hub))
+    styles = {
+        json.loads((hub.folder / "machines" / machine_name(user) / "machine.json").read_text())[
+            "style"
+        ]
+        for user in TRAINEES
+    }
+    assert styles == {"clone"}
+    facts = set(answers[0]) - {"clock", "before", "after"}
+    shared = {fact: len({str(answer[fact]) for answer in answers}) for fact in facts}
+    assert shared == dict.fromkeys(facts, SEATS)
+    for answer in answers:
+        assert answer["before"] - CLOCK_S < answer["clock"] < answer["after"] + CLOCK_S
