@@ -187,7 +187,7 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
     os.environ.update(env)
     os.chdir(HOME)  # the volume was mounted over the folder of before
     random.seed()
-    app.cookie_secret = os.urandom(32)
+    del app._trait_values["cookie_secret"]  # its file is gone: it is made anew
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
     _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
     extension = app.starter_app  # JupyterHub's
