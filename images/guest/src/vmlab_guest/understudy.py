@@ -19,6 +19,7 @@ import os
 import random
 import re
 import socket
+import stat
 import sys
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -69,6 +70,8 @@ _READ_LATER = frozenset(
 )
 _MESSAGE_BYTES = 256 * 1024
 
+Home = dict[Path, int | None]
+
 
 def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HOME)) -> bool:
     """Return whether the server that is wished differs from the understudy by its identity only."""
@@ -111,14 +114,14 @@ def run(channel: socket.socket) -> int:
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [PROGRAM, *make_arguments(env, ())]
-    _hold_back(channel)
+    _hold_back(channel, _list_home())
     from jupyterhub.singleuser.extension import main  # noqa: PLC0415 - only in a machine
 
     main()
     return 0
 
 
-def _hold_back(channel: socket.socket) -> None:
+def _hold_back(channel: socket.socket, home: Home) -> None:
     """Have the application wait for its call before it serves, and ask no hub until then."""
     from jupyter_server import serverapp  # noqa: PLC0415
     from jupyterhub.singleuser import extension  # noqa: PLC0415
@@ -132,17 +135,28 @@ def _hold_back(channel: socket.socket) -> None:
 
     def wait_and_begin(app: Any) -> None:
         server.start_app, hub.keep_activity_updated = begin, tell_activity
-        _await_call(app, channel)
+        _await_call(app, channel, home)
         begin(app)
 
     server.start_app = wait_and_begin
     hub.check_hub_version = hub.keep_activity_updated = say_nothing
 
 
-def _await_call(app: Any, channel: socket.socket) -> None:
+def _list_home() -> Home:
+    """Return what is in the home: folders with their modes, files without."""
+    home = Path(HOME)
+    paths = sorted(home.rglob("*")) if home.is_dir() else []
+    return {p: stat.S_IMODE(p.stat().st_mode) if p.is_dir() else None for p in paths}
+
+
+def _await_call(app: Any, channel: socket.socket, home: Home) -> None:
     """Wait for the wish and become what it says."""
     Path(app.cookie_secret_file).unlink(missing_ok=True)
+    # The volume will be mounted over them, and nobody would make them again.
+    made = {path: mode for path, mode in _list_home().items() if path not in home}
     try:
+        if files := [path for path, mode in made.items() if mode is None]:
+            raise PlaceholderError(f"files in the home: {files}")
         places = _find_places()
     except PlaceholderError as error:
         channel.send(str(error).encode()[:1000])
@@ -154,8 +168,10 @@ def _await_call(app: Any, channel: socket.socket) -> None:
     if not call:
         sys.exit(0)  # the zygote has no use for it
     channel.close()
-    env = json.loads(call)
-    _become(app, places, env)
+    os.chdir(HOME)  # the volume was mounted over the folder of before
+    for path, mode in made.items():
+        path.mkdir(mode=mode or 0o700, exist_ok=True)
+    _become(app, places, json.loads(call))
 
 
 def _find_places() -> list[Place]:
@@ -185,7 +201,6 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
         place.replace(change)
     os.environ.clear()
     os.environ.update(env)
-    os.chdir(HOME)  # the volume was mounted over the folder of before
     random.seed()
     del app._trait_values["cookie_secret"]  # its file is gone: it is made anew
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
