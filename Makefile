@@ -11,6 +11,7 @@ lab: ## install what is missing, build the image once, start the lab
 test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@.venv/bin/vmlab image build desk
+	@.venv/bin/vmlab image template desk
 	@mkdir -p artifacts
 	.venv/bin/python -m pytest --junitxml=artifacts/tests.xml $(ARGS)
 
