@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
 from vmlab.providers.qemu.launch import SHIM_MODULE
 from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.monitor import Monitor, open_monitor
 from vmlab.providers.qemu.records import read_record
 from vmlab.providers.qemu.shim import is_locked
 
@@ -36,7 +37,7 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
     if is_locked(str(folder.shim_lock)):
         if shutdown_limit_s and await _ask_guest(folder):
             await _await_end(folder, shutdown_limit_s)
-        if is_locked(str(folder.shim_lock)) and await _pull_plug(folder):
+        if is_locked(str(folder.shim_lock)) and await _tell_qemu(folder, Monitor.end):
             await _await_end(folder, _QUIT_LIMIT_S)
     # Also a shim that was launched just now and holds no lock yet.
     processes = await asyncio.to_thread(find_processes, folder)
@@ -97,7 +98,7 @@ def _read_unit(folder: MachineFolder) -> str:
 
 async def _ask_guest(folder: MachineFolder) -> bool:
     """Ask the agent and press the power button: either may be out of order; two do no harm."""
-    asked = await _press_power_button(folder)
+    asked = await _tell_qemu(folder, Monitor.power_down)
     try:
         async with connect_agent(folder.path.name, folder.agent) as link:
             await link.send({"type": "poweroff"})
@@ -106,20 +107,11 @@ async def _ask_guest(folder: MachineFolder) -> bool:
     return True
 
 
-async def _press_power_button(folder: MachineFolder) -> bool:
+async def _tell_qemu(folder: MachineFolder, act: Callable[[Monitor], Awaitable[None]]) -> bool:
+    """Have QEMU do something; return whether it took the request: if not, a harder step is next."""
     try:
         async with open_monitor(folder.path.name, folder.qmp) as monitor:
-            await monitor.power_down()
-    except ProviderError:
-        return False  # a case for the next, harder step
-    return True
-
-
-async def _pull_plug(folder: MachineFolder) -> bool:
-    """Make QEMU flush its disks and end; return whether it took the request."""
-    try:
-        async with open_monitor(folder.path.name, folder.qmp) as monitor:
-            await monitor.end()
+            await act(monitor)
     except ProviderError:
         return False
     return True
