@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,11 +40,10 @@ def post(hub, token: str, body: object = REPORT):
 
 def until(hub, name: str, condition) -> dict:
     """The board's answers are up to a second old: ask until it shows what must come."""
-    for _ in range(50):
-        found = row(hub, name)
-        if condition(found):
-            return found
-    raise AssertionError(found)
+    deadline = time.monotonic() + 10
+    while not condition(found := row(hub, name)):
+        assert time.monotonic() < deadline, found
+    return found
 
 
 def test_the_token_says_who_and_the_body_does_not(hub):
