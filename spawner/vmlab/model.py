@@ -67,12 +67,14 @@ class PhaseEvent:
     """A phase has begun (or, for READY, was reached).
 
     `detail` is for operators; `notice` is something that the start found out and the trainee
-    should know, for instance that a new image version replaced the system.
+    should know, for instance that a new image version replaced the system; `way` is how the
+    machine comes to life, once that is known: starts of one way take alike.
     """
 
     phase: Phase
     detail: str = ""
     notice: Notice | None = None
+    way: str = ""
 
 
 @dataclass(frozen=True)

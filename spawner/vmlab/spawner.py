@@ -236,7 +236,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def _start(self, log: StartLog) -> str:
         spec, seed = self._make_spec(), self._make_seed()
-        log.medians_s = await self._history.medians_s()
+        log.medians_s = await self._history().medians_s()
+        way = ""
         slots = make_slots(self.start_slots)
 
         async def tell_place(place: int) -> None:
@@ -251,11 +252,15 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 async for event in events:
                     level = logging.INFO if event.detail else logging.DEBUG
                     self.log.log(level, "%s: %s %s", spec.name, event.phase, event.detail)
+                    if event.way and event.way != way:
+                        way = event.way
+                        log.medians_s = await self._history(way).medians_s()
                     await log.enter(event.phase, event.notice)
             status = await self._status()
             await wait_for_server(status.url, self.server.base_url, self._check_alive)
         await log.enter(Phase.READY)
-        await self._history.record(log.durations_s)
+        for history in {self._history(), self._history(way)}:
+            await history.record(log.durations_s)
         return status.url
 
     def _timeout_error(self, log: StartLog) -> LabError:
@@ -364,11 +369,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 public=sayings.WENT_OFF,
             )
 
-    @property
-    def _history(self) -> StartHistory:
-        """Starts of the same image, run the same way."""
+    def _history(self, way: str = "") -> StartHistory:
+        """Starts of the same image; of those, the ones that came to life the same way."""
         accelerator = self.provider.features.accelerator
-        key = f"{self.provider_name}/{accelerator}/{self.image}/{self.start_style}"
+        key = f"{self.provider_name}/{accelerator}/{self.image}/{self.start_style}/{way}"
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         return open_history(paths.database, key)
 

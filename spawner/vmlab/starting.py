@@ -32,6 +32,7 @@ class StartLog:
         self._phase: Phase | None = None
         self._phase_began = self._began
         self._place = 0
+        self._percent = 0
         self._events: list[_Event] = []
         self._count = 0
         self._changed = asyncio.Condition()
@@ -90,6 +91,10 @@ class StartLog:
         return now
 
     async def _add(self, now: float, content: dict[str, Any]) -> None:
+        # What is known of a start may change, and a phase may begin again: a bar never goes back.
+        self._percent = max(self._percent, content["progress"])
+        end = max(self._percent, content["progress_end"])
+        content = {**content, "progress": self._percent, "progress_end": end}
         async with self._changed:
             self._count += 1
             self._events.append(_Event(self._count, now, content))

@@ -55,6 +55,12 @@ def style(bench: Bench, name: str = "desk-ada-0") -> str:
     return str(json.loads(record.read_text())["style"])
 
 
+async def ways(bench: Bench, spec) -> set[str]:
+    """Start; return how the machine was said to come to life."""
+    async with aclosing(bench.provider.start(spec, bench.seed())) as events:
+        return {event.way async for event in events if event.way}
+
+
 def with_settings(bench: Bench, **changes: object) -> QemuProvider:
     return QemuProvider(replace(bench.settings, **changes))
 
@@ -71,10 +77,10 @@ async def test_a_first_start_is_a_clone_and_a_later_one_boots_its_own_disk(bench
     assert template.measured is not None
     assert template.measured.pss_mib > 0
     spec = bench.spec()
-    await start(bench.provider, spec, bench.seed())
+    assert await ways(bench, spec) == {"clone"}
     assert style(bench) == "clone"
     await bench.provider.stop(spec.name)
-    await start(bench.provider, spec, bench.seed())
+    assert await ways(bench, spec) == {"boot"}
     assert style(bench) == "boot", "its disk is the trainee's by now"
 
 

@@ -137,6 +137,21 @@ def test_the_second_start_knows_how_long_it_takes(tmp_path):
     assert etas[-1] == 0
 
 
+def test_a_start_of_another_kind_is_promised_nothing_by_the_last(tmp_path):
+    with RunningHub(tmp_path, trainees=("d",)) as hub:
+        hub.set_faults(delays_s=SLOW, way="clone")
+        hub.start_server("d")
+        hub.stop_server("d")
+        hub.set_faults(delays_s=SLOW, way="boot")
+        request_start(hub, "d")
+        events = [event for event in watch(hub, "d") if "phase" in event]
+    power = [event["phase"] for event in events].index("power")
+    assert None not in [event["eta_s"] for event in events[:power]]
+    assert {event["eta_s"] for event in events[power:-1]} == {None}
+    percents = [event["progress"] for event in events]
+    assert percents == sorted(percents)
+
+
 def test_a_start_that_takes_too_long_says_so(tmp_path):
     config = "c.VMSpawner.start_timeout = 4\n"
     with RunningHub(tmp_path, trainees=("a",), extra_config=config) as hub:

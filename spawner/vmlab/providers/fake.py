@@ -65,6 +65,7 @@ class Faults:
     hang_at: str = ""
     hang_limit_s: float = 3600.0
     journal: bool = False
+    way: str = ""  # how machines come to life, told when they are powered on
 
 
 def read_faults(state: Path) -> Faults:
@@ -113,7 +114,7 @@ class FakeProvider:
         ):
             for phase in START_PHASES:
                 self._note(spec, phase)
-                yield PhaseEvent(phase)
+                yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
             url = await self._serve(spec, seed)
             machine = self._machines[spec.name]

@@ -25,7 +25,7 @@ from vmlab.providers.qemu.handover import await_agent
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.layout import MachineFolder, make_folder
 from vmlab.providers.qemu.pool import Pool
-from vmlab.providers.qemu.power import Plan, make_machine, power_on, wake
+from vmlab.providers.qemu.power import POOL, Plan, make_machine, power_on, wake
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.shim import is_locked
 from vmlab.providers.qemu.template import (
@@ -83,7 +83,8 @@ async def guest_runs(folder: MachineFolder) -> bool:
 class _Way:
     """One way for a machine to come to life; the next is tried when it does not lead there."""
 
-    name: str
+    name: str  # as in the machine's record
+    detail: str
     power: Callable[[], Awaitable[None]]
     limit_s: float  # until its agent answers
     template: Template | None = None  # not to be used again when it fails
@@ -139,7 +140,7 @@ class BringUp:
             ways += await self._clone(record, kind)
         ways.append(self._boot(record))
         for way in ways:
-            yield PhaseEvent(Phase.POWER, way.name)
+            yield PhaseEvent(Phase.POWER, way.detail, way=way.name)
             try:
                 await way.power()
                 yield PhaseEvent(Phase.BOOT)
@@ -163,7 +164,7 @@ class BringUp:
         async def power() -> None:
             await wake(self._folder, record, self._spec, self._volume)
 
-        return _Way("from the pool", power, self._host.deadlines.resume_s)
+        return _Way(POOL, "from the pool", power, self._host.deadlines.resume_s)
 
     async def _clone(self, record: Record, kind: TemplateKind) -> list[_Way]:
         """Return the way over a template, if there is one; else why not is in the log."""
@@ -179,7 +180,8 @@ class BringUp:
             await power_on(self._folder, root, plan, self._spec, self._volume)
 
         limit_s = self._host.deadlines.resume_s
-        return [_Way(f"clone of {template.folder.name}", power, limit_s, template)]
+        detail = f"clone of {template.folder.name}"
+        return [_Way(StartStyle.CLONE.value, detail, power, limit_s, template)]
 
     def _boot(self, record: Record) -> _Way:
         plan = self._host.boot_plan(self._image)
@@ -188,7 +190,7 @@ class BringUp:
             root = await self._prepare_root(record, self._image.disk)
             await power_on(self._folder, root, plan, self._spec, self._volume)
 
-        return _Way(f"{plan.style.value} boot", power, self._host.deadlines.boot_s)
+        return _Way(plan.style.value, "a boot", power, self._host.deadlines.boot_s)
 
     async def _give_up(self, way: _Way, error: ProviderError) -> None:
         _log.warning("%s, %s: tried another way, because %s", self._spec.name, way.name, error)

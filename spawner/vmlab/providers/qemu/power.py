@@ -19,6 +19,9 @@ from vmlab.providers.qemu.monitor import Monitor, as_conflict, open_monitor
 from vmlab.providers.qemu.records import Record, Stage, write_record
 from vmlab.providers.qemu.template import Template
 
+POOL = "pool"
+"""In a machine's record: it came from the pool."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -113,7 +116,7 @@ async def wake(
     async with open_monitor(spec.name, folder.qmp) as monitor:
         await plug_in(monitor, volume)
         await monitor.resume()
-    return write_record(folder, record, stage=Stage.LIVE, style="pool")
+    return write_record(folder, record, stage=Stage.LIVE, style=POOL)
 
 
 async def plug_in(monitor: Monitor, volume: Path | None, *, option_rom: bool = False) -> None:
