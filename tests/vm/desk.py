@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +19,16 @@ from vmlab.providers.qemu.provider import QemuProvider
 
 SSH_LIMIT_S = 180
 KERNEL_LIMIT_S = 600
+
+
+def _greets(door: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(str(door))
+            return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
 
 
 class Desk:
@@ -35,6 +47,7 @@ class Desk:
 
     def run(self, command: str, *, stdin: bytes = b"", check: bool = True) -> str:
         """Run a shell command as the trainee; return what it wrote."""
+        self._wait_for_sshd()
         ssh = self.provider.ssh_command(self.machine)
         # One login for all commands: a handshake takes seconds under software emulation.
         share = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._control}"]
@@ -47,6 +60,13 @@ class Desk:
             f"{command}\n{text}\n{done.stderr.decode(errors='replace')}\n{self.console()}"
         )
         return text
+
+    def _wait_for_sshd(self) -> None:
+        """Return when sshd greets: it is started after the server, which nobody shall wait for."""
+        deadline = time.monotonic() + SSH_LIMIT_S
+        while not _greets(self.folder.ssh):
+            assert time.monotonic() < deadline, f"no sshd\n{self.console()}"
+            time.sleep(0.2)
 
     def console(self) -> str:
         return f"--- console of {self.machine}\n{asyncio.run(self.provider.console(self.machine))}"
