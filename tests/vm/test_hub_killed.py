@@ -14,6 +14,7 @@ import pytest
 
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
+from vmlab.providers.qemu.ending import find_processes
 from vmlab.providers.qemu.layout import machine_folder
 from vmlab.providers.qemu.shim import is_locked
 
@@ -76,9 +77,8 @@ def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
     with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as hub:
         hub.api("POST", "users/ada/server").raise_for_status()
         wait_until(lambda: machine.record.exists() and '"seeded"' in machine.record.read_text())
-        for process in psutil.process_iter():
-            if str(machine.qmp) in " ".join(process.cmdline()) and process.name() != "python":
-                process.kill()
+        (qemu,) = (p for p in find_processes(machine) if "qemu-system-x86_64" in p.cmdline())
+        qemu.kill()
         answer = hub.api("GET", "users/ada/server/progress", stream=True)
         last = [line for line in answer.iter_lines(decode_unicode=True) if "data:" in line][-1]
         assert "Your machine went off while it was starting. Please start it again." in last
