@@ -25,9 +25,10 @@ SCRIPT = """
 import asyncio, json, os, sys
 from contextlib import aclosing
 from pathlib import Path
-import psutil
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers import ProviderSettings
+from vmlab.providers.qemu.ending import find_processes
+from vmlab.providers.qemu.layout import machine_folder
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
 
@@ -37,9 +38,8 @@ async def main(folder):
     spec = MachineSpec("desk-ada-0", "ada", "tiny", 256, 1, False, volume)
     async with aclosing(provider.start(spec, Seed(env={}))) as events:
         phases = [event.phase async for event in events]
-    mark = str(folder / "state")
-    (qemu,) = [p for p in psutil.process_iter() if mark in " ".join(p.cmdline())
-               and p.cmdline()[0].startswith("qemu-system")]
+    machine = machine_folder(folder / "state" / "machines", "desk-ada-0")
+    (qemu,) = [p for p in find_processes(machine) if p.cmdline()[0].startswith("qemu-system")]
     lines = Path(f"/proc/{qemu.pid}/status").read_text().splitlines()
     facts = dict(line.split(":", 1) for line in lines)
     routes = Path(f"/proc/{qemu.pid}/net/route").read_text().splitlines()[1:]

@@ -41,11 +41,11 @@ def find_process(bench, program: str) -> psutil.Process:
 
 
 def command_lines() -> list[tuple[psutil.Process, str]]:
-    """All processes of the host that still run, with their command lines."""
+    """All processes of the host that still run, with their command lines and folders."""
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            words = process.cmdline()
+        with contextlib.suppress(psutil.Error):
+            words = [*process.cmdline(), process.cwd()]
             found.append((process, " ".join(words)))
     return found
 
