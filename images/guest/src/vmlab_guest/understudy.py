@@ -22,7 +22,7 @@ import socket
 import stat
 import sys
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -205,12 +205,30 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
     del app._trait_values["cookie_secret"]  # its file is gone: it is made anew
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
     _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
+    _read_site_defaults(app.web_app)
     extension = app.starter_app  # JupyterHub's
 
     def tell_activity() -> None:
         extension._activity_task = asyncio.ensure_future(extension.keep_activity_updated())
 
     app.io_loop.add_callback(tell_activity)
+
+
+def _read_site_defaults(web_app: Any) -> None:
+    """Read JupyterLab's overrides.json again: the seed wrote the lab's language into it."""
+    from jupyterlab_server.settings_utils import _get_overrides  # noqa: PLC0415
+
+    for rule in _list_rules(web_app.default_router):
+        options = getattr(rule, "target_kwargs", None) or {}
+        if "overrides" in options:
+            options["overrides"], _ = _get_overrides(options["app_settings_dir"])
+
+
+def _list_rules(router: Any) -> Iterator[Any]:
+    for rule in router.rules:
+        yield rule
+        if hasattr(rule.target, "rules"):
+            yield from _list_rules(rule.target)
 
 
 def _put_in_front(web_app: Any, prefix: str) -> None:
