@@ -7,6 +7,7 @@ Calls are understood, not recorded: a mount changes mountinfo, an address the ca
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
@@ -42,6 +43,8 @@ class FakeSystem:
     fail: dict[str, str] = field(default_factory=dict)
     late: list[Callable[[], None]] = field(default_factory=list)  # what happens while one waits
     syncs: int = 0
+    udev_pid: int = 212
+    halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
 
     def __post_init__(self) -> None:
         for folder in (
@@ -132,6 +135,12 @@ class FakeSystem:
             self.servers.append(wish)
             self._tell("running")
 
+    def signal(self, pid: int, number: int) -> None:
+        if number == signal.SIGSTOP:
+            self.halted.add(pid)
+        elif number == signal.SIGCONT:
+            self.halted.discard(pid)
+
     def in_background(self, work: Callable[[], None]) -> None:
         work()
 
@@ -178,6 +187,9 @@ class FakeSystem:
     def _e2fsck(self, args: list[str]) -> str:
         return ""
 
+    def _udevadm(self, args: list[str]) -> str:
+        return ""
+
     def _modprobe(self, args: list[str]) -> str:
         return ""
 
@@ -185,6 +197,8 @@ class FakeSystem:
         verb, *names = args
         if verb == "is-system-running":
             return f"{self.boot_state}\n"
+        if verb == "show" and "MainPID" in names:
+            return f"{self.udev_pid}\n"
         if verb == "show":
             return f"ActiveState={'active' if self.units.get(names[-1]) else 'inactive'}\nJob=0\n"
         for unit in names:

@@ -206,10 +206,36 @@ def test_a_clone_gets_a_boot_id_of_its_own_once(system: FakeSystem) -> None:
     assert [c for c in system.commands if c.startswith("bind")] == binds
 
 
-@pytest.mark.parametrize("trouble", ["zygote rehearse", "modprobe"])
+@pytest.mark.parametrize("trouble", ["zygote rehearse", "modprobe", "udevadm"])
 def test_a_machine_that_cannot_be_parked_is_none_that_is(system: FakeSystem, trouble: str) -> None:
     system.fail = {trouble: "no"}
     with pytest.raises(ApplyError, match="no"):
+        park(system)
+    assert not is_parked(system)
+    assert not system.halted
+
+
+def test_device_events_wait_from_parking_until_the_server_serves(system: FakeSystem) -> None:
+    park(system)
+    assert system.halted == {system.udev_pid}
+    held = []
+    system.late = [lambda: held.append(set(system.halted))]  # while the server is waited for
+    apply(system)
+    assert held == [{system.udev_pid}]
+    assert not system.halted
+
+
+def test_a_seed_that_fails_lets_device_events_go_on(system: FakeSystem) -> None:
+    park(system)
+    system.fail = {"address": "no"}
+    with pytest.raises(PhaseError):
+        apply(system)
+    assert not system.halted
+
+
+def test_without_udev_no_machine_is_parked(system: FakeSystem) -> None:
+    system.udev_pid = 0
+    with pytest.raises(ApplyError, match=r"systemd-udevd\.service does not run"):
         park(system)
     assert not is_parked(system)
 

@@ -17,6 +17,7 @@ from vmlab_guest.notices import apply_notices
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
+from vmlab_guest.udev import release_events
 from vmlab_guest.wish import RUNTIME
 
 _SERVER_FIRST_S = 60.0  # software emulation
@@ -100,6 +101,7 @@ def apply_seed(
         try:
             step()
         except (AgentError, OSError, ValueError) as error:
+            release_events(system)
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
     _remember(system, seed.server.env)
     system.in_background(lambda: _finish(system, restart))
@@ -116,6 +118,7 @@ def wait_for_server(system: System) -> None:
 def _finish(system: System, restart: list[str]) -> None:
     """Start what nobody waits for as long as the server is not there."""
     wait_for_server(system)
+    release_events(system)
     try:
         if restart:
             system.run("systemctl", "restart", "--no-block", *restart)

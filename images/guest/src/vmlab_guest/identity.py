@@ -80,11 +80,15 @@ def _apply_machine_id(system: System, machine_id: str) -> bool:
     path = inside(system, "/etc/machine-id")
     if path.exists() and path.read_text(encoding="utf-8").strip() == machine_id:
         return False
-    # A boot with a read-only root puts a transient id on top of the file.
+    uncover_machine_id(system)
+    return ensure_file(path, f"{machine_id}\n", 0o444)
+
+
+def uncover_machine_id(system: System) -> None:
+    """Take away the transient id that a boot with a read-only root puts on top of the file."""
     mounts = inside(system, "/proc/self/mountinfo").read_text(encoding="utf-8")
     if any(line.split()[4] == "/etc/machine-id" for line in mounts.splitlines()):
-        system.unmount(path)
-    return ensure_file(path, f"{machine_id}\n", 0o444)
+        system.unmount(inside(system, "/etc/machine-id"))
 
 
 def _apply_host_name(system: System, host_name: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 
 from vmlab_guest.errors import ApplyError
-from vmlab_guest.identity import mark_parked
+from vmlab_guest.identity import mark_parked, uncover_machine_id
 from vmlab_guest.system import System, inside
+from vmlab_guest.udev import hold_events, release_events
 from vmlab_guest.wish import CONTROL, Word
 
 _BOOT_S = 900.0  # software emulation
@@ -38,11 +39,17 @@ def park(system: System) -> None:
     if system.wait_for(lambda: control.exists() or None, _ZYGOTE_S) is None:
         raise ApplyError(f"no zygote within {_ZYGOTE_S:g} s")
     system.run("modprobe", "--all", *_DRIVERS)
-    for name in _MODULES:
-        importlib.import_module(name)
-    warm(system)
-    inside(system, "/var/lib/systemd/random-seed").unlink(missing_ok=True)
-    mark_parked(system)
+    hold_events(system)
+    try:
+        for name in _MODULES:
+            importlib.import_module(name)
+        warm(system)
+        inside(system, "/var/lib/systemd/random-seed").unlink(missing_ok=True)
+        uncover_machine_id(system)
+        mark_parked(system)
+    except BaseException:
+        release_events(system)
+        raise
     system.sync()
 
 

@@ -107,6 +107,10 @@ class System(Protocol):
         """
         ...
 
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal; no-op when there is no such process any more."""
+        ...
+
     def in_background(self, work: Callable[[], None]) -> None:
         """Do something in a thread of its own; it must not fail."""
         ...
@@ -226,6 +230,11 @@ class LinuxSystem:
             raise ApplyError(f"the zygote cannot be asked to {word}: {error}") from error
         if answer != "ok":
             raise ApplyError(f"the zygote: {answer or 'it ended'}")
+
+    def signal(self, pid: int, number: int) -> None:
+        """See `System`."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def in_background(self, work: Callable[[], None]) -> None:
         """See `System`."""
