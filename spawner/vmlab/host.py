@@ -122,3 +122,15 @@ def _process_name(pid: int | None) -> str:
         return psutil.Process(pid).name()
     except psutil.Error:
         return ""
+
+
+def cpu_pressure() -> float:
+    """Return for how much of the last ten seconds somebody waited for a processor, in percent.
+
+    0 where the kernel does not tell. ref: Linux, accounting/psi.rst
+    """
+    try:
+        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+        return float(some.partition("avg10=")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        return 0.0

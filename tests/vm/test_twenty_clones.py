@@ -33,6 +33,7 @@ read = lambda name: pathlib.Path(name).read_text().strip()
 (secret,) = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"]).glob("jupyter_cookie_secret")
 print(json.dumps({
     "clock": time.time(),
+    "forked by": read(f"/proc/{os.getppid()}/comm"),
     "getrandom": os.getrandom(64).hex(),
     "uuid": str(uuid.uuid4()),
     "random": random.random(),
@@ -112,7 +113,8 @@ def test_twenty_clones_at_once_share_nothing_that_is_anybodys(hub):
         for user in TRAINEES
     }
     assert styles == {"clone"}
-    facts = set(answers[0]) - {"clock", "before", "after"}
+    assert {answer["forked by"] for answer in answers} == {"vmlab-kernels"}
+    facts = set(answers[0]) - {"clock", "before", "after", "forked by"}
     shared = {fact: len({str(answer[fact]) for answer in answers}) for fact in facts}
     assert shared == dict.fromkeys(facts, SEATS)
     for answer in answers:

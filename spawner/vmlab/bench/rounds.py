@@ -19,7 +19,7 @@ from vmlab.bench import usage
 from vmlab.bench.client import StartFailedError, execute, open_kernel
 from vmlab.bench.facts import Result, Sample, Variant
 from vmlab.bench.rig import Rig, Wish, open_rig
-from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds
+from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds, make_groups
 from vmlab.errors import LabError
 
 Say = Callable[[str], None]
@@ -40,11 +40,22 @@ async def measure(
 ) -> tuple[Result, ...]:
     """Measure these variants, with so many seats started at once.
 
-    A variant that cannot be measured is a result with the reason; the others go on.
+    Side by side, taking turns; many seats one variant after the other, because a host that has
+    memory for two classes at once is rare. A variant that cannot be measured is a result with the
+    reason; the others go on.
 
     Args:
         rounds: timed rounds of every variant; None: as many as its medians need.
     """
+    results: list[Result] = []
+    for group in make_groups(seats, variants):
+        results += await _measure_in_turns(seats, group, wish, say, rounds)
+    return tuple(results)
+
+
+async def _measure_in_turns(
+    seats: int, variants: Sequence[Variant], wish: Wish, say: Say, rounds: int | None
+) -> tuple[Result, ...]:
     async with AsyncExitStack() as stack:
         results: dict[Variant, Result] = {}
         rigs: dict[Variant, Rig] = {}

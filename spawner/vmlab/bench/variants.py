@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,11 @@ def choose_rounds(variant: Variant, seats: int) -> int:
     if seats > 1:
         return 1 if variant in _BOOTS else 2
     return 3 if variant in _BOOTS else 5
+
+
+def make_groups(seats: int, variants: Sequence[Variant]) -> list[Sequence[Variant]]:
+    """Return which variants are measured side by side: all, or each alone if seats are many."""
+    return [variants] if seats <= _FEW_SEATS else [[variant] for variant in variants]
 
 
 def choose_idle_seats(variant: Variant, seats: int) -> int:

@@ -18,6 +18,7 @@ from vmlab.bench.variants import (
     choose_rounds,
     choose_variants,
     make_config,
+    make_groups,
     make_lab,
 )
 from vmlab.cli.bench import parse_seats, parse_variants
@@ -98,6 +99,12 @@ def test_the_local_process_gets_the_versions_of_the_image():
     assert "\njupyterlab==" in text
     assert "lark" not in text
     assert "hash" not in text
+
+
+def test_many_seats_are_measured_one_variant_after_the_other():
+    variants = (Variant.PROCESS, Variant.CLONE)
+    assert make_groups(5, variants) == [variants]
+    assert make_groups(6, variants) == [[Variant.PROCESS], [Variant.CLONE]]
 
 
 def test_seats_on_the_command_line():

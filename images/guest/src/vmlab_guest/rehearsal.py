@@ -51,6 +51,11 @@ _PATHS = (
     "api/me",
     "api/status",
 )
+_KERNEL_CODE = """\
+import lab, sys
+with open({path!r}, "w") as stream:
+    stream.write("\\n".join(sorted(sys.modules)))
+"""
 _NOTEBOOK = {
     "cells": [
         {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [],
@@ -102,9 +107,19 @@ class Stage:
         )
 
     @property
-    def modules(self) -> Path:
+    def server_modules(self) -> Path:
         """Where the server writes the names of what it had imported when it ended."""
-        return self.folder / "modules"
+        return self.folder / "server-modules"
+
+    @property
+    def kernel_modules(self) -> Path:
+        """Where the kernel writes the same of its own."""
+        return self.folder / "kernel-modules"
+
+    @property
+    def modules(self) -> tuple[Path, Path]:
+        """The names of all modules that were of use."""
+        return self.server_modules, self.kernel_modules
 
     def close(self) -> None:
         """Leave nothing."""
@@ -134,7 +149,7 @@ def act(stage: Stage) -> int:
     try:
         return run_server(env, stage.args)
     finally:
-        stage.modules.write_text("\n".join(sorted(sys.modules)), encoding="utf-8")
+        stage.server_modules.write_text("\n".join(sorted(sys.modules)), encoding="utf-8")
 
 
 def direct(stage: Stage) -> int:
@@ -219,7 +234,8 @@ def _visit(stage: Stage) -> None:
     for path in _PATHS:
         with suppress(urllib.error.HTTPError):  # an extension that this image does not have
             own.open(f"{base}{path}", timeout=_ANSWER_S).read()
-    asyncio.run(_use_kernel(base.removeprefix("http://")))
+    code = _KERNEL_CODE.format(path=str(stage.kernel_modules))
+    asyncio.run(_use_kernel(base.removeprefix("http://"), code))
 
 
 def _wait_for_server(url: str) -> None:
@@ -234,7 +250,7 @@ def _wait_for_server(url: str) -> None:
             time.sleep(_POLL_S)
 
 
-async def _use_kernel(base: str) -> None:
+async def _use_kernel(base: str, code: str) -> None:
     """Run a cell as a notebook does, which imports what a first exercise imports."""
     from tornado.httpclient import AsyncHTTPClient, HTTPRequest  # noqa: PLC0415 - in machines only
     from tornado.websocket import websocket_connect  # noqa: PLC0415
@@ -248,7 +264,7 @@ async def _use_kernel(base: str) -> None:
     kernel = json.loads(answer.body)["id"]
     channels = HTTPRequest(f"ws://{base}api/kernels/{kernel}/channels", headers=headers, **times)
     connection = await websocket_connect(channels)
-    await connection.write_message(json.dumps(_make_request()))
+    await connection.write_message(json.dumps(_make_request(code)))
     async with asyncio.timeout(_KERNEL_S):
         while True:
             message = await connection.read_message()
@@ -262,10 +278,10 @@ async def _use_kernel(base: str) -> None:
     )
 
 
-def _make_request() -> dict[str, object]:
+def _make_request(code: str) -> dict[str, object]:
     header = {"msg_id": "1", "username": "", "session": "1", "msg_type": "execute_request",
               "version": "5.3"}  # fmt: skip
-    content = {"code": "import lab", "silent": False, "store_history": False}
+    content = {"code": code, "silent": False, "store_history": False}
     return {
         "header": header,
         "parent_header": {},

@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab_guest import understudy
+from vmlab_guest import kernels, understudy
 from vmlab_guest.files import write_atomically
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
@@ -44,6 +44,7 @@ _TOP_MODULES = (
     "notebook_shim.nbserver",
     "tornado.netutil",
 )
+_KERNEL_MODULE = "ipykernel.kernelapp"  # held after a rehearsal only
 _RESTART_S = 2.0
 _END_S = 10.0  # for a server and its kernels to end by themselves
 _REHEARSAL_S = 400.0
@@ -85,6 +86,7 @@ class Zygote:
         self._pidfd = -1
         self._restart_at = float("inf")
         self._understudy: Understudy | None = None
+        self._nursery = 0  # pid
 
     def open(self) -> None:
         """Let the agent connect; what it says is heard when `serve` runs."""
@@ -150,12 +152,21 @@ class Zygote:
             become_trainee()
             return run()
 
-        _make_runtime_folder()
+        if (nursery := self._open_nursery()) is not None:
+            return nursery
         pid = os.fork()
         if pid == 0:
             return task
         self._attend(pid)
         return None
+
+    def _open_nursery(self) -> Task | None:
+        """Make an empty runtime folder, and a nursery in it; returns its task in the fork."""
+        _make_runtime_folder()
+        if _KERNEL_MODULE not in sys.modules:
+            return None
+        self._nursery = os.fork()
+        return kernels.run_nursery if self._nursery == 0 else None
 
     def _attend(self, pid: int) -> None:
         self._pid, self._pidfd = pid, os.pidfd_open(pid)
@@ -184,6 +195,9 @@ class Zygote:
             os.waitpid(self._understudy.pid, 0)
             self._understudy = None
         end_processes(list_companions, _END_S)
+        if self._nursery:
+            os.waitpid(self._nursery, 0)
+            self._nursery = 0
         if self._pid:
             self._reap()
 
@@ -194,7 +208,8 @@ class Zygote:
         # Not before anybody needs it: much of what it imports is of no use to a server.
         from vmlab_guest.rehearsal import act, direct, set_stage  # noqa: PLC0415
 
-        _make_runtime_folder()
+        if self._understudy is None:  # which has its folder already
+            _make_runtime_folder()
         stage = set_stage(RUNTIME / "rehearsal")
         server = os.fork()
         if server == 0:
@@ -206,7 +221,7 @@ class Zygote:
             wait_for_any([server, director], _REHEARSAL_S)
             end_process(server, _END_S)
             code = end_process(director, 0.0)
-            names = stage.modules.read_text(encoding="utf-8").split()
+            names = [n for path in stage.modules for n in path.read_text(encoding="utf-8").split()]
         except OSError as error:
             return None, f"the rehearsal failed: {error}"
         finally:
@@ -216,12 +231,13 @@ class Zygote:
         return None, f"the rehearsal ended with {code}; see the journal" if code else "ok"
 
     def _list_actors(self) -> list[int]:
-        spared = self._understudy.pid if self._understudy else 0
-        return [pid for pid in list_companions() if pid != spared]
+        spared = {self._understudy.pid if self._understudy else 0, self._nursery}
+        return [pid for pid in list_companions() if pid not in spared]
 
     def _train_understudy(self) -> tuple[Task | None, str]:
-        """Fork one; returns its task in the forked process, else what to answer."""
-        _make_runtime_folder()
+        """Fork one, and a nursery; returns its task in a forked process, else what to answer."""
+        if (nursery := self._open_nursery()) is not None:
+            return nursery, ""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:

@@ -163,6 +163,7 @@ class QemuProvider:
         """Keep template and pool ready for machines like `spec` (contract: `Provider.upkeep`)."""
         while True:
             is_missing = False
+            await self._upkeep.calm()
             try:
                 await asyncio.to_thread(self._prepare_folders)
                 host = await self._find_host()

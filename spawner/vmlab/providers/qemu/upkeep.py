@@ -8,6 +8,7 @@ import logging
 from collections.abc import Generator
 from dataclasses import replace
 
+from vmlab.host import cpu_pressure
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, StartStyle
 from vmlab.providers.qemu.bringup import Host
@@ -16,6 +17,10 @@ from vmlab.providers.qemu.pool import Pool
 from vmlab.providers.qemu.template import TemplateError
 
 _PERIOD_S = 60.0
+_QUIET_S = 20.0
+_PRESSURE = 25.0
+_LOOK_S = 2.0
+_LONGEST_S = 600.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +39,7 @@ class Upkeep:
         self._idle = asyncio.Event()
         self._idle.set()
         self._changed = asyncio.Event()
+        self._last_start = float("-inf")  # when it ended, on the loop's clock
         self._hopeless: set[str] = set()  # kinds of template that could not be made
 
     @contextlib.contextmanager
@@ -45,9 +51,24 @@ class Upkeep:
             yield
         finally:
             self._starts -= 1
+            self._last_start = asyncio.get_running_loop().time()
             if not self._starts:
                 self._idle.set()
             self._changed.set()
+
+    async def calm(self) -> None:
+        """Return when starts are over for a while and the host has processors to spare.
+
+        When a class has started, it opens notebooks: what is prepared for those who come later
+        must not compete with that. After ten minutes it may, so that a busy host has a pool too.
+        """
+        loop = asyncio.get_running_loop()
+        latest = self._last_start + _LONGEST_S
+        while loop.time() < latest:
+            is_over = self._idle.is_set() and loop.time() >= self._last_start + _QUIET_S
+            if is_over and cpu_pressure() < _PRESSURE:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def run_once(self, host: Host, spec: MachineSpec, image: Image) -> bool:
         """Make what is missing: the template, or one machine of the pool.

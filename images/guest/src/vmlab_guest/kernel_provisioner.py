@@ -1,0 +1,34 @@
+"""What the single-user server asks for a kernel: the nursery first, a new process otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from vmlab_guest.kernels import SOCKET, ask_for_kernel, make_request
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """Kernels of this machine's Python are forked, where a nursery is; others are started."""
+
+    nursery = SOCKET
+    process: Any = None
+    pid: Any = None
+    pgid: Any = None
+    cwd: Any = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Launch a kernel with a command; see `LocalProvisioner`."""
+        folder = Path(kwargs.get("cwd") or ".").absolute()
+        request = make_request(cmd, kwargs.get("env") or os.environ, str(folder))
+        kernel = await asyncio.to_thread(ask_for_kernel, request, self.nursery) if request else None
+        if kernel is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process, self.cwd = kernel, folder
+        self.pid = self.pgid = kernel.pid
+        return self.connection_info

@@ -1,0 +1,217 @@
+"""Kernels that are forked instead of started: what they import was imported before.
+
+A kernel's imports take ten seconds under software emulation. In a machine that was parked the
+zygote holds them, so beside each server it forks a nursery: a process of the trainee's that has
+imported a kernel and runs none. Asked by the server (`kernel_provisioner`), it forks one.
+
+    server: connects, sends one Request with its standard output and error as descriptors
+    nursery: answers the kernel's pid, and on the same connection, when it ended, its exit code
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vmlab_guest.libc import set_process
+from vmlab_guest.trainee import become_trainee
+from vmlab_guest.wish import RUNTIME
+
+SOCKET = RUNTIME / "vmlab-kernels"
+MODULE = "ipykernel_launcher"
+_MESSAGE_BYTES = 200 * 1024
+_CALLER_S = 2.0
+_LAUNCH_S = 20.0  # software emulation
+
+
+@dataclass(frozen=True)
+class Request:
+    """A kernel that is wanted."""
+
+    args: tuple[str, ...]  # of `python -m ipykernel_launcher`
+    env: Mapping[str, str]
+    cwd: str
+
+
+def make_request(cmd: Sequence[str], env: Mapping[str, str], cwd: str) -> Request | None:
+    """Return the request for a command, or None if a fork would not be the same.
+
+    Args:
+        cmd: of the kernel's specification, for instance `python -m ipykernel_launcher -f FILE`.
+        env: of the kernel; what changes Python itself cannot be changed in a fork.
+        cwd: where the kernel is to work.
+    """
+    python, *words = cmd
+    words = [word for word in words if word != "-Xfrozen_modules=off"]  # for debuggers only
+    same_python = python in {sys.executable, "python", "python3"}
+    if not same_python or words[:2] != ["-m", MODULE] or any(n.startswith("PYTHON") for n in env):
+        return None
+    return Request(tuple(words[2:]), dict(env), cwd)
+
+
+class ForkedKernel:
+    """A running kernel, in the manner of `subprocess.Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, connection: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._connection = connection
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the kernel runs."""
+        return self._receive(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when the kernel has ended.
+
+        Raises:
+            TimeoutError: it did not within `timeout` seconds.
+        """
+        code = self._receive(timeout)
+        if code is None:
+            raise TimeoutError(f"the kernel, process {self.pid}, still runs after {timeout:g} s")
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; no-op when the kernel has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask the kernel to end."""
+        self.send_signal(15)
+
+    def kill(self) -> None:
+        """End the kernel."""
+        self.send_signal(9)
+
+    def _receive(self, limit_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], limit_s)[0]:
+            word = b""
+            with suppress(ConnectionError):
+                word = self._connection.recv(64)
+            # A nursery that is gone takes its kernels along: they look for their parent.
+            self.returncode = int(word) if word else -9
+            self._connection.close()
+        return self.returncode
+
+
+def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
+    """Have the nursery fork a kernel; return None when it cannot, so that one must be started."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    connection.settimeout(_LAUNCH_S)
+    try:
+        connection.connect(str(path))
+        socket.send_fds(connection, [json.dumps(asdict(request)).encode()], [1, 2])
+        answer = connection.recv(64)
+        if answer:
+            return ForkedKernel(int(answer), connection)
+    except (OSError, ValueError):
+        pass  # no nursery, as in a machine that booted; or the request is too long
+    connection.close()
+    return None
+
+
+class Nursery:
+    """Forks kernels; `serve` returns in each of them with what it has to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        self._listener.bind(str(path))
+        path.chmod(0o600)
+        self._listener.listen()
+        self._kernels: dict[int, tuple[int, socket.socket]] = {}  # by pidfd: pid, who asked
+
+    def serve(self) -> Callable[[], int]:
+        """Fork kernels for whoever asks; never returns in this process."""
+        while True:
+            listener = self._listener.fileno()
+            ready, _, _ = select.select([listener, *self._kernels], [], [])
+            for descriptor in ready:
+                if descriptor != listener:
+                    self._tell_end(descriptor)
+                elif (task := self._answer()) is not None:
+                    return task
+
+    def _answer(self) -> Callable[[], int] | None:
+        connection, _ = self._listener.accept()
+        connection.settimeout(_CALLER_S)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
+            table = json.loads(data)
+            request = Request(tuple(table["args"]), table["env"], table["cwd"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.stderr.write(f"a request for a kernel makes no sense: {error!r}\n")
+            connection.close()
+            return None
+        pid = os.fork()
+        if pid == 0:
+            self._forget()
+            connection.close()
+            return lambda: run_kernel(request, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._kernels[os.pidfd_open(pid)] = (pid, connection)
+        with suppress(OSError):  # the server ended meanwhile; the zygote ends the kernel too
+            connection.send(str(pid).encode())
+        return None
+
+    def _tell_end(self, pidfd: int) -> None:
+        pid, connection = self._kernels.pop(pidfd)
+        os.close(pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with suppress(OSError):
+            connection.send(str(code).encode())
+        connection.close()
+
+    def _forget(self) -> None:
+        """In a kernel: keep nothing of the nursery's open."""
+        self._listener.close()
+        for pidfd, (_, connection) in self._kernels.items():
+            os.close(pidfd)
+            connection.close()
+
+
+def run_nursery(path: Path = SOCKET) -> int:
+    """Be the nursery, and in a forked process a kernel; return the kernel's exit code."""
+    become_trainee()
+    set_process("vmlab-kernels")
+    return Nursery(path).serve()()
+
+
+def run_kernel(request: Request, descriptors: Sequence[int]) -> int:
+    """Be the kernel until it ends; return its exit code."""
+    parent = os.getppid()
+    os.setsid()  # interrupts and ends are sent to the whole group
+    set_process("ipykernel")
+    with Path(os.devnull).open("rb") as null:
+        for source, target in zip((null.fileno(), *descriptors), (0, 1, 2), strict=True):
+            os.dup2(source, target)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    os.chdir(request.cwd)
+    os.environ.clear()
+    os.environ.update(request.env)
+    os.environ["JPY_PARENT_PID"] = str(parent)
+    time.tzset()
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    # Its default was read from the environment when the class was made.
+    sys.argv = [MODULE, *request.args, f"--IPKernelApp.parent_handle={parent}"]
+    from ipykernel.kernelapp import launch_new_instance  # noqa: PLC0415 - imported by the zygote
+
+    launch_new_instance()
+    return 0

@@ -1,0 +1,196 @@
+"""The nursery as a real process, real kernels forked from it, and the provisioner that asks."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory
+
+from vmlab_guest.kernel_provisioner import ForkedProvisioner
+from vmlab_guest.kernels import Request, ask_for_kernel, make_request
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import ipykernel.kernelapp
+from vmlab_guest import kernels
+kernels.become_trainee = lambda: None
+path = Path(sys.argv[1])
+listen = kernels.Nursery.serve
+def serve(nursery):
+    print("open", flush=True)
+    return listen(nursery)
+kernels.Nursery.serve = serve
+sys.exit(kernels.run_nursery(path))
+"""
+LAUNCH = [sys.executable, "-m", "ipykernel_launcher", "-f", "x.json"]
+
+
+@pytest.fixture
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("n") / "kernels"
+
+
+@pytest.fixture
+def nursery(path: Path) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"open\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+async def manager(path: Path, monkeypatch) -> AsyncIterator[AsyncKernelManager]:
+    factory = KernelProvisionerFactory.instance()
+    entry = EntryPoint(
+        "vmlab-forked",
+        "vmlab_guest.kernel_provisioner:ForkedProvisioner",
+        "jupyter_client.kernel_provisioners",
+    )
+    monkeypatch.setitem(factory.provisioners, "vmlab-forked", entry)
+    monkeypatch.setattr(factory, "default_provisioner_name", "vmlab-forked")
+    monkeypatch.setattr(ForkedProvisioner, "nursery", path)
+    manager = AsyncKernelManager()
+    yield manager
+    if manager.has_kernel:
+        await manager.shutdown_kernel(now=True)
+    KernelProvisionerFactory.clear_instance()
+
+
+async def run(manager: AsyncKernelManager, code: str) -> str:
+    """Run code in the kernel; return what it printed."""
+    client = manager.client()
+    client.start_channels()
+    texts: list[str] = []
+
+    def hear(message: dict) -> None:
+        content = message["content"]
+        texts.append(content.get("text", "") or "\n".join(content.get("traceback", ())))
+
+    try:
+        await client.wait_for_ready(timeout=60)
+        await client.execute_interactive(code, output_hook=hear, timeout=60)
+    finally:
+        client.stop_channels()
+    return "".join(texts).strip()
+
+
+async def start(manager: AsyncKernelManager, **options: object) -> AsyncKernelManager:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    await manager.start_kernel(env={**env, "MARK": "mine"}, **options)
+    return manager
+
+
+async def test_a_forked_kernel_is_a_kernel(nursery, manager, tmp_path):
+    await start(manager, cwd=str(tmp_path))
+    code = (
+        "import os, sys; print(6 * 7, os.getppid(), os.environ['MARK'], os.getcwd(), "
+        "os.getpgid(0) == os.getpid(), os.environ['JPY_PARENT_PID'], __name__)"
+    )
+    mine = str(nursery.pid)
+    assert await run(manager, code) == f"42 {mine} mine {tmp_path} True {mine} __main__"
+
+
+async def test_kernels_share_no_randomness(nursery, manager, monkeypatch):
+    other = AsyncKernelManager()
+    code = "import random, uuid; print(random.random(), uuid.uuid4())"
+    try:
+        seen = [await run(await start(each), code) for each in (manager, other)]
+    finally:
+        await other.shutdown_kernel(now=True)
+    assert len({word for line in seen for word in line.split()}) == 4
+
+
+async def test_an_interrupt_reaches_a_forked_kernel(nursery, manager):
+    await start(manager)
+    client = manager.client()
+    client.start_channels()
+    await client.wait_for_ready(timeout=60)
+    client.execute("import time\nprint('begun', flush=True)\ntime.sleep(600)")
+    while (await client.get_iopub_msg(timeout=60))["msg_type"] != "stream":
+        pass
+    await manager.interrupt_kernel()
+    while (message := await client.get_iopub_msg(timeout=60))["msg_type"] != "error":
+        pass
+    assert message["content"]["ename"] == "KeyboardInterrupt"
+    client.stop_channels()
+
+
+async def test_a_kernel_that_is_killed_is_known_to_have_ended(nursery, manager):
+    await start(manager)
+    kernel = manager.provisioner.process
+    assert await manager.is_alive()
+    os.kill(kernel.pid, signal.SIGKILL)
+    assert kernel.wait(60) == -signal.SIGKILL
+    assert not await manager.is_alive()
+    await start(manager)
+    assert await run(manager, "print('again')") == "again"
+
+
+async def test_a_kernel_ends_when_it_is_asked(nursery, manager):
+    await start(manager)
+    kernel = manager.provisioner.process
+    assert await run(manager, "print('ready')") == "ready"
+    await manager.shutdown_kernel()
+    assert kernel.wait(60) == 0
+
+
+async def test_without_a_nursery_a_kernel_is_started(manager):
+    await start(manager)
+    assert isinstance(manager.provisioner.process, subprocess.Popen)
+    assert await run(manager, "print(6 * 7)") == "42"
+
+
+def test_nonsense_does_not_end_the_nursery(nursery, path, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+        caller.connect(str(path))
+        caller.send(b"dance")
+        assert caller.recv(10) == b""
+    kernel = ask_for_kernel(Request(("--version",), dict(os.environ), str(tmp_path)), path)
+    assert kernel is not None
+    assert kernel.wait(60) == 0
+    assert nursery.poll() is None
+
+
+def test_a_nursery_that_is_gone_has_ended_its_kernels(nursery, path, tmp_path):
+    connection = tmp_path / "connection.json"
+    kernel = ask_for_kernel(Request(("-f", str(connection)), dict(os.environ), "/"), path)
+    assert kernel is not None
+    assert kernel.poll() is None
+    ended = os.pidfd_open(kernel.pid)
+    nursery.kill()
+    assert kernel.wait(60) == -signal.SIGKILL
+    assert select.select([ended], [], [], 60)[0], "the kernel lives on without its nursery"
+    os.close(ended)
+
+
+def test_what_a_fork_could_not_be_is_no_request():
+    env = {"HOME": "/home/trainee"}
+    assert make_request(LAUNCH, env, "/") == Request(("-f", "x.json"), env, "/")
+    frozen = [sys.executable, "-Xfrozen_modules=off", *LAUNCH[1:]]
+    assert make_request(frozen, env, "/") == make_request(LAUNCH, env, "/")
+    assert make_request(["/usr/bin/R", *LAUNCH[1:]], env, "/") is None
+    assert make_request([sys.executable, "-m", "bash_kernel", "-f", "x"], env, "/") is None
+    assert make_request(LAUNCH, {**env, "PYTHONPATH": "/mine"}, "/") is None
+
+
+def test_a_request_that_is_too_long_is_left_to_a_new_process(nursery, path):
+    request = Request((), {"LONG": "x" * 2**20}, "/")
+    assert ask_for_kernel(request, path) is None
