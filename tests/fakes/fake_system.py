@@ -6,6 +6,7 @@ Calls are understood, not recorded: a mount changes mountinfo, an address the ca
 
 from __future__ import annotations
 
+import errno
 import shlex
 import signal
 from collections.abc import Callable, Container
@@ -43,6 +44,9 @@ class FakeSystem:
     fail: dict[str, str] = field(default_factory=dict)
     late: list[Callable[[], None]] = field(default_factory=list)  # what happens while one waits
     syncs: int = 0
+    frozen: set[str] = field(default_factory=set)  # file systems, by where they are mounted
+    while_freezing: Callable[[], None] | None = None
+    clocks: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     udev_pid: int = 212
     halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
 
@@ -119,7 +123,23 @@ class FakeSystem:
         self._do(f"bind {self._inner(source)} {self._inner(target)}")
         self._add_mount(self._inner(target), "tmpfs tmpfs")
 
-    def unmount(self, path: Path) -> None:
+    def freeze(self, path: Path) -> None:
+        self._do(f"freeze {self._inner(path)}")
+        if self.while_freezing:
+            self.while_freezing()
+        self.frozen.add(self._inner(path))
+
+    def thaw(self, path: Path) -> None:
+        self._do(f"thaw {self._inner(path)}")
+        if self._inner(path) not in self.frozen:
+            raise OSError(errno.EINVAL, "not frozen")
+        self.frozen.discard(self._inner(path))
+
+    def after(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
+        self.clocks.append((seconds, work))
+        return lambda: self.clocks.remove((seconds, work))
+
+    def unmount(self, path: Path, *, lazy: bool = False) -> None:
         self._do(f"umount {self._inner(path)}")
         mountinfo = self.root / "proc/self/mountinfo"
         lines = mountinfo.read_text().splitlines(keepends=True)
@@ -188,6 +208,12 @@ class FakeSystem:
         return ""
 
     def _udevadm(self, args: list[str]) -> str:
+        return ""
+
+    def _resize2fs(self, args: list[str]) -> str:
+        return ""
+
+    def _tune2fs(self, args: list[str]) -> str:
         return ""
 
     def _modprobe(self, args: list[str]) -> str:

@@ -182,3 +182,43 @@ def test_a_failed_parking_is_an_error_of_the_boot(desk: Desk) -> None:
     error = desk.hear()
     assert (error["type"], error["phase"]) == ("error", "boot")
     assert "the stage is on fire" in error["message"]
+
+
+def test_the_home_is_frozen_and_thawed_also_while_a_seed_is_applied(desk: Desk) -> None:
+    desk.hear()
+    desk.ask(make_line())
+    desk.hear_until("seeded", "error")
+    desk.gate.open.clear()
+    desk.gate.entered.clear()
+    desk.ask(make_line())
+    assert desk.gate.entered.wait(10)
+    desk.ask(b'{"type":"freeze","limit_s":10}\n')
+    assert desk.hear_until("frozen", "error")[-1] == {"type": "frozen"}
+    desk.ask(b'{"type":"thaw"}\n')
+    assert desk.hear_until("thawed")[-1] == {"type": "thawed", "was_frozen": True}
+    desk.gate.open.set()
+    assert desk.hear_until("seeded", "error")[-1] == {"type": "seeded"}
+
+
+def test_a_frozen_home_does_not_hold_up_the_end(desk: Desk) -> None:
+    desk.hear()
+    desk.ask(make_line())
+    desk.hear_until("seeded", "error")
+    desk.ask(b'{"type":"freeze","limit_s":10}\n')
+    assert desk.hear_until("frozen", "error")[-1] == {"type": "frozen"}
+    off = threading.Event()
+    desk.system.sync = off.set
+    desk.ask(b'{"type":"poweroff"}\n')
+    assert off.wait(10)
+    assert not desk.system.frozen
+
+
+def test_work_on_a_volume_that_is_not_there_is_an_error_of_its_own(desk: Desk) -> None:
+    desk.hear()
+    for word in (b'{"type":"freeze","limit_s":1}', b'{"type":"grow"}', b'{"type":"show"}'):
+        desk.ask(word + b"\n")
+        error = desk.hear()
+        assert (error["type"], error["phase"]) == ("error", "volume")
+    desk.ask(b'{"type":"thaw"}\n{"type":"hide"}\n')
+    assert desk.hear() == {"type": "thawed", "was_frozen": False}
+    assert desk.hear() == {"type": "hidden"}

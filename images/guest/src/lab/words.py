@@ -21,6 +21,16 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "step": ("Step", "Étape"),
     "again": ("Check again", "Vérifier à nouveau"),
     "notice": ("Please note", "À savoir"),
+    "space": (
+        "Your disk: {used} of {total} used, {free} free.",
+        "Votre disque : {used} utilisés sur {total}, {free} libres.",
+    ),
+    "space_cut": (
+        "There are more files than could be looked at; what follows is a part.",
+        "Il y a plus de fichiers que ce qui a pu être parcouru ; voici une partie.",
+    ),
+    "space_entries": ("Largest folders", "Dossiers les plus gros"),
+    "space_files": ("Largest files", "Fichiers les plus gros"),
     "not_recorded": (
         (
             "The result could not be sent to your trainers; your work is not affected. "

@@ -35,6 +35,7 @@ def main() -> int:
     agent = Agent(system, courses, os.open(port, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
     if is_seeded(system):  # the agent was restarted: take things up where they were
         release_events(system)
+        agent.recover()
         courses.resume(read_hub_env(system))
     system.announce(f"agent {__version__} listens")
     try:

@@ -12,14 +12,19 @@ from typing import Any
 from vmlab_guest import __version__
 from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
 from vmlab_guest.errors import AgentError, SeedError
+from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
 from vmlab_guest.link import PORT_NAME, Link
 from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
+from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
 
 _MAX_ERROR_CHARS = 1000
+
+
+_Works = queue.Queue[Callable[[], None]]
 
 
 class Agent:
@@ -34,7 +39,9 @@ class Agent:
     def __init__(self, system: System, courses: Courses, fd: int) -> None:
         self._system = system
         self._courses = courses
-        self._work: queue.Queue[Callable[[], None]] = queue.Queue(maxsize=10)
+        self._work: _Works = queue.Queue(maxsize=10)
+        self._volume_work: _Works = queue.Queue(maxsize=10)
+        self._home = Home(system)
         self._link = Link(fd, self._on_line, self._send_status)
 
     def serve(self) -> None:
@@ -43,8 +50,13 @@ class Agent:
         Raises:
             OSError: the port failed.
         """
-        threading.Thread(target=self._do_work, name="work", daemon=True).start()
+        for name, work in (("work", self._work), ("volume", self._volume_work)):
+            threading.Thread(target=_do, args=(work,), name=name, daemon=True).start()
         self._link.serve()
+
+    def recover(self) -> None:
+        """Take up what an agent that ended before this one left half done."""
+        self._home.recover()
 
     def close(self) -> None:
         """Make `serve` return; from any thread."""
@@ -54,7 +66,7 @@ class Agent:
         received_ns = self._system.monotonic_ns()
         try:
             message = json.loads(line)
-            kind = message["type"]
+            kind = str(message["type"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             # Nothing of the line is shown: it may be a damaged seed.
             self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
@@ -67,10 +79,12 @@ class Agent:
             self._enqueue(lambda: self._prepare(park, "parked"))
         elif kind == "warm":
             self._enqueue(lambda: self._prepare(warm, "warmed"))
+        elif kind in VOLUME_WORDS:
+            self._enqueue_volume_work(kind, message)
         elif kind == "poweroff":
             threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
         else:
-            self._system.log(f"unknown message {str(kind)[:40]!r}")
+            self._system.log(f"unknown message {kind[:40]!r}")
 
     def _send_status(self) -> None:
         seeded = is_seeded(self._system)
@@ -97,9 +111,20 @@ class Agent:
         except queue.Full:
             self._send_error(Phase.IDENTITY, "too many messages wait to be handled")
 
-    def _do_work(self) -> None:
-        while True:
-            self._work.get()()
+    def _enqueue_volume_work(self, kind: str, message: dict[str, Any]) -> None:
+        """Have it done beside everything else: a home that is frozen must be thawed in time."""
+        try:
+            self._volume_work.put_nowait(lambda: self._work_on_volume(kind, message))
+        except queue.Full:
+            self._send_error(Phase.VOLUME, "too many messages wait to be handled")
+
+    def _work_on_volume(self, kind: str, message: dict[str, Any]) -> None:
+        try:
+            answer = work_on_volume(self._system, self._home, kind, message)
+        except (AgentError, OSError, ValueError) as error:
+            self._send_error(Phase.VOLUME, f"{kind}: {error}")
+        else:
+            self._link.send(answer)
 
     def _prepare(self, prepare: Callable[[System], None], done: str) -> None:
         if is_seeded(self._system):
@@ -142,10 +167,16 @@ class Agent:
     def _power_off(self) -> None:
         self._system.announce("powering off")
         try:
+            self._home.thaw()
             self._system.sync()
             self._system.run("systemctl", "poweroff", "--no-block")
-        except AgentError as error:
+        except (AgentError, OSError) as error:
             self._system.log(f"poweroff: {error}")
+
+
+def _do(works: _Works) -> None:
+    while True:
+        works.get()()
 
 
 def find_port(system: System, name: str = PORT_NAME) -> Path | None:

@@ -13,7 +13,8 @@ from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
 from vmlab_guest.keys import SSH_UNIT, apply_keys
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
-from vmlab_guest.notices import apply_notices
+from vmlab_guest.notices import add_notice, apply_notices
+from vmlab_guest.reserve import find_full_notice
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
@@ -29,6 +30,7 @@ class Phase(StrEnum):
     """The agent's phases, in order (docs/protocols.md, section 1)."""
 
     BOOT = "boot"  # before any seed: what `park` and `warm` report
+    VOLUME = "volume"  # after it: what the host asks for the volume's sake
     IDENTITY = "identity"
     KEYS = "keys"
     NETWORK = "network"
@@ -124,7 +126,9 @@ def _finish(system: System, restart: list[str]) -> None:
             system.run("systemctl", "restart", "--no-block", *restart)
         if SSH_UNIT not in restart:
             system.run("systemctl", "start", "--no-block", SSH_UNIT)
-    except AgentError as error:
+        if notice := find_full_notice(system):
+            add_notice(system, notice)
+    except (AgentError, OSError) as error:
         system.log(f"{error}")
 
 

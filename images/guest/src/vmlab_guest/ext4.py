@@ -1,4 +1,4 @@
-"""Whether an ext4 file system was left in order, told from its superblock. Pure.
+"""What the superblock of ext4 tells: whether it was left in order, and how full it is. Pure.
 
 ref: Linux, Documentation/filesystems/ext4/super.rst
 """
@@ -6,13 +6,42 @@ ref: Linux, Documentation/filesystems/ext4/super.rst
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 SUPERBLOCK_OFFSET = 1024
 SUPERBLOCK_BYTES = 1024
 _MAGIC = 0xEF53
 _STATE_CLEAN = 1  # and neither "errors detected" (2) nor "orphans being recovered" (4)
 _INCOMPAT_RECOVER = 0x4  # the journal must be replayed
+_INCOMPAT_64BIT = 0x80
 _RO_COMPAT_ORPHAN_PRESENT = 0x10000
+
+
+@dataclass(frozen=True)
+class Space:
+    """The room of a file system that is not mounted, in blocks."""
+
+    total: int
+    free: int  # those reserved included
+    reserved: int  # for root
+    block_bytes: int
+
+
+def read_space(superblock: bytes) -> Space | None:
+    """Return how full the file system is; None if this is no superblock of ext4."""
+    if len(superblock) < SUPERBLOCK_BYTES or superblock[0x38:0x3A] != _MAGIC.to_bytes(2, "little"):
+        return None
+    total, reserved, free = struct.unpack_from("<III", superblock, 0x4)
+    (log_block,) = struct.unpack_from("<I", superblock, 0x18)
+    (incompat,) = struct.unpack_from("<I", superblock, 0x60)
+    if incompat & _INCOMPAT_64BIT:
+        high = struct.unpack_from("<III", superblock, 0x150)
+        total, reserved, free = (
+            low | part << 32 for low, part in zip((total, reserved, free), high, strict=True)
+        )
+    if log_block > 6 or not total:  # no block is larger than 64 KiB
+        return None
+    return Space(total, free, reserved, 1024 << log_block)
 
 
 def is_in_order(superblock: bytes) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 # ref: linux/mount.h, linux/prctl.h
 MS_BIND = 0x1000
+MNT_DETACH = 0x2
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _FLAGS = {
@@ -49,13 +50,13 @@ def mount(source: str, target: Path, fs_type: str = "", flags: int = 0, data: st
     _check(_libc.mount(*words, ctypes.c_ulong(flags), data.encode() or None), target)
 
 
-def unmount(target: Path) -> None:
+def unmount(target: Path, flags: int = 0) -> None:
     """Take off what lies on top of `target`.
 
     Raises:
         OSError: the kernel refused.
     """
-    _check(_libc.umount2(os.fsencode(target), 0), target)
+    _check(_libc.umount2(os.fsencode(target), flags), target)
 
 
 def set_process(name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
+from vmlab_guest.reserve import apply_reserve
 from vmlab_guest.seed import Mount
 from vmlab_guest.system import HOME, TRAINEE_UID, System, inside
 
@@ -77,6 +78,8 @@ def _apply_mount(system: System, mount: Mount) -> bool:
     if mount.fs_type == "ext4" and not _is_in_order(device):
         # The machine was cut off: the journal is replayed and checked.
         system.run("e2fsck", "-p", real, ok=_FSCK_OK, timeout_s=_CHECK_DEADLINE_S)
+    if mount.fs_type == "ext4" and mount.path == HOME:
+        apply_reserve(system, device, real)
     inside(system, mount.path).mkdir(mode=0o755, parents=True, exist_ok=True)
     system.mount(real, mount.path, mount.fs_type, mount.options)
     return True

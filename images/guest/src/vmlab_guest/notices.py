@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from vmlab_guest.files import ensure_file
 from vmlab_guest.seed import Language, Notice
@@ -51,9 +52,26 @@ def apply_notices(system: System, notices: Sequence[Notice], language: Language)
     seen = run / "notices-seen"
     seen.mkdir(parents=True, exist_ok=True)
     system.give(seen, TRAINEE_UID)
-    names = {}
-    for notice in notices:
-        names[notice_id(notice)] = notice
+    _write_notices(run, notices)
+    ensure_file(inside(system, "/etc/profile.d/vmlab-notices.sh"), PROFILE_SCRIPT)
+
+
+def add_notice(system: System, notice: Notice) -> None:
+    """Tell one thing more.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    run = system.root / RUN
+    try:
+        table = json.loads((run / "notices.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        table = []
+    _write_notices(run, [*(Notice(row["en"], row["fr"]) for row in table), notice])
+
+
+def _write_notices(run: Path, notices: Sequence[Notice]) -> None:
+    names = {notice_id(notice): notice for notice in notices}
     folder = run / "notices.d"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -64,4 +82,3 @@ def apply_notices(system: System, notices: Sequence[Notice], language: Language)
         ensure_file(folder / f"{name}.fr", f"{notice.fr}\n")
     table = [{"id": name, "en": n.en, "fr": n.fr} for name, n in names.items()]
     ensure_file(run / "notices.json", json.dumps(table, ensure_ascii=False) + "\n")
-    ensure_file(inside(system, "/etc/profile.d/vmlab-notices.sh"), PROFILE_SCRIPT)

@@ -31,6 +31,9 @@ COURSES = "var/lib/vmlab/courses"
 # ref: linux/random.h; both need CAP_SYS_ADMIN
 _RNDADDENTROPY = 0x40085203
 _RNDRESEEDCRNG = 0x5207
+# ref: linux/fs.h
+_FIFREEZE = 0xC0045877
+_FITHAW = 0xC0045878
 POLL_S = 0.02
 _LOOPBACK = 1  # the index of `lo` in every network namespace
 _WORD_S = 5.0
@@ -91,11 +94,27 @@ class System(Protocol):
         """
         ...
 
-    def unmount(self, path: Path) -> None:
-        """Take off what lies over `path`.
+    def unmount(self, path: Path, *, lazy: bool = False) -> None:
+        """Take off what lies over `path`; `lazy`: also while somebody is in there.
 
         Raises:
             OSError: the kernel refused.
+        """
+        ...
+
+    def freeze(self, path: Path) -> None:
+        """Flush the file system that is mounted at `path`, and halt writes to it.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        ...
+
+    def thaw(self, path: Path) -> None:
+        """Let writes go on.
+
+        Raises:
+            OSError: the kernel refused; EINVAL when they were not halted.
         """
         ...
 
@@ -113,6 +132,10 @@ class System(Protocol):
 
     def in_background(self, work: Callable[[], None]) -> None:
         """Do something in a thread of its own; it must not fail."""
+        ...
+
+    def after(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
+        """Do something later, in a thread of its own; return what calls it off."""
         ...
 
     def run(
@@ -209,11 +232,19 @@ class LinuxSystem:
 
         libc.mount(str(source), target, flags=libc.MS_BIND)
 
-    def unmount(self, path: Path) -> None:
+    def unmount(self, path: Path, *, lazy: bool = False) -> None:
         """See `System`."""
         from vmlab_guest import libc  # noqa: PLC0415 - not before the first word
 
-        libc.unmount(path)
+        libc.unmount(path, libc.MNT_DETACH if lazy else 0)
+
+    def freeze(self, path: Path) -> None:
+        """See `System`."""
+        _control(path, _FIFREEZE)
+
+    def thaw(self, path: Path) -> None:
+        """See `System`."""
+        _control(path, _FITHAW)
 
     def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
         """See `System`."""
@@ -239,6 +270,13 @@ class LinuxSystem:
     def in_background(self, work: Callable[[], None]) -> None:
         """See `System`."""
         threading.Thread(target=work, daemon=True).start()
+
+    def after(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
+        """See `System`."""
+        timer = threading.Timer(seconds, work)
+        timer.daemon = True
+        timer.start()
+        return timer.cancel
 
     def run(
         self,
@@ -312,6 +350,14 @@ def _hurry(connection: socket.socket) -> None:
     pid = struct.unpack("=iII", credentials)[0]
     with contextlib.suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, 0)
+
+
+def _control(path: Path, request: int) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, request, 0)
+    finally:
+        os.close(fd)
 
 
 def _write(fd: int, text: str) -> None:

@@ -1,0 +1,110 @@
+"""The file system of the home while the host works on its disk: halted for a snapshot, grown.
+
+Nothing else of the machine is ever halted. Whoever writes to the home meanwhile waits, so it is
+let go again after a limit even when the host has gone, and when the agent is started anew.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from vmlab_guest.errors import ApplyError
+from vmlab_guest.mounts import find_mounted
+from vmlab_guest.system import HOME, System, inside
+
+MOST_FROZEN_S = 60.0
+_SECTOR_BYTES = 512
+_RESIZE_S = 300.0
+
+
+class Home:
+    """The mounted home; use it from any thread."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._lock = threading.Lock()
+        self._is_frozen = False
+        self._is_over = False  # the limit passed
+        self._cancel: Callable[[], None] | None = None
+
+    def freeze(self, limit_s: float) -> None:
+        """Bring everything to the disk and halt writing, for `limit_s` seconds at most.
+
+        Raises:
+            ApplyError: there is no volume, or it took longer than the limit; nothing is halted.
+            OSError: the kernel refused; nothing is halted.
+        """
+        if not 0 < limit_s <= MOST_FROZEN_S:
+            raise ApplyError(f"limit_s {limit_s:g}; allowed: up to {MOST_FROZEN_S:g}")
+        self._find_device()
+        with self._lock:
+            if self._is_frozen:
+                raise ApplyError("the home is frozen already")
+            self._is_over = False
+            self._cancel = self._system.after(limit_s, self._end_of_limit)
+        try:
+            self._system.freeze(inside(self._system, HOME))
+        except OSError:
+            self._stop_clock()
+            raise
+        with self._lock:
+            if not self._is_over:
+                self._is_frozen = True
+                return
+        self._system.thaw(inside(self._system, HOME))
+        raise ApplyError(f"bringing the home to the disk took longer than {limit_s:g} s")
+
+    def thaw(self) -> bool:
+        """Let writing go on; return False when it went on already, because the limit had passed.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        self._stop_clock()
+        with self._lock:
+            was_frozen, self._is_frozen = self._is_frozen, False
+        if was_frozen:
+            self._system.thaw(inside(self._system, HOME))
+        return was_frozen
+
+    def recover(self) -> None:
+        """Let go what an agent that ended left frozen."""
+        try:
+            self._system.thaw(inside(self._system, HOME))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # it was not frozen
+                self._system.log(f"{HOME} cannot be thawed: {error}")
+
+    def grow(self) -> int:
+        """Make the file system as large as its disk; return the disk's size in MiB.
+
+        Raises:
+            ApplyError: there is no volume, or resize2fs failed.
+        """
+        device = self._find_device()
+        self._system.run("resize2fs", device, timeout_s=_RESIZE_S)
+        size = inside(self._system, f"/sys/class/block/{Path(device).name}/size")
+        return int(size.read_text(encoding="ascii")) * _SECTOR_BYTES // 2**20
+
+    def _find_device(self) -> str:
+        mountinfo = inside(self._system, "/proc/self/mountinfo").read_text(encoding="utf-8")
+        device = find_mounted(mountinfo, HOME)
+        if device is None:
+            raise ApplyError(f"no volume is mounted at {HOME}")
+        return device
+
+    def _stop_clock(self) -> None:
+        with self._lock:
+            cancel, self._cancel = self._cancel, None
+        if cancel:
+            cancel()
+
+    def _end_of_limit(self) -> None:
+        with self._lock:
+            was_frozen, self._is_frozen, self._is_over = self._is_frozen, False, True
+        if was_frozen:
+            self._system.log("the home was frozen for too long")
+            self.recover()

@@ -1,0 +1,100 @@
+"""A home that is full: the reserve that lets its trainee work, and what they are told.
+
+A part of the file system is kept from the trainee as long as there is room (ext4's reserved
+blocks). A start that finds the home full gives it to them, so that files can be saved and moved
+while they tidy up; a later start that finds room again takes it back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vmlab_guest.errors import AgentError
+from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Space, read_space
+from vmlab_guest.files import ensure_file
+from vmlab_guest.seed import Notice
+from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
+from vmlab_guest.system import HOME, RUN, System, inside
+
+_SHARE = 20  # one in so many blocks is reserved,
+_MOST_BYTES = 256 * 2**20  # but not more than this
+_FULL_BYTES = 16 * 2**20  # a home with less room for the trainee is full
+_LOOK_S = 20.0
+
+
+def choose_reserve(space: Space) -> int:
+    """Return how many blocks to reserve: none of a full home, the usual part of a roomy one.
+
+    What is near the usual part stays as it is: a change costs every start a program.
+    """
+    if is_full(space):
+        return 0
+    usual = min(space.total // _SHARE, _MOST_BYTES // space.block_bytes)
+    # What is taken back must not make the next start find a full home.
+    is_roomy = space.free - usual >= 3 * max(usual, _full_blocks(space))
+    return usual if is_roomy and not usual // 2 <= space.reserved <= usual * 2 else space.reserved
+
+
+def is_full(space: Space) -> bool:
+    """Return whether the trainee has no room to work, the reserve apart."""
+    return space.free - space.reserved < _full_blocks(space)
+
+
+def _full_blocks(space: Space) -> int:
+    return min(space.total // _SHARE, _FULL_BYTES // space.block_bytes)
+
+
+def apply_reserve(system: System, device: Path, real: str) -> None:
+    """Give or take the reserve of a home that is not mounted yet, and note if it is full.
+
+    Never fails: a home with the wrong reserve is still a home.
+
+    Args:
+        device: of the home, below the system's root.
+        real: the same for programs.
+    """
+    try:
+        with device.open("rb", buffering=0) as stream:
+            stream.seek(SUPERBLOCK_OFFSET)
+            space = read_space(stream.read(SUPERBLOCK_BYTES))
+        if space is None:
+            return
+        mark = _mark(system)
+        if is_full(space):
+            ensure_file(mark, "")
+        else:
+            mark.unlink(missing_ok=True)
+        wanted = choose_reserve(space)
+        if wanted != space.reserved:
+            system.run("tune2fs", "-r", str(wanted), real)
+    except (AgentError, OSError) as error:
+        system.log(f"the reserve of {real} stays as it is: {error}")
+
+
+def find_full_notice(system: System) -> Notice | None:
+    """Return what to tell the trainee when their home is full; it takes seconds to find out."""
+    if not _mark(system).exists():
+        return None
+    try:
+        return make_full_notice(find_usage(inside(system, HOME), limit_s=_LOOK_S))
+    except OSError as error:
+        system.log(f"{HOME} is full, of what cannot be told: {error}")
+        return None
+
+
+def make_full_notice(usage: Usage) -> Notice:
+    """Return the notice of a full home. Pure."""
+    rows = [*usage.entries[:4], *(f for f in usage.files[:3] if "/" in f.path)]
+    lines = "".join(f"\n  {show_bytes(row.size_bytes):>10}  {show_path(row.path)}" for row in rows)
+    total, free = show_bytes(usage.total_bytes), show_bytes(usage.free_bytes)
+    return Notice(
+        en=f"Your disk of {total} is full. Your lab works, with a reserve of {free}: please delete "
+        f"what you do not need any more. The largest folders and files:{lines}",
+        fr=f"Votre disque de {total} est plein. Votre lab fonctionne, avec une réserve de {free} : "
+        f"supprimez ce dont vous n'avez plus besoin. Les dossiers et fichiers les plus gros :"
+        f"{lines}",
+    )
+
+
+def _mark(system: System) -> Path:
+    return system.root / RUN / "home-full"
