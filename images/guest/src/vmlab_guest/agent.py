@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from vmlab_guest import __version__
+from vmlab_guest.activity import Activity
 from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
 from vmlab_guest.errors import AgentError, SeedError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
+from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
 from vmlab_guest.link import PORT_NAME, Link
 from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
@@ -40,8 +42,9 @@ class Agent:
         self._system = system
         self._courses = courses
         self._work: _Works = queue.Queue(maxsize=10)
-        self._volume_work: _Works = queue.Queue(maxsize=10)
+        self._work_beside: _Works = queue.Queue(maxsize=10)
         self._home = Home(system)
+        self._activity: Activity | None = None  # since the seed
         self._link = Link(fd, self._on_line, self._send_status)
 
     def serve(self) -> None:
@@ -50,13 +53,14 @@ class Agent:
         Raises:
             OSError: the port failed.
         """
-        for name, work in (("work", self._work), ("volume", self._volume_work)):
+        for name, work in (("work", self._work), ("beside", self._work_beside)):
             threading.Thread(target=_do, args=(work,), name=name, daemon=True).start()
         self._link.serve()
 
     def recover(self) -> None:
         """Take up what an agent that ended before this one left half done."""
         self._home.recover()
+        self._begin_activity()
 
     def close(self) -> None:
         """Make `serve` return; from any thread."""
@@ -79,8 +83,8 @@ class Agent:
             self._enqueue(lambda: self._prepare(park, "parked"))
         elif kind == "warm":
             self._enqueue(lambda: self._prepare(warm, "warmed"))
-        elif kind in VOLUME_WORDS:
-            self._enqueue_volume_work(kind, message)
+        elif kind in VOLUME_WORDS | IDLE_WORDS:
+            self._enqueue_beside(kind, message)
         elif kind == "poweroff":
             threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
         else:
@@ -111,16 +115,19 @@ class Agent:
         except queue.Full:
             self._send_error(Phase.IDENTITY, "too many messages wait to be handled")
 
-    def _enqueue_volume_work(self, kind: str, message: dict[str, Any]) -> None:
-        """Have it done beside everything else: a home that is frozen must be thawed in time."""
+    def _enqueue_beside(self, kind: str, message: dict[str, Any]) -> None:
+        """Have it done beside seeds: a home that is frozen must be thawed in time."""
         try:
-            self._volume_work.put_nowait(lambda: self._work_on_volume(kind, message))
+            self._work_beside.put_nowait(lambda: self._answer_beside(kind, message))
         except queue.Full:
             self._send_error(Phase.VOLUME, "too many messages wait to be handled")
 
-    def _work_on_volume(self, kind: str, message: dict[str, Any]) -> None:
+    def _answer_beside(self, kind: str, message: dict[str, Any]) -> None:
         try:
-            answer = work_on_volume(self._system, self._home, kind, message)
+            if kind in VOLUME_WORDS:
+                answer = work_on_volume(self._system, self._home, kind, message)
+            else:
+                answer = answer_idle(self._system, self._activity, kind, message)
         except (AgentError, OSError, ValueError) as error:
             self._send_error(Phase.VOLUME, f"{kind}: {error}")
         else:
@@ -152,8 +159,13 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
             self._send_error(Phase.IDENTITY, f"a mistake in the agent: {error!r}")
         else:
+            self._begin_activity()
+            set_warning(self._system, 0)
             self._system.announce("seeded")
             self._link.send({"type": "seeded"})
+
+    def _begin_activity(self) -> None:
+        self._activity = Activity(self._system.monotonic_ns() / 1e9)
 
     def _report_phase(self, phase: Phase) -> None:
         self._system.announce(f"phase {phase.value}")

@@ -30,7 +30,7 @@ class Phase(StrEnum):
     """The agent's phases, in order (docs/protocols.md, section 1)."""
 
     BOOT = "boot"  # before any seed: what `park` and `warm` report
-    VOLUME = "volume"  # after it: what the host asks for the volume's sake
+    VOLUME = "volume"  # after it: what the host asks of a machine at work
     IDENTITY = "identity"
     KEYS = "keys"
     NETWORK = "network"

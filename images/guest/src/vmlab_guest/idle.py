@@ -1,0 +1,79 @@
+"""What the host asks of a machine that may be forgotten: is somebody there, and tell them.
+
+/run/vmlab/warning.json   0644  {"stop_at": EPOCH_S}: when the machine will be stopped
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from vmlab_guest.activity import Activity, look
+from vmlab_guest.errors import ApplyError
+from vmlab_guest.files import ensure_file
+from vmlab_guest.system import RUN, System, inside
+from vmlab_guest.wish import WISH, read_wish
+
+IDLE_WORDS = frozenset({"activity", "warn"})
+_PORT = 8888
+_ANSWER_S = 4.0
+_MOST_BYTES = 2**20
+
+
+def answer_idle(
+    system: System, activity: Activity | None, kind: str, message: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Do what the message asks for and return the answer.
+
+    Raises:
+        AgentError, OSError, ValueError: it could not be done.
+    """
+    if activity is None:
+        raise ApplyError("this machine is nobody's yet")
+    if kind == "activity":
+        idle_s, reasons = activity.note(look(system, count_busy_kernels(system)))
+        return {"type": "activity", "idle_s": round(idle_s, 1), "why": reasons}
+    set_warning(system, message.get("stop_at"))
+    return {"type": "warned"}
+
+
+def set_warning(system: System, stop_at: object) -> None:
+    """Note when the machine will be stopped, for JupyterLab to show; 0 takes it back.
+
+    Raises:
+        ApplyError: that is no time.
+    """
+    if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
+        raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is no time")
+    if not 0 <= stop_at < math.inf:
+        raise ApplyError(f"stop_at {stop_at:g} is no time")
+    path = system.root / RUN / "warning.json"
+    if stop_at:
+        ensure_file(path, json.dumps({"stop_at": stop_at}) + "\n")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def count_busy_kernels(system: System) -> int:
+    """Return how many kernels run code, as the server says; 0 when it does not answer.
+
+    What the server says is the trainee's to forge, and harms nobody but them.
+    """
+    try:
+        wish = read_wish(inside(system, str(WISH)))
+        if wish is None:
+            return 0
+        headers = {"Authorization": f"token {wish.env['JUPYTERHUB_API_TOKEN']}"}
+        path = f"{wish.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
+        connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWER_S)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = json.loads(connection.getresponse().read(_MOST_BYTES))
+        finally:
+            connection.close()
+        return sum(kernel["execution_state"] == "busy" for kernel in answer)
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return 0
