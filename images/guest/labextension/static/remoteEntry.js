@@ -1,0 +1,132 @@
+// What a trainee is told inside JupyterLab, and how they keep their lab and take their work home.
+//
+// Written by hand as what a build would make: a module-federation container that JupyterLab loads by
+// the name of package.json and asks for "./extension". It brings no library; all come from JupyterLab
+// through the share scope. ref: jupyterlab/staging/publicpath.js, webpack "Module Federation"
+"use strict";
+
+(() => {
+  const POLL_MS = 60_000;
+  const TEXTS = {
+    en: {
+      stopping: (clock) => `Nobody seems to work here: your lab will be stopped at ${clock}. Nothing that you saved is lost.`,
+      keep: "Keep my lab",
+      kept: "Your lab stays.",
+      download: "Download My Home Folder",
+      ok: "Understood",
+    },
+    fr: {
+      stopping: (clock) => `Personne ne semble travailler ici : votre lab sera arrêté à ${clock}. Rien de ce que vous avez enregistré n'est perdu.`,
+      keep: "Garder mon lab",
+      kept: "Votre lab reste ouvert.",
+      download: "Télécharger mon dossier personnel",
+      ok: "Compris",
+    },
+  };
+
+  let scope = null;
+
+  async function load(name) {
+    const versions = Object.values(scope[name] ?? {});
+    if (!versions.length) throw new Error(`JupyterLab does not share ${name}`);
+    return (await versions[0].get())();
+  }
+
+  class Teller {
+    constructor({ apputils, services, coreutils }) {
+      this.notification = apputils.Notification;
+      this.connection = services.ServerConnection;
+      this.base = `${coreutils.PageConfig.getBaseUrl()}vmlab/`;
+      this.warning = null; // { stopAt, id }
+      this.told = new Set();
+    }
+
+    async ask(path, init = {}) {
+      const settings = this.connection.makeSettings();
+      const response = await this.connection.makeRequest(`${this.base}${path}`, init, settings);
+      if (!response.ok) throw new Error(`${path}: ${response.status}`);
+      return response.json();
+    }
+
+    // The machine may be stopped, or the network away: the next look tells.
+    async look() {
+      if (document.hidden) return;
+      let news;
+      try {
+        news = await this.ask("notices");
+      } catch (error) {
+        console.debug("vmlab:", error);
+        return;
+      }
+      this.texts = TEXTS[news.language] ?? TEXTS.en;
+      this.warn(news.stop_at);
+      for (const notice of news.notices) this.tell(notice, news.language);
+    }
+
+    warn(stopAt) {
+      if (this.warning && this.warning.stopAt !== stopAt) {
+        this.notification.dismiss(this.warning.id);
+        this.warning = null;
+      }
+      if (!stopAt || this.warning) return;
+      const clock = new Date(stopAt * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+      const actions = [{ label: this.texts.keep, displayType: "accent", callback: () => this.keep() }];
+      const id = this.notification.warning(this.texts.stopping(clock), { autoClose: false, actions });
+      this.warning = { stopAt, id };
+    }
+
+    async keep() {
+      await this.ask("keep", { method: "POST" });
+      this.notification.success(this.texts.kept, { autoClose: 5000 });
+    }
+
+    tell(notice, language) {
+      if (notice.seen || this.told.has(notice.id)) return;
+      this.told.add(notice.id);
+      const seen = () => this.ask(`notices/${notice.id}/seen`, { method: "POST" });
+      const actions = [{ label: this.texts.ok, callback: seen }];
+      this.notification.info(language === "fr" ? notice.fr : notice.en, { autoClose: false, actions });
+    }
+  }
+
+  function offerDownload(app, teller, { palette, menu }, language) {
+    const command = "vmlab:download-home";
+    app.commands.addCommand(command, {
+      label: (TEXTS[language] ?? TEXTS.en).download,
+      execute: () => window.open(`${teller.base}home.tar.gz`, "_blank", "noopener"),
+    });
+    palette?.addItem({ command, category: "VMLab" });
+    menu?.fileMenu.addGroup([{ command }], 40);
+  }
+
+  async function makePlugin() {
+    const [apputils, services, coreutils, mainmenu] = await Promise.all(
+      ["@jupyterlab/apputils", "@jupyterlab/services", "@jupyterlab/coreutils", "@jupyterlab/mainmenu"].map(load),
+    );
+    return {
+      id: "vmlab-lab:plugin",
+      description: "Tells a trainee what their machine has to say.",
+      autoStart: true,
+      optional: [apputils.ICommandPalette, mainmenu.IMainMenu],
+      activate(app, palette, menu) {
+        const teller = new Teller({ apputils, services, coreutils });
+        const language = document.documentElement.lang.startsWith("fr") ? "fr" : "en";
+        offerDownload(app, teller, { palette, menu }, language);
+        app.restored.then(() => teller.look());
+        setInterval(() => teller.look(), POLL_MS);
+        document.addEventListener("visibilitychange", () => teller.look());
+      },
+    };
+  }
+
+  window._JUPYTERLAB = window._JUPYTERLAB ?? {};
+  window._JUPYTERLAB["vmlab-lab"] = {
+    init: (shared) => {
+      scope = shared;
+    },
+    get: async () => {
+      const plugin = await makePlugin();
+      return () => ({ __esModule: true, default: plugin });
+    },
+  };
+})();

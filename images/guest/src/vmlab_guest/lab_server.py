@@ -1,0 +1,164 @@
+"""VMLab's handlers in the single-user server: notices, keeping the lab, taking the home along.
+
+Below the user's prefix, for whoever may use the server (docs/protocols.md, 7). Enabled by
+jupyter-config/vmlab.json; labextension/ is what asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import url_path_join
+from tornado import iostream, web
+
+from vmlab_guest.activity import KEEP
+from vmlab_guest.system import HOME
+from vmlab_guest.takehome import write_archive
+
+_ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
+_RUN = _ROOT / "run/vmlab"
+_MOST_BYTES = 256 * 1024
+_QUEUED = 8  # pieces of the archive that wait for the browser
+
+
+class NoticesHandler(APIHandler):
+    """What the machine has to say."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Answer language, time of the announced stop (or 0), and notices."""
+        self.finish(json.dumps(await asyncio.to_thread(read_news, _RUN)))
+
+
+class SeenHandler(APIHandler):
+    """A notice that was read."""
+
+    @web.authenticated
+    async def post(self, notice: str) -> None:
+        """Note that it was seen, as terminals do."""
+        (_RUN / "notices-seen" / notice).touch()
+        self.finish("{}")
+
+
+class KeepHandler(APIHandler):
+    """Somebody is there."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Note it for the agent."""
+        (_ROOT / KEEP.lstrip("/")).touch()
+        self.finish("{}")
+
+
+class HomeHandler(JupyterHandler):
+    """The home folder as an archive."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Send it while it is made."""
+        name = f"{self.current_user.username}-home"
+        self.set_header("Content-Type", "application/gzip")
+        self.set_header(
+            "Content-Disposition", f"attachment; filename*=UTF-8''{_quote(name)}.tar.gz"
+        )
+        self.set_header("X-Accel-Buffering", "no")
+        pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUED)
+        gone = threading.Event()
+        write = _make_writer(asyncio.get_running_loop(), pieces, gone)
+
+        def work() -> list[str]:
+            try:
+                return write_archive(_ROOT / HOME.lstrip("/"), name, write)
+            finally:
+                if not gone.is_set():
+                    write(None)
+
+        making = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            while (piece := await pieces.get()) is not None:
+                self.write(piece)
+                await self.flush()
+            for problem in await making:
+                self.log.warning("not in the archive: %s", problem)
+        except iostream.StreamClosedError:
+            pass  # the browser went away
+        finally:
+            gone.set()
+            while not pieces.empty():  # lets the thread see it
+                pieces.get_nowait()
+            making.add_done_callback(_forget)
+
+
+def _make_writer(
+    loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[bytes | None], gone: threading.Event
+) -> Callable[[bytes | None], None]:
+    def write(piece: bytes | None) -> None:
+        if gone.is_set():
+            raise BrokenPipeError("the browser went away")
+        asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
+
+    return write
+
+
+def _forget(task: asyncio.Task[list[str]]) -> None:
+    """Take note of how it ended; a browser that went away is no error."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _quote(name: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415 - once in a while
+
+    return quote(name, safe="")
+
+
+def read_news(run: Path) -> dict[str, Any]:
+    """Return what is to be told now; what cannot be read is nothing to tell."""
+    table = _read_json(run / "notices.json", [])
+    seen = run / "notices-seen"
+    rows = [
+        {**row, "seen": (seen / row["id"]).exists()}
+        for row in (table if isinstance(table, list) else [])
+        if isinstance(row, dict) and set(row) == {"id", "en", "fr"}
+    ]
+    warning = _read_json(run / "warning.json", {})
+    try:
+        language = (run / "language").read_text(encoding="utf-8").strip()
+    except OSError:
+        language = "en"
+    stop_at = warning.get("stop_at", 0) if isinstance(warning, dict) else 0
+    return {"language": language, "stop_at": stop_at, "notices": rows}
+
+
+def _read_json(path: Path, default: Any) -> Any:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return json.loads(stream.read(_MOST_BYTES))
+    except (OSError, ValueError):
+        return default
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "vmlab_guest.lab_server"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    def at(pattern: str) -> str:
+        return str(url_path_join(app.web_app.settings["base_url"], "vmlab", pattern))
+
+    app.web_app.add_handlers(
+        ".*$",
+        [
+            (at("notices"), NoticesHandler),
+            (at(r"notices/([0-9a-f]{1,64})/seen"), SeenHandler),
+            (at("keep"), KeepHandler),
+            (at(r"home\.tar\.gz"), HomeHandler),
+        ],
+    )

@@ -1,0 +1,179 @@
+"""What a trainee is told inside JupyterLab, in the real one: warning, notices, the way home."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from browser.conftest import shot
+from hub.running_hub import PROJECT
+from vmlab.hub import find_free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+GUEST = PROJECT / "images/guest"
+TOKEN = "lab-extension-test"
+NOTICE = {"id": "0a1b", "en": "Your disk is full.", "fr": "Votre disque est plein."}
+
+
+@dataclass
+class LabServer:
+    """JupyterLab as a machine has it, below a folder that stands for the machine."""
+
+    root: Path
+    url: str
+
+    def tell(self, name: str, value: object) -> None:
+        (self.root / "run/vmlab" / name).write_text(json.dumps(value))
+
+    def get(self, path: str, **more: object) -> requests.Response:
+        headers = {"Authorization": f"token {TOKEN}"}
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=60, **more)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[LabServer]:
+    folder = tmp_path_factory.mktemp("lab")
+    root = folder / "root"
+    for name in ("run/vmlab/notices-seen", "run/vmlab-server", "home/trainee"):
+        (root / name).mkdir(parents=True)
+    share, config = folder / "share/labextensions", folder / "config/jupyter_server_config.d"
+    share.mkdir(parents=True)
+    config.mkdir(parents=True)
+    (share / "vmlab-lab").symlink_to(GUEST / "labextension")
+    (config / "vmlab.json").symlink_to(GUEST / "jupyter-config/vmlab.json")
+    port = find_free_port()
+    env = {
+        **os.environ,
+        "HOME": str(root / "home/trainee"),
+        "VMLAB_ROOT": str(root),
+        "JUPYTER_PATH": str(folder / "share"),
+        "JUPYTER_CONFIG_PATH": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "PYTHONPATH": str(GUEST / "src"),
+    }
+    words = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    words += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="]
+    words[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    words += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.base_url=/user/ada/"]
+    log = folder / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *words], env=env, stdout=stream, stderr=stream
+        )
+    server = LabServer(root, f"http://127.0.0.1:{port}/user/ada/")
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            try:
+                if server.get("api").ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def page(lab, new_page):
+    def open_lab(language: str):
+        (lab.root / "run/vmlab/language").write_text(language)
+        page = new_page(locale="fr-FR" if language == "fr" else "en-GB")
+        page.goto(f"{lab.url}lab?token={TOKEN}")
+        page.wait_for_selector("#jp-menu-panel, .jp-MenuBar, #jp-MainMenu", timeout=90_000)
+        return page
+
+    lab.tell("notices.json", [])
+    lab.tell("warning.json", {})
+    for seen in (lab.root / "run/vmlab/notices-seen").iterdir():
+        seen.unlink()
+    (lab.root / "run/vmlab-server/keep").unlink(missing_ok=True)
+    return open_lab
+
+
+def find_toast(page, words: str):
+    """Return the notification with these words, once it has come to rest."""
+    toast = page.locator(".Toastify__toast", has_text=words)
+    toast.wait_for(timeout=60_000)
+    toast.evaluate("e => Promise.all(e.getAnimations({subtree: true}).map(a => a.finished))")
+    return toast
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "button"),
+    [
+        ("en", "your lab will be stopped at", "Keep my lab"),
+        ("fr", "votre lab sera arrêté à", "Garder mon lab"),
+    ],
+)
+def test_a_trainee_is_warned_and_keeps_the_lab(lab, page, language, words, button):
+    lab.tell("warning.json", {"stop_at": time.time() + 600})
+    opened = page(language)
+    warning = find_toast(opened, words)
+    shot(opened, f"lab-warning-{language}")
+    keep = warning.get_by_role("button", name=button)
+    keep.focus()
+    opened.keyboard.press("Enter")
+    deadline = time.monotonic() + 30
+    while not (lab.root / "run/vmlab-server/keep").exists():
+        assert time.monotonic() < deadline
+        opened.wait_for_timeout(50)
+
+
+def test_a_notice_is_shown_until_it_was_read(lab, page):
+    lab.tell("notices.json", [NOTICE])
+    opened = page("fr")
+    toast = find_toast(opened, NOTICE["fr"])
+    shot(opened, "lab-notice-fr")
+    with opened.expect_response("**/vmlab/notices/0a1b/seen*") as answer:
+        toast.get_by_role("button", name="Compris").click()
+    assert answer.value.ok
+    assert (lab.root / "run/vmlab/notices-seen/0a1b").exists()
+    assert [row["seen"] for row in lab.get("vmlab/notices").json()["notices"]] == [True]
+
+
+def test_the_home_is_taken_along(lab, page):
+    home = lab.root / "home/trainee"
+    (home / "thesis.tex").write_bytes(os.urandom(2_000_000))
+    opened = page("en")
+    opened.get_by_role("menuitem", name="File", exact=True).click()
+    item = opened.get_by_role("menuitem", name="Download My Home Folder")
+    item.wait_for()
+    shot(opened, "lab-file-menu")
+    answer = lab.get("vmlab/home.tar.gz")
+    assert answer.headers["Content-Type"] == "application/gzip"
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        names = archive.getnames()
+        (name,) = [n for n in names if n.endswith("/thesis.tex")]
+        assert archive.extractfile(name).read() == (home / "thesis.tex").read_bytes()
+
+
+def test_nobody_else_is_let_in(lab):
+    for path in ("vmlab/notices", "vmlab/home.tar.gz"):
+        answer = requests.get(f"{lab.url}{path}", timeout=60, allow_redirects=False)
+        assert answer.status_code in {302, 403}
+    for path in ("vmlab/keep", "vmlab/notices/0a1b/seen"):
+        assert requests.post(f"{lab.url}{path}", timeout=60).status_code == 403
+    assert not (lab.root / "run/vmlab-server/keep").exists()
+
+
+def test_damaged_files_are_nothing_to_tell(lab):
+    (lab.root / "run/vmlab/notices.json").write_text("{")
+    (lab.root / "run/vmlab/warning.json").write_text("[1]")
+    assert lab.get("vmlab/notices").json()["notices"] == []
+    assert lab.get("vmlab/notices").json()["stop_at"] == 0
