@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlparse
 
 from jupyterhub.spawner import Spawner
-from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
@@ -45,6 +44,7 @@ from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.refusal import make_refusal
 from vmlab.seed import Seed
+from vmlab.server_tokens import revoke_server_tokens
 from vmlab.slots import make_slots
 from vmlab.ssh_keys import check_public_key
 from vmlab.starting import StartLog
@@ -377,19 +377,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         return open_history(paths.database, key)
 
     def run_post_stop_hook(self) -> Any:
-        """Revoke what the hub forgot; runs even when there was no machine left to stop."""
-        self._revoke_tokens()
-        return super().run_post_stop_hook()
+        """Revoke what the hub forgot; runs even when there was no machine left to stop.
 
-    def _revoke_tokens(self) -> None:
-        """Delete the server's tokens that a restarted hub no longer knows as its own.
-
-        JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart.
+        JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart of the hub.
         """
-        if self.api_token:
-            return
-        note = f"Server at {url_path_join(self.user.base_url, url_escape_path(self.name), '/')}"
-        for token in list(self.user.orm_user.api_tokens):
-            if token.note == note:
-                self.db.delete(token)
-        self.db.commit()
+        if not self.api_token:
+            revoke_server_tokens(self.db, self.user.orm_user, self.name)
+        return super().run_post_stop_hook()
