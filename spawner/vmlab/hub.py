@@ -100,6 +100,7 @@ def spare_machine(lab: Lab) -> MachineSpec:
         cpus=lab.machine.cpus,
         internet=lab.machine.internet,
         volume=None,
+        bandwidth=lab.machine.bandwidth,
     )
 
 
@@ -281,6 +282,9 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.memory_mib = lab.machine.memory_mib
     spawner.cpus = lab.machine.cpus
     spawner.internet = lab.machine.internet
+    spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
+    spawner.disk_iops = lab.machine.bandwidth.disk_iops
+    spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
     spawner.volume_mib = lab.volume_mib
     spawner.language = lab.language.value
     spawner.proxy_address = f"{lab.hub.local_address}:{lab.hub.port}"

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vmlab.model import Bandwidth
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
@@ -67,6 +68,7 @@ class MachineChoice:
     memory_mib: int = 512
     cpus: int = 1
     internet: bool = False
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
     keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
 
 
@@ -218,7 +220,19 @@ def _read_machine(table: Table, images: Collection[str] | None) -> MachineChoice
         memory_mib=_read_size(table, "memory", default="512M", minimum="256M", maximum="256G"),
         cpus=table.whole("cpus", 1, minimum=1, maximum=64),
         internet=table.flag("internet", default=False),
+        bandwidth=_read_bandwidth(table),
         keep_old_days=table.whole("keep_old", 14, minimum=0, maximum=3650),
+    )
+
+
+def _read_bandwidth(table: Table) -> Bandwidth:
+    default = Bandwidth()
+    return Bandwidth(
+        disk_mib_s=table.whole("disk_speed", default.disk_mib_s, minimum=0, maximum=100_000),
+        disk_iops=table.whole("disk_iops", default.disk_iops, minimum=0, maximum=10_000_000),
+        network_mbit_s=table.whole(
+            "network_speed", default.network_mbit_s, minimum=0, maximum=1_000_000
+        ),
     )
 
 

@@ -87,6 +87,15 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True)
+class Bandwidth:
+    """What a machine may move; 0: as much as there is."""
+
+    disk_mib_s: int = 200  # reading and writing, all its disks together
+    disk_iops: int = 4000  # requests a second, likewise
+    network_mbit_s: int = 0  # each way, with hub, browsers and SSH; to the internet as well
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """One machine as a lab wants it."""
 
@@ -98,6 +107,7 @@ class MachineSpec:
     internet: bool
     volume: VolumeSpec | None
     host_name: str = "desk"
+    bandwidth: Bandwidth = Bandwidth()
 
 
 @dataclass(frozen=True)

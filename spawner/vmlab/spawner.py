@@ -31,6 +31,7 @@ from vmlab.errors import (
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
+    Bandwidth,
     MachineSpec,
     MachineState,
     MachineStatus,
@@ -98,6 +99,18 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         False,
         config=True,
         help="Whether machines reach the internet. Host and private networks stay out of reach.",
+    )
+    disk_mib_s = Integer(
+        Bandwidth.disk_mib_s,
+        min=0,
+        config=True,
+        help="What all disks of a machine together may move, in MiB a second. 0: no limit.",
+    )
+    disk_iops = Integer(
+        Bandwidth.disk_iops, min=0, config=True, help="The same in requests a second."
+    )
+    network_mbit_s = Integer(
+        0, min=0, config=True, help="A machine's network speed each way, in Mbit/s. 0: no limit."
     )
     volume_mib = Integer(
         1024, min=64, config=True, help="Size of a trainee's volume, in MiB: it is the quota."
@@ -329,6 +342,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             internet=self.internet,
             volume=VolumeSpec(self._volume, self.volume_mib),
             host_name=host_name(self.user.name),
+            bandwidth=Bandwidth(self.disk_mib_s, self.disk_iops, self.network_mbit_s),
         )
 
     def _make_seed(self) -> Seed:

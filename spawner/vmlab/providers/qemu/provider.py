@@ -46,7 +46,7 @@ from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
-from vmlab.providers.qemu.monitor import HOME_SERIAL
+from vmlab.providers.qemu.monitor import HOME_SERIAL, open_monitor
 from vmlab.providers.qemu.old_disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.parking import Parking, ensure_template
 from vmlab.providers.qemu.pool import Pool
@@ -144,6 +144,8 @@ class QemuProvider:
         make_line = functools.partial(
             _make_seed_line, seed, identity, spec.host_name, network, mounts
         )
+        async with open_monitor(spec.name, folder.qmp) as monitor:
+            await monitor.limit_disks(spec.bandwidth)
         async with aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases:
             async for phase in phases:
                 yield PhaseEvent(phase)
