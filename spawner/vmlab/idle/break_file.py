@@ -73,6 +73,7 @@ def declare_break(state: Path, until: float, now: float | None = None) -> Break:
         )
     declared = Break(max(until, 0.0))
     try:
+        state.mkdir(mode=0o711, parents=True, exist_ok=True)
         write_atomic(break_path(state), json.dumps({"until": declared.until}).encode())
     except OSError as error:
         raise HostError(f"{break_path(state)} cannot be written: {error}") from error

@@ -21,6 +21,7 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.images.store import Image, ImageStore
+from vmlab.meanwhile import meanwhile
 from vmlab.model import (
     Activity,
     AsideMachine,
@@ -144,9 +145,10 @@ class QemuProvider:
         make_line = functools.partial(
             _make_seed_line, seed, identity, spec.host_name, network, mounts
         )
-        async with open_monitor(spec.name, folder.qmp) as monitor:
-            await monitor.limit_disks(spec.bandwidth)
-        async with aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases:
+        async with (
+            meanwhile(_limit_disks(folder, spec)),
+            aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases,
+        ):
             async for phase in phases:
                 yield PhaseEvent(phase)
         record = read_record(folder)
@@ -331,6 +333,11 @@ class QemuProvider:
                 deadlines=self._deadlines[verdict.name],
             )
         return self._host
+
+
+async def _limit_disks(folder: MachineFolder, spec: MachineSpec) -> None:
+    async with open_monitor(spec.name, folder.qmp) as monitor:
+        await monitor.limit_disks(spec.bandwidth)
 
 
 def _make_seed_line(
