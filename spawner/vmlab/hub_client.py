@@ -19,7 +19,13 @@ from vmlab.errors import HostError
 KEEPER_SERVICE: Final = "vmlab-keeper"
 """The hub's service whose token is used; the token lives in the hub's memory only."""
 
-KEEPER_SCOPES: Final = ("list:users", "read:servers", "read:users:name", "servers")
+KEEPER_SCOPES: Final = (
+    "list:users",
+    "read:servers",
+    "read:users:name",
+    "start:servers",
+    "delete:servers",
+)
 
 _CALL_LIMIT_S = 60.0
 _LOOK_AGAIN_S = 0.1

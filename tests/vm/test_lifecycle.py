@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from hub.running_hub import RunningHub
 from vm.desk import Desk
+from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers.qemu.records import read_record
 
@@ -62,6 +64,22 @@ def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
     (kept,) = (hub.folder / "aside").iterdir()
     assert (kept / "root.qcow2").exists()
     assert not list(kept.glob("*.sock"))
+
+
+def test_a_stop_writes_out_what_the_guest_held_back_and_leaves_clean_disks(hub, desk, tmp_path):
+    desk.run("seq 100000 > ~/numbers.txt")  # no sync: it is in the guest's memory
+    desk.stop()
+    volume = hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
+    raw = tmp_path / "home.raw"
+    for words in (
+        ["qemu-img", "check", "-q", volume],
+        ["qemu-img", "convert", "-O", "raw", volume, raw],
+        ["e2fsck", "-fn", raw],
+    ):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
+    desk.start()
+    assert desk.run("tail -1 ~/numbers.txt") == "100000\n"
 
 
 def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(hub, desk):
