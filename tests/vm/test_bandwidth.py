@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import pytest
 
 from fakes.benches import start
 from vmlab.model import Bandwidth
+from vmlab.providers.qemu.ending import find_processes
 from vmlab.providers.qemu.layout import machine_folder
 from vmlab.providers.qemu.monitor import open_monitor
 
@@ -38,3 +41,15 @@ async def test_new_limits_hold_from_the_next_seed_on(bench):
     async with open_monitor(spec.name, folder.qmp) as monitor:
         limits = await monitor.disk_limits()
     assert {(bps, iops) for bps, iops, _ in limits.values()} == {(2**20, 100)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="looking into another namespace needs root")
+async def test_what_goes_to_the_internet_is_limited_too(bench):
+    spec = bench.spec(bandwidth=Bandwidth(network_mbit_s=80), internet=True)
+    await start(bench.provider, spec, bench.seed())
+    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    inside = next(p for p in find_processes(folder) if "qemu-system-x86_64" in p.cmdline())
+    words = ["nsenter", f"--net=/proc/{inside.pid}/ns/net", "tc", "qdisc", "show", "dev", "uplink0"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "tbf" in told
+    assert "rate 80Mbit" in told
