@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -50,6 +51,6 @@ async def test_what_goes_to_the_internet_is_limited_too(bench):
     folder = machine_folder(bench.settings.state / "machines", spec.name)
     inside = next(p for p in find_processes(folder) if "qemu-system-x86_64" in p.cmdline())
     words = ["nsenter", f"--net=/proc/{inside.pid}/ns/net", "tc", "qdisc", "show", "dev", "uplink0"]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    told = await asyncio.to_thread(subprocess.check_output, words, text=True)
     assert "tbf" in told
     assert "rate 80Mbit" in told
