@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,8 +42,7 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     Raises:
         GuestError, MachineTimeoutError: the agent did not take it.
     """
-    in_s = max(0.0, stop_at - time.time()) if stop_at else 0.0
-    message = {"type": "warn", "stop_at": round(stop_at), "in_s": round(in_s)}
+    message = {"type": "warn", "stop_at": round(stop_at)}
     try:
         await _ask(folder, message, GuestMessageType.WARNED)
     except ConnectionError as error:
