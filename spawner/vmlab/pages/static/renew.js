@@ -29,12 +29,12 @@ const TEXTS = {
     close: "Close",
   },
   fr: {
-    title: "Remplacer votre machine par une neuve ?",
-    titleOf: (name) => `Remplacer la machine de ${name} par une neuve ?`,
-    stays: "Restent : tous les fichiers du dossier personnel.",
+    title: "Remplacer votre machine par une neuve\u00a0?",
+    titleOf: (name) => `Remplacer la machine de ${name} par une neuve\u00a0?`,
+    stays: "Restent\u00a0: tous les fichiers du dossier personnel.",
     goes:
-      "Repartent de zéro : le système, les programmes installés et tout ce qui tourne. Ce qui n'est pas encore enregistré est perdu.",
-    kept: "L'ancienne machine est gardée éteinte quelque temps : un animateur peut y regarder.",
+      "Repartent de zéro\u00a0: le système, les programmes installés et tout ce qui tourne. Ce qui n'est pas encore enregistré est perdu.",
+    kept: "L'ancienne machine est gardée éteinte quelque temps\u00a0: un animateur peut y regarder.",
     yes: "La remplacer",
     no: "La laisser telle quelle",
     stages: {
@@ -43,7 +43,7 @@ const TEXTS = {
       starting: "La nouvelle machine démarre.",
       done: "L'ancienne machine est mise de côté.",
     },
-    failed: "Elle n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
+    failed: "Elle n'a pas pu être remplacée\u00a0; rien n'est perdu. Prévenez un encadrant.",
     refused: "Vous ne pouvez pas remplacer cette machine.",
     busy: "Elle est déjà en cours de remplacement.",
     close: "Fermer",
