@@ -17,6 +17,7 @@ from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.housekeeping import keep_house
+from vmlab.hub_client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
 from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab
 from vmlab.loop_watch import watch_if_asked
@@ -40,6 +41,17 @@ MACHINE_TIMEOUT_S: Final = 1800
 HTTP_TIMEOUT_S: Final = 120
 
 _CORES_FOR_POOL: Final = 8
+
+_CLI_SCOPES: Final = (
+    COURSES_SCOPE,
+    "list:users",
+    "read:servers",
+    "read:users:name",
+    "read:hub",
+    # `vmlab machine renew`
+    "start:servers",
+    "delete:servers",
+)
 
 # JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
 # into the trainee's session.
@@ -88,6 +100,7 @@ def spare_machine(lab: Lab) -> MachineSpec:
         cpus=lab.machine.cpus,
         internet=lab.machine.internet,
         volume=None,
+        bandwidth=lab.machine.bandwidth,
     )
 
 
@@ -125,16 +138,23 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         HostError: Node.js or configurable-http-proxy is missing, or the state cannot be prepared.
         ConfigError: as `prepare_state`.
     """
-    from vmlab.api import setup_api  # noqa: PLC0415 - this module serves the command line too
+    # This module serves the command line too, which needs none of them.
+    from vmlab.api import setup_api  # noqa: PLC0415
+    from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
     watch_if_asked()
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
-    _set_hub(c, lab, paths)
+    # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
+    bind_url = f"http://127.0.0.1:{find_free_port()}"
+    access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
+    _set_hub(c, lab, paths, bind_url, access)
     _set_proxy(c, paths, project or Path.cwd())
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
-    setup_api(c, provider_settings(lab, paths), language=lab.language.value)
+    settings = provider_settings(lab, paths)
+    setup_api(c, settings, language=lab.language.value, hub=access)
+    keep_order(HubClient(access), settings, order_rules(lab))
 
 
 def proxy_command(project: Path) -> list[str]:
@@ -176,8 +196,14 @@ def make_roles(lab: Lab) -> list[dict[str, Any]]:
         {
             "name": CLI_SERVICE,
             "description": "the operator's command line",
-            "scopes": [COURSES_SCOPE, "list:users", "read:servers", "read:users:name", "read:hub"],
+            "scopes": list(_CLI_SCOPES),
             "services": [CLI_SERVICE],
+        },
+        {
+            "name": KEEPER_SERVICE,
+            "description": "what keeps machines in order, within the hub's own process",
+            "scopes": list(KEEPER_SCOPES),
+            "services": [KEEPER_SERVICE],
         },
     ]
 
@@ -204,12 +230,11 @@ def find_free_port() -> int:
     return port
 
 
-def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
+def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
     hub = c.JupyterHub
     host = f"[{lab.hub.address}]" if ":" in lab.hub.address else lab.hub.address
     hub.bind_url = f"http://{host}:{lab.hub.port}"
-    # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
-    hub.hub_bind_url = f"http://127.0.0.1:{find_free_port()}"
+    hub.hub_bind_url = bind_url
     hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
@@ -221,7 +246,10 @@ def _set_hub(c: Any, lab: Lab, paths: Paths) -> None:
     hub.tornado_settings = {"slow_spawn_timeout": 0}
     # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
     hub.trust_user_provided_tokens = True
-    hub.services = [{"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]}]
+    hub.services = [
+        {"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]},
+        {"name": KEEPER_SERVICE, "api_token": access.token},
+    ]
 
 
 def _set_proxy(c: Any, paths: Paths, project: Path) -> None:
@@ -254,6 +282,9 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.memory_mib = lab.machine.memory_mib
     spawner.cpus = lab.machine.cpus
     spawner.internet = lab.machine.internet
+    spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
+    spawner.disk_iops = lab.machine.bandwidth.disk_iops
+    spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
     spawner.volume_mib = lab.volume_mib
     spawner.language = lab.language.value
     spawner.proxy_address = f"{lab.hub.local_address}:{lab.hub.port}"

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vmlab.model import Bandwidth
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
@@ -67,6 +68,8 @@ class MachineChoice:
     memory_mib: int = 512
     cpus: int = 1
     internet: bool = False
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
+    keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,19 @@ class ProviderChoice:
     start_slots: int = 0  # machines that start at once; 0: as many as there are processors
     pool: int | None = None  # machines kept ready ahead; None: by the host's size
     overcommit: float = 1.0  # how many times the host's memory is promised to machines
+    orphan_grace_s: float = 600.0  # how long a machine without a server is left running
+
+
+@dataclass(frozen=True)
+class IdleChoice:
+    """[idle]: machines in which nobody works."""
+
+    stop_after_s: float = 0.0  # 0: they are not stopped
+
+    @property
+    def warn_s(self) -> float:
+        """How long ahead a trainee is warned: ten minutes, or half of a shorter time."""
+        return min(600.0, self.stop_after_s / 2)
 
 
 @dataclass(frozen=True)
@@ -138,6 +154,7 @@ class Lab:
     machine: MachineChoice = field(default_factory=MachineChoice)
     volume_mib: int = 1024
     provider: ProviderChoice = field(default_factory=ProviderChoice)
+    idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
     accounts: Accounts = field(default_factory=Accounts)
 
@@ -188,6 +205,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         machine=_read_machine(root.table("machine"), images),
         volume_mib=_read_size(volume, "size", default="1G", minimum="64M", maximum="4096G"),
         provider=_read_provider(root.table("provider")),
+        idle=_read_idle(root.table("idle")),
         hub=_read_hub(root.table("hub")),
         accounts=_read_accounts(root.table("accounts")),
     )
@@ -202,6 +220,19 @@ def _read_machine(table: Table, images: Collection[str] | None) -> MachineChoice
         memory_mib=_read_size(table, "memory", default="512M", minimum="256M", maximum="256G"),
         cpus=table.whole("cpus", 1, minimum=1, maximum=64),
         internet=table.flag("internet", default=False),
+        bandwidth=_read_bandwidth(table),
+        keep_old_days=table.whole("keep_old", 14, minimum=0, maximum=3650),
+    )
+
+
+def _read_bandwidth(table: Table) -> Bandwidth:
+    default = Bandwidth()
+    return Bandwidth(
+        disk_mib_s=table.whole("disk_speed", default.disk_mib_s, minimum=0, maximum=100_000),
+        disk_iops=table.whole("disk_iops", default.disk_iops, minimum=0, maximum=10_000_000),
+        network_mbit_s=table.whole(
+            "network_speed", default.network_mbit_s, minimum=0, maximum=1_000_000
+        ),
     )
 
 
@@ -212,7 +243,12 @@ def _read_provider(table: Table) -> ProviderChoice:
         start_slots=table.whole("start_slots", 0, minimum=0, maximum=256),
         pool=None if table.raw("pool") is None else table.whole("pool", minimum=0, maximum=999),
         overcommit=table.number("overcommit", 1.0, minimum=1, maximum=10),
+        orphan_grace_s=60 * table.number("orphan_grace", 10, minimum=0.01, maximum=1440),
     )
+
+
+def _read_idle(table: Table) -> IdleChoice:
+    return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
 
 
 def _read_hub(table: Table) -> HubAddress:

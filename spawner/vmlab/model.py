@@ -87,6 +87,15 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True)
+class Bandwidth:
+    """What a machine may move; 0: as much as there is."""
+
+    disk_mib_s: int = 200  # reading and writing, all its disks together
+    disk_iops: int = 4000  # requests a second, likewise
+    network_mbit_s: int = 0  # each way, with hub, browsers and SSH; to the internet as well
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """One machine as a lab wants it."""
 
@@ -98,6 +107,7 @@ class MachineSpec:
     internet: bool
     volume: VolumeSpec | None
     host_name: str = "desk"
+    bandwidth: Bandwidth = Bandwidth()
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,57 @@ class MachineStatus:
     url: str = ""  # where the hub's proxy reaches the server; empty unless STARTING or RUNNING
     since: float = 0.0  # seconds since the epoch: when it was powered on
     problem: str = ""  # why it stopped, when it did not stop by request
+
+
+class LeftoverKind(StrEnum):
+    """What may be left of a machine that does not run."""
+
+    PROCESS = "process"  # QEMU or its shim, of a machine that has ended or is gone
+    CGROUP = "cgroup"
+    SOCKET = "socket"  # of a machine whose process was killed
+    FOLDER = "folder"  # of a machine that was never made: no record, no disk in it
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a machine left behind; never a disk and never a volume."""
+
+    kind: LeftoverKind
+    machine: str
+    what: str  # pid or path: what it is found by again
+    why: str
+
+
+@dataclass(frozen=True)
+class AsideMachine:
+    """A machine that was replaced and is kept, stopped, for diagnosis."""
+
+    name: str  # MACHINE-TIMESTAMP
+    machine: str
+    at: float  # seconds since the epoch
+    owner: str = ""
+    image_version: str = ""
+    size_mib: int = 0  # on the host's disk
+    folder: str = ""  # empty where there is none
+
+
+@dataclass(frozen=True)
+class OldDisk:
+    """A machine's root disk of an older image, kept after an upgrade."""
+
+    machine: str
+    image_version: str
+    at: float  # seconds since the epoch: when it was replaced
+    size_mib: int  # on the host's disk
+    path: str
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How long nobody has worked in a machine, by its agent."""
+
+    idle_s: float
+    why: tuple[str, ...] = ()  # what is going on in it
 
 
 @dataclass(frozen=True)

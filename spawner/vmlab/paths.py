@@ -45,6 +45,11 @@ class Paths:
         return self.state / "pool-failed"
 
     @property
+    def aside(self) -> Path:
+        """The last few machines that were replaced, stopped, for diagnosis."""
+        return self.state / "aside"
+
+    @property
     def courses(self) -> Path:
         """Archives of published courses."""
         return self.state / "courses"

@@ -31,6 +31,10 @@ WENT_OFF: Final = Notice(
     "Your machine went off while it was starting. Please start it again.",
     "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
 )
+NOT_RENEWED: Final = Notice(
+    "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
+    "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
+)
 DISK_IN_USE: Final = Notice(
     "Your disk is in use by another machine. Stop that one first.",
     "Votre disque est utilisé par une autre machine. Arrêtez-la d'abord.",

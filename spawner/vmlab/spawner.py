@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlparse
 
 from jupyterhub.spawner import Spawner
-from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
@@ -32,6 +31,7 @@ from vmlab.errors import (
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
+    Bandwidth,
     MachineSpec,
     MachineState,
     MachineStatus,
@@ -45,6 +45,7 @@ from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.refusal import make_refusal
 from vmlab.seed import Seed
+from vmlab.server_tokens import revoke_server_tokens
 from vmlab.slots import make_slots
 from vmlab.ssh_keys import check_public_key
 from vmlab.starting import StartLog
@@ -98,6 +99,18 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         False,
         config=True,
         help="Whether machines reach the internet. Host and private networks stay out of reach.",
+    )
+    disk_mib_s = Integer(
+        Bandwidth.disk_mib_s,
+        min=0,
+        config=True,
+        help="What all disks of a machine together may move, in MiB a second. 0: no limit.",
+    )
+    disk_iops = Integer(
+        Bandwidth.disk_iops, min=0, config=True, help="The same in requests a second."
+    )
+    network_mbit_s = Integer(
+        0, min=0, config=True, help="A machine's network speed each way, in Mbit/s. 0: no limit."
     )
     volume_mib = Integer(
         1024, min=64, config=True, help="Size of a trainee's volume, in MiB: it is the quota."
@@ -329,6 +342,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             internet=self.internet,
             volume=VolumeSpec(self._volume, self.volume_mib),
             host_name=host_name(self.user.name),
+            bandwidth=Bandwidth(self.disk_mib_s, self.disk_iops, self.network_mbit_s),
         )
 
     def _make_seed(self) -> Seed:
@@ -377,19 +391,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         return open_history(paths.database, key)
 
     def run_post_stop_hook(self) -> Any:
-        """Revoke what the hub forgot; runs even when there was no machine left to stop."""
-        self._revoke_tokens()
-        return super().run_post_stop_hook()
+        """Revoke what the hub forgot; runs even when there was no machine left to stop.
 
-    def _revoke_tokens(self) -> None:
-        """Delete the server's tokens that a restarted hub no longer knows as its own.
-
-        JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart.
+        JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart of the hub.
         """
-        if self.api_token:
-            return
-        note = f"Server at {url_path_join(self.user.base_url, url_escape_path(self.name), '/')}"
-        for token in list(self.user.orm_user.api_tokens):
-            if token.note == note:
-                self.db.delete(token)
-        self.db.commit()
+        if not self.api_token:
+            revoke_server_tokens(self.db, self.user.orm_user, self.name)
+        return super().run_post_stop_hook()

@@ -42,6 +42,10 @@ while :; do
         fi
         say '{"type":"parked"}' ;;
     *'"type": "warm"'*) say '{"type":"warmed"}' ;;
+    *'"type": "activity"'*)
+        read -r up _ </proc/uptime
+        say '{"type":"activity","idle_s":'$up',"why":[]}' ;;
+    *'"type": "warn"'*) say '{"type":"warned"}' ;;
     *'"type": "poweroff"'*) echo "tiny guest: poweroff"; poweroff -f ;;
     *'"type": "seed"'*)
         case "$line" in

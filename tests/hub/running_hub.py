@@ -38,6 +38,7 @@ language = "{language}"
 
 [provider]
 name = "{provider}"
+{provider_lines}
 
 [hub]
 port = {port}
@@ -47,6 +48,7 @@ trainees = {trainees}
 trainers = ["trainer"]
 facilitators = ["facilitator"]
 administrators = ["admin"]
+{lab_lines}
 """
 
 # Servers' tokens travel in the seed only, which a fake machine has nobody to give to: this spawner
@@ -101,6 +103,8 @@ class RunningHub:
         extra_config: str = "",
         provider: str = "fake",
         cache: Path | None = None,
+        provider_lines: str = "",
+        lab_lines: str = "",
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
@@ -108,7 +112,12 @@ class RunningHub:
         self.api_url = f"{self.base_url}/hub/api"
         self._process: subprocess.Popen[bytes] | None = None
         lab = _LAB.format(
-            language=language, port=self.port, trainees=json.dumps(trainees), provider=provider
+            language=language,
+            port=self.port,
+            trainees=json.dumps(trainees),
+            provider=provider,
+            provider_lines=provider_lines,
+            lab_lines=lab_lines,
         )
         (folder / "lab.toml").write_text(lab)
         config = _CONFIG.format(

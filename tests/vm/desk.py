@@ -77,12 +77,16 @@ class Desk:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.console()}") from error
 
-    def stop(self) -> None:
+    def forget_connection(self) -> None:
+        """End the login that all commands share: the machine behind it is another one."""
         subprocess.run(
             ["ssh", "-O", "exit", "-o", f"ControlPath={self._control}", "x"],
             capture_output=True,
             check=False,
         )
+
+    def stop(self) -> None:
+        self.forget_connection()
         self.hub.stop_server(self.user, limit_s=180)
 
     def python(self, code: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tornado import web
 
 from vmlab.api.base import BOARD_SCOPE, LabHandler
+from vmlab.api.renewal import RENEW_SCOPES
 from vmlab.board import BoardFacts, Person, Seat, list_people, make_board
 from vmlab.database import StoredCourse
 from vmlab.errors import LabError
@@ -47,7 +48,8 @@ class BoardHandler(LabHandler):
             statuses=await self._statuses(),
         )
         people = self.runtime.people(lambda: list_people(self.db, self.users))
-        self.write(make_board(facts, self._visible(people), self._may_open))
+        rows = make_board(facts, self._visible(people), self._may_open, self._may_renew)
+        self.write(rows)
 
     async def _statuses(self) -> Mapping[str, MachineStatus] | None:
         """Ask the provider; a board without machine states is better than none."""
@@ -74,6 +76,13 @@ class BoardHandler(LabHandler):
     def _may_open(self, person: Person, seat: Seat) -> bool:
         return bool(
             self.get_scope_filter("access:servers")(_Server(seat.name, person), kind="server")
+        )
+
+    def _may_renew(self, person: Person, seat: Seat) -> bool:
+        server = _Server(seat.name, person)
+        # A row of the default server only: that is what `machines/USER/renew` replaces.
+        return not seat.name and all(
+            self.get_scope_filter(scope)(server, kind="server") for scope in RENEW_SCOPES
         )
 
 

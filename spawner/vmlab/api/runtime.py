@@ -17,10 +17,12 @@ from vmlab.api.limits import RateLimiter
 from vmlab.board import Cached, Person
 from vmlab.courses import Shelf
 from vmlab.database import Database, Receipt, StepResult, open_database
+from vmlab.hub_client import NOWHERE, HubClient, KeeperAccess
 from vmlab.model import MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
+from vmlab.renewal import Renewals
 
 BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""
@@ -36,6 +38,7 @@ class ApiSettings:
     provider: ProviderSettings
     language: str
     database: str = ""  # URL; empty for the SQLite file in the state folder
+    hub: KeeperAccess = NOWHERE  # the hub's own API, for starts and stops
 
     @property
     def paths(self) -> Paths:
@@ -51,6 +54,7 @@ class Runtime:
         self.database: Database = open_database(settings.database or paths.database)
         self.shelf = Shelf(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
+        self.renewals = Renewals(HubClient(settings.hub), self.provider)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S

@@ -7,8 +7,11 @@ from typing import Any
 from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
+from vmlab.api.idle import IdleHandler
+from vmlab.api.renewal import RenewHandler
 from vmlab.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.api.runtime import ApiSettings
+from vmlab.hub_client import NOWHERE, KeeperAccess
 from vmlab.pages import setup_pages
 from vmlab.providers import ProviderSettings
 
@@ -17,7 +20,12 @@ _VERSION = "([1-9][0-9]{0,8})"
 
 
 def setup_api(
-    c: Any, settings: ProviderSettings, *, language: str = "en", database: str = ""
+    c: Any,
+    settings: ProviderSettings,
+    *,
+    language: str = "en",
+    database: str = "",
+    hub: KeeperAccess = NOWHERE,
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -27,9 +35,10 @@ def setup_api(
         c: the configuration object of `jupyterhub_config.py`.
         settings: the provider of the hub's spawners; its folders are those of database and courses.
         language: "en" or "fr": what a browser without a choice of its own gets.
+        hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
     """
-    lab = ApiSettings(settings, language, database)
+    lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
     handlers = (
         (rf"{api}/courses", CoursesHandler),
@@ -39,6 +48,8 @@ def setup_api(
         (rf"{api}/receipts", ReceiptHandler),
         (rf"{api}/progress", ProgressHandler),
         (rf"{api}/board", BoardHandler),
+        (rf"{api}/idle", IdleHandler),
+        (rf"{api}/machines/([^/]+)/renew", RenewHandler),
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.custom_scopes.update(

@@ -37,6 +37,7 @@ def make_board(
     facts: BoardFacts,
     people: Iterable[Person],
     may_open: Callable[[Person, Seat], bool],
+    may_renew: Callable[[Person, Seat], bool] = lambda _person, _seat: False,
 ) -> dict[str, Any]:
     """Return the answer of `GET board` for these people.
 
@@ -47,6 +48,7 @@ def make_board(
         facts: what is known.
         people: those whom the reader may see.
         may_open: whether the reader may open this server; then the row has its address.
+        may_renew: whether the reader may replace this server's machine.
     """
     results: dict[tuple[str, str], list[StepResult]] = {}
     for result in facts.results:
@@ -60,6 +62,7 @@ def make_board(
             if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
                 continue
             row["course_version"] = versions.get(key)
+            row["may_renew"] = may_renew(person, seat)
             row["url"] = seat.url if seat.url and may_open(person, seat) else ""
             rows.append(row)
     return {

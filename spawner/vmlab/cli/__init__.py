@@ -11,7 +11,19 @@ from typing import Any
 
 import typer
 
-from vmlab.cli import bench, course, doctor, down, image, machine, status, up
+from vmlab.cli import (
+    bench,
+    course,
+    doctor,
+    down,
+    idle,
+    image,
+    machine,
+    replaced,
+    service,
+    status,
+    up,
+)
 from vmlab.cli.common import err
 from vmlab.errors import LabError
 
@@ -28,6 +40,13 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
+machine.app.command("renew")(replaced.renew)
+machine.app.command("old")(replaced.old)
+machine.app.add_typer(
+    replaced.aside_app, name="aside", help="Machines that were replaced and are kept for diagnosis."
+)
+app.add_typer(idle.app, name="idle", help="A break, during which no idle machine is stopped.")
+app.add_typer(service.app, name="service", help="Start and stop with the host, by systemd.")
 app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")
 app.add_typer(bench.app, name="bench", help="Measure how fast machines start.")
 app.add_typer(course.app, name="course", help="Publish courses and see who has them.")

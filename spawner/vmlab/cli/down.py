@@ -3,56 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from vmlab.cli.common import JsonOption, LabOption, current_settings, err, out, plain, print_json
-from vmlab.errors import HostError, LabError
+from vmlab.errors import HostError
 from vmlab.hublock import Holder, running_holder
-from vmlab.model import MachineState
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
-from vmlab.providers.base import Provider
+from vmlab.teardown import Stopped, stop_all
 
 _HUB_LIMIT_S = 60
 _LOOK_AGAIN_S = 0.05
-_AT_ONCE = 16
-"""Machines that are powered down at a time: each one flushes its disks."""
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """What became of one machine. `problem` is empty when it stopped."""
-
-    machine: str
-    user: str
-    took_s: float
-    problem: str = ""
-
-
-def down(lab: LabOption = None, json: JsonOption = False) -> None:
+def down(
+    lab: LabOption = None,
+    json: JsonOption = False,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            min=0,
+            metavar="SECONDS",
+            help="After so long pull plugs; 0: each machine has its own limit.",
+        ),
+    ] = 0,
+) -> None:
     """Stop the hub and all machines; keep all data."""
     paths = default_paths()
+    began = time.monotonic()
     holder = running_holder(paths)
     if holder is not None:
         if not json:
             err().print(f"Stopping the hub (pid {holder.hub_pid or holder.pid}) …")
         stop_hub(paths, holder)
     provider = make_provider(current_settings(paths, lab))
-    results = asyncio.run(_stop_machines(provider))
+    # The time that the hub took is part of the limit: a host that goes down does not wait.
+    left_s = max(0.0, limit - (time.monotonic() - began)) if limit else math.inf
+    results = asyncio.run(stop_all(provider, _no_report if json else _report, limit_s=left_s))
     if json:
         machines = [asdict(r) for r in results]
         print_json({"hub_stopped": holder is not None, "machines": machines})
     else:
         out().print("The hub is stopped." if holder else "No hub was running.")
         out().print(_table(results) if results else "No machine was running.")
-    if any(r.problem for r in results):
+    failed = [r.machine for r in results if r.problem]
+    if failed:
+        if not json:
+            names = ", ".join(failed)
+            err().print(
+                f"error: {len(failed)} did not end: {names}", style="bold red", markup=False
+            )
+            err().print("hint: run `vmlab down` again; nothing of a trainee's is lost")
         raise typer.Exit(1)
 
 
@@ -96,28 +107,19 @@ def _ask_to_end(pid: int) -> bool:
     return True
 
 
-async def _stop_machines(provider: Provider) -> list[Stopped]:
-    machines = (await provider.status()).values()
-    running = [m for m in machines if m.state in {MachineState.RUNNING, MachineState.STARTING}]
-    slots = asyncio.Semaphore(_AT_ONCE)
+def _report(stopped: Stopped) -> None:
+    err().print(plain(f"{stopped.machine} {_result(stopped)}"))
 
-    async def stop(name: str, user: str) -> Stopped:
-        async with slots:
-            began = time.monotonic()
-            problem = ""
-            try:
-                await provider.stop(name)
-            except LabError as e:
-                problem = e.message  # the others are to be stopped all the same
-            return Stopped(name, user, round(time.monotonic() - began, 1), problem)
 
-    results = list(await asyncio.gather(*(stop(m.name, m.owner) for m in running)))
-    began = time.monotonic()
-    try:
-        await provider.drain()
-    except LabError as e:
-        results.append(Stopped("pool", "", round(time.monotonic() - began, 1), e.message))
-    return results
+def _no_report(stopped: Stopped) -> None:
+    """Say nothing: the result is for a program."""
+
+
+def _result(stopped: Stopped) -> str:
+    if stopped.problem:
+        return f"✗ {plain(stopped.problem).plain}"
+    forced = "; its plug was pulled, the time was up" if stopped.forced else ""
+    return f"✓ {stopped.took_s:.1f} s{forced}"
 
 
 def _table(results: Iterable[Stopped]) -> Table:
@@ -125,6 +127,5 @@ def _table(results: Iterable[Stopped]) -> Table:
     for title in ("machine", "user", "result"):
         table.add_column(title, overflow="fold")
     for result in results:
-        text = f"✗ {plain(result.problem).plain}" if result.problem else f"✓ {result.took_s:.1f} s"
-        table.add_row(plain(result.machine), plain(result.user), plain(text))
+        table.add_row(plain(result.machine), plain(result.user), plain(_result(result)))
     return table

@@ -74,7 +74,7 @@ def pool(lab: LabOption = None, json: JsonOption = False) -> None:
 @app.command("list")
 def list_machines(json: JsonOption = False) -> None:
     """List all machines."""
-    machines = asyncio.run(_provider().status())
+    machines = asyncio.run(current_provider().status())
     if json:
         print_json({"machines": [machine_json(m) for m in machines.values()]})
     else:
@@ -99,8 +99,8 @@ def ssh(
     command: Annotated[list[str] | None, typer.Argument(help="What to run there.")] = None,
 ) -> None:
     """Open a shell in a machine, as the trainee's user."""
-    provider = _provider()
-    machine = asyncio.run(_find(provider, name))
+    provider = current_provider()
+    machine = asyncio.run(find_machine(provider, name))
     if not provider.features.ssh or not isinstance(provider, _HasSsh):
         raise UnsupportedError(machine.name, f"provider {provider.features.name} has no SSH")
     words = [*provider.ssh_command(machine.name), *(command or [])]
@@ -115,8 +115,8 @@ def kill(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Switch a machine off like pulling its plug; its disks stay."""
-    provider = _provider()
-    machine = asyncio.run(_find(provider, name))
+    provider = current_provider()
+    machine = asyncio.run(find_machine(provider, name))
     if machine.state not in {MachineState.RUNNING, MachineState.STARTING}:
         out().print(f"{machine.name} does not run.", markup=False)
         return
@@ -164,13 +164,14 @@ def new_text(before: str, now: str) -> str:
     return now if at < 0 else now[at + len(mark) :]
 
 
-def _provider() -> Provider:
+def current_provider() -> Provider:
+    """Return the provider of the last `vmlab up`, else that of lab.toml."""
     return make_provider(current_settings(default_paths()))
 
 
 async def _print_console(name: str, *, follow: bool) -> None:
-    provider = _provider()
-    machine = await _find(provider, name)
+    provider = current_provider()
+    machine = await find_machine(provider, name)
     shown = ""
     while True:
         text = await provider.console(machine.name)
@@ -181,7 +182,7 @@ async def _print_console(name: str, *, follow: bool) -> None:
         await asyncio.sleep(_FOLLOW_S)
 
 
-async def _find(provider: Provider, name: str) -> MachineStatus:
+async def find_machine(provider: Provider, name: str) -> MachineStatus:
     """Return the machine of this name, or the desk of this user.
 
     Raises:

@@ -15,9 +15,18 @@ every provider, the fake included, with a fault at every stage.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from vmlab.model import Features, MachineSpec, MachineStatus, PhaseEvent
+from vmlab.model import (
+    Activity,
+    AsideMachine,
+    Features,
+    Leftover,
+    MachineSpec,
+    MachineStatus,
+    OldDisk,
+    PhaseEvent,
+)
 from vmlab.seed import Seed
 
 
@@ -87,6 +96,24 @@ class Provider(Protocol):
         """
         ...
 
+    async def set_aside(self, name: str) -> str:
+        """Stop the machine and keep it under another name; return that name.
+
+        Its volume is let go and is not touched: the next start makes a new machine with the same
+        volume. Of each machine the last three are kept, older ones are removed. No-op if it is
+        absent; then the answer is empty. Cut at any point it has happened or not, and can be called
+        again.
+
+        Raises:
+            MachineConflictError: it is being started.
+            ProviderError: it could not be stopped; names what is left.
+        """
+        ...
+
+    async def list_aside(self) -> list[AsideMachine]:
+        """Return the machines that were set aside, the newest first."""
+        ...
+
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
         """Tell the state of these machines, or of all; must work with no memory of `start`.
 
@@ -100,5 +127,69 @@ class Provider(Protocol):
         Raises:
             MachineNotFoundError: no such machine.
             UnsupportedError: `features.console` is False.
+        """
+        ...
+
+
+@runtime_checkable
+class TidiesUp(Protocol):
+    """A provider whose machines may leave something behind; optional."""
+
+    async def leftovers(self) -> list[Leftover]:
+        """Return what is left of machines that do not run; has no side effect.
+
+        Never names anything of a machine that runs or is being started, nor a disk or a volume.
+        """
+        ...
+
+    async def clear(self, leftover: Leftover) -> None:
+        """Remove it; no-op if it is gone, or belongs to a machine that runs by now.
+
+        Raises:
+            ProviderError: it does not go.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsOldDisks(Protocol):
+    """A provider that keeps a machine's root disk when its image is replaced; optional."""
+
+    async def old_disks(self, name: str) -> list[OldDisk]:
+        """Return the machine's older root disks, the newest first; none of an unknown machine."""
+        ...
+
+    async def prune_old_disks(self, before: float) -> list[OldDisk]:
+        """Remove those of all machines that were replaced before this time; return them.
+
+        Args:
+            before: seconds since the epoch.
+
+        Raises:
+            HostError: one could not be removed.
+        """
+        ...
+
+
+@runtime_checkable
+class ReportsActivity(Protocol):
+    """A provider that can ask its machines whether somebody works in them; optional."""
+
+    async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
+        """Return what the agents of these machines say; one that does not answer is left out.
+
+        Takes a few seconds at most, however many they are. Raises nothing for single machines.
+        """
+        ...
+
+    async def warn(self, name: str, stop_at: float) -> None:
+        """Have the machine tell its trainee that it will be stopped, or (0) that it will not.
+
+        Args:
+            name: the machine's.
+            stop_at: seconds since the epoch.
+
+        Raises:
+            ProviderError: the machine could not be told.
         """
         ...

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -27,8 +28,15 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from vmlab import sayings
-from vmlab.errors import GuestError, MachineNotFoundError, MachineTimeoutError
+from vmlab.errors import (
+    GuestError,
+    MachineConflictError,
+    MachineNotFoundError,
+    MachineTimeoutError,
+)
 from vmlab.model import (
+    Activity,
+    AsideMachine,
     Features,
     MachineSpec,
     MachineState,
@@ -52,6 +60,8 @@ START_PHASES = (
     Phase.EXERCISES,
     Phase.SERVER,
 )
+_KEPT_ASIDE = 3
+_log = logging.getLogger(__name__)
 _HUB_VERSION_HEADER = "X-JupyterHub-Version"
 
 
@@ -65,6 +75,7 @@ class Faults:
     hang_at: str = ""
     hang_limit_s: float = 3600.0
     journal: bool = False
+    idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines come to life, told when they are powered on
 
 
@@ -91,6 +102,8 @@ class FakeProvider:
     def __init__(self, settings: ProviderSettings) -> None:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
+        self.warned: dict[str, float] = {}  # machine → when it will be stopped
+        self._aside: list[AsideMachine] = []  # the newest first
         self._served: set[str] = set()  # the prefixes of running machines
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
@@ -200,6 +213,33 @@ class FakeProvider:
         await self.stop(name, now=True)
         self._machines.pop(name, None)
 
+    async def set_aside(self, name: str) -> str:
+        """Keep the machine under another name."""
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        if lock.locked():
+            raise MachineConflictError(name, "it is being started", hint="stop its server first")
+        async with lock:
+            await self.stop(name)
+            machine = self._machines.pop(name, None)
+            if machine is None:
+                return ""
+            status = machine.status
+            kept = AsideMachine(
+                f"{name}-{len(self._aside)}-{time.time_ns()}",
+                name,
+                time.time(),
+                status.owner,
+                status.image_version,
+            )
+            own = [kept, *(old for old in self._aside if old.machine == name)][:_KEPT_ASIDE]
+            self._aside = [*own, *(old for old in self._aside if old.machine != name)]
+            self._aside.sort(key=lambda old: old.at, reverse=True)
+            return kept.name
+
+    async def list_aside(self) -> list[AsideMachine]:
+        """Return what was set aside."""
+        return list(self._aside)
+
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
         """Tell the state of these machines, or of all."""
         wanted = sorted(self._machines) if names is None else names
@@ -209,6 +249,24 @@ class FakeProvider:
             else MachineStatus(name, MachineState.ABSENT)
             for name in wanted
         }
+
+    async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
+        """Return what `fake.json` says, else that nobody did anything since the start."""
+        idle_s = (await asyncio.to_thread(read_faults, self._state)).idle_s
+        found = {}
+        for name in names:
+            machine = self._machines.get(name)
+            if machine is not None and machine.status.state is MachineState.RUNNING:
+                since_s = time.time() - machine.status.since
+                found[name] = Activity(idle_s.get(machine.status.owner, since_s))
+        return found
+
+    async def warn(self, name: str, stop_at: float) -> None:
+        """Note the warning, and tell it in the log."""
+        if name not in self._machines:
+            raise MachineNotFoundError(name, "it cannot be warned: it does not exist")
+        self.warned[name] = stop_at
+        _log.warning("%s: warned, stop at %.0f", name, stop_at)
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the phases that the machine went through."""

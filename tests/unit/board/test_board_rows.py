@@ -56,6 +56,7 @@ def test_somebody_who_never_started():
         "passed": 0,
         "last_progress": None,
         "course_version": None,
+        "may_renew": False,
         "url": "",
     }
 

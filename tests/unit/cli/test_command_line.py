@@ -51,6 +51,15 @@ COMMANDS = [
     ["machine", "console"],
     ["machine", "ssh"],
     ["machine", "kill"],
+    ["machine", "renew"],
+    ["machine", "old"],
+    ["machine", "aside", "list"],
+    ["idle", "suspend"],
+    ["idle", "resume"],
+    ["idle", "status"],
+    ["service", "install"],
+    ["service", "remove"],
+    ["service", "status"],
     ["image", "build"],
     ["image", "list"],
     ["image", "show"],
@@ -80,7 +89,7 @@ def test_a_mistake_in_the_lab_is_two_lines_and_1(run, project: Path) -> None:
     assert (status, out) == (1, "")
     first, second = err.strip().splitlines()
     assert first.startswith(f"error: {project}/lab.toml:1: machin: unknown key; did you mean 'mach")
-    assert first.endswith("(allowed: accounts, hub, lab, machine, provider, volume)")
+    assert first.endswith("(allowed: accounts, hub, idle, lab, machine, provider, volume)")
     assert second == "hint: the sections of lab.toml are explained in docs/trainer.md"
 
 
@@ -171,3 +180,43 @@ def test_following_a_console_shows_each_part_once(before: str, more: str, cut: i
     assert new_text(before, before + more) == more or "\n" in more
     assert new_text("", before) == before
     assert new_text(before, "z" * cut) == "z" * cut
+
+
+def test_a_break_is_declared_and_ended(run, project: Path) -> None:
+    (project / "lab.toml").write_text("[idle]\nstop_after = 90\n")
+    assert "There is no break." in run("idle", "status")[1]
+    status, out, _ = run("idle", "suspend", "--until", "23:59")
+    assert status == 0
+    assert "stopped after 1 h 30 min without work" in out
+    assert "There is a break until 20" in out
+    assert json.loads(run("idle", "status", "--json")[1])["is_break"] is True
+    assert "There is no break." in run("idle", "resume")[1]
+    status, _, err = run("idle", "suspend", "--until", "yesterday")
+    assert status == 1
+    assert "'yesterday' is no time" in err
+
+
+def test_a_lab_without_idle_stops_says_so(run, project: Path) -> None:
+    assert "Idle machines are not stopped" in run("idle", "status")[1]
+
+
+def test_units_are_printed_and_written(run, project: Path, monkeypatch) -> None:
+    status, out, _ = run("service", "install", "--dry-run")
+    assert status == 0
+    assert f'RequiresMountsFor="{project}"' in out
+    units = project / "units"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "installed by root" in run("service", "install", "--units", str(units))[2]
+    assert not units.exists()
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert run("service", "install", "--units", str(units))[0] == 0
+    names = {"vmlab.service", "vmlab-machines.service", "vmlab.slice"}
+    assert {path.name for path in units.iterdir()} == names
+    status, out, _ = run("service", "status", "--units", str(units), "--json")
+    assert status == 0
+    assert all(unit["current"] for unit in json.loads(out)["units"])
+    (units / "vmlab.slice").write_text("[Slice]\n")
+    assert run("service", "status", "--units", str(units))[0] == 3
+    assert run("service", "remove", "--units", str(units))[0] == 0
+    assert list(units.iterdir()) == []
+    assert "No units were installed" in run("service", "remove", "--units", str(units))[1]

@@ -12,7 +12,7 @@ from vmlab import cli
 from vmlab.errors import ProviderError
 from vmlab.hub import provider_settings
 from vmlab.lab import load_lab
-from vmlab.model import MachineSpec, MachineState, Phase
+from vmlab.model import MachineSpec, MachineState, OldDisk, Phase
 from vmlab.names import machine_name
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
@@ -133,3 +133,44 @@ def test_down_goes_on_when_one_machine_does_not_stop(
     assert status == 1
     assert f"✗ {machine_name('ada')}: QEMU (pid 7) does not end" in out
     assert states(provider) == {"ada": MachineState.STARTING, "grace": MachineState.STOPPED}
+
+
+def test_renew_without_a_hub_sets_the_machine_aside(run, provider: FakeProvider) -> None:
+    assert run("machine", "aside", "list")[1] == "No machine was set aside.\n"
+    status, out, _ = run("machine", "renew", "ada", "--yes")
+    assert status == 0
+    assert "is set aside as desk-ada-" in out
+    assert "The next start makes a new one." in out
+    assert set(states(provider)) == {"grace"}
+    (kept,) = json.loads(run("machine", "aside", "list", "--json")[1])["aside"]
+    assert (kept["machine"], kept["owner"]) == (machine_name("ada"), "ada")
+    assert "ada" in run("machine", "aside", "list")[1]
+    assert "no machine of this name" in run("machine", "renew", "ada", "--yes")[2]
+
+
+def test_renew_asks_first(run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
+    assert run("machine", "renew", "ada")[0] == 1
+    assert set(states(provider)) == set(USERS)
+
+
+def test_old_disks_of_a_provider_that_keeps_none(run, provider: FakeProvider) -> None:
+    status, _, err = run("machine", "old", "ada")
+    assert status == 1
+    assert "fake keeps no old disks" in err
+
+
+def test_old_disks_and_how_to_read_them(run, provider: FakeProvider, monkeypatch) -> None:
+    disk = OldDisk(machine_name("ada"), "v1", 1000.0, 12, "/state/root-v1-1000.qcow2")
+
+    async def old_disks(self, name: str) -> list[OldDisk]:
+        return [disk] if name == disk.machine else []
+
+    monkeypatch.setattr(FakeProvider, "old_disks", old_disks, raising=False)
+    monkeypatch.setattr(FakeProvider, "prune_old_disks", old_disks, raising=False)
+    status, out, err = run("machine", "old", "ada")
+    assert status == 0
+    assert "12 MiB" in out
+    assert f"qemu-img convert -O raw {disk.path}" in err
+    assert json.loads(run("machine", "old", "ada", "--json")[1])["disks"][0]["path"] == disk.path
+    assert "no disks of older images" in run("machine", "old", "grace")[1]

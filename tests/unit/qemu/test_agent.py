@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import GuestError
-from vmlab.model import Phase
+from vmlab.model import Activity, Phase
 from vmlab.providers.qemu.agent import (
     GUEST_PHASES,
     AgentLink,
@@ -36,7 +36,7 @@ def test_any_fields_give_clean_values(kind, phase, message, seeded):
     line = json.dumps({"type": kind, "phase": phase, "message": message, "seeded": seeded})
     parsed = parse_guest_line(line.encode())
     if parsed is None:
-        assert kind is GuestMessageType.PHASE
+        assert kind in {GuestMessageType.PHASE, GuestMessageType.ACTIVITY}
         return
     assert parsed.phase is None or parsed.phase in GUEST_PHASES
     assert len(parsed.text) <= 1000
@@ -56,6 +56,24 @@ def test_a_guest_may_not_claim_phases_of_the_host(phase):
 def test_a_phase_is_read():
     message = parse_guest_line(b'{"type":"phase","phase":"mounts"}')
     assert message == GuestMessage(GuestMessageType.PHASE, Phase.MOUNTS)
+
+
+@given(json_values | st.integers(), json_values)
+def test_what_a_guest_says_of_its_activity_is_a_time_and_a_few_short_words(idle_s, why):
+    line = json.dumps({"type": "activity", "idle_s": idle_s, "why": why}).encode()
+    parsed = parse_guest_line(line)
+    if parsed is None:
+        return
+    assert 0 <= parsed.activity.idle_s < float("inf")
+    assert len(parsed.activity.why) <= 5
+    assert all(word.isprintable() and len(word) <= 100 for word in parsed.activity.why)
+
+
+def test_activity_is_read():
+    line = b'{"type":"activity","idle_s":12,"why":["kernel"]}'
+    assert parse_guest_line(line).activity == Activity(12, ("kernel",))
+    for idle_s in ("true", "-1", "NaN", "Infinity", '"1"', "null"):
+        assert parse_guest_line(b'{"type":"activity","idle_s":%s}' % idle_s.encode()) is None
 
 
 def test_control_characters_become_blanks():

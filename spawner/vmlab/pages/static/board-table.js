@@ -6,7 +6,7 @@ import { duration, localized, texts } from "./board-text.js";
 
 const LEADING_COLUMNS = 4;
 
-/** A table of the board inside `frame`. `on.sort(name)` is called when a heading is pressed. */
+/** A table of the board inside `frame`. `on.sort(name)` is called when a heading is pressed, `on.renew(user, label)` for a new machine. */
 export class BoardTable {
   constructor(frame, on) {
     this.frame = frame;
@@ -60,6 +60,11 @@ export class BoardTable {
     );
     this.totals = make("tr", { class: "vm-totals" });
     this.body = make("tbody");
+    // One listener for all rows: cells are compared as they are written, and replaced.
+    this.body.addEventListener("click", (event) => {
+      const user = event.target.closest("[data-renew]")?.dataset.renew;
+      if (user !== undefined) this.on.renew(user, event.target.closest("tr").dataset.label);
+    });
     this.rows.clear();
     this.frame.replaceChildren(
       make(
@@ -135,9 +140,10 @@ function rowKey(row) {
 function fillRow(element, board, row, steps, view) {
   element.className = `vm-row-${row.kind}`;
   element.dataset.kind = row.kind;
+  element.dataset.label = labelOf(row, view);
   const cells = [
     nameCell(row, view),
-    machineCell(row),
+    machineCell(row, labelOf(row, view)),
     progressCell(row),
     idleCell(board, row),
     ...steps.map((step) => stepCell(row, step)),
@@ -172,12 +178,16 @@ function nameCell(row, view) {
   return cell;
 }
 
-function machineCell(row) {
+function machineCell(row, name) {
   const t = texts();
   const shape = { pending: "starting", waiting: "starting" }[row.state] || row.state;
   const words = row.state === "waiting" ? t.inLine(row.place) : t.states[row.state] || row.state;
   const cell = make("td", { class: "vm-machine" }, icon(shape), " ", words);
   if (row.problem) cell.append(make("div", { class: "vm-problem small" }, row.problem));
+  if (row.may_renew && row.state !== "absent") {
+    const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
+    cell.append(" ", make("button", { type: "button", class: "vm-renew-row", ...words }, t.renew));
+  }
   return cell;
 }
 

@@ -10,6 +10,8 @@ const TEXTS = {
     passedBy: "Passed by",
     open: "Open",
     openOf: (name) => `Open the machine of ${name}`,
+    renew: "New machine …",
+    renewOf: (name) => `Replace the machine of ${name} by a new one`,
     states: {
       running: "running",
       starting: "starting",
@@ -76,6 +78,8 @@ const TEXTS = {
     passedBy: "Réussie par",
     open: "Ouvrir",
     openOf: (name) => `Ouvrir la machine de ${name}`,
+    renew: "Machine neuve …",
+    renewOf: (name) => `Remplacer la machine de ${name} par une neuve`,
     states: {
       running: "en marche",
       starting: "démarre",

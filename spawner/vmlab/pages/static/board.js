@@ -12,6 +12,7 @@ import {
 import { BoardTable } from "./board-table.js";
 import { clock, duration, localized, texts } from "./board-text.js";
 import { poll } from "./poll.js";
+import { renew } from "./renew.js";
 
 const SPOKEN_PERIOD_MS = 15000;
 const KIND_ICONS = {
@@ -36,7 +37,13 @@ let board = null;
 let status = { kind: "loading", wait: 0 };
 let spokenAt = -SPOKEN_PERIOD_MS;
 
-const table = new BoardTable(byId("-table"), { sort: (sort) => change("sort", sort) });
+const table = new BoardTable(byId("-table"), {
+  sort: (sort) => change("sort", sort),
+  renew(user, name) {
+    const url = new URL(`machines/${encodeURIComponent(user)}/renew`, new URL(byId("").dataset.api, location.href));
+    renew(url, { name, started: () => askNow() });
+  },
+});
 
 function change(key, value) {
   view[key] = value;

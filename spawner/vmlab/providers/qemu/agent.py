@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +18,12 @@ from typing import Any
 
 from vmlab import sayings
 from vmlab.errors import GuestError
-from vmlab.model import Phase
+from vmlab.model import Activity, Phase
 
 _LINE_BYTES = 16 * 1024
 _MESSAGE_CHARS = 1000
+_MOST_REASONS = 5
+_REASON_CHARS = 100
 _MOST_LINES = 500  # in one start; a start needs about ten
 
 GUEST_PHASES = frozenset(
@@ -37,6 +40,8 @@ class GuestMessageType(StrEnum):
     ERROR = "error"
     PARKED = "parked"
     WARMED = "warmed"
+    ACTIVITY = "activity"
+    WARNED = "warned"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class GuestMessage:
     phase: Phase | None = None
     text: str = ""
     seeded: bool = False
+    activity: Activity | None = None  # of ACTIVITY
 
 
 def parse_guest_line(line: bytes) -> GuestMessage | None:
@@ -59,9 +65,26 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
     phase = _parse_phase(body.get("phase"))
     if kind is GuestMessageType.PHASE and phase is None:
         return None
+    activity = _parse_activity(body) if kind is GuestMessageType.ACTIVITY else None
+    if kind is GuestMessageType.ACTIVITY and activity is None:
+        return None
     return GuestMessage(
-        kind, phase, clean_text(body.get("message")), seeded=body.get("seeded") is True
+        kind,
+        phase,
+        clean_text(body.get("message")),
+        seeded=body.get("seeded") is True,
+        activity=activity,
     )
+
+
+def _parse_activity(body: dict[str, Any]) -> Activity | None:
+    idle_s, why = body.get("idle_s"), body.get("why")
+    if isinstance(idle_s, bool) or not isinstance(idle_s, int | float):
+        return None
+    if not 0 <= idle_s < math.inf:
+        return None
+    reasons = why[:_MOST_REASONS] if isinstance(why, list) else []
+    return Activity(float(idle_s), tuple(clean_text(word, _REASON_CHARS) for word in reasons))
 
 
 def _parse_phase(value: Any) -> Phase | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from vmlab.providers.qemu.ending import end_machine
 from vmlab.providers.qemu.handover import await_agent
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.layout import MachineFolder, make_folder
+from vmlab.providers.qemu.old_disks import keep_root_disk
 from vmlab.providers.qemu.pool import Pool
 from vmlab.providers.qemu.power import POOL, Plan, make_machine, power_on, wake
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
@@ -237,9 +237,5 @@ class BringUp:
 
 
 def _set_root_aside(folder: MachineFolder, old_version: str) -> Notice | None:
-    """Keep the older image's root disk under another name; return what to tell the trainee."""
-    if not folder.root_disk.exists():
-        return None
-    kept = folder.root_disk.with_name(f"root-{old_version}-{int(time.time())}.qcow2")
-    folder.root_disk.rename(kept)
-    return sayings.NEW_SYSTEM
+    """Keep the older image's root disk; return what to tell the trainee."""
+    return sayings.NEW_SYSTEM if keep_root_disk(folder, old_version) else None

@@ -18,6 +18,9 @@ from vmlab.errors import HostError
 
 QEMU_USER = "vmlab-qemu"
 
+MACHINES_UNIT = "vmlab-machines.service"
+"""The unit that shuts machines down with the host; libvirt orders its machines likewise."""
+
 # What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
 TRANSLATION_BUFFER_MIB = 56
 """Translated guest code, when there is no KVM; QEMU's own default grows to 1 GiB. With more an idle
@@ -88,6 +91,8 @@ def make_scope_words(unit: str, limits: Limits) -> list[str]:
         "-p", f"MemoryMax={limits.memory_mib}M", "-p", "MemorySwapMax=0",
         "-p", f"CPUQuota={limits.cpus * 100:.0f}%",
         "-p", f"TasksMax={limits.tasks}",
+        # When the host goes down, `vmlab down` comes first (vmlab.services).
+        "-p", f"Before={MACHINES_UNIT}",
     ]
     # fmt: on
 

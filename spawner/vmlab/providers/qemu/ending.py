@@ -127,14 +127,15 @@ def find_processes(folder: MachineFolder) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
             ours = str(folder.shim_config) in words or (
-                _is_ours(words) and process.cwd() == str(folder.path)
+                is_machine_process(words) and process.cwd() == str(folder.path)
             )
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
 
-def _is_ours(words: list[str]) -> bool:
+def is_machine_process(words: list[str]) -> bool:
+    """Tell whether a process with this command line is a QEMU or a shim."""
     return "qemu-system-x86_64" in words or SHIM_MODULE in words
 
 

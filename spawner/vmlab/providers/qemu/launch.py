@@ -53,6 +53,7 @@ def make_shim_config(
     internet: bool,
     confinement: Confinement,
     limits: Limits,
+    network_mbit_s: int = 0,
 ) -> ShimConfig:
     """Return what the shim is to run.
 
@@ -79,6 +80,7 @@ def make_shim_config(
             str(HUB_PORT): str(doors / "hub.sock"),
             str(PROXY_PORT): str(doors / "proxy.sock"),
         },
+        bytes_per_s=network_mbit_s * 1_000_000 // 8,
         internet=internet,
         unreachable=[*_PRIVATE, *host_addresses()] if internet else [],
         lock=folder.shim_lock.name,

@@ -18,7 +18,7 @@ from qemu.qmp.qmp_client import ExecuteError
 
 from vmlab import sayings
 from vmlab.errors import MachineConflictError, ProviderError
-from vmlab.model import SERVER_PORT, SSH_PORT
+from vmlab.model import SERVER_PORT, SSH_PORT, Bandwidth
 from vmlab.providers.qemu.argv import CARD_BUS, VOLUME_BUS, make_blockdev
 
 HOME_SERIAL = "home"
@@ -27,6 +27,8 @@ HOME_SERIAL = "home"
 INNER_SERVER_PORT = 8888
 INNER_SSH_PORT = 2222
 """Where QEMU's user network listens, inside the machine's network namespace only."""
+
+_THROTTLE_GROUP = "machine"
 
 _CONNECT_LIMIT_S = 5.0
 _COMMAND_LIMIT_S = 30.0
@@ -111,6 +113,39 @@ class Monitor:
             drive="home",
             serial=HOME_SERIAL,
         )
+
+    async def limit_disks(self, bandwidth: Bandwidth) -> None:
+        """Set what all disks together may move; a limit of 0 is none.
+
+        One group for all of them. Set on the running machine, so that no start is slower for it
+        and no template depends on it.
+        """
+        for disk in await self._execute("query-block"):
+            if not disk.get("inserted"):
+                continue
+            await self._execute(
+                "block_set_io_throttle",
+                id=disk["qdev"],
+                group=_THROTTLE_GROUP,
+                bps=bandwidth.disk_mib_s * 2**20,
+                bps_rd=0,
+                bps_wr=0,
+                iops=bandwidth.disk_iops,
+                iops_rd=0,
+                iops_wr=0,
+            )
+
+    async def disk_limits(self) -> dict[str, tuple[int, int, str]]:
+        """Return bytes and requests a second of each disk, and the group that shares them."""
+        return {
+            str(disk["qdev"]): (
+                int(disk["inserted"]["bps"]),
+                int(disk["inserted"]["iops"]),
+                str(disk["inserted"].get("group", "")),
+            )
+            for disk in await self._execute("query-block")
+            if disk.get("inserted")
+        }
 
     async def resume(self) -> None:
         """Run the guest."""

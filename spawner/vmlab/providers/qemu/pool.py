@@ -141,7 +141,14 @@ class Pool:
         machine = replace(
             make_machine(plan, spec), translation_mib=confine.POOL_TRANSLATION_BUFFER_MIB
         )
-        await launch(folder, record, machine, plan, internet=spec.internet)
+        await launch(
+            folder,
+            record,
+            machine,
+            plan,
+            internet=spec.internet,
+            network_mbit_s=spec.bandwidth.network_mbit_s,
+        )
         async with open_monitor(name, folder.qmp) as monitor:
             await monitor.load_devices(template.devices)
             await monitor.resume()

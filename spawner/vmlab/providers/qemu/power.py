@@ -52,7 +52,13 @@ def make_machine(plan: Plan, spec: MachineSpec) -> QemuMachine:
 
 
 async def launch(
-    folder: MachineFolder, record: Record, machine: QemuMachine, plan: Plan, *, internet: bool
+    folder: MachineFolder,
+    record: Record,
+    machine: QemuMachine,
+    plan: Plan,
+    *,
+    internet: bool,
+    network_mbit_s: int = 0,
 ) -> Record:
     """Start the machine's process; QEMU then waits with a halted guest.
 
@@ -71,6 +77,7 @@ async def launch(
         internet=internet,
         confinement=confinement,
         limits=limits,
+        network_mbit_s=network_mbit_s,
     )
     folder.exit_report.unlink(missing_ok=True)  # the last run's
     try:
@@ -94,7 +101,14 @@ async def power_on(
         HostError, MachineConflictError, ProviderError: as `launch`; also when QEMU does not take
             the template or the volume.
     """
-    record = await launch(folder, record, make_machine(plan, spec), plan, internet=spec.internet)
+    record = await launch(
+        folder,
+        record,
+        make_machine(plan, spec),
+        plan,
+        internet=spec.internet,
+        network_mbit_s=spec.bandwidth.network_mbit_s,
+    )
     async with open_monitor(spec.name, folder.qmp) as monitor:
         if plan.template:
             await monitor.load_devices(plan.template.devices)

@@ -21,10 +21,22 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.images.store import Image, ImageStore
-from vmlab.model import Features, MachineSpec, MachineState, MachineStatus, Phase, PhaseEvent
+from vmlab.meanwhile import meanwhile
+from vmlab.model import (
+    Activity,
+    AsideMachine,
+    Features,
+    Leftover,
+    MachineSpec,
+    MachineState,
+    MachineStatus,
+    OldDisk,
+    Phase,
+    PhaseEvent,
+)
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu import disks
+from vmlab.providers.qemu import activity, aside, disks
 from vmlab.providers.qemu.accelerator import Accelerator, choose_accelerator, qemu_version
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
@@ -34,7 +46,9 @@ from vmlab.providers.qemu.ending import end_machine
 from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.monitor import HOME_SERIAL
+from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
+from vmlab.providers.qemu.monitor import HOME_SERIAL, open_monitor
+from vmlab.providers.qemu.old_disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.parking import Parking, ensure_template
 from vmlab.providers.qemu.pool import Pool
 from vmlab.providers.qemu.records import RUNNING_STAGES, Stage, read_record, write_record
@@ -131,7 +145,10 @@ class QemuProvider:
         make_line = functools.partial(
             _make_seed_line, seed, identity, spec.host_name, network, mounts
         )
-        async with aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases:
+        async with (
+            meanwhile(_limit_disks(folder, spec)),
+            aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases,
+        ):
             async for phase in phases:
                 yield PhaseEvent(phase)
         record = read_record(folder)
@@ -206,6 +223,52 @@ class QemuProvider:
         if folder.path.is_dir():
             await asyncio.to_thread(shutil.rmtree, folder.path)
 
+    async def set_aside(self, name: str) -> str:
+        """Stop the machine and keep its folder elsewhere (contract: `Provider.set_aside`)."""
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        if lock.locked():
+            raise MachineConflictError(name, "it is being started", hint="stop its server first")
+        async with lock:
+            await self.stop(name)
+            kept = await asyncio.to_thread(
+                aside.keep_folder, self._folder(name), self._paths.aside, time.time()
+            )
+            for old in await asyncio.to_thread(aside.thin, self._paths.aside, name):
+                _log.info("%s: removed, %d newer ones are kept", old, aside.KEPT)
+        return kept
+
+    async def list_aside(self) -> list[AsideMachine]:
+        """Return what was set aside (contract: `Provider.list_aside`)."""
+        return await asyncio.to_thread(aside.list_aside, self._paths.aside)
+
+    async def old_disks(self, name: str) -> list[OldDisk]:
+        """Return root disks of older images (contract: `KeepsOldDisks.old_disks`)."""
+        return await asyncio.to_thread(list_old_disks, self._folder(name))
+
+    async def prune_old_disks(self, before: float) -> list[OldDisk]:
+        """Remove old ones (contract: `KeepsOldDisks.prune_old_disks`)."""
+        await asyncio.to_thread(self._prepare_folders)
+        try:
+            return await asyncio.to_thread(prune_old_disks, self._paths.machines, before)
+        except OSError as error:
+            raise HostError(f"an old root disk could not be removed: {error}") from error
+
+    async def leftovers(self) -> list[Leftover]:
+        """Return what machines left behind (contract: `TidiesUp.leftovers`)."""
+        return await asyncio.to_thread(find_leftovers, self._paths)
+
+    async def clear(self, leftover: Leftover) -> None:
+        """Remove it (contract: `TidiesUp.clear`)."""
+        await asyncio.to_thread(clear_leftover, leftover, self._paths)
+
+    async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
+        """Ask the agents (contract: `ReportsActivity.activity`)."""
+        return await activity.ask_activity([self._folder(name) for name in names])
+
+    async def warn(self, name: str, stop_at: float) -> None:
+        """Have the machine warn its trainee (contract: `ReportsActivity.warn`)."""
+        await activity.warn(self._folder(name), stop_at)
+
     # -- looking at machines --------------------------------------------------------------------
 
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
@@ -270,6 +333,11 @@ class QemuProvider:
                 deadlines=self._deadlines[verdict.name],
             )
         return self._host
+
+
+async def _limit_disks(folder: MachineFolder, spec: MachineSpec) -> None:
+    async with open_monitor(spec.name, folder.qmp) as monitor:
+        await monitor.limit_disks(spec.bandwidth)
 
 
 def _make_seed_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -11,16 +12,46 @@ Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _CHUNK_BYTES = 65536
+_BURST_S = 0.25
 
 
-def make_relay(connect: Connect, *, most: int) -> Handler:
+class Pace:
+    """How fast bytes may pass, over all connections that share it: a token bucket.
+
+    Args:
+        bytes_per_s: 0: as fast as they come.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, bytes_per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = bytes_per_s
+        self._clock = clock
+        self._free_at = clock()  # when all that was let through so far has had its time
+
+    def wait_s(self, count: int) -> float:
+        """Let so many bytes through; return for how long the next ones have to wait."""
+        if not self._rate:
+            return 0.0
+        now = self._clock()
+        self._free_at = max(self._free_at, now - _BURST_S) + count / self._rate
+        return max(0.0, self._free_at - now)
+
+
+Paces = tuple[Pace, Pace]
+"""Towards the far side, and back."""
+
+
+def make_relay(connect: Connect, *, most: int, paces: Paces | None = None) -> Handler:
     """Return a connection handler that joins each client with a fresh connection.
 
     Args:
         connect: opens the other side.
         most: connections at a time; further ones are closed at once, so that a hostile machine
             cannot use up the other side's descriptors.
+        paces: how fast; as fast as they come when left out.
     """
+    free = Pace(0)
+    towards, back = paces or (free, free)
     open_now = 0
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,35 +61,36 @@ def make_relay(connect: Connect, *, most: int) -> Handler:
             return
         open_now += 1
         try:
-            await _join(reader, writer, connect)
+            await _join((reader, writer), connect, towards, back)
         finally:
             open_now -= 1
 
     return handle
 
 
-async def _join(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connect: Connect
-) -> None:
+async def _join(near: Streams, connect: Connect, towards: Pace, back: Pace) -> None:
+    reader, writer = near
     try:
         far_reader, far_writer = await connect()
     except OSError:
         writer.close()  # nobody is there: the client sees its connection end
         return
     try:
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        await asyncio.gather(_pump(reader, far_writer, towards), _pump(far_reader, writer, back))
     finally:
         for side in (writer, far_writer):
             side.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pace: Pace) -> None:
     """Copy until the end of input, then tell the other side that no more comes."""
     # A connection that breaks on either side is an everyday end, not an error.
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(_CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
+            if wait_s := pace.wait_s(len(data)):
+                await asyncio.sleep(wait_s)
         if writer.can_write_eof():
             writer.write_eof()
             return

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vmlab.providers.qemu.relay import Connect, Streams, make_relay
+from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -42,6 +42,8 @@ _MOST_INWARD = 256  # a browser keeps a dozen connections open
 _MOST_OUTWARD = 64
 
 # Inside the namespace, when the lab allows the internet (slirp4netns(1)).
+_UPLINK = "uplink0"
+_UPLINK_BURST = "256kb"
 _UPLINK_CIDR = "10.0.3.0/24"
 
 
@@ -59,6 +61,7 @@ class ShimConfig:
     address_space: int | None  # bytes; only where no cgroup limits memory
     inward: dict[str, int]  # unix socket → port in the namespace
     outward: dict[str, str]  # port in the namespace → unix socket
+    bytes_per_s: int  # each way, over all doors together, and out to the internet; 0: no limit
     internet: bool
     unreachable: list[str]  # networks that stay out of reach even with internet
     lock: str
@@ -146,6 +149,10 @@ def _enter_namespace(config: ShimConfig) -> None:
     if os.read(ready_read, 1) != b"1":
         raise RuntimeError("slirp4netns did not bring up the machine's internet (is it installed?)")
     os.close(ready_read)
+    if config.bytes_per_s:
+        rate = f"{config.bytes_per_s * 8}bit"
+        words = ["tc", "qdisc", "add", "dev", _UPLINK, "root", "tbf", "rate", rate]
+        subprocess.run([*words, "burst", _UPLINK_BURST, "latency", "50ms"], check=True)
     for network in config.unreachable:
         subprocess.run(["ip", "route", "add", "unreachable", network], check=True)
 
@@ -167,7 +174,7 @@ def _become_uplink(
         "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback",
         "--enable-sandbox", "--enable-seccomp",
         f"--cidr={_UPLINK_CIDR}", f"--exit-fd={exit_read}", f"--ready-fd={ready}",
-        str(inner_pid), "uplink0",
+        str(inner_pid), _UPLINK,
     ]  # fmt: skip
     try:
         os.execvp(words[0], words)  # noqa: S606 - a fixed program with words of ours
@@ -197,7 +204,9 @@ def _set_up_loopback() -> None:
 
 async def _run(config: ShimConfig) -> int:
     """Run QEMU and the relays until QEMU ends; return its exit status."""
-    servers = [*await _serve_inward(config), *await _serve_outward(config)]
+    # Into the machine and out of it; all connections of a direction share one pace.
+    paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
+    servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
     qemu = await asyncio.create_subprocess_exec(
         *_qemu_words(config),
         stdin=asyncio.subprocess.DEVNULL,
@@ -250,12 +259,12 @@ def _drop_privileges(config: ShimConfig) -> None:
         os.setresuid(config.uid, config.uid, config.uid)
 
 
-async def _serve_inward(config: ShimConfig) -> list[asyncio.Server]:
+async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server]:
     """Open the doors through which the hub's side reaches the machine."""
     servers = []
     for path, port in config.inward.items():
         Path(path).unlink(missing_ok=True)
-        relay = make_relay(_to_port(port), most=_MOST_INWARD)
+        relay = make_relay(_to_port(port), most=_MOST_INWARD, paces=paces)
         servers.append(await asyncio.start_unix_server(relay, path))
         Path(path).chmod(0o600)
         if config.drop:
@@ -263,11 +272,13 @@ async def _serve_inward(config: ShimConfig) -> list[asyncio.Server]:
     return servers
 
 
-async def _serve_outward(config: ShimConfig) -> list[asyncio.Server]:
+async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Server]:
     """Open the doors through which the machine reaches the hub's side."""
     return [
         await asyncio.start_server(
-            make_relay(_to_socket(path), most=_MOST_OUTWARD), "127.0.0.1", int(port)
+            make_relay(_to_socket(path), most=_MOST_OUTWARD, paces=(paces[1], paces[0])),
+            "127.0.0.1",
+            int(port),
         )
         for port, path in config.outward.items()
     ]

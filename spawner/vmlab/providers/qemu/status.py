@@ -21,7 +21,7 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
     record = read_record(folder)
     if record is None:
         return MachineStatus(name, MachineState.ABSENT)
-    if not is_locked(str(folder.shim_lock)) and not _is_launching(folder, record):
+    if not is_on(folder, record):
         return MachineStatus(
             name,
             MachineState.STOPPED,
@@ -53,6 +53,11 @@ def listed_status(folder: MachineFolder) -> MachineStatus:
 def server_url(folder: MachineFolder) -> str:
     """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
     return f"http+unix://{quote(str(folder.server), safe='')}"
+
+
+def is_on(folder: MachineFolder, record: Record) -> bool:
+    """Tell whether the machine's process runs, or was launched a moment ago."""
+    return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
 
 
 def _is_launching(folder: MachineFolder, record: Record) -> bool:

@@ -1,0 +1,48 @@
+"""`idle`: the break during which no machine is stopped because nobody works in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tornado import web
+
+from vmlab.api.base import BOARD_SCOPE, LabHandler
+from vmlab.errors import LabError
+from vmlab.idle.break_file import declare_break, read_break
+
+
+class IdleHandler(LabHandler):
+    """The break of this lab."""
+
+    def authorize(self) -> None:
+        """Let those read it who see the board, and those declare it who may stop machines too."""
+        self.require_scope(BOARD_SCOPE)
+        if self.request.method != "GET":
+            self.require_scope("delete:servers")
+
+    async def get(self) -> None:
+        """Tell when the last break ends, and whether it lasts."""
+        await self._answer()
+
+    async def post(self) -> None:
+        """Declare a break, or end it with a time that has passed."""
+        until = self.json_body().get("until")
+        if isinstance(until, bool) or not isinstance(until, int | float):
+            raise web.HTTPError(400, "until must be a time in seconds since the epoch; 0 ends it")
+        try:
+            await asyncio.to_thread(
+                declare_break, self.lab_settings.paths.state, float(until) or time.time()
+            )
+        except LabError as error:
+            raise self.refuse(error) from error
+        self.log.warning("No idle machine is stopped until %s", until)
+        await self._answer()
+
+    async def _answer(self) -> None:
+        try:
+            found = await asyncio.to_thread(read_break, self.lab_settings.paths.state)
+        except LabError as error:
+            raise web.HTTPError(500, error.message) from error
+        now = time.time()
+        self.write({"until": found.until, "is_break": found.is_on(now)})

@@ -1,0 +1,79 @@
+"""`machines/USER/renew`: a new machine with the same volume, for whoever may stop and start it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterhub import orm
+from tornado import web
+
+from vmlab.api.base import LabHandler
+from vmlab.errors import MachineConflictError
+from vmlab.names import machine_name
+from vmlab.renewal import Renewal, RenewalTarget
+
+RENEW_SCOPES = ("delete:servers", "start:servers")
+"""What is done, is to stop a server and to start one: trainees hold both for their own."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server as `jupyterhub.scopes.check_scope_filter` looks at it."""
+
+    name: str
+    user: Any
+
+
+class RenewHandler(LabHandler):
+    """Renewal of a user's default machine."""
+
+    def authorize(self) -> None:
+        """Let those in who may stop and start the user's server; others learn nothing."""
+        if not self.current_user:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        user = orm.User.find(self.db, self.path_args[0])
+        server = _Server("", user)
+        if user is None or not all(
+            self.get_scope_filter(scope)(server, kind="server") for scope in RENEW_SCOPES
+        ):
+            wanted = " and ".join(RENEW_SCOPES)
+            raise web.HTTPError(404, f"no such user, or this needs the scopes {wanted} on them")
+
+    async def post(self, user: str) -> None:
+        """Begin a renewal; 202 with its stage."""
+        body = self.json_body() if self.body() else {}
+        start = body.get("start", True)
+        if not isinstance(start, bool):
+            raise web.HTTPError(400, "start must be true or false")
+        try:
+            renewal = self.runtime.renewals.begin(self._target(user), start=start)
+        except MachineConflictError as error:
+            raise web.HTTPError(409, str(error)) from error
+        self.log.warning("%s is to be renewed, asked by %s", renewal.machine, self._who())
+        self.set_status(202)
+        self.write(_model(renewal))
+
+    async def get(self, user: str) -> None:
+        """Tell how far the last renewal got."""
+        renewal = self.runtime.renewals.state(self._target(user).machine)
+        self.write(_model(renewal) if renewal else {"machine": "", "stage": ""})
+
+    def _who(self) -> str:
+        return str(getattr(self.current_user, "name", "?"))
+
+    def _target(self, name: str) -> RenewalTarget:
+        user = orm.User.find(self.db, name)
+        spawner = user.orm_spawners.get("") if user else None
+        own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
+        return RenewalTarget(name, "", str(own.get("machine") or machine_name(name)))
+
+
+def _model(renewal: Renewal) -> dict[str, Any]:
+    saying = renewal.saying
+    return {
+        "machine": renewal.machine,
+        "stage": renewal.stage.value,
+        "kept": renewal.kept,
+        "message": {"en": saying.en, "fr": saying.fr} if saying else None,
+    }

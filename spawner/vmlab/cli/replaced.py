@@ -1,0 +1,150 @@
+"""`vmlab machine renew|aside|old`: replace a machine, and look at what was replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.table import Table
+
+from vmlab.cli.common import JsonOption, duration, err, out, plain, print_json
+from vmlab.cli.machine import NameArgument, current_provider, find_machine
+from vmlab.courses.client import find_access
+from vmlab.errors import HostError, UnsupportedError
+from vmlab.hub_calls import call_hub
+from vmlab.hublock import running_holder
+from vmlab.model import AsideMachine, MachineStatus, OldDisk
+from vmlab.paths import Paths, default_paths
+from vmlab.providers.base import KeepsOldDisks
+from vmlab.renewal import RenewalStage
+
+aside_app = typer.Typer(no_args_is_help=True)
+
+_LOOK_S = 0.5
+_LIMIT_S = 600.0
+_UNDER_WAY = {RenewalStage.STOPPING.value, RenewalStage.ASIDE.value}
+
+
+def renew(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Replace a machine by a new one with the same volume; the old one is kept, stopped."""
+    provider = current_provider()
+    machine = asyncio.run(find_machine(provider, name))
+    if not yes:
+        owner = plain(machine.owner or "unknown").plain
+        question = (
+            f"Replace {machine.name} (user {owner})? Its volume stays, the rest starts afresh"
+        )
+        typer.confirm(question, abort=True)
+    paths = default_paths()
+    if running_holder(paths) is not None and machine.owner:
+        kept, started = _renew_by_hub(paths, machine), True
+    else:
+        kept, started = asyncio.run(provider.set_aside(machine.name)), False
+    if json:
+        print_json({"machine": machine.name, "kept": kept, "started": started})
+        return
+    out().print(f"{machine.name} is set aside as {kept or 'nothing: it was absent'}.", markup=False)
+    out().print("A new one starts." if started else "The next start makes a new one.")
+
+
+def _renew_by_hub(paths: Paths, machine: MachineStatus) -> str:
+    """Have the running hub do it, so that its server ends and starts; return what was kept."""
+    access = find_access(paths)
+    path = f"machines/{quote(machine.owner, safe='')}/renew"
+    answer = call_hub(access, "POST", path)
+    deadline = time.monotonic() + _LIMIT_S
+    while answer["stage"] in _UNDER_WAY:
+        if time.monotonic() > deadline:
+            raise HostError(f"{machine.name}: not renewed within {_LIMIT_S:.0f} s; see hub.log")
+        time.sleep(_LOOK_S)
+        answer = call_hub(access, "GET", path)
+    if answer["stage"] == RenewalStage.FAILED.value:
+        raise HostError(
+            f"{machine.name}: the hub could not renew it", hint=f"see {paths.state / 'hub.log'}"
+        )
+    return str(answer["kept"])
+
+
+@aside_app.command("list")
+def list_aside(json: JsonOption = False) -> None:
+    """List the machines that were replaced and are kept for diagnosis."""
+    kept = asyncio.run(current_provider().list_aside())
+    if json:
+        print_json({"aside": [asdict(machine) for machine in kept]})
+        return
+    if not kept:
+        out().print("No machine was set aside.")
+        return
+    out().print(_aside_table(kept))
+    err().print("To look into one: see `vmlab machine old --help`; its disk is root.qcow2.")
+
+
+def old(name: NameArgument, json: JsonOption = False) -> None:
+    """List a machine's root disks of older images, and how to look into them.
+
+    Nothing is mounted: `qemu-img convert -O raw DISK copy.raw` makes a copy without the image
+    below it, and `debugfs -R "ls -l /etc" copy.raw` or `debugfs -R "dump /etc/fstab fstab"
+    copy.raw` reads it.
+    """
+    provider = current_provider()
+    if not isinstance(provider, KeepsOldDisks):
+        raise UnsupportedError(name, f"provider {provider.features.name} keeps no old disks")
+    machine = asyncio.run(find_machine(provider, name))
+    disks = asyncio.run(provider.old_disks(machine.name))
+    if json:
+        print_json({"machine": machine.name, "disks": [asdict(disk) for disk in disks]})
+        return
+    if not disks:
+        out().print(f"{machine.name} has no disks of older images.", markup=False)
+        return
+    out().print(_disk_table(disks))
+    for line in make_reading_words(disks[0].path):
+        err().print(line, markup=False)
+
+
+def make_reading_words(disk: str) -> list[str]:
+    """Return the commands that read a disk without mounting it."""
+    return [
+        "To look into one:",
+        f"  qemu-img convert -O raw {disk} /tmp/old.raw",
+        '  debugfs -R "ls -l /etc" /tmp/old.raw',
+        '  debugfs -R "dump /etc/hostname /tmp/hostname" /tmp/old.raw',
+    ]
+
+
+def _aside_table(kept: list[AsideMachine]) -> Table:
+    return _table(
+        ("kept as", "user", "since", "image", "size", "folder"),
+        [
+            (m.name, m.owner, _age(m.at), m.image_version, f"{m.size_mib} MiB", m.folder)
+            for m in kept
+        ],
+    )
+
+
+def _disk_table(disks: list[OldDisk]) -> Table:
+    rows: list[tuple[Any, ...]] = [
+        (disk.image_version, _age(disk.at), f"{disk.size_mib} MiB", disk.path) for disk in disks
+    ]
+    return _table(("image", "replaced", "size", "file"), rows)
+
+
+def _table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(plain(str(cell)) for cell in row))
+    return table
+
+
+def _age(at: float) -> str:
+    return f"{duration(time.time() - at)} ago"

@@ -1,0 +1,70 @@
+"""Asking machines whether somebody works in them, and telling them that they will be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vmlab.errors import GuestError, MachineTimeoutError
+from vmlab.model import Activity
+from vmlab.providers.qemu.agent import GuestMessage, GuestMessageType, connect_agent
+from vmlab.providers.qemu.layout import MachineFolder
+
+_ANSWER_LIMIT_S = 5.0
+_AT_ONCE = 16
+_log = logging.getLogger(__name__)
+
+
+async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activity]:
+    """Return what each agent says; one that does not answer, or does not know, is left out."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    found: dict[str, Activity] = {}
+
+    async def ask(folder: MachineFolder) -> None:
+        async with slots:
+            try:
+                answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
+            except (GuestError, MachineTimeoutError, ConnectionError) as error:
+                _log.debug("activity is not known: %s", error)
+                return
+            if answer.activity is not None:
+                found[folder.path.name] = answer.activity
+
+    await asyncio.gather(*(ask(folder) for folder in folders))
+    return found
+
+
+async def warn(folder: MachineFolder, stop_at: float) -> None:
+    """Have the machine tell its trainee that it will be stopped, or (0) that it will not.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "warn", "stop_at": round(stop_at)}
+    try:
+        await _ask(folder, message, GuestMessageType.WARNED)
+    except ConnectionError as error:
+        raise GuestError(folder.path.name, f"its agent is gone: {error}") from error
+
+
+async def _ask(
+    folder: MachineFolder, message: dict[str, Any], answer: GuestMessageType
+) -> GuestMessage:
+    """Send a message and return the answer of this type; QEMU lets one caller in at a time."""
+    name = folder.path.name
+    try:
+        async with (
+            asyncio.timeout(_ANSWER_LIMIT_S),
+            connect_agent(name, folder.agent) as link,
+        ):
+            await link.send(message)
+            while (said := await link.receive()).type is not answer:
+                if said.type is GuestMessageType.ERROR:
+                    raise GuestError(name, f"its agent cannot {message['type']}: {said.text}")
+            return said
+    except TimeoutError as error:
+        raise MachineTimeoutError(
+            name, f"its agent did not answer {message['type']!r} within {_ANSWER_LIMIT_S:.0f} s"
+        ) from error

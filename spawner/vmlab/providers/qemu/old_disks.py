@@ -1,0 +1,44 @@
+"""Root disks of older images, kept beside the present one for a while after an upgrade.
+
+Such a disk stands on the older image's disk or template, which the cache never removes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from vmlab.model import OldDisk
+from vmlab.providers.qemu.layout import MachineFolder
+
+_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]+)\.qcow2")
+
+
+def keep_root_disk(folder: MachineFolder, image_version: str) -> bool:
+    """Keep the root disk of an older image under another name; tell whether there was one."""
+    if not folder.root_disk.exists():
+        return False
+    name = f"root-{image_version}-{int(time.time())}.qcow2"
+    folder.root_disk.rename(folder.root_disk.with_name(name))
+    return True
+
+
+def list_old_disks(folder: MachineFolder) -> list[OldDisk]:
+    """Return the machine's older root disks, the newest first."""
+    found = []
+    for path in folder.path.glob("root-*.qcow2"):
+        if match := _NAME.fullmatch(path.name):
+            size_mib = path.stat().st_blocks * 512 // 2**20
+            at = float(match["at"])
+            found.append(OldDisk(folder.path.name, match["version"], at, size_mib, str(path)))
+    return sorted(found, key=lambda disk: disk.at, reverse=True)
+
+
+def prune_old_disks(machines: Path, before: float) -> list[OldDisk]:
+    """Remove root disks that were replaced before this time (seconds since the epoch)."""
+    folders = [MachineFolder(path) for path in sorted(machines.iterdir())]
+    old = [disk for folder in folders for disk in list_old_disks(folder) if disk.at < before]
+    for disk in old:
+        Path(disk.path).unlink(missing_ok=True)
+    return old

@@ -1,0 +1,101 @@
+"""The hub's side of the facts, read from within the hub's process, and what is done to it.
+
+All of it runs on the hub's event loop, to which its database session belongs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from sqlalchemy.orm import selectinload
+
+from vmlab.hub_client import HubClient
+from vmlab.names import machine_name
+from vmlab.reconcile.facts import Seat, ServerToken
+from vmlab.server_tokens import NOTE, token_server
+
+
+class HubSide:
+    """The hub that this process is."""
+
+    def __init__(self, client: HubClient) -> None:
+        self._client = client
+
+    async def wait_until_up(self) -> None:
+        """Return when the hub knows its servers of before.
+
+        Raises:
+            HostError: it does not come up.
+        """
+        await self._client.wait_until_up()
+
+    def seats(self) -> tuple[Seat, ...]:
+        """Return every server of every user, running or not."""
+        app = JupyterHub.instance()
+        query = app.db.query(orm.User).options(selectinload(orm.User._orm_spawners))
+        return tuple(
+            _seat(app.users, user, name)
+            for user in query
+            for name in sorted({"", *user.orm_spawners})
+        )
+
+    def tokens(self) -> tuple[ServerToken, ...]:
+        """Return the tokens that the hub made for servers."""
+        db = JupyterHub.instance().db
+        query = db.query(orm.APIToken).filter(orm.APIToken.note.startswith(NOTE))
+        found = []
+        for token in query.options(selectinload(orm.APIToken.user)):
+            if token.user is None:
+                continue
+            server = token_server(token.user.name, list(token.scopes))
+            if server is not None:
+                created = str(token.created)
+                found.append(ServerToken(token.id, created, token.user.name, server))
+        return tuple(found)
+
+    async def adopt(self, user: str, server: str) -> None:
+        """Start the server: its running machine is taken over and seeded anew.
+
+        Raises:
+            HostError: the hub refused.
+        """
+        await self._client.start_server(user, server)
+
+    async def forget(self, user: str, server: str) -> None:
+        """Have the hub look itself, now, whether the server still runs, and clean up if not."""
+        app = JupyterHub.instance()
+        orm_user = orm.User.find(app.db, user)
+        if orm_user is None or orm_user not in app.users:
+            return
+        spawner = app.users[orm_user].spawners.get(server)
+        if spawner is not None and spawner.ready:
+            await spawner.poll_and_notify()
+
+    def revoke(self, token: ServerToken) -> None:
+        """Delete a token; no-op if it is gone."""
+        db = JupyterHub.instance().db
+        found = db.query(orm.APIToken).filter(orm.APIToken.id == token.number).first()
+        if found is not None and str(found.created) == token.created:
+            db.delete(found)
+            db.commit()
+
+
+def _seat(users: Any, orm_user: Any, name: str) -> Seat:
+    machine = machine_name(orm_user.name, name)
+    orm_spawner = orm_user.orm_spawners.get(name)
+    if orm_spawner is not None:
+        own = (orm_spawner.state or {}).get("vmlab") or {}
+        machine = str(own.get("machine") or machine)  # a user who was renamed keeps the machine
+    # `UserDict` would make a wrapper for every user of the database, and keep it.
+    spawner = users[orm_user].spawners.get(name) if orm_user in users else None
+    if spawner is None:
+        return Seat(orm_user.name, name, machine)
+    return Seat(
+        orm_user.name,
+        name,
+        getattr(spawner, "machine", machine),
+        ready=bool(spawner.ready),
+        pending=bool(spawner.pending),
+    )

@@ -1,0 +1,89 @@
+"""All machines of a lab are stopped, many at once; what became of each is told as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vmlab.errors import LabError
+from vmlab.model import MachineState
+from vmlab.providers.base import Provider
+
+AT_ONCE = 32
+"""Machines that are powered down at a time: each one flushes its disks, and most of it is waiting.
+One that does not end keeps its place until its deadline, so there are more than a host needs."""
+
+_ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What became of one machine. `problem` is empty when it stopped."""
+
+    machine: str
+    user: str
+    took_s: float
+    problem: str = ""
+    forced: bool = False  # the time was up: its plug was pulled
+
+
+async def stop_all(
+    provider: Provider,
+    tell: Callable[[Stopped], None] = lambda _stopped: None,
+    *,
+    limit_s: float = math.inf,
+) -> list[Stopped]:
+    """Stop all machines, and end those that wait for a trainee; one that fails stops no other.
+
+    Args:
+        provider: the machines'.
+        tell: called as soon as a machine has ended, or has failed to.
+        limit_s: after so long guests are not asked any more: plugs are pulled.
+
+    Raises:
+        LabError: the provider does not tell which machines there are.
+    """
+    deadline = time.monotonic() + limit_s
+    machines = (await provider.status()).values()
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def stop(name: str, user: str) -> Stopped:
+        async with slots:
+            stopped = await _stop(provider, name, user, deadline)
+        tell(stopped)
+        return stopped
+
+    running = [machine for machine in machines if machine.state in _ON]
+    results = list(await asyncio.gather(*(stop(m.name, m.owner) for m in running)))
+    began = time.monotonic()
+    try:
+        await provider.drain()
+    except LabError as error:
+        results.append(Stopped("pool", "", _since(began), error.message))
+        tell(results[-1])
+    return results
+
+
+async def _stop(provider: Provider, name: str, user: str, deadline: float) -> Stopped:
+    """Ask the guest first, and pull its plug when the time is up."""
+    began = time.monotonic()
+    forced = False
+    try:
+        try:
+            left_s = None if math.isinf(deadline) else max(0.0, deadline - began)
+            async with asyncio.timeout(left_s):
+                await provider.stop(name)
+        except TimeoutError:
+            forced = True
+            await provider.stop(name, now=True)
+    except LabError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return Stopped(name, user, _since(began), f"{error.message}{hint}", forced)
+    return Stopped(name, user, _since(began), forced=forced)
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 1)

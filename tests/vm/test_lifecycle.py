@@ -1,0 +1,97 @@
+"""The life of a real machine beyond its start: a new one with the same volume, a hub that lost it.
+
+The desk image, a real hub. One machine serves all tests, in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from hub.running_hub import RunningHub
+from vm.desk import Desk
+from vmlab.names import volume_name
+from vmlab.paths import default_paths
+from vmlab.providers.qemu.records import read_record
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+
+LIMIT_S = 600
+
+
+@pytest.fixture(scope="module")
+def hub(desk_image):
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    folder.chmod(0o711)
+    with RunningHub(folder, provider="qemu", cache=default_paths().cache) as running:
+        yield running
+        if running.server("ada"):
+            running.stop_server("ada", limit_s=180)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def desk(hub):
+    made = Desk(hub, "ada", default_paths().cache)
+    made.start()
+    return made
+
+
+def wait_until(question, limit_s: float = LIMIT_S):
+    deadline = time.monotonic() + limit_s
+    while not (answer := question()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return answer
+
+
+def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
+    desk.run("echo mine > ~/work.txt && sudo touch /etc/broken && sync")
+    machine_id = desk.run("cat /etc/machine-id")
+    answer = hub.api("POST", "vmlab/machines/ada/renew", token=hub.user_token("ada"))
+    answer.raise_for_status()
+    wait_until(lambda: hub.server("ada").get("ready") and list((hub.folder / "aside").glob("*")))
+    desk.forget_connection()
+    assert desk.run("cat ~/work.txt") == "mine\n"
+    assert desk.run("ls /etc/broken", check=False) == ""
+    assert desk.run("cat /etc/machine-id") != machine_id
+    (kept,) = (hub.folder / "aside").iterdir()
+    assert (kept / "root.qcow2").exists()
+    assert not list(kept.glob("*.sock"))
+
+
+def test_a_stop_writes_out_what_the_guest_held_back_and_leaves_clean_disks(hub, desk, tmp_path):
+    desk.run("seq 100000 > ~/numbers.txt")  # no sync: it is in the guest's memory
+    desk.stop()
+    volume = hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
+    raw = tmp_path / "home.raw"
+    for words in (
+        ["qemu-img", "check", "-q", volume],
+        ["qemu-img", "convert", "-O", "raw", volume, raw],
+        ["e2fsck", "-fn", raw],
+    ):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
+    desk.start()
+    assert desk.run("tail -1 ~/numbers.txt") == "100000\n"
+
+
+def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(hub, desk):
+    desk.run("echo kept | sudo tee /run/user-was-here")
+    before = read_record(desk.folder)
+    hub.stop(signal.SIGKILL)
+    for file in hub.folder.glob("jupyterhub.sqlite*"):
+        file.unlink()
+    hub.start()
+    # Nobody asks for it.
+    wait_until(lambda: hub.server("ada").get("ready"))
+    assert "is adopted: it runs, and the hub lost the server of ada" in hub.log.read_text()
+    assert read_record(desk.folder).powered_at == before.powered_at, "it was powered on again"
+    assert desk.run("cat /run/user-was-here") == "kept\n"
+    assert desk.python("print(6 * 7)").strip() == "42"
