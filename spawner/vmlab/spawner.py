@@ -52,7 +52,6 @@ from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
 STATE_VERSION = 1
-
 _TIMEOUT_MARGIN_S = 2.0
 """The spawner gives up so long before the hub would, because the hub's message is empty."""
 
@@ -269,12 +268,13 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                         way = event.way
                         log.medians_s = await self._history(way).medians_s()
                     await log.enter(event.phase, event.notice)
-            status = await self._status()
-            await wait_for_server(status.url, self.server.base_url, self._check_alive)
+            url = (await self._status()).url
+            await wait_for_server(url, self.server.base_url, self._check_alive)
+            await self.provider.settled(spec.name)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:
             await history.record(log.durations_s)
-        return status.url
+        return url
 
     def _timeout_error(self, log: StartLog) -> LabError:
         if log.phase is Phase.QUEUE:

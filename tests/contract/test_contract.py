@@ -11,6 +11,9 @@ from fakes.benches import start, start_until
 from vmlab.errors import MachineNotFoundError
 from vmlab.model import MachineState, Phase
 from vmlab.providers.base import Provider
+from vmlab.providers.qemu.confine import Confinement, detect_confinement
+from vmlab.providers.qemu.layout import machine_folder
+from vmlab.providers.qemu.priority import Priority, weight_files
 
 HOST_PHASES = [Phase.IMAGE, Phase.DISK, Phase.VOLUME, Phase.POWER, Phase.BOOT]
 GUEST_PHASES = [
@@ -147,3 +150,23 @@ async def test_two_starts_of_one_machine_end_in_one_machine(bench):
     await asyncio.gather(*(start(bench.provider, spec, bench.seed()) for _ in range(2)))
     assert await state(bench.provider, spec.name) is MachineState.RUNNING
     assert set(await bench.provider.status()) == {spec.name}
+
+
+async def test_a_machine_that_is_settled_goes_on(bench):
+    await bench.provider.settled("desk-nobody-0")
+    spec = bench.spec()
+    await start(bench.provider, spec, bench.seed())
+    await bench.provider.settled(spec.name)
+    assert await state(bench.provider, spec.name) is MachineState.RUNNING
+    by_hand = {Confinement.CGROUP1, Confinement.CGROUP2}
+    if bench.kind == "qemu" and detect_confinement() in by_hand:
+        assert _weight(bench, spec.name) == 1.0, "others that start would wait for it"
+        await start(bench.provider, spec, bench.seed(AGAIN="1"))
+        assert _weight(bench, spec.name) > 1.0, "somebody waits for it again"
+
+
+def _weight(bench, name: str) -> float:
+    """Return a machine's share of the processors by what the kernel has; 1 is the usual one."""
+    unit = machine_folder(bench.settings.state / "machines", name).unit
+    ((path, usual),) = weight_files(detect_confinement(), unit, Priority.WORK).items()
+    return float(path.read_text()) / float(usual)

@@ -63,6 +63,13 @@ class Provider(Protocol):
         """
         ...
 
+    async def settled(self, name: str) -> None:
+        """Take note that the machine's server answers: others that still start may go before it.
+
+        No-op if it is absent.
+        """
+        ...
+
     async def upkeep(self, spec: MachineSpec) -> None:
         """Keep ready, until cancelled, what makes starts of machines like `spec` fast.
 

@@ -191,6 +191,9 @@ class FakeProvider:
         if phase is not Phase.IMAGE and machine is None:
             raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
 
+    async def settled(self, name: str) -> None:
+        """Nothing goes before anything."""
+
     async def upkeep(self, spec: MachineSpec) -> None:  # noqa: ARG002 - the contract's
         """Wait to be cancelled: nothing needs to be made ready (contract: `Provider.upkeep`)."""
         await asyncio.Event().wait()

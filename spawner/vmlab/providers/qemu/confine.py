@@ -38,7 +38,7 @@ _IO_CPUS = 0.5
 _EMPTY_LIMIT_S = 10.0
 _POLL_S = 0.02
 
-_CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Confinement(StrEnum):
 
 
 def detect_confinement(
-    cgroups: Path = _CGROUPS, systemd: Path = Path("/run/systemd/system")
+    cgroups: Path = CGROUPS, systemd: Path = Path("/run/systemd/system")
 ) -> Confinement:
     """Return the best way to enforce limits that this process may use."""
     if systemd.is_dir() and os.geteuid() == 0:
@@ -105,7 +105,7 @@ class CgroupPlan:
     settings: tuple[tuple[Path, str], ...]
 
 
-def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = _CGROUPS) -> CgroupPlan:
+def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = CGROUPS) -> CgroupPlan:
     """Return which cgroups enforce these limits; empty for the kinds that need none."""
     period_us = 100_000
     quota_us = int(limits.cpus * period_us)

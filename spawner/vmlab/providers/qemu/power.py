@@ -16,6 +16,7 @@ from vmlab.providers.qemu.argv import PLAIN_KERNEL_ARGS, MemoryFile, QemuMachine
 from vmlab.providers.qemu.launch import launch_shim, make_shim_config
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.monitor import Monitor, as_conflict, open_monitor
+from vmlab.providers.qemu.priority import Priority, set_priority
 from vmlab.providers.qemu.records import Record, Stage, write_record
 from vmlab.providers.qemu.template import Template
 
@@ -87,6 +88,7 @@ async def launch(
                 folder, record, stage=Stage.POWERED, powered_at=time.time(), unit=folder.unit
             )
             await launch_shim(folder, config, confinement=confinement, limits=limits)
+            await set_priority(folder.unit, Priority.SPARE)  # until somebody waits for it
     except ProviderError as error:
         raise as_conflict(machine.name, error) from error
     return record
@@ -109,6 +111,7 @@ async def power_on(
         internet=spec.internet,
         network_mbit_s=spec.bandwidth.network_mbit_s,
     )
+    await set_priority(folder.unit, Priority.START)
     async with open_monitor(spec.name, folder.qmp) as monitor:
         if plan.template:
             await monitor.load_devices(plan.template.devices)
@@ -127,6 +130,7 @@ async def wake(
         MachineConflictError: the volume is attached elsewhere.
         ProviderError: QEMU does not take it.
     """
+    await set_priority(record.unit, Priority.START)
     async with open_monitor(spec.name, folder.qmp) as monitor:
         await plug_in(monitor, volume)
         await monitor.resume()

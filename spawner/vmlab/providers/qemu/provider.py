@@ -51,6 +51,7 @@ from vmlab.providers.qemu.monitor import HOME_SERIAL, open_monitor
 from vmlab.providers.qemu.old_disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.parking import Parking, ensure_template
 from vmlab.providers.qemu.pool import Pool
+from vmlab.providers.qemu.priority import Priority, set_priority
 from vmlab.providers.qemu.records import RUNNING_STAGES, Stage, read_record, write_record
 from vmlab.providers.qemu.shim import is_locked
 from vmlab.providers.qemu.status import listed_status, machine_status, read_console
@@ -136,6 +137,7 @@ class QemuProvider:
         self, folder: MachineFolder, spec: MachineSpec, seed: Seed, link: AgentLink
     ) -> AsyncGenerator[PhaseEvent]:
         deadlines = (await self._find_host()).deadlines
+        await self._set_priority(folder, Priority.START)
         identity = await asyncio.to_thread(ensure_identity, folder)
         mounts: tuple[Mount, ...] = ()
         if spec.volume:
@@ -155,6 +157,15 @@ class QemuProvider:
         if record is None:
             raise MachineConflictError(spec.name, "it was deleted while it was starting")
         write_record(folder, record, stage=Stage.SEEDED, used=True)
+
+    async def settled(self, name: str) -> None:
+        """Let the machine wait its turn (contract: `Provider.settled`)."""
+        await self._set_priority(self._folder(name), Priority.WORK)
+
+    async def _set_priority(self, folder: MachineFolder, priority: Priority) -> None:
+        record = await asyncio.to_thread(read_record, folder)
+        if record and record.unit:
+            await set_priority(record.unit, priority)
 
     # -- what makes starts fast -------------------------------------------------------------------
 
