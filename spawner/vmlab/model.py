@@ -98,6 +98,7 @@ class MachineSpec:
     internet: bool
     volume: VolumeSpec | None
     host_name: str = "desk"
+    server: str = ""  # the hub's name of the server; empty for a trainee's only one
 
 
 @dataclass(frozen=True)

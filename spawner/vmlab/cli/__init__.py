@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from vmlab.cli import bench, course, doctor, down, image, machine, status, up
+from vmlab.cli import bench, course, doctor, down, image, machine, status, up, volume
 from vmlab.cli.common import err
 from vmlab.errors import LabError
 
@@ -28,6 +28,7 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
+app.add_typer(volume.app, name="volume", help="The trainees' disks: snapshots, copies, deletion.")
 app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")
 app.add_typer(bench.app, name="bench", help="Measure how fast machines start.")
 app.add_typer(course.app, name="course", help="Publish courses and see who has them.")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -27,7 +28,13 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from vmlab import sayings
-from vmlab.errors import GuestError, MachineNotFoundError, MachineTimeoutError
+from vmlab.errors import (
+    GuestError,
+    MachineConflictError,
+    MachineNotFoundError,
+    MachineTimeoutError,
+    VolumeConflictError,
+)
 from vmlab.model import (
     Features,
     MachineSpec,
@@ -36,8 +43,13 @@ from vmlab.model import (
     Phase,
     PhaseEvent,
 )
+from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
+from vmlab.providers.qemu.confine import QemuUser
 from vmlab.seed import Seed
+from vmlab.volumes.disk_image import DiskImage, make_volume
+from vmlab.volumes.model import Volume
+from vmlab.volumes.store import VolumeStore
 
 START_PHASES = (
     Phase.IMAGE,
@@ -85,12 +97,19 @@ class _Machine:
     console: str = ""
 
 
+def _ours() -> QemuUser:
+    """Files of the fake's belong to whoever runs it."""
+    return QemuUser(os.geteuid(), os.getegid(), drop=False)
+
+
 class FakeProvider:
     """Machines in memory (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
+        self.volumes = VolumeStore(Paths(state=settings.state, cache=settings.cache), self, _ours)
+        self._shown: dict[str, str] = {}  # machine → snapshot
         self._served: set[str] = set()  # the prefixes of running machines
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
@@ -113,6 +132,8 @@ class FakeProvider:
             self._journal(spec.name, faults),
         ):
             for phase in START_PHASES:
+                if phase is Phase.POWER:
+                    await self._hold_volume(spec)
                 self._note(spec, phase)
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
@@ -122,6 +143,21 @@ class FakeProvider:
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             self._served.add(prefix)
+
+    async def _hold_volume(self, spec: MachineSpec) -> None:
+        """Enter the volume in the registry; a class of thousands costs no file."""
+        wanted = spec.volume
+        if wanted is None:
+            return
+        now = time.time()
+        entry = Volume(wanted.name, spec.owner, spec.server, wanted.size_mib, now)
+        try:
+            await self.volumes.ground.ask(
+                lambda registry: registry.add(entry) and registry.hold(wanted.name, spec.name, now)
+            )
+        except VolumeConflictError as error:
+            message = f"its volume cannot be attached: {error.message}"
+            raise MachineConflictError(spec.name, message, public=error.public) from error
 
     @asynccontextmanager
     async def _journal(self, name: str, faults: Faults) -> AsyncGenerator[None]:
@@ -194,6 +230,8 @@ class FakeProvider:
         self._served.discard(machine.prefix)
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)
         self._machines[name] = replace(machine, status=status, prefix="")
+        self._shown.pop(name, None)
+        await self.volumes.detach(name)
 
     async def delete(self, name: str) -> None:
         """Forget the machine."""
@@ -215,6 +253,51 @@ class FakeProvider:
         if name not in self._machines:
             raise MachineNotFoundError(name, "it has no console yet: it never ran")
         return self._machines[name].console[-max_bytes:]
+
+    # -- the volume of a running machine (contract: `LiveVolumes`) -------------------------------
+
+    async def snapshot_volume(self, machine: str, snapshot: str) -> None:
+        """Take a snapshot, with a real file, which is made now if needed."""
+        await (await self._volume_file(machine)).take_snapshot(snapshot)
+
+    async def delete_snapshot(self, machine: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        await (await self._volume_file(machine)).delete_snapshot(snapshot)
+
+    async def grow_volume(self, machine: str, size_mib: int) -> None:
+        """Make the file larger; there is no guest whose file system could follow."""
+        await (await self._volume_file(machine)).grow(size_mib)
+
+    async def show_snapshot(self, machine: str, snapshot: str) -> None:
+        """Note what is shown."""
+        await self._volume_file(machine)
+        self._shown[machine] = snapshot
+
+    async def hide_snapshot(self, machine: str) -> None:
+        """Note that nothing is shown."""
+        await self._volume_file(machine)
+        self._shown.pop(machine, None)
+
+    async def resume_paused(self, machine: str) -> bool:
+        """Tell that it was not paused."""
+        await self._volume_file(machine)
+        return False
+
+    async def _volume_file(self, machine: str) -> DiskImage:
+        """Return the file of a running machine's volume, making it unless it is there."""
+        found = self._machines.get(machine)
+        if found is None:
+            raise MachineNotFoundError(machine, "there is no such machine")
+        if found.status.state is not MachineState.RUNNING:
+            raise MachineConflictError(machine, f"it must run for this: {found.status.state}")
+        ground = self.volumes.ground
+        held = await ground.ask(lambda registry: registry.held_by(machine))
+        if not held:
+            raise MachineConflictError(machine, "it has no volume")
+        image = ground.image(held[0])
+        if not image.path.exists():
+            await make_volume(image.path, held[0].size_mib, image.user, ground.work)
+        return image
 
     # -- its servers -------------------------------------------------------------------------
 

@@ -37,6 +37,11 @@ class GuestMessageType(StrEnum):
     ERROR = "error"
     PARKED = "parked"
     WARMED = "warmed"
+    FROZEN = "frozen"
+    THAWED = "thawed"
+    GROWN = "grown"
+    SHOWN = "shown"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class GuestMessage:
     phase: Phase | None = None
     text: str = ""
     seeded: bool = False
+    was_frozen: bool = False
 
 
 def parse_guest_line(line: bytes) -> GuestMessage | None:
@@ -60,7 +66,11 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
     if kind is GuestMessageType.PHASE and phase is None:
         return None
     return GuestMessage(
-        kind, phase, clean_text(body.get("message")), seeded=body.get("seeded") is True
+        kind,
+        phase,
+        clean_text(body.get("message")),
+        seeded=body.get("seeded") is True,
+        was_frozen=body.get("was_frozen") is True,
     )
 
 
@@ -82,9 +92,14 @@ class AgentLink:
     """An open connection to one machine's agent."""
 
     def __init__(
-        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        name: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        doing: str = "it was starting",
     ) -> None:
         self.name = name
+        self._doing = doing
         self._reader = reader
         self._writer = writer
         self._lines = 0
@@ -110,7 +125,7 @@ class AgentLink:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise GuestError(
                     self.name,
-                    "the machine ended while it was starting",
+                    f"the machine ended while {self._doing}",
                     hint=f"vmlab machine console {self.name}",
                     public=sayings.WENT_OFF,
                 ) from error
@@ -124,8 +139,15 @@ class AgentLink:
 
 
 @contextlib.asynccontextmanager
-async def connect_agent(name: str, socket: Path) -> AsyncGenerator[AgentLink]:
-    """Connect to the agent's port; QEMU accepts one client at a time.
+async def connect_agent(
+    name: str, socket: Path, doing: str = "it was starting"
+) -> AsyncGenerator[AgentLink]:
+    """Connect to the agent's port; QEMU accepts one client at a time, the next one waits.
+
+    Args:
+        name: the machine's.
+        socket: the host's end of the port.
+        doing: for the error when the machine ends meanwhile.
 
     Raises:
         GuestError: the machine does not run.
@@ -135,6 +157,6 @@ async def connect_agent(name: str, socket: Path) -> AsyncGenerator[AgentLink]:
     except OSError as error:
         raise GuestError(name, f"its agent's port cannot be reached: {error}") from error
     try:
-        yield AgentLink(name, reader, writer)
+        yield AgentLink(name, reader, writer, doing)
     finally:
         writer.close()

@@ -24,11 +24,11 @@ from vmlab.images.store import Image, ImageStore
 from vmlab.model import Features, MachineSpec, MachineState, MachineStatus, Phase, PhaseEvent
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu import disks
+from vmlab.providers.qemu import live
 from vmlab.providers.qemu.accelerator import Accelerator, choose_accelerator, qemu_version
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.bringup import BringUp, Host, guest_runs
+from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.ending import end_machine
 from vmlab.providers.qemu.handover import await_agent, hand_over
@@ -42,7 +42,10 @@ from vmlab.providers.qemu.shim import is_locked
 from vmlab.providers.qemu.status import listed_status, machine_status, read_console
 from vmlab.providers.qemu.template import Template
 from vmlab.providers.qemu.upkeep import Upkeep
+from vmlab.room import START_MIB, find_room
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.volumes.model import Volume
+from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class QemuProvider:
         self._host: Host | None = None
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._upkeep = Upkeep(self.pool, settings.pool)
+        self.volumes = VolumeStore(self._paths, self)
 
     @property
     def features(self) -> Features:
@@ -79,7 +83,7 @@ class QemuProvider:
         await self._find_host()
         await asyncio.to_thread(self._prepare_folders)
         for folder in (self._paths.machines, self._paths.volumes):
-            disks.check_room(folder)
+            find_room(folder).require(START_MIB, "a start")
         image = await asyncio.to_thread(self._find_image, spec.image)
         if spec.internet and shutil.which("slirp4netns") is None:
             raise HostError(
@@ -104,6 +108,7 @@ class QemuProvider:
             host = await self._find_host()
             if await guest_runs(folder):
                 yield PhaseEvent(Phase.BOOT, "it runs already")
+                attached = await attach_volume(self.volumes, spec, stack, runs=True)
                 link = await stack.enter_async_context(connect_agent(spec.name, folder.agent))
                 await await_agent(link, host.deadlines.boot_s)
             else:
@@ -113,10 +118,20 @@ class QemuProvider:
                         if event.notice:
                             seed = replace(seed, notices=(*seed.notices, event.notice))
                         yield event
-                link = bring_up.link
+                link, attached = bring_up.link, bring_up.attached
             async with aclosing(self._hand_over_seed(folder, spec, seed, link)) as events:
                 async for event in events:
                     yield event
+            if attached and attached.volume.needs_grow:
+                await self._let_grow(link, attached.volume)
+
+    async def _let_grow(self, link: AgentLink, volume: Volume) -> None:
+        """Have the file system fill a volume that was made larger; it works as it is, too."""
+        try:
+            await live.grow_file_system(link)
+            await self.volumes.grown(volume.name)
+        except LabError as error:
+            _log.warning("%s: has grown, its file system has not: %s", volume.name, error)
 
     async def _hand_over_seed(
         self, folder: MachineFolder, spec: MachineSpec, seed: Seed, link: AgentLink
@@ -183,8 +198,12 @@ class QemuProvider:
     async def stop(self, name: str, *, now: bool = False) -> None:
         """Power the machine off (contract: `Provider.stop`)."""
         folder = self._folder(name)
-        if not folder.path.is_dir():
-            return
+        if folder.path.is_dir():
+            await self._end(folder, now=now)
+        for volume in await self.volumes.detach(name):
+            _log.info("%s: detached from %s", volume, name)
+
+    async def _end(self, folder: MachineFolder, *, now: bool) -> None:
         try:
             record = await asyncio.to_thread(read_record, folder)
             at_work = record is not None and record.stage is Stage.SEEDED
@@ -196,6 +215,7 @@ class QemuProvider:
         if at_work and not now:
             limit_s = (await self._find_host()).deadlines.shutdown_s
         await end_machine(folder, shutdown_limit_s=limit_s)
+        folder.snapshot.unlink(missing_ok=True)
         if record and record.stage in RUNNING_STAGES:
             await asyncio.to_thread(write_record, folder, record, stage=Stage.STOPPED)
 
@@ -240,6 +260,32 @@ class QemuProvider:
         """Folder where the hub's side opens `hub.sock` and `proxy.sock` for the machines."""
         return self._paths.state / "doors"
 
+    # -- the volume of a running machine (contract: `LiveVolumes`) -------------------------------
+
+    async def snapshot_volume(self, machine: str, snapshot: str) -> None:
+        """Take a snapshot of the volume while its file systems are frozen."""
+        await live.snapshot_volume(self._folder(machine), snapshot)
+
+    async def delete_snapshot(self, machine: str, snapshot: str) -> None:
+        """Delete a snapshot of the volume."""
+        await live.delete_snapshot(self._folder(machine), snapshot)
+
+    async def grow_volume(self, machine: str, size_mib: int) -> None:
+        """Make the volume, and the file system on it, larger."""
+        await live.grow_volume(self._folder(machine), size_mib)
+
+    async def show_snapshot(self, machine: str, snapshot: str) -> None:
+        """Mount a copy of a snapshot, read-only, in the machine."""
+        await live.show_snapshot(self._folder(machine), self.volumes.ground, snapshot)
+
+    async def hide_snapshot(self, machine: str) -> None:
+        """Take away what `show_snapshot` showed."""
+        await live.hide_snapshot(self._folder(machine))
+
+    async def resume_paused(self, machine: str) -> bool:
+        """Let a machine that was paused for want of room go on."""
+        return await live.resume_paused(self._folder(machine))
+
     # -- helpers ---------------------------------------------------------------------------------
 
     def _folder(self, name: str) -> MachineFolder:
@@ -268,6 +314,7 @@ class QemuProvider:
                 qemu=await qemu_version(),
                 style=self._settings.start_style,
                 deadlines=self._deadlines[verdict.name],
+                volumes=self.volumes,
             )
         return self._host
 
