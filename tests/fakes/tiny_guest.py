@@ -18,6 +18,7 @@ AGENT = r"""#!/bin/sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 mkdir -p /proc /sys /dev /run
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+frozen=false; seed=
 for m in virtio_pci virtio_console virtio_blk; do modprobe $m; done
 echo "tiny guest: up"
 port=
@@ -42,8 +43,29 @@ while :; do
         fi
         say '{"type":"parked"}' ;;
     *'"type": "warm"'*) say '{"type":"warmed"}' ;;
+    *'"type": "freeze"'*)
+        case "$seed" in
+        *TINY_NOFREEZE*) say '{"type":"error","phase":"volume","message":"asked not to freeze"}' ;;
+        *TINY_DEAF*) ;;
+        *) frozen=true; say '{"type":"frozen"}' ;;
+        esac ;;
+    *'"type": "thaw"'*)
+        case "$seed" in *TINY_SHORT*) frozen=false ;; esac
+        say '{"type":"thawed","was_frozen":'$frozen'}'; frozen=false ;;
+    *'"type": "grow"'*)
+        size=$(($(cat /sys/block/vdb/size) / 2048))
+        echo "tiny guest: grows to $size"; say '{"type":"grown","size_mib":'$size'}' ;;
+    *'"type": "show"'*)
+        case "$seed" in
+        *TINY_NOSHOW*) say '{"type":"error","phase":"volume","message":"asked not to show"}' ;;
+        *) until [ -e /sys/block/vdc ]; do :; done
+           echo "tiny guest: shows $(cat /sys/block/vdc/serial) ro=$(cat /sys/block/vdc/ro)"
+           say '{"type":"shown"}' ;;
+        esac ;;
+    *'"type": "hide"'*) say '{"type":"hidden"}' ;;
     *'"type": "poweroff"'*) echo "tiny guest: poweroff"; poweroff -f ;;
     *'"type": "seed"'*)
+        seed=$line
         case "$line" in
         *TINY_FAIL*)
             say '{"type":"error","phase":"mounts","message":"asked to fail\u0007<b>"}'

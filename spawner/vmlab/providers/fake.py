@@ -10,7 +10,8 @@ change them under a running hub:
     {"delays_s": {"boot": 2.0}, "fail_at": "mounts", "fail_message": "...", "hang_at": "server"}
 
 With `"journal": true` every start leaves two lines in `fake-journal.jsonl` there, one when it
-begins and one however it ends: the machine's name and how many starts are then at work.
+begins and one however it ends: the machine's name and how many starts are then at work. With
+`"volumes": true` volumes are real files, which can have snapshots; else the registry only has them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.confine import QemuUser
 from vmlab.seed import Seed
-from vmlab.volumes.disk_image import DiskImage, make_volume
+from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.model import Volume
 from vmlab.volumes.store import VolumeStore
 
@@ -78,6 +79,7 @@ class Faults:
     hang_limit_s: float = 3600.0
     journal: bool = False
     way: str = ""  # how machines come to life, told when they are powered on
+    volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
 
 
 def read_faults(state: Path) -> Faults:
@@ -133,7 +135,7 @@ class FakeProvider:
         ):
             for phase in START_PHASES:
                 if phase is Phase.POWER:
-                    await self._hold_volume(spec)
+                    await self._attach(spec, with_file=faults.volumes)
                 self._note(spec, phase)
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
@@ -144,14 +146,17 @@ class FakeProvider:
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             self._served.add(prefix)
 
-    async def _hold_volume(self, spec: MachineSpec) -> None:
-        """Enter the volume in the registry; a class of thousands costs no file."""
+    async def _attach(self, spec: MachineSpec, *, with_file: bool) -> None:
+        """Attach the volume; a class of thousands costs no files."""
         wanted = spec.volume
         if wanted is None:
             return
         now = time.time()
         entry = Volume(wanted.name, spec.owner, spec.server, wanted.size_mib, now)
         try:
+            if with_file:
+                async with self.volumes.attach(spec, wanted):
+                    return
             await self.volumes.ground.ask(
                 lambda registry: registry.add(entry) and registry.hold(wanted.name, spec.name, now)
             )
@@ -257,7 +262,7 @@ class FakeProvider:
     # -- the volume of a running machine (contract: `LiveVolumes`) -------------------------------
 
     async def snapshot_volume(self, machine: str, snapshot: str) -> None:
-        """Take a snapshot, with a real file, which is made now if needed."""
+        """Take a snapshot in the volume's file, for which `fake.json` asks by `volumes`."""
         await (await self._volume_file(machine)).take_snapshot(snapshot)
 
     async def delete_snapshot(self, machine: str, snapshot: str) -> None:
@@ -284,7 +289,7 @@ class FakeProvider:
         return False
 
     async def _volume_file(self, machine: str) -> DiskImage:
-        """Return the file of a running machine's volume, making it unless it is there."""
+        """Return the file of a running machine's volume."""
         found = self._machines.get(machine)
         if found is None:
             raise MachineNotFoundError(machine, "there is no such machine")
@@ -294,10 +299,7 @@ class FakeProvider:
         held = await ground.ask(lambda registry: registry.held_by(machine))
         if not held:
             raise MachineConflictError(machine, "it has no volume")
-        image = ground.image(held[0])
-        if not image.path.exists():
-            await make_volume(image.path, held[0].size_mib, image.user, ground.work)
-        return image
+        return ground.image(held[0])
 
     # -- its servers -------------------------------------------------------------------------
 

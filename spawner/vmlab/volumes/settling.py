@@ -12,6 +12,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from vmlab.errors import VolumeConflictError, VolumeError
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ground import Ground
@@ -32,6 +34,7 @@ async def settle(ground: Ground) -> None:
     Raises:
         HostError: the registry cannot be used.
     """
+    await asyncio.to_thread(_tidy, ground.work)
     entries = {volume.name for volume in await ground.ask(lambda registry: registry.all())}
     files = {path.stem for path in await asyncio.to_thread(_find_files, ground)}
     for name in sorted({_own_name(name) for name in entries ^ files}):
@@ -89,6 +92,15 @@ async def _take_in(ground: Ground, volume: Volume, path: Path) -> None:
     )
     await ground.ask(lambda registry: registry.add(volume))
     _log.info("%s: taken into the registry as %s", path, volume.state)
+
+
+def _tidy(work: Path) -> None:
+    """Remove the files of processes that were killed while they made them."""
+    for path in work.iterdir() if work.is_dir() else ():
+        pid = path.name.partition("-")[0]
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            path.unlink(missing_ok=True)
+            _log.info("%s: removed; whoever made it was killed", path)
 
 
 def _own_name(name: str) -> str:
