@@ -6,6 +6,7 @@ every place where the command line waits for a tool is a place where it is kille
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -60,6 +61,14 @@ def wait(question):
     return answer
 
 
+def _next_tool(gate: Path, seen: frozenset[str], process: subprocess.Popen) -> set[str] | bool:
+    return ({path.name for path in gate.iterdir()} - seen) or process.poll() is not None
+
+
+def _is_gone(pid: str) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
 def kill_at(gate: Path, words: list[object], call: int, *, tool_too: bool) -> bool:
     """Kill the command when it waits for its n-th tool; tell whether it came so far."""
     env = environment(gate.parent)
@@ -67,9 +76,7 @@ def kill_at(gate: Path, words: list[object], call: int, *, tool_too: bool) -> bo
     process = subprocess.Popen(command(*words), env=env, stderr=subprocess.PIPE)
     seen: set[str] = set()
     while True:
-        new = wait(
-            lambda: ({path.name for path in gate.iterdir()} - seen) or process.poll() is not None
-        )
+        new = wait(functools.partial(_next_tool, gate, frozenset(seen), process))
         if not isinstance(new, set):
             process.communicate()
             return False  # it needed fewer tools, and is through
@@ -81,7 +88,7 @@ def kill_at(gate: Path, words: list[object], call: int, *, tool_too: bool) -> bo
             if tool_too:
                 os.kill(int(tool), signal.SIGKILL)
             (gate / tool / "go").touch()
-            wait(lambda: not Path(f"/proc/{tool}").exists())
+            wait(functools.partial(_is_gone, tool))
             return True
         (gate / tool / "go").touch()
 
@@ -133,7 +140,11 @@ async def test_killed_at_any_tool_nothing_is_lost(
     assert old or (await holds(path, 1) and any(name.startswith("kept-") for name in ids))
     if operation != "delete-snapshot" or tool_too:
         assert first.id in ids
-    assert not (tmp_path / "out.qcow2").exists()
+    out = tmp_path / "out.qcow2"
+    if out.exists():  # whole, and only the snapshot for it is left over
+        assert (operation, call) == ("export", 3)
+        await check(out)
+        out.unlink()
     # The same again goes through, as if nothing had been.
     again = vmlab(lab, *words)
     assert again.returncode == 0 or (operation == "delete-snapshot" and not tool_too), again.stderr
@@ -157,7 +168,8 @@ async def test_while_a_killed_commands_tool_works_the_volume_is_busy(store, lab,
     first = await store.snapshot(NAME, Reason.MANUAL)
     env = environment(lab)
     env["PATH"] = f"{lab / 'bin'}:{env['PATH']}"
-    process = subprocess.Popen(command("restore", NAME, first.id, "--yes"), env=env)
+    words = command("restore", NAME, first.id, "--yes")
+    process = subprocess.Popen(words, env=env)  # noqa: ASYNC220 - returns at once
     (tool,) = wait(lambda: list(gate.iterdir()))
     process.kill()
     process.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vmlab.errors import HostError, LabError
 from vmlab.room import find_room
-from vmlab.tools import run_tool
+from vmlab.tools import ToolError, run_tool
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
@@ -35,14 +35,13 @@ async def export(
     """
     if os.path.lexists(target):
         raise _exists(target)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise _unwritable(target, f"no folder to write to: {target.parent}")
     async with exported(ground, name, form, snapshot) as (path, source):
         try:
             await _move(path, target)
-        except OSError as error:
-            raise HostError(
-                f"{target} cannot be written: {error}",
-                hint="check that its folder exists, is writable and has room",
-            ) from error
+        except (OSError, ToolError) as error:
+            raise _unwritable(target, error) from error
         return source
 
 
@@ -128,6 +127,13 @@ async def _move(made: Path, target: Path) -> None:
             raise _exists(target) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _unwritable(target: Path, error: object) -> HostError:
+    return HostError(
+        f"{target} cannot be written: {error}",
+        hint="check that its folder exists, is writable and has room",
+    )
 
 
 def _exists(target: Path) -> HostError:

@@ -82,16 +82,17 @@ class QemuProvider:
         """Return the image of a machine that can be started now; raises as `validate`."""
         await self._find_host()
         await asyncio.to_thread(self._prepare_folders)
-        for folder in (self._paths.machines, self._paths.volumes):
-            find_room(folder).require(START_MIB, "a start")
+        runs = is_locked(str(self._folder(spec.name).shim_lock))
+        if not runs:  # else it has what it takes, and is only seeded anew
+            for folder in (self._paths.machines, self._paths.volumes):
+                find_room(folder).require(START_MIB, "a start")
         image = await asyncio.to_thread(self._find_image, spec.image)
         if spec.internet and shutil.which("slirp4netns") is None:
             raise HostError(
                 "the lab allows the internet, which needs slirp4netns",
                 hint="apt-get install slirp4netns, or internet = false in lab.toml",
             )
-        has_memory = is_locked(str(self._folder(spec.name).shim_lock)) or self.pool.state(0).ready
-        if not has_memory:
+        if not (runs or self.pool.state(0).ready):
             await self._memory.check(spec.memory_mib)
         return image
 
