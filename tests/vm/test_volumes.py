@@ -30,10 +30,10 @@ async def write(bench, word: str) -> None:
 async def content(store, tmp_path, snapshot: str = "") -> str:
     target = tmp_path / "content.raw"
     await store.export(VOLUME, target, ExportFormat.RAW, snapshot)
-    with target.open("rb") as file:
-        word = file.read(100).partition(b"\n")[0].decode()
+    await run("/sbin/e2fsck", "-fn", target)
+    word = await run("/sbin/debugfs", "-R", "cat word", target)
     target.unlink()
-    return word
+    return word.decode().strip()
 
 
 async def test_what_was_written_is_in_the_snapshot_and_comes_back(bench, tmp_path):
@@ -62,8 +62,6 @@ async def test_a_killed_machine_keeps_its_volume_and_its_snapshots(bench, tmp_pa
     for process in find_processes(MachineFolder(bench.settings.state / "machines" / MACHINE)):
         process.kill()
     await bench.provider.stop(MACHINE)
-    path = store.ground.folder / f"{VOLUME}.qcow2"
-    await run("qemu-img", "check", "-q", "-r", "leaks", path)
     assert await content(store, tmp_path) == "second"
     assert await content(store, tmp_path, taken.id) == "first"
 
@@ -106,7 +104,7 @@ async def test_a_full_host_pauses_a_machine_that_writes_and_it_goes_on_later(ben
         await _fill_and_free(bench, tmp_path)
     finally:
         await bench.provider.delete(MACHINE)
-        await run("umount", state)
+        await run("umount", "--lazy", state)  # this process has the database open
 
 
 async def _fill_and_free(bench, tmp_path) -> None:
@@ -142,6 +140,7 @@ async def _is_paused(folder: MachineFolder) -> bool:
         return await monitor.is_out_of_room()
 
 
-async def run(*words: object, check: bool = True) -> None:
+async def run(*words: object, check: bool = True) -> bytes:
     done = await asyncio.to_thread(subprocess.run, words, capture_output=True, check=False)
     assert not check or done.returncode == 0, done.stderr
+    return done.stdout

@@ -95,8 +95,16 @@ async def write(path: Path, pattern: int, mib: int = 1, at_mib: int = 20) -> Non
 
 async def holds(path: Path, pattern: int, mib: int = 1, at_mib: int = 20) -> bool:
     command = f"read -P {pattern} {at_mib}M {mib}M"
-    out = await run("qemu-io", "-r", "-f", "qcow2", "-c", command, path)
-    return "verification failed" not in out
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["qemu-io", "-r", "-f", "qcow2", "-c", command, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    differs = "Pattern verification failed" in done.stdout
+    assert differs or done.returncode == 0, done.stderr
+    return not differs
 
 
 async def check(path: Path) -> None:
