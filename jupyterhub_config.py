@@ -7,8 +7,10 @@ from vmlab.hub import configure
 from vmlab.lab import load_lab
 from vmlab.paths import default_paths
 from vmlab.readiness import keep_ready
+from vmlab.volumes.upkeep import keep_volumes
 
 project = Path(__file__).parent
 lab = load_lab(Path(os.environ.get("VMLAB_LAB") or project / "lab.toml"))
 configure(get_config(), lab, default_paths(), project=project)
 keep_ready(lab, default_paths())
+keep_volumes(lab, default_paths())

@@ -5,6 +5,9 @@
     ├── HostError                the host lacks a program, a permission, disk, memory or a port
     ├── ImageError               an image is missing, damaged or cannot be built
     ├── CourseError              a course cannot be published or delivered
+    ├── VolumeError              a volume could not be handled; carries the volume's name
+    │   ├── VolumeNotFoundError      no such volume, or no such snapshot of it
+    │   └── VolumeConflictError      a machine has it, or something else is done with it now
     └── ProviderError            a machine could not be handled; carries the machine's name
         ├── MachineNotFoundError
         ├── MachineConflictError     somebody else holds it, or it is in the wrong state
@@ -54,6 +57,28 @@ class ImageError(LabError):
 
 class CourseError(LabError):
     """A course cannot be published or delivered."""
+
+
+class VolumeError(LabError):
+    """A volume could not be handled; nothing was changed unless the message says so.
+
+    Args:
+        volume: the volume's name; part of the message.
+    """
+
+    def __init__(
+        self, volume: str, message: str, *, hint: str = "", public: Notice | None = None
+    ) -> None:
+        super().__init__(f"{volume}: {message}", hint=hint, public=public)
+        self.volume = volume
+
+
+class VolumeNotFoundError(VolumeError):
+    """There is no such volume, or no such snapshot of it."""
+
+
+class VolumeConflictError(VolumeError):
+    """A machine has the volume, or something else is being done with it."""
 
 
 class ProviderError(LabError):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.room import find_room
+
 _MIB = 1024 * 1024
 _PROBE_LIMIT_S = 10
 
@@ -29,6 +31,12 @@ class HostFacts:
     memory_mib: int
     state_free_mib: int
     cache_free_mib: int
+    state_reserve_mib: int = 0  # the host's own
+
+    @property
+    def state_spare_mib(self) -> int:
+        """What machines and volumes may take."""
+        return max(0, self.state_free_mib - self.state_reserve_mib)
 
 
 def find_host_facts(state: Path, cache: Path) -> HostFacts:
@@ -38,6 +46,7 @@ def find_host_facts(state: Path, cache: Path) -> HostFacts:
         memory_mib=psutil.virtual_memory().total // _MIB,
         state_free_mib=free_mib(state),
         cache_free_mib=free_mib(cache),
+        state_reserve_mib=find_room(state).reserve_mib,
     )
 
 

@@ -17,10 +17,13 @@ from vmlab.hub_client import HubClient
 from vmlab.idle import IdleRules
 from vmlab.idle.driver import IdleWatch
 from vmlab.lab import Lab
+from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import KeepsOldDisks, Provider
 from vmlab.reconcile.driver import Reconciler
 from vmlab.reconcile.hub_side import HubSide
+from vmlab.reconcile.volume_holders import RegistryHolders
+from vmlab.volumes.store import VolumeStore
 
 _PRUNE_PERIOD_S = 3600.0
 _DAY_S = 86400.0
@@ -66,8 +69,11 @@ async def _keep_order(client: HubClient, settings: ProviderSettings, rules: Orde
         _log.error("machines are not kept in order: %s", error)
         return
     provider = make_provider(settings)
+    store = VolumeStore(Paths(state=settings.state, cache=settings.cache), provider)
     jobs: list[Coroutine[Any, Any, None]] = [
-        Reconciler(hub, provider, grace_s=rules.orphan_grace_s).run(),
+        Reconciler(
+            hub, provider, grace_s=rules.orphan_grace_s, volumes=RegistryHolders(store)
+        ).run(),
         _prune(provider, rules.keep_old_days),
     ]
     if rules.idle.is_on:

@@ -108,6 +108,7 @@ class MachineSpec:
     volume: VolumeSpec | None
     host_name: str = "desk"
     bandwidth: Bandwidth = Bandwidth()
+    server: str = ""  # the hub's name of the server; empty for a trainee's only one
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
     state.chmod(0o711)
     if kind == "fake":
         settings = ProviderSettings("fake", state, state)
+        (state / "fake.json").write_text('{"volumes": true}')
         made = Bench("fake", FakeProvider(settings), settings, "desk")
     else:
         assert cache is not None

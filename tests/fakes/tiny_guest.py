@@ -18,7 +18,8 @@ AGENT = r"""#!/bin/sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 mkdir -p /proc /sys /dev /run
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in virtio_pci virtio_console virtio_blk; do modprobe $m; done
+frozen=false; seed=
+for m in virtio_pci virtio_console virtio_blk ext4; do modprobe $m; done
 echo "tiny guest: up"
 port=
 while [ -z "$port" ]; do
@@ -46,8 +47,29 @@ while :; do
         read -r up _ </proc/uptime
         say '{"type":"activity","idle_s":'$up',"why":[]}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
+    *'"type": "freeze"'*)
+        case "$seed" in
+        *TINY_NOFREEZE*) say '{"type":"error","phase":"volume","message":"asked not to freeze"}' ;;
+        *TINY_DEAF*) ;;
+        *) frozen=true; say '{"type":"frozen"}' ;;
+        esac ;;
+    *'"type": "thaw"'*)
+        case "$seed" in *TINY_SHORT*) frozen=false ;; esac
+        say '{"type":"thawed","was_frozen":'$frozen'}'; frozen=false ;;
+    *'"type": "grow"'*)
+        size=$(($(cat /sys/block/vdb/size) / 2048))
+        echo "tiny guest: grows to $size"; say '{"type":"grown","size_mib":'$size'}' ;;
+    *'"type": "show"'*)
+        case "$seed" in
+        *TINY_NOSHOW*) say '{"type":"error","phase":"volume","message":"asked not to show"}' ;;
+        *) until [ -e /sys/block/vdc ]; do :; done
+           echo "tiny guest: shows $(cat /sys/block/vdc/serial) ro=$(cat /sys/block/vdc/ro)"
+           say '{"type":"shown"}' ;;
+        esac ;;
+    *'"type": "hide"'*) say '{"type":"hidden"}' ;;
     *'"type": "poweroff"'*) echo "tiny guest: poweroff"; poweroff -f ;;
     *'"type": "seed"'*)
+        seed=$line
         case "$line" in
         *TINY_FAIL*)
             say '{"type":"error","phase":"mounts","message":"asked to fail\u0007<b>"}'
@@ -56,6 +78,15 @@ while :; do
         *TINY_SILENT*) continue ;;
         *TINY_CRASH*) poweroff -f ;;
         *TINY_RUBBISH*) say 'no json'; say '{"type":"phase","phase":"ready"}'; say '[]' ;;
+        esac
+        case "$line" in
+        *TINY_WRITE_*)
+            word=${line#*TINY_WRITE_}; word=${word%%\"*}
+            until [ -b /dev/vdb ]; do :; done
+            # Into a file; the end of the mount brings it to the host's disk, as fsync does.
+            mkdir -p /mnt; mount -t ext4 /dev/vdb /mnt && echo "$word" >/mnt/word
+            umount /mnt &&
+            echo "tiny guest: wrote $word" ;;
         esac
         echo "tiny guest: seed taken"
         for phase in identity keys network mounts exercises server; do

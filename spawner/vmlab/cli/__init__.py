@@ -23,6 +23,7 @@ from vmlab.cli import (
     service,
     status,
     up,
+    volume,
 )
 from vmlab.cli.common import err
 from vmlab.errors import LabError
@@ -47,6 +48,7 @@ machine.app.add_typer(
 )
 app.add_typer(idle.app, name="idle", help="A break, during which no idle machine is stopped.")
 app.add_typer(service.app, name="service", help="Start and stop with the host, by systemd.")
+app.add_typer(volume.app, name="volume", help="The trainees' disks: snapshots, copies, deletion.")
 app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")
 app.add_typer(bench.app, name="bench", help="Measure how fast machines start.")
 app.add_typer(course.app, name="course", help="Publish courses and see who has them.")

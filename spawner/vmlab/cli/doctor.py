@@ -19,6 +19,7 @@ from vmlab.cli.findings import (
     accelerator_finding,
     address_finding,
     limits_finding,
+    room_finding,
     userns_finding,
 )
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
@@ -33,6 +34,7 @@ from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.confine import detect_confinement
 from vmlab.providers.qemu.template import Measured, list_templates
+from vmlab.room import find_room
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
 _PROGRAMS = {
@@ -89,6 +91,7 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
         findings.append(_image(lab, paths))
         findings.append(_programs(lab))
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
+    findings.append(room_finding(find_room(paths.volumes)))
     return findings, accelerator
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from vmlab.lab import Lab
 from vmlab.providers.qemu.confine import Confinement
+from vmlab.room import Room
 
 
 class Level(StrEnum):
@@ -63,6 +64,20 @@ def limits_finding(kind: Confinement) -> Finding:
             "run as root on a host with systemd or writable cgroups",
         )
     return Finding("limits", Level.OK, f"memory and processor time, by {kind.value}")
+
+
+def room_finding(room: Room) -> Finding:
+    """Return what is free on the host's disk, and what stops when."""
+    found = (
+        f"{room.free_mib} MiB free where {room.folder} is: {room.reserve_mib} MiB stay with the "
+        f"host, and hourly snapshots stop below {2 * room.reserve_mib} MiB"
+    )
+    advice = "free space, or set VMLAB_STATE to a folder on a larger disk"
+    if room.spare_mib < 0:
+        return Finding("room", Level.FAIL, f"{found}; no machine starts now", advice)
+    if room.snapshots_spare_mib < 0:
+        return Finding("room", Level.WARN, f"{found}; the oldest ones are going now", advice)
+    return Finding("room", Level.OK, found)
 
 
 def address_finding(lab: Lab) -> Finding:

@@ -74,13 +74,13 @@ def count_seats(
         wanted=wanted,
         running=running,
         memory=running + max(0, memory.room_mib(lab.provider.overcommit)) // limit_mib,
-        disk=running + facts.state_free_mib // (lab.volume_mib + SYSTEM_GROWTH_MIB),
+        disk=running + facts.state_spare_mib // (lab.volume_mib + SYSTEM_GROWTH_MIB),
         processor=math.floor(facts.cores * per_core / lab.machine.cpus),
     )
     if measured is None:
         return seats
     in_memory = max(0, memory.available_mib - RESERVE_MIB) / max(1.0, measured.pss_mib)
-    on_disk = facts.state_free_mib / max(1.0, measured.disk_mib)
+    on_disk = facts.state_spare_mib / max(1.0, measured.disk_mib)
     return replace(
         seats,
         measured=measured,
@@ -96,7 +96,7 @@ def seats_findings(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab
         Finding(
             "disk",
             _level(seats.disk, seats),
-            f"{facts.state_free_mib} MiB free for volumes: {seats.disk} seats, each filling its "
+            f"{facts.state_spare_mib} MiB free for volumes: {seats.disk} seats, each filling its "
             f"volume; the lab has {seats.wanted}",
             ""
             if seats.disk >= seats.wanted

@@ -1,4 +1,4 @@
-"""VMLab's own database: courses, receipts, progress, durations of phases.
+"""VMLab's own database: courses, receipts, progress, durations of phases, volumes.
 
 Users, servers and tokens belong to the hub's database, machines to their provider. All calls
 block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
@@ -18,6 +18,7 @@ from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
 from vmlab.database.engine import Sessions, open_engine, sqlite_url
 from vmlab.database.phases import Phases
 from vmlab.database.progress import Progress, StepReport, StepResult
+from vmlab.database.volumes import Volumes
 
 __all__ = [
     "Courses",
@@ -29,6 +30,7 @@ __all__ = [
     "StepResult",
     "StoredCourse",
     "StoredStep",
+    "Volumes",
     "open_database",
 ]
 
@@ -42,6 +44,7 @@ class Database:
         self.courses = Courses(sessions)
         self.progress = Progress(sessions)
         self.phases = Phases(sessions)
+        self.volumes = Volumes(sessions)
 
     def record_start(self, key: str, durations_s: Mapping[str, float]) -> None:
         """Remember how long the phases of a start took; see `Phases.record`."""

@@ -40,7 +40,7 @@ class Sessions:
 
 
 def open_engine(url: str) -> Engine:
-    """Connect and make sure that the tables are there.
+    """Connect and make sure that the tables are there; a database of an older VMLab is upgraded.
 
     Args:
         url: as SQLAlchemy takes it, for instance `sqlite:////var/lib/vmlab/vmlab.sqlite`.
@@ -99,12 +99,13 @@ def _ensure_schema(engine: Engine) -> None:
         Base.metadata.create_all(connection, tables=[Base.metadata.tables[MetaRow.__tablename__]])
         with Session(bind=connection) as session:
             found = session.scalar(select(MetaRow.value).where(MetaRow.key == "schema"))
-            if found is None:
+            known = found is None or (found.isdecimal() and 1 <= int(found) <= SCHEMA_VERSION)
+            if known and found != str(SCHEMA_VERSION):
+                # Every schema so far only added tables, so an upgrade is making those.
                 Base.metadata.create_all(connection)
-                session.add(MetaRow(key="schema", value=str(SCHEMA_VERSION)))
+                session.merge(MetaRow(key="schema", value=str(SCHEMA_VERSION)))
                 session.flush()
-                return
-    if not found.isdecimal() or int(found) != SCHEMA_VERSION:
+    if not known:
         shown = engine.url.render_as_string(hide_password=True)
         raise HostError(
             f"the database {shown} has schema {found}; this VMLab knows schema {SCHEMA_VERSION}",

@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
-"""Raised with every change of the tables below; `engine.py` refuses a newer one."""
+SCHEMA_VERSION = 2
+"""Raised with every change of the tables below; `engine.py` upgrades older ones and refuses newer.
+
+1: courses, receipts, steps, phases. 2: volumes.
+"""
 
 
 class Base(DeclarativeBase):
@@ -90,3 +93,21 @@ class PhaseRow(Base):
     key: Mapped[str] = mapped_column(String(200))
     phase: Mapped[str] = mapped_column(String(40))
     seconds: Mapped[float] = mapped_column(Float)
+
+
+class VolumeRow(Base):
+    """One volume; what is in it, its snapshots included, only its file knows."""
+
+    __tablename__ = "volume"
+    __table_args__ = (Index("volume_holder", "holder"),)
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    server: Mapped[str] = mapped_column(String(255))
+    size_mib: Mapped[int] = mapped_column(Integer)
+    created: Mapped[float] = mapped_column(Float)
+    holder: Mapped[str] = mapped_column(String(100), default="")
+    held_since: Mapped[float] = mapped_column(Float, default=0.0)
+    quarantined_at: Mapped[float | None] = mapped_column(Float, default=None)
+    purge_after: Mapped[float | None] = mapped_column(Float, default=None)
+    needs_grow: Mapped[bool] = mapped_column(default=False)

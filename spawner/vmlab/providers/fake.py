@@ -10,7 +10,8 @@ change them under a running hub:
     {"delays_s": {"boot": 2.0}, "fail_at": "mounts", "fail_message": "...", "hang_at": "server"}
 
 With `"journal": true` every start leaves two lines in `fake-journal.jsonl` there, one when it
-begins and one however it ends: the machine's name and how many starts are then at work.
+begins and one however it ends: the machine's name and how many starts are then at work. With
+`"volumes": true` volumes are real files, which can have snapshots; else the registry only has them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +35,7 @@ from vmlab.errors import (
     MachineConflictError,
     MachineNotFoundError,
     MachineTimeoutError,
+    VolumeConflictError,
 )
 from vmlab.model import (
     Activity,
@@ -44,8 +47,13 @@ from vmlab.model import (
     Phase,
     PhaseEvent,
 )
+from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
+from vmlab.providers.qemu.confine import QemuUser
 from vmlab.seed import Seed
+from vmlab.volumes.disk_image import DiskImage
+from vmlab.volumes.model import Volume
+from vmlab.volumes.store import VolumeStore
 
 START_PHASES = (
     Phase.IMAGE,
@@ -77,6 +85,7 @@ class Faults:
     journal: bool = False
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines come to life, told when they are powered on
+    volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
 
 
 def read_faults(state: Path) -> Faults:
@@ -96,6 +105,11 @@ class _Machine:
     console: str = ""
 
 
+def _ours() -> QemuUser:
+    """Files of the fake's belong to whoever runs it."""
+    return QemuUser(os.geteuid(), os.getegid(), drop=False)
+
+
 class FakeProvider:
     """Machines in memory (contract: `vmlab.providers.base.Provider`)."""
 
@@ -104,6 +118,8 @@ class FakeProvider:
         self._machines: dict[str, _Machine] = {}
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self._aside: list[AsideMachine] = []  # the newest first
+        self.volumes = VolumeStore(Paths(state=settings.state, cache=settings.cache), self, _ours)
+        self._shown: dict[str, str] = {}  # machine → snapshot
         self._served: set[str] = set()  # the prefixes of running machines
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
@@ -126,6 +142,8 @@ class FakeProvider:
             self._journal(spec.name, faults),
         ):
             for phase in START_PHASES:
+                if phase is Phase.POWER:
+                    await self._attach(spec, with_file=faults.volumes)
                 self._note(spec, phase)
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
@@ -135,6 +153,24 @@ class FakeProvider:
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             self._served.add(prefix)
+
+    async def _attach(self, spec: MachineSpec, *, with_file: bool) -> None:
+        """Attach the volume; a class of thousands costs no files."""
+        wanted = spec.volume
+        if wanted is None:
+            return
+        now = time.time()
+        entry = Volume(wanted.name, spec.owner, spec.server, wanted.size_mib, now)
+        try:
+            if with_file:
+                async with self.volumes.attach(spec, wanted):
+                    return
+            await self.volumes.ground.ask(
+                lambda registry: registry.add(entry) and registry.hold(wanted.name, spec.name, now)
+            )
+        except VolumeConflictError as error:
+            message = f"its volume cannot be attached: {error.message}"
+            raise MachineConflictError(spec.name, message, public=error.public) from error
 
     @asynccontextmanager
     async def _journal(self, name: str, faults: Faults) -> AsyncGenerator[None]:
@@ -210,6 +246,8 @@ class FakeProvider:
         self._served.discard(machine.prefix)
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)
         self._machines[name] = replace(machine, status=status, prefix="")
+        self._shown.pop(name, None)
+        await self.volumes.detach(name)
 
     async def delete(self, name: str) -> None:
         """Forget the machine."""
@@ -276,6 +314,48 @@ class FakeProvider:
         if name not in self._machines:
             raise MachineNotFoundError(name, "it has no console yet: it never ran")
         return self._machines[name].console[-max_bytes:]
+
+    # -- the volume of a running machine (contract: `LiveVolumes`) -------------------------------
+
+    async def snapshot_volume(self, machine: str, snapshot: str) -> None:
+        """Take a snapshot in the volume's file, for which `fake.json` asks by `volumes`."""
+        await (await self._volume_file(machine)).take_snapshot(snapshot)
+
+    async def delete_snapshot(self, machine: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        await (await self._volume_file(machine)).delete_snapshot(snapshot)
+
+    async def grow_volume(self, machine: str, size_mib: int) -> None:
+        """Make the file larger; there is no guest whose file system could follow."""
+        await (await self._volume_file(machine)).grow(size_mib)
+
+    async def show_snapshot(self, machine: str, snapshot: str) -> None:
+        """Note what is shown."""
+        await self._volume_file(machine)
+        self._shown[machine] = snapshot
+
+    async def hide_snapshot(self, machine: str) -> None:
+        """Note that nothing is shown."""
+        await self._volume_file(machine)
+        self._shown.pop(machine, None)
+
+    async def resume_paused(self, machine: str) -> bool:
+        """Tell that it was not paused."""
+        await self._volume_file(machine)
+        return False
+
+    async def _volume_file(self, machine: str) -> DiskImage:
+        """Return the file of a running machine's volume."""
+        found = self._machines.get(machine)
+        if found is None:
+            raise MachineNotFoundError(machine, "there is no such machine")
+        if found.status.state is not MachineState.RUNNING:
+            raise MachineConflictError(machine, f"it must run for this: {found.status.state}")
+        ground = self.volumes.ground
+        held = await ground.ask(lambda registry: registry.held_by(machine))
+        if not held:
+            raise MachineConflictError(machine, "it has no volume")
+        return ground.image(held[0])
 
     # -- its servers -------------------------------------------------------------------------
 

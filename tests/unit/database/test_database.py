@@ -12,6 +12,7 @@ import pytest
 from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredStep, open_database
 from vmlab.database.engine import sqlite_url
 from vmlab.errors import HostError
+from vmlab.volumes.model import Volume
 
 
 @pytest.fixture
@@ -61,9 +62,28 @@ class TestOpening:
         database.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
-        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 1") as caught:
+        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 2") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
+
+    def test_a_database_of_the_first_schema_is_upgraded_and_loses_nothing(self, path):
+        first = Database(sqlite_url(path))
+        add(first, "a")
+        first.record_start("qemu/desk", {"boot": 12.5})
+        first.close()
+        with sqlite3.connect(path) as connection:  # as a VMLab without volumes left it
+            connection.execute("DROP TABLE volume")
+            connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+        for _ in range(2):
+            upgraded = Database(sqlite_url(path))
+            upgraded.volumes.add(Volume("home-ada"))
+            assert [volume.name for volume in upgraded.volumes.all()] == ["home-ada"]
+            assert upgraded.courses.find("first-steps") == course(1, digest="a")
+            assert upgraded.phase_medians("qemu/desk") == {"boot": 12.5}
+            upgraded.close()
+        with sqlite3.connect(path) as connection:
+            (schema,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        assert schema == "2"
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(HostError, match="gone"):

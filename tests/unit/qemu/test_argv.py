@@ -58,14 +58,15 @@ def test_files_of_the_machine_are_named_within_its_folder():
     (root,) = (json.loads(text) for text in values(words, "-blockdev"))
     assert root["file"]["filename"] == "root.qcow2"
     assert root["file"]["locking"] == "on"
-    assert "virtio-blk-pci,drive=root,serial=root" in values(words, "-device")
+    disk = "virtio-blk-pci,drive=root,serial=root,werror=enospc,rerror=report"
+    assert disk in values(words, "-device"), "a full host pauses the machine"
     assert "socket,id=agent,path=agent.sock,server=on,wait=off" in values(words, "-chardev")
 
 
-def test_card_and_volume_are_plugged_in_later():
+def test_card_volume_and_snapshot_are_plugged_in_later():
     words = make_argv(MACHINE)
     assert "-netdev" not in words
-    assert sum(text.startswith("pcie-root-port,") for text in values(words, "-device")) == 2
+    assert sum(text.startswith("pcie-root-port,") for text in values(words, "-device")) == 3
     assert "-S" in words
 
 

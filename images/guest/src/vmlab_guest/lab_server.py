@@ -1,6 +1,6 @@
 """VMLab's handlers in the single-user server: notices, keeping the lab, taking the home along.
 
-Below the user's prefix, for whoever may use the server (docs/protocols.md, 7). Enabled by
+Below the user's prefix, for whoever may use the server (docs/protocols.md, 8). Enabled by
 jupyter-config/vmlab.json; labextension/ is what asks.
 """
 

@@ -4,7 +4,8 @@ provider.py     the contract of `vmlab.providers.base`, on the modules below
 layout.py       which file lies where in a machine's folder
 records.py      the checkpoints on disk: what was done for a machine
 argv.py         MachineSpec → QEMU's command line (pure)
-disks.py        root overlays and volumes, by qemu-img and mke2fs
+disks.py        root overlays, by qemu-img
+live.py         what is done to the volume of a machine that runs
 identity.py     machine-id and SSH keys that stay with a machine
 confine.py      limits on CPU and memory; the user that QEMU runs as
 launch.py       starts the shim and waits for its word

@@ -42,6 +42,11 @@ class GuestMessageType(StrEnum):
     WARMED = "warmed"
     ACTIVITY = "activity"
     WARNED = "warned"
+    FROZEN = "frozen"
+    THAWED = "thawed"
+    GROWN = "grown"
+    SHOWN = "shown"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class GuestMessage:
     text: str = ""
     seeded: bool = False
     activity: Activity | None = None  # of ACTIVITY
+    was_frozen: bool = False
 
 
 def parse_guest_line(line: bytes) -> GuestMessage | None:
@@ -74,6 +80,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         clean_text(body.get("message")),
         seeded=body.get("seeded") is True,
         activity=activity,
+        was_frozen=body.get("was_frozen") is True,
     )
 
 
@@ -105,9 +112,14 @@ class AgentLink:
     """An open connection to one machine's agent."""
 
     def __init__(
-        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        name: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        doing: str = "it was starting",
     ) -> None:
         self.name = name
+        self._doing = doing
         self._reader = reader
         self._writer = writer
         self._lines = 0
@@ -133,7 +145,7 @@ class AgentLink:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise GuestError(
                     self.name,
-                    "the machine ended while it was starting",
+                    f"the machine ended while {self._doing}",
                     hint=f"vmlab machine console {self.name}",
                     public=sayings.WENT_OFF,
                 ) from error
@@ -147,8 +159,15 @@ class AgentLink:
 
 
 @contextlib.asynccontextmanager
-async def connect_agent(name: str, socket: Path) -> AsyncGenerator[AgentLink]:
-    """Connect to the agent's port; QEMU accepts one client at a time.
+async def connect_agent(
+    name: str, socket: Path, doing: str = "it was starting"
+) -> AsyncGenerator[AgentLink]:
+    """Connect to the agent's port; QEMU accepts one client at a time, the next one waits.
+
+    Args:
+        name: the machine's.
+        socket: the host's end of the port.
+        doing: for the error when the machine ends meanwhile.
 
     Raises:
         GuestError: the machine does not run.
@@ -158,6 +177,6 @@ async def connect_agent(name: str, socket: Path) -> AsyncGenerator[AgentLink]:
     except OSError as error:
         raise GuestError(name, f"its agent's port cannot be reached: {error}") from error
     try:
-        yield AgentLink(name, reader, writer)
+        yield AgentLink(name, reader, writer, doing)
     finally:
         writer.close()

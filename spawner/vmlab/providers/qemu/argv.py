@@ -16,8 +16,12 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB
 from vmlab.providers.qemu.layout import AGENT, QMP, ROOT_DISK
 
-CARD_BUS, VOLUME_BUS = "slot0", "slot1"
-"""PCI Express ports that stay empty until a card and a volume are plugged in."""
+CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
+"""PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
+
+ON_ERROR = {"werror": "enospc", "rerror": "report"}
+"""A write for which the host has no room pauses the machine, which goes on when there is some again
+(`vmlab.volumes.upkeep`); any other error is the guest's to handle."""
 
 PLAIN_KERNEL_ARGS = "root=/dev/vda rw console=ttyS0"
 """What a distribution's boot loader would say."""
@@ -84,6 +88,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         *_root_disk_words(),
         "-device", f"pcie-root-port,id={CARD_BUS},chassis=1,slot=1",
         "-device", f"pcie-root-port,id={VOLUME_BUS},chassis=2,slot=2",
+        "-device", f"pcie-root-port,id={SNAPSHOT_BUS},chassis=3,slot=3",
         "-kernel", str(machine.kernel),
         "-initrd", str(machine.initrd),
         "-append", machine.kernel_args,
@@ -137,7 +142,9 @@ def _root_disk_words() -> list[str]:
         "-blockdev",
         json.dumps(make_blockdev("root", ROOT_DISK)),
         "-device",
-        "virtio-blk-pci,drive=root,serial=root",
+        ",".join(
+            ["virtio-blk-pci,drive=root,serial=root", *(f"{k}={v}" for k, v in ON_ERROR.items())]
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmlab import sayings
-from vmlab.errors import MachineConflictError, ProviderError
+from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, Notice, Phase, PhaseEvent, StartStyle
 from vmlab.paths import Paths
@@ -36,6 +36,8 @@ from vmlab.providers.qemu.template import (
     find_template,
     make_kind,
 )
+from vmlab.volumes.holding import Attached
+from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Host:
     qemu: str  # version line
     style: StartStyle
     deadlines: Deadlines
+    volumes: VolumeStore
 
     @property
     def clones(self) -> bool:
@@ -110,7 +113,7 @@ class BringUp:
         self._spec = spec
         self._image = image
         self._stack = stack
-        self._volume: Path | None = None
+        self.attached: Attached | None = None
         self._link: AgentLink | None = None
 
     @property
@@ -231,9 +234,33 @@ class BringUp:
         return write_record(self._folder, record, stage=Stage.DISK)
 
     async def _prepare_volume(self) -> None:
-        if self._spec.volume:
-            self._volume = self._host.paths.volumes / f"{self._spec.volume.name}.qcow2"
-            await disks.ensure_volume(self._volume, self._spec.volume, confine.find_qemu_user())
+        self.attached = await attach_volume(self._host.volumes, self._spec, self._stack)
+
+    @property
+    def _volume(self) -> Path | None:
+        return self.attached.path if self.attached else None
+
+
+async def attach_volume(
+    volumes: VolumeStore, spec: MachineSpec, stack: AsyncExitStack, *, runs: bool = False
+) -> Attached | None:
+    """Give the machine its volume, if it has one; until `stack` closes nobody else changes it.
+
+    Raises:
+        MachineConflictError: another machine has it, or something is being done with it.
+        VolumeError, HostError: it cannot be had.
+    """
+    if spec.volume is None:
+        return None
+    try:
+        return await stack.enter_async_context(volumes.attach(spec, spec.volume, runs=runs))
+    except VolumeConflictError as error:
+        raise MachineConflictError(
+            spec.name,
+            f"its volume cannot be attached: {error.message}",
+            hint=error.hint,
+            public=error.public or sayings.DISK_IN_USE,
+        ) from error
 
 
 def _set_root_aside(folder: MachineFolder, old_version: str) -> Notice | None:

@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, Callable
 from vmlab import sayings
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.model import Phase
-from vmlab.providers.qemu.agent import AgentLink, GuestMessageType
+from vmlab.providers.qemu.agent import AgentLink, GuestMessage, GuestMessageType
 
 _STATUS_PERIOD_S = 5.0
 
 
-async def await_agent(link: AgentLink, limit_s: float) -> None:
+async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT) -> None:
     """Return when the agent answered.
 
     Raises:
@@ -34,7 +34,7 @@ async def await_agent(link: AgentLink, limit_s: float) -> None:
             while (await link.receive()).type is not GuestMessageType.STATUS:
                 pass
     except TimeoutError as error:
-        raise too_late(link.name, Phase.BOOT, limit_s) from error
+        raise too_late(link.name, phase, limit_s) from error
     finally:
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError, ConnectionError):
@@ -42,22 +42,36 @@ async def await_agent(link: AgentLink, limit_s: float) -> None:
 
 
 async def ask_agent(
-    link: AgentLink, request: str, answer: GuestMessageType, limit_s: float
-) -> None:
-    """Send a request and return when it was answered so.
+    link: AgentLink,
+    request: str,
+    answer: GuestMessageType,
+    wait_s: float,
+    phase: Phase = Phase.BOOT,
+    **details: object,
+) -> GuestMessage:
+    """Send a request and return the answer.
+
+    Args:
+        link: to the agent.
+        request: the message's type.
+        answer: what is waited for; any other word of the agent's is passed over.
+        wait_s: longest wait.
+        phase: for the error when it is too late.
+        details: what else the message says.
 
     Raises:
         MachineTimeoutError: it was not in time.
         GuestError: the agent could not do it, or the machine ended.
     """
-    await link.send({"type": request})
+    await link.send({"type": request, **details})
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(wait_s):
             while (message := await link.receive()).type is not answer:
                 if message.type is GuestMessageType.ERROR:
                     raise GuestError(link.name, f"it cannot {request}: {message.text}")
     except TimeoutError as error:
-        raise too_late(link.name, Phase.BOOT, limit_s) from error
+        raise too_late(link.name, phase, wait_s) from error
+    return message
 
 
 async def hand_over(

@@ -10,7 +10,7 @@ from pathlib import Path
 from vmlab.errors import HostError
 from vmlab.providers.qemu.confine import QemuUser
 
-ROOT_DISK, QMP, AGENT = "root.qcow2", "qmp.sock", "agent.sock"
+ROOT_DISK, SNAPSHOT_DISK, QMP, AGENT = "root.qcow2", "snapshot.qcow2", "qmp.sock", "agent.sock"
 """Names within the folder: QEMU runs there, so that a folder may be renamed while it runs."""
 
 # A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock:80".
@@ -48,6 +48,11 @@ class MachineFolder:
     def root_disk(self) -> Path:
         """The trainee's root file system: an overlay over the image."""
         return self.path / ROOT_DISK
+
+    @property
+    def snapshot(self) -> Path:
+        """A copy of the volume's snapshot that is shown in the machine."""
+        return self.path / SNAPSHOT_DISK
 
     @property
     def shim_config(self) -> Path:

@@ -19,7 +19,13 @@ from qemu.qmp.qmp_client import ExecuteError
 from vmlab import sayings
 from vmlab.errors import MachineConflictError, ProviderError
 from vmlab.model import SERVER_PORT, SSH_PORT, Bandwidth
-from vmlab.providers.qemu.argv import CARD_BUS, VOLUME_BUS, make_blockdev
+from vmlab.providers.qemu.argv import (
+    CARD_BUS,
+    ON_ERROR,
+    SNAPSHOT_BUS,
+    VOLUME_BUS,
+    make_blockdev,
+)
 
 HOME_SERIAL = "home"
 """Serial number of the volume's disk: /dev/disk/by-id/virtio-home in the guest."""
@@ -30,6 +36,12 @@ INNER_SSH_PORT = 2222
 
 _THROTTLE_GROUP = "machine"
 
+SNAPSHOT_SERIAL = "snapshot"
+"""Of the disk with a snapshot that is shown."""
+
+_VOLUME, _SNAPSHOT, _SNAPSHOT_DEVICE = "home", "snapshot", "snapshot0"
+_UNPLUG_LIMIT_S = 30.0
+_UNPLUG_POLL_S = 0.05
 _CONNECT_LIMIT_S = 5.0
 _COMMAND_LIMIT_S = 30.0
 _MIGRATION_POLL_S = 0.005
@@ -102,7 +114,9 @@ class Monitor:
             MachineConflictError: another machine has it.
         """
         try:
-            await self._execute("blockdev-add", **make_blockdev("home", str(path)))
+            # Never through a reference in it: it must stand on its own.
+            node = {**make_blockdev(_VOLUME, str(path)), "backing": None}
+            await self._execute("blockdev-add", **node)
         except ProviderError as error:
             raise as_conflict(self._name, error) from error
         await self._execute(
@@ -110,8 +124,9 @@ class Monitor:
             driver="virtio-blk-pci",
             id="volume0",
             bus=VOLUME_BUS,
-            drive="home",
+            drive=_VOLUME,
             serial=HOME_SERIAL,
+            **ON_ERROR,
         )
 
     async def limit_disks(self, bandwidth: Bandwidth) -> None:
@@ -146,6 +161,62 @@ class Monitor:
             for disk in await self._execute("query-block")
             if disk.get("inserted")
         }
+
+    # -- the volume of a running machine ----------------------------------------------------------
+
+    async def take_snapshot(self, snapshot: str) -> None:
+        """Take a snapshot inside the volume's file; the guest's writes wait meanwhile."""
+        await self._execute("blockdev-snapshot-internal-sync", device=_VOLUME, name=snapshot)
+
+    async def delete_snapshot(self, snapshot: str) -> None:
+        """Delete a snapshot of the volume."""
+        await self._execute("blockdev-snapshot-delete-internal-sync", device=_VOLUME, name=snapshot)
+
+    async def grow_volume(self, size_mib: int) -> None:
+        """Make the volume's disk larger; the guest notices."""
+        await self._execute("block_resize", **{"node-name": _VOLUME, "size": size_mib * 2**20})
+
+    async def plug_snapshot(self, path: str) -> None:
+        """Plug in a copy of a snapshot as a second, read-only disk."""
+        node = {**make_blockdev(_SNAPSHOT, path), "backing": None, "read-only": True}
+        await self._execute("blockdev-add", **node)
+        await self._execute(
+            "device_add",
+            driver="virtio-blk-pci",
+            id=_SNAPSHOT_DEVICE,
+            bus=SNAPSHOT_BUS,
+            drive=_SNAPSHOT,
+            serial=SNAPSHOT_SERIAL,
+        )
+
+    async def unplug_snapshot(self) -> None:
+        """Take the second disk away; no-op without one.
+
+        Raises:
+            ProviderError: the guest does not let go of it.
+        """
+        if await self._has_device(_SNAPSHOT_DEVICE):
+            await self._execute("device_del", id=_SNAPSHOT_DEVICE)
+        try:
+            async with asyncio.timeout(_UNPLUG_LIMIT_S):
+                # Asked for, not listened for: its event may have come before we were connected.
+                while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
+                    await asyncio.sleep(_UNPLUG_POLL_S)
+        except TimeoutError as error:
+            message = f"the guest did not let go of the snapshot within {_UNPLUG_LIMIT_S:.0f} s"
+            raise ProviderError(self._name, message) from error
+        nodes = await self._execute("query-named-block-nodes", flat=True)
+        if any(node.get("node-name") == _SNAPSHOT for node in nodes):
+            await self._execute("blockdev-del", **{"node-name": _SNAPSHOT})
+
+    async def _has_device(self, device: str) -> bool:
+        found = await self._execute("qom-list", path="/machine/peripheral")
+        return any(entry.get("name") == device for entry in found)
+
+    async def is_out_of_room(self) -> bool:
+        """Tell whether the guest was halted because the host had no room for a write."""
+        status = await self._execute("query-status")
+        return bool(status.get("status") == "io-error")
 
     async def resume(self) -> None:
         """Run the guest."""

@@ -36,17 +36,18 @@ from vmlab.model import (
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu import activity, aside, disks
+from vmlab.providers.qemu import activity, aside, live
 from vmlab.providers.qemu.accelerator import Accelerator, choose_accelerator, qemu_version
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.bringup import BringUp, Host, guest_runs
+from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.ending import end_machine
 from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
+from vmlab.providers.qemu.live_volumes import LiveVolumesOfQemu
 from vmlab.providers.qemu.monitor import HOME_SERIAL, open_monitor
 from vmlab.providers.qemu.old_disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.parking import Parking, ensure_template
@@ -57,12 +58,15 @@ from vmlab.providers.qemu.shim import is_locked
 from vmlab.providers.qemu.status import listed_status, machine_status, read_console
 from vmlab.providers.qemu.template import Template
 from vmlab.providers.qemu.upkeep import Upkeep
+from vmlab.room import START_MIB, find_room
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.volumes.model import Volume
+from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
 
-class QemuProvider:
+class QemuProvider(LiveVolumesOfQemu):
     """Machines as QEMU processes of this host (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(
@@ -79,6 +83,7 @@ class QemuProvider:
         self._host: Host | None = None
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._upkeep = Upkeep(self.pool, settings.pool)
+        self.volumes = VolumeStore(self._paths, self)
 
     @property
     def features(self) -> Features:
@@ -93,16 +98,17 @@ class QemuProvider:
         """Return the image of a machine that can be started now; raises as `validate`."""
         await self._find_host()
         await asyncio.to_thread(self._prepare_folders)
-        for folder in (self._paths.machines, self._paths.volumes):
-            disks.check_room(folder)
+        runs = is_locked(str(self._folder(spec.name).shim_lock))
+        if not runs:  # else it has what it takes, and is only seeded anew
+            for folder in (self._paths.machines, self._paths.volumes):
+                find_room(folder).require(START_MIB, "a start")
         image = await asyncio.to_thread(self._find_image, spec.image)
         if spec.internet and shutil.which("slirp4netns") is None:
             raise HostError(
                 "the lab allows the internet, which needs slirp4netns",
                 hint="apt-get install slirp4netns, or internet = false in lab.toml",
             )
-        has_memory = is_locked(str(self._folder(spec.name).shim_lock)) or self.pool.state(0).ready
-        if not has_memory:
+        if not (runs or self.pool.state(0).ready):
             await self._memory.check(spec.memory_mib)
         return image
 
@@ -119,6 +125,7 @@ class QemuProvider:
             host = await self._find_host()
             if await guest_runs(folder):
                 yield PhaseEvent(Phase.BOOT, "it runs already")
+                attached = await attach_volume(self.volumes, spec, stack, runs=True)
                 link = await stack.enter_async_context(connect_agent(spec.name, folder.agent))
                 await await_agent(link, host.deadlines.boot_s)
             else:
@@ -128,10 +135,20 @@ class QemuProvider:
                         if event.notice:
                             seed = replace(seed, notices=(*seed.notices, event.notice))
                         yield event
-                link = bring_up.link
+                link, attached = bring_up.link, bring_up.attached
             async with aclosing(self._hand_over_seed(folder, spec, seed, link)) as events:
                 async for event in events:
                     yield event
+            if attached and attached.volume.needs_grow:
+                await self._let_grow(link, attached.volume)
+
+    async def _let_grow(self, link: AgentLink, volume: Volume) -> None:
+        """Have the file system fill a volume that was made larger; it works as it is, too."""
+        try:
+            await live.grow_file_system(link)
+            await self.volumes.grown(volume.name)
+        except LabError as error:
+            _log.warning("%s: has grown, its file system has not: %s", volume.name, error)
 
     async def _hand_over_seed(
         self, folder: MachineFolder, spec: MachineSpec, seed: Seed, link: AgentLink
@@ -211,8 +228,12 @@ class QemuProvider:
     async def stop(self, name: str, *, now: bool = False) -> None:
         """Power the machine off (contract: `Provider.stop`)."""
         folder = self._folder(name)
-        if not folder.path.is_dir():
-            return
+        if folder.path.is_dir():
+            await self._end(folder, now=now)
+        for volume in await self.volumes.detach(name):
+            _log.info("%s: detached from %s", volume, name)
+
+    async def _end(self, folder: MachineFolder, *, now: bool) -> None:
         try:
             record = await asyncio.to_thread(read_record, folder)
             at_work = record is not None and record.stage is Stage.SEEDED
@@ -224,6 +245,7 @@ class QemuProvider:
         if at_work and not now:
             limit_s = (await self._find_host()).deadlines.shutdown_s
         await end_machine(folder, shutdown_limit_s=limit_s)
+        folder.snapshot.unlink(missing_ok=True)
         if record and record.stage in RUNNING_STAGES:
             await asyncio.to_thread(write_record, folder, record, stage=Stage.STOPPED)
 
@@ -342,6 +364,7 @@ class QemuProvider:
                 qemu=await qemu_version(),
                 style=self._settings.start_style,
                 deadlines=self._deadlines[verdict.name],
+                volumes=self.volumes,
             )
         return self._host
 

@@ -1,0 +1,113 @@
+"""Making, attaching and detaching volumes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmlab.database.volumes import held_by
+from vmlab.model import MachineSpec, VolumeSpec
+from vmlab.room import START_MIB, find_room
+from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.locks import hold_volume
+from vmlab.volumes.model import Volume
+from vmlab.volumes.settling import settle_name
+
+ATTACH_LIMIT_S = 30.0
+"""How long a start waits for an operation on its volume; a snapshot takes a second or two."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A volume that a machine was given."""
+
+    volume: Volume
+    path: Path
+    is_new: bool
+
+
+@contextlib.asynccontextmanager
+async def attach(
+    ground: Ground, spec: MachineSpec, wanted: VolumeSpec, *, runs: bool = False
+) -> AsyncGenerator[Attached]:
+    """Give a machine its volume, made first if needed; it stays attached afterwards.
+
+    The body is the machine's start: nothing else is done with the volume meanwhile. A volume that
+    the machine has already is taken over, so that a start can be cut anywhere and made again.
+
+    Args:
+        spec: the machine.
+        wanted: its volume; one that exists keeps its own size.
+        runs: the machine runs already, and has the file open.
+
+    Raises:
+        VolumeConflictError: another machine has it; names that one. Or something else is done with
+            it, and takes long.
+        VolumeError: its file is gone or damaged.
+        HostError: the host's disk is full, or a tool failed.
+    """
+    name = wanted.name
+    known = await ground.ask(lambda registry: registry.find(name))
+    if known and known.holder not in {"", spec.name}:
+        raise held_by(known.name, known.holder)  # without waiting for that one's start
+    async with hold_volume(
+        ground.locks, name, f"a start of {spec.name}", wait_s=ATTACH_LIMIT_S
+    ) as lock:
+        path = ground.folder / f"{name}.qcow2"
+        is_new = not runs and await _ensure_file(ground, path, wanted)
+        entry = Volume(name, spec.owner, spec.server, wanted.size_mib, ground.clock())
+        await ground.ask(lambda registry: registry.add(entry))
+        volume = await ground.ask(
+            lambda registry: registry.hold(name, spec.name, ground.clock(), owner=spec.owner)
+        )
+        if not runs:
+            volume = await settle_size(ground, volume, ground.image(volume, lock))
+        yield Attached(volume, path, is_new)
+
+
+async def _ensure_file(ground: Ground, path: Path, wanted: VolumeSpec) -> bool:
+    """Make the volume unless it is there; return whether it was made."""
+    if path.exists():
+        return False
+    await settle_name(ground, wanted.name)
+    if await ground.knows(wanted.name):
+        raise missing_file(wanted.name, path)
+    find_room(ground.folder).require(START_MIB, f"making the volume {wanted.name}")
+    await make_volume(path, wanted.size_mib, ground.find_user(), ground.work)
+    return True
+
+
+async def detach(ground: Ground, machine: str) -> list[str]:
+    """Take its volumes from a machine of which nothing runs; return their names. Idempotent.
+
+    Raises:
+        HostError: the registry cannot be used.
+    """
+    return await ground.ask(lambda registry: registry.release(machine))
+
+
+async def settle_size(ground: Ground, volume: Volume, image: DiskImage) -> Volume:
+    """Finish what was cut: a volume has the size that the registry says, or a larger one.
+
+    Raises:
+        VolumeError: its file is damaged.
+        VolumeConflictError, HostError: it cannot be grown.
+    """
+    header, _ = await asyncio.to_thread(image.read)
+    if header.size_mib < volume.size_mib:
+        _log.info("%s: has %d MiB, is grown again", volume.name, header.size_mib)
+        await image.grow(volume.size_mib)
+        changes: dict[str, Any] = {"needs_grow": True}
+    elif header.size_mib > volume.size_mib:
+        changes = {"needs_grow": True, "size_mib": header.size_mib}
+    else:
+        return volume
+    return await ground.ask(lambda registry: registry.change(volume.name, **changes))

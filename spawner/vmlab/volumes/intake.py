@@ -1,0 +1,223 @@
+"""Importing a volume: a file from outside, which may be made to harm.
+
+A disk image can refer to other files, and whoever opens it opens those: a known way to read a
+host's files. So the file is copied first (it cannot change under us any more), judged by its own
+bytes before any program opens it, and opened by QEMU's unprivileged user under limits, with the
+format told and without any reference. What comes out is a file of our own making.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
+from vmlab.room import Room, find_room
+from vmlab.tools import ToolError, run_tool
+from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_file
+from vmlab.volumes.ext4 import SUPERBLOCK_AT, SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.locks import hold_volume
+from vmlab.volumes.model import Volume, is_volume_name
+from vmlab.volumes.qcow2 import CORRUPT, EXTERNAL_DATA, MAGIC, Qcow2Error, parse_header
+from vmlab.volumes.sizes import MOST_MIB
+
+_MIB = 2**20
+_HEAD_BYTES = 512
+_VDI_MAGIC_AT, _VDI_MAGIC = 0x40, bytes.fromhex("7f10dabe")
+_MEMORY_LIMIT = 2 * 2**30
+
+
+class ImportFormat(StrEnum):
+    """Formats that an import takes. Others can name further files, or are nobody's habit."""
+
+    AUTO = "auto"  # qcow2 or vdi, by its first bytes
+    QCOW2 = "qcow2"
+    VDI = "vdi"
+    RAW = "raw"  # never guessed: anything is a raw disk
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is to be imported, and as what."""
+
+    source: Path
+    name: str
+    owner: str
+    server: str = ""
+    form: ImportFormat = ImportFormat.AUTO
+
+
+async def import_volume(ground: Ground, wish: Import) -> Volume:
+    """Make a new volume with the content of a file; return its entry.
+
+    Only the content as it is now comes along, not the snapshots in the file.
+
+    Raises:
+        VolumeError: the file is no disk, refers to other files, or holds no file system that a
+            machine can mount.
+        VolumeConflictError: there is a volume of this name.
+        HostError: the file cannot be read, or the host's disk is too full.
+    """
+    name = wish.name
+    if not is_volume_name(name):
+        raise ConfigError(f"a volume cannot be called {name[:100]!r}")
+    async with hold_volume(ground.locks, name, f"an import of {wish.source}"):
+        target = ground.folder / f"{name}.qcow2"
+        if target.exists() or await ground.knows(name):
+            raise _taken(name)
+        user = ground.find_user()
+        ground.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with (
+            scratch(ground.work, user, ".incoming") as copy,
+            scratch(ground.work, user, ".qcow2") as made,
+            scratch(ground.work, user, ".head") as head,
+        ):
+            await _copy(wish, copy, find_room(ground.folder))
+            source = await asyncio.to_thread(_judge, wish, copy)
+            room = find_room(ground.folder)
+            await _run(wish, room, "convert", "-q", source, "-O", "qcow2", str(made), ground=ground)
+            await _run(
+                wish, room, "dd", "-O", "raw", "bs=4096", "count=1",
+                f"if={make_source(made)}", f"of={head}", ground=ground,
+            )  # fmt: skip
+            size_mib, needs_grow = _judge_content(wish, made, head)
+            sync_file(made)
+            try:
+                os.link(made, target)  # unlike a rename it replaces nothing
+            except FileExistsError as error:
+                raise _taken(name) from error
+        entry = Volume(
+            name, wish.owner, wish.server, size_mib, ground.clock(), needs_grow=needs_grow
+        )
+        return await ground.ask(lambda registry: registry.add(entry))
+
+
+def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
+    """Return the format of a file by its first bytes; pure.
+
+    Raises:
+        VolumeError: it is none that is taken, or it refers to other files.
+    """
+    if form is ImportFormat.RAW:
+        return form
+    if head[:4] == MAGIC and form in {ImportFormat.AUTO, ImportFormat.QCOW2}:
+        try:
+            header = parse_header(head)
+        except Qcow2Error as error:
+            raise VolumeError(name, f"the qcow2 file is damaged: {error}") from error
+        problems = {
+            "refers to another file (a backing file), which could be any file of this host": (
+                header.backing_file
+            ),
+            "keeps its data in another file, which could be any file of this host": bool(
+                header.features & EXTERNAL_DATA
+            ),
+            "is encrypted": header.encrypted,
+            "is marked as corrupt": bool(header.features & CORRUPT),
+            f"is larger than {MOST_MIB} MiB": header.size_mib > MOST_MIB,
+        }
+        for problem, is_so in problems.items():
+            if is_so:
+                raise VolumeError(
+                    name,
+                    f"the file {problem}, and is refused",
+                    hint="make a plain copy where the file comes from: "
+                    "qemu-img convert -O qcow2 FILE COPY",
+                )
+        return ImportFormat.QCOW2
+    is_vdi = head[_VDI_MAGIC_AT : _VDI_MAGIC_AT + 4] == _VDI_MAGIC
+    if is_vdi and form in {ImportFormat.AUTO, ImportFormat.VDI}:
+        return ImportFormat.VDI
+    wanted = "qcow2 nor vdi" if form is ImportFormat.AUTO else f"what it was said to be ({form})"
+    raise VolumeError(
+        name,
+        f"the file is no disk image that can be imported: neither {wanted}"
+        if form is ImportFormat.AUTO
+        else f"the file is not {wanted}",
+        hint="of vmdk and others make one where the file comes from: "
+        "qemu-img convert -O qcow2 FILE COPY; of a raw disk say so: --format raw",
+    )
+
+
+async def _copy(wish: Import, target: Path, room: Room) -> None:
+    """Copy the file as it is now; from here on nobody can change it."""
+    try:
+        descriptor = os.open(wish.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise HostError(f"{wish.source} cannot be read: {error}") from error
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
+            what = "empty" if stat.S_ISREG(facts.st_mode) else "no file, but a folder or device"
+            raise VolumeError(wish.name, f"{wish.source} is {what}")
+        mib = facts.st_blocks * 512 // _MIB
+        room.require(2 * mib, f"importing {wish.source}")  # the copy, and the volume made of it
+        await run_tool(
+            "cp", "--sparse=always", "--reflink=auto", f"/proc/self/fd/{descriptor}", str(target),
+            limit_s=COPY_LIMIT_S, keep=(descriptor,),
+        )  # fmt: skip
+    finally:
+        os.close(descriptor)
+
+
+def _judge(wish: Import, copy: Path) -> str:
+    """Return the words by which qemu-img is to open the copy."""
+    with copy.open("rb") as file:
+        form = judge_head(wish.name, file.read(_HEAD_BYTES), wish.form)
+    return make_source(copy, form.value)
+
+
+def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
+    """Return the volume's size, and whether its file system is smaller than that."""
+    with made.open("rb") as file:
+        size_bytes = parse_header(file.read(_HEAD_BYTES)).size_bytes
+    with head.open("rb") as file:
+        file.seek(SUPERBLOCK_AT)
+        superblock = file.read(SUPERBLOCK_BYTES)
+    try:
+        used_bytes = read_ext4_bytes(superblock)
+    except Ext4Error as error:
+        raise VolumeError(
+            wish.name,
+            f"no machine could mount what is in {wish.source}: {error}",
+            hint="what `vmlab volume export` wrote can be imported: one ext4 file system without "
+            "partitions",
+        ) from error
+    if used_bytes > size_bytes:
+        raise VolumeError(
+            wish.name,
+            f"the file system in {wish.source} is cut off: it has {used_bytes} bytes on a disk "
+            f"of {size_bytes}",
+        )
+    return size_bytes // _MIB, size_bytes - used_bytes >= _MIB
+
+
+async def _run(wish: Import, room: Room, *words: str, ground: Ground) -> None:
+    """Run qemu-img on the file from outside, within what the host can spare."""
+    most = max(_MIB, room.spare_mib * _MIB)
+    try:
+        await run_tool(
+            "prlimit", f"--fsize={most}", f"--as={_MEMORY_LIMIT}", "--core=0",
+            "qemu-img", *words,
+            limit_s=COPY_LIMIT_S, user=ground.find_user(),
+        )  # fmt: skip
+    except ToolError as error:
+        raise VolumeError(
+            wish.name,
+            f"{wish.source} cannot be read as a disk, or holds more than the {room.spare_mib} MiB "
+            f"that this host can spare: {error.output or 'qemu-img was stopped'}",
+            hint="`qemu-img check` where the file comes from says whether it is whole",
+        ) from error
+
+
+def _taken(name: str) -> VolumeConflictError:
+    return VolumeConflictError(
+        name,
+        "there is a volume of this name already",
+        hint=f"delete that one first, which can be undone: vmlab volume delete {name}",
+    )

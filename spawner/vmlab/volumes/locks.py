@@ -1,0 +1,121 @@
+"""One operation on a volume at a time, whichever process wants it.
+
+Locks are the kernel's (flock), so they end with who holds them. A tool that changes a volume holds
+its lock, too (`run_tool(keep=...)`): if the command line is killed in the middle, nobody comes
+near the volume before the tool has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+from vmlab.errors import VolumeConflictError
+
+_POLL_S = 0.05
+_NOTE_BYTES = 1000
+
+
+@contextlib.asynccontextmanager
+async def hold_volume(
+    folder: Path, name: str, operation: str, *, wait_s: float = 0.0
+) -> AsyncGenerator[int]:
+    """Keep everybody else from changing a volume; gives the open lock for `run_tool(keep=...)`.
+
+    Args:
+        folder: where the locks lie; made if needed.
+        operation: what is done, in words, for those who find the volume busy.
+        wait_s: how long to wait for another operation.
+
+    Raises:
+        VolumeConflictError: another operation is at work; says which.
+    """
+    with _open(folder / f"{name}.lock") as file:
+        deadline = time.monotonic() + wait_s
+        while not _try_lock(file, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                raise VolumeConflictError(
+                    name,
+                    f"something else is being done with it: {_read_note(file)}",
+                    hint="wait until that is done, then try again",
+                )
+            await asyncio.sleep(_POLL_S)
+        _write_note(file, operation)
+        yield file
+
+
+@contextlib.contextmanager
+def read_snapshots(folder: Path, name: str) -> Generator[int]:
+    """Keep others from deleting snapshots of a volume while they are read; any number at once.
+
+    Raises:
+        VolumeConflictError: one is being deleted now.
+    """
+    with _open(folder / f"{name}.readers") as file:
+        if not _try_lock(file, fcntl.LOCK_SH):
+            raise VolumeConflictError(
+                name, "a snapshot of it is being deleted", hint="try again in a moment"
+            )
+        yield file
+
+
+@contextlib.contextmanager
+def delete_snapshots(folder: Path, name: str) -> Generator[int]:
+    """Make sure that nobody reads a snapshot of the volume.
+
+    Raises:
+        VolumeConflictError: somebody does.
+    """
+    with _open(folder / f"{name}.readers") as file:
+        if not _try_lock(file, fcntl.LOCK_EX):
+            raise VolumeConflictError(
+                name,
+                "a snapshot of it is being read, for an export or to be looked into",
+                hint="wait until that is done, then try again",
+            )
+        yield file
+
+
+def forget_locks(folder: Path, name: str) -> None:
+    """Remove the locks of a volume that is no more."""
+    for end in ("lock", "readers"):
+        (folder / f"{name}.{end}").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Generator[int]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_note(descriptor: int, operation: str) -> None:
+    note = {"operation": operation, "pid": os.getpid(), "since": time.time()}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(note).encode(), 0)
+
+
+def _read_note(descriptor: int) -> str:
+    try:
+        note = json.loads(os.pread(descriptor, _NOTE_BYTES, 0))
+        age_s = max(0, int(time.time() - note["since"]))
+        return f"{note['operation']}, by process {note['pid']}, for {age_s} s"
+    except (ValueError, KeyError, TypeError):
+        return "it has just begun"

@@ -1,0 +1,147 @@
+"""Deleting a volume, bringing it back, and what is done when nobody did for two weeks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import replace
+
+from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
+from vmlab.volumes.disk_image import missing_file
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.locks import delete_snapshots, forget_locks
+from vmlab.volumes.model import (
+    QUARANTINE_DAYS,
+    Volume,
+    VolumeState,
+    make_quarantine_name,
+    parse_quarantine_name,
+)
+
+_DAY_S = 86400.0
+_MOST_DAYS = 3650.0
+_log = logging.getLogger(__name__)
+
+
+async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
+    """Put a volume into quarantine; return its entry there. Its name is free afterwards.
+
+    A volume whose file is gone is forgotten at once, and None is returned: there is nothing to
+    bring back.
+
+    Raises:
+        VolumeNotFoundError: no such volume.
+        VolumeConflictError: a machine runs with it, it is being read, or deleted already.
+        ConfigError: so many days make no sense.
+    """
+    if not 0 < days <= _MOST_DAYS:
+        raise ConfigError(f"{days:g} days of quarantine", hint=f"more than 0, up to {_MOST_DAYS:g}")
+    async with ground.using_alone(name, "deleting") as (volume, lock):
+        path = ground.path(volume)
+        if not path.exists():
+            await ground.ask(lambda registry: registry.remove(name))
+            _log.warning("%s: forgotten; its file %s was gone already", name, path)
+            return None
+        now = ground.clock()
+        with delete_snapshots(ground.locks, name):
+            await ground.image(volume, lock).check_unused()
+            second = int(now)
+            while (ground.quarantine / f"{make_quarantine_name(name, second)}.qcow2").exists():
+                second += 1
+            gone = replace(
+                volume,
+                name=make_quarantine_name(name, second),
+                quarantined_at=float(second),
+                purge_after=now + days * _DAY_S,
+            )
+            ground.quarantine.mkdir(mode=0o711, exist_ok=True)
+            ground.quarantine.chmod(0o711)
+            # The file first: what a crash leaves then says by itself what it is (`settling`).
+            path.rename(ground.path(gone))
+            await ground.ask(
+                lambda registry: registry.change(
+                    name,
+                    name=gone.name,
+                    quarantined_at=gone.quarantined_at,
+                    purge_after=gone.purge_after,
+                )
+            )
+        _log.info("%s: in quarantine as %s for %g days", name, gone.name, days)
+        return gone
+
+
+async def undelete(ground: Ground, name: str) -> Volume:
+    """Bring a deleted volume back under its own name.
+
+    Args:
+        name: as it is called in quarantine, or its own: then the one deleted last.
+
+    Raises:
+        VolumeNotFoundError: no such volume.
+        VolumeConflictError: it is not deleted, or there is a volume of its name again.
+        VolumeError: its file is gone.
+    """
+    wanted = await _find_deleted(ground, name)
+    async with ground.using(wanted.name, "bringing it back", quarantined=True) as (volume, _):
+        own, _ = parse_quarantine_name(volume.name) or (volume.name, 0.0)
+        target = ground.folder / f"{own}.qcow2"
+        if target.exists() or await ground.knows(own):
+            raise VolumeConflictError(
+                own,
+                f"there is a volume of this name, so {volume.name} cannot come back",
+                hint=f"delete that one first, which can be undone, too: vmlab volume delete {own}",
+            )
+        path = ground.path(volume)
+        if not path.exists():
+            raise missing_file(volume.name, path)
+        path.rename(target)
+        back = await ground.ask(
+            lambda registry: registry.change(
+                volume.name, name=own, quarantined_at=None, purge_after=None
+            )
+        )
+        _log.info("%s: back from quarantine as %s", volume.name, own)
+        return back
+
+
+async def purge(ground: Ground) -> list[Volume]:
+    """Remove for ever the volumes whose quarantine is over; return them. Each is logged.
+
+    Raises:
+        HostError: the registry cannot be used.
+    """
+    now = ground.clock()
+    entries = await ground.ask(lambda registry: registry.all())
+    gone = []
+    for entry in entries:
+        if entry.purge_after is None or entry.purge_after > now:
+            continue
+        with contextlib.suppress(VolumeConflictError, VolumeNotFoundError):  # it is brought back
+            async with ground.using(entry.name, "purging", quarantined=True) as (volume, _):
+                if volume.state is not VolumeState.QUARANTINED:
+                    continue
+                path = ground.path(volume)
+                mib = path.stat().st_blocks * 512 // 2**20 if path.exists() else 0
+                path.unlink(missing_ok=True)
+                await ground.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
+                forget_locks(ground.locks, volume.name)
+                _log.warning(
+                    "%s: removed for ever, as its quarantine is over (owner %r, %d MiB on disk)",
+                    volume.name, volume.owner, mib,
+                )  # fmt: skip
+                gone.append(volume)
+    return gone
+
+
+async def _find_deleted(ground: Ground, name: str) -> Volume:
+    entries = await ground.ask(lambda registry: registry.all())
+    deleted = [volume for volume in entries if volume.state is VolumeState.QUARANTINED]
+    matching = [
+        volume
+        for volume in deleted
+        if name in {volume.name, (parse_quarantine_name(volume.name) or ("", 0))[0]}
+    ]
+    if matching:
+        return max(matching, key=lambda volume: volume.quarantined_at or 0.0)
+    volume = await ground.find(name)
+    raise VolumeConflictError(volume.name, "it is not deleted")

@@ -1,0 +1,179 @@
+"""VolumeStore: the only way to make, change and delete a volume.
+
+    store = VolumeStore(paths, provider)
+    async with store.attach(spec, spec.volume) as attached: ...
+    await store.snapshot("home-ada-0123456789ab", Reason.MANUAL)
+
+One for each process; any number of them, the hub's and the command line's, work at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from vmlab.errors import VolumeError, VolumeNotFoundError
+from vmlab.model import MachineSpec, VolumeSpec
+from vmlab.names import volume_name
+from vmlab.paths import Paths
+from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
+from vmlab.toml_errors import nearest
+from vmlab.volumes import holding, intake, quarantine, settling, sizes, transfer
+from vmlab.volumes import snapshots as states
+from vmlab.volumes.ground import Ground, Machines
+from vmlab.volumes.model import (
+    QUARANTINE_DAYS,
+    ExportFormat,
+    Reason,
+    Snapshot,
+    Volume,
+    VolumeState,
+    parse_quarantine_name,
+)
+
+
+class VolumeStore:
+    """All volumes of one state folder.
+
+    Args:
+        paths: where they are.
+        machines: the provider: it knows which machines run, and may work on their volumes.
+        find_user: whom the files belong to.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        machines: Machines,
+        find_user: Callable[[], QemuUser] = find_qemu_user,
+    ) -> None:
+        self.ground = Ground(paths, machines, find_user)
+
+    async def all(self) -> list[Volume]:
+        """Return all volumes, by name, those in quarantine included."""
+        await settling.settle(self.ground)
+        return await self.ground.ask(lambda registry: registry.all())
+
+    async def find(self, name: str) -> Volume:
+        """Return the volume of this name, or the one of this user.
+
+        Raises:
+            VolumeNotFoundError: there is none; names the nearest.
+        """
+        volumes = {volume.name: volume for volume in await self.all()}
+        for wanted in (name, volume_name(name)):
+            if wanted in volumes:
+                return volumes[wanted]
+        shown = "".join(char if char.isprintable() else "·" for char in name[:100])
+        close = nearest(name, [*volumes, *(v.owner for v in volumes.values() if v.owner)])
+        hint = f"did you mean {close}?" if close else "`vmlab volume list` shows all volumes"
+        raise VolumeNotFoundError(shown, "no volume of this name, and no user with one", hint=hint)
+
+    def attach(
+        self, spec: MachineSpec, wanted: VolumeSpec, *, runs: bool = False
+    ) -> contextlib.AbstractAsyncContextManager[holding.Attached]:
+        """Give a machine its volume for a start (`holding.attach`)."""
+        return holding.attach(self.ground, spec, wanted, runs=runs)
+
+    async def detach(self, machine: str) -> list[str]:
+        """Take its volumes from a machine that does not run (`holding.detach`)."""
+        return await holding.detach(self.ground, machine)
+
+    async def grown(self, name: str) -> None:
+        """Note that the file system in a volume is as large as the volume."""
+        await self.ground.ask(lambda registry: registry.change(name, needs_grow=False))
+
+    async def snapshots(self, name: str) -> list[Snapshot]:
+        """Return a volume's snapshots, oldest first (`snapshots.list_snapshots`)."""
+        return await states.list_snapshots(self.ground, await self.ground.find(name))
+
+    async def snapshot(self, name: str, reason: Reason) -> Snapshot:
+        """Take a snapshot (`snapshots.take_snapshot`)."""
+        return await states.take_snapshot(self.ground, name, reason)
+
+    async def delete_snapshot(self, name: str, snapshot: str) -> None:
+        """Delete a snapshot (`snapshots.delete_snapshot`)."""
+        await states.delete_snapshot(self.ground, name, snapshot)
+
+    async def thin(self, name: str) -> list[Snapshot]:
+        """Delete the snapshots that are not kept any more (`snapshots.thin`)."""
+        return await states.thin(self.ground, name)
+
+    async def restore(self, name: str, snapshot: str) -> states.Restored:
+        """Make a snapshot the content of a volume (`snapshots.restore`)."""
+        return await states.restore(self.ground, name, snapshot)
+
+    async def show_snapshot(self, name: str, snapshot: str) -> None:
+        """Mount a snapshot in the machine that runs with the volume (`LiveVolumes`).
+
+        Raises:
+            VolumeNotFoundError: no such volume or snapshot.
+            VolumeConflictError: no machine runs with it.
+            ProviderError, HostError: it cannot be shown.
+        """
+        async with self.ground.using(name, "showing a snapshot", wait_s=states.WAIT_S) as (
+            volume,
+            _,
+        ):
+            found = await states.list_snapshots(self.ground, volume)
+            states.find_snapshot(volume, found, snapshot)
+            holder = await self._running_holder(volume)
+            await self.ground.live(name).show_snapshot(holder, snapshot)
+
+    async def hide_snapshot(self, name: str) -> None:
+        """Take away what was shown; raises as `show_snapshot`."""
+        async with self.ground.using(name, "hiding a snapshot", wait_s=states.WAIT_S) as (
+            volume,
+            _,
+        ):
+            await self.ground.live(name).hide_snapshot(await self._running_holder(volume))
+
+    async def grow(self, name: str, size_mib: int) -> Volume:
+        """Make a volume larger (`sizes.grow`)."""
+        return await sizes.grow(self.ground, name, size_mib)
+
+    async def export(
+        self, name: str, target: Path, form: ExportFormat, snapshot: str = ""
+    ) -> Snapshot:
+        """Write a copy into a new file (`transfer.export`)."""
+        return await transfer.export(self.ground, name, target, form, snapshot)
+
+    def exported(
+        self, name: str, form: ExportFormat, snapshot: str = ""
+    ) -> contextlib.AbstractAsyncContextManager[tuple[Path, Snapshot]]:
+        """Give a copy for the body's time (`transfer.exported`)."""
+        return transfer.exported(self.ground, name, form, snapshot)
+
+    async def import_volume(self, wish: intake.Import) -> Volume:
+        """Make a volume of a file (`intake.import_volume`)."""
+        return await intake.import_volume(self.ground, wish)
+
+    async def delete(self, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
+        """Put a volume into quarantine (`quarantine.delete`)."""
+        return await quarantine.delete(self.ground, name, days)
+
+    async def undelete(self, name: str) -> Volume:
+        """Bring a volume back (`quarantine.undelete`)."""
+        await settling.settle(self.ground)
+        return await quarantine.undelete(self.ground, name)
+
+    async def purge(self) -> list[Volume]:
+        """Remove for ever what was long enough in quarantine (`quarantine.purge`)."""
+        return await quarantine.purge(self.ground)
+
+    async def _running_holder(self, volume: Volume) -> str:
+        holder = await self.ground.living_holder(volume)
+        if not holder:
+            raise VolumeError(
+                volume.name, "no machine runs with it", hint="start the machine, then try again"
+            )
+        return holder
+
+
+def deleted_name(volume: Volume) -> str:
+    """Return what a volume was, or is, called when it is not in quarantine."""
+    if volume.state is not VolumeState.QUARANTINED:
+        return volume.name
+    parsed = parse_quarantine_name(volume.name)
+    return parsed[0] if parsed else volume.name

@@ -1,0 +1,140 @@
+"""Taking a volume home: a copy of one of its states in a disk format of the reader's choice."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from vmlab.errors import HostError, LabError
+from vmlab.room import find_room
+from vmlab.tools import ToolError, run_tool
+from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.locks import read_snapshots
+from vmlab.volumes.model import ExportFormat, Reason, Snapshot
+from vmlab.volumes.snapshots import WAIT_S, drop, find_snapshot, list_snapshots, take
+
+_CLEAN_UP_WAIT_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+async def export(
+    ground: Ground, name: str, target: Path, form: ExportFormat, snapshot: str = ""
+) -> Snapshot:
+    """Write a volume, or one of its snapshots, into a new file; return what was written.
+
+    The machine may run and go on writing: what is copied is a snapshot, taken for this if none
+    is named. The file appears when it is whole; it never replaces another one.
+
+    Raises:
+        HostError: the file exists or cannot be written, or the host's disk is too full.
+        VolumeNotFoundError, VolumeConflictError, ProviderError: as `take_snapshot`.
+    """
+    if os.path.lexists(target):
+        raise _exists(target)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise _unwritable(target, f"no folder to write to: {target.parent}")
+    async with exported(ground, name, form, snapshot) as (path, source):
+        try:
+            await _move(path, target)
+        except (OSError, ToolError) as error:
+            raise _unwritable(target, error) from error
+        return source
+
+
+@contextlib.asynccontextmanager
+async def exported(
+    ground: Ground, name: str, form: ExportFormat, snapshot: str = ""
+) -> AsyncGenerator[tuple[Path, Snapshot]]:
+    """Give a file with a volume's content, for the body's time; raises as `export`."""
+    async with reading(ground, name, snapshot) as (image, source):
+        with scratch(ground.work, ground.find_user(), f".{form}") as path:
+            await copy_snapshot(image, source, path, form)
+            yield path, source
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    ground: Ground, name: str, snapshot: str = ""
+) -> AsyncGenerator[tuple[DiskImage, Snapshot]]:
+    """Give a snapshot that is not deleted meanwhile; of the volume as it is now if none is named.
+
+    The volume itself is free for other operations: its snapshots do not change any more.
+
+    Raises:
+        VolumeNotFoundError, VolumeConflictError, ProviderError, HostError: as `take_snapshot`.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        async with ground.using(name, "a copy", wait_s=WAIT_S) as (volume, lock):
+            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
+            if snapshot:
+                found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
+            else:
+                found = await take(ground, volume, lock, Reason.BEFORE)
+        try:
+            yield ground.image(volume, lock_of_readers), found
+        finally:
+            await stack.aclose()
+            if not snapshot:
+                await _drop_again(ground, name, found)
+
+
+async def copy_snapshot(
+    image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
+) -> None:
+    """Copy a snapshot into an empty file of QEMU's user; raises ToolError, HostError."""
+    taken_mib = image.path.stat().st_blocks * 512 // 2**20
+    mib = min(source.size_mib, taken_mib)  # the file holds other snapshots, too
+    find_room(target.parent).require(mib, f"a copy of {image.name}")
+    await run_tool(
+        "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
+        image.source, "-O", form.value, str(target),
+        limit_s=COPY_LIMIT_S, user=image.user, keep=image.lock,
+    )  # fmt: skip
+
+
+async def _drop_again(ground: Ground, name: str, snapshot: Snapshot) -> None:
+    """Delete the snapshot that was taken for a copy; thinning does it where this cannot."""
+    try:
+        async with ground.using(name, "deleting a snapshot", wait_s=_CLEAN_UP_WAIT_S) as (
+            volume,
+            lock,
+        ):
+            await drop(ground, volume, lock, [snapshot])
+    except LabError as error:
+        _log.warning("%s: %s stays for a day: %s", name, snapshot.id, error.message)
+
+
+async def _move(made: Path, target: Path) -> None:
+    """Make the file ours and give it its name, which must be free."""
+    os.chown(made, os.geteuid(), os.getegid())
+    sync_file(made)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        try:
+            os.link(made, partial)
+        except OSError:  # another file system
+            await run_tool(
+                "cp", "--sparse=always", "--", str(made), str(partial), limit_s=COPY_LIMIT_S
+            )
+            sync_file(partial)
+        try:
+            os.link(partial, target)  # unlike a rename it replaces nothing
+        except FileExistsError as error:
+            raise _exists(target) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _unwritable(target: Path, error: object) -> HostError:
+    return HostError(
+        f"{target} cannot be written: {error}",
+        hint="check that its folder exists, is writable and has room",
+    )
+
+
+def _exists(target: Path) -> HostError:
+    return HostError(f"{target} exists already", hint="choose another name, or remove that file")

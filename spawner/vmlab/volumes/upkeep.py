@@ -1,0 +1,194 @@
+"""The hub's job for volumes: hourly snapshots, thinning, purging, and room on the host's disk.
+
+What it should do now is decided from facts alone (`choose_due`); a round does it. A hub that was
+away for a week has nothing to catch up with: what is due follows from the snapshots themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vmlab.errors import LabError
+from vmlab.hub import provider_settings
+from vmlab.lab import Lab
+from vmlab.model import MachineState
+from vmlab.paths import Paths
+from vmlab.providers import make_provider
+from vmlab.providers.base import LiveVolumes, Provider
+from vmlab.room import Room, find_room
+from vmlab.volumes import quarantine, settling, snapshots
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.model import Reason, Snapshot, Volume, VolumeState
+
+HOUR_S = 3600.0
+PERIOD_S = 60.0
+SETTLE_S = 300.0
+"""A machine is left alone for so long after it was given its volume: it is starting."""
+
+RETRY_S = 600.0
+"""After a snapshot that could not be taken."""
+
+_log = logging.getLogger(__name__)
+_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+
+@dataclass(frozen=True)
+class Held:
+    """A volume that a running machine has."""
+
+    volume: Volume
+    snapshots: tuple[Snapshot, ...]
+
+
+@dataclass
+class Memory:
+    """What one hub remembers between its rounds; it may forget it at any time."""
+
+    failed_at: dict[str, float] = field(default_factory=dict)  # volume → when no snapshot worked
+    was_short: bool = True  # of room: also before the first look
+
+
+def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float) -> list[str]:
+    """Return the volumes that are to have a snapshot now, by how long they wait. Pure.
+
+    The clock may have jumped: a snapshot of the future counts for nothing.
+    """
+    due = []
+    for one in held:
+        name = one.volume.name
+        newest = max(
+            (s.taken for s in one.snapshots if s.reason is Reason.HOURLY and s.taken <= now),
+            default=one.volume.created if one.volume.created <= now else 0.0,
+        )
+        starting = 0 <= now - one.volume.held_since < SETTLE_S
+        failed = 0 <= now - failed_at.get(name, float("-inf")) < RETRY_S
+        if now - newest >= HOUR_S and not starting and not failed:
+            due.append((newest, name))
+    return [name for _, name in sorted(due)]
+
+
+async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None:
+    """Make one round.
+
+    Raises:
+        LabError: the registry or the provider cannot be asked; the next round may do it.
+    """
+    await settling.settle(ground)
+    await quarantine.purge(ground)
+    volumes = await ground.ask(lambda registry: registry.all())
+    present = [volume for volume in volumes if volume.state is not VolumeState.QUARANTINED]
+    room = find_room(ground.folder)
+    if room.snapshots_spare_mib < 0:
+        room = await _make_room(ground, room, present)
+    await _resume(provider, room, memory)
+    for name in await _due(ground, provider, present, memory):
+        if find_room(ground.folder).snapshots_spare_mib < 0:
+            break  # said by _make_room, in the next round at the latest
+        try:
+            taken = await snapshots.take_snapshot(ground, name, Reason.HOURLY)
+            memory.failed_at.pop(name, None)
+            _log.info("%s: snapshot %s", name, taken.id)
+        except LabError as error:
+            memory.failed_at[name] = ground.clock()
+            _log.warning("%s: no hourly snapshot: %s", name, error)
+    for volume in present:
+        await _thin(ground, volume)
+
+
+async def _due(
+    ground: Ground, provider: Provider, volumes: list[Volume], memory: Memory
+) -> list[str]:
+    attached = [volume for volume in volumes if volume.holder]
+    states = await provider.status([volume.holder for volume in attached])
+    held = []
+    for volume in attached:
+        if states[volume.holder].state is not MachineState.RUNNING:
+            continue
+        if not ground.path(volume).exists():
+            continue  # the fake provider's volumes have no file until one is needed
+        try:
+            found = await snapshots.list_snapshots(ground, volume)
+        except LabError as error:
+            _log.warning("%s", error)
+            continue
+        held.append(Held(volume, tuple(found)))
+    return choose_due(held, memory.failed_at, ground.clock())
+
+
+async def _thin(ground: Ground, volume: Volume) -> None:
+    if not ground.path(volume).exists():
+        return
+    try:
+        for snapshot in await snapshots.thin(ground, volume.name):
+            _log.info("%s: snapshot %s is not kept any longer", volume.name, snapshot.id)
+    except LabError as error:
+        _log.warning("%s: not thinned: %s", volume.name, error)
+
+
+async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
+    _log.warning(
+        "%s: %d MiB free: below %d MiB no hourly snapshot is taken, and the oldest ones go",
+        ground.folder, room.free_mib, 2 * room.reserve_mib,
+    )  # fmt: skip
+    gone = await snapshots.free_hourly(ground, volumes)
+    room = find_room(ground.folder)
+    if gone:
+        _log.warning(
+            "%d hourly snapshots went to make room (%s …); %d MiB free now",
+            len(gone), gone[0], room.free_mib,
+        )  # fmt: skip
+    return room
+
+
+async def _resume(provider: Provider, room: Room, memory: Memory) -> None:
+    """Let machines go on that QEMU paused because the host's disk was full."""
+    is_short = room.spare_mib < 0
+    look = (is_short or memory.was_short) and room.free_mib > 0
+    memory.was_short = is_short
+    if not look or not isinstance(provider, LiveVolumes):
+        return
+    for name, status in (await provider.status()).items():
+        if status.state is not MachineState.RUNNING:
+            continue
+        try:
+            if await provider.resume_paused(name):
+                _log.warning(
+                    "%s: was paused, as the host's disk was full; goes on, with %d MiB free",
+                    name, room.free_mib,
+                )  # fmt: skip
+        except LabError as error:
+            _log.debug("%s: cannot be asked whether it is paused: %s", name, error)
+
+
+def keep_volumes(lab: Lab, paths: Paths) -> None:
+    """Look after volumes as long as this hub runs.
+
+    No-op where no event loop runs: `jupyterhub` reads its configuration for other commands too.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    provider = make_provider(provider_settings(lab, paths))
+    task = loop.create_task(_keep(Ground(paths, provider), provider), name="volumes")
+    _tasks.add(task)
+    task.add_done_callback(_forget)
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("volumes are not looked after any more", exc_info=error)
+
+
+async def _keep(ground: Ground, provider: Provider) -> None:
+    memory = Memory()
+    while True:
+        try:
+            await look_after(ground, provider, memory)
+        except LabError as error:
+            _log.warning("volumes are looked after later: %s", error)
+        await asyncio.sleep(PERIOD_S)

@@ -1,0 +1,385 @@
+"""What may be done with volumes, without machines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+
+import pytest
+
+from vmlab.errors import (
+    ConfigError,
+    HostError,
+    VolumeConflictError,
+    VolumeError,
+    VolumeNotFoundError,
+)
+from vmlab.model import VolumeSpec
+from vmlab.room import Room
+from vmlab.volumes import snapshots as states
+from vmlab.volumes.locks import hold_volume, read_snapshots
+from vmlab.volumes.model import ExportFormat, Reason, VolumeState
+from volumes.conftest import check, holds, make, run, spec, write
+
+DAY = 86400.0
+
+
+async def ids(store, name: str = "home-ada") -> list[str]:
+    return [snapshot.id for snapshot in await store.snapshots(name)]
+
+
+async def test_a_volume_is_made_once_and_is_the_trainees(store):
+    path = await make(store)
+    inode = path.stat().st_ino
+    assert await make(store) == path
+    assert path.stat().st_ino == inode
+    assert path.stat().st_mode & 0o777 == 0o600
+    if os.geteuid() == 0:
+        assert path.stat().st_uid != 0, "no tool may need to be root for it"
+    assert list(store.ground.work.iterdir()) == []
+
+
+async def test_a_restore_brings_back_all_and_keeps_what_it_replaced(store):
+    path = await make(store)
+    await write(path, 1)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    await write(path, 2)
+    done = await store.restore("home-ada", first.id)
+    assert done.snapshot == first
+    assert done.kept.reason is Reason.KEPT
+    assert await holds(path, 1)
+    await store.restore("home-ada", done.kept.id)
+    assert await holds(path, 2)
+    assert len(await ids(store)) == 3
+    await check(path)
+
+
+async def test_a_restore_of_a_smaller_state_keeps_the_size(store):
+    path = await make(store)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    await store.grow("home-ada", 128)
+    await write(path, 3, at_mib=100)
+    done = await store.restore("home-ada", first.id)
+    assert (done.size_mib, done.kept.size_mib) == (128, 128)
+    volume = await store.find("home-ada")
+    assert (volume.size_mib, volume.needs_grow) == (128, True)
+    assert await holds(path, 0, at_mib=100), "what is beyond the old size is empty"
+    back = await store.restore("home-ada", done.kept.id)
+    assert back.size_mib == 128
+    assert await holds(path, 3, at_mib=100)
+    await check(path)
+
+
+async def test_of_two_restores_at_once_one_is_refused_and_says_why(store):
+    await make(store)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    results = await asyncio.gather(
+        *(store.restore("home-ada", first.id) for _ in range(2)), return_exceptions=True
+    )
+    (refused,) = (result for result in results if isinstance(result, Exception))
+    assert isinstance(refused, VolumeConflictError)
+    assert f"a restore of {first.id}" in refused.message
+    assert f"process {os.getpid()}" in refused.message
+    assert len(await ids(store)) == 2, "one was kept, once"
+
+
+@pytest.mark.parametrize("wish", ["manual-20200101T000000Z", "1", "", "../x", "-a", "\x1b[31m"])
+async def test_a_snapshot_that_does_not_exist(store, wish):
+    path = await make(store)
+    await store.snapshot("home-ada", Reason.MANUAL)
+    before = path.read_bytes()
+    for act in (store.restore, store.delete_snapshot, store.show_snapshot):
+        with pytest.raises(VolumeNotFoundError, match="home-ada: it has no snapshot") as told:
+            await act("home-ada", wish)
+        assert "\x1b" not in told.value.message
+    assert path.read_bytes() == before
+
+
+async def test_snapshots_by_hand_are_limited(store, clock):
+    await make(store)
+    for _ in range(10):
+        await store.snapshot("home-ada", Reason.MANUAL)
+        clock.now += 1
+    with pytest.raises(VolumeConflictError, match="10 snapshots taken by hand") as told:
+        await store.snapshot("home-ada", Reason.MANUAL)
+    assert f"--delete {(await ids(store))[0]}" in told.value.hint
+
+
+async def test_what_runs_with_a_volume_is_named(store, machines):
+    await make(store)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    async with store.attach(spec(), VolumeSpec("home-ada", 64)):
+        pass
+    machines.running.add("desk-ada")
+    for act in (store.delete("home-ada"), store.restore("home-ada", first.id)):
+        with pytest.raises(VolumeConflictError, match="attached to desk-ada"):
+            await act
+    with pytest.raises(VolumeConflictError, match="stopped machines"):
+        await store.snapshot("home-ada", Reason.MANUAL)
+    machines.running.clear()  # it crashed, and nobody stopped it
+    assert (await store.restore("home-ada", first.id)).snapshot == first
+    assert (await store.find("home-ada")).state is VolumeState.FREE
+
+
+async def test_nothing_is_done_with_a_volume_while_its_machine_starts(store):
+    await make(store)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    async with store.attach(spec(), VolumeSpec("home-ada", 64)):
+        with pytest.raises(VolumeConflictError, match="a start of desk-ada"):
+            await store.restore("home-ada", first.id)
+        with pytest.raises(VolumeConflictError, match="a start of desk-ada"):
+            await store.delete("home-ada")
+
+
+async def test_a_file_that_is_gone_is_no_empty_volume(store):
+    path = await make(store)
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(VolumeError, match="is gone, though nobody deleted") as told:
+        async with store.attach(spec(), VolumeSpec("home-ada", 64)):
+            pass
+    assert "vmlab volume delete home-ada" in told.value.hint
+    path.with_suffix(".away").rename(path)
+    await make(store)
+    path.unlink()
+    assert await store.delete("home-ada") is None
+    assert await store.all() == []
+
+
+async def test_a_damaged_file_is_named_and_hides_no_other(store):
+    path = await make(store)
+    await make(store, "home-bob")
+    path.write_bytes(b"rubbish")
+    with pytest.raises(VolumeError, match=r"home-ada.*cannot be read"):
+        await store.snapshots("home-ada")
+    assert [volume.name for volume in await store.all()] == ["home-ada", "home-bob"]
+
+
+async def test_a_file_of_an_older_vmlab_is_taken_in_and_gets_its_owner(store):
+    path = await make(store)
+    await store.ground.ask(lambda registry: registry.remove("home-ada"))
+    (volume,) = await store.all()
+    assert (volume.name, volume.owner, volume.size_mib) == ("home-ada", "", 64)
+    async with store.attach(spec(), VolumeSpec("home-ada", 999)) as attached:
+        assert not attached.is_new
+        assert attached.path == path
+        assert (attached.volume.owner, attached.volume.size_mib) == ("ada", 64)
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+async def test_sizes_that_are_refused_change_nothing(store):
+    path = await make(store)
+    before = path.read_bytes()
+    for size in (0, -1, 63, 2**40):
+        with pytest.raises(ConfigError, match="it has 64 MiB and cannot be given"):
+            await store.grow("home-ada", size)
+    with pytest.raises(HostError, match=r"MiB free, growing home-ada to 4194304 MiB needs"):
+        await store.grow("home-ada", 4096 * 1024)
+    assert path.read_bytes() == before
+    assert (await store.find("home-ada")).size_mib == 64
+
+
+async def test_a_growth_that_was_cut_is_finished_by_the_next_start(store):
+    path = await make(store)
+    await store.ground.ask(lambda registry: registry.change("home-ada", size_mib=128))
+    async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
+        assert attached.volume.needs_grow
+    assert store.ground.image(attached.volume).read()[0].size_mib == 128
+    await run("qemu-img", "resize", "-q", "-f", "qcow2", path, "256M")  # by hand
+    async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
+        assert attached.volume.size_mib == 256
+
+
+async def test_without_room_nothing_begins(store, monkeypatch, tmp_path):
+    path = await make(store)
+    await store.snapshot("home-ada", Reason.MANUAL)
+    full = Room(store.ground.folder, 10_000, 500)
+    for module in ("snapshots", "sizes", "transfer", "intake", "holding"):
+        monkeypatch.setattr(f"vmlab.volumes.{module}.find_room", lambda _: full)
+    before = path.read_bytes()
+    first = (await ids(store))[0]
+    for act in (
+        store.snapshot("home-ada", Reason.MANUAL),
+        store.restore("home-ada", first),
+        store.grow("home-ada", 65),
+        store.export("home-ada", tmp_path / "x.raw", ExportFormat.RAW),
+        make(store, "home-new"),
+    ):
+        with pytest.raises(HostError, match="500 MiB free"):
+            await act
+    assert path.read_bytes() == before
+    await store.delete_snapshot("home-ada", first)  # what frees room goes on
+
+
+async def test_the_oldest_hourly_ones_go_first_when_room_is_short(store, clock, monkeypatch):
+    for name in ("home-ada", "home-bob"):
+        await make(store, name)
+    await store.snapshot("home-ada", Reason.MANUAL)
+    for name in ("home-bob", "home-ada", "home-bob"):
+        clock.now += 3600
+        await store.snapshot(name, Reason.HOURLY)
+    free = iter([900, 950, 1100])
+    monkeypatch.setattr(states, "find_room", lambda f: Room(f, 10_000, next(free)))
+    gone = await states.free_hourly(store.ground, await store.all())
+    assert len(gone) == 2
+    assert gone[0].startswith("home-bob/hourly-")
+    assert gone[1].startswith("home-ada/hourly-")
+    assert [s.reason for s in await store.snapshots("home-ada")] == [Reason.MANUAL]
+
+
+# -- the end of a volume -------------------------------------------------------------------------
+
+
+async def test_deleting_can_be_undone_until_it_is_purged(store, clock, caplog):
+    path = await make(store)
+    await write(path, 5)
+    gone = await store.delete("home-ada")
+    assert not path.exists()
+    assert gone.state is VolumeState.QUARANTINED
+    assert gone.purge_after == clock.now + 14 * DAY
+    clock.now += 14 * DAY - 1
+    assert await store.purge() == []
+    assert (await store.undelete("home-ada")).owner == "ada"
+    assert await holds(path, 5)
+    gone = await store.delete("home-ada", days=2)
+    clock.now += 2 * DAY
+    caplog.set_level("INFO")
+    assert [volume.name for volume in await store.purge()] == [gone.name]
+    assert f"{gone.name}: removed for ever" in caplog.text
+    assert "'ada'" in caplog.text
+    assert await store.all() == []
+    assert list(store.ground.quarantine.iterdir()) == []
+    with pytest.raises(VolumeNotFoundError):
+        await store.undelete("home-ada")
+
+
+async def test_a_name_in_quarantine_is_free_for_a_new_volume(store, clock):
+    path = await make(store)
+    await write(path, 1)
+    first = await store.delete("home-ada")
+    await make(store)
+    await write(path, 2)
+    second = await store.delete("home-ada")
+    assert first.name != second.name, "in the same second"
+    await make(store)
+    with pytest.raises(VolumeConflictError, match="cannot come back") as told:
+        await store.undelete("home-ada")
+    assert "vmlab volume delete home-ada" in told.value.hint
+    await store.delete("home-ada")
+    await store.undelete(first.name)
+    assert await holds(path, 1)
+    assert len(await store.all()) == 3
+
+
+async def test_nothing_is_done_with_a_deleted_volume(store):
+    await make(store)
+    gone = await store.delete("home-ada")
+    for act in (
+        store.snapshot(gone.name, Reason.MANUAL),
+        store.grow(gone.name, 128),
+        store.delete(gone.name),
+    ):
+        with pytest.raises(VolumeConflictError, match="in quarantine") as told:
+            await act
+        assert f"vmlab volume undelete {gone.name}" in told.value.hint
+    await make(store, "home-bob")
+    with pytest.raises(VolumeConflictError, match="home-bob: it is not deleted"):
+        await store.undelete("home-bob")
+
+
+@pytest.mark.parametrize("back", [False, True])
+async def test_a_deletion_that_was_cut_is_finished(store, back):
+    path = await make(store)
+    await write(path, 7)
+    gone = await store.delete("home-ada")
+    if back:  # the file is back, its entry is not
+        store.ground.path(gone).rename(path)
+    else:  # the file went, its entry did not
+        await store.ground.ask(
+            lambda registry: registry.change(
+                gone.name, name="home-ada", quarantined_at=None, purge_after=None
+            )
+        )
+    (volume,) = await store.all()
+    assert volume.owner == "ada"
+    assert volume.name == ("home-ada" if back else gone.name)
+    assert (volume.state is VolumeState.QUARANTINED) is not back
+
+
+async def test_a_start_after_a_deletion_that_was_cut_makes_a_new_volume(store):
+    await make(store)
+    gone = await store.delete("home-ada")
+    await store.ground.ask(
+        lambda registry: registry.change(
+            gone.name, name="home-ada", quarantined_at=None, purge_after=None
+        )
+    )
+    async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
+        assert attached.is_new
+    assert {volume.name for volume in await store.all()} == {"home-ada", gone.name}
+
+
+async def test_a_snapshot_that_is_read_is_not_deleted(store):
+    await make(store)
+    first = await store.snapshot("home-ada", Reason.MANUAL)
+    with read_snapshots(store.ground.locks, "home-ada"):
+        for act in (store.delete_snapshot("home-ada", first.id), store.delete("home-ada")):
+            with pytest.raises(VolumeConflictError, match="is being read"):
+                await act
+        assert (await store.restore("home-ada", first.id)).snapshot == first, "reads go on"
+    await store.delete_snapshot("home-ada", first.id)
+
+
+async def test_a_lock_waits_for_another_operation(store):
+    folder = store.ground.locks
+    async with hold_volume(folder, "home-a", "first"):
+        waiting = asyncio.create_task(_take(folder))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    assert await waiting == "second"
+
+
+async def _take(folder) -> str:
+    async with hold_volume(folder, "home-a", "second", wait_s=10):
+        return "second"
+
+
+async def test_two_hundred_volumes_are_listed_and_thinned(store, clock, state):
+    path = await make(store)
+    for hour in range(30):
+        clock.now += 3600 * (1 if hour else 24)
+        await store.snapshot("home-ada", Reason.HOURLY)
+    content = path.read_bytes()
+    user = store.ground.find_user()
+    for number in range(1, 200):
+        other = path.with_name(f"home-{number}.qcow2")
+        other.write_bytes(content)
+        user.give(other)
+    volumes = await store.all()
+    assert len(volumes) == 200
+    found = [await store.snapshots(volume.name) for volume in volumes]
+    assert {len(snapshots) for snapshots in found} == {30}
+    gone = [await store.thin(volume.name) for volume in volumes[:20]]
+    assert {len(snapshots) for snapshots in gone} == {30 - 24}
+    assert [await store.thin(volume.name) for volume in volumes[:20]] == [[]] * 20
+    await check(path)
+
+
+async def test_what_is_read_is_what_qemu_img_says(store):
+    import json
+
+    path = await make(store)
+    for reason in Reason:
+        await store.snapshot("home-ada", reason)
+    await store.grow("home-ada", 96)
+    await run("qemu-img", "snapshot", "-q", "-c", "somebody-elses", path)
+    told = json.loads(await run("qemu-img", "info", "--output=json", path))
+    header, found = store.ground.image(await store.find("home-ada")).read()
+    assert header.size_bytes == told["virtual-size"]
+    assert header.snapshots == len(told["snapshots"]) == 5
+    names = {entry["name"] for entry in told["snapshots"]}
+    assert {snapshot.id for snapshot in found} == names - {"somebody-elses"}
+    assert {snapshot.size_mib for snapshot in found} == {64}
+    assert replace(found[0], size_mib=0).taken == store.ground.clock()
