@@ -5,6 +5,7 @@ The desk image, a real hub. One machine serves all tests, in the order in which 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,21 @@ def wait_until(question, limit_s: float = LIMIT_S):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     return answer
+
+
+def test_the_agent_says_for_how_long_nobody_worked_and_takes_a_warning(desk):
+    def idle_s() -> float:
+        return asyncio.run(desk.provider.activity([desk.machine]))[desk.machine].idle_s
+
+    assert 0 <= idle_s() < LIMIT_S
+    asyncio.run(desk.provider.warn(desk.machine, time.time() + 600))
+    assert "stop_at" in desk.run("cat /run/vmlab/warning.json")
+    asyncio.run(desk.provider.warn(desk.machine, 0))
+    assert desk.run("ls /run/vmlab/warning.json", check=False) == ""
+    # Who works over SSH is at work, whatever the browser does.
+    idle_s()
+    desk.run("timeout 5 sh -c 'while :; do :; done'", check=False)
+    assert idle_s() < 30
 
 
 def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
