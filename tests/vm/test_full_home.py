@@ -1,0 +1,54 @@
+"""A home that is full to its last block: the machine starts all the same, and says what is in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hub.running_hub import RunningHub
+from vm.desk import Desk
+from vmlab.paths import default_paths
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+
+FILL = "mkdir -p data; dd if=/dev/zero of=data/big bs=1M 2>&1 | tail -3; df --output=avail -B1 ~"
+
+
+@pytest.fixture
+def desk(desk_image):
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
+    folder.chmod(0o711)
+    cache = default_paths().cache
+    extra = "c.VMSpawner.volume_mib = 128\n"
+    with RunningHub(folder, provider="qemu", cache=cache, extra_config=extra) as running:
+        desk = Desk(running, "ada", cache)
+        desk.start()
+        yield desk
+        desk.stop()
+    shutil.rmtree(folder)
+
+
+def notices(desk: Desk) -> list[str]:
+    return [row["en"] for row in json.loads(desk.run("cat /run/vmlab/notices.json"))]
+
+
+def test_a_full_home_starts_into_a_lab_with_a_reserve(desk):
+    said = desk.run(FILL)
+    assert "No space left on device" in said
+    assert said.split()[-1] == "0"
+    desk.stop()
+    desk.start()
+    assert desk.python("print(6 * 7)").strip() == "42"
+    free = int(desk.run("df --output=avail -B1 ~").split()[-1])
+    assert free > 2**20, "no reserve"
+    desk.run("echo saved > ~/note.txt && rm -r ~/data && cat ~/note.txt")
+    (notice,) = [text for text in notices(desk) if "is full" in text]
+    assert "~/data" in notice
+    assert "~/data/big" in notice
+    desk.stop()
+    desk.start()
+    assert not [text for text in notices(desk) if "is full" in text]
