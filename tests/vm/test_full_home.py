@@ -1,4 +1,4 @@
-"""A home that is full to its last block: the machine starts all the same, and says what is in it."""
+"""A home that is full to its last block: the machine starts all the same, and says why."""
 
 from __future__ import annotations
 
