@@ -11,6 +11,7 @@ from vmlab.api.idle import IdleHandler
 from vmlab.api.renewal import RenewHandler
 from vmlab.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.api.runtime import ApiSettings
+from vmlab.api.volume import OpenSnapshotHandler, SnapshotsHandler
 from vmlab.hub_client import NOWHERE, KeeperAccess
 from vmlab.pages import setup_pages
 from vmlab.providers import ProviderSettings
@@ -50,6 +51,8 @@ def setup_api(
         (rf"{api}/board", BoardHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
+        (rf"{api}/volume/snapshots", SnapshotsHandler),
+        (rf"{api}/volume/snapshots/([a-z]+-[0-9TZ]+)/open", OpenSnapshotHandler),
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.custom_scopes.update(

@@ -1,0 +1,63 @@
+"""`volume/snapshots`: what a machine may ask of its own volume, with its server's token."""
+
+from __future__ import annotations
+
+from jupyterhub import orm
+from tornado import web
+
+from vmlab.api.base import MachineHandler
+from vmlab.errors import LabError, VolumeConflictError, VolumeNotFoundError
+from vmlab.names import volume_name
+from vmlab.volumes.store import VolumeStore
+
+
+class VolumeHandler(MachineHandler):
+    """A handler for the volume of the server that calls."""
+
+    @property
+    def store(self) -> VolumeStore:
+        """The volumes of this lab."""
+        return VolumeStore(self.lab_settings.paths, self.runtime.provider)
+
+    def own_volume(self) -> str:
+        """Return the name of the calling server's volume; it follows from the token alone."""
+        server = self.server_identity()
+        user = orm.User.find(self.db, server.user)
+        spawner = user.orm_spawners.get(server.server) if user else None
+        own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
+        return str(own.get("volume") or volume_name(server.user, server.server))
+
+    def answer_to(self, error: LabError) -> web.HTTPError:
+        """Return the answer to what the store refused; the log has the details."""
+        status = 503
+        if isinstance(error, VolumeNotFoundError):
+            status = 404
+        elif isinstance(error, VolumeConflictError):
+            status = 409
+        self.log.warning("a snapshot is not shown: %s", error)
+        return web.HTTPError(status, error.message[:500])
+
+
+class SnapshotsHandler(VolumeHandler):
+    """The snapshots there are."""
+
+    async def get(self) -> None:
+        """Answer them, oldest first."""
+        try:
+            found = await self.store.snapshots(self.own_volume())
+        except LabError as error:
+            raise self.answer_to(error) from error
+        self.write({"snapshots": [{"id": each.id, "taken": each.taken} for each in found]})
+
+
+class OpenSnapshotHandler(VolumeHandler):
+    """One snapshot, shown in the machine."""
+
+    async def post(self, snapshot: str) -> None:
+        """Show it, and answer when it is mounted, which takes the time of a copy."""
+        self.count_report(self.server_identity())
+        try:
+            await self.store.show_snapshot(self.own_volume(), snapshot)
+        except LabError as error:
+            raise self.answer_to(error) from error
+        self.write({})
