@@ -29,7 +29,7 @@ from vmlab_guest.lookback import LookError, find_shown, find_snapshot, list_fold
 from vmlab_guest.restore import restore
 from vmlab_guest.system import HOME
 
-ID = r"([a-z]{1,20}-[0-9]{8}T[0-9]{6}Z)"
+_ID = r"([a-z]{1,20}-[0-9]{8}T[0-9]{6}Z)"
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _MOST_PATHS = 1000
 _restoring = threading.Lock()
@@ -107,18 +107,13 @@ class RestoreHandler(_Handler):
                 _restoring.release()
 
 
-def make_handlers(prefix: str) -> list[tuple[str, type[APIHandler]]]:
-    """Return patterns and handlers.
-
-    Args:
-        prefix: of VMLab's handlers, with a slash at its end.
-    """
-    return [
-        (rf"{prefix}snapshots", SnapshotsHandler),
-        (rf"{prefix}snapshots/{ID}/open", OpenHandler),
-        (rf"{prefix}snapshots/{ID}/tree", TreeHandler),
-        (rf"{prefix}snapshots/{ID}/restore", RestoreHandler),
-    ]
+SNAPSHOT_HANDLERS: tuple[tuple[str, type[APIHandler]], ...] = (
+    ("snapshots", SnapshotsHandler),
+    (rf"snapshots/{_ID}/open", OpenHandler),
+    (rf"snapshots/{_ID}/tree", TreeHandler),
+    (rf"snapshots/{_ID}/restore", RestoreHandler),
+)
+"""By what follows the prefix of VMLab's handlers."""
 
 
 def make_stamp() -> str:
