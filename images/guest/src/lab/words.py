@@ -80,7 +80,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "reason_hourly": ("every hour", "toutes les heures"),
     "reason_manual": ("on request", "à la demande"),
-    "reason_kept": ("before a restore", "avant une restauration"),
+    "reason_kept": ("before a restore", "avant un retour en arrière"),
     "reason_before": ("before a change", "avant un changement"),
     "folder": ("folder", "dossier"),
     "not_recorded": (
