@@ -53,6 +53,9 @@ def lab(tmp_path_factory) -> Iterator[LabServer]:
     config.mkdir(parents=True)
     (share / "vmlab-lab").symlink_to(GUEST / "labextension")
     (config / "vmlab.json").symlink_to(GUEST / "jupyter-config/vmlab.json")
+    # As JupyterHub's single-user server has it.
+    (folder / "config/labconfig").mkdir()
+    (folder / "config/labconfig/page_config.json").write_text('{"hubPrefix": "/hub/"}')
     port = find_free_port()
     env = {
         **os.environ,
@@ -161,6 +164,27 @@ def test_the_home_is_taken_along(lab, page):
         names = archive.getnames()
         (name,) = [n for n in names if n.endswith("/thesis.tex")]
         assert archive.extractfile(name).read() == (home / "thesis.tex").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "My Data"), ("fr", "Mes données")], ids=["en", "fr"]
+)
+def test_the_hub_s_page_about_the_data_is_in_menu_and_palette(page, language, words):
+    opened = page(language)
+    opened.wait_for_selector(".jp-LauncherCard", timeout=60_000)
+    opened.keyboard.press("Control+Shift+C")
+    opened.locator(".lm-CommandPalette-input").fill(words)
+    # The machine's first word may be on its way: until then all is in English.
+    found = opened.locator(".lm-CommandPalette-itemLabel", has_text=words)
+    found.wait_for(timeout=60_000)
+    opened.keyboard.press("Escape")
+    opened.get_by_role("menuitem", name="File", exact=True).click()
+    item = opened.get_by_role("menuitem", name=words)
+    item.wait_for()
+    shot(opened, f"lab-my-data-{language}")
+    with opened.expect_popup() as popup:
+        item.click()
+    popup.value.wait_for_url("**/hub/vmlab/data")
 
 
 def test_nobody_else_is_let_in(lab):

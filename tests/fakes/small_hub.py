@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,8 @@ class State:
     requests: list[str] = field(default_factory=list)
     fail_next: int = 0  # so many requests are answered with 500
     cut_archives: bool = False  # archives end in the middle
+    snapshots: dict[str, float] = field(default_factory=dict)  # when each was taken
+    on_open: Callable[[str], None] = lambda _: None  # plugs a snapshot in
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def digest(self) -> str:
@@ -83,7 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"version": "6.1.1"})
             return
         parts = url.path.removeprefix("/hub/api/vmlab/").split("/")
-        if parts == ["courses"]:
+        if parts == ["volume", "snapshots"]:
+            rows = [{"id": name, "taken": at} for name, at in self.state.snapshots.items()]
+            self._answer(200, {"snapshots": rows})
+        elif parts == ["courses"]:
             self._list(parse_qs(url.query, keep_blank_values=True))
         elif len(parts) == 3 and parts[1] in self.state.courses:
             self._archive(self.state.courses[parts[1]][2])
@@ -95,8 +101,18 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._admit():
             return
         kind = self.path.rpartition("/")[2]
+        if kind == "open":
+            self._open(self.path.split("/")[-2])
+            return
         getattr(self.state, kind).append(body)
         self._answer(200, {})
+
+    def _open(self, name: str) -> None:
+        if name not in self.state.snapshots:
+            self._answer(404, {"status": 404, "message": f"there is no snapshot {name}"})
+            return
+        self.state.on_open(name)
+        self._answer(200, {"shown": name})
 
     def _admit(self) -> bool:
         with self.state.changed:

@@ -88,7 +88,13 @@ class Kernel:
 
     def click(self, comm: str) -> list[dict[str, Any]]:
         """Press a button; return what was published until the kernel had reacted."""
-        data = {"method": "custom", "content": {"event": "click"}}
+        return self._tell(comm, {"method": "custom", "content": {"event": "click"}})
+
+    def update(self, comm: str, state: dict[str, Any]) -> list[dict[str, Any]]:
+        """Change a widget as the front end does; return what was published thereupon."""
+        return self._tell(comm, {"method": "update", "state": state, "buffer_paths": []})
+
+    def _tell(self, comm: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
         self.client.shell_channel.send(message)
         return self.listen(message["header"]["msg_id"])
@@ -199,6 +205,68 @@ def test_notices_are_shown_once(machine: Machine, run: Kernel) -> None:
     assert (machine.root / "run/vmlab/notices-seen/ab12").exists()
     again = run("import importlib, lab.notices\nlab.notices.show_unread()")
     assert displays(again) == []
+
+
+SNAPSHOT = "hourly-20261127T140000Z"
+
+
+@pytest.fixture
+def snapshot(machine: Machine) -> Path:
+    """A snapshot that the hub has; it is there when it was opened."""
+    mountinfo = machine.root / "proc/self/mountinfo"
+    mountinfo.parent.mkdir(parents=True)
+    mountinfo.write_text("22 1 254:0 / / rw - ext4 /dev/vda rw\n")
+    top = machine.root / "snapshots" / SNAPSHOT
+    (top / "work").mkdir(parents=True)
+    (top / "work/<b>.txt").write_text("old")
+
+    def plug_in(name: str) -> None:
+        line = f"30 22 254:32 / /snapshots/{name} ro - ext4 /dev/vdc ro\n"
+        mountinfo.write_text(mountinfo.read_text() + line)
+
+    machine.hub.state.snapshots = {SNAPSHOT: 1_795_788_000.0}
+    machine.hub.state.on_open = plug_in
+    return top
+
+
+def models(messages: list[dict[str, Any]], name: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return comm and state of the widgets of this kind that were made."""
+    opened = [m["content"] for m in messages if m["msg_type"] == "comm_open"]
+    states = [(c["comm_id"], c["data"]["state"]) for c in opened]
+    return [(comm, state) for comm, state in states if state["_model_name"] == name]
+
+
+def test_an_earlier_state_is_opened_looked_through_and_restored_from(
+    machine: Machine, run: Kernel, snapshot: Path
+) -> None:
+    home = machine.root / "home/trainee/work"
+    home.mkdir(parents=True)
+    (home / "<b>.txt").write_text("new")
+    messages = run("import lab\nlab.snapshots()")
+    assert errors(messages) == []
+    (shown,) = displays(messages)
+    assert "· toutes les heures" in shown["text/plain"]
+    buttons = {state["description"]: comm for comm, state in models(messages, "ButtonModel")}
+    ((listing, _),) = models(messages, "SelectMultipleModel")
+    run.click(buttons["Ouvrir"])
+    run.update(listing, {"index": [0]})
+    updates = widget_updates(run.click(buttons["Ouvrir le dossier"]))
+    assert updates == ["<code>~/work/</code>"]
+    run.update(listing, {"index": [0]})
+    (told,) = widget_updates(run.click(buttons["Restaurer"]))
+    assert "1 restauré(s)" in told
+    assert "&lt;b&gt;.kept-" in told
+    assert (home / "<b>.txt").read_text() == "old"
+    (kept,) = home.glob("*.kept-*")
+    assert kept.read_text() == "new"
+
+
+def test_no_hub_and_no_earlier_state_are_said(machine: Machine, run: Kernel) -> None:
+    (said,) = errors(run("import lab\nlab.snapshots()"))
+    assert "pas encore d'état antérieur" in said["text"]
+    machine.hub.state.fail_next = 1
+    (said,) = errors(run("lab.snapshots()"))
+    assert "ne sont pas accessibles" in said["text"]
 
 
 def test_play_tells_what_a_notebook_does(machine: Machine, tmp_path: Path) -> None:

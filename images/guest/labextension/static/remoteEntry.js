@@ -13,6 +13,7 @@
       keep: "Keep my lab",
       kept: "Your lab stays.",
       download: "Download My Home Folder",
+      data: "My Data",
       ok: "Understood",
     },
     fr: {
@@ -20,6 +21,7 @@
       keep: "Garder mon lab",
       kept: "Votre lab reste ouvert.",
       download: "Télécharger mon dossier personnel",
+      data: "Mes données",
       ok: "Compris",
     },
   };
@@ -39,6 +41,8 @@
       this.base = `${coreutils.PageConfig.getBaseUrl()}vmlab/`;
       this.warning = null; // { stopAt, id }
       this.told = new Set();
+      this.texts = TEXTS.en; // until the machine has said its language
+      this.onLanguage = () => {};
     }
 
     async ask(path, init = {}) {
@@ -58,9 +62,15 @@
         console.debug("vmlab:", error);
         return;
       }
-      this.texts = TEXTS[news.language] ?? TEXTS.en;
+      this.speak(TEXTS[news.language] ?? TEXTS.en);
       this.warn(news.stop_at);
       for (const notice of news.notices) this.tell(notice, news.language);
+    }
+
+    speak(texts) {
+      if (this.texts === texts) return;
+      this.texts = texts;
+      this.onLanguage();
     }
 
     warn(stopAt) {
@@ -89,14 +99,26 @@
     }
   }
 
-  function offerDownload(app, teller, { palette, menu }, language) {
-    const command = "vmlab:download-home";
-    app.commands.addCommand(command, {
-      label: (TEXTS[language] ?? TEXTS.en).download,
-      execute: () => window.open(`${teller.base}home.tar.gz`, "_blank", "noopener"),
-    });
-    palette?.addItem({ command, category: "VMLab" });
-    menu?.fileMenu.addGroup([{ command }], 40);
+  // The hub's page about this machine's data; empty where no hub is.
+  function findDataPage(coreutils) {
+    const prefix = coreutils.PageConfig.getOption("hubPrefix");
+    return prefix && `${coreutils.PageConfig.getOption("hubHost")}${prefix}vmlab/data`;
+  }
+
+  function offerCommands(app, teller, { palette, menu }, dataPage) {
+    const commands = [];
+    const offer = (command, word, url) => {
+      app.commands.addCommand(command, {
+        label: () => teller.texts[word],
+        execute: () => void window.open(url, "_blank", "noopener"),
+      });
+      palette?.addItem({ command, category: "VMLab" });
+      commands.push(command);
+    };
+    if (dataPage) offer("vmlab:my-data", "data", dataPage);
+    offer("vmlab:download-home", "download", `${teller.base}home.tar.gz`);
+    menu?.fileMenu.addGroup(commands.map((command) => ({ command })), 40);
+    teller.onLanguage = () => commands.forEach((command) => app.commands.notifyCommandChanged(command));
   }
 
   async function makePlugin() {
@@ -110,8 +132,7 @@
       optional: [apputils.ICommandPalette, mainmenu.IMainMenu],
       activate(app, palette, menu) {
         const teller = new Teller({ apputils, services, coreutils });
-        const language = document.documentElement.lang.startsWith("fr") ? "fr" : "en";
-        offerDownload(app, teller, { palette, menu }, language);
+        offerCommands(app, teller, { palette, menu }, findDataPage(coreutils));
         app.restored.then(() => teller.look());
         setInterval(() => teller.look(), POLL_MS);
         document.addEventListener("visibilitychange", () => teller.look());

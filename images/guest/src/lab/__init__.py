@@ -13,8 +13,8 @@ In a course's checks.py:
     def user(name: str) -> Outcome:
         ...
 
-`lab.space()` shows what takes the space in the home. `lab.look` holds ready-made looks at the
-machine for checks.
+`lab.space()` shows what takes the space in the home, `lab.snapshots()` its earlier states.
+`lab.look` holds ready-made looks at the machine for checks.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from __future__ import annotations
 from lab.checking import check
 from lab.notices import show_unread
 from lab.outcome import Outcome, failed, memory, passed, step
+from lab.snapshots import snapshots
 from lab.space import space
 
-__all__ = ["Outcome", "check", "failed", "memory", "passed", "space", "step"]
+__all__ = ["Outcome", "check", "failed", "memory", "passed", "snapshots", "space", "step"]
 
 show_unread()

@@ -31,6 +31,58 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "space_entries": ("Largest folders", "Dossiers les plus gros"),
     "space_files": ("Largest files", "Fichiers les plus gros"),
+    "snapshots": (
+        "Earlier states of your home folder",
+        "États antérieurs de votre dossier personnel",
+    ),
+    "snapshots_none": (
+        "There is no earlier state of your home folder yet: one is kept every hour.",
+        "Il n'y a pas encore d'état antérieur de votre dossier personnel : un par heure est gardé.",
+    ),
+    "snapshots_away": (
+        "The earlier states cannot be asked for now. Try again in a minute. ({why})",
+        "Les états antérieurs ne sont pas accessibles. Réessayez dans une minute. ({why})",
+    ),
+    "snapshot_open": ("Open", "Ouvrir"),
+    "snapshot_opening": (
+        "It is being opened; this takes up to some minutes.",
+        "Ouverture en cours ; cela peut prendre quelques minutes.",
+    ),
+    "snapshot_opened": (
+        "Open: choose what shall be as it was, then press “Restore”.",
+        "Ouvert : choisissez ce qui doit redevenir comme avant, puis « Restaurer ».",
+    ),
+    "snapshot_not_opened": (
+        "It could not be opened: {why}",
+        "Il n'a pas pu être ouvert : {why}",
+    ),
+    "snapshot_into": ("Open folder", "Ouvrir le dossier"),
+    "snapshot_up": ("Up", "Remonter"),
+    "snapshot_restore": ("Restore", "Restaurer"),
+    "snapshot_choose": (
+        "First choose one or more entries in the list.",
+        "Choisissez d'abord un ou plusieurs éléments de la liste.",
+    ),
+    "snapshot_one_folder": (
+        "Choose one folder in the list.",
+        "Choisissez un seul dossier dans la liste.",
+    ),
+    "snapshot_cut": ("More than can be listed", "Trop d'éléments pour tout afficher"),
+    "snapshot_done": (
+        "{restored} brought back, {unchanged} were the same already.",
+        "{restored} restauré(s), {unchanged} déjà identique(s).",
+    ),
+    "snapshot_kept": ("What was replaced is kept as:", "Ce qui a été remplacé est gardé sous :"),
+    "snapshot_failed": ("Not brought back:", "Non restauré :"),
+    "snapshot_full": (
+        "Your disk is full: delete something, then try again. `lab.space()` may help.",
+        "Votre disque est plein : faites de la place, puis réessayez. `lab.space()` peut aider.",
+    ),
+    "reason_hourly": ("every hour", "toutes les heures"),
+    "reason_manual": ("on request", "à la demande"),
+    "reason_kept": ("before a restore", "avant un retour en arrière"),
+    "reason_before": ("before a change", "avant un changement"),
+    "folder": ("folder", "dossier"),
     "not_recorded": (
         (
             "The result could not be sent to your trainers; your work is not affected. "

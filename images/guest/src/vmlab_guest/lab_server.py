@@ -19,6 +19,7 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from vmlab_guest.activity import KEEP
+from vmlab_guest.snapshot_handlers import SNAPSHOT_HANDLERS
 from vmlab_guest.system import HOME
 from vmlab_guest.takehome import write_archive
 
@@ -160,5 +161,6 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (at(r"notices/([0-9a-f]{1,64})/seen"), SeenHandler),
             (at("keep"), KeepHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
+            *((at(pattern), handler) for pattern, handler in SNAPSHOT_HANDLERS),
         ],
     )

@@ -1,0 +1,155 @@
+"""Looking back, in the single-user server: snapshots listed, opened, looked through, restored from.
+
+    GET  vmlab/snapshots                   what the hub has, and which one is open
+    POST vmlab/snapshots/ID/open           have the hub plug it in
+    GET  vmlab/snapshots/ID/tree?path=P    a folder of it
+    POST vmlab/snapshots/ID/restore        {"paths": [P, ...], "keep": "rename"}
+
+All with the rights of the trainee, in threads, so that the server goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from vmlab_guest.errors import AgentError
+from vmlab_guest.hub import Hub, HubError
+from vmlab_guest.hub_snapshots import list_snapshots, open_snapshot
+from vmlab_guest.lookback import LookError, find_shown, find_snapshot, list_folder
+from vmlab_guest.restore import restore
+from vmlab_guest.system import HOME
+
+_ID = r"([a-z]{1,20}-[0-9]{8}T[0-9]{6}Z)"
+_ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
+_MOST_PATHS = 1000
+_restoring = threading.Lock()
+
+
+class _Handler(APIHandler):
+    """Answers JSON; what went wrong, too."""
+
+    async def answer(self, work: Any, *words: Any) -> None:
+        """Do the work in a thread and answer what it returns."""
+        try:
+            self.finish(json.dumps(await asyncio.to_thread(work, *words)))
+        except HubError as error:
+            # What the hub refuses (404, 409, 507) is passed on; no answer at all is a 502.
+            self.refuse(error.status if 400 <= error.status < 600 else 502, str(error))
+        except LookError as error:
+            self.refuse(404, str(error))
+        except (AgentError, OSError) as error:
+            self.refuse(500, str(error))
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer what is wrong."""
+        self.set_status(status)
+        self.finish(json.dumps({"status": status, "message": message}))
+
+
+class SnapshotsHandler(_Handler):
+    """The snapshots there are."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Answer them, the newest first, and the id of the one that is open, or nothing."""
+        await self.answer(_list)
+
+
+class OpenHandler(_Handler):
+    """A snapshot that is to be looked into."""
+
+    @web.authenticated
+    async def post(self, snapshot: str) -> None:
+        """Answer when it can be; it takes the time of a copy of the volume."""
+        await self.answer(_open, snapshot)
+
+
+class TreeHandler(_Handler):
+    """A folder of an open snapshot."""
+
+    @web.authenticated
+    async def get(self, snapshot: str) -> None:
+        """Answer its entries; the path in the query may hold any bytes that a name may."""
+        raw = self.request.query_arguments.get("path", [b""])[-1]
+        await self.answer(_tree, snapshot, os.fsdecode(raw))
+
+
+class RestoreHandler(_Handler):
+    """Files and folders that shall be as they were."""
+
+    @web.authenticated
+    async def post(self, snapshot: str) -> None:
+        """Bring them back; answer what was done. One at a time."""
+        body = self.get_json_body() or {}
+        paths, keep = body.get("paths"), body.get("keep", "rename")
+        if keep != "rename":
+            self.refuse(400, f"keep: only 'rename' is known, got {str(keep)[:40]!r}")
+        elif not isinstance(paths, list) or not 0 < len(paths) <= _MOST_PATHS:
+            self.refuse(400, f"paths: expected a list of 1 to {_MOST_PATHS} paths")
+        elif not all(isinstance(path, str) for path in paths):
+            self.refuse(400, "paths: each one must be a text")
+        elif not _restoring.acquire(blocking=False):
+            self.refuse(409, "another restore is under way in this machine; wait until it is over")
+        else:
+            try:
+                await self.answer(_restore, snapshot, paths)
+            finally:
+                _restoring.release()
+
+
+SNAPSHOT_HANDLERS: tuple[tuple[str, type[APIHandler]], ...] = (
+    ("snapshots", SnapshotsHandler),
+    (rf"snapshots/{_ID}/open", OpenHandler),
+    (rf"snapshots/{_ID}/tree", TreeHandler),
+    (rf"snapshots/{_ID}/restore", RestoreHandler),
+)
+"""By what follows the prefix of VMLab's handlers."""
+
+
+def make_stamp() -> str:
+    """Return the time as it stands in the name of what a restore replaced."""
+    return time.strftime("%Y%m%dT%H%M%S")
+
+
+def _hub() -> Hub:
+    hub = Hub.from_env(os.environ)
+    if hub is None:
+        raise HubError("this server knows no hub")
+    return hub
+
+
+def _list() -> dict[str, Any]:
+    found = list_snapshots(_hub())
+    rows = [{"id": s.id, "reason": s.reason, "taken": s.taken_s} for s in found]
+    return {"snapshots": rows, "shown": find_shown(_ROOT)}
+
+
+def _open(snapshot: str) -> dict[str, Any]:
+    if find_shown(_ROOT) != snapshot:
+        open_snapshot(_hub(), snapshot)
+        find_snapshot(_ROOT, snapshot)  # the hub's word alone is not enough
+    return {"shown": snapshot}
+
+
+def _tree(snapshot: str, path: str) -> dict[str, Any]:
+    listing = list_folder(find_snapshot(_ROOT, snapshot), path)
+    rows = [
+        {"name": e.name, "kind": e.kind, "size": e.size_bytes, "changed": e.changed_s}
+        for e in listing.entries
+    ]
+    return {"path": path, "entries": rows, "is_cut": listing.is_cut}
+
+
+def _restore(snapshot: str, paths: list[str]) -> dict[str, Any]:
+    top = find_snapshot(_ROOT, snapshot)
+    return asdict(restore(top, _ROOT / HOME.lstrip("/"), paths, make_stamp()))
