@@ -7,6 +7,7 @@ from typing import Any
 from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
+from vmlab.api.data_page import DataPage
 from vmlab.api.idle import IdleHandler
 from vmlab.api.renewal import RenewHandler
 from vmlab.api.reports import ProgressHandler, ReceiptHandler
@@ -51,6 +52,7 @@ def setup_api(
         (rf"{api}/board", BoardHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
+        (r"/vmlab/data", DataPage),
         (rf"{api}/volume/snapshots", SnapshotsHandler),
         (rf"{api}/volume/snapshots/([a-z]+-[0-9TZ]+)/open", OpenSnapshotHandler),
     )

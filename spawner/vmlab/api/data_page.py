@@ -1,0 +1,67 @@
+"""`/hub/vmlab/data`: what a trainee has, which earlier states there are, and the ways to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+
+from vmlab.api.runtime import ApiSettings, get_runtime
+from vmlab.errors import LabError, VolumeNotFoundError
+from vmlab.names import volume_name
+from vmlab.volumes.model import Reason, Snapshot
+from vmlab.volumes.store import VolumeStore
+
+_REASONS: dict[Reason, tuple[str, str]] = {
+    Reason.HOURLY: ("every hour", "toutes les heures"),
+    Reason.MANUAL: ("asked for", "demandé"),
+    Reason.KEPT: ("before something was restored", "avant une restauration"),
+    Reason.BEFORE: ("for a copy", "pour une copie"),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """An earlier state of the home, for the page."""
+
+    at: str  # ISO 8601, UTC
+    en: str  # why it was kept
+    fr: str
+
+
+class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
+    """The page of whoever is logged in, about their own volume only."""
+
+    def initialize(self, lab: ApiSettings) -> None:
+        """Take what `setup_api` passes to every handler."""
+        self.lab_settings = lab
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show it; without a volume it says that there is none yet."""
+        user = self.current_user
+        store = VolumeStore(self.lab_settings.paths, get_runtime(self.lab_settings).provider)
+        own = (user.spawner.get_state().get("vmlab") or {}) if user.spawners else {}
+        name = str(own.get("volume") or volume_name(user.name))
+        page: dict[str, Any] = {"volume": None, "states": (), "trouble": False}
+        try:
+            page["volume"] = await store.find(name)
+            page["states"] = make_states(await store.snapshots(name))
+        except VolumeNotFoundError:
+            pass  # of a trainee who never started
+        except LabError as error:
+            self.log.warning("the data page of %s: %s", user.name, error)
+            page["trouble"] = True
+        self.finish(await self.render_template("vmlab_data.html", user=user, **page))
+
+
+def make_states(snapshots: list[Snapshot]) -> tuple[State, ...]:
+    """Return what is shown of the snapshots, the newest first. Pure."""
+    found = sorted(snapshots, key=lambda snapshot: snapshot.taken, reverse=True)
+    return tuple(
+        State(datetime.fromtimestamp(each.taken, UTC).isoformat(), *_REASONS[each.reason])
+        for each in found
+    )
