@@ -35,7 +35,9 @@ def test_earlier_states_and_the_way_home_are_shown(hub, new_page):
     with ThreadPoolExecutor() as elsewhere:  # Playwright's event loop runs in this thread
         elsewhere.submit(take, hub, "ada").result()
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "ada", path="/hub/vmlab/data")
+    log_in(page, hub, "ada")
+    page.get_by_role("link", name="Mes données").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mes données", use_inner_text=True)
     rows = page.locator("#vm-states tbody tr")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("demandé")
