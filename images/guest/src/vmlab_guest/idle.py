@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 from collections.abc import Mapping
@@ -62,6 +61,8 @@ def count_busy_kernels(system: System) -> int:
 
     What the server says is the trainee's to forge, and harms nobody but them.
     """
+    import http.client  # noqa: PLC0415 - loads OpenSSL: not before the agent's first word
+
     try:
         wish = read_wish(inside(system, str(WISH)))
         if wish is None:
