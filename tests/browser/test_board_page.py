@@ -55,7 +55,7 @@ def test_a_facilitator_sees_the_own_group_and_the_hubs_page(open_board):
     assert sorted(names(page)) == [HOSTILE, "ada", "bob", "eve"]
     expect(page.locator("#vm-admin tr.user-row")).to_have_count(4)
     expect(page.locator("#vm-board-course")).to_have_text("First steps, version 1")
-    expect(row(page, "ada").locator(".vm-machine")).to_have_text("running")
+    expect(row(page, "ada").locator(".vm-machine")).to_have_text("running New machine …")
     expect(row(page, "eve").locator(".vm-machine")).to_have_text("never started")
     shot(page, "board-facilitator")
 

@@ -2,9 +2,9 @@
 
 import { renew } from "./renew.js";
 
-const button = document.getElementById("vm-renew");
+const button = document.getElementById("vm-renew"); // not on every such page
 
-button.addEventListener("click", () => {
+button?.addEventListener("click", () => {
   renew(button.dataset.renewUrl, {
     started() {
       window.location.assign(button.dataset.nextUrl);
