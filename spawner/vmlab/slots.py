@@ -98,7 +98,8 @@ def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> f
         return 0.0
     left = sorted(max(0.0, start_s - spent) for spent in at_work_s)
     rounds, slot = divmod(place - 1, len(left))
-    return left[slot] + rounds * start_s
+    # No more than a whole round, also where rounding of the sum says so.
+    return min(left[slot] + rounds * start_s, (rounds + 1) * start_s)
 
 
 def count_processors() -> int:

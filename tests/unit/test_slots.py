@@ -172,6 +172,11 @@ def test_who_is_later_in_line_never_expects_to_wait_less(at_work, start_s, place
     assert 0 <= here <= expected_wait_s(place + 1, start_s, at_work)
 
 
+def test_expected_wait_is_not_less_further_back_by_rounding():
+    waits = [expected_wait_s(place, 0.002, [0.0, 0.0, 1.0]) for place in (30, 31)]
+    assert waits[0] <= waits[1]
+
+
 def test_expected_wait():
     assert expected_wait_s(1, 10.0, [4.0, 9.0]) == 1.0
     assert expected_wait_s(2, 10.0, [4.0, 9.0]) == 6.0
