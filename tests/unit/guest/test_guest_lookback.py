@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
@@ -252,12 +252,16 @@ def test_no_content_is_ever_lost(before, now):
         assert set(had.values()) <= set(has.values())
 
 
-@given(
-    st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=300), st.integers(0, 9)
-)
-def test_a_kept_name_is_a_name_and_another_one(name, number):
-    if name in {".", ".."} or len(name.encode(errors="surrogateescape")) > 255:
-        return
+# Whatever the kernel takes for a name: bytes, UTF-8 or not.
+file_names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=255).map(
+    os.fsencode
+) | st.binary(min_size=1, max_size=255)
+
+
+@given(file_names, st.integers(0, 9))
+def test_a_kept_name_is_a_name_and_another_one(raw, number):
+    assume(raw not in {b".", b".."} and not {0, ord("/")} & set(raw) and len(raw) <= 255)
+    name = os.fsdecode(raw)
     kept = make_kept_name(name, STAMP, number)
     assert kept != name
     assert "/" not in kept
