@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test bench check fix lock
+.PHONY: help lab test chaos bench check fix lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -14,6 +14,13 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@.venv/bin/vmlab image template desk
 	@mkdir -p artifacts
 	.venv/bin/python -m pytest --junitxml=artifacts/tests.xml $(ARGS)
+
+chaos: ## break everything that can break, for ten minutes, and count what was lost (ARGS="--seed 7")
+	@scripts/bootstrap dev
+	@.venv/bin/vmlab image build desk
+	@.venv/bin/vmlab image template desk
+	@mkdir -p artifacts
+	PYTHONPATH=tests .venv/bin/python -m chaos.run --json artifacts/chaos.json $(ARGS)
 
 bench: ## how fast machines start, beside local processes (an hour; see docs/performance.md)
 	@scripts/bootstrap lab

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
-    with RunningHub(folder, trainees=("ada", "bob")) as running:
+    with RunningHub(folder, trainees=("ada", "bob", "eve")) as running:
         yield running
 
 
@@ -45,3 +45,47 @@ def test_earlier_states_and_the_way_home_are_shown(hub, new_page):
     link = page.get_by_role("link", name="Télécharger mon dossier personnel")
     assert link.get_attribute("href") == "/user/ada/vmlab/home.tar.gz"
     shot(page, "data-fr")
+
+
+def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(hub.start_server, "eve").result()
+        elsewhere.submit(hub.stop_server, "eve").result()
+    page = new_page()
+    log_in(page, hub, "eve", path="/hub/vmlab/data")
+    rows = page.locator("#vm-states tbody tr")
+    page.get_by_role("button", name="Keep the present state").click()
+    expect(rows).to_have_count(1)
+    # The machine runs: it is stopped first, without further questions.
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(hub.start_server, "eve").result()
+    page.get_by_role("button", name="Go back to it").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("it is kept as an earlier state")
+    shot(page, "data-go-back")
+    dialog.get_by_role("button", name="Go back").click()
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("before something was restored")
+    shot(page, "data-en")
+    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
+    expect(rows).to_have_count(1)
+    with ThreadPoolExecutor() as elsewhere:
+        assert not elsewhere.submit(hub.server, "eve").result()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="VirtualBox").click()
+    assert download.value.suggested_filename == "home.vdi"
+    assert b"VirtualBox Disk Image" in download.value.path().read_bytes()[:200]
+
+
+def test_escape_leaves_everything_as_it_is(hub, new_page):
+    page = new_page(locale="fr-FR")
+    log_in(page, hub, "eve", path="/hub/vmlab/data")
+    rows = page.locator("#vm-states tbody tr")
+    before = rows.count()
+    page.get_by_role("button", name="Y revenir").first.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Laisser tel quel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(rows).to_have_count(before)

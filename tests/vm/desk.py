@@ -39,7 +39,7 @@ class Desk:
         self.user = user
         self.machine = machine_name(user)
         self.provider = QemuProvider(ProviderSettings("qemu", hub.folder, cache))
-        self._control = hub.folder / "ssh"
+        self._control = hub.folder / f"ssh-{user}"
 
     @property
     def folder(self) -> MachineFolder:

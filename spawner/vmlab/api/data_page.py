@@ -1,4 +1,4 @@
-"""`/hub/vmlab/data`: what a trainee has, which earlier states there are, and the ways to them."""
+"""`/hub/vmlab/data`: what a trainee has, its earlier states, and the ways back and home."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
+from vmlab.api.own_data import own_volume
 from vmlab.api.runtime import ApiSettings, get_runtime
 from vmlab.errors import LabError, VolumeNotFoundError
-from vmlab.names import volume_name
 from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.store import VolumeStore
 
@@ -27,9 +27,11 @@ _REASONS: dict[Reason, tuple[str, str]] = {
 class State:
     """An earlier state of the home, for the page."""
 
+    id: str
     at: str  # ISO 8601, UTC
     en: str  # why it was kept
     fr: str
+    may_forget: bool  # it stays until a person deletes it
 
 
 class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
@@ -44,8 +46,7 @@ class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
         """Show it; without a volume it says that there is none yet."""
         user = self.current_user
         store = VolumeStore(self.lab_settings.paths, get_runtime(self.lab_settings).provider)
-        own = (user.spawner.get_state().get("vmlab") or {}) if user.spawners else {}
-        name = str(own.get("volume") or volume_name(user.name))
+        name = own_volume(user)
         page: dict[str, Any] = {"volume": None, "states": (), "trouble": False}
         try:
             page["volume"] = await store.find(name)
@@ -62,6 +63,11 @@ def make_states(snapshots: list[Snapshot]) -> tuple[State, ...]:
     """Return what is shown of the snapshots, the newest first. Pure."""
     found = sorted(snapshots, key=lambda snapshot: snapshot.taken, reverse=True)
     return tuple(
-        State(datetime.fromtimestamp(each.taken, UTC).isoformat(), *_REASONS[each.reason])
+        State(
+            each.id,
+            datetime.fromtimestamp(each.taken, UTC).isoformat(),
+            *_REASONS[each.reason],
+            may_forget=each.reason is Reason.MANUAL,
+        )
         for each in found
     )

@@ -9,6 +9,12 @@ from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
 from vmlab.api.idle import IdleHandler
+from vmlab.api.own_data import (
+    OwnDiskHandler,
+    OwnRestoreHandler,
+    OwnSnapshotHandler,
+    OwnSnapshotsHandler,
+)
 from vmlab.api.renewal import RenewHandler
 from vmlab.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.api.runtime import ApiSettings
@@ -18,6 +24,7 @@ from vmlab.pages import setup_pages
 from vmlab.providers import ProviderSettings
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
+_SNAPSHOT = "([a-z]+-[0-9TZ]+)"
 _VERSION = "([1-9][0-9]{0,8})"
 
 
@@ -53,8 +60,12 @@ def setup_api(
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
         (r"/vmlab/data", DataPage),
+        (r"/vmlab/data/disk", OwnDiskHandler),
+        (rf"{api}/data/snapshots", OwnSnapshotsHandler),
+        (rf"{api}/data/snapshots/{_SNAPSHOT}", OwnSnapshotHandler),
+        (rf"{api}/data/snapshots/{_SNAPSHOT}/restore", OwnRestoreHandler),
         (rf"{api}/volume/snapshots", SnapshotsHandler),
-        (rf"{api}/volume/snapshots/([a-z]+-[0-9TZ]+)/open", OpenSnapshotHandler),
+        (rf"{api}/volume/snapshots/{_SNAPSHOT}/open", OpenSnapshotHandler),
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.custom_scopes.update(

@@ -1,9 +1,6 @@
 // Replacing a machine by a new one with the same files: asks first, in plain words, then follows it.
-//
-// The question is a <dialog>: the keyboard stays in it, Escape leaves everything as it is, and a
-// screen reader reads its title and text.
 
-import { make } from "./dom.js";
+import { askFirst, call } from "./dialog.js";
 
 const LOOK_MS = 1000;
 
@@ -61,65 +58,31 @@ const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
  */
 export function renew(url, { name = "", started = () => {} } = {}) {
   const t = texts();
-  const status = make("p", { role: "status", class: "mb-2" });
-  const yes = make("button", { type: "button", class: "btn btn-danger" }, t.yes);
-  const no = make("button", { type: "button", class: "btn btn-outline-secondary", autofocus: true }, t.no);
-  const dialog = make(
-    "dialog",
-    { class: "vm-dialog", "aria-labelledby": "vm-renew-title", "aria-describedby": "vm-renew-text" },
-    make("h2", { class: "h4", id: "vm-renew-title" }, name ? t.titleOf(name) : t.title),
-    make(
-      "div",
-      { id: "vm-renew-text" },
-      make("p", {}, t.stays),
-      make("p", {}, t.goes),
-      make("p", {}, t.kept),
-    ),
-    status,
-    make("div", { class: "d-flex flex-wrap gap-2" }, yes, no),
-  );
-  const asker = document.activeElement;
-  no.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    asker?.focus();
-  });
-  yes.addEventListener("click", async () => {
-    yes.disabled = true;
-    no.textContent = t.close;
-    try {
-      const last = await follow(url, (stage) => {
-        status.textContent = t.stages[stage] || "";
-      });
-      if (last.stage === "failed") status.textContent = last.message?.[window.vmlab.language()] || t.failed;
+  const words = {
+    title: name ? t.titleOf(name) : t.title,
+    texts: [t.stays, t.goes, t.kept],
+    yes: t.yes,
+    no: t.no,
+    close: t.close,
+  };
+  askFirst(
+    words,
+    async (tell, dialog) => {
+      const last = await follow(url, (stage) => tell(t.stages[stage]));
+      if (last.stage === "failed") tell(last.message?.[window.vmlab.language()] || t.failed);
       else started(dialog);
-    } catch (error) {
-      console.warn("renew:", error);
-      status.textContent = { 404: t.refused, 409: t.busy }[error.status] || t.failed;
-    }
-  });
-  document.body.append(dialog);
-  dialog.showModal();
+    },
+    (error) => ({ 404: t.refused, 409: t.busy })[error.status] || t.failed,
+  );
 }
 
 async function follow(url, tell) {
-  let answer = await ask(url, "POST");
+  let answer = await call(url, "POST");
   while (["stopping", "aside"].includes(answer.stage)) {
     tell(answer.stage);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    answer = await ask(url, "GET");
+    answer = await call(url, "GET");
   }
   tell(answer.stage);
   return answer;
-}
-
-async function ask(url, method) {
-  const headers = { "X-XSRFToken": window.jhdata.xsrf_token };
-  const response = await fetch(url, { method, headers });
-  if (!response.ok) {
-    const error = new Error(`HTTP ${response.status}`);
-    error.status = response.status;
-    throw error;
-  }
-  return response.json();
 }

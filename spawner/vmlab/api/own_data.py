@@ -1,0 +1,157 @@
+"""What trainees do with their own volume: keep a state, go back to one, take the disk home."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from vmlab.api.base import LabHandler, TooManyReportsError
+from vmlab.api.runtime import ApiSettings, get_runtime
+from vmlab.errors import LabError, VolumeConflictError, VolumeNotFoundError
+from vmlab.names import volume_name
+from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.store import VolumeStore
+
+TAKE_HOME = (ExportFormat.VMDK, ExportFormat.VDI, ExportFormat.QCOW2)
+"""What VMware, VirtualBox and KVM open; RAW would send every empty block."""
+
+_CHUNK_BYTES = 1024 * 1024
+_COPIES_AT_ONCE = asyncio.Semaphore(2)
+"""Copies take room and time of the host's disk, which all machines share."""
+
+
+def own_volume(user: Any) -> str:
+    """Return the name of a user's volume, which need not exist yet.
+
+    Args:
+        user: JupyterHub's user object.
+    """
+    spawner = user.orm_spawners.get("")
+    own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
+    return str(own.get("volume") or volume_name(user.name))
+
+
+class OwnDataHandler(LabHandler):
+    """A handler for the volume of the person who calls; a machine's own token is not enough."""
+
+    @property
+    def store(self) -> VolumeStore:
+        """The volumes of this lab."""
+        return VolumeStore(self.lab_settings.paths, self.runtime.provider)
+
+    def authorize(self) -> None:
+        """Let people in who may stop their own server, which all trainees may."""
+        if getattr(self.current_user, "kind", "") != "user":
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        self.require_scope("delete:servers")
+
+    def count_call(self) -> None:
+        """Count a call.
+
+        Raises:
+            HTTPError: 429, too many within a minute.
+        """
+        wait_s = self.runtime.reports.retry_after_s(("data", self.current_user.name))
+        if wait_s:
+            raise TooManyReportsError(wait_s)
+
+    def answer_to(self, error: LabError) -> web.HTTPError:
+        """Return the answer to what the store refused; the log has the details."""
+        self.log.warning("data of %s: %s", self.current_user.name, error)
+        status = 503
+        if isinstance(error, VolumeNotFoundError):
+            status = 404
+        elif isinstance(error, VolumeConflictError):
+            status = 409
+        return web.HTTPError(status, error.message[:500])
+
+
+class OwnSnapshotsHandler(OwnDataHandler):
+    """The states that a person keeps."""
+
+    async def post(self) -> None:
+        """Keep the present state; 201 with its name."""
+        self.count_call()
+        try:
+            taken = await self.store.snapshot(own_volume(self.current_user), Reason.MANUAL)
+        except LabError as error:
+            raise self.answer_to(error) from error
+        self.set_status(201)
+        self.write({"id": taken.id, "taken": taken.taken})
+
+
+class OwnSnapshotHandler(OwnDataHandler):
+    """One state that a person asked for."""
+
+    async def delete(self, snapshot: str) -> None:
+        """Forget a state that was kept by hand; the others go by themselves, in time."""
+        self.count_call()
+        if not snapshot.startswith(f"{Reason.MANUAL}-"):
+            raise web.HTTPError(403, "only states that were kept by hand can be forgotten")
+        try:
+            await self.store.delete_snapshot(own_volume(self.current_user), snapshot)
+        except LabError as error:
+            raise self.answer_to(error) from error
+        self.set_status(204)
+
+
+class OwnRestoreHandler(OwnDataHandler):
+    """Going back to a state."""
+
+    async def post(self, snapshot: str) -> None:
+        """Make a state the volume's content, and keep what it replaces; 409 while it runs."""
+        self.count_call()
+        try:
+            done = await self.store.restore(own_volume(self.current_user), snapshot)
+        except LabError as error:
+            raise self.answer_to(error) from error
+        self.write({"restored": done.snapshot.id, "kept": done.kept.id})
+
+
+class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
+    """The volume as a disk image, for a browser to save."""
+
+    def initialize(self, lab: ApiSettings) -> None:
+        """Take what `setup_api` passes to every handler."""
+        self.lab_settings = lab
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Send a copy of the volume as it is now; the machine may go on writing."""
+        form = self._form()
+        user = self.current_user
+        if _COPIES_AT_ONCE.locked():
+            raise web.HTTPError(503, "Other copies are being made; try again in a few minutes.")
+        store = VolumeStore(self.lab_settings.paths, get_runtime(self.lab_settings).provider)
+        async with _COPIES_AT_ONCE:
+            try:
+                async with store.exported(own_volume(user), form) as (path, _):
+                    self.set_header("Content-Type", "application/octet-stream")
+                    self.set_header("Content-Disposition", f'attachment; filename="home.{form}"')
+                    self.set_header("Content-Length", str(path.stat().st_size))
+                    await self._send(path)
+            except StreamClosedError:
+                self.log.info("%s does not want the rest of the disk image any more", user.name)
+            except VolumeNotFoundError as error:
+                raise web.HTTPError(404, error.message) from error
+            except LabError as error:
+                self.log.warning("no disk image for %s: %s", user.name, error)
+                raise web.HTTPError(503, error.message) from error
+
+    def _form(self) -> ExportFormat:
+        wanted = self.get_query_argument("format", ExportFormat.VMDK)
+        for form in TAKE_HOME:
+            if wanted == form:
+                return form
+        raise web.HTTPError(400, f"format must be one of {', '.join(TAKE_HOME)}")
+
+    async def _send(self, path: Path) -> None:
+        with path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                self.write(chunk)
+                await self.flush()

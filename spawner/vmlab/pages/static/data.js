@@ -1,0 +1,126 @@
+// A trainee's own data: keep a state, forget it, go back to one, take the disk home.
+
+import { askFirst, call } from "./dialog.js";
+
+const LOOK_MS = 1000;
+const STOP_LOOKS = 300;
+
+const TEXTS = {
+  en: {
+    keeping: "Keeping the present state …",
+    notKept: "It could not be kept just now. Try again in a minute.",
+    full: "There are ten states that you kept already. Forget one of them first, or try again in a minute.",
+    title: (when) => `Go back to the state of ${when}?`,
+    all: "All files in your home folder become again what they were then.",
+    kept: "What is there now is not lost: it is kept as an earlier state for 14 days.",
+    stops: "Your machine is stopped for this. Save your work first.",
+    yes: "Go back",
+    no: "Leave it as it is",
+    close: "Close",
+    stopping: "Switching your machine off …",
+    restoring: "Going back …",
+    done: "Done.",
+    failed: "It was not done, and nothing was changed. Try again in a minute, or tell a facilitator.",
+    forgetTitle: (when) => `Forget the state of ${when}?`,
+    forgetText: "Your files stay as they are now; only this earlier state goes, for ever.",
+    forget: "Forget it",
+  },
+  fr: {
+    keeping: "Conservation de l'état actuel …",
+    notKept: "Il n'a pas pu être conservé pour l'instant. Réessayez dans une minute.",
+    full: "Vous avez déjà conservé dix états. Oubliez-en un d'abord, ou réessayez dans une minute.",
+    title: (when) => `Revenir à l'état du ${when}\u00a0?`,
+    all: "Tous les fichiers de votre dossier personnel redeviennent ce qu'ils étaient alors.",
+    kept: "Ce qui s'y trouve maintenant n'est pas perdu\u00a0: c'est conservé comme état antérieur pendant 14 jours.",
+    stops: "Votre machine est arrêtée pour cela. Enregistrez d'abord votre travail.",
+    yes: "Revenir",
+    no: "Laisser tel quel",
+    close: "Fermer",
+    stopping: "Extinction de votre machine …",
+    restoring: "Retour en cours …",
+    done: "C'est fait.",
+    failed: "Rien n'a été fait ni changé. Réessayez dans une minute, ou prévenez un encadrant.",
+    forgetTitle: (when) => `Oublier l'état du ${when}\u00a0?`,
+    forgetText: "Vos fichiers restent tels quels\u00a0; seul cet état antérieur disparaît, pour toujours.",
+    forget: "L'oublier",
+  },
+};
+
+const page = document.getElementById("vm-data");
+const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
+
+function showTimes() {
+  const form = { dateStyle: "medium", timeStyle: "short" };
+  for (const time of page.querySelectorAll("time")) {
+    time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, form);
+  }
+}
+
+/** Stop the machine if it runs; return when it is off. */
+async function stopMachine() {
+  const url = page.dataset.userUrl;
+  for (let look = 0; look < STOP_LOOKS; look += 1) {
+    const server = (await call(url, "GET")).servers?.[""];
+    if (!server) return;
+    if (look === 0 || (server.ready && !server.pending)) await call(`${url}/server`, "DELETE");
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  throw new Error("the machine does not stop");
+}
+
+function goBack(button) {
+  const t = texts();
+  const when = button.closest("tr").querySelector("time").textContent;
+  const words = { title: t.title(when), texts: [t.all, t.kept, t.stops], yes: t.yes, no: t.no, close: t.close };
+  askFirst(
+    words,
+    async (tell) => {
+      tell(t.stopping);
+      await stopMachine();
+      tell(t.restoring);
+      await call(`${page.dataset.snapshotsUrl}/${button.dataset.restore}/restore`, "POST");
+      tell(t.done);
+      window.location.reload();
+    },
+    () => t.failed,
+  );
+}
+
+function forget(button) {
+  const t = texts();
+  const when = button.closest("tr").querySelector("time").textContent;
+  const words = { title: t.forgetTitle(when), texts: [t.forgetText], yes: t.forget, no: t.no, close: t.close };
+  askFirst(
+    words,
+    async (tell) => {
+      await call(`${page.dataset.snapshotsUrl}/${button.dataset.forget}`, "DELETE");
+      tell(t.done);
+      window.location.reload();
+    },
+    () => t.failed,
+  );
+}
+
+async function keep(button) {
+  const t = texts();
+  const status = document.getElementById("vm-keep-status");
+  button.disabled = true;
+  status.textContent = t.keeping;
+  try {
+    await call(page.dataset.snapshotsUrl, "POST");
+    window.location.reload();
+  } catch (error) {
+    console.warn("vmlab:", error);
+    status.textContent = error.status === 409 ? t.full : t.notKept;
+    button.disabled = false;
+  }
+}
+
+showTimes();
+document.addEventListener("vmlab-language", showTimes);
+page.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.restore) goBack(button);
+  else if (button?.dataset.forget) forget(button);
+  else if (button?.id === "vm-keep") keep(button);
+});

@@ -1,0 +1,270 @@
+"""A trainee's deeds, and the faults that meet their machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import requests
+
+from chaos.ground import Event, Ground, vmlab_command, wait
+from chaos.journal import Journal
+from chaos.plan import Deed, Step
+from vm.desk import Desk
+from vmlab.model import Phase
+from vmlab.providers.qemu.ending import find_processes
+
+START_LIMIT_S = 900.0
+STOP_LIMIT_S = 240.0
+WRITE_LIMIT_S = 15.0
+WORK_S = 15.0
+PAUSE_S = 20.0
+
+
+class Trainee:
+    """One trainee: what they do never fails for long, whatever is killed around them."""
+
+    def __init__(self, ground: Ground, user: str) -> None:
+        self.ground = ground
+        self.user = user
+        self.desk = Desk(ground.hub, user, ground.cache)
+        self.journal = Journal(self.desk, ground.records)
+        self._deeds: dict[Deed, Callable[[Step], str]] = {
+            Deed.WORK: self._work,
+            Deed.STOP: lambda _: self.stop(),
+            Deed.CANCEL: self._cancel,
+            Deed.RENEW: self._renew,
+            Deed.SNAPSHOT: lambda _: self._snapshot(),
+            Deed.RESTORE: self._restore,
+            Deed.KILL_QEMU: self._kill_qemu,
+            Deed.KILL_AT_STAGE: self._kill_at_stage,
+            Deed.KILL_AGENT: self._kill_agent,
+            Deed.KILL_COMMAND: self._kill_command,
+            Deed.LOSE_LINK: self._lose_link,
+            Deed.JUMP_CLOCK: self._jump_clock,
+        }
+
+    def do(self, step: Step) -> None:
+        """Do it, and note how it went."""
+        began = time.monotonic()
+        outcome = self._deeds[step.deed](step)
+        now = time.monotonic()
+        self.ground.note(Event(now - self.ground.began, self.user, step.deed, outcome, now - began))
+
+    # -- the server ----------------------------------------------------------------------------
+
+    def _model(self) -> dict:
+        """The hub's model of the server; empty without one, {"unknown": ...} without a hub."""
+        answer = self.ground.api("GET", f"users/{self.user}")
+        if answer is None or not answer.ok:
+            return {"unknown": True}
+        return answer.json().get("servers", {}).get("", {})
+
+    def start(self) -> str:
+        """Start the machine, as often as it takes; return when it is ready and writes."""
+
+        def is_at_work() -> bool:
+            if not self._is_ready():
+                return False
+            known = len(self.journal.acknowledged())
+            self.journal.begin()
+            return bool(wait(lambda: len(self.journal.acknowledged()) > known, WRITE_LIMIT_S))
+
+        if not wait(is_at_work, START_LIMIT_S):
+            self.ground.blame(f"{self.user}: no work after {START_LIMIT_S:.0f} s\n{self._end()}")
+            return "never ready"
+        return "done"
+
+    def _is_ready(self) -> bool:
+        model = self._model()
+        if model.get("ready") and not model.get("pending"):
+            return True
+        if not model:
+            self._ask_for_start()
+        return False
+
+    def _ask_for_start(self) -> None:
+        self.ground.api("POST", f"users/{self.user}/server")
+
+    def stop(self) -> str:
+        """Stop the machine; return when the hub has forgotten it."""
+        self.desk.forget_connection()
+
+        def is_stopped() -> bool:
+            model = self._model()
+            if model and not model.get("unknown") and model.get("pending") != "stop":
+                self.ground.api("DELETE", f"users/{self.user}/server")
+            return not model
+
+        if not wait(is_stopped, STOP_LIMIT_S):
+            self.ground.blame(f"{self.user}: not stopped after {STOP_LIMIT_S:.0f} s")
+            return "never stopped"
+        return "done"
+
+    def _end(self) -> str:
+        log = self.ground.hub.log.read_text(errors="replace")[-3000:]
+        try:
+            return f"{log}\n{self.desk.console()[-2000:]}"
+        except (OSError, RuntimeError) as error:
+            return f"{log}\n(no console: {error})"
+
+    # -- work ----------------------------------------------------------------------------------
+
+    def _work(self, step: Step) -> str:
+        outcome = self.start()
+        time.sleep(WORK_S * step.chance)
+        return outcome
+
+    def _start_until(self, stage: Phase) -> bool:
+        """Begin a start and return when this stage begins; False when it was over before."""
+        self.stop()
+        self._ask_for_start()
+        try:
+            answer = self.ground.hub.api("GET", f"users/{self.user}/server/progress", stream=True)
+            for line in answer.iter_lines(decode_unicode=True):
+                if line.startswith("data:") and json.loads(line[5:]).get("phase") == stage:
+                    return True
+        except (requests.RequestException, ValueError):
+            pass  # the hub was killed, or nothing was heard for a while: so it is cut here
+        return False
+
+    def _cancel(self, step: Step) -> str:
+        reached = self._start_until(step.stage)
+        outcome = self.stop()
+        return f"{outcome}, at {step.stage}" if reached else f"{outcome}, not at {step.stage}"
+
+    def _renew(self, _: Step) -> str:
+        self.start()
+        self.desk.forget_connection()
+        token = wait(self._token, 120)
+        answer = self.ground.api("POST", f"vmlab/machines/{self.user}/renew", token=token or "")
+        told = "no answer" if answer is None else "" if answer.ok else answer.text[:100]
+        self.start()
+        return told or "done"
+
+    def _token(self) -> str | None:
+        answer = self.ground.api("POST", f"users/{self.user}/tokens", json={"expires_in": 120})
+        return str(answer.json()["token"]) if answer is not None and answer.ok else None
+
+    def _snapshot(self) -> str:
+        return _told(self.ground.vmlab("volume", "snapshot", self.user))
+
+    def _restore(self, _: Step) -> str:
+        self.stop()
+        self.journal.end()
+        shown = self.ground.vmlab("volume", "show", self.user, "--json")
+        if shown.returncode:
+            return _told(shown)
+        ids = [s["id"] for s in json.loads(shown.stdout)["snapshots"] if s["reason"] == "manual"]
+        if not ids:
+            return "there is no snapshot"
+        # Noted first: a restore that was cut may have happened.
+        self.journal.was_restored()
+        return _told(self.ground.vmlab("volume", "restore", self.user, max(ids), "--yes"))
+
+    # -- faults --------------------------------------------------------------------------------
+
+    def _qemu(self) -> list[psutil.Process]:
+        return [p for p in find_processes(self.desk.folder) if "qemu" in _program(p)]
+
+    def _kill_qemu(self, step: Step) -> str:
+        self.start()
+        time.sleep(3 * step.chance)
+        for process in (found := self._qemu()):
+            process.kill()
+        psutil.wait_procs(found, 10)
+        return f"{len(found)} killed; then {self.start()}"
+
+    def _kill_at_stage(self, step: Step) -> str:
+        reached = self._start_until(step.stage)
+        for process in (found := find_processes(self.desk.folder)):
+            process.kill()
+        psutil.wait_procs(found, 10)
+        where = f"{'at' if reached else 'not at'} {step.stage}"
+        return f"{len(found)} killed {where}; then {self.start()}"
+
+    def _kill_agent(self, _: Step) -> str:
+        self.start()
+        done = self._in_machine(
+            "sudo kill -9 $(systemctl show --property MainPID --value vmlab-agent)"
+        )
+        return f"{done}; snapshot: {self._snapshot()}"
+
+    def _jump_clock(self, step: Step) -> str:
+        """The machine stands still for a while, or its clock is set to another day."""
+        self.start()
+        if step.chance < 0.5:
+            with _paused(self._qemu()):
+                time.sleep(PAUSE_S)
+            return "stood still"
+        return self._in_machine(f"sudo date -s '{'+' if step.chance > 0.75 else '-'}1 day'")
+
+    def _in_machine(self, command: str) -> str:
+        try:
+            self.desk.run(command)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            return f"not done: {str(error).splitlines()[0]}"
+        return "done"
+
+    def _lose_link(self, step: Step) -> str:
+        """Somebody else holds the host's end of the virtio-serial port."""
+        self.start()
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(10)
+            try:
+                link.connect(str(self.desk.folder.agent))
+            except OSError as error:
+                return f"no link to take: {error}"
+            told = self._snapshot()
+        return f"snapshot meanwhile: {told}; afterwards: {self._snapshot()}"
+
+    def _kill_command(self, step: Step) -> str:
+        words = ("volume", "snapshot", self.user)
+        if step.chance > 0.5:
+            target = self.ground.records / f"export-{self.user}-{time.monotonic_ns()}.qcow2"
+            words = ("volume", "export", self.user, str(target))
+        process = subprocess.Popen(
+            vmlab_command(*words),
+            env=self.ground.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(0.5 + 4 * step.chance)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        how = "killed" if process.returncode == -signal.SIGKILL else "was through"
+        return f"{words[1]} {how}"
+
+
+@contextmanager
+def _paused(processes: list[psutil.Process]) -> Iterator[None]:
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            if process.is_running():
+                process.resume()
+
+
+def _program(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode == 0:
+        return "done"
+    words = " ".join(done.stderr.replace("│", " ").split())
+    return f"refused: {words[:160]}"

@@ -1,0 +1,93 @@
+"""What a trainee may do with their own volume over the hub's API, and with nobody else's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hub.running_hub import RunningHub
+from vmlab.volumes.thinning import MOST_MANUAL
+
+MISSING = "manual-20200101T000000Z"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "fake.json").write_text(json.dumps({"volumes": True}))
+    with RunningHub(folder, trainees=("ada", "bob", "eve")) as running:
+        for user in ("ada", "bob"):
+            running.start_server(user)
+            running.stop_server(user)
+        yield running
+
+
+def call(hub, user: str, method: str, path: str):
+    return hub.api(method, f"vmlab/data/snapshots{path}", token=hub.user_token(user))
+
+
+def keep(hub, user: str) -> str:
+    answer = call(hub, user, "POST", "")
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def test_a_state_is_kept_restored_and_forgotten_by_its_owner_only(hub):
+    kept = keep(hub, "ada")
+    for method, path in (("POST", f"/{kept}/restore"), ("DELETE", f"/{kept}")):
+        assert call(hub, "bob", method, path).status_code == 404
+    done = call(hub, "ada", "POST", f"/{kept}/restore").json()
+    assert done["restored"] == kept
+    assert call(hub, "ada", "DELETE", f"/{done['kept']}").status_code == 403, "it goes by itself"
+    assert call(hub, "ada", "DELETE", f"/{kept}").status_code == 204
+    assert call(hub, "ada", "DELETE", f"/{kept}").status_code == 404
+
+
+def test_a_running_machine_is_not_pulled_from_under_its_trainee(hub):
+    kept = keep(hub, "bob")
+    hub.start_server("bob")
+    answer = call(hub, "bob", "POST", f"/{kept}/restore")
+    assert answer.status_code == 409
+    assert "bob" in answer.json()["message"]
+    hub.stop_server("bob")
+    assert call(hub, "bob", "POST", f"/{kept}/restore").status_code == 200
+
+
+def test_there_are_ten_at_most(hub):
+    hub.start_server("eve")
+    hub.stop_server("eve")
+    for _ in range(MOST_MANUAL):
+        keep(hub, "eve")
+    assert call(hub, "eve", "POST", "").status_code == 409
+
+
+def test_a_state_that_there_is_not_is_said(hub):
+    answer = call(hub, "ada", "POST", f"/{MISSING}/restore")
+    assert answer.status_code == 404
+    assert MISSING in answer.json()["message"]
+    assert call(hub, "facilitator", "POST", "").status_code in {403, 404}
+
+
+def test_a_machine_s_token_and_services_may_not(hub):
+    hub.start_server("ada")
+    token = hub.server_token("ada")
+    assert hub.api("POST", "vmlab/data/snapshots", token=token).status_code == 403
+    assert hub.api("POST", "vmlab/data/snapshots").status_code == 403
+    hub.stop_server("ada")
+
+
+@pytest.mark.parametrize("form", ["raw", "../x", "", "zip"])
+def test_a_disk_has_a_format_that_others_open(hub, form):
+    session = hub.login("ada")
+    answer = session.get(f"{hub.base_url}/hub/vmlab/data/disk", params={"format": form}, timeout=60)
+    assert answer.status_code == 400
+
+
+def test_a_disk_of_nobody_and_one_of_ones_own(hub):
+    url = f"{hub.base_url}/hub/vmlab/data/disk"
+    assert hub.login("facilitator").get(url, timeout=60).status_code == 404
+    answer = hub.login("ada").get(url, params={"format": "qcow2"}, timeout=60)
+    assert answer.status_code == 200
+    assert answer.content[:4] == b"QFI\xfb"
+    assert len(answer.content) == int(answer.headers["Content-Length"])
