@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.model import Activity
@@ -174,3 +175,40 @@ def test_who_works_is_seen_and_who_does_not_too(desk):
     desk.run("true")  # its connection stays open
     asked = wait_for(desk.provider.activity([desk.machine]))[desk.machine]
     assert "ssh" in asked.why
+
+
+def test_a_forgotten_lab_is_warned_of_and_kept(desk, hub, new_page):
+    page = new_page(locale="fr-FR")
+    log_in(page, hub, "ada")
+    page.set_default_timeout(LIMIT_S * 1000)
+    wait_for(desk.provider.warn(desk.machine, time.time() + 600))
+    page.goto(f"{hub.base_url}/user/ada/lab")
+    warning = page.locator(".Toastify__toast", has_text="votre lab sera arrêté à")
+    warning.wait_for()
+    shot(page, "desk-warning")
+    activity(desk)
+    with page.expect_response("**/vmlab/keep") as answer:
+        warning.get_by_role("button", name="Garder mon lab").click()
+    assert answer.value.ok
+    assert "kept" in activity(desk).why
+    page.get_by_role("menuitem", name="Fichier", exact=True).click()
+    page.get_by_role("menuitem", name="Mes données").wait_for()
+    shot(page, "desk-file-menu")
+
+
+def test_a_home_that_root_filled_to_the_last_block_starts_all_the_same(desk):
+    """There is no reserve left to give then; test_full_home.py has the usual case."""
+    desk.run("mkdir -p data; sudo dd if=/dev/zero of=data/large bs=64k; sync", check=False)
+    assert "No space left" in desk.run("cp /etc/passwd data/more 2>&1", check=False)
+    assert desk.run("df --output=avail -B1 ~ | tail -1").strip() == "0"
+    desk.stop()
+    desk.start()
+    notices = wait_until(lambda: server(desk, "GET", "notices").json()["notices"])
+    assert "~/data/large" in notices[0]["fr"]
+    shown = desk.python("import lab; lab.space(); print(6 * 7)")
+    assert shown.strip().endswith("42")
+    assert desk.python("import os; os.remove('data/large'); print('gone')").strip() == "gone"
+    assert desk.run("echo more > data/more && cat data/more") == "more\n"
+    desk.stop()
+    desk.start()
+    assert desk.run("cat /run/vmlab/notices.json").strip() == "[]"
