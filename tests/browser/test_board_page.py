@@ -271,3 +271,19 @@ def test_who_is_stuck_and_in_which_order(open_board, sort, expected):
         "starting": ("changing", 2000),
         "stuck": ("stuck", 700),
     }
+
+
+def test_a_break_is_declared_and_ended_on_the_board(hub, open_board):
+    page = open_board()
+    page.get_by_label("Break", exact=True).select_option("60 minutes")
+    page.get_by_role("button", name="Declare a break").click()
+    expect(page.locator("#vm-break")).to_contain_text("no idle machine is stopped")
+    expect(page.get_by_role("button", name="End the break")).to_be_focused()
+    shot(page, "board-break")
+    token = hub.user_token("facilitator")
+    assert hub.api("GET", "vmlab/idle", token=token).json()["is_break"]
+    page.get_by_role("button", name="End the break").click()
+    expect(page.get_by_role("button", name="Declare a break")).to_be_visible()
+    assert not hub.api("GET", "vmlab/idle", token=token).json()["is_break"]
+    page = open_board(locale="fr-FR")
+    expect(page.get_by_role("button", name="Déclarer une pause")).to_be_visible()

@@ -48,9 +48,9 @@ export function askFirst(words, act, failure) {
 }
 
 /** Call the hub's API as this page's user; an answer that is no success is thrown, with its status. */
-export async function call(url, method) {
+export async function call(url, method, body) {
   const headers = { "X-XSRFToken": window.jhdata.xsrf_token };
-  const response = await fetch(url, { method, headers });
+  const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
   if (!response.ok) {
     const error = new Error(`HTTP ${response.status}`);
     error.status = response.status;
