@@ -1,0 +1,1 @@
+"""Topologies: read, checked, written."""

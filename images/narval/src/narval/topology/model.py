@@ -1,0 +1,91 @@
+"""A topology: the actors of a sub-system and the buffers that connect them. Facts only.
+
+Words are those of NARVAL's own configuration files: *producer*, *intermediary*, *consumer*,
+*stand-alone actor*, *output buffer*, *data source*, *port*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an actor is; the value is the element's name in the file."""
+
+    PRODUCER = "producer"  # outputs only
+    INTERMEDIARY = "intermediary"  # inputs and outputs
+    CONSUMER = "consumer"  # inputs only
+    STAND_ALONE_ACTOR = "stand_alone_actor"  # neither
+
+
+class LogLevel(StrEnum):
+    """How much an actor says, the most talkative first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    FATAL = "fatal"
+
+
+FIFO = "fifo"
+"""The port between actors of one host."""
+
+NETWORK_PORTS = ("eth0", "eth1", "eth2", "eth3", "ib0", "ib1")
+"""Ports between hosts, by network interface."""
+
+PORTS = (FIFO, *NETWORK_PORTS)
+
+
+@dataclass(frozen=True)
+class OutputBuffer:
+    """A named buffer that an actor fills, and how it is read."""
+
+    name: str
+    size_bytes: int
+    port: str  # one of PORTS
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The buffer of another actor that an actor reads."""
+
+    actor: str
+    buffer: str
+    port: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One process of the acquisition."""
+
+    name: str
+    role: Role
+    hostname: str
+    binary_code: str  # the program: generic_producer, generic_filter, ...
+    log_level: LogLevel = LogLevel.INFO
+    outputs: tuple[OutputBuffer, ...] = ()
+    sources: tuple[DataSource, ...] = ()
+    arguments: tuple[str, ...] = ()  # in the order of the file
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Topology:
+    """All actors of one sub-system, in the order of the file."""
+
+    actors: tuple[Actor, ...]
+
+    def actor(self, name: str) -> Actor:
+        """Return the actor of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for actor in self.actors:
+            if actor.name == name:
+                return actor
+        raise KeyError(name)
