@@ -10,12 +10,15 @@ from pathlib import Path
 
 import psutil
 
-from chaos.ground import Ground
+from chaos.ground import Ground, wait
 from chaos.journal import FILE, Content, parse_journal
 from chaos.trainee import Trainee
 from vmlab.names import volume_name
 from vmlab.providers.qemu import leftovers
 from vmlab.volumes.qcow2 import read_volume
+
+END_LIMIT_S = 15.0
+"""What was told to end has ended by then."""
 
 _E2FSCK_MENDED = 1
 """e2fsck -p replayed the journal, as a kernel does at the next mount (e2fsck(8), exit code)."""
@@ -41,7 +44,9 @@ def audit_lab(ground: Ground, trainees: list[Trainee], audit: Audit) -> None:
             for token in tokens
             if token["note"].startswith("Server at")
         ]
-    routes = ground.hub.api("GET", "proxy").json()
+    answer = ground.hub.api("GET", "proxy")
+    answer.raise_for_status()
+    routes = answer.json()
     audit.leaked += [f"route {path}" for path in routes if path.startswith("/user/")]
     leftovers._HALF_MADE_S = 0.0  # nobody is at work any more
     found = asyncio.run(trainees[0].desk.provider.leftovers())
@@ -56,11 +61,8 @@ def audit_lab(ground: Ground, trainees: list[Trainee], audit: Audit) -> None:
 def audit_host(ground: Ground, audit: Audit) -> None:
     """Look for what a lab left that was taken down: processes and with them ports, sockets."""
     folder = ground.hub.folder
-    mark = str(folder)
-    for process in psutil.process_iter(["cmdline", "cwd", "name"]):
-        words = " ".join(process.info["cmdline"] or [])
-        if mark in words or mark in (process.info["cwd"] or ""):
-            audit.leaked.append(f"process {process.pid}: {words[:200]}")
+    wait(lambda: not _processes(folder), END_LIMIT_S)
+    audit.leaked += _processes(folder)
     audit.leaked += [f"socket {path}" for path in folder.glob("machines/*/*.sock")]
     audit.leaked += [f"file {path}" for path in folder.glob("volumes/work/*")]
     groups = Path("/sys/fs/cgroup").glob("**/vmlab-desk-*")
@@ -68,6 +70,16 @@ def audit_host(ground: Ground, audit: Audit) -> None:
     for machine in folder.glob("machines/*"):
         unit = leftovers.MachineFolder(machine).unit
         audit.leaked += [f"cgroup {unit}"] if unit in units else []
+
+
+def _processes(folder: Path) -> list[str]:
+    """Return what runs in, or for, the lab."""
+    mark, found = str(folder), []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if mark in words or mark in (process.info["cwd"] or ""):
+            found.append(f"process {process.pid}: {words[:200]}")
+    return found
 
 
 def audit_volume(ground: Ground, trainee: Trainee, audit: Audit) -> None:

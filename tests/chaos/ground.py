@@ -21,6 +21,7 @@ from hub.running_hub import RunningHub
 T = TypeVar("T")
 
 DISK_MIB = 4096
+LOOK_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def wait(question: Callable[[], T], limit_s: float) -> T | None:
     while not (answer := question()):
         if time.monotonic() > deadline:
             return None
-        time.sleep(0.1)
+        time.sleep(LOOK_S)
     return answer
 
 

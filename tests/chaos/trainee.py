@@ -19,6 +19,8 @@ from chaos.plan import Deed, Step
 from vm.desk import Desk
 from vmlab.model import Phase
 from vmlab.providers.qemu.ending import find_processes
+from vmlab.volumes.model import Reason
+from vmlab.volumes.thinning import MOST_MANUAL
 
 START_LIMIT_S = 900.0
 STOP_LIMIT_S = 240.0
@@ -74,12 +76,16 @@ class Trainee:
                 return False
             known = len(self.journal.acknowledged())
             self.journal.begin()
-            return bool(wait(lambda: len(self.journal.acknowledged()) > known, WRITE_LIMIT_S))
+            wait(lambda: not self.journal.writes or self._wrote(known), WRITE_LIMIT_S)
+            return self._wrote(known)
 
         if not wait(is_at_work, START_LIMIT_S):
             self.ground.blame(f"{self.user}: no work after {START_LIMIT_S:.0f} s\n{self._end()}")
             return "never ready"
         return "done"
+
+    def _wrote(self, known: int) -> bool:
+        return len(self.journal.acknowledged()) > known
 
     def _is_ready(self) -> bool:
         model = self._model()
@@ -90,7 +96,9 @@ class Trainee:
         return False
 
     def _ask_for_start(self) -> None:
-        self.ground.api("POST", f"users/{self.user}/server")
+        answer = self.ground.api("POST", f"users/{self.user}/server")
+        if answer is None or not answer.ok:
+            time.sleep(1)  # as somebody who reads the answer before the next try
 
     def stop(self) -> str:
         """Stop the machine; return when the hub has forgotten it."""
@@ -145,23 +153,36 @@ class Trainee:
         token = wait(self._token, 120)
         answer = self.ground.api("POST", f"vmlab/machines/{self.user}/renew", token=token or "")
         told = "no answer" if answer is None else "" if answer.ok else answer.text[:100]
+        wait(self._is_renewed, STOP_LIMIT_S)
         self.start()
         return told or "done"
+
+    def _is_renewed(self) -> bool:
+        """Whether no renewal is under way; a hub that was killed has forgotten about it."""
+        answer = self.ground.api("GET", f"vmlab/machines/{self.user}/renew")
+        return answer is not None and answer.json().get("stage") not in {"stopping", "aside"}
 
     def _token(self) -> str | None:
         answer = self.ground.api("POST", f"users/{self.user}/tokens", json={"expires_in": 120})
         return str(answer.json()["token"]) if answer is not None and answer.ok else None
 
     def _snapshot(self) -> str:
+        ids = self._manual_snapshots()
+        if len(ids) >= MOST_MANUAL:
+            self.ground.vmlab("volume", "snapshot", self.user, "--delete", min(ids))
         return _told(self.ground.vmlab("volume", "snapshot", self.user))
+
+    def _manual_snapshots(self) -> list[str]:
+        shown = self.ground.vmlab("volume", "show", self.user, "--json")
+        if shown.returncode:
+            return []  # there is no volume yet, or no room to look: what comes next says so
+        ids = [snapshot["id"] for snapshot in json.loads(shown.stdout)["snapshots"]]
+        return [name for name in ids if name.startswith(f"{Reason.MANUAL}-")]
 
     def _restore(self, _: Step) -> str:
         self.stop()
         self.journal.end()
-        shown = self.ground.vmlab("volume", "show", self.user, "--json")
-        if shown.returncode:
-            return _told(shown)
-        ids = [s["id"] for s in json.loads(shown.stdout)["snapshots"] if s["reason"] == "manual"]
+        ids = self._manual_snapshots()
         if not ids:
             return "there is no snapshot"
         # Noted first: a restore that was cut may have happened.

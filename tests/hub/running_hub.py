@@ -77,7 +77,7 @@ class NotingSpawner(VMSpawner):
 c.JupyterHub.spawner_class = NotingSpawner
 c.JupyterHub.load_roles.append({{
     "name": "test",
-    "scopes": ["admin:users", "admin:groups", "admin:servers", "tokens", "shutdown"],
+    "scopes": ["admin:users", "admin:groups", "admin:servers", "tokens", "proxy", "shutdown"],
     "services": ["test"],
 }})
 c.JupyterHub.services.append({{"name": "test", "api_token": {token!r}}})
