@@ -1,0 +1,1 @@
+"""Plugins: what trainees write, in C or Python, and generic actors run."""
