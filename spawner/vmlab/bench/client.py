@@ -28,6 +28,10 @@ class StartFailedError(LabError):
     """A start, or what follows it, went wrong; the message is the reason."""
 
 
+class ChannelsClosedError(StartFailedError):
+    """A kernel's websocket ended; the kernel may well live."""
+
+
 class HubClient:
     """A service of the hub that may do everything with users and their servers."""
 
@@ -125,10 +129,10 @@ class HubClient:
 
 
 @asynccontextmanager
-async def open_kernel(
+async def start_kernel(
     session: aiohttp.ClientSession, server_url: str, *, keep: bool = False
-) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """Start a kernel at a server and give its channels; shut it down afterwards unless `keep`.
+) -> AsyncIterator[str]:
+    """Start a kernel at a server and give its URL; shut it down afterwards unless `keep`.
 
     Raises:
         StartFailedError: the server starts no kernel.
@@ -138,11 +142,22 @@ async def open_kernel(
         await _check(response)
         kernel = (await response.json())["id"]
     try:
-        async with session.ws_connect(f"{kernels}/{kernel}/channels") as socket:
-            yield socket
+        yield f"{kernels}/{kernel}"
     finally:
         if not keep:
             await session.delete(f"{kernels}/{kernel}")
+
+
+@asynccontextmanager
+async def open_kernel(
+    session: aiohttp.ClientSession, server_url: str
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """Start a kernel, give its channels, and shut it down; raises as `start_kernel`."""
+    async with (
+        start_kernel(session, server_url) as kernel,
+        session.ws_connect(f"{kernel}/channels") as socket,
+    ):
+        yield socket
 
 
 async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGenerator[str]:
@@ -151,7 +166,8 @@ async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGe
     The reply comes on another channel and may overtake the output: "idle" is the last word.
 
     Raises:
-        StartFailedError: the code raised something, or the kernel went away.
+        StartFailedError: the code raised something.
+        ChannelsClosedError: the connection ended, or is no good any more.
     """
     header = {"msg_id": "1", "username": "", "session": "bench", "msg_type": "execute_request"}
     await socket.send_json(
@@ -164,6 +180,8 @@ async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGe
         }
     )
     async for received in socket:
+        if received.type is not aiohttp.WSMsgType.TEXT:
+            raise ChannelsClosedError(f"the kernel's channels failed: {received.data}")
         message = json.loads(received.data)
         if message["parent_header"].get("msg_id") != "1":
             continue
@@ -174,7 +192,7 @@ async def execute(socket: aiohttp.ClientWebSocketResponse, code: str) -> AsyncGe
             raise StartFailedError(f"the kernel answered {content.get('evalue', content)}")
         elif message["msg_type"] == "status" and content["execution_state"] == "idle":
             return
-    raise StartFailedError("the kernel's channels were closed")
+    raise ChannelsClosedError("the kernel's channels were closed")
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

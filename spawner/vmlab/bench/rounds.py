@@ -16,7 +16,12 @@ from dataclasses import replace
 import aiohttp
 
 from vmlab.bench import usage
-from vmlab.bench.client import StartFailedError, execute, open_kernel
+from vmlab.bench.client import (
+    ChannelsClosedError,
+    StartFailedError,
+    execute,
+    start_kernel,
+)
 from vmlab.bench.facts import Result, Sample, Variant
 from vmlab.bench.rig import Rig, Wish, open_rig
 from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds, make_groups
@@ -27,6 +32,9 @@ Say = Callable[[str], None]
 CODE, OUTPUT = "print(6*7)", "42"
 _SETTLE_S = 3.0
 """Between ready and the look at memory: what a server does right after its start is over."""
+
+_CONNECTIONS = 5
+"""How often a kernel's channels are opened; each time they had 30 s."""
 
 _EXPECTED = (LabError, aiohttp.ClientError, OSError, TimeoutError)
 
@@ -146,11 +154,26 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
 
 
 async def _run_kernel(rig: Rig, user: str, now_s: Callable[[], float]) -> float:
-    """Start a kernel and return when its first output came. It stays, as a trainee's would."""
-    async with (
-        open_kernel(rig.client.session, rig.client.server_url(user), keep=True) as socket,
-        aclosing(execute(socket, CODE)) as texts,
-    ):
+    """Start a kernel and return when its first output came. It stays, as a trainee's would.
+
+    A server that gets no processor for 30 s closes its websockets (jupyter_server,
+    `websocket_ping_timeout`), and JupyterLab connects again: so does this.
+    """
+    session = rig.client.session
+    async with start_kernel(session, rig.client.server_url(user), keep=True) as kernel:
+        for _ in range(_CONNECTIONS):
+            try:
+                async with session.ws_connect(f"{kernel}/channels") as socket:
+                    return await _first_output(socket, now_s)
+            except ChannelsClosedError as error:
+                closed = error
+        raise closed
+
+
+async def _first_output(
+    socket: aiohttp.ClientWebSocketResponse, now_s: Callable[[], float]
+) -> float:
+    async with aclosing(execute(socket, CODE)) as texts:
         async for text in texts:
             came_s = now_s()
             if text.strip() != OUTPUT:
