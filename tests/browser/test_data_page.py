@@ -75,7 +75,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     with page.expect_download() as download:
         page.get_by_role("link", name="VirtualBox").click()
     assert download.value.suggested_filename == "home.vdi"
-    assert b"VirtualBox Disk Image" in download.value.path().read_bytes()[:200]
+    assert b"Virtual Disk Image" in download.value.path().read_bytes()[:200]
 
 
 def test_escape_leaves_everything_as_it_is(hub, new_page):

@@ -10,10 +10,9 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from vmlab.api.own_data import own_volume
-from vmlab.api.runtime import ApiSettings, get_runtime
+from vmlab.api.runtime import ApiSettings, find_volumes
 from vmlab.errors import LabError, VolumeNotFoundError
 from vmlab.volumes.model import Reason, Snapshot
-from vmlab.volumes.store import VolumeStore
 
 _REASONS: dict[Reason, tuple[str, str]] = {
     Reason.HOURLY: ("every hour", "toutes les heures"),
@@ -45,7 +44,7 @@ class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
     async def get(self) -> None:
         """Show it; without a volume it says that there is none yet."""
         user = self.current_user
-        store = VolumeStore(self.lab_settings.paths, get_runtime(self.lab_settings).provider)
+        store = find_volumes(self.lab_settings)
         name = own_volume(user)
         page: dict[str, Any] = {"volume": None, "states": (), "trouble": False}
         try:

@@ -11,8 +11,9 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from vmlab.api.base import LabHandler, TooManyReportsError
-from vmlab.api.runtime import ApiSettings, get_runtime
-from vmlab.errors import LabError, VolumeConflictError, VolumeNotFoundError
+from vmlab.api.refusals import volume_refusal
+from vmlab.api.runtime import ApiSettings, find_volumes
+from vmlab.errors import LabError
 from vmlab.names import volume_name
 from vmlab.volumes.model import ExportFormat, Reason
 from vmlab.volumes.store import VolumeStore
@@ -42,7 +43,7 @@ class OwnDataHandler(LabHandler):
     @property
     def store(self) -> VolumeStore:
         """The volumes of this lab."""
-        return VolumeStore(self.lab_settings.paths, self.runtime.provider)
+        return find_volumes(self.lab_settings)
 
     def authorize(self) -> None:
         """Let people in who may stop their own server, which all trainees may."""
@@ -63,12 +64,7 @@ class OwnDataHandler(LabHandler):
     def answer_to(self, error: LabError) -> web.HTTPError:
         """Return the answer to what the store refused; the log has the details."""
         self.log.warning("data of %s: %s", self.current_user.name, error)
-        status = 503
-        if isinstance(error, VolumeNotFoundError):
-            status = 404
-        elif isinstance(error, VolumeConflictError):
-            status = 409
-        return web.HTTPError(status, error.message[:500])
+        return volume_refusal(error)
 
 
 class OwnSnapshotsHandler(OwnDataHandler):
@@ -127,7 +123,7 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
         user = self.current_user
         if _COPIES_AT_ONCE.locked():
             raise web.HTTPError(503, "Other copies are being made; try again in a few minutes.")
-        store = VolumeStore(self.lab_settings.paths, get_runtime(self.lab_settings).provider)
+        store = find_volumes(self.lab_settings)
         async with _COPIES_AT_ONCE:
             try:
                 async with store.exported(own_volume(user), form) as (path, _):
@@ -137,11 +133,9 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
                     await self._send(path)
             except StreamClosedError:
                 self.log.info("%s does not want the rest of the disk image any more", user.name)
-            except VolumeNotFoundError as error:
-                raise web.HTTPError(404, error.message) from error
             except LabError as error:
                 self.log.warning("no disk image for %s: %s", user.name, error)
-                raise web.HTTPError(503, error.message) from error
+                raise volume_refusal(error) from error
 
     def _form(self) -> ExportFormat:
         wanted = self.get_query_argument("format", ExportFormat.VMDK)

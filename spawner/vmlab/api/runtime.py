@@ -23,6 +23,7 @@ from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.renewal import Renewals
+from vmlab.volumes.store import KeepsVolumes, VolumeStore
 
 BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""
@@ -121,3 +122,15 @@ def get_runtime(settings: ApiSettings) -> Runtime:
         HostError: the database cannot be opened.
     """
     return Runtime(settings)
+
+
+def find_volumes(settings: ApiSettings) -> VolumeStore:
+    """Return the lab's volumes: the provider's own store, if it has one.
+
+    Raises:
+        HostError: the database cannot be opened.
+    """
+    provider = get_runtime(settings).provider
+    if isinstance(provider, KeepsVolumes):
+        return provider.volumes
+    return VolumeStore(settings.paths, provider)

@@ -6,7 +6,9 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.api.base import MachineHandler
-from vmlab.errors import LabError, VolumeConflictError, VolumeNotFoundError
+from vmlab.api.refusals import volume_refusal
+from vmlab.api.runtime import find_volumes
+from vmlab.errors import LabError
 from vmlab.names import volume_name
 from vmlab.volumes.store import VolumeStore
 
@@ -17,7 +19,7 @@ class VolumeHandler(MachineHandler):
     @property
     def store(self) -> VolumeStore:
         """The volumes of this lab."""
-        return VolumeStore(self.lab_settings.paths, self.runtime.provider)
+        return find_volumes(self.lab_settings)
 
     def own_volume(self) -> str:
         """Return the name of the calling server's volume; it follows from the token alone."""
@@ -29,13 +31,8 @@ class VolumeHandler(MachineHandler):
 
     def answer_to(self, error: LabError) -> web.HTTPError:
         """Return the answer to what the store refused; the log has the details."""
-        status = 503
-        if isinstance(error, VolumeNotFoundError):
-            status = 404
-        elif isinstance(error, VolumeConflictError):
-            status = 409
         self.log.warning("a snapshot is not shown: %s", error)
-        return web.HTTPError(status, error.message[:500])
+        return volume_refusal(error)
 
 
 class SnapshotsHandler(VolumeHandler):

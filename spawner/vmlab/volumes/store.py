@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from vmlab.errors import VolumeError, VolumeNotFoundError
 from vmlab.model import MachineSpec, VolumeSpec
@@ -169,6 +170,13 @@ class VolumeStore:
                 volume.name, "no machine runs with it", hint="start the machine, then try again"
             )
         return holder
+
+
+@runtime_checkable
+class KeepsVolumes(Protocol):
+    """A provider that has a store of its own."""
+
+    volumes: VolumeStore
 
 
 def deleted_name(volume: Volume) -> str:

@@ -50,6 +50,7 @@ export function askFirst(words, act, failure) {
 /** Call the hub's API as this page's user; an answer that is no success is thrown, with its status. */
 export async function call(url, method, body) {
   const headers = { "X-XSRFToken": window.jhdata.xsrf_token };
+  if (body) headers["Content-Type"] = "application/json"; // the hub refuses other types
   const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
   if (!response.ok) {
     const error = new Error(`HTTP ${response.status}`);
