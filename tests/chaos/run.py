@@ -27,7 +27,7 @@ from chaos.plan import FAULTS, HOST_WEIGHTS, TRAINEE_WEIGHTS, Step, make_plan
 from chaos.trainee import Trainee
 from vmlab.paths import default_paths
 
-HOST_PAUSE_S = 30.0
+HOST_PAUSE_S = 75.0
 """Between two faults of the host: somebody must be able to get something done."""
 
 

@@ -48,7 +48,6 @@ class Memory:
     """What one hub remembers between its rounds; it may forget it at any time."""
 
     failed_at: dict[str, float] = field(default_factory=dict)  # volume → when no snapshot worked
-    was_short: bool = True  # of room: also before the first look
 
 
 def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float) -> list[str]:
@@ -83,7 +82,7 @@ async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None
     room = find_room(ground.folder)
     if room.snapshots_spare_mib < 0:
         room = await _make_room(ground, room, present)
-    await _resume(provider, room, memory)
+    await _resume(provider, room)
     for name in await _due(ground, provider, present, memory):
         if find_room(ground.folder).snapshots_spare_mib < 0:
             break  # said by _make_room, in the next round at the latest
@@ -143,12 +142,12 @@ async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
     return room
 
 
-async def _resume(provider: Provider, room: Room, memory: Memory) -> None:
-    """Let machines go on that QEMU paused because the host's disk was full."""
-    is_short = room.spare_mib < 0
-    look = (is_short or memory.was_short) and room.free_mib > 0
-    memory.was_short = is_short
-    if not look or not isinstance(provider, LiveVolumes):
+async def _resume(provider: Provider, room: Room) -> None:
+    """Let machines go on that QEMU paused because the host's disk was full.
+
+    Every machine is asked in every round: a disk may have been full for seconds, between two.
+    """
+    if room.free_mib <= 0 or not isinstance(provider, LiveVolumes):
         return
     for name, status in (await provider.status()).items():
         if status.state is not MachineState.RUNNING:

@@ -1,5 +1,6 @@
 // A break, declared on the board: until it ends no machine is stopped because nobody works in it.
 
+import { clock } from "./board-text.js";
 import { call } from "./dialog.js";
 import { make } from "./dom.js";
 
@@ -29,11 +30,6 @@ const box = document.getElementById("vm-break");
 const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 let found = { until: 0, is_break: false };
 let minutes = MINUTES[1];
-
-function clock(seconds) {
-  const form = { hour: "2-digit", minute: "2-digit" };
-  return new Date(seconds * 1000).toLocaleTimeString(document.documentElement.lang, form);
-}
 
 function button(words, act) {
   const made = make("button", { type: "button", class: "btn btn-sm btn-outline-secondary" }, words);
