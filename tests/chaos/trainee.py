@@ -192,7 +192,7 @@ class Trainee:
     # -- faults --------------------------------------------------------------------------------
 
     def _qemu(self) -> list[psutil.Process]:
-        return [p for p in find_processes(self.desk.folder) if "qemu" in _program(p)]
+        return [p for p in find_processes(self.desk.folder) if _is_qemu(p)]
 
     def _kill_qemu(self, step: Step) -> str:
         self.start()
@@ -277,11 +277,12 @@ def _paused(processes: list[psutil.Process]) -> Iterator[None]:
                 process.resume()
 
 
-def _program(process: psutil.Process) -> str:
+def _is_qemu(process: psutil.Process) -> bool:
+    """Tell QEMU from its shim; QEMU gives its process another name."""
     try:
-        return process.name()
-    except psutil.NoSuchProcess:
-        return ""
+        return "qemu-system" in process.cmdline()[0]
+    except (psutil.NoSuchProcess, IndexError):
+        return False
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
