@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vm.desk import Desk
+from vmlab.errors import MachineNotFoundError
 
 FILE = "journal"
 
@@ -38,13 +39,19 @@ class Journal:
     _writers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Begin to write, until the machine or the connection ends; no-op while it writes."""
+        """Begin to write, until the machine or the connection ends.
+
+        No-op while it writes, and while there is no machine to write in.
+        """
         if self.writes:
             return
         script = _SCRIPT.format(
             first=len(self._writers) * _PER_WRITER, owner=self.desk.user, file=FILE
         )
-        ssh = self.desk.provider.ssh_command(self.desk.machine)
+        try:
+            ssh = self.desk.provider.ssh_command(self.desk.machine)
+        except MachineNotFoundError:
+            return  # it was killed, which the hub has not seen yet
         alive = ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=12"]
         with self._record(len(self._writers)).open("xb") as record:
             writer = subprocess.Popen(
