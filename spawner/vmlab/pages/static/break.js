@@ -67,7 +67,8 @@ async function change(until) {
 }
 
 async function look() {
-  if (box.contains(document.activeElement)) return; // somebody chooses just now
+  // Nobody looks, or somebody chooses just now.
+  if (document.hidden || box.contains(document.activeElement)) return;
   try {
     found = await call(box.dataset.api, "GET");
     render();
