@@ -15,6 +15,7 @@ from chaos.journal import FILE, Content, parse_journal
 from chaos.trainee import Trainee
 from vmlab.names import volume_name
 from vmlab.providers.qemu import leftovers
+from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.volumes.qcow2 import read_volume
 
 END_LIMIT_S = 15.0
@@ -68,7 +69,7 @@ def audit_host(ground: Ground, audit: Audit) -> None:
     groups = Path("/sys/fs/cgroup").glob("**/vmlab-desk-*")
     units = {path.name for path in groups}
     for machine in folder.glob("machines/*"):
-        unit = leftovers.MachineFolder(machine).unit
+        unit = MachineFolder(machine).unit
         audit.leaked += [f"cgroup {unit}"] if unit in units else []
 
 

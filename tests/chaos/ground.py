@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from chaos.plan import Deed, Step
 from hub.running_hub import RunningHub
 
 T = TypeVar("T")
@@ -55,6 +56,13 @@ class Ground:
                 f"{event.at_s:6.1f} s  {event.who:8} {event.deed:28} "
                 f"{event.took_s:6.1f} s  {event.outcome}"
             )
+
+    def do(self, who: str, step: Step, deeds: Mapping[Deed, Callable[[Step], str]]) -> None:
+        """Do one step, and note how it went."""
+        began = time.monotonic()
+        outcome = deeds[step.deed](step)
+        now = time.monotonic()
+        self.note(Event(now - self.began, who, step.deed, outcome, now - began))
 
     def blame(self, problem: str) -> None:
         """Write down what must not be."""

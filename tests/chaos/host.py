@@ -32,10 +32,7 @@ class Host:
 
     def do(self, step: Step) -> None:
         """Do it, and note how it went."""
-        began = time.monotonic()
-        outcome = self._deeds[step.deed](step)
-        now = time.monotonic()
-        self.ground.note(Event(now - self.ground.began, "host", step.deed, outcome, now - began))
+        self.ground.do("host", step, self._deeds)
 
     def _restart(self, sig: signal.Signals) -> str:
         """End the hub and start it again, as systemd does."""
@@ -90,7 +87,7 @@ class Host:
 
     def _await_hub(self) -> str:
         def answers() -> bool:
-            answer = self.ground.api("GET", "users/" + "admin")
+            answer = self.ground.api("GET", "users/admin")
             return answer is not None and answer.ok
 
         if not wait(answers, BACK_LIMIT_S):

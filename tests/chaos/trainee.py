@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 import requests
 
-from chaos.ground import Event, Ground, vmlab_command, wait
+from chaos.ground import Ground, vmlab_command, wait
 from chaos.journal import Journal
 from chaos.plan import Deed, Step
 from vm.desk import Desk
@@ -54,10 +54,7 @@ class Trainee:
 
     def do(self, step: Step) -> None:
         """Do it, and note how it went."""
-        began = time.monotonic()
-        outcome = self._deeds[step.deed](step)
-        now = time.monotonic()
-        self.ground.note(Event(now - self.ground.began, self.user, step.deed, outcome, now - began))
+        self.ground.do(self.user, step, self._deeds)
 
     # -- the server ----------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from vmlab.api.base import LabHandler, TooManyReportsError
+from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
 from vmlab.api.runtime import ApiSettings, find_volumes
 from vmlab.errors import LabError
-from vmlab.names import volume_name
 from vmlab.volumes.model import ExportFormat, Reason
 from vmlab.volumes.store import VolumeStore
 
@@ -32,9 +32,7 @@ def own_volume(user: Any) -> str:
     Args:
         user: JupyterHub's user object.
     """
-    spawner = user.orm_spawners.get("")
-    own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
-    return str(own.get("volume") or volume_name(user.name))
+    return kept_volume(user, user.name)
 
 
 class OwnDataHandler(LabHandler):

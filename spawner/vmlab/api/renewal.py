@@ -9,8 +9,8 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.api.base import LabHandler
+from vmlab.api.kept_state import kept_machine
 from vmlab.errors import MachineConflictError
-from vmlab.names import machine_name
 from vmlab.renewal import Renewal, RenewalTarget
 
 RENEW_SCOPES = ("delete:servers", "start:servers")
@@ -64,9 +64,7 @@ class RenewHandler(LabHandler):
 
     def _target(self, name: str) -> RenewalTarget:
         user = orm.User.find(self.db, name)
-        spawner = user.orm_spawners.get("") if user else None
-        own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
-        return RenewalTarget(name, "", str(own.get("machine") or machine_name(name)))
+        return RenewalTarget(name, "", kept_machine(user, name))
 
 
 def _model(renewal: Renewal) -> dict[str, Any]:

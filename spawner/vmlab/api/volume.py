@@ -6,10 +6,10 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.api.base import MachineHandler
+from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
 from vmlab.api.runtime import find_volumes
 from vmlab.errors import LabError
-from vmlab.names import volume_name
 from vmlab.volumes.store import VolumeStore
 
 
@@ -25,9 +25,7 @@ class VolumeHandler(MachineHandler):
         """Return the name of the calling server's volume; it follows from the token alone."""
         server = self.server_identity()
         user = orm.User.find(self.db, server.user)
-        spawner = user.orm_spawners.get(server.server) if user else None
-        own = ((spawner.state if spawner else None) or {}).get("vmlab") or {}
-        return str(own.get("volume") or volume_name(server.user, server.server))
+        return kept_volume(user, server.user, server.server)
 
     def answer_to(self, error: LabError) -> web.HTTPError:
         """Return the answer to what the store refused; the log has the details."""

@@ -68,17 +68,14 @@ async function stopMachine() {
   throw new Error("the machine does not stop");
 }
 
-function goBack(button) {
+/** Ask about the state in the button's row; what is done is shown by the page, loaded anew. */
+function askAbout(button, { title, texts: paragraphs, yes }, act) {
   const t = texts();
   const when = button.closest("tr").querySelector("time").textContent;
-  const words = { title: t.title(when), texts: [t.all, t.kept, t.stops], yes: t.yes, no: t.no, close: t.close };
   askFirst(
-    words,
+    { title: title(when), texts: paragraphs, yes, no: t.no, close: t.close },
     async (tell) => {
-      tell(t.stopping);
-      await stopMachine();
-      tell(t.restoring);
-      await call(`${page.dataset.snapshotsUrl}/${button.dataset.restore}/restore`, "POST");
+      await act(tell);
       tell(t.done);
       window.location.reload();
     },
@@ -86,19 +83,21 @@ function goBack(button) {
   );
 }
 
+function goBack(button) {
+  const t = texts();
+  const words = { title: t.title, texts: [t.all, t.kept, t.stops], yes: t.yes };
+  askAbout(button, words, async (tell) => {
+    tell(t.stopping);
+    await stopMachine();
+    tell(t.restoring);
+    await call(`${page.dataset.snapshotsUrl}/${button.dataset.restore}/restore`, "POST");
+  });
+}
+
 function forget(button) {
   const t = texts();
-  const when = button.closest("tr").querySelector("time").textContent;
-  const words = { title: t.forgetTitle(when), texts: [t.forgetText], yes: t.forget, no: t.no, close: t.close };
-  askFirst(
-    words,
-    async (tell) => {
-      await call(`${page.dataset.snapshotsUrl}/${button.dataset.forget}`, "DELETE");
-      tell(t.done);
-      window.location.reload();
-    },
-    () => t.failed,
-  );
+  const words = { title: t.forgetTitle, texts: [t.forgetText], yes: t.forget };
+  askAbout(button, words, () => call(`${page.dataset.snapshotsUrl}/${button.dataset.forget}`, "DELETE"));
 }
 
 async function keep(button) {

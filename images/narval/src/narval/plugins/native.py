@@ -1,7 +1,7 @@
 """Plugins in C: shared libraries with the functions of include/narval_plugin.h.
 
 A library is loaded into the actor's own process: one that crashes takes its actor with it, and
-nothing else. `last_symbol` says which function was called last, for whoever finds the actor dead.
+nothing else.
 
 ref: AGATA PSA and Tracking Algorithm Integration (J. Cresswell), as in ganil_mesytec_data,
 zmq_narval_receiver.h.
@@ -24,8 +24,6 @@ _MANDATORY = ("process_config", "process_register", "process_block")
 _HANDLE = ctypes.c_void_p
 _SIZE = ctypes.c_uint
 _CODE = ctypes.POINTER(ctypes.c_uint)
-
-Note = Callable[[str], None]
 
 
 class PluginRole(StrEnum):
@@ -78,14 +76,11 @@ class Library:
     Args:
         path: of the file.
         role: how its process_block is called.
-        note: called with a function's name before it is called.
     """
 
-    def __init__(self, path: Path, role: PluginRole, note: Note = lambda _symbol: None) -> None:
+    def __init__(self, path: Path, role: PluginRole) -> None:
         self.path = path
         self.role = role
-        self.last_symbol = ""
-        self._note = note
         try:
             # RTLD_NOW: a missing symbol is told here, not in the middle of a run.
             self._library = ctypes.CDLL(str(path.absolute()), mode=2)
@@ -108,7 +103,6 @@ class Library:
         function.argtypes, function.restype = [ctypes.c_char_p, _CODE], None
         code = ctypes.c_uint(0)
         buffer = ctypes.create_string_buffer(directory.encode())
-        self._say("process_config")
         function(buffer, ctypes.byref(code))
         self.check("process_config", code.value)
 
@@ -121,7 +115,6 @@ class Library:
         function = self._library.process_register
         function.argtypes, function.restype = [_CODE], _HANDLE
         code = ctypes.c_uint(0)
-        self._say("process_register")
         handle = function(ctypes.byref(code))
         self.check("process_register", code.value)
         return Instance(self, self._block, handle)
@@ -137,7 +130,6 @@ class Library:
             return False
         function.argtypes, function.restype = [_HANDLE, _CODE], None
         code = ctypes.c_uint(0)
-        self._say(which)
         function(handle, ctypes.byref(code))
         self.check(which, code.value)
         return True
@@ -148,10 +140,6 @@ class Library:
             raise EndOfDataError(self.path, symbol, code)
         if code:
             raise PluginCodeError(self.path, symbol, code)
-
-    def _say(self, symbol: str) -> None:
-        self.last_symbol = symbol
-        self._note(symbol)
 
 
 class Instance:
@@ -196,13 +184,11 @@ class Instance:
         self._end(0)
 
     def _begin(self) -> None:
-        self._library.last_symbol = "process_block"
         self._used.value = 0
         self._code.value = 0
 
     def _end(self, size: int) -> int:
-        if self._code.value:
-            self._library.check("process_block", self._code.value)
+        self._library.check("process_block", self._code.value)
         used = self._used.value
         if used > size:
             path = self._library.path

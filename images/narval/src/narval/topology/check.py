@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -13,10 +12,9 @@ def find_mistakes(topology: Topology) -> Iterator[tuple[int, str]]:
     """Yield line and message of everything that does not fit."""
     if not topology.actors:
         yield 1, "there is no actor in it"
-    counts = Counter(actor.name for actor in topology.actors)
     seen: set[str] = set()
     for actor in topology.actors:
-        if counts[actor.name] > 1 and actor.name in seen:
+        if actor.name in seen:
             yield actor.line, f"there is another actor named {actor.name!r}"
         seen.add(actor.name)
         yield from _role_mistakes(actor)
@@ -62,21 +60,11 @@ def _source_mistakes(
         yield source.line, f"{actor.name!r} reads {wanted} of {other.name!r}, whose buffers: {has}"
         return
     if source.port and source.port != buffer.port:
-        yield (
-            source.line,
-            (
-                f"{actor.name!r} reads {buffer.name!r} through {source.port}, "
-                f"but it is written through {buffer.port}"
-            ),
-        )
+        reads = f"{actor.name!r} reads {buffer.name!r} through {source.port}"
+        yield source.line, f"{reads}, but it is written through {buffer.port}"
     if buffer.port == FIFO and other.hostname != actor.hostname:
-        yield (
-            source.line,
-            (
-                f"a fifo does not leave its host: {other.name!r} runs on {other.hostname}, "
-                f"{actor.name!r} on {actor.hostname}"
-            ),
-        )
+        hosts = f"{other.name!r} runs on {other.hostname}, {actor.name!r} on {actor.hostname}"
+        yield source.line, f"a fifo does not leave its host: {hosts}"
 
 
 def _cycle(topology: Topology) -> Iterator[tuple[int, str]]:
