@@ -22,6 +22,9 @@ from hub.running_hub import RunningHub
 T = TypeVar("T")
 
 DISK_MIB = 4096
+MISSED = "missed: "
+"""How the outcome of a fault begins that hit nothing: it was not survived, it was not there."""
+
 LOOK_S = 0.25
 
 

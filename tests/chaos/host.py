@@ -9,7 +9,7 @@ import time
 
 import psutil
 
-from chaos.ground import Event, Ground, wait
+from chaos.ground import MISSED, Event, Ground, wait
 from chaos.plan import Deed, Step
 from hub.running_hub import HubFailedError
 from vmlab.hub import find_proxy
@@ -58,7 +58,7 @@ class Host:
     def _kill_proxy(self, _: Step) -> str:
         pid = find_proxy(self.ground.hub.folder / "proxy.pid")
         if pid is None:
-            return "there is no proxy"
+            return f"{MISSED}there is no proxy"
         os.kill(pid, signal.SIGKILL)
         psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 5)
         return self._await_hub()

@@ -21,7 +21,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from chaos.audit import Audit, audit_host, audit_lab, audit_volume
-from chaos.ground import Ground, open_ground
+from chaos.ground import MISSED, Ground, open_ground
 from chaos.host import Host
 from chaos.plan import FAULTS, HOST_WEIGHTS, TRAINEE_WEIGHTS, Step, make_plan
 from chaos.trainee import Trainee
@@ -99,7 +99,9 @@ def run_chaos(seed: int, minutes: float, trainees: int = 2) -> Report:
     return Report(
         seed=seed,
         operations=len(ground.events),
-        faults=sum(event.deed in FAULTS for event in ground.events),
+        faults=sum(
+            event.deed in FAULTS and not event.outcome.startswith(MISSED) for event in ground.events
+        ),
         acknowledged_writes=audit.checked,
         lost=audit.lost,
         leaked=audit.leaked,

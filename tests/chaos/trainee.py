@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 import requests
 
-from chaos.ground import Ground, vmlab_command, wait
+from chaos.ground import MISSED, Ground, vmlab_command, wait
 from chaos.journal import Journal
 from chaos.plan import Deed, Step
 from vm.desk import Desk
@@ -197,7 +197,7 @@ class Trainee:
         for process in (found := self._qemu()):
             process.kill()
         psutil.wait_procs(found, 10)
-        return f"{len(found)} killed; then {self.start()}"
+        return f"{'' if found else MISSED}{len(found)} killed; then {self.start()}"
 
     def _kill_at_stage(self, step: Step) -> str:
         reached = self._start_until(step.stage)
@@ -205,7 +205,7 @@ class Trainee:
             process.kill()
         psutil.wait_procs(found, 10)
         where = f"{'at' if reached else 'not at'} {step.stage}"
-        return f"{len(found)} killed {where}; then {self.start()}"
+        return f"{'' if found else MISSED}{len(found)} killed {where}; then {self.start()}"
 
     def _kill_agent(self, _: Step) -> str:
         self.start()
@@ -227,7 +227,7 @@ class Trainee:
         try:
             self.desk.run(command)
         except (AssertionError, subprocess.TimeoutExpired) as error:
-            return f"not done: {str(error).splitlines()[0]}"
+            return f"{MISSED}{str(error).splitlines()[0]}"
         return "done"
 
     def _lose_link(self, step: Step) -> str:
@@ -238,7 +238,7 @@ class Trainee:
             try:
                 link.connect(str(self.desk.folder.agent))
             except OSError as error:
-                return f"no link to take: {error}"
+                return f"{MISSED}no link to take: {error}"
             told = self._snapshot()
         return f"snapshot meanwhile: {told}; afterwards: {self._snapshot()}"
 
@@ -258,8 +258,9 @@ class Trainee:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        how = "killed" if process.returncode == -signal.SIGKILL else "was through"
-        return f"{words[1]} {how}"
+        if process.returncode == -signal.SIGKILL:
+            return f"{words[1]} killed"
+        return f"{MISSED}{words[1]} was through"
 
 
 @contextmanager
