@@ -12,8 +12,7 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@.venv/bin/vmlab image build desk
 	@.venv/bin/vmlab image template desk
-	@mkdir -p artifacts
-	.venv/bin/python -m pytest --junitxml=artifacts/tests.xml $(ARGS)
+	@scripts/test $(ARGS)
 
 chaos: ## break everything that can break, for ten minutes, and count what was lost (ARGS="--seed 7")
 	@scripts/bootstrap dev

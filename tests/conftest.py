@@ -11,12 +11,33 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+IMMEDIATE_CHARACTERS = 4000
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     setattr(item, f"rep_{report.when}", report)
+
+
+class FailuresAtOnce:
+    """Says at once why a test failed: a run that is cut off never comes to its summary."""
+
+    def __init__(self, config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter:
+            reporter.write_line("")
+            reporter.write_sep("-", f"{report.nodeid}: {report.when}, {report.duration:.0f} s")
+            reporter.write_line(report.longreprtext[-IMMEDIATE_CHARACTERS:])
+
+
+def pytest_configure(config) -> None:
+    config.pluginmanager.register(FailuresAtOnce(config))
 
 
 @pytest.fixture

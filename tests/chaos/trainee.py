@@ -27,6 +27,7 @@ STOP_LIMIT_S = 420.0  # a hub that was killed asks for 120 s whether an old serv
 WRITE_LIMIT_S = 15.0
 WORK_S = 15.0
 PAUSE_S = 20.0
+COMMAND_S = 2.0  # of the command line, until one was timed
 
 
 class Trainee:
@@ -37,6 +38,7 @@ class Trainee:
         self.user = user
         self.desk = Desk(ground.hub, user, ground.cache)
         self.journal = Journal(self.desk, ground.records)
+        self._command_s = COMMAND_S
         self._deeds: dict[Deed, Callable[[Step], str]] = {
             Deed.WORK: self._work,
             Deed.STOP: lambda _: self.stop(),
@@ -253,14 +255,17 @@ class Trainee:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        began = time.monotonic()
         try:
-            process.wait(0.5 + 4 * step.chance)
+            process.wait(self._command_s * step.chance)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        took_s = time.monotonic() - began
         if process.returncode == -signal.SIGKILL:
-            return f"{words[1]} killed"
-        return f"{MISSED}{words[1]} was through"
+            return f"{words[1]} killed after {took_s:.1f} s"
+        self._command_s = took_s  # so that the next one is met at its work
+        return f"{MISSED}{words[1]} was through after {took_s:.1f} s"
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Twenty clones of one template at once: each is itself in all that clones share by birth."""
+"""Twenty clones of one template at once: each is itself in all that clones share by birth.
+
+They serve both tests of this file, in the order in which they stand.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from vmlab.hub import spare_machine
 from vmlab.lab import load_lab
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
+from vmlab.teardown import stop_all
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
@@ -47,7 +51,7 @@ print(json.dumps({
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub(desk_image):
     cache = default_paths().cache
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
@@ -59,6 +63,7 @@ def hub(desk_image):
         desk = Desk(running, TRAINEES[0], cache)
         lab = load_lab(folder / "lab.toml")
         asyncio.run(desk.provider.make_template(spare_machine(lab)))
+        asyncio.run(start_all(running))
         yield running
         asyncio.run(remove_all(desk))
     shutil.rmtree(folder)
@@ -104,7 +109,6 @@ async def ask_all(hub: RunningHub) -> list[dict[str, object]]:
 
 
 def test_twenty_clones_at_once_share_nothing_that_is_anybodys(hub):
-    asyncio.run(start_all(hub))
     answers = asyncio.run(ask_all(hub))
     styles = {
         json.loads((hub.folder / "machines" / machine_name(user) / "machine.json").read_text())[
@@ -119,3 +123,12 @@ def test_twenty_clones_at_once_share_nothing_that_is_anybodys(hub):
     assert shared == dict.fromkeys(facts, SEATS)
     for answer in answers:
         assert answer["before"] - CLOCK_S < answer["clock"] < answer["after"] + CLOCK_S
+
+
+def test_twenty_machines_are_taken_down_side_by_side_and_leave_nothing(hub):
+    provider = Desk(hub, TRAINEES[0], default_paths().cache).provider
+    told = []
+    asyncio.run(stop_all(provider, told.append))
+    assert {stopped.machine for stopped in told} == {machine_name(user) for user in TRAINEES}
+    assert [stopped for stopped in told if stopped.problem or stopped.forced] == []
+    assert asyncio.run(provider.leftovers()) == []
