@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vmlab_guest.libc import set_process
+from vmlab_guest.libc import end_with_parent, set_process
 from vmlab_guest.trainee import become_trainee
 from vmlab_guest.wish import RUNTIME
 
@@ -102,7 +102,7 @@ class ForkedKernel:
             word = b""
             with suppress(ConnectionError):
                 word = self._connection.recv(64)
-            # A nursery that is gone takes its kernels along: they look for their parent.
+            # A nursery that is gone takes its kernels along.
             self.returncode = int(word) if word else -9
             self._connection.close()
         return self.returncode
@@ -156,11 +156,14 @@ class Nursery:
             sys.stderr.write(f"a request for a kernel makes no sense: {error!r}\n")
             connection.close()
             return None
+        nursery = os.getpid()
         pid = os.fork()
         if pid == 0:
+            # At once: a kernel looks for its parent later, and takes whom it finds then for it.
+            end_with_parent(nursery)
             self._forget()
             connection.close()
-            return lambda: run_kernel(request, descriptors)
+            return lambda: run_kernel(request, descriptors, nursery)
         for descriptor in descriptors:
             os.close(descriptor)
         self._kernels[os.pidfd_open(pid)] = (pid, connection)
@@ -191,9 +194,8 @@ def run_nursery(path: Path = SOCKET) -> int:
     return Nursery(path).serve()()
 
 
-def run_kernel(request: Request, descriptors: Sequence[int]) -> int:
-    """Be the kernel until it ends; return its exit code."""
-    parent = os.getppid()
+def run_kernel(request: Request, descriptors: Sequence[int], parent: int) -> int:
+    """Be the kernel until it ends, at the latest with its parent; return its exit code."""
     os.setsid()  # interrupts and ends are sent to the whole group
     set_process("ipykernel")
     with Path(os.devnull).open("rb") as null:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from pathlib import Path
 
 # ref: linux/mount.h, linux/prctl.h
 MS_BIND = 0x1000
 MNT_DETACH = 0x2
+_PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _FLAGS = {
@@ -66,6 +68,17 @@ def set_process(name: str) -> None:
     """
     _check(_libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0), None)
     _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), None)
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, or now if it has ended already.
+
+    Args:
+        parent: its process id, read before the fork: afterwards it may be another one's.
+    """
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), None)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _check(result: int, path: Path | None) -> None:
