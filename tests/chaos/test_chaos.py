@@ -14,6 +14,9 @@ from chaos.journal import parse_journal
 from chaos.plan import HOST_WEIGHTS, TRAINEE_WEIGHTS, make_plan
 from chaos.run import run_chaos
 
+SEED = int(os.environ.get("VMLAB_CHAOS_SEED", "1"))
+MINUTES = float(os.environ.get("VMLAB_CHAOS_MINUTES", "3"))
+
 
 def first(seed: int, who: str, weights, count: int = 40):
     return list(itertools.islice(make_plan(seed, who, weights), count))
@@ -40,13 +43,8 @@ def test_a_journal_shows_what_is_not_its_owners():
 @pytest.mark.vm
 @pytest.mark.timeout(2400)
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk for the lab needs root to make")
-@pytest.mark.skipif(
-    "VMLAB_CHAOS_MINUTES" not in os.environ, reason="set VMLAB_CHAOS_MINUTES, or use make chaos"
-)
 def test_nothing_is_lost_and_nothing_is_left(desk_image):
-    seed = int(os.environ.get("VMLAB_CHAOS_SEED", "1"))
-    minutes = float(os.environ["VMLAB_CHAOS_MINUTES"])
-    report = run_chaos(seed, minutes)
+    report = run_chaos(SEED, MINUTES)
     Path("artifacts/chaos.json").write_text(json.dumps(asdict(report), indent=1))
     assert report.good, report.summary()
     assert report.faults > 0

@@ -162,7 +162,7 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
             build.report(progress_at(BuildPhase.WHEELS, counted / 120, line.split()[1]))
 
     wheels = ensure_wheels(recipe.lock, recipe.python.version, downloads / "wheels", count_wheel)
-    payload = _agent_payload(build, wheels)
+    payload = _local_payload(build, wheels)
     job = make_job(recipe, mirrors, payload)
     packed = build.work / "payload.tar"
     make_payload(recipe, job, payload, packed)
@@ -207,19 +207,25 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
     new.rename(debs)
 
 
-def _agent_payload(build: _Build, wheels: list[Path]) -> Payload:
-    """Add the agent's wheel and units, when the recipe wants them."""
-    if not build.recipe.python.agent:
-        return Payload(tuple(wheels), (), ())
-    if not (build.guest / "pyproject.toml").is_file():
-        raise ImageError(
-            f"recipe {build.recipe.name!r} asks for the agent, but {build.guest} has no "
-            "pyproject.toml",
-            hint="take a complete checkout, or set agent = false under [python] in recipe.toml",
-        )
-    wheel = build_local_wheel(build.guest, build.work / "local", build.recipe.source_date_epoch)
-    units = sorted((build.guest / "units").glob("*.*"))
-    return Payload((*wheels, wheel), (wheel.name.split("-")[0].replace("_", "-"),), tuple(units))
+def _local_payload(build: _Build, wheels: list[Path]) -> Payload:
+    """Add the wheels of this checkout that the recipe wants, and the agent's units."""
+    python = build.recipe.python
+    folders = [build.guest.with_name(name) for name in python.local]
+    if python.agent:
+        folders.insert(0, build.guest)
+    local: list[Path] = []
+    for folder in folders:
+        if not (folder / "pyproject.toml").is_file():
+            raise ImageError(
+                f"recipe {build.recipe.name!r} installs {folder}, which has no pyproject.toml",
+                hint="take a complete checkout, or change agent and local under [python] in "
+                "recipe.toml",
+            )
+        target = build.work / "local" / folder.name
+        local.append(build_local_wheel(folder, target, build.recipe.source_date_epoch))
+    names = tuple(wheel.name.split("-")[0].replace("_", "-") for wheel in local)
+    units = sorted((build.guest / "units").glob("*.*")) if python.agent else []
+    return Payload((*wheels, *local), names, tuple(units))
 
 
 def _write_manifest(build: _Build, packages: int, build_s: float) -> None:

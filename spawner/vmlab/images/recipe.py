@@ -51,6 +51,7 @@ class PythonEnvironment:
     path: str
     version: str  # the image's own Python, e.g. "3.13": the lock file was resolved for it
     agent: bool  # install images/guest: the agent, its units and the learner's library
+    local: tuple[str, ...]  # folders below images/ whose Python package is installed too
     imports: tuple[str, ...]  # modules that must import
     never: tuple[str, ...]  # modules that must not be there
 
@@ -190,6 +191,7 @@ def _read_python(table: Table) -> PythonEnvironment:
         path=table.text("path", pattern="/[a-z0-9/_-]+", allowed="an absolute path"),
         version=table.text("version", pattern=r"3\.[0-9]+", allowed='such as "3.13"'),
         agent=table.flag("agent", default=True),
+        local=_names(table, "local", "[a-z0-9_-]+", "names of folders below images/"),
         imports=_names(table, "imports", _MODULE, "names of Python modules"),
         never=_names(table, "never", _MODULE, "names of Python modules"),
     )
@@ -222,7 +224,7 @@ def source_files(folder: Path) -> list[Path]:
 
 
 def hash_recipe(recipe: Recipe, guest: Path) -> str:
-    """Return the hash of everything that decides the image: recipe, agent sources and builder.
+    """Return the hash of everything that decides the image: recipe, local packages and builder.
 
     The host's mirrors and the day do not count. The first VERSION_DIGITS are the version.
     """
@@ -230,6 +232,7 @@ def hash_recipe(recipe: Recipe, guest: Path) -> str:
     roots = [("recipe", recipe.folder), ("builder", Path(__file__).with_name("inside.py"))]
     if recipe.python.agent and guest.is_dir():
         roots.append(("guest", guest))
+    roots += [(name, guest.with_name(name)) for name in recipe.python.local]
     for label, root in roots:
         for path in [root] if root.is_file() else source_files(root):
             name = path.name if root.is_file() else path.relative_to(root).as_posix()

@@ -144,6 +144,19 @@ def test_hash_follows_names_modes_and_links(project):
     assert len(seen) == 4
 
 
+def test_hash_follows_local_packages_that_the_recipe_installs(project):
+    stack = project / "images" / "narval" / "src"
+    stack.mkdir(parents=True)
+    (stack / "narval.py").write_text("pass")
+    without = project_hash(project)
+    recipe = project / "images" / "recipes" / "desk" / "recipe.toml"
+    recipe.write_text(GOOD.replace('version = "3.13"', 'version = "3.13"\nlocal = ["narval"]'))
+    seen = {without, project_hash(project)}
+    (stack / "narval.py").write_text("changed")
+    seen.add(project_hash(project))
+    assert len(seen) == 3
+
+
 @pytest.mark.parametrize(
     "leftover", ["src/__pycache__/agent.pyc", "tests/test_agent.py", "src/x.egg-info/PKG-INFO"]
 )

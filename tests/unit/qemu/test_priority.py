@@ -12,13 +12,13 @@ ROOT = Path("/cg")
 
 def test_shares_by_the_kind_of_cgroup():
     assert weight_files(Confinement.CGROUP2, "vmlab-x", Priority.START, ROOT) == {
-        ROOT / "vmlab-x/cpu.weight": "1000"
+        ROOT / "vmlab-x/cpu.weight": "100"
     }
     assert weight_files(Confinement.CGROUP2, "vmlab-x", Priority.SPARE, ROOT) == {
-        ROOT / "vmlab-x/cpu.weight": "20"
+        ROOT / "vmlab-x/cpu.weight": "1"
     }
     assert weight_files(Confinement.CGROUP1, "vmlab-x", Priority.WORK, ROOT) == {
-        ROOT / "cpu/vmlab-x/cpu.shares": "1024"
+        ROOT / "cpu/vmlab-x/cpu.shares": "51"
     }
 
 

@@ -2,7 +2,8 @@
 
 Without it a class that starts at once waits for those of it who are ready already: each of them
 opens a notebook, and every machine has the same share. Twenty trainees, two emulating processors:
-the last one had waited two minutes.
+the last one had waited two minutes. Those at work must not keep the hub waiting either, which has
+the share of any process: each start needs it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 class Priority(Enum):
-    """A machine's share of the processors, times what a machine at work has."""
+    """A machine's share of the processors, times that of any other process of the host."""
 
-    START = 10.0  # somebody waits for it
-    WORK = 1.0
-    SPARE = 0.2  # it is made ready ahead
+    START = 1.0  # somebody waits for it
+    WORK = 0.05
+    SPARE = 0.01  # it is made ready ahead
 
 
 def weight_files(
