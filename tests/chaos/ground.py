@@ -27,6 +27,12 @@ MISSED = "missed: "
 
 LOOK_S = 0.25
 
+# As jupyterhub_config.py does: machines that a full disk has paused go on by this.
+_KEEP_VOLUMES = """
+from vmlab.volumes.upkeep import keep_volumes
+keep_volumes(load_lab(folder / "lab.toml"), Paths(folder, Path({cache!r})))
+"""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -140,6 +146,7 @@ def open_ground(trainees: tuple[str, ...], cache: Path) -> Iterator[Ground]:
             provider="qemu",
             cache=cache,
             lab_lines='[volume]\nsize = "128M"\n',
+            extra_config=_KEEP_VOLUMES.format(cache=str(cache)),
         )
         with hub:
             yield Ground(hub, cache, records)

@@ -13,6 +13,7 @@ from typing import Any
 from vmlab.database.volumes import held_by
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.room import START_MIB, find_room
+from vmlab.tools import ToolError
 from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
@@ -69,7 +70,10 @@ async def attach(
             lambda registry: registry.hold(name, spec.name, ground.clock(), owner=spec.owner)
         )
         if not runs:
-            volume = await settle_size(ground, volume, ground.image(volume, lock))
+            image = ground.image(volume, lock)
+            if not is_new:
+                await _tidy(image)
+            volume = await settle_size(ground, volume, image)
         yield Attached(volume, path, is_new)
 
 
@@ -83,6 +87,17 @@ async def _ensure_file(ground: Ground, path: Path, wanted: VolumeSpec) -> bool:
     find_room(ground.folder).require(START_MIB, f"making the volume {wanted.name}")
     await make_volume(path, wanted.size_mib, ground.find_user(), ground.work)
     return True
+
+
+async def _tidy(image: DiskImage) -> None:
+    """Have the file hold no space that nothing uses, as after a snapshot on a full disk.
+
+    What is worse than that is told and left: QEMU itself refuses what it cannot work with.
+    """
+    try:
+        await image.free_leaks()
+    except ToolError as error:
+        _log.error("%s: %s", image.name, error)
 
 
 async def detach(ground: Ground, machine: str) -> list[str]:
