@@ -25,3 +25,25 @@ def compiled(tmp_path):
         return library
 
     return compile_plugin
+
+
+@pytest.fixture
+def acquisition_folder(tmp_path, monkeypatch):
+    """NARVAL_CONFIG of an acquisition of its own; processes find the package, and fake actors."""
+    overlay = tmp_path / "overlay" / "narval"
+    overlay.mkdir(parents=True)
+    (overlay / "__init__.py").write_text(
+        "from pkgutil import extend_path\n"
+        "__path__ = extend_path(__path__, __name__)\n"
+        f"__version__ = {narval.__version__!r}\n"
+    )
+    (overlay / "actor.py").symlink_to(Path(__file__).with_name("fake_actor.py"))
+    folder, runtime = tmp_path / "config", tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    sources = Path(narval.__file__).parent.parent
+    monkeypatch.setenv("NARVAL_CONFIG", str(folder))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("PYTHONPATH", f"{overlay.parent}:{sources}")
+    monkeypatch.delenv("NARVAL_NAMING_SERVICE", raising=False)
+    monkeypatch.delenv("NARVAL_SHELL", raising=False)
+    return folder

@@ -102,6 +102,8 @@ MISTAKES = [
     (WIKI.replace(b'source_port="fifo" source_buffer="data"',
                   b'source_port="eth0" source_buffer="data"'), 15, "written through fifo"),
     (WIKI.replace(b"<hostname>localhost", b"<hostname>other", 1), 15, "does not leave its host"),
+    (WIKI.replace(b"fifo", b"eth0").replace(b"<hostname>localhost", b"<hostname>other", 2).replace(
+        b"<hostname>other", b"<hostname>localhost", 1), 15, "write that host's name"),
     (WIKI.replace(b"data_filter</name", b"data_transmitter</name"), 11, "another actor named"),
     (WIKI.replace(b">data_transmitter</data_source", b">data_filter</data_source")
      .replace(b'source_buffer="data"', b'source_buffer="data_filtered"'), 11, "in a circle"),

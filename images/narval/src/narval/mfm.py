@@ -31,6 +31,15 @@ _TIMESTAMP_BITS = 48
 class FrameError(NarvalError):
     """Bytes that are no frame; says which byte."""
 
+    def __init__(self, reason: str, at: int | None = None) -> None:
+        self.reason = reason
+        self.at = at  # None: a value that cannot be packed
+        super().__init__(reason if at is None else f"byte {at}: {reason}")
+
+    def moved(self, by: int) -> FrameError:
+        """Return the same error for data that begins that many bytes later."""
+        return FrameError(self.reason, None if self.at is None else self.at + by)
+
 
 @dataclass(frozen=True)
 class Header:
@@ -102,14 +111,14 @@ def parse_header(data: bytes | memoryview, at: int = 0) -> Header:
         FrameError: too few bytes, or a size that cannot be.
     """
     if len(data) - at < HEADER_BYTES:
-        raise FrameError(f"byte {at}: a header has {HEADER_BYTES} bytes, {len(data) - at} are left")
+        raise FrameError(f"a header has {HEADER_BYTES} bytes, {len(data) - at} are left", at)
     meta = data[at]
     order = "<" if meta & LITTLE_ENDIAN else ">"
     blocks = int.from_bytes(data[at + 1 : at + 4], "little" if order == "<" else "big")
     source, kind, revision = struct.unpack_from(f"{order}BHB", data, at + 4)
     size = blocks * 2 ** (meta & UNIT_MASK)
     if size < HEADER_BYTES:
-        raise FrameError(f"byte {at}: a frame of {size} bytes is shorter than its header")
+        raise FrameError(f"a frame of {size} bytes is shorter than its header", at)
     return Header(meta, size, source, kind, revision)
 
 
@@ -121,16 +130,16 @@ def parse_event(data: bytes | memoryview, at: int = 0) -> Event:
     """
     header = parse_header(data, at)
     if not (header.is_little_endian and header.is_blob):
-        raise FrameError(f"byte {at}: metaType {header.meta_type:#04x} is no little-endian blob")
+        raise FrameError(f"metaType {header.meta_type:#04x} is no little-endian blob", at)
     left = len(data) - at
     if header.size_bytes > left:
-        raise FrameError(f"byte {at}: a frame of {header.size_bytes} bytes, {left} are left")
+        raise FrameError(f"a frame of {header.size_bytes} bytes, {left} are left", at)
     if header.size_bytes < EVENT_HEADER_BYTES:
-        raise FrameError(f"byte {at}: {header.size_bytes} bytes are too few for an event")
+        raise FrameError(f"{header.size_bytes} bytes are too few for an event", at)
     (number,) = struct.unpack_from("<I", data, at + 14)
     (length,) = struct.unpack_from("<I", data, at + 20)
     if EVENT_HEADER_BYTES + length > header.size_bytes:
-        raise FrameError(f"byte {at}: a payload of {length} bytes is longer than its frame")
+        raise FrameError(f"a payload of {length} bytes is longer than its frame", at)
     begin = at + EVENT_HEADER_BYTES
     return Event(
         frame_type=header.frame_type,
@@ -151,8 +160,32 @@ def iterate_frames(data: bytes | memoryview) -> Iterator[tuple[int, Header]]:
     while at < len(data):
         header = parse_header(data, at)
         if at + header.size_bytes > len(data):
-            raise FrameError(
-                f"byte {at}: a frame of {header.size_bytes} bytes, {len(data) - at} are left"
-            )
+            left = len(data) - at
+            raise FrameError(f"a frame of {header.size_bytes} bytes, {left} are left", at)
         yield at, header
         at += header.size_bytes
+
+
+def whole_frames_bytes(data: bytes | memoryview) -> int:
+    """Return how many bytes at the buffer's beginning are whole frames.
+
+    Raises:
+        FrameError: a frame in it cannot be, wherever it ends.
+    """
+    at = 0
+    while len(data) - at >= HEADER_BYTES:
+        header = parse_header(data, at)
+        _check_event_length(data, at, header)
+        if at + header.size_bytes > len(data):
+            break
+        at += header.size_bytes
+    return at
+
+
+def _check_event_length(data: bytes | memoryview, at: int, header: Header) -> None:
+    """Check what is known of a blob's payload, as far as its bytes are there."""
+    if not (header.is_little_endian and header.is_blob) or len(data) - at < EVENT_HEADER_BYTES:
+        return
+    (length,) = struct.unpack_from("<I", data, at + 20)
+    if header.size_bytes < EVENT_HEADER_BYTES or EVENT_HEADER_BYTES + length > header.size_bytes:
+        raise FrameError(f"a payload of {length} bytes in a frame of {header.size_bytes} bytes", at)

@@ -17,6 +17,14 @@ from typing import Any
 
 from narval.errors import NarvalError
 
+Enter = Callable[[str], None]
+"""Told the name of the function that is called next, and "" afterwards."""
+
+
+def tell_nobody(_symbol: str) -> None:
+    """Hear it and do nothing."""
+
+
 END_OF_DATA = 66
 """Not an error by GRU's convention: there is no more to read."""
 
@@ -76,11 +84,13 @@ class Library:
     Args:
         path: of the file.
         role: how its process_block is called.
+        enter: told which function is called, for who looks after a crash.
     """
 
-    def __init__(self, path: Path, role: PluginRole) -> None:
+    def __init__(self, path: Path, role: PluginRole, enter: Enter = tell_nobody) -> None:
         self.path = path
         self.role = role
+        self.enter = enter
         try:
             # RTLD_NOW: a missing symbol is told here, not in the middle of a run.
             self._library = ctypes.CDLL(str(path.absolute()), mode=2)
@@ -103,7 +113,9 @@ class Library:
         function.argtypes, function.restype = [ctypes.c_char_p, _CODE], None
         code = ctypes.c_uint(0)
         buffer = ctypes.create_string_buffer(directory.encode())
+        self.enter("process_config")
         function(buffer, ctypes.byref(code))
+        self.enter("")
         self.check("process_config", code.value)
 
     def register(self) -> Instance:
@@ -115,7 +127,9 @@ class Library:
         function = self._library.process_register
         function.argtypes, function.restype = [_CODE], _HANDLE
         code = ctypes.c_uint(0)
+        self.enter("process_register")
         handle = function(ctypes.byref(code))
+        self.enter("")
         self.check("process_register", code.value)
         return Instance(self, self._block, handle)
 
@@ -130,7 +144,9 @@ class Library:
             return False
         function.argtypes, function.restype = [_HANDLE, _CODE], None
         code = ctypes.c_uint(0)
+        self.enter(which)
         function(handle, ctypes.byref(code))
+        self.enter("")
         self.check(which, code.value)
         return True
 
@@ -184,10 +200,12 @@ class Instance:
         self._end(0)
 
     def _begin(self) -> None:
+        self._library.enter("process_block")
         self._used.value = 0
         self._code.value = 0
 
     def _end(self, size: int) -> int:
+        self._library.enter("")
         self._library.check("process_block", self._code.value)
         used = self._used.value
         if used > size:
@@ -199,6 +217,6 @@ class Instance:
         return used
 
 
-def _address(buffer: bytearray | memoryview) -> ctypes.Array[ctypes.c_char]:
-    """Return the buffer as ctypes hands it over: its own memory, no copy."""
-    return (ctypes.c_char * len(buffer)).from_buffer(buffer)
+def _address(buffer: bytearray | memoryview) -> int | None:
+    """Return where a writable buffer's memory is, for the length of one call: nothing is copied."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else None

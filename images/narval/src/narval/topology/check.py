@@ -7,6 +7,9 @@ from graphlib import CycleError, TopologicalSorter
 
 from narval.topology.model import FIFO, Actor, DataSource, OutputBuffer, Role, Topology
 
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names that mean another host on each host."""
+
 
 def find_mistakes(topology: Topology) -> Iterator[tuple[int, str]]:
     """Yield line and message of everything that does not fit."""
@@ -62,6 +65,9 @@ def _source_mistakes(
     if source.port and source.port != buffer.port:
         reads = f"{actor.name!r} reads {buffer.name!r} through {source.port}"
         yield source.line, f"{reads}, but it is written through {buffer.port}"
+    if other.hostname in _HERE and actor.hostname not in _HERE and buffer.port != FIFO:
+        where = f"{actor.name!r} on {actor.hostname} cannot reach {other.name!r}"
+        yield source.line, f"{where} on {other.hostname}: write that host's name in its <hostname>"
     if buffer.port == FIFO and other.hostname != actor.hostname:
         hosts = f"{other.name!r} runs on {other.hostname}, {actor.name!r} on {actor.hostname}"
         yield source.line, f"a fifo does not leave its host: {hosts}"

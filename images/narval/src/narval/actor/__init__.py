@@ -1,0 +1,1 @@
+"""One actor's process: `python -m narval.actor`."""

@@ -1,0 +1,407 @@
+"""One actor: the coordinator's orders, the plugin in its thread, the links."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from narval.actor.counters import Counters, Rates
+from narval.actor.thread import DataThread
+from narval.actor.work import ReadingWorker, Worker, make_worker
+from narval.actors.catalogue import make_plugin
+from narval.actors.generic import GenericActor
+from narval.errors import NarvalError
+from narval.links import fifo, tcp
+from narval.links.output import FanOut, Output
+from narval.links.reader import LinkReader
+from narval.plugins.crash_mark import CrashMark
+from narval.plugins.plugin import Merger, Plugin, Run
+from narval.plugins.python import describe
+from narval.runs import run_name
+from narval.runtime import runtime_folder, symbol_file
+from narval.states import State
+from narval.topology.model import FIFO, OutputBuffer
+
+DRAIN_DEADLINE_S = 30.0
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_FAN_OUT = "fan_out"
+
+logger = logging.getLogger(__name__)
+
+
+class Actor:
+    """What a coordinator leads.
+
+    Args:
+        on_change: called in the event loop when the status should be told.
+
+    Attributes:
+        state: as the status tells it.
+        error: why it is in state Error.
+    """
+
+    def __init__(self, uuid: str, secret: str, on_change: Callable[[], None]) -> None:
+        self.state = State.INITIAL
+        self.error: str | None = None
+        self.name = ""
+        self._uuid, self._secret = uuid, secret
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._thread = DataThread(self._fail)
+        self._plugin: Plugin | None = None
+        self._worker: Worker | None = None
+        self._outputs: list[Output] = []
+        self._readers: list[LinkReader] = []
+        self._about: Mapping[str, Any] = {}
+        self._sub_system = ""
+        self._runs = Path()
+        self._how_to_fan_out = FanOut.BROADCAST
+        self._rates = Rates()
+        self._mark: CrashMark | None = None
+
+    @property
+    def orders(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """The handlers of the coordinator's orders, `finish` excepted."""
+        return {
+            "configure": self.configure,
+            "set_argument": self.set_argument,
+            "get_argument": self.get_argument,
+            "arguments": self.arguments,
+            "load": self.load,
+            "open_outputs": self.open_outputs,
+            "connect_inputs": self.connect_inputs,
+            "initialise": self.initialise,
+            "start": self.start,
+            "stop": self.stop,
+            "pause": self.pause,
+            "resume": self.resume,
+            "reset": self.reset,
+            "unload": self.unload,
+            "ask": self.ask,
+        }
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    async def configure(
+        self, actor: Mapping[str, Any], sub_system: str, run_folder: str, **_: Any
+    ) -> None:
+        """Become this actor; arguments of the form NAME=VALUE set parameters."""
+        self.name, self._about, self._sub_system = actor["name"], actor, sub_system
+        self._runs = Path(run_folder)
+        self._plugin = make_plugin(actor["binary_code"])
+        if isinstance(self._plugin, GenericActor):
+            try:
+                self._mark = CrashMark(symbol_file(sub_system, self._uuid))
+            except OSError as error:
+                raise NarvalError(f"no file for the name of a crash: {error.strerror}") from error
+            self._plugin.enter = self._mark.enter
+        if isinstance(self._plugin, Merger):
+            self._plugin.inputs = len(actor["sources"])
+        for argument in actor["arguments"]:
+            name, equals, value = argument.partition("=")
+            if not equals:
+                raise NarvalError(f"the argument {argument!r} is not of the form NAME=VALUE")
+            self._set(name.strip(), value.strip())
+        self._change(State.CONFIGURED)
+
+    async def set_argument(self, name: str, value: str) -> None:
+        """Set a parameter of the plugin, in its thread."""
+        await self._thread.do(lambda: self._set(name, value))
+
+    async def get_argument(self, name: str) -> Any:
+        """Return a parameter's value."""
+        values = await self.arguments()
+        if name not in values:
+            raise NarvalError(f"there is no parameter {name[:60]!r}; known: {', '.join(values)}")
+        return values[name]
+
+    async def arguments(self) -> dict[str, Any]:
+        """Return all parameters' values."""
+        plugin = self._have_plugin()
+        values = plugin.all_values() if isinstance(plugin, GenericActor) else plugin.values
+        return {**values, **self._fan_out()}
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Have the plugin read its configuration; a plugin in C or Python is loaded."""
+        plugin = self._have_plugin()
+        self.error = None
+        await self._thread.do(lambda: plugin.config(""))
+        self._change(State.LOADED)
+
+    async def open_outputs(self, readers: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
+        """Make the links' writing ends; return where each reader finds its own."""
+        answer: list[dict[str, object]] = []
+        for output in self._outputs:
+            output.close()
+        self._outputs = [self._make_output(each) for each in self._about["outputs"]]
+        for output in self._outputs:
+            answer += output.offer(self.name, readers.get(output.buffer.name, ()))
+        return answer
+
+    async def connect_inputs(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Connect to the buffers that this actor reads."""
+        for reader in self._readers:
+            reader.close()
+        self._readers = []
+        for each in inputs:
+            size, at = each["size_bytes"], each["at"]
+            if "path" in at:
+                descriptor = fifo.open_to_read(Path(at["path"]))
+            else:
+                link = await asyncio.to_thread(
+                    tcp.connect, at["host"], at["port"], self._secret, self.name, size
+                )
+                descriptor = link.detach()
+            self._readers.append(LinkReader(descriptor, f"{each['actor']}.{each['buffer']}", size))
+
+    async def initialise(self) -> None:
+        """Complete the links and have the plugin make ready."""
+        plugin = self._have_plugin()
+        worker = make_worker(plugin, self._readers, self._outputs, self._thread.abort)
+
+        def job() -> None:
+            for output in self._outputs:
+                output.complete()
+            plugin.initialise()
+
+        await self._thread.do(job)
+        self._worker = worker
+        self._change(State.STOPPED)
+
+    async def start(self, run_number: int) -> None:
+        """Begin a run."""
+        plugin, worker = self._have_plugin(), self._have_worker()
+        run = Run(run_number, self._runs / run_name(run_number))
+
+        def job() -> None:
+            worker.begin()
+            try:
+                plugin.start(run)
+            except Exception as error:
+                told = str(error) if isinstance(error, NarvalError) else describe(error)
+                self._fail(told)  # readers must not wait for us
+                raise
+            self._thread.work = worker
+
+        await self._thread.do(job)
+        self._change(State.RUNNING)
+
+    async def stop(self) -> None:
+        """End a run: a producer at once, others when all has come.
+
+        Raises:
+            NarvalError: the end did not come on all inputs in time; the run is ended all the same.
+        """
+        if self.state not in {State.RUNNING, State.PAUSED}:
+            return  # it has failed, or was stopped before
+        plugin, worker = self._have_plugin(), self._have_worker()
+        late: list[str] = []
+        if isinstance(worker, ReadingWorker):
+            if self.state is State.PAUSED:
+                await self._thread.do(lambda: self._set_work(worker))
+            if not await asyncio.to_thread(worker.drained.wait, DRAIN_DEADLINE_S):
+                late = [reader.name for reader in worker.readers if not reader.has_ended]
+
+        def job() -> None:
+            self._thread.work = None
+            try:
+                plugin.stop()
+            finally:  # readers wait for it
+                worker.end()
+
+        await self._thread.do(job)
+        self._change(State.STOPPED)
+        if late:
+            raise NarvalError(
+                f"{', '.join(late)}: the run's end did not come within {DRAIN_DEADLINE_S:g} s; "
+                "what was still under way is lost"
+            )
+
+    async def pause(self) -> None:
+        """Stand still; what comes waits in the links."""
+        plugin = self._have_plugin()
+
+        def job() -> None:
+            self._thread.work = None
+            plugin.pause()
+
+        await self._thread.do(job)
+        self._change(State.PAUSED)
+
+    async def resume(self) -> None:
+        """Go on. Again: no change."""
+        if self.state is not State.PAUSED:
+            return
+        plugin, worker = self._have_plugin(), self._have_worker()
+
+        def job() -> None:
+            plugin.resume()
+            self._thread.work = worker
+
+        await self._thread.do(job)
+        self._change(State.RUNNING)
+
+    async def reset(self) -> None:
+        """Give up all that is under way, the links included."""
+        self._thread.abort.ring()
+        plugin = self._plugin
+
+        def job() -> None:
+            self._thread.work = None
+            try:
+                if plugin is not None:
+                    plugin.reset()
+            finally:
+                self._close_links()
+                self._thread.abort.clear()
+
+        await self._thread.do(job)
+        self.error = None
+        self._change(State.LOADED)
+
+    async def unload(self) -> None:
+        """Have the plugin give back everything."""
+        plugin = self._plugin
+
+        def job() -> None:
+            self._thread.work = None
+            self._close_links()
+            if plugin is not None:
+                plugin.unload()
+
+        self.error = None
+        await self._thread.do(job)
+        self._change(State.CONFIGURED)
+
+    async def ask(self, what: str, **order: Any) -> Any:
+        """Ask the plugin for something bigger than a status; the question's facts are in `with`."""
+        plugin = self._have_plugin()
+        return await asyncio.to_thread(plugin.ask, what, order.get("with") or {})
+
+    async def end(self, limit_s: float) -> None:
+        """Give back everything, as far as the plugin lets us within this time. Again: no change."""
+        self._thread.abort.ring()
+        try:
+            async with asyncio.timeout(limit_s):
+                if self.state not in {State.INITIAL, State.CONFIGURED}:
+                    await self.unload()
+        except (TimeoutError, NarvalError) as error:
+            logger.warning("%s: its end was not clean: %s", self.name, error or "no answer")
+        self._thread.end()
+        if self._mark is not None:
+            self._mark.remove()
+
+    # -- what it tells -------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return what the note `status` holds."""
+        worker = self._worker
+        counters = Counters() if worker is None else worker.counters
+        rate_in, rate_out = self._rates.look(counters)
+        return {
+            "state": self.state,
+            "error": self.error,
+            "blocks_in": counters.blocks_in,
+            "blocks_out": counters.blocks_out,
+            "bytes_in": counters.bytes_in,
+            "bytes_out": counters.bytes_out,
+            "bytes_per_s_in": rate_in,
+            "bytes_per_s_out": rate_out,
+            "lost_links": counters.lost_links + sum(each.lost_links for each in self._outputs),
+            "has_ended": worker is not None and worker.drained.is_set(),
+            "buffers": [
+                {
+                    "name": output.buffer.name,
+                    "reader": fill.reader,
+                    "filled_bytes": fill.filled_bytes,
+                    "size_bytes": fill.size_bytes,
+                }
+                for output in self._outputs
+                for fill in output.fills()
+            ],
+            "monitor": self._monitor(),
+        }
+
+    def _monitor(self) -> Any:
+        """Return the plugin's numbers; what is wrong with them is no reason to tell nothing."""
+        if self._plugin is None:
+            return None
+        try:
+            numbers = self._plugin.monitor()
+            json.dumps(numbers)
+        except Exception as error:  # noqa: BLE001 - of a plugin in Python, which may raise anything
+            return {"error": describe(error)}
+        return numbers
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _make_output(self, about: Mapping[str, Any]) -> Output:
+        buffer = OutputBuffer(about["name"], about["size_bytes"], about["port"])
+        return Output(
+            buffer,
+            folder=runtime_folder(self._sub_system) if buffer.port == FIFO else Path(),
+            host=self._address(buffer.port),
+            secret=self._secret,
+            abort=self._thread.abort,
+            fan_out=self._how_to_fan_out,
+        )
+
+    def _address(self, port: str) -> str:
+        """Return where links of a network port are offered: its interface, or this host's name."""
+        hostname = str(self._about["hostname"])
+        if hostname in _LOOPBACK:
+            return "127.0.0.1"
+        return tcp.address_of_interface(port) or socket.gethostbyname(hostname)
+
+    def _have_plugin(self) -> Plugin:
+        if self._plugin is None:
+            raise NarvalError("it was not configured")
+        return self._plugin
+
+    def _have_worker(self) -> Worker:
+        if self._worker is None:
+            raise NarvalError("it was not initialised")
+        return self._worker
+
+    def _set(self, name: str, value: str) -> None:
+        """Set a parameter: ours, or the plugin's."""
+        if name == _FAN_OUT:
+            try:
+                self._how_to_fan_out = FanOut(value)
+            except ValueError:
+                raise NarvalError(f"{name}: {value!r} is not {' or '.join(FanOut)}") from None
+        else:
+            self._have_plugin().set(name, value)
+
+    def _fan_out(self) -> dict[str, str]:
+        return {_FAN_OUT: self._how_to_fan_out} if self._about.get("outputs") else {}
+
+    def _set_work(self, worker: Worker) -> None:
+        self._thread.work = worker
+
+    def _close_links(self) -> None:
+        for output in self._outputs:
+            output.close()
+        for reader in self._readers:
+            reader.close()
+        self._outputs, self._readers, self._worker = [], [], None
+
+    def _fail(self, error: str) -> None:
+        """Take note that a step failed. In the data thread."""
+        # Others must not wait for us: what they would write here is lost, and they count it.
+        self._close_links()
+        self.error = error
+        logger.error("%s: %s", self.name, error)
+        self._loop.call_soon_threadsafe(self._change, State.ERROR)
+
+    def _change(self, state: State) -> None:
+        """Be in a state, or in Error while there is one: it may come in the middle of an order."""
+        self.state = State.ERROR if self.error else state
+        self._on_change()

@@ -1,0 +1,1 @@
+"""The ready-made actors; `catalogue` has their names."""

@@ -1,0 +1,89 @@
+"""What all services' programs share: the options, the end by a signal, the line that says where."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from narval import __version__
+from narval.config import LOOPBACK, naming_address, parse_address
+from narval.control.log_record import PYTHON_LEVELS
+from narval.errors import NarvalError
+from narval.topology.model import LogLevel
+
+LISTENING = "listening on"
+"""How the one line begins that a service writes to its standard output."""
+
+
+def make_parser(program: str, summary: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every service has."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=summary,
+        epilog="Files and the secret are in NARVAL_CONFIG, else ~/.narval.",
+    )
+    parser.add_argument("--version", action="version", version=f"narval {__version__}")
+    levels = [str(level) for level in LogLevel]
+    parser.add_argument("--log_level", choices=levels, default="info", help="default: info")
+    return parser
+
+
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """Add the option of where to listen."""
+    text = f"address to listen on; {LOOPBACK} (default): this machine only; 0.0.0.0: all networks"
+    parser.add_argument("--host", default=LOOPBACK, help=text)
+
+
+def add_naming(parser: argparse.ArgumentParser) -> None:
+    """Add the option of where the naming service is."""
+    parser.add_argument(
+        "--naming_service",
+        metavar="HOST:PORT",
+        type=lambda text: parse_address(text, naming_address({}).port),
+        help="default: NARVAL_NAMING_SERVICE, else this machine",
+    )
+
+
+def log_to_stderr(program: str, level: str) -> None:
+    """Have what is logged written to standard error."""
+    logging.basicConfig(
+        level=PYTHON_LEVELS[LogLevel(level)],
+        format=f"%(asctime)s {program} %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def say(text: str) -> None:
+    """Write a line to standard output, now."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def complain(program: str, text: object) -> None:
+    """Write an error to standard error."""
+    sys.stderr.write(f"{program}: {text}\n")
+
+
+def run_until_stopped(program: str, work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+    """Run a service until it ends or a signal asks it to; return the exit code.
+
+    Args:
+        work: given an event that SIGTERM, SIGINT and SIGHUP set; returns the exit code.
+    """
+
+    async def run() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        return await work(stop)
+
+    try:
+        return asyncio.run(run())
+    except NarvalError as error:
+        complain(program, error)
+        return 1

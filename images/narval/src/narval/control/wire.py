@@ -1,0 +1,55 @@
+"""Messages of the control protocol as lines of JSON. Pure."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from narval.errors import NarvalError
+
+MAX_LINE_BYTES = 2**20
+"""What one message may hold, its line feed included."""
+
+Message = dict[str, Any]
+
+
+class BadMessageError(NarvalError):
+    """A line that is no message, or one that is too large."""
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a message's line.
+
+    Raises:
+        BadMessageError: it is larger than MAX_LINE_BYTES, or JSON has no place for a value in it.
+    """
+    try:
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadMessageError(f"not sent, JSON cannot hold it: {error}") from error
+    if len(line) > MAX_LINE_BYTES:
+        raise BadMessageError(f"not sent: {len(line)} bytes; a message has {MAX_LINE_BYTES}")
+    return line
+
+
+def decode(line: bytes) -> Message:
+    """Return the message of a line.
+
+    Raises:
+        BadMessageError: it is no JSON object.
+    """
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadMessageError(f"a line that is no JSON: {line[:60]!r}") from error
+    if not isinstance(message, dict):
+        raise BadMessageError(f"a line that is no JSON object: {line[:60]!r}")
+    return message
+
+
+def is_secret(given: object, secret: str) -> bool:
+    """Tell whether this is the secret, in a time that does not depend on it."""
+    text = given if isinstance(given, str) else ""
+    return hmac.compare_digest(text.encode(errors="surrogatepass"), secret.encode())

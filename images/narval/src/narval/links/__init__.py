@@ -1,0 +1,1 @@
+"""Links between actors: named pipes on one host, TCP between hosts."""

@@ -1,0 +1,18 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+
+
+def format_bytes(count: float) -> str:
+    """Return bytes with a decimal prefix and three digits: `65.5 kB`."""
+    value, index = float(count), 0
+    while abs(value) >= 999.5 and index < len(_PREFIXES) - 1:
+        value, index = value / 1000, index + 1
+    return f"{value:.3g} {_PREFIXES[index]}B"
+
+
+def format_byte_rate(bytes_per_s: float) -> str:
+    """Return a rate with a decimal prefix and three digits: `65.5 kB/s`."""
+    return f"{format_bytes(bytes_per_s)}/s"

@@ -1,0 +1,380 @@
+"""Whole acquisitions with real actors: plugins in C and Python, pipes, TCP, and what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from acquisition import until
+
+import narval
+from narval.client import Access, SubSystem
+from narval.config import Address, ensure_secret
+from narval.control.naming import serve_names
+from narval.coordinator.coordinator import coordinate
+from narval.coordinator.settings import Settings
+from narval.errors import NarvalError
+from narval.runs import list_runs
+from narval.states import State
+
+LOCAL = Address("127.0.0.1", 0)
+STARTING = ("configure", "load", "initialise", "start")
+
+PRODUCER = """
+#define NARVAL_PRODUCER
+#include "narval_plugin.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+struct my_struct { unsigned int number; };
+void process_config(char *d, unsigned int *e) { (void)d; *e = CONFIG; }
+struct my_struct *process_register(unsigned int *e)
+{ *e = REGISTER; return calloc(1, sizeof(struct my_struct)); }
+void process_initialise(struct my_struct *s, unsigned int *e) { (void)s; *e = INITIALISE; }
+void process_start(struct my_struct *s, unsigned int *e) { s->number = 0; *e = START; }
+void process_stop(struct my_struct *s, unsigned int *e) { (void)s; *e = STOP; }
+void process_block(struct my_struct *s, void *out, unsigned int size, unsigned int *used,
+                   unsigned int *e)
+{
+    if (size < 8) { *e = 1; return; }
+    if (s->number == CRASH_AT) *(volatile int *)0 = 1;
+    if (s->number == FAIL_AT) { *e = 5; return; }
+    if (s->number == END_AT) { *e = 66; return; }
+    *used = sprintf(out, "*%06d", s->number++) + 1;
+    if (s->number > 200) usleep(1000);
+    *e = 0;
+}
+"""
+FILTER = """
+#define NARVAL_FILTER
+#include "narval_plugin.h"
+#include <string.h>
+struct my_struct { int nothing; } it;
+void process_config(char *d, unsigned int *e) { (void)d; *e = 0; }
+struct my_struct *process_register(unsigned int *e) { *e = 0; return &it; }
+void process_block(struct my_struct *s, void *in, unsigned int got, void *out, unsigned int size,
+                   unsigned int *used, unsigned int *e)
+{ (void)s; if (got != 8 || size < 8) { *e = 1; return; } memcpy(out, in, 8); *used = 8; *e = 0; }
+"""
+# Writes what comes into a file, a line a block.
+CONSUMER = """
+from pathlib import Path
+from narval.plugins.plugin import Consumer, Parameter
+
+class Keeper(Consumer):
+    parameters = (Parameter("file", "", "where"), Parameter("fail_at", -1, "block that fails"))
+
+    def start(self, run):
+        self.count = 0
+        self.out = open(f"{self.values['file']}.{run.number}", "w")
+
+    def consume(self, data):
+        if self.count == self.values["fail_at"]:
+            raise ValueError("this block is ugly")
+        self.count += 1
+        self.out.write(bytes(data).rstrip(b"\\0").decode() + "\\n")
+
+    def stop(self):
+        self.out.close()
+
+    def monitor(self):
+        return {"count": getattr(self, "count", 0)}
+
+    def ask(self, what, with_):
+        return {"what": what, **with_, "count": self.count}
+"""
+DEFINES = {"CONFIG": 0, "REGISTER": 0, "INITIALISE": 0, "START": 0, "STOP": 0}
+AT = {"CRASH_AT": -1, "FAIL_AT": -1, "END_AT": -1}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, compiled):
+    """A function that compiles the plugins, with values in them, and returns a topology."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("NARVAL_CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("PYTHONPATH", str(Path(narval.__file__).parent.parent))
+    monkeypatch.delenv("NARVAL_NAMING_SERVICE", raising=False)
+
+    def make(*, port: str = "fifo", fail_at: int = -1, readers: int = 1, **values: int) -> str:
+        defines = "".join(f"#define {n} {v}\n" for n, v in {**DEFINES, **AT, **values}.items())
+        produce = compiled(defines + PRODUCER, "produce")
+        copy = compiled(FILTER, "copy")
+        keep = tmp_path / "keep.py"
+        keep.write_text(CONSUMER)
+        consumers = "".join(
+            _CONSUMER.format(
+                name=f"reader{number}", port=port, library=keep, file=tmp_path / f"got{number}",
+                fail_at=fail_at if number == 0 else -1,
+            )
+            for number in range(readers)
+        )  # fmt: skip
+        return _CHAIN.format(port=port, produce=produce, copy=copy, consumers=consumers)
+
+    return make
+
+
+_CHAIN = """<configuration>
+<producer><name>writer</name><hostname>localhost</hostname>
+  <binary_code>generic_producer</binary_code>
+  <output_buffer_name>data</output_buffer_name>
+  <size output_buffer="data">1_000</size><port output_buffer="data">{port}</port>
+  <argument>library={produce}</argument></producer>
+<intermediary><name>copier</name><hostname>localhost</hostname>
+  <binary_code>generic_filter</binary_code>
+  <data_source source_port="{port}" source_buffer="data">writer</data_source>
+  <output_buffer_name>copy</output_buffer_name>
+  <size output_buffer="copy">1_000</size><port output_buffer="copy">{port}</port>
+  <argument>library={copy}</argument></intermediary>
+{consumers}
+</configuration>
+"""
+_CONSUMER = """<consumer><name>{name}</name><hostname>localhost</hostname>
+  <binary_code>generic_consumer</binary_code>
+  <data_source source_port="{port}" source_buffer="copy">copier</data_source>
+  <argument>library={library}</argument><argument>file={file}</argument>
+  <argument>fail_at={fail_at}</argument></consumer>
+"""
+
+
+@pytest.fixture
+async def begin(tmp_path, caplog):
+    """A function that begins a sub-system with a topology; gives a client of it."""
+    made = []
+    caplog.set_level(logging.INFO, "narval")
+
+    async def begin(topology: str) -> SubSystem:
+        folder = tmp_path / "config"
+        secret = ensure_secret(folder)
+        service = await serve_names(LOCAL, secret, folder)
+        naming = Address("127.0.0.1", service.server.port)
+        coordinator = await coordinate(Settings("tandem", LOCAL, naming, secret, folder))
+        file = tmp_path / "tandem.xml"
+        file.write_text(topology)
+        coordinator.set_configuration_file(file)
+        client = await SubSystem.find("tandem", Access(naming, secret))
+        made.append((client, coordinator, service))
+        return client
+
+    yield begin
+    for client, coordinator, service in made:
+        client.close()
+        await coordinator.close()
+        service.close()
+
+
+async def act(client: SubSystem, *actions: str) -> State:
+    for action in actions:
+        state = await client.act(action)
+    return state
+
+
+async def actors(client: SubSystem) -> dict[str, dict]:
+    return {actor["name"]: actor for actor in (await client.status()).actors}
+
+
+async def come(client: SubSystem, count: int, reader: str = "reader0") -> None:
+    async def enough() -> bool:
+        return (await actors(client))[reader].get("blocks_in", 0) >= count
+
+    await until(enough)
+
+
+async def in_error(client: SubSystem) -> str:
+    async def error():
+        status = await client.status()
+        return status.state is State.ERROR and status.error
+
+    return await until(error)
+
+
+def lines(tmp_path: Path, run: int, reader: int = 0) -> list[str]:
+    return (tmp_path / f"got{reader}.{run}").read_text().splitlines()
+
+
+def counted(count: int) -> list[str]:
+    return [f"*{number:06d}" for number in range(count)]
+
+
+@pytest.mark.parametrize("port", ["fifo", "eth0"])
+async def test_all_that_was_produced_arrives_in_every_run(begin, files, tmp_path, port):
+    tandem = await begin(files(port=port))
+    await act(tandem, *STARTING)
+    for run in (1, 2):
+        await come(tandem, 300)
+        assert await act(tandem, "stop") is State.STOPPED
+        told = await actors(tandem)
+        assert told["writer"]["blocks_out"] == told["reader0"]["blocks_in"] >= 300
+        assert lines(tmp_path, run) == counted(told["writer"]["blocks_out"])
+        await act(tandem, "start")
+    await act(tandem, "stop", "reset_com", "unload", "unconfigure", "finish")
+
+
+async def test_pause_holds_data_and_resume_goes_on(begin, files, tmp_path):
+    tandem = await begin(files())
+    await act(tandem, *STARTING)
+    await come(tandem, 50)
+    await act(tandem, "pause")
+    paused = (await actors(tandem))["writer"]["blocks_out"]
+    await act(tandem, "resume")
+    await come(tandem, paused + 50)
+    await act(tandem, "pause", "stop")
+    count = (await actors(tandem))["writer"]["blocks_out"]
+    assert lines(tmp_path, 1) == counted(count)
+
+
+@pytest.mark.parametrize("stage", ["CONFIG", "REGISTER", "INITIALISE", "START"])
+async def test_an_error_code_names_actor_and_function(begin, files, stage):
+    tandem = await begin(files(**{stage: 3}))
+    words = f"writer: .*process_{stage.lower()} reported error 3"
+    with pytest.raises(NarvalError, match=words):
+        await act(tandem, *STARTING)
+
+
+async def test_an_error_code_in_a_block_ends_the_actor_and_the_others_keep_their_data(
+    begin, files, tmp_path
+):
+    tandem = await begin(files(FAIL_AT=120))
+    await act(tandem, *STARTING)
+    assert "writer: libproduce.so: process_block reported error 5" in await in_error(tandem)
+    await come(tandem, 120)
+    assert (await actors(tandem))["reader0"]["state"] == State.RUNNING
+    await act(tandem, "reset_com", "unload", "unconfigure")
+
+
+async def test_a_crash_is_told_by_signal_and_function_and_reset_com_recovers(
+    begin, files, tmp_path
+):
+    tandem = await begin(files(CRASH_AT=600))
+    await act(tandem, *STARTING)
+    error = await in_error(tandem)
+    assert "writer: killed by SIGSEGV in process_block" in error
+    await come(tandem, 600)
+    before = (await actors(tandem))["reader0"]["pid"]
+    assert await act(tandem, "reset_com") is State.LOADED
+    assert (await actors(tandem))["reader0"]["pid"] == before, "only the dead one is launched again"
+    assert await act(tandem, "initialise", "start") is State.RUNNING
+    assert "SIGSEGV" in await in_error(tandem)
+
+
+async def test_a_killed_reader_costs_its_own_data_only(begin, files, tmp_path):
+    tandem = await begin(files(readers=2))
+    await act(tandem, *STARTING)
+    await come(tandem, 100)
+    os.kill((await actors(tandem))["reader0"]["pid"], signal.SIGKILL)
+    assert "reader0: killed by SIGKILL" in await in_error(tandem)
+    so_far = (await actors(tandem))["reader1"]["blocks_in"]
+    await come(tandem, so_far + 200, "reader1")
+
+    async def is_told() -> bool:
+        return (await actors(tandem))["copier"]["lost_links"] == 1
+
+    await until(is_told)
+    await act(tandem, "reset_com", "initialise", "start")
+    await come(tandem, 100)
+    await act(tandem, "stop")
+    for reader in (0, 1):
+        assert lines(tmp_path, 2, reader) == counted((await actors(tandem))["writer"]["blocks_out"])
+
+
+async def test_a_plugin_in_python_that_fails_is_told_by_its_error(begin, files):
+    tandem = await begin(files(fail_at=30))
+    await act(tandem, *STARTING)
+    assert "keep.py:14: ValueError: this block is ugly" in await in_error(tandem)
+
+
+async def test_a_source_that_has_no_more_lets_the_run_be_stopped_whole(begin, files, tmp_path):
+    tandem = await begin(files(END_AT=40))
+    await act(tandem, *STARTING)
+    await come(tandem, 40)
+    assert await act(tandem, "stop") is State.STOPPED
+    assert lines(tmp_path, 1) == counted(40)
+    (run,) = list_runs(tmp_path / "config", "tandem")
+    assert run.complete
+
+
+async def test_parameters_numbers_and_questions(begin, files):
+    tandem = await begin(files())
+    await act(tandem, *STARTING)
+    await come(tandem, 10)
+    assert (await actors(tandem))["reader0"]["monitor"]["count"] >= 10
+    assert (await tandem.ask("reader0", "count", deep=True))["deep"] is True
+    await tandem.set("fail_at", "1000000", "reader0")
+    assert str(await tandem.get("fail_at", "reader0")) == "1000000"
+    with pytest.raises(NarvalError, match="known"):
+        await tandem.set("fial_at", "1", "reader0")
+    told = (await actors(tandem))["writer"]
+    (buffer,) = told["buffers"]
+    assert buffer["name"] == "data"
+    assert 0 <= buffer["filled_bytes"] <= buffer["size_bytes"]
+    await act(tandem, "stop")
+
+
+async def test_a_stop_gets_through_full_links_of_paused_actors(begin, files, tmp_path):
+    topology = files().replace("1_000<", "65_536<")
+    slow = CONSUMER.replace("self.count += 1", "self.count += 1; import time; time.sleep(0.002)")
+    (tmp_path / "keep.py").write_text(slow)
+    tandem = await begin(topology)
+    await act(tandem, *STARTING)
+    await come(tandem, 20)
+    await act(tandem, "pause", "stop")
+    told = await actors(tandem)
+    assert lines(tmp_path, 1) == counted(told["writer"]["blocks_out"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("raise ValueError(", "raise SystemExit(", "keep.py:14: SystemExit: this block is ugly"),
+        ("raise ValueError(", "raise KeyError(", "keep.py:14: KeyError"),
+    ],
+)
+async def test_whatever_a_plugin_raises_is_told_with_its_line(
+    begin, files, tmp_path, old, new, words
+):
+    topology = files(fail_at=30)
+    (tmp_path / "keep.py").write_text(CONSUMER.replace(old, new))
+    tandem = await begin(topology)
+    await act(tandem, *STARTING)
+    assert words in await in_error(tandem)
+
+
+@pytest.mark.parametrize("wrong", ['{"x": object()}', "1 / 0"])
+async def test_numbers_that_cannot_be_told_stop_nothing(begin, files, tmp_path, wrong):
+    topology = files()
+    right = '{"count": getattr(self, "count", 0)}'
+    (tmp_path / "keep.py").write_text(CONSUMER.replace(f"return {right}", f"return {wrong}"))
+    tandem = await begin(topology)
+    await act(tandem, *STARTING)
+    await come(tandem, 20)
+    assert "error" in (await actors(tandem))["reader0"]["monitor"]
+    await act(tandem, "stop")
+
+
+async def test_an_error_at_the_stop_keeps_nobody_waiting(begin, files):
+    tandem = await begin(files(STOP=4))
+    await act(tandem, *STARTING)
+    await come(tandem, 20)
+    with pytest.raises(NarvalError, match="process_stop reported error 4"):
+        await act(tandem, "stop")
+    async with asyncio.timeout(10):
+        assert await act(tandem, "reset_com") is State.LOADED
+
+
+async def test_files_that_are_no_plugin(begin, files, tmp_path):
+    topology = files()
+    for text, words in (
+        ("x = 1", "exactly one class must be a Consumer"),
+        ("import nothing_at_all", "keep.py:1: ModuleNotFoundError"),
+        ("def broken(:", "keep.py:1"),
+    ):
+        (tmp_path / "keep.py").write_text(text)
+        tandem = await begin(topology)
+        with pytest.raises(NarvalError, match=words):
+            await act(tandem, "configure", "load")
+        await act(tandem, "unconfigure", "finish")

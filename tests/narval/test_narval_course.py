@@ -1,0 +1,128 @@
+"""The course narval, played in a real kernel on this machine: nothing passes before, all after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from acquisition import MODULES, SOURCES, is_running, until
+
+import vmlab_guest
+from vmlab.courses.folder import read_folder
+from vmlab.courses.parse import parse_course
+
+COURSE = Path(__file__).parents[2] / "notebooks" / "narval"
+EXERCISE = "01-first-acquisition"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """The environment of a trainee with this course: a home, programs, ports of their own."""
+    environment = _environment(tmp_path)
+    original = tmp_path / "root/var/lib/vmlab/courses/narval/1" / EXERCISE
+    copy = tmp_path / "home/narval" / EXERCISE
+    for folder in (original, copy):
+        folder.mkdir(parents=True)
+    shutil.copy(COURSE / EXERCISE / "checks.py", original)
+    shutil.copy(COURSE / EXERCISE / "exercise.ipynb", copy)
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    yield environment
+    _end_all(f"NARVAL_CONFIG={environment['NARVAL_CONFIG']}")
+
+
+def test_nothing_passes_before_and_all_passes_after_and_again(machine):
+    steps = [step.name for step in parse_course(read_folder(COURSE), "narval").exercises[0].steps]
+    before = play(machine, f"narval/{EXERCISE}")
+    assert {each["step"]: each["passed"] for each in before["checks"]} == dict.fromkeys(
+        steps, False
+    ), before
+    for _ in range(2):
+        solution = str(COURSE / EXERCISE / "solution.ipynb")
+        after = play(machine, solution, "--in", f"narval/{EXERCISE}")
+        assert {each["step"]: each["passed"] for each in after["checks"]} == dict.fromkeys(
+            steps, True
+        ), json.dumps(after, indent=1)
+        assert after["errors"] == []
+
+
+def play(environment: dict[str, str], *words: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", "vmlab_guest.play", *words],
+        env=environment, capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def _environment(tmp_path: Path) -> dict[str, str]:
+    naming, log, shell = _free_ports(3)
+    _make_programs(
+        tmp_path / "bin",
+        {
+            "narval_naming_service": ["--port", str(naming)],
+            "central_log": ["--port", str(log)],
+            "aws_shell": ["--aws_server_port", str(shell)],
+        },
+    )
+    guest = Path(vmlab_guest.__file__).parent.parent
+    return {
+        **os.environ,
+        "HOME": str(tmp_path / "home"),
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{guest}:{SOURCES}",
+        "VMLAB_ROOT": str(tmp_path / "root"),
+        "VMLAB_LANGUAGE": "en",
+        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "NARVAL_CONFIG": str(tmp_path / "config"),
+        "NARVAL_NAMING_SERVICE": f"127.0.0.1:{naming}",
+        "NARVAL_SHELL": f"127.0.0.1:{shell}",
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _make_programs(folder: Path, options: dict[str, list[str]]) -> None:
+    """Write the console scripts; those of services add the options that say which port."""
+    folder.mkdir()
+    for program, place in MODULES.items():
+        module, function = place.split(":")
+        file = folder / program
+        file.write_text(
+            f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\n"
+            f"sys.exit({function}([*sys.argv[1:], *{options.get(program, [])}]))\n"
+        )
+        file.chmod(0o755)
+
+
+def _end_all(mark: str) -> None:
+    """End the processes whose environment has this entry: services live longer than a kernel."""
+    pids = [pid for pid in _pids() if mark in _environment_of(pid)]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # it ended with the one it belongs to
+            os.kill(pid, signal.SIGKILL)
+    asyncio.run(until(lambda: not any(map(is_running, pids))))
+
+
+def _pids() -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+
+
+def _environment_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

@@ -1,0 +1,108 @@
+"""The naming service: a name has one owner, also across a restart."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from acquisition import until
+
+from narval.config import Address
+from narval.control import naming as naming_module
+from narval.control import registration as registration_module
+from narval.control.naming import Entry, Kind, serve_names
+from narval.control.peer import RemoteError
+from narval.control.registration import Registration, connect_naming, list_entries, look_up
+from narval.errors import NarvalError
+
+SECRET = "5" * 64
+
+
+@pytest.fixture
+async def names(tmp_path):
+    service = await serve_names(Address("127.0.0.1", 0), SECRET, tmp_path)
+    yield service
+    service.close()
+
+
+def at(service) -> Address:
+    return Address("127.0.0.1", service.server.port)
+
+
+def entry(port: int = 1, name: str = "tandem") -> Entry:
+    return Entry(name, Kind.SUB_SYSTEM, "127.0.0.1", port, 4711)
+
+
+async def test_a_name_has_one_owner_and_is_free_when_that_is_gone(names):
+    first = Registration(at(names), SECRET, entry(1))
+    await first.begin()
+    second = Registration(at(names), SECRET, entry(2))
+    with pytest.raises(RemoteError, match=r"'tandem' is taken: .* 127\.0\.0\.1:1 \(process 4711\)"):
+        await second.begin()
+    assert await look_up(at(names), SECRET, "tandem") == entry(1)
+    first.close()
+
+    async def taken():
+        try:
+            await second.begin()
+        except RemoteError:
+            return False
+        return True
+
+    await until(taken)
+    assert await list_entries(at(names), SECRET, Kind.SUB_SYSTEM) == (entry(2),)
+    assert await list_entries(at(names), SECRET, Kind.CENTRAL_LOG) == ()
+    second.close()
+
+
+async def test_a_name_that_nobody_has(names):
+    with pytest.raises(RemoteError, match=r"there is no 'tandem' \(registered: nothing\)"):
+        await look_up(at(names), SECRET, "tandem")
+
+
+async def test_what_is_no_entry_is_refused(names):
+    peer = await connect_naming(at(names), SECRET)
+    with pytest.raises(RemoteError, match="no entry of the naming service"):
+        await peer.call("register", name="tandem", kind="moon", host="", port=1, pid=1)
+    peer.close()
+
+
+async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(
+    names, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(naming_module, "GRACE_S", 0.4)
+    mine, gone = (
+        Registration(at(names), SECRET, entry(1)),
+        Registration(at(names), SECRET, entry(3, "gone")),
+    )
+    await mine.begin()
+    await gone.begin()
+    names.close()
+    gone.close()
+    again = await serve_names(at(names), SECRET, tmp_path)
+    try:
+        for name in ("tandem", "gone"):
+            with pytest.raises(RemoteError, match="is taken"):
+                await Registration(at(names), SECRET, entry(9, name)).begin()
+        await until(lambda: again._owners.keys() == {"tandem"})
+        assert await look_up(at(names), SECRET, "tandem") == entry(1)
+        await until(lambda: again._entries.keys() == {"tandem"})
+    finally:
+        mine.close()
+        again.close()
+
+
+async def test_no_naming_service_says_how_to_start_it(names):
+    names.close()
+    with pytest.raises(NarvalError, match="start narval_naming_service"):
+        await connect_naming(at(names), SECRET)
+
+
+async def test_a_file_that_is_broken_is_no_reason_to_fail(names, tmp_path, caplog):
+    names.close()
+    (tmp_path / f"naming-{names.server.port}.json").write_text("{")
+    again = await serve_names(at(names), SECRET, tmp_path)
+    assert "are lost" in caplog.text
+    again.close()
+    await asyncio.sleep(0)

@@ -1,0 +1,182 @@
+"""Control connections: calls both ways, the secret, and everything that is no message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+from acquisition import until
+
+from narval.control.peer import DeadlineError, PeerClosedError, RemoteError, connect
+from narval.control.server import PortError, serve
+from narval.control.wire import MAX_LINE_BYTES, BadMessageError
+from narval.errors import NarvalError
+
+SECRET = "5" * 64
+
+
+@pytest.fixture
+async def server():
+    """A server that keeps its peers, with a few handlers."""
+    peers, notes = [], []
+
+    async def add(a, b):
+        return a + b
+
+    async def refuse():
+        raise NarvalError("not on a Monday")
+
+    async def forget():
+        await asyncio.Event().wait()
+
+    async def much():
+        return "x" * 2 * MAX_LINE_BYTES
+
+    async def status(**facts):
+        notes.append(facts)
+
+    async def stumble():
+        raise ZeroDivisionError
+
+    def greet(peer):
+        if peer.hello.get("hello") == "unwanted":
+            raise NarvalError("not you")
+        each = (add, refuse, forget, much, status, stumble)
+        peer.handlers = {handler.__name__: handler for handler in each}
+        peers.append(peer)
+
+    server = await serve("127.0.0.1", 0, SECRET, greet)
+    server.peers, server.notes = peers, notes
+    yield server
+    server.close()
+
+
+async def client(server, **more):
+    return await connect("127.0.0.1", server.port, SECRET, {"hello": "client", **more})
+
+
+async def test_both_sides_call_and_are_answered(server):
+    async def name():
+        return "the client"
+
+    peer = await client(server, uuid="17")
+    peer.handlers = {"name": name}
+    assert await peer.call("add", a=1, b=2) == 3
+    assert await server.peers[0].call("name") == "the client"
+    assert server.peers[0].hello == {"hello": "client", "uuid": "17"}
+    peer.note("status", name="reader", state="Running")
+    await until(lambda: server.notes == [{"name": "reader", "state": "Running"}])
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        ("refuse", "NarvalError", "not on a Monday"),
+        ("add", "NarvalError", "missing a required argument: 'a'"),
+        ("absent", "NarvalError", r"'absent' cannot be called here \(known: add, "),
+        ("much", "BadMessageError", "a message has"),
+        ("stumble", "ZeroDivisionError", "a mistake of narval's own"),
+    ],
+)
+async def test_what_the_other_side_cannot_do_is_raised_here(server, call, kind, message):
+    peer = await client(server)
+    with pytest.raises(RemoteError, match=message) as caught:
+        await peer.call(call)
+    assert caught.value.kind == kind
+    assert await peer.call("add", a=1, b=2) == 3
+
+
+async def test_a_call_ends_by_its_deadline_and_by_the_end_of_the_connection(server):
+    peer = await client(server)
+    with pytest.raises(DeadlineError, match=r"did not answer 'forget' within 0\.05 s"):
+        await peer.call("forget", deadline_s=0.05)
+    waiting = asyncio.create_task(peer.call("forget", deadline_s=20))
+    await until(lambda: server.peers)
+    server.peers[0].close()
+    with pytest.raises(PeerClosedError, match="has ended"):
+        await waiting
+    with pytest.raises(PeerClosedError, match="has ended"):
+        await peer.call("add", a=1, b=2)
+    peer.note("status")
+    peer.close()
+
+
+async def test_a_message_that_is_too_large_is_not_sent(server):
+    peer = await client(server)
+    with pytest.raises(BadMessageError, match="a message has"):
+        await peer.call("add", a="x" * MAX_LINE_BYTES, b="")
+    assert await peer.call("add", a=1, b=2) == 3
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b'{"hello": "client", "secret": "wrong"}\n',
+        b'{"hello": "client"}\n',
+        b'{"hello": "client", "secret": ["' + SECRET.encode() + b'"]}\n',
+        b'{"hello": "client", "secret": "\\ud800"}\n',
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"[" * 100_000 + b"\n",
+        b"x" * (2 * MAX_LINE_BYTES) + b"\n",
+        b"\xff\xfe\n",
+        json.dumps({"hello": "unwanted", "secret": SECRET}).encode() + b"\n",
+    ],
+    ids=lambda greeting: greeting[:24].decode(errors="replace"),
+)
+async def test_who_does_not_greet_as_wanted_is_closed_and_told_nothing(server, greeting):
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(greeting)
+    with contextlib.suppress(ConnectionResetError):  # what it sent was not even read
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert server.peers == []
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"x" * (2 * MAX_LINE_BYTES) + b"\n", b"no JSON\n", b"[]\n", b"{}\n",
+     b'{"note": "status", "with": 5}\n', b'{"id": "1", "call": "add"}\n'],
+    ids=lambda line: line[:24].decode(),
+)  # fmt: skip
+async def test_a_line_that_is_no_message_ends_its_connection_only(server, line):
+    other = await client(server)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(json.dumps({"hello": "client", "secret": SECRET}).encode() + b"\n")
+    assert json.loads(await reader.readline()) == {"welcome": True}
+    writer.write(line)
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    assert await other.call("add", a=1, b=2) == 3
+
+
+async def test_a_wrong_secret_is_told_to_who_connects_with_it(server):
+    with pytest.raises(PeerClosedError, match="does not know this secret"):
+        await connect("127.0.0.1", server.port, "6" * 64, {"hello": "client"})
+
+
+async def test_a_port_in_use_is_named(server):
+    with pytest.raises(PortError, match=f"port {server.port} of 127.0.0.1 .* in use"):
+        await serve("127.0.0.1", server.port, SECRET, lambda peer: None)
+
+
+async def test_nobody_there_is_told_with_the_address():
+    gone = await serve("127.0.0.1", 0, SECRET, lambda peer: None)
+    gone.close()
+    with pytest.raises(PeerClosedError, match=f"127.0.0.1:{gone.port} cannot be reached"):
+        await connect("127.0.0.1", gone.port, SECRET, {"hello": "client"})
+
+
+async def test_who_does_not_read_is_closed(server, caplog):
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    writer.write(json.dumps({"hello": "client", "secret": SECRET}).encode() + b"\n")
+    assert json.loads(await reader.readline()) == {"welcome": True}
+    reader._transport.pause_reading()
+    peer = server.peers[0]
+    for _ in range(60):
+        peer.note("news", text="x" * (MAX_LINE_BYTES // 2))
+    assert peer.is_closed
+    assert "does not read" in caplog.text
+    writer.close()

@@ -1,0 +1,143 @@
+"""Files of a run: written, split, damaged, read again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from narval.actors.file_reader import FileReader
+from narval.actors.file_writer import FileWriter
+from narval.errors import NarvalError
+from narval.mfm import Event, pack_event
+from narval.plugins.plugin import EndOfData, Run
+
+
+def frame(number, payload=b"12345678"):
+    return pack_event(Event(1, number, number, payload))  # 32 bytes with eight of payload
+
+
+def writer_in(folder, **values):
+    writer = FileWriter()
+    for name, value in values.items():
+        writer.set(name, str(value))
+    writer.start(Run(1, folder))
+    return writer
+
+
+def read_all(place, buffer_bytes=4096):
+    reader = FileReader()
+    reader.set("file", str(place))
+    reader.initialise()
+    reader.start(Run(1, place))
+    output, blocks = memoryview(bytearray(buffer_bytes)), []
+    while True:
+        try:
+            blocks.append(bytes(output[: reader.produce(output)]))
+        except EndOfData:
+            return blocks
+
+
+def test_a_file_is_partial_until_all_of_it_is_written(tmp_path):
+    writer = writer_in(tmp_path)
+    writer.consume(memoryview(frame(1)))
+    assert [file.name for file in tmp_path.iterdir()] == ["data-000.mfm.partial"]
+    writer.stop()
+    writer.stop()
+    assert [file.name for file in tmp_path.iterdir()] == ["data-000.mfm"]
+    assert (tmp_path / "data-000.mfm").read_bytes() == frame(1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.binary(max_size=40), min_size=1, max_size=12),
+    st.integers(64, 200),
+    st.integers(64, 300),
+)
+def test_what_was_written_comes_back_whatever_the_sizes(
+    tmp_path_factory, payloads, split_bytes, buffer_bytes
+):
+    folder = tmp_path_factory.mktemp("run")
+    writer = writer_in(folder, split_bytes=split_bytes)
+    frames = [frame(number, payload) for number, payload in enumerate(payloads)]
+    for each in frames:
+        writer.consume(memoryview(each))
+    writer.stop()
+    sizes = [file.stat().st_size for file in folder.iterdir()]
+    assert all(size <= split_bytes for size in sizes)
+    assert writer.monitor()["files"] == len(sizes)
+    assert b"".join(read_all(folder, buffer_bytes)) == b"".join(frames)
+
+
+def test_blocks_are_as_full_as_frames_allow(tmp_path):
+    file = tmp_path / "x.mfm"
+    file.write_bytes(frame(0) * 5)
+    assert [len(block) for block in read_all(file, 70)] == [64, 64, 32]
+
+
+def test_two_writers_of_a_run_need_two_names(tmp_path):
+    writer_in(tmp_path)
+    with pytest.raises(NarvalError, match=r"data-000\.mfm\.partial cannot be made: File exists"):
+        writer_in(tmp_path)
+    writer_in(tmp_path, file="other").stop()
+    with pytest.raises(NarvalError, match="another writer"):
+        writer_in(tmp_path, file="other")
+
+
+def test_what_is_no_frame_is_refused_with_its_place(tmp_path):
+    writer = writer_in(tmp_path)
+    writer.consume(memoryview(frame(1)))
+    with pytest.raises(NarvalError, match="no MFM frame: byte 64: a frame of 0 bytes"):
+        writer.consume(memoryview(frame(2) + bytes(16)))
+    unchecked = writer_in(tmp_path, check="false", file="raw")
+    unchecked.consume(memoryview(b"*00001*\0"))
+    unchecked.stop()
+    assert (tmp_path / "raw-000.mfm").read_bytes() == b"*00001*\0"
+
+
+def test_a_name_cannot_lead_elsewhere(tmp_path):
+    with pytest.raises(NarvalError, match=r"file: '\.\./x'"):
+        writer_in(tmp_path / "run", file="../x")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:-3], "damaged at byte 64: a frame of 32 bytes, 29 are left"),
+        (lambda data: data[:68], "damaged at byte 64: a header has 8 bytes, 4 are left"),
+        (lambda data: data[:32] + bytes(32) + data[64:], "damaged at byte 32: a frame of 0 bytes"),
+    ],
+)
+def test_the_byte_of_damage_is_told_and_what_is_before_it_is_read(tmp_path, change, message):
+    file = tmp_path / "x.mfm"
+    file.write_bytes(change(frame(0) + frame(1) + frame(2)))
+    reader = FileReader()
+    reader.set("file", str(file))
+    reader.start(Run(1, tmp_path))
+    output, whole = memoryview(bytearray(32)), 0
+    for whole in range(4):
+        try:
+            reader.produce(output)
+        except NarvalError as error:
+            assert message in str(error)  # noqa: PT017
+            break
+        assert bytes(output) == frame(whole)
+    assert whole == int(re.search(r"byte (\d+)", message)[1]) // 32
+
+
+def test_a_frame_that_does_not_fit_the_buffer_is_told(tmp_path):
+    file = tmp_path / "x.mfm"
+    file.write_bytes(frame(0))
+    with pytest.raises(NarvalError, match="byte 0: a frame of 32 bytes does not fit"):
+        read_all(file, 24)
+
+
+@pytest.mark.parametrize("place", ["", "absent.mfm", "."])
+def test_nothing_to_read_is_told_before_the_start(tmp_path, place, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reader = FileReader()
+    reader.set("file", place)
+    with pytest.raises(NarvalError, match="file: "):
+        reader.initialise()

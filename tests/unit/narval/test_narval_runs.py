@@ -1,0 +1,60 @@
+"""Runs on disk: numbers, what is known of them, when they are complete."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from narval.errors import NarvalError
+from narval.runs import begin_run, config_folder, end_run, list_runs, read_run
+
+
+def test_numbers_count_up_and_the_topology_is_kept(tmp_path):
+    first, second = (begin_run(tmp_path, "tandem", "<configuration/>") for _ in range(2))
+    assert [first.number, second.number] == [1, 2]
+    assert first.folder == tmp_path / "runs/tandem/run-0001"
+    assert (first.folder / "topology.xml").read_text() == "<configuration/>"
+    assert list_runs(tmp_path, "tandem") == (first, second)
+    assert begin_run(tmp_path, "other", "").number == 1
+
+
+def test_a_number_is_given_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: begin_run(tmp_path, "tandem", ""), range(24)))
+    assert sorted(run.number for run in runs) == list(range(1, 25))
+
+
+def test_a_run_is_complete_once_it_has_ended_well(tmp_path):
+    run = begin_run(tmp_path, "tandem", "")
+    assert not read_run(run.folder).complete
+    ended = end_run(run.folder)
+    assert ended.complete
+    assert ended.ended >= ended.began
+    assert read_run(run.folder) == ended == end_run(run.folder, failed=True)
+
+
+def test_a_run_that_failed_or_has_partial_files_is_not_complete(tmp_path):
+    failed, partial = (begin_run(tmp_path, "tandem", "").folder for _ in range(2))
+    (partial / "data-000.mfm.partial").touch()
+    assert not end_run(failed, failed=True).complete
+    assert not end_run(partial).complete
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x"])
+def test_a_sub_system_cannot_lead_elsewhere(tmp_path, name):
+    with pytest.raises(NarvalError, match="sub-system's name"):
+        begin_run(tmp_path / "config", name, "")
+
+
+@pytest.mark.parametrize("text", ["number = ", "number = 1\n", "\x00"])
+def test_a_damaged_record_is_told(tmp_path, text):
+    folder = begin_run(tmp_path, "tandem", "").folder
+    (folder / "run.toml").write_text(text)
+    with pytest.raises(NarvalError, match=r"run\.toml: "):
+        read_run(folder)
+
+
+def test_the_folder_comes_from_the_environment(tmp_path):
+    assert config_folder({"NARVAL_CONFIG": str(tmp_path)}) == tmp_path
+    assert config_folder({}).name == ".narval"
