@@ -21,8 +21,9 @@ chaos: ## break everything that can break, for ten minutes, and count what was l
 	@mkdir -p artifacts
 	PYTHONPATH=tests .venv/bin/python -m chaos.run --json artifacts/chaos.json $(ARGS)
 
-bench: ## how fast machines start, beside local processes (an hour; see docs/performance.md)
-	@scripts/bootstrap lab
+bench: ## how fast machines start, beside local processes, and the acquisition's links (an hour; see docs/performance.md)
+	@scripts/bootstrap dev
+	PYTHONPATH=images/narval/src .venv/bin/python -m narval.bench --json tests/bench/results/narval-links.json
 	.venv/bin/vmlab bench start --seats 1,5,20 --compare --json tests/bench/results/start.json --logs artifacts/bench $(ARGS)
 	.venv/bin/vmlab bench show tests/bench/results/start.json --plot docs/pictures/start-times.svg
 

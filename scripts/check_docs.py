@@ -65,6 +65,12 @@ def command_mistake(words: list[str], root: Any) -> str:
     return ""
 
 
+def make_targets(document: Path) -> set[str]:
+    """Return what can be made where a document lies: the nearest Makefile's targets."""
+    nearest = next(folder for folder in document.parents if (folder / "Makefile").is_file())
+    return set(_TARGET.findall((nearest / "Makefile").read_text()))
+
+
 def mistakes(document: Path, root: Any, targets: set[str]) -> Iterator[tuple[int, str]]:
     """Yield line and text of each mistake in a document."""
     in_block = False
@@ -83,10 +89,9 @@ def mistakes(document: Path, root: Any, targets: set[str]) -> Iterator[tuple[int
 def main() -> int:
     """Check all documents; return the exit status."""
     root = typer.main.get_command(app)
-    targets = set(_TARGET.findall((PROJECT / "Makefile").read_text()))
     count = 0
     for document in documents():
-        for line, text in mistakes(document, root, targets):
+        for line, text in mistakes(document, root, make_targets(document)):
             print(f"{document.relative_to(PROJECT)}:{line}: {text}")
             count += 1
     return 1 if count else 0

@@ -39,19 +39,55 @@ def machine(tmp_path):
     _end_all(f"NARVAL_CONFIG={environment['NARVAL_CONFIG']}")
 
 
-def test_nothing_passes_before_and_all_passes_after_and_again(machine):
+# What trainees get wrong, after everything was done, and what the hint speaks of.
+MISTAKES = (
+    ('check("start", ["stop"])', "2 actions are allowed"),
+    ('check("start", "stop, pause")', "is under way"),  # no mistake: another way to write it
+    ('check("look", rate / 1000, run)', "no kB"),
+    ('check("look", rate, run + 1)', "get run_number first"),
+    ('check("spectrum", "many", fwhm)', "`many` is no number"),
+    ('check("spectrum", 1173.2, fwhm)', "the other line of cobalt"),
+    ('check("spectrum", centroid, fwhm / 2.355)', "That is sigma"),
+    ('check("spectrum", str(view.fit.centroid), str(view.fit.fwhm))', "My own fit"),
+    ('check("crash", "SIGKILL")', "is Running, all its actors live"),
+    ("!gcc -shared -fPIC -I{include} -o libcounter.so counter.c\ncheck('c-actor')", "the old one"),
+    (
+        "!narval_shell set action stop chain\ncheck('recover')",
+        "Next: `narval_shell set action start",
+    ),
+    ("!narval_shell set action start chain\ncheck('recover')", "killed by SIGKILL"),
+    ("rewind('chain')\ncheck('topology')", "Now `set configuration_file chain.xml chain`"),
+    ("Path('chain.xml').write_text('<configuration>')\ncheck('topology')", "chain.xml:1"),
+)
+
+
+def test_nothing_passes_before_and_all_passes_after_and_again(machine, tmp_path):
     steps = [step.name for step in parse_course(read_folder(COURSE), "narval").exercises[0].steps]
     before = play(machine, f"narval/{EXERCISE}")
-    assert {each["step"]: each["passed"] for each in before["checks"]} == dict.fromkeys(
-        steps, False
-    ), before
-    for _ in range(2):
-        solution = str(COURSE / EXERCISE / "solution.ipynb")
-        after = play(machine, solution, "--in", f"narval/{EXERCISE}")
-        assert {each["step"]: each["passed"] for each in after["checks"]} == dict.fromkeys(
-            steps, True
-        ), json.dumps(after, indent=1)
+    assert said(before) == [(step, False) for step in steps], before
+    solution = COURSE / EXERCISE / "solution.ipynb"
+    with_mistakes = _add_cells(solution, [code for code, _ in MISTAKES], tmp_path)
+    for notebook in (solution, with_mistakes):
+        after = play(machine, str(notebook), "--in", f"narval/{EXERCISE}")
+        done = [(step, True) for step in steps]
+        assert said(after)[: len(steps)] == done, json.dumps(after, indent=1)
         assert after["errors"] == []
+    hints = [each["message"] for each in after["checks"][len(steps) :]]
+    assert len(hints) == len(MISTAKES)
+    for hint, (code, words) in zip(hints, MISTAKES, strict=True):
+        assert words in hint, (code, hint)
+
+
+def said(played: dict) -> list[tuple[str, bool]]:
+    return [(each["step"], each["passed"]) for each in played["checks"]]
+
+
+def _add_cells(notebook: Path, cells: list[str], folder: Path) -> Path:
+    content = json.loads(notebook.read_text())
+    content["cells"] += [{"cell_type": "code", "source": [cell]} for cell in cells]
+    file = folder / "more.ipynb"
+    file.write_text(json.dumps(content))
+    return file
 
 
 def play(environment: dict[str, str], *words: str) -> dict:

@@ -24,9 +24,9 @@ from narval.topology.model import Topology
 from narval.topology.read import parse_topology, read_topology
 
 DEADLINE_S = 60.0
-WAIT_S = 25.0  # for something to happen in a machine that is emulated
-NOTICED_S = 5.0  # until a coordinator knows of a death
-RATE_MEASURED_S = 4.0
+WAIT_S = 15.0  # for something to happen in a machine that is emulated
+NOTICED_S = 3.0  # until a coordinator knows of a death
+RATE_MEASURED_S = 3.0
 BLOCKS_PER_S = 40
 LINE_KEV = 1332.492
 LEAST_AREA = 300
@@ -145,10 +145,10 @@ def look_at_data(rate: object, run: object) -> Outcome:
     measured = _measure(first, "sink")
     if setting != BLOCKS_PER_S or not 0.7 < measured / (BLOCKS_PER_S * 1000) < 1.3:
         return failed(
-            f"`source` is set to {setting:g} blocks a second; {measured:.0f} bytes a second arrive. "
+            f"`source` is set to {setting:g} blocks/s; {measured:.0f} bytes/s arrive. "
             f"`stop`, then set `blocks_per_s` to {BLOCKS_PER_S}, then `start`.",
-            f"`source` est réglé à {setting:g} blocs par seconde ; {measured:.0f} octets par "
-            f"seconde arrivent. `stop`, puis `blocks_per_s` à {BLOCKS_PER_S}, puis `start`.",
+            f"`source` est réglé à {setting:g} blocs/s ; {measured:.0f} octets/s arrivent. "
+            f"`stop`, puis `blocks_per_s` à {BLOCKS_PER_S}, puis `start`.",
         )
     said = _number(rate)
     if abs(said - measured) > 0.3 * measured:
@@ -164,8 +164,8 @@ def look_at_data(rate: object, run: object) -> Outcome:
             "Le débit est juste. Le numéro du run : `narval_shell get run_number first`.",
         )
     return passed(
-        f"Measured just now: {measured:.0f} bytes per second, in run {status.run_number}.",
-        f"Mesuré à l'instant : {measured:.0f} octets par seconde, dans le run {status.run_number}.",
+        f"Measured just now: {measured:.0f} bytes/s, in run {status.run_number}.",
+        f"Mesuré à l'instant : {measured:.0f} octets/s, dans le run {status.run_number}.",
     )
 
 
