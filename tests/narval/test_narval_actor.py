@@ -308,6 +308,7 @@ async def test_parameters_numbers_and_questions(begin, files):
     assert str(await tandem.get("fail_at", "reader0")) == "1000000"
     with pytest.raises(NarvalError, match="known"):
         await tandem.set("fial_at", "1", "reader0")
+    assert int(await tandem.get("bytes_out", "writer")) > 0
     told = (await actors(tandem))["writer"]
     (buffer,) = told["buffers"]
     assert buffer["name"] == "data"
@@ -364,6 +365,26 @@ async def test_an_error_at_the_stop_keeps_nobody_waiting(begin, files):
         await act(tandem, "stop")
     async with asyncio.timeout(10):
         assert await act(tandem, "reset_com") is State.LOADED
+
+
+async def test_a_plugin_that_was_compiled_again_is_the_one_that_is_loaded(begin, files, tmp_path):
+    tandem = await begin(files(START=3))
+    with pytest.raises(NarvalError, match="process_start reported error 3"):
+        await act(tandem, *STARTING)
+    files(START=0)
+    await act(tandem, "reset_com", "initialise", "start")
+    await come(tandem, 20)
+    await act(tandem, "stop")
+
+
+async def test_files_beside_the_topology_are_not_taken_for_pythons(
+    begin, files, tmp_path, monkeypatch
+):
+    (tmp_path / "queue.py").write_text("raise SystemExit('mine')")
+    monkeypatch.chdir(tmp_path)
+    tandem = await begin(files())
+    await act(tandem, *STARTING)
+    await act(tandem, "stop")
 
 
 async def test_files_that_are_no_plugin(begin, files, tmp_path):

@@ -28,7 +28,7 @@ def project(tmp_path_factory):
         "CFLAGS": "-O2 -Wall -Wextra -Werror",
     }
     done = subprocess.run(
-        ["make", "-C", folder],
+        ["make", "-C", folder, f"NARVAL_INCLUDE={Path(narval.__file__).parent / 'include'}"],
         env=environment,
         capture_output=True,
         text=True,

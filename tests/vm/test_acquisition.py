@@ -15,6 +15,7 @@ from vmlab.paths import default_paths
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
+PATIENCE = ("--deadline", "600")  # some cells run seven programs, one after the other
 EXERCISE = "01-first-acquisition"
 TEMPLATE = "/opt/vmlab/share/narval/template"
 COURSE = PROJECT / "notebooks" / "narval"
@@ -42,16 +43,18 @@ def test_programs_manual_header_and_template_are_there(desk):
 
 def test_a_chain_of_plugins_compiled_here_runs(desk):
     desk.run(f"cp -r {TEMPLATE} ~/tp")
-    told = desk.run("bash -lc 'cd ~/tp && make && narval run topology.xml --seconds 5 2>&1'")
+    told = desk.run(
+        "bash -lc 'cd ~/tp && make && narval run topology.xml --seconds 8 --log_level info 2>&1'"
+    )
     assert "*00001*" in told
     assert "data_receiver" in told
 
 
 def test_every_check_of_the_course_fails_before_and_passes_after(desk):
     wait_until(lambda: EXERCISE in desk.run("ls ~/narval"))
-    before = play(desk, f"narval/{EXERCISE}")
+    before = play(desk, f"narval/{EXERCISE}", *PATIENCE)
     assert {check["passed"] for check in before["checks"]} == {False}, before
     desk.run("cat > /tmp/solution.ipynb", stdin=(COURSE / EXERCISE / "solution.ipynb").read_bytes())
-    after = play(desk, "/tmp/solution.ipynb", "--in", f"narval/{EXERCISE}")
+    after = play(desk, "/tmp/solution.ipynb", "--in", f"narval/{EXERCISE}", *PATIENCE)
     assert {check["passed"] for check in after["checks"]} == {True}, after
     assert after["errors"] == []

@@ -121,10 +121,10 @@ class Actor:
         return values[name]
 
     async def arguments(self) -> dict[str, Any]:
-        """Return all parameters' values."""
+        """Return all parameters' values, and what is counted."""
         plugin = self._have_plugin()
         values = plugin.all_values() if isinstance(plugin, GenericActor) else plugin.values
-        return {**values, **self._fan_out()}
+        return {**values, **self._fan_out(), **self.status()}
 
     # -- life ----------------------------------------------------------------------------------
 

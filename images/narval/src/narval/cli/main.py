@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import narval
 from narval import __version__
 from narval.config import Port, naming_address, parse_address
 from narval.control.log_record import PYTHON_LEVELS
@@ -22,6 +23,7 @@ first steps:
   narval topology check chain.xml        are there mistakes in it?
   narval run chain.xml --seconds 10      run all of it on this machine
   narval bench                           how fast are the links here?
+  gcc -shared -fPIC -I$(narval include) -o libmine.so mine.c
 
 the same in parts, each program in a terminal of its own (each has --help):
   narval_naming_service                  tells the others where they are
@@ -69,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_topology(commands.add_parser("topology", help="check, draw or convert a topology"))
     _add_run(commands.add_parser("run", help="run a topology, all of it on this machine"))
+    text = "where the header of plugins in C is: gcc -I$(narval include) ..."
+    commands.add_parser("include", help=text, description=text).set_defaults(run=_include)
     commands.add_parser("bench", help="measure the links (narval bench --help)")
     return parser
 
@@ -100,6 +104,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     levels = [str(level) for level in LogLevel]
     parser.add_argument("--log_level", choices=levels, default="warn", help="default: warn")
     parser.set_defaults(run=_run)
+
+
+def _include(_given: argparse.Namespace) -> int:
+    sys.stdout.write(f"{Path(narval.__file__).parent / 'include'}\n")
+    return 0
 
 
 def _topology(given: argparse.Namespace) -> int:

@@ -32,6 +32,7 @@ CALL_DEADLINE_S = 30.0
 _MOST_UNREAD_BYTES = 8 * MAX_LINE_BYTES  # of a side that has stopped reading
 
 logger = logging.getLogger(__name__)
+_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 class RemoteError(NarvalError):
@@ -72,7 +73,6 @@ class Peer:
         self._reader, self._writer = reader, writer
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
         self._after: list[Callable[[], None]] = []
 
@@ -153,8 +153,8 @@ class Peer:
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
     async def _read(self) -> None:
         try:

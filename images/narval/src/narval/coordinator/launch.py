@@ -58,7 +58,8 @@ def _is_ours(family: int, address: tuple[object, ...]) -> bool:
 
 def local_command(module: str, words: Sequence[str]) -> list[str]:
     """Return the command of one of our programs here: the very same Python and package."""
-    return [sys.executable, "-m", module, *words]
+    # -P: a trainee's own queue.py beside the topology is not Python's.
+    return [sys.executable, "-P", "-m", module, *words]
 
 
 def ssh_command(host: str, program: str, words: Sequence[str]) -> list[str]:

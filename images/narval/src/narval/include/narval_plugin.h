@@ -7,7 +7,7 @@
  *     #define NARVAL_PRODUCER
  *     #include "narval_plugin.h"
  *
- *     gcc -shared -fPIC -Wall -o libproduce.so produce.c
+ *     gcc -shared -fPIC -Wall -I$(narval include) -o libproduce.so produce.c
  *
  * process_config, process_register and process_block must be there. The others are called if they
  * are. Write 0 to *error_code for success; anything else stops the actor, and the value is logged.

@@ -56,8 +56,12 @@ class NativePlugin(Plugin):
         self.instance.call(Call.RESET)
 
     def unload(self) -> None:
-        """Call process_unload."""
-        self.instance.call(Call.UNLOAD)
+        """Call process_unload, and give the library back."""
+        try:
+            self.instance.call(Call.UNLOAD)
+        finally:
+            self._instance = None
+            self._library.close()
 
 
 class NativeProducer(NativePlugin, Producer):

@@ -9,6 +9,7 @@ zmq_narval_receiver.h.
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 from collections.abc import Callable
 from enum import StrEnum
@@ -149,6 +150,13 @@ class Library:
         self.enter("")
         self.check(which, code.value)
         return True
+
+    def close(self) -> None:
+        """Give the library back, so that a newer file of this name can be loaded; call no more.
+
+        ctypes itself never does. ref: dlclose(3)
+        """
+        _ctypes.dlclose(self._library._handle)
 
     def check(self, symbol: str, code: int) -> None:
         """Raise what a function's error code means."""
