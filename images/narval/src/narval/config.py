@@ -9,8 +9,8 @@ import socket
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from narval.errors import NarvalError
 from narval.runs import config_folder
@@ -33,12 +33,15 @@ LOOPBACK = "127.0.0.1"
 _SECRET = re.compile(r"[0-9a-f]{64}")
 
 
-class Port(IntEnum):
-    """Where the services listen unless told otherwise; the numbers are NARVAL's own."""
+class Port:
+    """Where the services listen unless told otherwise; the numbers are NARVAL's own.
 
-    NAMING_SERVICE = 2809
-    SHELL = 6080
-    CENTRAL_LOG = 6912
+    Not an IntEnum: from Python 3.13 on, getaddrinfo takes an int and nothing that is derived of it.
+    """
+
+    NAMING_SERVICE: Final = 2809
+    SHELL: Final = 6080
+    CENTRAL_LOG: Final = 6912
 
 
 @dataclass(frozen=True)
