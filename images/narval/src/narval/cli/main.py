@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run narval; return its exit code: 0 only if all is well."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["bench"]:
-        from narval.bench import main as bench  # noqa: PLC0415 - it parses its own options
+        from narval.bench.program import main as bench  # noqa: PLC0415 - it parses its own options
 
         return int(bench(words[1:]) or 0)
     given = _parser().parse_args(words)

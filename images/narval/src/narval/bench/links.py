@@ -7,23 +7,21 @@ fast as they can.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
-import json
 import multiprocessing
 import os
 import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import narval
 from narval.actor.work import make_worker
 from narval.errors import NarvalError
 from narval.links import fifo, tcp
@@ -67,7 +65,7 @@ void process_block(struct my_struct *s, void *in, unsigned int size, unsigned in
 
 
 @dataclass(frozen=True)
-class Result:
+class LinkResult:
     """One block size over one kind of link."""
 
     port: str  # "fifo" or "tcp"
@@ -78,12 +76,12 @@ class Result:
     mark: float | None
 
 
-def bench(
+def bench_links(
     seconds: float = 1.0,
     sizes: Sequence[int] = SIZES,
     rounds: int = 3,
     tell: Callable[[str], None] = lambda _line: None,
-) -> list[Result]:
+) -> list[LinkResult]:
     """Measure; takes about 4 * `seconds` * `rounds` for each size.
 
     Args:
@@ -109,48 +107,8 @@ def bench(
                     narval.append(_narval(port, seconds, folder, libraries))
                 ours, theirs = statistics.median(narval), statistics.median(plain)
                 ratio = round(ours / theirs, 3)
-                results.append(Result(port, size, ours, theirs, ratio, MARKS.get(size)))
+                results.append(LinkResult(port, size, ours, theirs, ratio, MARKS.get(size)))
     return results
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `narval bench`; return its exit code."""
-    parser = argparse.ArgumentParser(prog="narval bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
-    given = parser.parse_args(arguments)
-    try:
-        results = bench(given.seconds, rounds=given.rounds, tell=_tell)
-        if given.json:
-            facts = {"cores": os.cpu_count(), "links": [asdict(each) for each in results]}
-            given.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    except NarvalError as error:
-        sys.stderr.write(f"narval bench: {error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"narval bench: {error.filename}: {error.strerror}\n")
-        return 1
-    sys.stdout.write(format_results(results))
-    return 0
-
-
-def format_results(results: Sequence[Result]) -> str:
-    """Return a table."""
-    lines = [f"{'link':6}{'block':>9}{'narval':>12}{'plain':>12}{'ratio':>8}  mark"]
-    for each in results:
-        reached = ""
-        if each.mark is not None:
-            reached = f"{each.mark:g} {'reached' if each.ratio >= each.mark else 'missed'}"
-        lines.append(
-            f"{each.port:6}{each.block_bytes:>9}{each.narval_bytes_per_s / 1e6:>7.0f} MB/s"
-            f"{each.plain_bytes_per_s / 1e6:>7.0f} MB/s{each.ratio:>8.2f}  {reached}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 def _compile(folder: Path, name: str, source: str, block_bytes: int) -> Path:
@@ -159,7 +117,7 @@ def _compile(folder: Path, name: str, source: str, block_bytes: int) -> Path:
         raise NarvalError("no C compiler is found: install gcc")
     file, library = folder / f"{name}.c", folder / f"lib{name}.so"
     file.write_text(source, encoding="utf-8")
-    include = Path(__file__).with_name("include")
+    include = Path(narval.__file__).with_name("include")
     words = [compiler, "-O2", "-shared", "-fPIC", f"-DBLOCK_BYTES={block_bytes}", f"-I{include}"]
     words += ["-o", str(library), str(file)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -258,7 +216,3 @@ def _narval(port: str, seconds: float, folder: Path, libraries: Sequence[Path]) 
         reader.close()
         output.close()
         bell.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
