@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from narval.notebook.fit import FitError, FitProblem, Measured, fit_peak
+from narval.notebook.fit import CumulativeModel, FitError, FitProblem, Measured, fit_peak
 from narval.spectra import Axis
 
 AXIS = Axis("energy (keV)", 2048, 0, 1024)
@@ -44,6 +44,18 @@ def test_the_fit_describes_the_spectrum():
     left, right = fit.background
     assert left == pytest.approx(20, abs=5 * math.sqrt(20 / 5))
     assert right == pytest.approx(20, abs=5 * math.sqrt(20 / 5))
+
+
+def test_the_model_integrates_the_line_and_the_peak():
+    edges = np.linspace(10.0, 30.0, 2001)
+    model = CumulativeModel(10.0, 30.0)
+    straight = np.diff(model(edges, 0.0, 20.0, 1.0, 4.0, 10.0)) / 0.01
+    assert straight == pytest.approx(np.interp((edges[:-1] + edges[1:]) / 2, [10, 30], [4, 10]))
+    peak = np.diff(model(edges, 500.0, 20.0, 1.5, 0.0, 0.0))
+    centres = (edges[:-1] + edges[1:]) / 2
+    assert peak.sum() == pytest.approx(500)
+    assert (peak * centres).sum() / 500 == pytest.approx(20)
+    assert (peak * (centres - 20) ** 2).sum() / 500 == pytest.approx(1.5**2, rel=1e-4)
 
 
 def test_limits_may_stand_the_other_way_round():
