@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import expect
 
-from conftest import log_in, shot
+from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 from hub.test_api_volume import take
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from conftest import log_in, shot
+from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 
 pytestmark = pytest.mark.browser
