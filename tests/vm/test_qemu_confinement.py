@@ -19,6 +19,8 @@ from vmlab.providers.qemu.confine import (
     detect_confinement,
     machine_limits,
 )
+from vmlab.providers.qemu.ending import find_processes
+from vmlab.providers.qemu.layout import machine_folder
 
 from .test_qemu_faults import command_lines, find_process
 
@@ -61,7 +63,12 @@ async def test_qemu_lives_in_a_network_of_its_own(machine):
 
 async def test_a_machine_opens_no_port_on_the_host(bench):
     def listening() -> set[int]:
-        return {c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"}
+        """Ports of the machine's processes and of ours, who has started them; others have theirs."""
+        folder = machine_folder(bench.settings.state / "machines", bench.spec().name)
+        ours = psutil.Process().children(recursive=True)
+        pids = {os.getpid(), *(process.pid for process in (*ours, *find_processes(folder)))}
+        found = psutil.net_connections("tcp")
+        return {c.laddr.port for c in found if c.status == "LISTEN" and c.pid in pids}
 
     before = listening()
     await start(bench.provider, bench.spec(), bench.seed())
