@@ -63,7 +63,7 @@ async def test_qemu_lives_in_a_network_of_its_own(machine):
 
 async def test_a_machine_opens_no_port_on_the_host(bench):
     def listening() -> set[int]:
-        """Ports of the machine's processes and of ours, who has started them; others have theirs."""
+        """Ports of the machine and of this process, which started it; others have theirs."""
         folder = machine_folder(bench.settings.state / "machines", bench.spec().name)
         ours = psutil.Process().children(recursive=True)
         pids = {os.getpid(), *(process.pid for process in (*ours, *find_processes(folder)))}
