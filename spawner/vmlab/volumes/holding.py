@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.database.volumes import held_by
+from vmlab.errors import VolumeConflictError
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.room import START_MIB, find_room
 from vmlab.tools import ToolError
@@ -92,10 +93,13 @@ async def _ensure_file(ground: Ground, path: Path, wanted: VolumeSpec) -> bool:
 async def _tidy(image: DiskImage) -> None:
     """Have the file hold no space that nothing uses, as after a snapshot on a full disk.
 
-    What is worse than that is told and left: QEMU itself refuses what it cannot work with.
+    What is worse than that is told and left: QEMU itself refuses what it cannot work with, and a
+    file that another machine has open.
     """
     try:
         await image.free_leaks()
+    except VolumeConflictError as error:
+        _log.debug("%s", error)
     except ToolError as error:
         _log.error("%s: %s", image.name, error)
 
