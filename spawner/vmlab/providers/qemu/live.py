@@ -141,8 +141,12 @@ async def _take_away(folder: MachineFolder) -> None:
 
 
 async def resume_paused(folder: MachineFolder) -> bool:
-    """Let a machine that was paused for want of room go on; tell whether it was paused."""
-    _check_runs(folder)
+    """Let a machine that was paused for want of room go on; tell whether it was paused.
+
+    Also in the middle of its start, which would wait for it until its deadline.
+    """
+    if machine_status(folder).state is not MachineState.STARTING:
+        _check_runs(folder)
     async with open_monitor(folder.path.name, folder.qmp) as monitor:
         if not await monitor.is_out_of_room():
             return False
