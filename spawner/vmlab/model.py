@@ -23,6 +23,11 @@ class MachineState(StrEnum):
     STARTING = "starting"  # it runs, its seed is not applied yet
     RUNNING = "running"  # it runs and was seeded
 
+    @property
+    def is_on(self) -> bool:
+        """Whether something runs, seeded or not."""
+        return self in {MachineState.STARTING, MachineState.RUNNING}
+
 
 class StartStyle(StrEnum):
     """How a machine comes to life."""

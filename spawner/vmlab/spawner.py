@@ -33,7 +33,6 @@ from vmlab.model import (
     SERVER_PORT,
     Bandwidth,
     MachineSpec,
-    MachineState,
     MachineStatus,
     Phase,
     StartStyle,
@@ -305,7 +304,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             # "Not running" would make the hub forget a machine that may well run.
             self.log.error("%s: state unknown, taken for running: %s", self.machine, error)
             return None
-        if status.state in {MachineState.STARTING, MachineState.RUNNING}:
+        if status.state.is_on:
             await self._open_doors()
             return None
         if status.problem:
@@ -375,7 +374,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def _check_alive(self) -> None:
         status = await self._status()
-        if status.state not in {MachineState.STARTING, MachineState.RUNNING}:
+        if not status.state.is_on:
             raise MachineConflictError(
                 self.machine,
                 f"it ended while its server was starting: {status.problem or status.state}",

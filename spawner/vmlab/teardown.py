@@ -9,14 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmlab.errors import LabError
-from vmlab.model import MachineState
 from vmlab.providers.base import Provider
 
 AT_ONCE = 32
 """Machines that are powered down at a time: each one flushes its disks, and most of it is waiting.
 One that does not end keeps its place until its deadline, so there are more than a host needs."""
-
-_ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ async def stop_all(
         tell(stopped)
         return stopped
 
-    running = [machine for machine in machines if machine.state in _ON]
+    running = [machine for machine in machines if machine.state.is_on]
     results = list(await asyncio.gather(*(stop(m.name, m.owner) for m in running)))
     began = time.monotonic()
     try:

@@ -23,7 +23,7 @@ from vmlab.volumes.model import Reason
 from vmlab.volumes.thinning import MOST_MANUAL
 
 START_LIMIT_S = 900.0
-STOP_LIMIT_S = 420.0  # a hub that was killed asks for 120 s whether an old server answers
+STOP_LIMIT_S = 420.0  # a hub that was killed asks for 60 s whether an old server answers
 WRITE_LIMIT_S = 15.0
 WORK_S = 15.0
 PAUSE_S = 20.0

@@ -117,7 +117,7 @@ def kill(
     """Switch a machine off like pulling its plug; its disks stay."""
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name))
-    if machine.state not in {MachineState.RUNNING, MachineState.STARTING}:
+    if not machine.state.is_on:
         out().print(f"{machine.name} does not run.", markup=False)
         return
     if not yes:

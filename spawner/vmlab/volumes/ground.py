@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vmlab.database import Volumes, open_database
 from vmlab.database.volumes import held_by
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
-from vmlab.model import MachineState, MachineStatus
+from vmlab.model import MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers.base import LiveVolumes
 from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
@@ -26,7 +26,6 @@ from vmlab.volumes.model import Volume, VolumeState, parse_quarantine_name
 
 T = TypeVar("T")
 
-_RUNNING = frozenset({MachineState.STARTING, MachineState.RUNNING})
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +117,7 @@ class Ground:
         if not volume.holder:
             return ""
         status = (await self.machines.status([volume.holder]))[volume.holder]
-        return volume.holder if status.state in _RUNNING else ""
+        return volume.holder if status.state.is_on else ""
 
     def live(self, name: str) -> LiveVolumes:
         """Return what works on a volume while its machine runs.

@@ -31,8 +31,6 @@ SETTLE_S = 300.0
 RETRY_S = 600.0
 """After a snapshot that could not be taken."""
 
-_ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
-
 _log = logging.getLogger(__name__)
 _tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
@@ -152,7 +150,7 @@ async def _resume(provider: Provider, room: Room) -> None:
     if room.free_mib <= 0 or not isinstance(provider, LiveVolumes):
         return
     for name, status in (await provider.status()).items():
-        if status.state not in _ON:
+        if not status.state.is_on:
             continue
         try:
             if await provider.resume_paused(name):

@@ -145,8 +145,7 @@ async def resume_paused(folder: MachineFolder) -> bool:
 
     Also in the middle of its start, which would wait for it until its deadline.
     """
-    if machine_status(folder).state is not MachineState.STARTING:
-        _check_runs(folder)
+    _check_runs(folder, or_starts=True)
     async with open_monitor(folder.path.name, folder.qmp) as monitor:
         if not await monitor.is_out_of_room():
             return False
@@ -170,11 +169,9 @@ async def _ask(
     return await ask_agent(link, request, answer, wait_s, Phase.VOLUME, **details)
 
 
-def _check_runs(folder: MachineFolder) -> None:
-    status = machine_status(folder)
-    if status.state is MachineState.ABSENT:
+def _check_runs(folder: MachineFolder, *, or_starts: bool = False) -> None:
+    state = machine_status(folder).state
+    if state is MachineState.ABSENT:
         raise MachineNotFoundError(folder.path.name, "there is no such machine")
-    if status.state is not MachineState.RUNNING:
-        raise MachineConflictError(
-            folder.path.name, f"it must run for this, and it is {status.state}"
-        )
+    if state is not MachineState.RUNNING and not (or_starts and state.is_on):
+        raise MachineConflictError(folder.path.name, f"it must run for this, and it is {state}")

@@ -28,7 +28,6 @@ from vmlab.model import (
     Features,
     Leftover,
     MachineSpec,
-    MachineState,
     MachineStatus,
     OldDisk,
     Phase,
@@ -327,7 +326,7 @@ class QemuProvider(LiveVolumesOfQemu):
             MachineNotFoundError: it does not run.
         """
         folder = self._folder(name)
-        if machine_status(folder).state not in {MachineState.RUNNING, MachineState.STARTING}:
+        if not machine_status(folder).state.is_on:
             raise MachineNotFoundError(name, "it does not run", hint="vmlab machine list")
         return make_ssh_command(folder)
 
