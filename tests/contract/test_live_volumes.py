@@ -175,6 +175,13 @@ async def test_a_machine_that_is_not_paused_is_left_alone(bench):
     assert await bench.provider.resume_paused(MACHINE) is False
 
 
+async def test_a_machine_in_the_middle_of_its_start_can_be_asked_whether_it_is_paused(bench):
+    await start_until(bench.provider, bench.spec(), bench.seed(), Phase.IDENTITY)
+    (status,) = (await bench.provider.status([MACHINE])).values()
+    assert status.state is MachineState.STARTING
+    assert await bench.provider.resume_paused(MACHINE) is False
+
+
 # -- faults of the guest's, so with real machines only ------------------------------------------
 
 

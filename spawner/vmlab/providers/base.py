@@ -240,5 +240,8 @@ class LiveVolumes(Protocol):
         ...
 
     async def resume_paused(self, machine: str) -> bool:
-        """Let a machine that was paused for want of room go on; tell whether it was paused."""
+        """Let a machine that was paused for want of room go on; tell whether it was paused.
+
+        It runs, or is in the middle of its start.
+        """
         ...

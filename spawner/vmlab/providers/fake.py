@@ -341,16 +341,20 @@ class FakeProvider:
 
     async def resume_paused(self, machine: str) -> bool:
         """Tell that it was not paused."""
-        await self._volume_file(machine)
+        self._check_runs(machine, or_starts=True)
         return False
 
-    async def _volume_file(self, machine: str) -> DiskImage:
-        """Return the file of a running machine's volume."""
+    def _check_runs(self, machine: str, *, or_starts: bool = False) -> None:
         found = self._machines.get(machine)
         if found is None:
             raise MachineNotFoundError(machine, "there is no such machine")
-        if found.status.state is not MachineState.RUNNING:
-            raise MachineConflictError(machine, f"it must run for this: {found.status.state}")
+        state = found.status.state
+        if state is not MachineState.RUNNING and not (or_starts and state.is_on):
+            raise MachineConflictError(machine, f"it must run for this: {state}")
+
+    async def _volume_file(self, machine: str) -> DiskImage:
+        """Return the file of a running machine's volume."""
+        self._check_runs(machine)
         ground = self.volumes.ground
         held = await ground.ask(lambda registry: registry.held_by(machine))
         if not held:
