@@ -25,7 +25,7 @@ class State(StrEnum):
     STOPPED = "Stopped"
     RUNNING = "Running"
     PAUSED = "Paused"
-    ERROR = "Error"  # ours: an actor has died or refused; `reset_com` leads out of it
+    ERROR = "Error"  # ours: an actor has died or refused; `reset_com` and `unconfigure` lead out
 
 
 class Action(StrEnum):
@@ -87,6 +87,8 @@ def make_transitions(choices: Choices | None = None) -> Transitions:
         (State.PAUSED, Action.RESUME): State.RUNNING,
         (State.PAUSED, Action.STOP): State.STOPPED,
         (State.ERROR, Action.RESET_COM): chosen.reset,
+        # Ours: a plugin that can never be loaded must not hold a sub-system for ever.
+        (State.ERROR, Action.UNCONFIGURE): State.INITIAL,
     }
 
 

@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from narval.actor.counters import Counters, Rates
+from narval.actor.links import Links, LinkSettings
 from narval.actor.thread import DataThread
 from narval.actor.work import ReadingWorker, Worker, make_worker
 from narval.actors.catalogue import make_plugin
 from narval.actors.generic import GenericActor
 from narval.errors import NarvalError
-from narval.links import fifo, tcp
-from narval.links.output import FanOut, Output
-from narval.links.reader import LinkReader
+from narval.links.output import FanOut
 from narval.plugins.crash_mark import CrashMark
 from narval.plugins.plugin import Merger, Plugin, Run
 from narval.plugins.python import describe
 from narval.runs import run_name
-from narval.runtime import runtime_folder, symbol_file
+from narval.runtime import symbol_file
 from narval.states import State
-from narval.topology.model import FIFO, OutputBuffer
+from narval.topology.model import OutputBuffer
 
 DRAIN_DEADLINE_S = 30.0
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _FAN_OUT = "fan_out"
 
 logger = logging.getLogger(__name__)
@@ -55,12 +52,8 @@ class Actor:
         self._thread = DataThread(self._fail)
         self._plugin: Plugin | None = None
         self._worker: Worker | None = None
-        self._outputs: list[Output] = []
-        self._readers: list[LinkReader] = []
-        self._about: Mapping[str, Any] = {}
-        self._sub_system = ""
+        self._links = Links(LinkSettings("", "", "", secret), (), self._thread.abort)
         self._runs = Path()
-        self._how_to_fan_out = FanOut.BROADCAST
         self._rates = Rates()
         self._mark: CrashMark | None = None
 
@@ -91,8 +84,10 @@ class Actor:
         self, actor: Mapping[str, Any], sub_system: str, run_folder: str, **_: Any
     ) -> None:
         """Become this actor; arguments of the form NAME=VALUE set parameters."""
-        self.name, self._about, self._sub_system = actor["name"], actor, sub_system
-        self._runs = Path(run_folder)
+        self.name, self._runs = actor["name"], Path(run_folder)
+        settings = LinkSettings(self.name, sub_system, actor["hostname"], self._secret)
+        buffers = [OutputBuffer(e["name"], e["size_bytes"], e["port"]) for e in actor["outputs"]]
+        self._links = Links(settings, buffers, self._thread.abort)
         self._plugin = make_plugin(actor["binary_code"])
         if isinstance(self._plugin, GenericActor):
             try:
@@ -137,38 +132,20 @@ class Actor:
 
     async def open_outputs(self, readers: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
         """Make the links' writing ends; return where each reader finds its own."""
-        answer: list[dict[str, object]] = []
-        for output in self._outputs:
-            output.close()
-        self._outputs = [self._make_output(each) for each in self._about["outputs"]]
-        for output in self._outputs:
-            answer += output.offer(self.name, readers.get(output.buffer.name, ()))
-        return answer
+        return self._links.open_outputs(readers)
 
     async def connect_inputs(self, inputs: Sequence[Mapping[str, Any]]) -> None:
         """Connect to the buffers that this actor reads."""
-        for reader in self._readers:
-            reader.close()
-        self._readers = []
-        for each in inputs:
-            size, at = each["size_bytes"], each["at"]
-            if "path" in at:
-                descriptor = fifo.open_to_read(Path(at["path"]))
-            else:
-                link = await asyncio.to_thread(
-                    tcp.connect, at["host"], at["port"], self._secret, self.name, size
-                )
-                descriptor = link.detach()
-            self._readers.append(LinkReader(descriptor, f"{each['actor']}.{each['buffer']}", size))
+        await self._links.connect_inputs(inputs)
 
     async def initialise(self) -> None:
         """Complete the links and have the plugin make ready."""
         plugin = self._have_plugin()
-        worker = make_worker(plugin, self._readers, self._outputs, self._thread.abort)
+        links = self._links
+        worker = make_worker(plugin, links.readers, links.outputs, self._thread.abort)
 
         def job() -> None:
-            for output in self._outputs:
-                output.complete()
+            links.complete()
             plugin.initialise()
 
         await self._thread.do(job)
@@ -314,18 +291,9 @@ class Actor:
             "bytes_out": counters.bytes_out,
             "bytes_per_s_in": rate_in,
             "bytes_per_s_out": rate_out,
-            "lost_links": counters.lost_links + sum(each.lost_links for each in self._outputs),
+            "lost_links": counters.lost_links + self._links.lost,
             "has_ended": worker is not None and worker.drained.is_set(),
-            "buffers": [
-                {
-                    "name": output.buffer.name,
-                    "reader": fill.reader,
-                    "filled_bytes": fill.filled_bytes,
-                    "size_bytes": fill.size_bytes,
-                }
-                for output in self._outputs
-                for fill in output.fills()
-            ],
+            "buffers": self._links.describe(),
             "monitor": self._monitor(),
         }
 
@@ -342,24 +310,6 @@ class Actor:
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _make_output(self, about: Mapping[str, Any]) -> Output:
-        buffer = OutputBuffer(about["name"], about["size_bytes"], about["port"])
-        return Output(
-            buffer,
-            folder=runtime_folder(self._sub_system) if buffer.port == FIFO else Path(),
-            host=self._address(buffer.port),
-            secret=self._secret,
-            abort=self._thread.abort,
-            fan_out=self._how_to_fan_out,
-        )
-
-    def _address(self, port: str) -> str:
-        """Return where links of a network port are offered: its interface, or this host's name."""
-        hostname = str(self._about["hostname"])
-        if hostname in _LOOPBACK:
-            return "127.0.0.1"
-        return tcp.address_of_interface(port) or socket.gethostbyname(hostname)
-
     def _have_plugin(self) -> Plugin:
         if self._plugin is None:
             raise NarvalError("it was not configured")
@@ -374,24 +324,21 @@ class Actor:
         """Set a parameter: ours, or the plugin's."""
         if name == _FAN_OUT:
             try:
-                self._how_to_fan_out = FanOut(value)
+                self._links.fan_out = FanOut(value)
             except ValueError:
                 raise NarvalError(f"{name}: {value!r} is not {' or '.join(FanOut)}") from None
         else:
             self._have_plugin().set(name, value)
 
     def _fan_out(self) -> dict[str, str]:
-        return {_FAN_OUT: self._how_to_fan_out} if self._about.get("outputs") else {}
+        return {_FAN_OUT: self._links.fan_out} if self._links.has_outputs else {}
 
     def _set_work(self, worker: Worker) -> None:
         self._thread.work = worker
 
     def _close_links(self) -> None:
-        for output in self._outputs:
-            output.close()
-        for reader in self._readers:
-            reader.close()
-        self._outputs, self._readers, self._worker = [], [], None
+        self._links.close()
+        self._worker = None
 
     def _fail(self, error: str) -> None:
         """Take note that a step failed. In the data thread."""

@@ -24,6 +24,7 @@ from typing import Any
 
 from narval.control.wire import MAX_LINE_BYTES, BadMessageError, Message, decode, encode
 from narval.errors import NarvalError
+from narval.keepalive import watch_for_silence
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -246,7 +247,7 @@ async def connect(
     try:
         async with asyncio.timeout(HELLO_DEADLINE_S):
             reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE_BYTES)
-            watch_for_silence(writer)
+            watch(writer)
             try:
                 writer.write(encode({**hello, "secret": secret}))
                 welcome = await reader.readline()
@@ -270,18 +271,12 @@ async def connect(
     return peer
 
 
-def watch_for_silence(writer: asyncio.StreamWriter) -> None:
-    """Have the kernel end a connection whose other machine has gone silent for half a minute."""
+def watch(writer: asyncio.StreamWriter) -> None:
+    """Have the kernel end a connection that is silent, or takes nothing, for half a minute."""
     link: socket.socket = writer.get_extra_info("socket")
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        (socket.TCP_KEEPIDLE, 10),
-        (socket.TCP_KEEPINTVL, 5),
-        (socket.TCP_KEEPCNT, 4),
-        (socket.TCP_USER_TIMEOUT, 30_000),  # the same for what was sent and not acknowledged, in ms
-        (socket.TCP_NODELAY, 1),
-    ):
-        link.setsockopt(socket.IPPROTO_TCP, option, value)
+    watch_for_silence(link)
+    # What was sent and not acknowledged, in ms. Not for links of data: a reader may stand still.
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
 
 
 def reason_of(error: OSError) -> str:

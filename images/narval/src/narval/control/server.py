@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from narval.control.peer import HELLO_DEADLINE_S, Peer, reason_of, watch_for_silence
+from narval.control.peer import HELLO_DEADLINE_S, Peer, reason_of, watch
 from narval.control.wire import MAX_LINE_BYTES, BadMessageError, Message, decode, encode, is_secret
 from narval.errors import NarvalError
 
@@ -69,7 +69,7 @@ class Server:
             logger.warning("a connection from %s was closed: %s", address[0], reason)
             writer.close()
             return
-        watch_for_silence(writer)
+        watch(writer)
         writer.write(encode({"welcome": True}))
         peer.begin()
         self._peers.add(peer)

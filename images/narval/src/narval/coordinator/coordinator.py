@@ -25,8 +25,7 @@ from narval.states import Action, State, allowed_actions, make_transitions, next
 from narval.topology.model import Topology
 from narval.topology.write import format_topology
 
-TRANSITIONS = {**make_transitions(), (State.ERROR, Action.UNCONFIGURE): State.INITIAL}
-"""Also a sub-system whose plugin can never be loaded can be given another topology."""
+TRANSITIONS = make_transitions()
 
 _READABLE = ("state", "error", "run_number", "configuration_file")
 _ASK_DEADLINE_S = 20.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hmac
 import json
 import logging
 import select
@@ -13,7 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from narval.control.wire import is_secret
 from narval.errors import NarvalError
+from narval.keepalive import watch_for_silence
 from narval.links.waiting import AbortedError, Bell, wait_for
 
 CONNECT_DEADLINE_S = 10.0
@@ -70,7 +71,7 @@ def connect(host: str, port: int, secret: str, reader: str, size_bytes: int) -> 
         link.close()
         reason = error.strerror or "no answer in time"
         raise NarvalError(f"the link at {host}:{port} cannot be reached: {reason}") from error
-    _watch(link)
+    watch_for_silence(link)
     link.setblocking(False)
     return link
 
@@ -98,7 +99,7 @@ def accept_readers(
             link, peer = listener.accept()
             reader = _read_hello(link, secret)
             if reader in missing:
-                _watch(link)
+                watch_for_silence(link)
                 link.setblocking(False)
                 found[reader] = link
             else:
@@ -122,10 +123,10 @@ def _read_hello(link: socket.socket, secret: str) -> str | None:
                 return None
             line += byte
         said = json.loads(line)
-        given, reader = str(said["secret"]), str(said["reader"])
+        given, reader = said["secret"], str(said["reader"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return reader if hmac.compare_digest(given.encode(), secret.encode()) else None
+    return reader if is_secret(given, secret) else None
 
 
 def _limit(link: socket.socket, which: int, size_bytes: int) -> None:
@@ -137,15 +138,3 @@ def _limit(link: socket.socket, which: int, size_bytes: int) -> None:
     if size_bytes <= largest:
         # The kernel doubles what it is given, for its own bookkeeping (socket(7)).
         link.setsockopt(socket.SOL_SOCKET, which, size_bytes)
-
-
-def _watch(link: socket.socket) -> None:
-    """Have the kernel end the link when the other host has gone silent for half a minute."""
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        (socket.TCP_KEEPIDLE, 10),
-        (socket.TCP_KEEPINTVL, 5),
-        (socket.TCP_KEEPCNT, 4),
-        (socket.TCP_NODELAY, 1),
-    ):
-        link.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from narval.topology.model import FIFO, Actor, DataSource, OutputBuffer, Role, Topology
-
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Names that mean another host on each host."""
+from narval.topology.model import (
+    FIFO,
+    THIS_HOST,
+    Actor,
+    DataSource,
+    OutputBuffer,
+    Role,
+    Topology,
+)
 
 
 def find_mistakes(topology: Topology) -> Iterator[tuple[int, str]]:
@@ -65,7 +70,7 @@ def _source_mistakes(
     if source.port and source.port != buffer.port:
         reads = f"{actor.name!r} reads {buffer.name!r} through {source.port}"
         yield source.line, f"{reads}, but it is written through {buffer.port}"
-    if other.hostname in _HERE and actor.hostname not in _HERE and buffer.port != FIFO:
+    if other.hostname in THIS_HOST and actor.hostname not in THIS_HOST and buffer.port != FIFO:
         where = f"{actor.name!r} on {actor.hostname} cannot reach {other.name!r}"
         yield source.line, f"{where} on {other.hostname}: write that host's name in its <hostname>"
     if buffer.port == FIFO and other.hostname != actor.hostname:

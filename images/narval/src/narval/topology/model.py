@@ -29,6 +29,9 @@ class LogLevel(StrEnum):
     FATAL = "fatal"
 
 
+THIS_HOST = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names that mean another host on each host."""
+
 FIFO = "fifo"
 """The port between actors of one host."""
 
