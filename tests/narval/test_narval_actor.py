@@ -357,6 +357,20 @@ async def test_numbers_that_cannot_be_told_stop_nothing(begin, files, tmp_path, 
     await act(tandem, "stop")
 
 
+async def test_a_plugin_that_fails_while_the_run_is_drained_keeps_nobody_waiting(
+    begin, files, tmp_path
+):
+    topology = files(fail_at=60).replace("1_000<", "65_536<")
+    slow = CONSUMER.replace("self.count += 1", "self.count += 1; import time; time.sleep(0.02)")
+    (tmp_path / "keep.py").write_text(slow)
+    tandem = await begin(topology)
+    await act(tandem, *STARTING)
+    await come(tandem, 5)
+    async with asyncio.timeout(15):
+        await act(tandem, "stop")
+    assert "this block is ugly" in await in_error(tandem)
+
+
 async def test_an_error_at_the_stop_keeps_nobody_waiting(begin, files):
     tandem = await begin(files(STOP=4))
     await act(tandem, *STARTING)

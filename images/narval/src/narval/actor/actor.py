@@ -338,6 +338,8 @@ class Actor:
 
     def _close_links(self) -> None:
         self._links.close()
+        if self._worker is not None:
+            self._worker.drained.set()  # nothing comes any more: a stop must not wait for it
         self._worker = None
 
     def _fail(self, error: str) -> None:
