@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import threading
@@ -49,7 +48,7 @@ class Ends:
         if "path" in at:
             return fifo.open_to_read(Path(at["path"]))
         size = self.output.buffer.size_bytes
-        return tcp.connect(at["host"], at["port"], SECRET, at["reader"], size).detach()
+        return tcp.connect(at, SECRET, at["reader"], size).detach()
 
     def close(self) -> None:
         self.output.close()
@@ -209,15 +208,27 @@ def test_a_link_that_is_cut_or_talks_nonsense_is_named(sent, words):
 
 
 def test_nobody_gets_a_link_without_the_secret(caplog):
-    listener = tcp.listen("127.0.0.1", 1000)
-    host, port = listener.getsockname()
-    strangers = [tcp.connect(host, port, secret, "r0", 1000) for secret in ("wrong", "ä" * 3)]
-    ours = tcp.connect(host, port, SECRET, "r0", 1000)
-    with contextlib.closing(Bell()) as bell:
-        found = tcp.accept_readers(listener, ["r0"], SECRET, bell)
-    assert list(found) == ["r0"]
-    assert caplog.text.count("was refused") == 2
-    for link in (*strangers, ours, *found.values(), listener):
+    output = Output(
+        OutputBuffer("data", 1000, "eth0"),
+        folder=Path(), host="127.0.0.1", secret=SECRET, abort=Bell(),
+    )  # fmt: skip
+    (at,) = output.offer("w", ["r0"])
+    strangers = [
+        tcp.connect(at, "wrong", "r0", 1000),
+        tcp.connect(at, "ä" * 3, "r0", 1000),
+        tcp.connect(at, SECRET, "another", 1000),
+        tcp.connect({**at, "challenge": "0" * 64}, SECRET, "r0", 1000),  # heard at an earlier link
+    ]
+    ours = tcp.connect(at, SECRET, "r0", 1000)
+    assert SECRET not in str(at)
+    output.complete()
+    assert [fill.reader for fill in output.fills()] == ["r0"]
+    assert caplog.text.count("was refused") == 4
+    output.send(b"x" * 10)
+    assert HEADER.unpack(ours.recv(HEADER.size)) == (10, Kind.DATA)
+    assert [link.recv(1) for link in strangers] == [b""] * 4
+    output.close()
+    for link in (*strangers, ours):
         link.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 from acquisition import until
 
 from narval.control.peer import DeadlineError, PeerClosedError, RemoteError, connect
+from narval.control.proof import Side, prove
 from narval.control.server import PortError, serve
 from narval.control.wire import MAX_LINE_BYTES, BadMessageError
 from narval.errors import NarvalError
@@ -110,23 +111,93 @@ async def test_a_message_that_is_too_large_is_not_sent(server):
     assert await peer.call("add", a=1, b=2) == 3
 
 
+async def greeted(server, secret=SECRET, **more):
+    """Connect without the client's code; return the streams and what was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    asked = json.loads(await reader.readline())["challenge"]
+    proof = prove(secret, Side.CLIENT, asked, "mine")
+    hello = {"hello": "client", "challenge": "mine", "proof": proof, **more}
+    writer.write(json.dumps(hello).encode() + b"\n")
+    return reader, writer, asked, await reader.readline()
+
+
+async def test_the_server_proves_the_secret_too(server):
+    _reader, writer, asked, answer = await greeted(server)
+    assert json.loads(answer) == {"welcome": prove(SECRET, Side.SERVER, asked, "mine")}
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "more", [{"hello": "unwanted"}, {"challenge": "another"}, {"proof": SECRET}], ids=str
+)
+async def test_a_hello_that_is_not_as_proved_or_wanted_gets_no_answer(server, more):
+    _reader, writer, _asked, answer = await greeted(server, **more)
+    assert answer == b""
+    assert server.peers == []
+    writer.close()
+
+
+async def test_nobody_takes_a_proof_that_was_heard_before(server):
+    heard = []
+
+    async def listen(reader, writer):
+        real, to_real = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(await real.readline())
+        heard.append(await reader.readline())
+        to_real.close()
+        writer.close()
+
+    between = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = between.sockets[0].getsockname()[1]
+    with pytest.raises(PeerClosedError, match="does not know this secret"):
+        await connect("127.0.0.1", port, SECRET, {"hello": "client"})
+    between.close()
+    assert SECRET.encode() not in heard[0]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await reader.readline()
+    writer.write(heard[0])
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_an_impostor_is_given_no_order():
+    said = []
+
+    async def welcome(reader, writer):
+        writer.write(b'{"challenge": "17"}\n')
+        said.append(json.loads(await reader.readline()))
+        proof = said[0]["proof"]  # the client's own, sent back
+        writer.write(json.dumps({"welcome": proof}).encode() + b"\n")
+        said.append(await reader.read())
+        writer.close()
+
+    impostor = await asyncio.start_server(welcome, "127.0.0.1", 0)
+    port = impostor.sockets[0].getsockname()[1]
+    with pytest.raises(PeerClosedError, match="does not know this secret"):
+        await connect("127.0.0.1", port, SECRET, {"hello": "client"})
+    await until(lambda: len(said) == 2)
+    assert said[1] == b""
+    impostor.close()
+
+
 @pytest.mark.parametrize(
     "greeting",
     [
-        b'{"hello": "client", "secret": "wrong"}\n',
+        b'{"hello": "client", "challenge": "1", "proof": "wrong"}\n',
         b'{"hello": "client"}\n',
-        b'{"hello": "client", "secret": ["' + SECRET.encode() + b'"]}\n',
-        b'{"hello": "client", "secret": "\\ud800"}\n',
+        b'{"hello": "client", "proof": ["' + SECRET.encode() + b'"]}\n',
+        b'{"hello": "client", "proof": "\\ud800"}\n',
+        b'{"hello": "client", "challenge": {}, "proof": ""}\n',
         b"GET / HTTP/1.1\r\n\r\n",
         b"[" * 100_000 + b"\n",
         b"x" * (2 * MAX_LINE_BYTES) + b"\n",
         b"\xff\xfe\n",
-        json.dumps({"hello": "unwanted", "secret": SECRET}).encode() + b"\n",
     ],
     ids=lambda greeting: greeting[:24].decode(errors="replace"),
 )
 async def test_who_does_not_greet_as_wanted_is_closed_and_told_nothing(server, greeting):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    assert set(json.loads(await reader.readline())) == {"challenge"}
     writer.write(greeting)
     with contextlib.suppress(ConnectionResetError):  # what it sent was not even read
         assert await asyncio.wait_for(reader.read(), 10) == b""
@@ -142,9 +213,8 @@ async def test_who_does_not_greet_as_wanted_is_closed_and_told_nothing(server, g
 )  # fmt: skip
 async def test_a_line_that_is_no_message_ends_its_connection_only(server, line):
     other = await client(server)
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(json.dumps({"hello": "client", "secret": SECRET}).encode() + b"\n")
-    assert json.loads(await reader.readline()) == {"welcome": True}
+    reader, writer, _asked, answer = await greeted(server)
+    assert b"welcome" in answer
     writer.write(line)
     with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(reader.read(), 10) == b""
@@ -170,9 +240,8 @@ async def test_nobody_there_is_told_with_the_address():
 
 
 async def test_who_does_not_read_is_closed(server, caplog):
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-    writer.write(json.dumps({"hello": "client", "secret": SECRET}).encode() + b"\n")
-    assert json.loads(await reader.readline()) == {"welcome": True}
+    reader, writer, _asked, answer = await greeted(server)
+    assert b"welcome" in answer
     reader._transport.pause_reading()
     peer = server.peers[0]
     for _ in range(60):

@@ -84,7 +84,7 @@ class Links:
                 descriptor = fifo.open_to_read(Path(at["path"]))
             else:
                 who = (self._settings.secret, self._settings.actor)
-                link = await asyncio.to_thread(tcp.connect, at["host"], at["port"], *who, size)
+                link = await asyncio.to_thread(tcp.connect, at, *who, size)
                 descriptor = link.detach()
             self.readers.append(LinkReader(descriptor, f"{each['actor']}.{each['buffer']}", size))
 

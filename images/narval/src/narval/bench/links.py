@@ -184,8 +184,7 @@ def _narval(port: str, seconds: float, folder: Path, libraries: Sequence[Path]) 
     if port == FIFO:
         descriptor = fifo.open_to_read(Path(str(at["path"])))
     else:
-        place = (str(at["host"]), int(str(at["port"])))
-        descriptor = tcp.connect(*place, _SECRET, "consumer", BUFFER_BYTES).detach()
+        descriptor = tcp.connect(at, _SECRET, "consumer", BUFFER_BYTES).detach()
     output.complete()
     reader = LinkReader(descriptor, "producer.data", BUFFER_BYTES)
 

@@ -22,6 +22,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from narval.control.proof import Side, is_same, new_challenge, prove
 from narval.control.wire import MAX_LINE_BYTES, BadMessageError, Message, decode, encode
 from narval.errors import NarvalError
 from narval.keepalive import watch_for_silence
@@ -237,7 +238,7 @@ async def connect(
     """Connect to a server and prove the secret.
 
     Args:
-        hello: `{"hello": ROLE}` and further facts about us; the secret is added here.
+        hello: `{"hello": ROLE}` and further facts about us; the proof of the secret is added here.
         handlers: what the server may call.
 
     Raises:
@@ -249,9 +250,7 @@ async def connect(
             reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE_BYTES)
             watch(writer)
             try:
-                writer.write(encode({**hello, "secret": secret}))
-                welcome = await reader.readline()
-                taken = bool(welcome) and decode(welcome).get("welcome") is True
+                taken = await _greet(reader, writer, secret, hello)
             except BaseException:
                 writer.close()
                 raise
@@ -269,6 +268,24 @@ async def connect(
     peer.handlers = handlers or {}
     peer.begin()
     return peer
+
+
+async def _greet(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    secret: str,
+    hello: Mapping[str, Any],
+) -> bool:
+    """Prove the secret to a server; tell whether it took us, and proved it, too."""
+    asked = decode(await reader.readline()).get("challenge")
+    if not isinstance(asked, str):
+        raise BadMessageError("it asks for no proof of the secret")
+    challenges = (asked, new_challenge())
+    proof = prove(secret, Side.CLIENT, *challenges)
+    writer.write(encode({**hello, "challenge": challenges[1], "proof": proof}))
+    answer = await reader.readline()
+    expected = prove(secret, Side.SERVER, *challenges)
+    return bool(answer) and is_same(decode(answer).get("welcome"), expected)
 
 
 def watch(writer: asyncio.StreamWriter) -> None:

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 
 from narval.control.peer import HELLO_DEADLINE_S, Peer, reason_of, watch
-from narval.control.wire import MAX_LINE_BYTES, BadMessageError, Message, decode, encode, is_secret
+from narval.control.proof import Side, is_same, new_challenge, prove
+from narval.control.wire import MAX_LINE_BYTES, BadMessageError, Message, decode, encode
 from narval.errors import NarvalError
 
 OnPeer = Callable[[Peer], None]
@@ -61,7 +62,7 @@ class Server:
         address = writer.get_extra_info("peername") or ("somebody",)
         try:
             async with asyncio.timeout(HELLO_DEADLINE_S):
-                hello = await self._hello(reader)
+                hello, welcome = await self._hello(reader, writer)
             peer = Peer(reader, writer, hello, f"{hello.get('hello', 'somebody')} at {address[0]}")
             self._on_peer(peer)
         except (NarvalError, TimeoutError, OSError) as error:
@@ -70,7 +71,7 @@ class Server:
             writer.close()
             return
         watch(writer)
-        writer.write(encode({"welcome": True}))
+        writer.write(encode({"welcome": welcome}))
         peer.begin()
         self._peers.add(peer)
         try:
@@ -78,7 +79,12 @@ class Server:
         finally:
             self._peers.discard(peer)
 
-    async def _hello(self, reader: asyncio.StreamReader) -> Message:
+    async def _hello(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[Message, str]:
+        """Return what a client that knows the secret says, and our own proof for it."""
+        asked = new_challenge()
+        writer.write(encode({"challenge": asked}))
         try:
             line = await reader.readline()
         except ValueError as error:  # asyncio, of a line too long
@@ -86,9 +92,10 @@ class Server:
         if not line:
             raise BadMessageError("it said nothing")
         hello = decode(line)
-        if not is_secret(hello.pop("secret", None), self._secret):
+        challenges = (asked, str(hello.pop("challenge", "")))
+        if not is_same(hello.pop("proof", None), prove(self._secret, Side.CLIENT, *challenges)):
             raise NarvalError("it does not know the secret")
-        return hello
+        return hello, prove(self._secret, Side.SERVER, *challenges)
 
 
 async def serve(host: str, port: int, secret: str, on_peer: OnPeer) -> Server:

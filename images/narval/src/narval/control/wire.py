@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -47,9 +46,3 @@ def decode(line: bytes) -> Message:
     if not isinstance(message, dict):
         raise BadMessageError(f"a line that is no JSON object: {line[:60]!r}")
     return message
-
-
-def is_secret(given: object, secret: str) -> bool:
-    """Tell whether this is the secret, in a time that does not depend on it."""
-    text = given if isinstance(given, str) else ""
-    return hmac.compare_digest(text.encode(errors="surrogatepass"), secret.encode())

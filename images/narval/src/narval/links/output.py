@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from narval.control.proof import Side, new_challenge, prove
 from narval.links import fifo, tcp
 from narval.links.frame import Kind
 from narval.links.waiting import AbortedError, Bell, wait_for
@@ -60,7 +61,7 @@ class Output:
         self.fan_out = fan_out
         self.lost_links = 0
         self._folder, self._host, self._secret, self._abort = folder, host, secret, abort
-        self._readers: tuple[str, ...] = ()
+        self._proofs: dict[str, str] = {}
         self._paths: dict[str, Path] = {}
         self._listener: socket.socket | None = None
         self._links: list[LinkWriter] = []
@@ -73,12 +74,15 @@ class Output:
             NarvalError: it cannot be made.
         """
         self.close()
-        self._readers = tuple(readers)
         answer: list[dict[str, object]] = []
         if self.buffer.port != FIFO:
             self._listener = tcp.listen(self._host, self.buffer.size_bytes)
             host, port = self._listener.getsockname()
-            at = {"host": host, "port": port}
+            challenge = new_challenge()
+            at = {"host": host, "port": port, "challenge": challenge}
+            self._proofs = {
+                name: prove(self._secret, Side.READER, challenge, name) for name in readers
+            }
             return [{"buffer": self.buffer.name, "reader": name, **at} for name in readers]
         for name in readers:
             path = self._folder / f"{actor}.{self.buffer.name}.{name}.fifo"
@@ -97,7 +101,7 @@ class Output:
         if self._links:
             return
         if self._listener is not None:
-            links = tcp.accept_readers(self._listener, self._readers, self._secret, self._abort)
+            links = tcp.accept_readers(self._listener, self._proofs, self._abort)
             for name, link in links.items():
                 writer = LinkWriter(link.detach(), name, Carrier.SOCKET, self._abort)
                 self._links.append(writer)

@@ -9,10 +9,11 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from narval.control.wire import is_secret
+from narval.control.proof import Side, is_same, prove
 from narval.errors import NarvalError
 from narval.keepalive import watch_for_silence
 from narval.links.waiting import AbortedError, Bell, wait_for
@@ -55,18 +56,23 @@ def listen(host: str, size_bytes: int) -> socket.socket:
     return listener
 
 
-def connect(host: str, port: int, secret: str, reader: str, size_bytes: int) -> socket.socket:
-    """Connect to a writer and say who we are.
+def connect(at: Mapping[str, Any], secret: str, reader: str, size_bytes: int) -> socket.socket:
+    """Connect to a writer, say which reader we are and prove the secret.
+
+    Args:
+        at: host, port and challenge, as `Output.offer` gives them.
 
     Raises:
         NarvalError: it cannot be reached.
     """
+    host, port = at["host"], at["port"]
+    hello = {"reader": reader, "proof": prove(secret, Side.READER, at["challenge"], reader)}
     link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         _limit(link, socket.SO_RCVBUF, size_bytes)
         link.settimeout(CONNECT_DEADLINE_S)
         link.connect((host, port))
-        link.sendall(json.dumps({"reader": reader, "secret": secret}).encode() + b"\n")
+        link.sendall(json.dumps(hello).encode() + b"\n")
     except OSError as error:
         link.close()
         reason = error.strerror or "no answer in time"
@@ -77,9 +83,9 @@ def connect(host: str, port: int, secret: str, reader: str, size_bytes: int) -> 
 
 
 def accept_readers(
-    listener: socket.socket, readers: Sequence[str], secret: str, abort: Bell
+    listener: socket.socket, proofs: Mapping[str, str], abort: Bell
 ) -> dict[str, socket.socket]:
-    """Return a connection for each reader; those that do not prove the secret are closed.
+    """Return a connection for each reader; whoever does not give its proof is closed.
 
     Raises:
         NarvalError: one did not come in time.
@@ -88,7 +94,7 @@ def accept_readers(
     found: dict[str, socket.socket] = {}
     deadline = time.monotonic() + CONNECT_DEADLINE_S
     try:
-        while missing := set(readers) - set(found):
+        while missing := proofs.keys() - found.keys():
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise NarvalError(f"no link was made by {', '.join(sorted(missing))}")
@@ -97,7 +103,7 @@ def accept_readers(
                     raise AbortedError
                 continue
             link, peer = listener.accept()
-            reader = _read_hello(link, secret)
+            reader = _read_hello(link, proofs)
             if reader in missing:
                 watch_for_silence(link)
                 link.setblocking(False)
@@ -112,8 +118,8 @@ def accept_readers(
     return found
 
 
-def _read_hello(link: socket.socket, secret: str) -> str | None:
-    """Return the reader's name, or None if it does not prove the secret."""
+def _read_hello(link: socket.socket, proofs: Mapping[str, str]) -> str | None:
+    """Return the reader's name, or None if it is none of ours or does not prove the secret."""
     link.settimeout(_HELLO_DEADLINE_S)
     line = b""
     try:
@@ -123,10 +129,10 @@ def _read_hello(link: socket.socket, secret: str) -> str | None:
                 return None
             line += byte
         said = json.loads(line)
-        given, reader = said["secret"], str(said["reader"])
+        given, reader = said["proof"], str(said["reader"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return reader if is_secret(given, secret) else None
+    return reader if reader in proofs and is_same(given, proofs[reader]) else None
 
 
 def _limit(link: socket.socket, which: int, size_bytes: int) -> None:

@@ -20,6 +20,7 @@ from tornado.web import Application, RequestHandler
 from narval.client import Access
 from narval.config import Address, Port, config_folder, ensure_secret, naming_address
 from narval.control.peer import reason_of
+from narval.control.proof import is_same
 from narval.control.server import PortError
 from narval.control.service import (
     LISTENING,
@@ -30,7 +31,6 @@ from narval.control.service import (
     run_until_stopped,
     say,
 )
-from narval.control.wire import is_secret
 from narval.shell.answers import OkSpelling, error_answer, format_answer
 from narval.shell.execute import Context, execute_line
 
@@ -58,7 +58,7 @@ class ShellHandler(RequestHandler):
     def prepare(self) -> None:
         """Let only those in who know the secret."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not is_secret(token.strip(), self.context.access.secret):
+        if scheme.lower() != "bearer" or not is_same(token.strip(), self.context.access.secret):
             logger.warning("a request from %s without the secret", self.request.remote_ip)
             self.set_status(401)
             self.set_header("WWW-Authenticate", "Bearer")
