@@ -119,6 +119,19 @@ async def test_a_whole_life_in_the_order_of_data(begin, tmp_path, acquisition_fo
         ]
 
 
+async def test_a_run_number_is_chosen_for_the_run_to_come(begin, acquisition_folder):
+    tandem = await begin(chain())
+    await tandem.set("run_number", "17")
+    await act(tandem, *STARTING, "stop")
+    assert (await tandem.status()).run_number == 17
+    with pytest.raises(RemoteError, match=r"run_number 17: .*run-0017 is there already; choose"):
+        await tandem.set("run_number", "17")
+    with pytest.raises(RemoteError, match="run_number 'many': not a whole number"):
+        await tandem.set("run_number", "many")
+    assert await act(tandem, "start", "stop") is State.STOPPED
+    assert [run.number for run in list_runs(acquisition_folder, "tandem")] == [17, 18]
+
+
 async def test_what_the_actors_are_told_of_their_links(begin):
     tandem = await begin(chain())
     await act(tandem, "configure", "load")

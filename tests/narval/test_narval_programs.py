@@ -218,6 +218,19 @@ def test_narval_run_ends_when_it_is_told(acquisition_folder, topology):
     assert "\x1b" not in done.stdout
 
 
+def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
+    words = ("narval", "run", str(topology), "--seconds", "0.1", "--run_number", "42")
+    words = (*words, "--naming_service", "127.0.0.1:0")
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    assert "chain: Stopped, run 42" in done.stdout
+    again = run(*words)
+    assert again.returncode == 1
+    assert "run_number 42: " in again.stderr
+    assert "is there already; choose another" in again.stderr
+    assert "Traceback" not in again.stderr
+
+
 def test_narval_run_ends_by_control_c_and_joins_a_naming_service(naming, topology):
     process = subprocess.Popen(
         command("narval", "run", str(topology)),

@@ -19,6 +19,17 @@ def test_numbers_count_up_and_the_topology_is_kept(tmp_path):
     assert begin_run(tmp_path, "other", "").number == 1
 
 
+def test_a_number_can_be_chosen_once_and_the_next_ones_follow_it(tmp_path):
+    assert begin_run(tmp_path, "tandem", "", 17).folder.name == "run-0017"
+    with pytest.raises(NarvalError, match=r"run_number 17: .*run-0017 is there already"):
+        begin_run(tmp_path, "tandem", "", 17)
+    assert begin_run(tmp_path, "tandem", "").number == 18
+    for number in (0, -1, 10**9):
+        with pytest.raises(NarvalError, match=f"run_number {number}: a run's number is 1 to"):
+            begin_run(tmp_path, "tandem", "", number)
+    assert [run.number for run in list_runs(tmp_path, "tandem")] == [17, 18]
+
+
 def test_a_number_is_given_once(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda _: begin_run(tmp_path, "tandem", ""), range(24)))

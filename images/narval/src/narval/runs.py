@@ -20,6 +20,8 @@ PARTIAL = ".partial"
 TOPOLOGY_FILE = "topology.xml"
 LOG_FILE = "log.jsonl"
 
+LAST_NUMBER = 999_999_999
+
 _FACTS = "run.toml"
 
 
@@ -44,26 +46,45 @@ def run_name(number: int) -> str:
     return f"run-{number:04d}"
 
 
-def begin_run(config: Path, sub_system: str, topology: str) -> RunRecord:
-    """Make the folder of the next run, numbered after the last one.
+def begin_run(config: Path, sub_system: str, topology: str, number: int | None = None) -> RunRecord:
+    """Make the folder of the next run.
 
     Args:
         config: where the acquisition keeps its files.
         topology: its text, kept with the run.
+        number: the run's; None: one more than the highest.
 
     Raises:
-        NarvalError: the folder cannot be made.
+        NarvalError: the folder cannot be made, or there is a run of this number.
     """
     above = _runs_of(config, sub_system)
     try:
         above.mkdir(parents=True, exist_ok=True)
-        folder = _make_folder(above)
+        if number is None:
+            folder = _make_folder(above)
+        else:
+            folder = above / run_name(check_number(config, sub_system, number))
+            folder.mkdir()
         record = RunRecord(folder, _number(folder), datetime.now(UTC))
         (folder / TOPOLOGY_FILE).write_text(topology, encoding="utf-8")
         _write(record)
     except OSError as error:
         raise NarvalError(f"no run can be begun in {above}: {error.strerror}") from error
     return record
+
+
+def check_number(config: Path, sub_system: str, number: int) -> int:
+    """Return the number of a run that is to come.
+
+    Raises:
+        NarvalError: it cannot be one, or there is such a run.
+    """
+    if not 0 < number <= LAST_NUMBER:
+        raise NarvalError(f"run_number {number}: a run's number is 1 to {LAST_NUMBER}")
+    folder = _runs_of(config, sub_system) / run_name(number)
+    if folder.exists():
+        raise NarvalError(f"run_number {number}: {folder} is there already; choose another")
+    return number
 
 
 def end_run(folder: Path, *, failed: bool = False) -> RunRecord:

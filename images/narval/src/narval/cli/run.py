@@ -35,12 +35,14 @@ class RunRequest:
 
     Attributes:
         seconds: how long; None: until it is interrupted.
+        run_number: the run's; None: one more than the highest.
         naming: where the naming service is, or is started.
     """
 
     file: Path
     sub_system: str
     seconds: float | None
+    run_number: int | None
     naming: Address
     log_level: LogLevel
 
@@ -60,6 +62,8 @@ async def run(request: RunRequest, stop: asyncio.Event) -> int:
         coordinator = await coordinate(settings)
         try:
             coordinator.set_configuration_file(request.file)
+            if request.run_number is not None:
+                coordinator.set_run_number(request.run_number)
             return await _lead(coordinator, request, stop)
         finally:
             await coordinator.close()

@@ -33,6 +33,7 @@ class Actions:
         crew: the actors; None before `configure`.
         run: the run that is under way.
         last_run_number: of the run that was begun last here; None before the first.
+        next_run_number: of the run to come; None: one more than the highest.
     """
 
     def __init__(self, settings: Settings, make_crew: MakeCrew) -> None:
@@ -40,6 +41,7 @@ class Actions:
         self.crew: Crew | None = None
         self.run: RunRecord | None = None
         self.last_run_number: int | None = None
+        self.next_run_number: int | None = None
         self._settings = settings
         self._make_crew = make_crew
         self._steps: Mapping[Action, Callable[[], Awaitable[None]]] = {
@@ -102,8 +104,9 @@ class Actions:
 
     async def _start(self) -> None:
         text = format_topology(self.actors.topology)
-        self.run = begin_run(self._settings.folder, self._settings.sub_system, text)
-        self.last_run_number = self.run.number
+        where = (self._settings.folder, self._settings.sub_system)
+        self.run = begin_run(*where, text, self.next_run_number)
+        self.last_run_number, self.next_run_number = self.run.number, None
         await self._tell_log(self.run.folder)
         logger.info("run %d begins", self.run.number)
         ranks = self.actors.readers_first

@@ -21,6 +21,7 @@ from narval.coordinator.actions import Actions
 from narval.coordinator.crew import Crew
 from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
+from narval.runs import check_number
 from narval.states import Action, State, allowed_actions, make_transitions, next_state
 from narval.topology.model import Topology
 from narval.topology.write import format_topology
@@ -106,6 +107,15 @@ class Coordinator:
     def set_configuration_file(self, file: Path) -> None:
         """Choose the topology that the next `configure` reads."""
         self._actions.file = file
+
+    def set_run_number(self, number: int) -> None:
+        """Choose the number of the run to come; those after it count on from the highest.
+
+        Raises:
+            NarvalError: it cannot be one, or there is such a run.
+        """
+        where = (self.settings.folder, self.settings.sub_system)
+        self._actions.next_run_number = check_number(*where, number)
 
     async def act(self, action: Action) -> None:
         """Do an action; when it is done, or has failed, the state tells.
@@ -236,10 +246,19 @@ class Coordinator:
             self._actions.actors.values[actor][name] = value
         elif name == "configuration_file":
             self.set_configuration_file(Path(value).expanduser())
+        elif name == "run_number":
+            self.set_run_number(_whole_number(name, value))
         else:
             raise NarvalError(
-                f"{name[:60]!r} of a sub-system cannot be set; configuration_file can"
+                f"{name[:60]!r} of a sub-system cannot be set (can be: configuration_file, run_number)"
             )
+
+
+def _whole_number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise NarvalError(f"{name} {text[:60]!r}: not a whole number") from None
 
 
 async def coordinate(settings: Settings) -> Coordinator:
