@@ -119,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("config_name", "uuid", "coordinator", "binary_code"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--by_ssh", action="store_true")
     given = parser.parse_args()
     if given.binary_code == "ends_at_once":
         sys.exit("there is no binary code 'ends_at_once'")

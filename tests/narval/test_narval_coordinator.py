@@ -368,7 +368,7 @@ async def test_an_actor_on_another_host_is_launched_by_ssh(begin, ssh, monkeypat
     assert tandem.coordinator.settings.secret not in words
     await act(tandem, "stop")
     kill((await pids(tandem))["writer"], signal.SIGKILL)
-    assert "writer: " in await in_error(tandem)
+    assert await in_error(tandem) == "writer: killed by SIGKILL"
     assert await act(tandem, "reset_com") is State.LOADED
     assert ssh.read_text().count("\n") == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,6 +21,49 @@ PATIENCE = ("--deadline", "600")  # some cells run seven programs, one after the
 EXERCISE = "01-first-acquisition"
 TEMPLATE = "/opt/vmlab/share/narval/template"
 COURSE = PROJECT / "notebooks" / "narval"
+
+# To ssh and TCP another host is another address: here, a network of its own inside the machine.
+HERE, OTHER = "10.99.0.1", "10.99.0.2"
+
+NETWORK = f"""set -e
+ip netns add other
+ip link add to_other type veth peer name to_here netns other
+ip addr add {HERE}/24 dev to_other
+ip link set to_other up
+ip -n other addr add {OTHER}/24 dev to_here
+ip -n other link set to_here up
+ip -n other link set lo up
+ip netns exec other /usr/sbin/sshd -o PidFile=none -o ListenAddress={OTHER}
+"""
+KEYS = f"""set -e
+[ -e ~/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519
+cat ~/.ssh/id_ed25519.pub >> ~/.ssh/authorized_keys
+ssh-keyscan -t ed25519 {OTHER} >> ~/.ssh/known_hosts
+ssh -o BatchMode=yes {OTHER} narval_actor --help
+"""
+SERVICES = f"""cd ~/far
+setsid narval_naming_service --host {HERE} > naming.txt 2>&1 < /dev/null &
+setsid central_log --host {HERE} > log.txt 2>&1 < /dev/null &
+setsid aws_shell > shell.txt 2>&1 < /dev/null &
+"""
+
+
+AT_HOME = f"cd ~/far; export NARVAL_NAMING_SERVICE={HERE}:2809; "
+
+
+class Shell:
+    """narval_shell in the machine."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def run(self, *commands: str, check: bool = True) -> str:
+        lines = "; ".join(f"narval_shell {command}" for command in commands)
+        return self._desk.run(f"{AT_HOME}set -e; {lines}", check=check)
+
+    def get(self, name: str, *of: str) -> str:
+        found = re.search(r"<value>(.*)</value>", self.run(" ".join(("get", name, "tandem", *of))))
+        return found[1] if found else ""
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +105,36 @@ def test_every_check_of_the_course_fails_before_and_passes_after(desk):
     after = play(desk, "/tmp/solution.ipynb", "--in", f"narval/{EXERCISE}", *PATIENCE)
     assert {check["passed"] for check in after["checks"]} == {True}, json.dumps(after, indent=1)
     assert after["errors"] == []
+
+
+def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
+    desk.run("sudo bash -s", stdin=NETWORK.encode())
+    assert "by_ssh" in desk.run("bash -s", stdin=KEYS.encode())
+    desk.run(
+        f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i"
+        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/to_here/' topology.xml"
+    )
+    desk.run(f"export NARVAL_NAMING_SERVICE={HERE}:2809\n{SERVICES}")
+    shell = Shell(desk)
+    wait_until(lambda: "sub_systems" in shell.run("get sub_systems", check=False))
+    shell.run(f"launch tandem {HERE}", "set configuration_file topology.xml tandem")
+    starting = [f"set action {name} tandem" for name in ("load", "initialise", "start")]
+    shell.run("set action configure tandem", *starting)
+    wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > 2)
+    assert OTHER in desk.run("ss -Htn state established")
+
+    remote = desk.run("sudo ip netns pids other")
+    (writer,) = desk.run("pgrep -f 'narval_actor .*generic_producer.*by_ssh' -n").split()
+    assert writer in remote.split()
+    desk.run(f"kill -SEGV {writer}")
+    wait_until(lambda: shell.get("state") == "Error")
+    assert shell.get("error") == "data_transmitter: killed by SIGSEGV in process_block"
+
+    shell.run("set action reset_com tandem", *starting[1:])
+    before = int(shell.get("blocks_in", "data_receiver"))
+    wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > before)
+    shell.run("set action stop tandem", "set action finish tandem")
+    wait_until(lambda: not desk.run("pgrep -f narval_actor", check=False))
+    logged = desk.run("cat ~/.narval/runs/tandem/*/log.jsonl")
+    assert "*00001*" in logged
+    assert "killed by SIGSEGV in process_block" in logged

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lab import Outcome, failed, passed, step
-from lab.look import processes
-from narval.client import Access, SubSystemStatus, SyncSubSystem, list_sub_systems, wait_for
+from lab import Outcome, failed, passed
+from lab.acquisition import (
+    NotYetError,
+    actor_of,
+    check,
+    expect_flow,
+    expect_running,
+    find_sub_system,
+    measure_bytes_per_s,
+    number_of,
+    wait_until,
+    why_absent,
+)
+from narval.client import Access, SyncSubSystem, list_sub_systems, wait_for
 from narval.config import LOOPBACK, Port, parse_address
 from narval.control.central_log import NAME as CENTRAL_LOG
 from narval.control.registration import look_up
@@ -23,10 +31,7 @@ from narval.states import State
 from narval.topology.model import Topology
 from narval.topology.read import parse_topology, read_topology
 
-DEADLINE_S = 60.0
-WAIT_S = 15.0  # for something to happen in a machine that is emulated
 NOTICED_S = 3.0  # until a coordinator knows of a death
-RATE_MEASURED_S = 3.0
 BLOCKS_PER_S = 40
 LINE_KEV = 1332.492
 LEAST_AREA = 300
@@ -35,64 +40,24 @@ CHAIN = [
     ("filter", "generic_filter"),
     ("keeper", "generic_consumer"),
 ]
-NEXT = {
-    State.INITIAL: "configure",
-    State.CONFIGURED: "load",
-    State.LOADED: "initialise",
-    State.STOPPED: "start",
-    State.PAUSED: "resume",
-}
-
-Check = Callable[..., Outcome]
-
-_opened: list[SyncSubSystem] = []
 
 
-class _NotYetError(Exception):
-    """A hint, from wherever something was found missing."""
-
-    def __init__(self, en: str, fr: str) -> None:
-        super().__init__(en)
-        self.outcome = failed(en, fr)
-
-
-def _check(name: str) -> Callable[[Check], Check]:
-    """Mark the check of a step; hints may be raised in it."""
-
-    def mark(function: Check) -> Check:
-        @functools.wraps(function)
-        def look(*answers: object) -> Outcome:
-            try:
-                return function(*answers)
-            except _NotYetError as hint:
-                return hint.outcome
-            except NarvalError as error:
-                return failed(f"The acquisition says: {error}", f"L'acquisition dit : {error}")
-            finally:
-                while _opened:
-                    _opened.pop().close()
-
-        return step(name, deadline_s=DEADLINE_S)(look)
-
-    return mark
-
-
-@_check("services")
+@check("services")
 def services() -> Outcome:
     """Ask each of the three services."""
     try:
         access = Access.default()
         wait_for(list_sub_systems(access))
     except NarvalError as error:
-        raise _why_absent("narval_naming_service", error) from error
+        raise why_absent("narval_naming_service", error) from error
     try:
         wait_for(look_up(access.naming, access.secret, CENTRAL_LOG))
     except NarvalError as error:
-        raise _why_absent("central_log", error) from error
+        raise why_absent("central_log", error) from error
     try:
         reply = _shell(access).ask("get sub_systems")
     except NarvalError as error:
-        raise _why_absent("aws_shell", error) from error
+        raise why_absent("aws_shell", error) from error
     if reply is None or not reply.is_ok:
         return failed(
             "`aws_shell` runs, but finds no naming service: end it and start it after the other.",
@@ -105,11 +70,11 @@ def services() -> Outcome:
     )
 
 
-@_check("start")
+@check("start")
 def start(allowed: object) -> Outcome:
     """See that `first` runs, and compare what the trainee says is allowed there."""
-    first = _find("first")
-    status = _expect_running(first)
+    first = find_sub_system("first")
+    status = expect_running(first)
     if {actor["name"] for actor in status.actors} != {"source", "sink"}:
         return failed(
             f"`first` runs another topology, `{status.configuration_file}`; it should be "
@@ -117,7 +82,7 @@ def start(allowed: object) -> Outcome:
             f"`first` tourne avec une autre topologie, `{status.configuration_file}` ; il faut "
             '`rate.xml`. `rewind("first")` le ramène à Initial.',
         )
-    _expect_flow(first, "sink")
+    expect_flow(first, "sink")
     given = (
         allowed if isinstance(allowed, (list, tuple, set, frozenset)) else str(allowed).split(",")
     )
@@ -136,13 +101,13 @@ def start(allowed: object) -> Outcome:
     )
 
 
-@_check("look")
+@check("look")
 def look_at_data(rate: object, run: object) -> Outcome:
     """Measure the rate and compare."""
-    first = _find("first")
-    status = _expect_running(first)
+    first = find_sub_system("first")
+    status = expect_running(first)
     setting = float(first.get("blocks_per_s", "source"))
-    measured = _measure(first, "sink")
+    measured = measure_bytes_per_s(first, "sink")
     if setting != BLOCKS_PER_S or not 0.7 < measured / (BLOCKS_PER_S * 1000) < 1.3:
         return failed(
             f"`source` is set to {setting:g} blocks/s; {measured:.0f} bytes/s arrive. "
@@ -150,7 +115,7 @@ def look_at_data(rate: object, run: object) -> Outcome:
             f"`source` est réglé à {setting:g} blocs/s ; {measured:.0f} octets/s arrivent. "
             f"`stop`, puis `blocks_per_s` à {BLOCKS_PER_S}, puis `start`.",
         )
-    said = _number(rate)
+    said = number_of(rate)
     if abs(said - measured) > 0.3 * measured:
         return failed(
             f"Not {said:g}: what counts are bytes (no kB, no blocks) per second, not in total: "
@@ -158,7 +123,7 @@ def look_at_data(rate: object, run: object) -> Outcome:
             f"Pas {said:g} : il s'agit d'octets (ni ko, ni blocs) par seconde, pas du total : "
             "`bytes_per_s_in` de l'acteur `sink`.",
         )
-    if _number(run) != status.run_number:
+    if number_of(run) != status.run_number:
         return failed(
             "The rate is right. The number of the run: `narval_shell get run_number first`.",
             "Le débit est juste. Le numéro du run : `narval_shell get run_number first`.",
@@ -169,24 +134,24 @@ def look_at_data(rate: object, run: object) -> Outcome:
     )
 
 
-@_check("topology")
+@check("topology")
 def topology() -> Outcome:
     """Look at the topology that the coordinator of `chain` has read."""
     try:
         written = read_topology(Path("chain.xml"))
     except OSError as error:
-        raise _NotYetError(
+        raise NotYetError(
             "There is no `chain.xml` here yet: run the cell that writes it.",
             "Il n'y a pas encore de `chain.xml` : exécutez la cellule qui l'écrit.",
         ) from error
     except NarvalError as error:
         line = str(error).splitlines()[0]
-        raise _NotYetError(
+        raise NotYetError(
             f"`{line}`. Correct this line, run the cell again.",
             f"`{line}`. Corrigez cette ligne, exécutez à nouveau la cellule.",
         ) from error
     _expect_chain(written)
-    chain = _find("chain")
+    chain = find_sub_system("chain")
     if chain.status().state is State.INITIAL:
         return failed(
             "The file is right. Now `set configuration_file chain.xml chain`, then "
@@ -202,11 +167,11 @@ def topology() -> Outcome:
     )
 
 
-@_check("c-actor")
+@check("c-actor")
 def c_actor() -> Outcome:
     """See that the library is in the actor's memory, and that what it counts arrives."""
-    chain = _find("chain")
-    actor = _actor(_expect_running(chain), "counter")
+    chain = find_sub_system("chain")
+    actor = actor_of(expect_running(chain), "counter")
     library = str(chain.get("library", "counter"))
     maps = Path(f"/proc/{actor['pid']}/maps").read_text()
     if Path(library).suffix != ".so" or Path(library).name not in maps:
@@ -221,7 +186,7 @@ def c_actor() -> Outcome:
             f"`{library}` a été recompilée depuis ; l'acteur a encore l'ancienne. "
             '`rewind("chain")`, puis configure, les trois `set library`, load, initialise, start.',
         )
-    if not _wait(lambda: _actor(chain.status(), "counter")["blocks_out"]):
+    if not wait_until(lambda: actor_of(chain.status(), "counter")["blocks_out"]):
         return failed(
             "It runs and gives no block: `*used_size_of_output_buffer` must be set to the number "
             "of bytes that you have written.",
@@ -235,11 +200,11 @@ def c_actor() -> Outcome:
     )
 
 
-@_check("python-actor")
+@check("python-actor")
 def python_actor() -> Outcome:
     """See that only even numbers arrive, through a plugin in Python that is the trainee's."""
-    chain = _find("chain")
-    status = _expect_running(chain)
+    chain = find_sub_system("chain")
+    status = expect_running(chain)
     library = Path(str(chain.get("library", "filter")))
     if library.name != "even.py":
         return failed(
@@ -248,7 +213,7 @@ def python_actor() -> Outcome:
             f"Le plugin de `filter` est `{library.name}`. stop, reset_com, unload, puis "
             "`set library even.py chain filter`, load, initialise, start.",
         )
-    if not _wait(lambda: _actor(chain.status(), "filter")["blocks_out"]):
+    if not wait_until(lambda: actor_of(chain.status(), "filter")["blocks_out"]):
         return failed(
             "`filter` lets nothing through: what does your condition say of the number 2? "
             "After a change: stop, reset_com, unload, load, initialise, start.",
@@ -265,7 +230,7 @@ def python_actor() -> Outcome:
             f"`{seen}` sont arrivés : tous les nombres pairs doivent passer, et eux seuls. Le "
             "plugin a-t-il été rechargé après le dernier changement (unload, load) ?",
         )
-    filtered = _actor(status, "filter")
+    filtered = actor_of(status, "filter")
     blocks = filtered["blocks_in"], filtered["blocks_out"]
     return passed(
         f"Only even numbers arrive: {blocks[0]} blocks in, {blocks[1]} out.",
@@ -273,18 +238,18 @@ def python_actor() -> Outcome:
     )
 
 
-@_check("spectrum")
+@check("spectrum")
 def spectrum(centroid: object, fwhm: object) -> Outcome:
     """Fit the peak in the histogram as it is now, and compare."""
-    germanium = _find("germanium")
-    _expect_running(germanium)
-    fit = _wait(lambda: _fit(germanium))
+    germanium = find_sub_system("germanium")
+    expect_running(germanium)
+    fit = wait_until(lambda: _fit(germanium))
     if fit is None:
         return failed(
             "There are too few counts at 1332 keV yet. Does the actor `spectra` get data?",
             "Encore trop peu de coups à 1332 keV. L'acteur `spectra` reçoit-il des données ?",
         )
-    place, width = _number(centroid), _number(fwhm)
+    place, width = number_of(centroid), number_of(fwhm)
     if abs(place - fit.centroid.value) > 0.3 + 3 * fit.centroid.error:
         if abs(place - 1173.2) < 5:
             return failed(
@@ -312,11 +277,11 @@ def spectrum(centroid: object, fwhm: object) -> Outcome:
     )
 
 
-@_check("crash")
+@check("crash")
 def crash(reason: object) -> Outcome:
     """See that an actor of `chain` was killed, and that the trainee has read how."""
-    chain = _find("chain")
-    _wait(lambda: chain.status().state is State.ERROR, NOTICED_S)
+    chain = find_sub_system("chain")
+    wait_until(lambda: chain.status().state is State.ERROR, NOTICED_S)
     status = chain.status()
     error = status.error or ""
     if status.state is not State.ERROR:
@@ -345,18 +310,18 @@ def crash(reason: object) -> Outcome:
     )
 
 
-@_check("recover")
+@check("recover")
 def recover() -> Outcome:
     """See in the log that an actor was killed, and that data flows again."""
-    chain = _find("chain")
+    chain = find_sub_system("chain")
     deaths = [line for line in chain.log(last=10_000, level="error") if "killed by" in line.message]
     if not deaths:
         return failed(
             "The log of `chain` knows of no killed actor: first the step `crash`.",
             "Le journal de `chain` ne connaît aucun acteur tué : d'abord l'étape `crash`.",
         )
-    status = _expect_running(chain)
-    _expect_flow(chain, "keeper")
+    status = expect_running(chain)
+    expect_flow(chain, "keeper")
     return passed(
         f"`{deaths[-1].message}`, and run {status.run_number} is under way.",
         f"`{deaths[-1].message}`, et le run {status.run_number} est en cours.",
@@ -368,101 +333,11 @@ def _shell(access: Access) -> ShellClient:
     return ShellClient(parse_address(where, Port.SHELL), access.secret)
 
 
-def _why_absent(program: str, error: NarvalError) -> _NotYetError:
-    if any(program in " ".join(entry.command) for entry in processes()):
-        return _NotYetError(
-            f"`{program}` runs, but cannot be used: {error}. See `{program}.log`.",
-            f"`{program}` tourne, mais ne peut être utilisé : {error}. Voyez `{program}.log`.",
-        )
-    return _NotYetError(
-        f'`{program}` does not run: `start_service("{program}")`. The naming service comes first.',
-        f'`{program}` ne tourne pas : `start_service("{program}")`. Le service de noms en premier.',
-    )
-
-
-def _find(name: str) -> SyncSubSystem:
-    try:
-        access = Access.default()
-        names = wait_for(list_sub_systems(access))
-    except NarvalError as error:
-        raise _NotYetError(
-            "The services do not run: first the step `services`.",
-            "Les services ne tournent pas : d'abord l'étape `services`.",
-        ) from error
-    if name not in names:
-        known = ", ".join(names) or "-"
-        raise _NotYetError(
-            f"There is no sub-system `{name}` (there are: {known}). "
-            f"`narval_shell launch {name} localhost local`.",
-            f"Il n'y a pas de sous-système `{name}` (il y a : {known}). "
-            f"`narval_shell launch {name} localhost local`.",
-        )
-    _opened.append(SyncSubSystem.find(name, access))
-    return _opened[-1]
-
-
-def _wait(condition: Callable[[], Any], seconds: float = WAIT_S) -> Any:
-    """Return what the condition gives as soon as it is true, or what it gave last."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value or time.monotonic() > end:
-            return value
-        time.sleep(0.2)
-
-
-def _actor(status: SubSystemStatus, name: str) -> dict[str, Any]:
-    found = {actor["name"]: dict(actor) for actor in status.actors}.get(name)
-    if found is None:
-        raise _NotYetError(
-            f"`{status.sub_system}` has no actor `{name}`.",
-            f"`{status.sub_system}` n'a pas d'acteur `{name}`.",
-        )
-    return {"blocks_in": 0, "blocks_out": 0, "bytes_in": 0, **found}
-
-
-def _expect_running(sub_system: SyncSubSystem) -> SubSystemStatus:
-    _wait(lambda: sub_system.status().under_way is None)
-    status = sub_system.status()
-    name = status.sub_system
-    if status.state is State.ERROR:
-        raise _NotYetError(
-            f"`{name}` is in Error: `{status.error}`. Mend that; then "
-            f'`rewind("{name}")` and all from configure on.',
-            f"`{name}` est en Error : `{status.error}`. Corrigez cela ; puis "
-            f'`rewind("{name}")` et tout à partir de configure.',
-        )
-    if status.state is not State.RUNNING:
-        action = NEXT.get(status.state, "configure")
-        raise _NotYetError(
-            f"`{name}` is {status.state}. Next: `narval_shell set action {action} {name}`.",
-            f"`{name}` est {status.state}. La suite : `narval_shell set action {action} {name}`.",
-        )
-    return status
-
-
-def _expect_flow(sub_system: SyncSubSystem, actor: str) -> None:
-    before = _actor(sub_system.status(), actor)["blocks_in"]
-    if not _wait(lambda: _actor(sub_system.status(), actor)["blocks_in"] > before):
-        raise _NotYetError(
-            f"It runs, but nothing arrives at `{actor}`. Look at the log.",
-            f"Il tourne, mais rien n'arrive à `{actor}`. Regardez le journal.",
-        )
-
-
-def _measure(sub_system: SyncSubSystem, actor: str) -> float:
-    """Return how many bytes arrive per second."""
-    began, before = time.monotonic(), _actor(sub_system.status(), actor)["bytes_in"]
-    time.sleep(RATE_MEASURED_S)
-    after = _actor(sub_system.status(), actor)["bytes_in"]
-    return float(after - before) / (time.monotonic() - began)
-
-
 def _expect_chain(found: Topology) -> None:
     actors = [(actor.name, actor.binary_code) for actor in found.actors]
     sources = [[source.actor for source in actor.sources] for actor in found.actors]
     if actors != CHAIN or sources != [[], ["counter"], ["filter"]]:
-        raise _NotYetError(
+        raise NotYetError(
             "It shall be `counter` → `filter` → `keeper`: `keeper` reads what `filter` writes. "
             '`rewind("chain")` and `configure` read a changed file.',
             "Il faut `counter` → `filter` → `keeper` : `keeper` lit ce que `filter` écrit. "
@@ -472,19 +347,19 @@ def _expect_chain(found: Topology) -> None:
 
 def _numbers(chain: SyncSubSystem) -> list[int]:
     """Return the numbers that arrived last."""
-    texts = _wait(
+    texts = wait_until(
         lambda: chain.ask("keeper", "last") if len(chain.ask("keeper", "last")) > 2 else []
     )
     wrong = [text for text in texts if not re.fullmatch(r"\*\d{5}\*", text)]
     if wrong or not texts:
         seen = wrong[0] if wrong else ""
-        raise _NotYetError(
+        raise NotYetError(
             f"`{seen}` arrived; it must be like `*00042*`: seven characters and a NUL, 8 bytes.",
             f"`{seen}` est arrivé ; il faut `*00042*` : sept caractères et un NUL, 8 octets.",
         )
     numbers = [int(text.strip("*")) for text in texts]
     if sorted(set(numbers)) != numbers:
-        raise _NotYetError(
+        raise NotYetError(
             f"The numbers do not count up: `{numbers}`. Count in `mine->count`.",
             f"Les nombres ne se suivent pas : `{numbers}`. Comptez dans `mine->count`.",
         )
@@ -505,13 +380,3 @@ def _fit(germanium: SyncSubSystem) -> Any:
     except FitError:
         return None
     return fit if fit.area.value >= LEAST_AREA else None
-
-
-def _number(answer: object) -> float:
-    text = str(getattr(answer, "value", answer)).replace("keV", "").partition("±")[0]
-    try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        raise _NotYetError(
-            f"`{str(answer)[:60]}` is no number.", f"`{str(answer)[:60]}` n'est pas un nombre."
-        ) from None

@@ -14,9 +14,9 @@ from narval.config import Address, naming_address, parse_address
 from narval.control.log_record import LogFilter, LogRecord, level_of, read_record
 from narval.control.wire import BadMessageError, decode, encode, is_secret
 from narval.coordinator.coordinator import TRANSITIONS
-from narval.coordinator.death import reason_of_end
 from narval.coordinator.order import from_consumers, from_producers, inputs_of, readers_of
 from narval.coordinator.settings import check_sub_system
+from narval.death import reason_of_end
 from narval.errors import NarvalError
 from narval.shell.completion import complete
 from narval.shell.execute import _COMMANDS, format_value

@@ -32,6 +32,20 @@ def runtime_folder(sub_system: str, environment: Mapping[str, str] = os.environ)
 def symbol_file(sub_system: str, uuid: str) -> Path:
     """Return where an actor keeps the name of the plugin's function that it is calling.
 
-    The name, then NUL bytes. The coordinator reads it after a crash.
+    The name, then NUL bytes. `take_symbol` reads it after a crash.
     """
     return runtime_folder(sub_system) / f"{uuid}.symbol"
+
+
+def take_symbol(sub_system: str, uuid: str) -> str:
+    """Return which of the plugin's functions an actor that has ended was calling; "" for none.
+
+    The file is removed.
+    """
+    try:
+        file = symbol_file(sub_system, uuid)
+        text = file.read_bytes()[:256].strip(b"\0").decode(errors="replace").strip()
+        file.unlink()
+    except (OSError, NarvalError):
+        return ""
+    return text

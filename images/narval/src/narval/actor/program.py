@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from narval.actor.actor import Actor
+from narval.actor.guard import split_off
 from narval.config import Address, parse_address
 from narval.control.log_handler import CentralLogHandler
 from narval.control.log_record import PYTHON_LEVELS, read_level
@@ -42,7 +43,11 @@ def main(arguments: Sequence[str] | None = None, binary_code: str = "") -> int:
     parser.add_argument("--uuid", required=True, help="given by the coordinator")
     parser.add_argument("--coordinator", required=True, metavar="HOST:PORT")
     parser.add_argument("--binary_code", default=binary_code, help="what it does")
+    text = "tell the signal that ends it on standard error: ssh does not"
+    parser.add_argument("--by_ssh", action="store_true", help=text)
     given = parser.parse_args(arguments)
+    if given.by_ssh and (code := split_off(given.config_name, given.uuid)) is not None:
+        return code
     secret = sys.stdin.readline().strip()
     _print_by_line()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -249,9 +249,8 @@ class Coordinator:
         elif name == "run_number":
             self.set_run_number(_whole_number(name, value))
         else:
-            raise NarvalError(
-                f"{name[:60]!r} of a sub-system cannot be set (can be: configuration_file, run_number)"
-            )
+            known = "configuration_file, run_number"
+            raise NarvalError(f"{name[:60]!r} of a sub-system cannot be set (can be: {known})")
 
 
 def _whole_number(name: str, text: str) -> int:

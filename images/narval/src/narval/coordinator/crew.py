@@ -200,7 +200,7 @@ class Crew:
         if is_here:
             command = local_command("narval.actor", words)
         else:
-            command = ssh_command(actor.hostname, "narval_actor", words)
+            command = ssh_command(actor.hostname, "narval_actor", [*words, "--by_ssh"])
         await member.launch(command, settings.secret, by_ssh=not is_here, deadline_s=deadline_s)
 
     def _host_for_here(self) -> str:

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from narval.control.log_handler import as_actor
 from narval.control.peer import Peer, PeerClosedError
-from narval.coordinator.death import reason_of_end
 from narval.coordinator.launch import read_lines, start_process
+from narval.death import reason_of_end
 from narval.errors import NarvalError
-from narval.runtime import symbol_file
+from narval.runtime import take_symbol
 from narval.states import State
 from narval.topology.model import Actor
 
@@ -181,23 +181,12 @@ class Member:
         self._end(code)
 
     def _end(self, code: int) -> None:
-        symbol = self._read_symbol()
+        symbol = "" if self._by_ssh else take_symbol(self._sub_system, self.uuid)
         if self._is_finishing:
             return
         reason = reason_of_end(code, symbol=symbol, by_ssh=self._by_ssh, last_line=self._last_line)
         self.error = None  # what it died of counts for more than what it complained of before
         self._blame(self._last_words or reason)
-
-    def _read_symbol(self) -> str:
-        if self._by_ssh:
-            return ""
-        try:
-            file = symbol_file(self._sub_system, self.uuid)
-            text = file.read_bytes()[:256].strip(b"\0").decode(errors="replace").strip()
-            file.unlink()
-        except (OSError, NarvalError):
-            return ""  # it was in no function of a plugin
-        return text
 
     def _blame(self, reason: str) -> None:
         if self.error is None:

@@ -7,6 +7,8 @@ import signal
 SSH_FAILED = 255
 """What ssh ends with when it fails itself, or when the command there was killed by a signal."""
 
+_KILLED = "killed by "
+
 
 def name_signal(number: int) -> str:
     """Return a signal's name: `SIGSEGV`."""
@@ -22,17 +24,19 @@ def reason_of_end(code: int, *, symbol: str = "", by_ssh: bool = False, last_lin
     Args:
         code: as subprocess gives it; negative for a signal.
         symbol: the plugin's function that was being called, if one was.
-        by_ssh: whether it is ssh's code.
+        by_ssh: whether it is ssh's code; what `actor.guard` wrote there last is then the reason.
         last_line: the last that the process wrote, for ends that say little by themselves.
     """
     where = f" in {symbol}" if symbol else ""
     said = f"; it last wrote: {last_line}" if last_line else ""
+    if by_ssh and code > 128 and last_line.startswith(_KILLED):
+        return last_line
     if by_ssh and code == SSH_FAILED:
         return f"ssh failed, or it was killed there (ssh's exit code {code}){where}{said}"
     if code < 0:
-        return f"killed by {name_signal(-code)}{where}"
+        return f"{_KILLED}{name_signal(-code)}{where}"
     if code > 128 and code - 128 in signal.valid_signals():  # as a shell tells it
-        return f"killed by {name_signal(code - 128)}{where}"
+        return f"{_KILLED}{name_signal(code - 128)}{where}"
     if code == 0:
         return f"it ended without being asked to{where}{said}"
     return f"exit code {code}{where}{said}"
