@@ -30,6 +30,7 @@ _OTHER_SIGN = "○"
 
 _FONT_PX = 13
 _CHARACTER_PX = 7.4  # the widest usual letters of a sans-serif font at this size, on average
+_SMALL = 11.5 / _FONT_PX
 _LINE_PX = 18
 _POINT_PX = 14  # how far a shape's point reaches
 _MARGIN_PX = 16
@@ -44,7 +45,7 @@ _STYLE = (
     ".running .shape{fill:var(--jp-success-color3,#d8efd9)}"
     ".error .shape{fill:var(--jp-error-color3,#f8d5d2);stroke-width:3;stroke-dasharray:6 3}"
     ".link{fill:none;stroke:currentColor;stroke-width:1.5}.head{fill:currentColor}"
-    ".halo{paint-order:stroke;stroke:var(--jp-layout-color1,#fff);stroke-width:5px}"
+    ".ground{fill:var(--jp-layout-color1,#fff)}"
 )
 
 
@@ -178,9 +179,14 @@ def _draw_labels(
     for x, middle, label in sorted(wanted, key=lambda each: each[:2]):
         top = max(middle - len(label) * 7.5 + 11, lowest.get(x, 0.0))
         lowest[x] = top + len(label) * 15 + 4
+        width = max(map(_width, label)) * _SMALL
+        yield (  # the line passes behind the words, not through them
+            f'<rect class="ground" x="{x - width / 2:.1f}" y="{top - 12:.1f}" '
+            f'width="{width:.1f}" height="{len(label) * 15 + 2}"/>'
+        )
         for index, line in enumerate(label):
             yield (
-                f'<text class="small halo" text-anchor="middle" x="{x:.1f}" '
+                f'<text class="small" text-anchor="middle" x="{x:.1f}" '
                 f'y="{top + index * 15:.1f}">{_plain(line)}</text>'
             )
 
