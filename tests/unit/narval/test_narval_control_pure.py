@@ -12,7 +12,8 @@ from narval.cli.table import format_table
 from narval.client import read_status
 from narval.config import Address, naming_address, parse_address
 from narval.control.log_record import LogFilter, LogRecord, level_of, read_record
-from narval.control.wire import BadMessageError, decode, encode, is_secret
+from narval.control.proof import Side, is_same, new_challenge, prove
+from narval.control.wire import BadMessageError, decode, encode
 from narval.coordinator.coordinator import TRANSITIONS
 from narval.coordinator.order import from_consumers, from_producers, inputs_of, readers_of
 from narval.coordinator.settings import check_sub_system
@@ -74,6 +75,9 @@ def test_readers_and_inputs(diamond):
         (0, {}, "it ended without being asked to"),
         (255, {"by_ssh": True, "last_line": "No route"},
          "ssh failed, or it was killed there (ssh's exit code 255); it last wrote: No route"),
+        (139, {"by_ssh": True, "last_line": "killed by SIGSEGV in process_block"},
+         "killed by SIGSEGV in process_block"),
+        (137, {"by_ssh": True, "last_line": "what it printed"}, "killed by SIGKILL"),
         (255, {}, "exit code 255"),
         (-200, {}, "killed by signal 200"),
     ],
@@ -120,9 +124,23 @@ def test_any_line_is_a_message_or_refused(line):
 
 
 @pytest.mark.parametrize("given_", [None, 5, "", "s", ["secret"], "\ud800", "secret "])
-def test_what_is_not_the_secret(given_):
-    assert is_secret("secret", "secret")
-    assert not is_secret(given_, "secret")
+def test_what_is_not_the_same(given_):
+    assert is_same("secret", "secret")
+    assert not is_same(given_, "secret")
+
+
+def test_a_proof_is_of_one_side_one_secret_and_one_saying():
+    mine = prove("secret", Side.CLIENT, "a", "b")
+    assert prove("secret", Side.CLIENT, "a", "b") == mine
+    others = [
+        prove("secret", Side.SERVER, "a", "b"),
+        prove("other", Side.CLIENT, "a", "b"),
+        prove("secret", Side.CLIENT, "ab", ""),
+        prove("secret", Side.CLIENT, "b", "a"),
+        prove("secret", Side.CLIENT, "a"),
+    ]
+    assert len({mine, *others}) == 6
+    assert new_challenge() != new_challenge()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", "a b", "a" * 65, "1a"])
