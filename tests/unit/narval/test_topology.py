@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from narval.topology.model import (
     Topology,
 )
 from narval.topology.numerals import format_ada_integer, parse_ada_integer
-from narval.topology.read import parse_topology
+from narval.topology.read import parse_topology, read_topology
 from narval.topology.write import format_topology
 
 # The wiki's example, as it stands there.
@@ -109,6 +111,7 @@ MISTAKES = [
      .replace(b'source_buffer="data"', b'source_buffer="data_filtered"'), 11, "in a circle"),
     (OLD.replace(b"<Size>65536</Size>", b""), 6, "lacks its <size>"),
     (b"<configuration>" * 20, 1, "deeper than"),
+    (b"<configuration>" + b"<a/>" * 200_000, 1, "at most 100000 elements"),
 ]  # fmt: skip
 
 
@@ -120,6 +123,15 @@ def test_mistakes_are_named_with_their_line(data, line, message):
     assert found, str(caught.value)
     assert found[0].line == line
     assert str(found[0]).startswith(f"t.xml:{line}: ")
+
+
+def test_of_a_huge_or_endless_file_no_more_is_read_than_a_topology_has(tmp_path):
+    huge = tmp_path / "huge.xml"
+    with huge.open("wb") as file:
+        file.truncate(2**40)  # a hole: it takes no room
+    for endless in (huge, Path("/dev/zero")):
+        with pytest.raises(TopologyError, match=f"{endless}:1: it is too large"):
+            read_topology(endless)
 
 
 def test_unknown_elements_are_refused_unless_allowed():

@@ -27,7 +27,7 @@ from narval.topology.model import (
     Topology,
 )
 from narval.topology.numerals import parse_ada_integer
-from narval.topology.xml import Element, XmlError, parse_xml
+from narval.topology.xml import MAX_BYTES, Element, XmlError, parse_xml
 
 MOST_BUFFER_BYTES = 2**30
 """A larger buffer is a slip of the pen on any machine of today's labs."""
@@ -40,7 +40,9 @@ _SHOWN = 60
 
 def read_topology(path: Path, *, allow_unknown: bool = False) -> Topology:
     """Read a file; arguments and errors as `parse_topology`, OSError if it cannot be read."""
-    return parse_topology(path.read_bytes(), str(path), allow_unknown=allow_unknown)
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)  # no more of a file that is huge, or has no end
+    return parse_topology(data, str(path), allow_unknown=allow_unknown)
 
 
 def parse_topology(data: bytes, file: str, *, allow_unknown: bool = False) -> Topology:

@@ -14,6 +14,9 @@ from xml.parsers import expat
 MAX_BYTES = 4 * 1024 * 1024
 """A topology of a thousand actors is smaller by far."""
 
+MAX_ELEMENTS = 100_000
+"""In memory an element takes a hundred times the four bytes that it may have in the file."""
+
 MAX_DEPTH = 16
 
 
@@ -50,10 +53,11 @@ def parse_xml(data: bytes) -> Element:
     """Return the root element.
 
     Raises:
-        XmlError: no well-formed XML, a document type declaration, too large or too deep.
+        XmlError: no well-formed XML, a document type declaration, too large, too many elements or
+            too deep.
     """
     if len(data) > MAX_BYTES:
-        raise XmlError(1, f"the file has {len(data)} bytes; a topology has at most {MAX_BYTES}")
+        raise XmlError(1, f"it is too large: a topology has at most {MAX_BYTES} bytes")
     return _Reader().read(data)
 
 
@@ -66,6 +70,7 @@ class _Reader:
         parser.StartDoctypeDeclHandler = self._doctype
         self._open: list[Element] = []
         self._root: Element | None = None
+        self._count = 0
 
     def read(self, data: bytes) -> Element:
         try:
@@ -84,6 +89,9 @@ class _Reader:
         line = self._parser.CurrentLineNumber
         if len(self._open) >= MAX_DEPTH:
             raise XmlError(line, f"<{name}> lies deeper than {MAX_DEPTH} elements")
+        self._count += 1
+        if self._count > MAX_ELEMENTS:
+            raise XmlError(line, f"a topology has at most {MAX_ELEMENTS} elements")
         lower = {key.lower(): value for key, value in attributes.items()}
         element = Element(name.lower(), line, lower)
         if self._open:
