@@ -55,12 +55,12 @@ def test_readers_and_inputs(diamond):
     assert readers_of(diamond, diamond.actor("a")) == {"x": ["b", "c", "d"]}
     assert readers_of(diamond, diamond.actor("d")) == {}
     opened = {
-        ("b", "y", "c"): {"buffer": "y", "reader": "c", "host": "h", "port": 7},
+        ("b", "y", "c"): {"buffer": "y", "reader": "c", "host": "h", "port": 7, "challenge": "c"},
         ("a", "x", "c"): {"buffer": "x", "reader": "c", "path": "/p"},
     }
     assert inputs_of(diamond, diamond.actor("c"), opened) == [
         {"actor": "b", "buffer": "y", "size_bytes": 20, "port": "eth0",
-         "at": {"host": "h", "port": 7}},
+         "at": {"host": "h", "port": 7, "challenge": "c"}},
         {"actor": "a", "buffer": "x", "size_bytes": 10, "port": "fifo", "at": {"path": "/p"}},
     ]  # fmt: skip
 

@@ -98,7 +98,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the topology")
     parser.add_argument("--seconds", type=_positive, help="how long; default: until Ctrl-C")
     text = "default: one more than the highest"
-    parser.add_argument("--run_number", "--run-number", metavar="N", type=int, help=text)
+    parser.add_argument("--run_number", metavar="N", type=int, help=text)
     text = "default: the file's name without its ending"
     parser.add_argument("--sub_system", metavar="NAME", help=text)
     text = "used if it runs, else started; default: NARVAL_NAMING_SERVICE, else here"

@@ -70,7 +70,7 @@ def inputs_of(
     inputs = []
     for source in sources_of(topology, actor):
         link = opened[source["actor"], source["buffer"], actor.name]
-        at = {key: link[key] for key in ("host", "port", "path") if key in link}
+        at = {key: link[key] for key in ("host", "port", "challenge", "path") if key in link}
         inputs.append({**source, "at": at})
     return inputs
 
