@@ -27,11 +27,11 @@ HERE, OTHER = "10.99.0.1", "10.99.0.2"
 
 NETWORK = f"""set -e
 ip netns add other
-ip link add to_other type veth peer name to_here netns other
+ip link add to_other type veth peer name eth0 netns other
 ip addr add {HERE}/24 dev to_other
 ip link set to_other up
-ip -n other addr add {OTHER}/24 dev to_here
-ip -n other link set to_here up
+ip -n other addr add {OTHER}/24 dev eth0
+ip -n other link set eth0 up
 ip -n other link set lo up
 ip netns exec other /usr/sbin/sshd -o PidFile=none -o ListenAddress={OTHER}
 """
@@ -112,7 +112,7 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
     assert "by_ssh" in desk.run("bash -s", stdin=KEYS.encode())
     desk.run(
         f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i"
-        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/to_here/' topology.xml"
+        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/eth0/' topology.xml"
     )
     desk.run(f"export NARVAL_NAMING_SERVICE={HERE}:2809\n{SERVICES}")
     shell = Shell(desk)
