@@ -112,7 +112,8 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
     assert "by_ssh" in desk.run("bash -s", stdin=KEYS.encode())
     desk.run(
         f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i"
-        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/eth0/; s,build/,'$PWD'/&,' topology.xml"
+        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/eth0/; s,build/,'$PWD'/&,'"
+        " topology.xml"
     )
     desk.run(f"export NARVAL_NAMING_SERVICE={HERE}:2809\n{SERVICES}")
     shell = Shell(desk)
