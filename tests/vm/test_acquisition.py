@@ -134,7 +134,8 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
     shell.run("set action reset_com tandem", *starting[1:])
     before = int(shell.get("blocks_in", "data_receiver"))
     wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > before)
-    shell.run("set action stop tandem", "set action finish tandem")
+    ending = ("stop", "reset_com", "unload", "unconfigure", "finish")
+    shell.run(*(f"set action {name} tandem" for name in ending))
     wait_until(lambda: not desk.run("pgrep -f narval_actor", check=False))
     logged = desk.run("cat ~/.narval/runs/tandem/*/log.jsonl")
     assert "*00001*" in logged
