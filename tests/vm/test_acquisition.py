@@ -83,8 +83,9 @@ def desk(desk_image):
 
 
 def test_programs_manual_header_and_template_are_there(desk):
-    told = desk.run(f"bash -lc 'narval --version; man -w narval narval_actors; ls {TEMPLATE}'")
-    for word in ("man1/narval.1", "man7/narval_actors.7", "counter.c", "topology.xml"):
+    places = f"{TEMPLATE} /opt/vmlab/share/doc/narval-stack"
+    told = desk.run(f"bash -lc 'narval --version; man -w narval narval_actors; ls {places}'")
+    for word in ("man1/narval.1", "man7/narval_actors.7", "counter.c", "topology.xml", "README.md"):
         assert word in told
 
 
