@@ -48,6 +48,7 @@ _KERNEL_MODULE = "ipykernel.kernelapp"  # held after a rehearsal only
 _RESTART_S = 2.0
 _END_S = 10.0  # for a server and its kernels to end by themselves
 _REHEARSAL_S = 400.0
+_CURTAIN_S = 60.0  # for the rehearsing server: nobody waits, and what it had imported is wanted
 _POLL_S = 0.02
 
 Task = Callable[[], int]
@@ -217,13 +218,15 @@ class Zygote:
         director = os.fork()
         if director == 0:
             return lambda: direct(stage), ""
+        ends = "neither was ended"
         try:
             wait_for_any([server, director], _REHEARSAL_S)
-            end_process(server, _END_S)
+            server_code = end_process(server, _CURTAIN_S)
             code = end_process(director, 0.0)
+            ends = f"server {server_code}, visitor {code}"
             names = [n for path in stage.modules for n in path.read_text(encoding="utf-8").split()]
         except OSError as error:
-            return None, f"the rehearsal failed: {error}"
+            return None, f"the rehearsal failed ({ends}): {error}"
         finally:
             end_processes(self._list_actors, 1.0)
             stage.close()
