@@ -70,7 +70,8 @@ def inputs_of(
     inputs = []
     for source in sources_of(topology, actor):
         link = opened[source["actor"], source["buffer"], actor.name]
-        at = {key: link[key] for key in ("host", "port", "challenge", "path") if key in link}
+        # Where and how is between writer and reader: whatever else the writer says is handed on.
+        at = {key: value for key, value in link.items() if key not in {"buffer", "reader"}}
         inputs.append({**source, "at": at})
     return inputs
 
