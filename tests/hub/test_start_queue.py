@@ -104,7 +104,10 @@ def test_the_line_is_first_come_first_served_and_can_be_left(hub):
     hub.stop_server(CLASS[2])  # it hangs: it began before the fault was taken away
     wait_until(lambda: count_ready(hub) == 2)
     expected = [machine_name(CLASS[number]) for number in (0, 1, 2, 4, 5)]
-    assert begun(hub) == expected
+    order = begun(hub)
+    # Two have a slot at once: which of them gets to its provider first is nobody's promise.
+    assert sorted(order[:SLOTS]) == sorted(expected[:SLOTS])
+    assert order[SLOTS:] == expected[SLOTS:]
     assert servers(hub)[CLASS[3]] == {}
 
 
