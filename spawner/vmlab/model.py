@@ -97,7 +97,7 @@ class Bandwidth:
 
     disk_mib_s: int = 200  # reading and writing, all its disks together
     disk_iops: int = 4000  # requests a second, likewise
-    network_mbit_s: int = 0  # each way, with hub, browsers and SSH; to the internet as well
+    network_mbit_s: int = 0  # each way, with hub, browsers and SSH; likewise with the internet
 
 
 @dataclass(frozen=True)

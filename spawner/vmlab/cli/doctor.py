@@ -48,7 +48,7 @@ _PROGRAMS = {
     "setpriv": "util-linux",
     "socat": "socat",
 }
-_INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns"}
+_INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns", "tc": "iproute2", "nsenter": "util-linux"}
 
 
 def doctor(lab: LabOption = None, json: JsonOption = False) -> None:

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import resource
-import socket
 import struct
 import subprocess
 import sys
@@ -25,26 +23,16 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay
-
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
-_SIOCGIFFLAGS = 0x8913
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
+from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_internet
 
 _READY_LIMIT_S = 20.0
 _CONSOLE_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
 _MOST_INWARD = 256  # a browser keeps a dozen connections open
 _MOST_OUTWARD = 64
-
-# Inside the namespace, when the lab allows the internet (slirp4netns(1)).
-_UPLINK = "uplink0"
-_UPLINK_BURST = "256kb"
-_UPLINK_CIDR = "10.0.3.0/24"
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class ShimConfig:
     address_space: int | None  # bytes; only where no cgroup limits memory
     inward: dict[str, int]  # unix socket → port in the namespace
     outward: dict[str, str]  # port in the namespace → unix socket
-    bytes_per_s: int  # each way, over all doors together, and out to the internet; 0: no limit
+    bytes_per_s: int  # each way: all doors together, and likewise the internet; 0: no limit
     internet: bool
     unreachable: list[str]  # networks that stay out of reach even with internet
     lock: str
@@ -81,7 +69,10 @@ def main() -> None:
         lock = take_lock(config.lock)
         Path(config.exit_report).unlink(missing_ok=True)
         _limit_self(config)
-        _enter_namespace(config)
+        if config.internet:
+            enter_namespace_with_internet(config.bytes_per_s, config.unreachable)
+        else:
+            enter_namespace()
         status = asyncio.run(_run(config))
         os.close(lock)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -122,84 +113,6 @@ def _limit_self(config: ShimConfig) -> None:
         Path(procs).write_text(str(os.getpid()))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-
-
-def _enter_namespace(config: ShimConfig) -> None:
-    """Leave the host's network for an empty one; with internet, have slirp4netns plug a cable in.
-
-    Without root the network namespace lies in a user namespace in which this user is root, so that
-    loopback may be brought up; outside it has no right more than before.
-    """
-    if not config.internet:
-        _unshare()
-        _set_up_loopback()
-        return
-    inner_pid = os.getpid()
-    entered_read, entered_write = os.pipe()
-    exit_read, exit_write = os.pipe()  # its last writer is this process: slirp4netns ends with us
-    ready_read, ready_write = os.pipe()
-    if os.fork() == 0:
-        _become_uplink(inner_pid, entered_read, exit_read, ready_write, (entered_write, exit_write))
-    for descriptor in (entered_read, exit_read, ready_write):
-        os.close(descriptor)
-    _unshare()
-    _set_up_loopback()
-    os.write(entered_write, b"1")
-    os.close(entered_write)
-    if os.read(ready_read, 1) != b"1":
-        raise RuntimeError("slirp4netns did not bring up the machine's internet (is it installed?)")
-    os.close(ready_read)
-    if config.bytes_per_s:
-        rate = f"{config.bytes_per_s * 8}bit"
-        words = ["tc", "qdisc", "add", "dev", _UPLINK, "root", "tbf", "rate", rate]
-        subprocess.run([*words, "burst", _UPLINK_BURST, "latency", "50ms"], check=True)
-    for network in config.unreachable:
-        subprocess.run(["ip", "route", "add", "unreachable", network], check=True)
-
-
-def _become_uplink(
-    inner_pid: int, entered: int, exit_read: int, ready: int, close: tuple[int, int]
-) -> NoReturn:
-    """In the forked child: wait until the namespace exists, then become slirp4netns."""
-    for descriptor in close:
-        os.close(descriptor)
-    os.read(entered, 1)
-    for descriptor in (exit_read, ready):
-        os.set_inheritable(descriptor, True)
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    words = [
-        # The sandbox leaves it one right, to bind ports, and no file of the host.
-        "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback",
-        "--enable-sandbox", "--enable-seccomp",
-        f"--cidr={_UPLINK_CIDR}", f"--exit-fd={exit_read}", f"--ready-fd={ready}",
-        str(inner_pid), _UPLINK,
-    ]  # fmt: skip
-    try:
-        os.execvp(words[0], words)  # noqa: S606 - a fixed program with words of ours
-    except OSError:
-        os._exit(127)  # the reader of `ready` sees end of file and says what is missing
-
-
-def _unshare() -> None:
-    uid, gid = os.geteuid(), os.getegid()  # inside, before the maps are written, both are nobody
-    flags = _CLONE_NEWNET if uid == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
-    if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"no network namespace can be made: {os.strerror(code)}")
-    if uid != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-
-
-def _set_up_loopback() -> None:
-    # ref: netdevice(7): struct ifreq is a name of 16 bytes and the flags
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sH22x", b"lo", 0)
-        flags = struct.unpack("16sH22x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
 
 
 async def _run(config: ShimConfig) -> int:
