@@ -61,8 +61,8 @@ class Shell:
         lines = "; ".join(f"narval_shell {command}" for command in commands)
         return self._desk.run(f"{AT_HOME}set -e; {lines}", check=check)
 
-    def get(self, name: str, *of: str) -> str:
-        found = re.search(r"<value>(.*)</value>", self.run(" ".join(("get", name, "tandem", *of))))
+    def get(self, name: str, *actor: str, of: str = "tandem") -> str:
+        found = re.search(r"<value>(.*)</value>", self.run(" ".join(("get", name, of, *actor))))
         return found[1] if found else ""
 
 
@@ -108,18 +108,27 @@ def test_every_check_of_the_course_fails_before_and_passes_after(desk):
     assert after["errors"] == []
 
 
-def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
+@pytest.fixture(scope="module")
+def two_hosts(desk):
+    """The services here, and another host that is reached by ssh; plugins compiled in ~/far."""
     desk.run("sudo bash -s", stdin=NETWORK.encode())
     assert "by_ssh" in desk.run("bash -s", stdin=KEYS.encode())
     desk.run(
-        f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i"
-        f" '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/eth0/; s,build/,'$PWD'/&,'"
-        " topology.xml"
+        f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i 's,build/,'$PWD'/&,' topology.xml"
     )
     desk.run(f"export NARVAL_NAMING_SERVICE={HERE}:2809\n{SERVICES}")
     shell = Shell(desk)
     wait_until(lambda: "sub_systems" in shell.run("get sub_systems", check=False))
-    shell.run(f"launch tandem {HERE}", "set configuration_file topology.xml tandem")
+    return shell
+
+
+def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk, two_hosts):
+    shell = two_hosts
+    desk.run(
+        f"cd ~/far && sed '0,/localhost/s//{OTHER}/; s/localhost/{HERE}/; s/fifo/eth0/'"
+        " topology.xml > tandem.xml"
+    )
+    shell.run(f"launch tandem {HERE}", "set configuration_file tandem.xml tandem")
     starting = [f"set action {name} tandem" for name in ("load", "initialise", "start")]
     shell.run("set action configure tandem", *starting)
     wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > 2)
@@ -137,7 +146,31 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk):
     wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > before)
     ending = ("stop", "reset_com", "unload", "unconfigure", "finish")
     shell.run(*(f"set action {name} tandem" for name in ending))
-    wait_until(lambda: not desk.run("pgrep -f narval_actor", check=False))
+    wait_until(lambda: not desk.run("pgrep -f 'narval.actor --config_name'", check=False))
     logged = desk.run("cat ~/.narval/runs/tandem/*/log.jsonl")
     assert "*00001*" in logged
     assert "killed by SIGSEGV in process_block" in logged
+
+
+def test_a_coordinator_on_another_host_leads_is_killed_and_launched_anew(desk, two_hosts):
+    shell = two_hosts
+    desk.run(f"cd ~/far && sed 's/localhost/{OTHER}/' topology.xml > led.xml")
+    starting = [f"set action {name} led" for name in ("configure", "load", "initialise", "start")]
+    for again in (False, True):
+        shell.run(f"launch led {OTHER}", "set configuration_file led.xml led", *starting)
+        wait_until(lambda: int(shell.get("blocks_in", "data_receiver", of="led")) > 2)
+        there = desk.run("sudo ip netns pids other").split()
+        (coordinator,) = desk.run("pgrep -f '^[^ ]*python[^ ]* .*narval_coordinator led '").split()
+        actors = desk.run("pgrep -f 'narval.actor --config_name led '").split()
+        assert len(actors) == 3
+        assert {coordinator, *actors} <= set(there)
+        if not again:
+            desk.run(f"kill -KILL {coordinator}")
+            # Its actors end with it, and its name is free.
+            wait_until(
+                lambda: not desk.run("pgrep -f 'narval.actor --config_name led '", check=False)
+            )
+            wait_until(lambda: "led" not in shell.run("get sub_systems", check=False))
+    ending = ("stop", "reset_com", "unload", "unconfigure", "finish")
+    shell.run(*(f"set action {name} led" for name in ending))
+    wait_until(lambda: not desk.run("pgrep -f narval_coordinator.*led", check=False))
