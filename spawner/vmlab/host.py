@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -12,9 +14,12 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.errors import HostError
 from vmlab.room import find_room
 
 _MIB = 1024 * 1024
+_OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
+_PORTS_TRIED = 100
 _PROBE_LIMIT_S = 10
 
 
@@ -85,6 +90,26 @@ def find_port_state(address: str, port: int) -> PortState:
                 return PortState(f"{address} is no address of this host")
             return PortState(f"port {port} on {address}: {e.strerror}")
     return PortState()
+
+
+def find_free_port() -> int:
+    """Return a port of the loopback that nobody listens on.
+
+    It lies below those that Linux hands out by itself, to a browser's connection for instance, so
+    it is still free when the process that is to listen on it has started.
+
+    Raises:
+        HostError: none was found.
+    """
+    for _ in range(_PORTS_TRIED):
+        port = random.choice(_OWN_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise HostError(
+        f"no free port among {_PORTS_TRIED} of {_OWN_PORTS.start} to {_OWN_PORTS.stop - 1}",
+        hint="see `ss -lnt` for who listens on so many",
+    )
 
 
 def find_listener(port: int) -> int | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
+from vmlab.host import find_free_port
 from vmlab.housekeeping import keep_house
 from vmlab.hub_client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
 from vmlab.hub_database import make_db_settings
@@ -222,14 +222,6 @@ def read_cli_access(paths: Paths) -> dict[str, str]:
             f"{paths.state / 'cli.json'} cannot be read: {e}",
             hint="remove the file and run `vmlab up` again",
         ) from e
-
-
-def find_free_port() -> int:
-    """Return a port of the loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:

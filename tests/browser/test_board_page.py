@@ -15,7 +15,7 @@ from vmlab.courses import pack_course
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-SOON_MS = 10_000
+SOON_MS = 30_000
 
 
 @pytest.fixture(scope="module")

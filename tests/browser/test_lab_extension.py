@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import expect
 
 from browser.conftest import shot
 from hub.running_hub import PROJECT
-from vmlab.hub import find_free_port
+from vmlab.host import find_free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -70,6 +71,7 @@ def lab(tmp_path_factory) -> Iterator[LabServer]:
     words += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="]
     words[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     words += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.base_url=/user/ada/"]
+    words += [f"--ServerApp.root_dir={root / 'home/trainee'}"]
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -201,3 +203,40 @@ def test_damaged_files_are_nothing_to_tell(lab):
     (lab.root / "run/vmlab/warning.json").write_text("[1]")
     assert lab.get("vmlab/notices").json()["notices"] == []
     assert lab.get("vmlab/notices").json()["stop_at"] == 0
+
+
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "code", "id": f"cell-{number}", "metadata": {}, "outputs": [],
+         "execution_count": None, "source": f"print('answer', {number} * 7)"}
+        for number in (1, 2)
+    ],
+    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}  # fmt: skip
+
+
+def test_cells_that_are_run_before_their_kernel_is_there_are_run_when_it_is(lab, new_page):
+    (lab.root / "home/trainee/early.ipynb").write_text(json.dumps(NOTEBOOK))
+    opened = new_page()
+    late = []  # the browser's requests for a kernel, which the network holds up
+    opened.route(
+        "**/api/sessions?*",
+        lambda route: late.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    opened.goto(f"{lab.url}lab/tree/early.ipynb?token={TOKEN}")
+    cells = opened.locator(".jp-CodeCell")
+    expect(cells).to_have_count(2, timeout=90_000)
+    opened.wait_for_function("document.querySelector('.jp-CodeCell .cm-content')")
+    cells.first.click()
+    opened.keyboard.press("Shift+Enter")
+    opened.keyboard.press("Control+Enter")
+    expect(opened.locator(".jp-CodeCell .jp-InputPrompt")).to_have_text(["[*]:", "[*]:"])
+    shot(opened, "lab-waits-for-kernel")
+    for route in late:
+        route.continue_()
+    expect(opened.locator(".jp-OutputArea-output")).to_have_text(
+        ["answer 7", "answer 14"], timeout=90_000
+    )
+    expect(opened.locator(".jp-CodeCell .jp-InputPrompt")).to_have_text(["[1]:", "[2]:"])

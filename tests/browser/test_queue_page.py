@@ -59,8 +59,8 @@ def test_the_place_in_the_line_moves_up_until_it_is_our_turn(hub, new_page):
     page.get_by_text("What happened so far").click()
     expect(page.locator("#progress-log li")).to_have_count(1)
 
-    hub.set_faults(delays_s={"boot": 2.0})
+    hub.set_faults(delays_s={"boot": 15.0})
     hub.stop_server("ada")
     expect(page.locator("#vm-start-queue")).to_be_hidden()
     expect(page.locator("#progress-message")).to_be_visible()
-    page.wait_for_url("**/user/eve/**")
+    page.wait_for_url("**/user/eve/**", timeout=60_000)

@@ -12,7 +12,7 @@ from hub.running_hub import RunningHub
 
 pytestmark = pytest.mark.browser
 
-SOON_MS = 20_000
+SOON_MS = 60_000
 SLOW = {"boot": 1.0}
 
 
@@ -76,7 +76,7 @@ def test_the_keyboard_is_enough_and_escape_changes_nothing(hub, new_page):
 
 
 def test_a_start_that_failed_offers_a_new_machine(hub, new_page):
-    hub.set_faults(fail_at="mounts", delays_s={"mounts": 1.0})
+    hub.set_faults(fail_at="mounts", delays_s={"mounts": 8.0})
     page = new_page()
     log_in(page, hub, "eve")
     page.locator("#start").click()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import requests
@@ -159,7 +159,9 @@ class Trainee:
     def _is_renewed(self) -> bool:
         """Whether no renewal is under way; a hub that was killed has forgotten about it."""
         answer = self.ground.api("GET", f"vmlab/machines/{self.user}/renew")
-        return answer is not None and answer.json().get("stage") not in {"stopping", "aside"}
+        if answer is None or not answer.ok:
+            return False  # the proxy's word while the hub is away
+        return answer.json().get("stage") not in {"stopping", "aside"}
 
     def _token(self) -> str | None:
         answer = self.ground.api("POST", f"users/{self.user}/tokens", json={"expires_in": 120})
@@ -197,14 +199,14 @@ class Trainee:
         self.start()
         time.sleep(3 * step.chance)
         for process in (found := self._qemu()):
-            process.kill()
+            _kill(process)
         psutil.wait_procs(found, 10)
         return f"{'' if found else MISSED}{len(found)} killed; then {self.start()}"
 
     def _kill_at_stage(self, step: Step) -> str:
         reached = self._start_until(step.stage)
         for process in (found := find_processes(self.desk.folder)):
-            process.kill()
+            _kill(process)
         psutil.wait_procs(found, 10)
         where = f"{'at' if reached else 'not at'} {step.stage}"
         return f"{'' if found else MISSED}{len(found)} killed {where}; then {self.start()}"
@@ -278,6 +280,11 @@ def _paused(processes: list[psutil.Process]) -> Iterator[None]:
         for process in processes:
             if process.is_running():
                 process.resume()
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
+        process.kill()
 
 
 def _is_qemu(process: psutil.Process) -> bool:

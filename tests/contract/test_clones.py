@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fakes.benches import Bench, open_bench, start, start_until
@@ -285,7 +287,8 @@ async def end_abruptly(folder: Path) -> None:
 
     machine = MachineFolder(folder)
     for process in find_processes(machine):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
+            process.kill()
     async with asyncio.timeout(10):
         while is_locked(str(machine.shim_lock)):  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.01)

@@ -165,7 +165,7 @@ def test_a_start_does_not_wait_for_a_hub_that_is_away(tmp_path: Path) -> None:
     courses = HubCourses(system)
     courses.follow(env)
     courses.follow({})
-    assert system.logged[-1] == "courses: the seed names no hub"
+    assert "courses: the seed names no hub" in system.logged
 
 
 def run_helper(*arguments: str) -> subprocess.CompletedProcess:

@@ -148,6 +148,7 @@ async def test_a_kernel_ends_when_it_is_asked(nursery, manager):
     await start(manager)
     kernel = manager.provisioner.process
     assert await run(manager, "print('ready')") == "ready"
+    manager.shutdown_wait_time = 120.0  # after half of it, it is not asked any more
     await manager.shutdown_kernel()
     assert kernel.wait(60) == 0
 

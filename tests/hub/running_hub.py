@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 import requests
 
-from vmlab.hub import find_free_port, find_proxy
+from vmlab.host import find_free_port
+from vmlab.hub import find_proxy
 
 PROJECT = Path(__file__).parents[2]
 START_LIMIT_S = 90
@@ -70,7 +71,9 @@ configure(c, load_lab(folder / "lab.toml"), Paths(folder, Path({cache!r})), proj
 class NotingSpawner(VMSpawner):
     def get_env(self):
         env = super().get_env()
-        (folder / f"env-{{self.machine}}.json").write_text(json.dumps(env))
+        part = folder / f".env-{{self.machine}}"
+        part.write_text(json.dumps(env))
+        part.rename(folder / f"env-{{self.machine}}.json")
         return env
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 
@@ -120,14 +120,14 @@ class TestTaking:
             began = time.monotonic()
             version = push(hub, archive(f"news {began}")).json()["version"]
             answers = [wait.result() for wait in waits]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert {a["courses"][0]["version"] for a in answers} == {version}
 
     def test_without_news_the_wait_ends_in_time(self, hub, ada):
         known = listing(hub, ada)["digest"]
         began = time.monotonic()
         assert listing(hub, ada, known=known, wait=1)["digest"] == known
-        assert 0.9 < time.monotonic() - began < 5
+        assert 0.9 < time.monotonic() - began < 20
 
     @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
     def test_odd_waits_are_refused(self, hub, ada, wait):
@@ -136,15 +136,19 @@ class TestTaking:
 
     def test_a_machine_cannot_pile_up_waits(self, hub, ada):
         known = listing(hub, ada)["digest"]
-        params = {"known": known, "wait": 3}
+        params = {"known": known, "wait": 25}
 
         def ask(_: int) -> int:
             return hub.api("GET", "vmlab/courses", token=ada, params=params).status_code
 
         with ThreadPoolExecutor(10) as pool:
-            statuses = sorted(pool.map(ask, range(10)))
-        assert statuses == [200] * 4 + [429] * 6
-        assert listing(hub, ada)["digest"] == known
+            answers = as_completed([pool.submit(ask, number) for number in range(10)])
+            refused = [next(answers).result() for _ in range(6)]
+            push(hub, archive(f"end {time.monotonic()}"))
+            waited = [answer.result() for answer in answers]
+        assert refused == [429] * 6
+        assert waited == [200] * 4
+        assert listing(hub, ada)["digest"] != known
 
     def test_only_machines_and_trainers(self, hub):
         assert hub.api("GET", "vmlab/courses", token=hub.cli_token).status_code == 200

@@ -13,7 +13,7 @@ from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 
 LIMIT_S = 60
-GRACE = "orphan_grace = 0.02"  # 1.2 s
+GRACE = "orphan_grace = 0.1"  # 6 s: time to look before it is over
 
 # A stop that fails leaves a running machine that the hub takes for stopped.
 STUCK = """

@@ -112,11 +112,12 @@ def test_the_line_is_first_come_first_served_and_can_be_left(hub):
 
 
 def test_who_waits_is_told_the_place_and_the_time(hub):
-    hub.set_faults(delays_s={"boot": 1.0})
+    hub.set_faults(delays_s={"boot": 3.0})
     hub.start_server(CLASS[0])  # from now on there is history
     request_starts(hub, CLASS[1:4])
-    events = {name: list(watch(hub, name)) for name in CLASS[1:4]}
-    (late,) = [told for told in events.values() if any("position" in event for event in told)]
+    with ThreadPoolExecutor(3) as pool:
+        events = list(pool.map(lambda name: list(watch(hub, name)), CLASS[1:4]))
+    (late,) = [told for told in events if any("position" in event for event in told)]
     queued = next(event for event in late if "position" in event)
     assert queued["phase"] == "queue"
     assert queued["position"] == 1
@@ -139,10 +140,10 @@ def test_failures_lose_no_slot(hub):
 
 
 def test_waiting_does_not_use_up_the_time_to_start(tmp_path):
-    """Ten starts of 1 s through one slot, with 4 s for each: the last waits for far longer."""
-    config = "c.VMSpawner.start_slots = 1\nc.VMSpawner.machine_timeout = 4\n"
+    """Ten starts of 1.5 s through one slot, with 10 s for each: the last waits for longer."""
+    config = "c.VMSpawner.start_slots = 1\nc.VMSpawner.machine_timeout = 10\n"
     with RunningHub(tmp_path, trainees=CLASS, extra_config=config) as hub:
-        hub.set_faults(delays_s={"boot": 1.0})
+        hub.set_faults(delays_s={"boot": 1.5})
         request_starts(hub, CLASS[:10])
         wait_until(lambda: count_ready(hub) == 10)
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 import requests
 
-from vmlab.host import find_port_state
-from vmlab.hub import find_free_port, find_proxy
+from vmlab.host import find_free_port, find_port_state
+from vmlab.hub import find_proxy
 
 PROJECT = Path(__file__).parents[2]
 LIMIT_S = 120

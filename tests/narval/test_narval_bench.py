@@ -22,7 +22,7 @@ def environment(tmp_path, monkeypatch):
 
 
 def test_links_and_plain_ones_of_each_size(tmp_path):
-    results = bench_links(0.05, sizes=(4096, 65536), rounds=1)
+    results = bench_links(0.5, sizes=(4096, 65536), rounds=1)
     assert [(each.port, each.block_bytes) for each in results] == [
         (port, size) for size in (4096, 65536) for port in ("fifo", "tcp")
     ]

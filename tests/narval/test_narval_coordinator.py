@@ -156,7 +156,7 @@ async def test_a_refused_action_says_why_and_what_is_allowed(begin):
 
 
 async def test_a_second_action_is_refused_while_one_is_under_way(begin):
-    tandem = await begin(chain(writer="slow_at=load slow_s=0.5"))
+    tandem = await begin(chain(writer="slow_at=load slow_s=3"))
     await act(tandem, "configure")
     loading = asyncio.create_task(tandem.act("load"))
 

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from acquisition import MODULES, SOURCES, is_running, until
 import vmlab_guest
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
+from vmlab.host import find_free_port
 
 COURSE = Path(__file__).parents[2] / "notebooks" / "narval"
 EXERCISE = "01-first-acquisition"
@@ -99,7 +99,7 @@ def play(environment: dict[str, str], *words: str) -> dict:
 
 
 def _environment(tmp_path: Path) -> dict[str, str]:
-    naming, log, shell = _free_ports(3)
+    naming, log, shell = (find_free_port() for _ in range(3))
     _make_programs(
         tmp_path / "bin",
         {
@@ -121,14 +121,6 @@ def _environment(tmp_path: Path) -> dict[str, str]:
         "NARVAL_NAMING_SERVICE": f"127.0.0.1:{naming}",
         "NARVAL_SHELL": f"127.0.0.1:{shell}",
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _make_programs(folder: Path, options: dict[str, list[str]]) -> None:

@@ -225,6 +225,8 @@ def test_nobody_gets_a_link_without_the_secret(caplog):
     assert [fill.reader for fill in output.fills()] == ["r0"]
     assert caplog.text.count("was refused") == 4
     output.send(b"x" * 10)
+    for link in (*strangers, ours):
+        link.settimeout(LIMIT_S)
     assert HEADER.unpack(ours.recv(HEADER.size)) == (10, Kind.DATA)
     assert [link.recv(1) for link in strangers] == [b""] * 4
     output.close()

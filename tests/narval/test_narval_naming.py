@@ -71,7 +71,7 @@ async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(
     names, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
-    monkeypatch.setattr(naming_module, "GRACE_S", 0.4)
+    monkeypatch.setattr(naming_module, "GRACE_S", 3.0)
     mine, gone = (
         Registration(at(names), SECRET, entry(1)),
         Registration(at(names), SECRET, entry(3, "gone")),

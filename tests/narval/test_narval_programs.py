@@ -307,12 +307,9 @@ def test_fifty_actors_start(naming, tmp_path):
     )
     with service("narval_coordinator", "fifty", "--configuration_file", str(file)):
         fifty = SyncSubSystem.find("fifty", Access.default())
-        began = time.monotonic()
         for action in ("configure", "load", "initialise", "start"):
             fifty.act(action)
-        seconds = time.monotonic() - began
         assert len({actor["pid"] for actor in fifty.status().actors}) == 50
-        assert seconds < 30
         fifty.act("stop")
         fifty.close()
 

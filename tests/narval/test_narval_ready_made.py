@@ -109,7 +109,7 @@ def monitor_of(sub_system, actor):
 def test_detectors_are_built_seen_kept_and_replayed(start, tmp_path):
     process, sub_system = start("build", BUILD)
     spectra = LiveSpectra(sub_system, "spectra", language=Language.EN, live=False)
-    wait_until(lambda: monitor_of(sub_system, "builder")["events"] > 1500)
+    wait_until(lambda: (monitor_of(sub_system, "spectra") or {}).get("coincidences", 0) > 1500)
 
     spectra.refresh()
     assert spectra.name.options == ("coincidences", "detector_1", "detector_2", "energy_time")
@@ -128,7 +128,8 @@ def test_detectors_are_built_seen_kept_and_replayed(start, tmp_path):
     control.refresh()
     assert "No alarm" in control.alarms.value
     control.buttons[Action.STOP].click()
-    assert "<strong>Stopped</strong>" in control.state.value
+    # `narval run` sees the stop and ends; whether the state is still there to be shown is luck.
+    assert control.answer.value.count("stop: done.") == 1
     control.close()
 
     process.stdout.read()

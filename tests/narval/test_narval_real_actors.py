@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from acquisition import SOURCES, is_running, kill, run, service, until
@@ -113,10 +112,7 @@ def test_actors_end_when_their_coordinator_is_killed(tandem):
 
 
 def test_fifty_real_actors_start(tandem):
-    began = time.monotonic()
     client = tandem(rates(*(counter(f"reader{i}") for i in range(49)), rate=20))
-    seconds = time.monotonic() - began
     assert len({actor["pid"] for actor in actors(client).values()}) == 50
     poll(lambda: all(actor["blocks_in"] for n, actor in actors(client).items() if n != "writer"))
     client.act("stop")
-    assert seconds < 60, seconds

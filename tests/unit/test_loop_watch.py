@@ -22,7 +22,7 @@ def file(tmp_path, monkeypatch):
     return tmp_path / "loop.jsonl"
 
 
-async def watched(file, work) -> Block:
+async def watched(file, work) -> list[Block]:
     before = events.Handle._run, list(gc.callbacks)
     watching = asyncio.create_task(watch(file))
     while not file.exists():  # noqa: ASYNC110 - another thread writes it
@@ -35,24 +35,26 @@ async def watched(file, work) -> Block:
     with pytest.raises(asyncio.CancelledError):
         await watching
     assert (events.Handle._run, list(gc.callbacks)) == before, "nothing of it stays"
-    return worst(read_blocks(file))
+    return read_blocks(file)
 
 
 async def test_a_callback_that_blocks_is_found_by_name(file):
     async def sluggish() -> None:
         time.sleep(BLOCK_S)  # noqa: ASYNC251 - it is what this is about
 
-    block = await watched(file, sluggish)
-    assert block.callback_ms >= BLOCK_S * 1000
-    assert "sluggish" in block.callback
-    assert block.late_ms >= BLOCK_S * 500
+    blocks = await watched(file, sluggish)
+    # A busy host may hold up any other callback for longer, in another line of the file.
+    found = max((b for b in blocks if "sluggish" in b.callback), key=lambda b: b.callback_ms)
+    assert found.callback_ms >= BLOCK_S * 1000
+    assert worst(blocks).late_ms >= BLOCK_S * 500
 
 
 async def test_waiting_is_not_blocking(file):
     async def patient() -> None:
         await asyncio.sleep(BLOCK_S)
 
-    assert "patient" not in (await watched(file, patient)).callback
+    blocks = await watched(file, patient)
+    assert all(b.callback_ms < BLOCK_S * 1000 for b in blocks if "patient" in b.callback)
 
 
 def test_the_worst_of_several_seconds(tmp_path):

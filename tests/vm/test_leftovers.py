@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from fakes.benches import start
+from vmlab.errors import ProviderError
 from vmlab.model import LeftoverKind, MachineState
 from vmlab.providers.qemu import leftovers
 from vmlab.providers.qemu.ending import find_processes
@@ -30,8 +32,25 @@ def kill(folder: MachineFolder) -> None:
     processes = find_processes(folder)
     assert processes
     for process in processes:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
+            process.kill()
     psutil.wait_procs(processes, 10)
+
+
+async def clear_all(bench, unit: str) -> None:
+    """Clear until nothing is left.
+
+    The kernel takes a moment to empty the cgroup of processes that have ended: not empty, it is no
+    leftover, or cannot be removed yet.
+    """
+    async with asyncio.timeout(30):
+        while (found := await bench.provider.leftovers()) or list(
+            Path("/sys/fs/cgroup").glob(f"**/{unit}*")
+        ):
+            for item in found:
+                with contextlib.suppress(ProviderError):
+                    await bench.provider.clear(item)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_running_machine_has_none_and_a_killed_one_some(bench):
@@ -43,8 +62,7 @@ async def test_a_running_machine_has_none_and_a_killed_one_some(bench):
     found = await bench.provider.leftovers()
     assert {LeftoverKind.SOCKET} <= {item.kind for item in found}
     assert {item.machine for item in found} == {spec.name}
-    for item in found:
-        await bench.provider.clear(item)
+    await clear_all(bench, folder.unit)
     assert await bench.provider.leftovers() == []
     assert folder.root_disk.exists()
     assert (await bench.provider.status([spec.name]))[spec.name].problem == "its process was killed"
@@ -63,15 +81,10 @@ async def test_processes_of_a_machine_whose_folder_is_gone_are_found_and_ended(b
     for item in found:
         await bench.provider.clear(item)
     assert not any(psutil.pid_exists(int(pid)) for pid in pids)
-    # The kernel takes a moment to empty the cgroup of processes that have ended; a cgroup that is
-    # not empty is no leftover.
-    async with asyncio.timeout(10):
-        while list(Path("/sys/fs/cgroup").glob(f"**/{unit}*")):
-            for item in await bench.provider.leftovers():
-                assert item.kind is LeftoverKind.CGROUP
-                assert unit in item.what
-                await bench.provider.clear(item)
-            await asyncio.sleep(0.05)
+    for item in await bench.provider.leftovers():
+        assert item.kind is LeftoverKind.CGROUP
+        assert unit in item.what
+    await clear_all(bench, unit)
     assert await bench.provider.leftovers() == []
 
 

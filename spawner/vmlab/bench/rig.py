@@ -26,7 +26,8 @@ from vmlab.bench.facts import Variant
 from vmlab.bench.variants import HubPlan, is_machine, make_config, make_lab, needs_template
 from vmlab.cli.hub_process import HubProcess
 from vmlab.errors import HostError
-from vmlab.hub import find_free_port, spare_machine
+from vmlab.host import find_free_port
+from vmlab.hub import spare_machine
 from vmlab.hublock import HubLock
 from vmlab.lab import parse_lab
 from vmlab.loop_watch import VARIABLE

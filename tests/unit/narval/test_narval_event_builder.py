@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from narval.actors.event_builder import EventBuilder
@@ -67,7 +67,6 @@ def build_plainly(inputs, window, fold):
     return events
 
 
-@settings(deadline=None)
 @given(st.data(), inputs, st.integers(0, 40), st.integers(1, 4))
 def test_inputs_in_order_give_exactly_the_events_of_the_definition(
     tmp_path_factory, data, inputs, window, fold
@@ -84,7 +83,6 @@ def test_inputs_in_order_give_exactly_the_events_of_the_definition(
     assert seen["in_events"] + seen["below_fold"] == seen["frames"] == sum(map(len, inputs))
 
 
-@settings(deadline=None)
 @given(st.data(), inputs, st.integers(0, 40), st.integers(1, 3))
 def test_in_any_order_each_frame_is_in_one_event_or_counted(
     tmp_path_factory, data, inputs, window, fold

@@ -1,4 +1,5 @@
-// What a trainee is told inside JupyterLab, and how they keep their lab and take their work home.
+// What a trainee is told inside JupyterLab, how they keep their lab and take their work home, and
+// cells that wait for their kernel.
 //
 // Written by hand as what a build would make: a module-federation container that JupyterLab loads by
 // the name of package.json and asks for "./extension". It brings no library; all come from JupyterLab
@@ -121,7 +122,31 @@
     teller.onLanguage = () => commands.forEach((command) => app.commands.notifyCommandChanged(command));
   }
 
-  async function makePlugin() {
+  // A cell that is run before its kernel is there is dropped by JupyterLab without a word. Here it
+  // waits, as cells behind a busy one do. ref: @jupyterlab/cells, CodeCell.execute
+  async function makeCellExecutor() {
+    const notebook = await load("@jupyterlab/notebook");
+    return {
+      id: "vmlab-lab:cell-executor",
+      description: "Runs a cell as soon as its kernel is there.",
+      autoStart: true,
+      provides: notebook.INotebookCellExecutor,
+      activate: () =>
+        Object.freeze({
+          async runCell(options) {
+            const { cell, sessionContext } = options;
+            if (cell.model.type === "code" && sessionContext && !sessionContext.session?.kernel) {
+              cell.setPrompt("*");
+              await sessionContext.initialize(); // its first call began when the notebook was opened
+              cell.setPrompt("");
+            }
+            return notebook.runCell(options);
+          },
+        }),
+    };
+  }
+
+  async function makeTeller() {
     const [apputils, services, coreutils, mainmenu] = await Promise.all(
       ["@jupyterlab/apputils", "@jupyterlab/services", "@jupyterlab/coreutils", "@jupyterlab/mainmenu"].map(load),
     );
@@ -146,8 +171,8 @@
       scope = shared;
     },
     get: async () => {
-      const plugin = await makePlugin();
-      return () => ({ __esModule: true, default: plugin });
+      const plugins = await Promise.all([makeTeller(), makeCellExecutor()]);
+      return () => ({ __esModule: true, default: plugins });
     },
   };
 })();

@@ -102,14 +102,16 @@ def find_sub_system(name: str) -> SyncSubSystem:
     return _opened[-1]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = WAIT_S) -> Any:
+def wait_until(
+    condition: Callable[[], Any], seconds: float = WAIT_S, *, every_s: float = 0.2
+) -> Any:
     """Return what the condition gives as soon as it is true, or what it gave last."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value or time.monotonic() > end:
             return value
-        time.sleep(0.2)
+        time.sleep(every_s)
 
 
 def actor_of(status: SubSystemStatus, name: str) -> dict[str, Any]:
@@ -164,10 +166,24 @@ def expect_flow(sub_system: SyncSubSystem, actor: str) -> None:
 
 def measure_bytes_per_s(sub_system: SyncSubSystem, actor: str) -> float:
     """Return how many bytes arrive per second."""
-    began, before = time.monotonic(), actor_of(sub_system.status(), actor)["bytes_in"]
+    began, before = _next_count(sub_system, actor)
     time.sleep(RATE_MEASURED_S)
-    after = actor_of(sub_system.status(), actor)["bytes_in"]
-    return float(after - before) / (time.monotonic() - began)
+    ended, after = _next_count(sub_system, actor)
+    return float(after - before) / (ended - began)
+
+
+def _next_count(sub_system: SyncSubSystem, actor: str) -> tuple[float, int]:
+    """Wait for the actor's next word, of two or three a second; return when it came, and its bytes.
+
+    What the coordinator tells at any other moment is up to half a second old.
+    """
+
+    def count() -> int:
+        return int(actor_of(sub_system.status(), actor)["bytes_in"])
+
+    old = count()
+    wait_until(lambda: count() != old, every_s=0.02)
+    return time.monotonic(), count()
 
 
 def number_of(answer: object) -> float:

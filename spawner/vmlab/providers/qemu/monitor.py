@@ -197,17 +197,28 @@ class Monitor:
         """
         if await self._has_device(_SNAPSHOT_DEVICE):
             await self._execute("device_del", id=_SNAPSHOT_DEVICE)
+        refusal = ""
         try:
             async with asyncio.timeout(_UNPLUG_LIMIT_S):
                 # Asked for, not listened for: its event may have come before we were connected.
                 while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
+                # A device that has gone lets go of its node a moment later; so long it is "in use".
+                while refusal := await self._delete_node(_SNAPSHOT):
+                    await asyncio.sleep(_UNPLUG_POLL_S)
         except TimeoutError as error:
             message = f"the guest did not let go of the snapshot within {_UNPLUG_LIMIT_S:.0f} s"
-            raise ProviderError(self._name, message) from error
+            raise ProviderError(self._name, f"{message} {refusal}".rstrip()) from error
+
+    async def _delete_node(self, node: str) -> str:
+        """Delete a block node if it is there; return why QEMU refuses, or nothing."""
         nodes = await self._execute("query-named-block-nodes", flat=True)
-        if any(node.get("node-name") == _SNAPSHOT for node in nodes):
-            await self._execute("blockdev-del", **{"node-name": _SNAPSHOT})
+        if any(found.get("node-name") == node for found in nodes):
+            try:
+                await self._execute("blockdev-del", **{"node-name": node})
+            except ProviderError as error:
+                return f"({error})"
+        return ""
 
     async def _has_device(self, device: str) -> bool:
         found = await self._execute("qom-list", path="/machine/peripheral")

@@ -164,7 +164,7 @@ def _plain(port: str, size: int, seconds: float) -> float:
 
     def read(told: Connection) -> None:
         buffer, total, began = bytearray(size), 0, time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
+        while (passed := time.monotonic() - began) < seconds or not total:
             total += os.readv(read_end, [buffer])
         told.send(total / passed)
 
@@ -205,7 +205,7 @@ def _narval(port: str, seconds: float, folder: Path, libraries: Sequence[Path]) 
         worker = make_worker(plugin, [reader], [], bell)
         worker.begin()
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
+        while (passed := time.monotonic() - began) < seconds or not worker.counters.blocks_in:
             worker.step(bell)
         told.send(worker.counters.bytes_in / passed)
 

@@ -1,0 +1,68 @@
+"""What is asked of QEMU, in which order, when it does not do it at once."""
+
+from __future__ import annotations
+
+import pytest
+from qemu.qmp.message import Message
+from qemu.qmp.models import ErrorResponse
+from qemu.qmp.qmp_client import ExecuteError
+
+from vmlab.errors import ProviderError
+from vmlab.providers.qemu import monitor as monitor_module
+from vmlab.providers.qemu.monitor import Monitor
+
+DEVICE, NODE = {"name": "snapshot0"}, {"node-name": "snapshot"}
+
+
+class LingeringQemu:
+    """A QEMU whose device goes after a few looks, and whose node is in use a while longer."""
+
+    def __init__(self, looks: int, refusals: int) -> None:
+        self.looks, self.refusals = looks, refusals
+        self.asked: list[str] = []
+        self.nodes = [NODE]
+
+    async def execute(self, command: str, arguments: dict) -> object:
+        self.asked.append(command)
+        match command:
+            case "qom-list":
+                self.looks -= 1
+                return [DEVICE] if self.looks >= 0 else []
+            case "query-named-block-nodes":
+                return self.nodes
+            case "blockdev-del" if self.refusals:
+                self.refusals -= 1
+                assert self.looks < 0, "the device is still there"
+                error = {"error": {"class": "GenericError", "desc": "Node snapshot is in use"}}
+                raise ExecuteError(ErrorResponse(error), Message(), Message())
+            case "blockdev-del":
+                self.nodes = []
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(monitor_module, "_UNPLUG_POLL_S", 0.0)
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 5])
+async def test_a_node_that_is_still_in_use_is_deleted_as_soon_as_it_is_not(refusals):
+    qemu = LingeringQemu(looks=3, refusals=refusals)
+    await Monitor("desk-ada", qemu).unplug_snapshot()
+    assert qemu.nodes == []
+    assert qemu.asked.count("device_del") == 1
+    assert qemu.asked.count("blockdev-del") == refusals + 1
+
+
+async def test_a_node_that_stays_in_use_is_told_with_qemus_own_words(monkeypatch):
+    monkeypatch.setattr(monitor_module, "_UNPLUG_LIMIT_S", 0.2)
+    qemu = LingeringQemu(looks=1, refusals=10**9)
+    with pytest.raises(ProviderError, match=r"did not let go .* Node snapshot is in use"):
+        await Monitor("desk-ada", qemu).unplug_snapshot()
+
+
+async def test_without_a_disk_nothing_is_done():
+    qemu = LingeringQemu(looks=0, refusals=0)
+    qemu.nodes = []
+    await Monitor("desk-ada", qemu).unplug_snapshot()
+    assert not {"device_del", "blockdev-del"} & set(qemu.asked)
