@@ -1,4 +1,4 @@
-"""Real machines: quick ones with the tiny guest, slow ones with the desk image itself."""
+"""Real machines with the desk image; the tiny guest where a hub is killed or many machines run."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from vmlab.providers.qemu.confine import (
 from vmlab.providers.qemu.ending import find_processes
 from vmlab.providers.qemu.layout import machine_folder
 
-from .test_qemu_faults import command_lines, find_process
+from .test_faults import command_lines, find_process
 
 pytestmark = pytest.mark.vm
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="QEMU has a user of its own under root")
