@@ -8,6 +8,8 @@
 
 (() => {
   const POLL_MS = 60_000;
+  const KERNEL_WAIT_MS = 60_000;
+  const KERNEL_LOOK_MS = 50;
   const TEXTS = {
     en: {
       stopping: (clock) => `Nobody seems to work here: your lab will be stopped at ${clock}. Nothing that you saved is lost.`,
@@ -122,27 +124,44 @@
     teller.onLanguage = () => commands.forEach((command) => app.commands.notifyCommandChanged(command));
   }
 
-  // A cell that is run before its kernel is there is dropped by JupyterLab without a word. Here it
-  // waits, as cells behind a busy one do. ref: @jupyterlab/cells, CodeCell.execute
+  // A cell that is run before its kernel is there is dropped by JupyterLab without a word, or it asks
+  // for a kernel although one is on its way. Here the cell waits, as those behind a busy one do.
+  // ref: @jupyterlab/notebook, runCell; @jupyterlab/cells, CodeCell.execute
+  async function lookForKernel(sessionContext) {
+    const end = Date.now() + KERNEL_WAIT_MS;
+    while (!sessionContext.isReady && !sessionContext.session?.kernel && Date.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, KERNEL_LOOK_MS));
+    }
+  }
+
+  const looking = new WeakMap(); // one for each notebook: its cells go on in the order they were run
+
+  function waitForKernel(sessionContext) {
+    if (!looking.has(sessionContext)) {
+      const look = lookForKernel(sessionContext).finally(() => looking.delete(sessionContext));
+      looking.set(sessionContext, look);
+    }
+    return looking.get(sessionContext);
+  }
+
   async function makeCellExecutor() {
     const notebook = await load("@jupyterlab/notebook");
+    async function runCell(options) {
+      const { cell, sessionContext } = options;
+      if (cell.model.type === "code" && sessionContext && !sessionContext.session?.kernel) {
+        cell.setPrompt("*");
+        await waitForKernel(sessionContext);
+        if (cell.isDisposed) return true; // it stood for the notebook until that was loaded
+        cell.setPrompt("");
+      }
+      return notebook.runCell(options);
+    }
     return {
       id: "vmlab-lab:cell-executor",
       description: "Runs a cell as soon as its kernel is there.",
       autoStart: true,
       provides: notebook.INotebookCellExecutor,
-      activate: () =>
-        Object.freeze({
-          async runCell(options) {
-            const { cell, sessionContext } = options;
-            if (cell.model.type === "code" && sessionContext && !sessionContext.session?.kernel) {
-              cell.setPrompt("*");
-              await sessionContext.initialize(); // its first call began when the notebook was opened
-              cell.setPrompt("");
-            }
-            return notebook.runCell(options);
-          },
-        }),
+      activate: () => Object.freeze({ runCell }),
     };
   }
 
