@@ -133,7 +133,7 @@ def make_tiny_image(
         "name": name,
         "version": version,
         "created": 0.0,
-        "kernel_args": f"console=ttyS0 quiet panic=-1 {knobs}".strip(),
+        "kernel_args": f"console=ttyS0 no_timer_check quiet panic=-1 {knobs}".strip(),
         "disk_size_mib": 16,
         "files": {n: {"bytes": f.size_bytes, "sha256": f.sha256} for n, f in facts.items()},
         "packages": 0,
