@@ -41,6 +41,12 @@ cat ~/.ssh/id_ed25519.pub >> ~/.ssh/authorized_keys
 ssh-keyscan -t ed25519 {OTHER} >> ~/.ssh/known_hosts
 ssh -o BatchMode=yes {OTHER} narval_actor --help
 """
+# The course's own services have the ports, and its actors the memory.
+CLEAR = """all() { pgrep -f 'bin/(narval|central_log|aws_shell)|-m narval[.]'; }
+all | xargs -r kill
+for try in $(seq 300); do all || exit 0; sleep 0.2; done
+exit 1
+"""
 SERVICES = f"""cd ~/far
 setsid narval_naming_service --host {HERE} > naming.txt 2>&1 < /dev/null &
 setsid central_log --host {HERE} > log.txt 2>&1 < /dev/null &
@@ -111,6 +117,7 @@ def test_every_check_of_the_course_fails_before_and_passes_after(desk):
 @pytest.fixture(scope="module")
 def two_hosts(desk):
     """The services here, and another host that is reached by ssh; plugins compiled in ~/far."""
+    desk.run("bash -s", stdin=CLEAR.encode())
     desk.run("sudo bash -s", stdin=NETWORK.encode())
     assert "by_ssh" in desk.run("bash -s", stdin=KEYS.encode())
     desk.run(
@@ -146,7 +153,8 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk, two_host
     wait_until(lambda: int(shell.get("blocks_in", "data_receiver")) > before)
     ending = ("stop", "reset_com", "unload", "unconfigure", "finish")
     shell.run(*(f"set action {name} tandem" for name in ending))
-    wait_until(lambda: not desk.run("pgrep -f 'narval.actor --config_name'", check=False))
+    ended = "pgrep -f 'narval.actor --config_name tandem '"
+    wait_until(lambda: not desk.run(ended, check=False))
     logged = desk.run("cat ~/.narval/runs/tandem/*/log.jsonl")
     assert "*00001*" in logged
     assert "killed by SIGSEGV in process_block" in logged
