@@ -48,9 +48,16 @@ for try in $(seq 300); do all || exit 0; sleep 0.2; done
 exit 1
 """
 SERVICES = f"""cd ~/far
-setsid narval_naming_service --host {HERE} > naming.txt 2>&1 < /dev/null &
-setsid central_log --host {HERE} > log.txt 2>&1 < /dev/null &
-setsid aws_shell > shell.txt 2>&1 < /dev/null &
+export NARVAL_NAMING_SERVICE={HERE}:2809
+start() {{
+    setsid "$@" > $1.txt 2>&1 < /dev/null &
+    for try in $(seq 300); do grep -q listening $1.txt && return; sleep 0.2; done
+    cat $1.txt >&2
+    exit 1
+}}
+start narval_naming_service --host {HERE}
+start central_log --host {HERE}
+start aws_shell
 """
 
 
@@ -123,7 +130,7 @@ def two_hosts(desk):
     desk.run(
         f"cp -r {TEMPLATE} ~/far && cd ~/far && make && sed -i 's,build/,'$PWD'/&,' topology.xml"
     )
-    desk.run(f"export NARVAL_NAMING_SERVICE={HERE}:2809\n{SERVICES}")
+    desk.run("bash -s", stdin=SERVICES.encode())
     shell = Shell(desk)
     wait_until(lambda: "sub_systems" in shell.run("get sub_systems", check=False))
     return shell
