@@ -20,6 +20,7 @@ from narval.topology.model import Actor
 
 FINISH_DEADLINE_S = 5.0
 _KILL_AFTER_S = 2.0
+_KILL_SSH_AFTER_S = 15.0  # it ends, and says what of, after all that it started there has ended
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,8 @@ class Member:
         self._spawn(self._end_disconnected())
 
     async def _end_disconnected(self) -> None:
-        if not await self._wait_for_end(_KILL_AFTER_S) and self._process is not None:
+        patience_s = _KILL_SSH_AFTER_S if self._by_ssh else _KILL_AFTER_S
+        if not await self._wait_for_end(patience_s) and self._process is not None:
             self._last_words = self._last_words or "its control connection ended; it was killed"
             if self._process.returncode is None:
                 self._process.kill()
