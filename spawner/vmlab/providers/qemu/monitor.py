@@ -204,7 +204,7 @@ class Monitor:
                 while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
                 # A device that has gone lets go of its node a moment later; so long it is "in use".
-                while refusal := await self._delete_node(_SNAPSHOT):
+                while refusal := await self._delete_node(_SNAPSHOT):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
         except TimeoutError as error:
             message = f"the guest did not let go of the snapshot within {_UNPLUG_LIMIT_S:.0f} s"
