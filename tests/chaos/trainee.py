@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import psutil
 import requests
@@ -16,6 +16,7 @@ import requests
 from chaos.ground import MISSED, Ground, vmlab_command, wait
 from chaos.journal import Journal
 from chaos.plan import Deed, Step
+from fakes.benches import kill_all
 from vm.desk import Desk
 from vmlab.model import Phase
 from vmlab.providers.qemu.ending import find_processes
@@ -198,15 +199,13 @@ class Trainee:
     def _kill_qemu(self, step: Step) -> str:
         self.start()
         time.sleep(3 * step.chance)
-        for process in (found := self._qemu()):
-            _kill(process)
+        kill_all(found := self._qemu())
         psutil.wait_procs(found, 10)
         return f"{'' if found else MISSED}{len(found)} killed; then {self.start()}"
 
     def _kill_at_stage(self, step: Step) -> str:
         reached = self._start_until(step.stage)
-        for process in (found := find_processes(self.desk.folder)):
-            _kill(process)
+        kill_all(found := find_processes(self.desk.folder))
         psutil.wait_procs(found, 10)
         where = f"{'at' if reached else 'not at'} {step.stage}"
         return f"{'' if found else MISSED}{len(found)} killed {where}; then {self.start()}"
@@ -280,11 +279,6 @@ def _paused(processes: list[psutil.Process]) -> Iterator[None]:
         for process in processes:
             if process.is_running():
                 process.resume()
-
-
-def _kill(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
-        process.kill()
 
 
 def _is_qemu(process: psutil.Process) -> bool:

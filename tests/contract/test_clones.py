@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
@@ -12,10 +11,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
-from fakes.benches import Bench, open_bench, start, start_until
+from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState, Phase, StartStyle
 from vmlab.providers.qemu import template as templates
@@ -286,9 +284,7 @@ async def end_abruptly(folder: Path) -> None:
     from vmlab.providers.qemu.shim import is_locked
 
     machine = MachineFolder(folder)
-    for process in find_processes(machine):
-        with contextlib.suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
-            process.kill()
+    kill_all(find_processes(machine))
     async with asyncio.timeout(10):
         while is_locked(str(machine.shim_lock)):  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.01)

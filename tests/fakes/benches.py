@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from vmlab.model import MachineSpec, Phase, VolumeSpec
 from vmlab.providers import ProviderSettings
@@ -56,6 +58,13 @@ class Bench:
 
     def seed(self, **env: str) -> Seed:
         return Seed(env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/", **env})
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill a machine's processes; QEMU dies with its shim, so some may be gone by their turn."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 async def start(provider: Provider, spec: MachineSpec, seed: Seed) -> list[Phase]:

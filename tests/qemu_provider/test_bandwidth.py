@@ -61,7 +61,7 @@ async def test_a_machine_with_internet_sits_behind_a_shaped_cable(bench):
 # An internet of our own: a namespace with one public address (RFC 5737) on its loopback, a server
 # there, and from it the way into a machine's namespace, through slirp4netns as on any host.
 _DOWNLOAD = """
-import json, os, socket, subprocess, sys, threading, time
+import json, os, socket, subprocess, sys, time
 from vmlab.providers.qemu.uplink import enter_namespace_with_internet
 
 HOST, SIZE, LIMIT = "198.51.100.7", 4 * 2**20, int(sys.argv[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fakes.benches import start
+from fakes.benches import kill_all, start
 from vmlab.errors import ProviderError
 from vmlab.model import LeftoverKind, MachineState
 from vmlab.providers.qemu import leftovers
@@ -31,9 +31,7 @@ def kill(folder: MachineFolder) -> None:
     """Kill shim and QEMU, as the kernel does when memory runs out."""
     processes = find_processes(folder)
     assert processes
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
-            process.kill()
+    kill_all(processes)
     psutil.wait_procs(processes, 10)
 
 

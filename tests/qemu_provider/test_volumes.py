@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import subprocess
 
-import psutil
 import pytest
 
-from fakes.benches import start
+from fakes.benches import kill_all, start
 from vmlab.errors import HostError, LabError
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.monitor import open_monitor
@@ -61,9 +59,7 @@ async def test_a_killed_machine_keeps_its_volume_and_its_snapshots(bench, tmp_pa
     await write(bench, "first")
     taken = await store.snapshot(VOLUME, Reason.HOURLY)
     await write(bench, "second")
-    for process in find_processes(MachineFolder(bench.settings.state / "machines" / MACHINE)):
-        with contextlib.suppress(psutil.NoSuchProcess):  # QEMU dies with its shim
-            process.kill()
+    kill_all(find_processes(MachineFolder(bench.settings.state / "machines" / MACHINE)))
     await bench.provider.stop(MACHINE)
     assert await content(store, tmp_path) == "second"
     assert await content(store, tmp_path, taken.id) == "first"
