@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 import pytest
 from acquisition import until
@@ -11,7 +12,7 @@ from narval.config import Address
 from narval.control import naming as naming_module
 from narval.control import registration as registration_module
 from narval.control.naming import Entry, Kind, serve_names
-from narval.control.peer import RemoteError
+from narval.control.peer import PeerClosedError, RemoteError
 from narval.control.registration import Registration, connect_naming, list_entries, look_up
 from narval.errors import NarvalError
 
@@ -67,9 +68,9 @@ async def test_what_is_no_entry_is_refused(names):
     peer.close()
 
 
-async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(
-    names, tmp_path, monkeypatch
-):
+@pytest.fixture
+async def restarted(names, tmp_path, monkeypatch):
+    """Serves anew with the names of before; the owner of `tandem` lives, that of `gone` not."""
     monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
     monkeypatch.setattr(naming_module, "GRACE_S", 3.0)
     mine, gone = (
@@ -81,22 +82,78 @@ async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(
     names.close()
     gone.close()
     again = await serve_names(at(names), SECRET, tmp_path)
-    try:
-        for name in ("tandem", "gone"):
-            with pytest.raises(RemoteError, match="is taken"):
-                await Registration(at(names), SECRET, entry(9, name)).begin()
-        await until(lambda: again._owners.keys() == {"tandem"})
-        assert await look_up(at(names), SECRET, "tandem") == entry(1)
-        await until(lambda: again._entries.keys() == {"tandem"})
-    finally:
-        mine.close()
-        again.close()
+    yield again
+    mine.close()
+    again.close()
+
+
+async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(restarted):
+    with pytest.raises(RemoteError, match="is taken"):
+        await Registration(at(restarted), SECRET, entry(9)).begin()
+    await until(lambda: restarted._owners.keys() == {"tandem"})
+    assert await look_up(at(restarted), SECRET, "tandem") == entry(1)
+    await until(lambda: restarted._entries.keys() == {"tandem"})
+
+
+async def test_after_a_restart_a_name_is_given_to_one_of_those_who_wait(restarted):
+    waiting = [Registration(at(restarted), SECRET, entry(port, "gone")) for port in (4, 5)]
+    begun = [asyncio.create_task(each.begin()) for each in waiting]
+    fresh = Registration(at(restarted), SECRET, entry(6, "fresh"))
+    await fresh.begin()
+    assert not any(task.done() for task in begun), "a new name does not wait"
+    results = await asyncio.gather(*begun, return_exceptions=True)
+    assert sum(result is None for result in results) == 1
+    assert "is taken" in str(next(result for result in results if result is not None))
+    assert (await look_up(at(restarted), SECRET, "gone")).port in {4, 5}
+    for each in (*waiting, fresh):
+        each.close()
+
+
+async def test_who_has_given_up_waiting_for_a_name_does_not_get_it(restarted):
+    peer = await connect_naming(at(restarted), SECRET)
+    asking = asyncio.create_task(peer.call("register", **asdict(entry(4, "gone"))))
+    await until(lambda: peer._waiting)
+    peer.close()
+    with pytest.raises(PeerClosedError):
+        await asking
+    await until(lambda: restarted._entries.keys() == {"tandem"})
 
 
 async def test_no_naming_service_says_how_to_start_it(names):
     names.close()
     with pytest.raises(NarvalError, match="start narval_naming_service"):
         await connect_naming(at(names), SECRET)
+
+
+async def test_a_service_waits_for_the_naming_service(names, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
+    place = at(names)
+    names.close()
+    mine = Registration(place, SECRET, entry())
+    beginning = asyncio.create_task(mine.begin(wait_s=60))
+    await until(lambda: "waits up to 60 s" in caplog.text)
+    assert not beginning.done()
+    again = await serve_names(place, SECRET, tmp_path)
+    await beginning
+    assert await look_up(place, SECRET, "tandem") == entry()
+    mine.close()
+    again.close()
+
+
+async def test_a_service_does_not_wait_for_ever(names, monkeypatch):
+    monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
+    names.close()
+    with pytest.raises(NarvalError, match="start narval_naming_service"):
+        await Registration(at(names), SECRET, entry()).begin(wait_s=0.2)
+
+
+async def test_a_service_does_not_wait_for_a_secret_or_a_name(names):
+    mine = Registration(at(names), SECRET, entry())
+    await mine.begin()
+    for secret, text in (("6" * 64, "does not know this secret"), (SECRET, "is taken")):
+        with pytest.raises(NarvalError, match=text):
+            await Registration(at(names), secret, entry(2)).begin(wait_s=3600)
+    mine.close()
 
 
 async def test_a_file_that_is_broken_is_no_reason_to_fail(names, tmp_path, caplog):

@@ -150,11 +150,26 @@ def test_ports_in_use_and_missing_services_are_told(naming, acquisition_folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"127.0.0.1:{free.getsockname()[1]}"
-        failed = run("narval_coordinator", "toto", "--naming_service", nobody)
-        assert (failed.returncode, "start narval_naming_service" in failed.stderr) == (1, True)
+        where = ("--naming_service", nobody, "--naming_wait")
+        for words in (("narval_coordinator", "toto"), ("central_log", "--port", "0")):
+            failed = run(*words, *where, "0.2")
+            assert (failed.returncode, "start narval_naming_service" in failed.stderr) == (1, True)
+            assert "'for ever' is no number of seconds" in run(*words, *where, "for ever").stderr
         failed = run("narval_shell", "--server", nobody, "get", "sub_systems")
         assert (failed.returncode, "start aws_shell" in failed.stderr) == (1, True)
     assert run("narval_coordinator", "../toto").returncode == 1
+
+
+def test_a_service_that_waits_for_the_naming_service_can_be_stopped(acquisition_folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = ("--naming_service", f"127.0.0.1:{free.getsockname()[1]}", "--naming_wait", "3600")
+        process = subprocess.Popen(
+            command("central_log", "--port", "0", *where), stderr=subprocess.PIPE, text=True
+        )
+        assert "waits up to 3600 s" in process.stderr.readline()
+        process.terminate()
+        assert (process.wait(30), process.stderr.read()) == (0, "")
 
 
 def test_the_secret_is_made_once_and_must_be_private(acquisition_folder):

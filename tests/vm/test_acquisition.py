@@ -47,19 +47,20 @@ all | xargs -r kill
 for try in $(seq 300); do all || exit 0; sleep 0.2; done
 exit 1
 """
+# All at once, the last first, as at a machine's boot; the names of the course's are still kept.
 SERVICES = f"""cd ~/far
 export NARVAL_NAMING_SERVICE={HERE}:2809
-start() {{
-    setsid "$@" > $1.txt 2>&1 < /dev/null &
-    for try in $(seq 300); do grep -q listening $1.txt && return; sleep 0.2; done
-    cat $1.txt >&2
-    exit 1
-}}
-start narval_naming_service --host {HERE}
+start() {{ setsid "$@" > $1.txt 2>&1 < /dev/null & }}
 start central_log --host {HERE}
 start aws_shell
+start narval_naming_service --host {HERE}
+for try in $(seq 300); do
+    [ $(grep -l listening *.txt | wc -l) = 3 ] && exit
+    sleep 0.2
+done
+head -n 50 *.txt >&2
+exit 1
 """
-
 
 AT_HOME = f"cd ~/far; export NARVAL_NAMING_SERVICE={HERE}:2809; "
 

@@ -60,8 +60,8 @@ def services() -> Outcome:
         raise why_absent("aws_shell", error) from error
     if reply is None or not reply.is_ok:
         return failed(
-            "`aws_shell` runs, but finds no naming service: end it and start it after the other.",
-            "`aws_shell` tourne mais ne trouve pas le service de noms : relancez-le après lui.",
+            "`aws_shell` runs, but asks another naming service: end it, and start it again here.",
+            "`aws_shell` tourne mais consulte un autre service de noms : relancez-le ici.",
         )
     count = len(reply.texts("sub_system"))
     return passed(

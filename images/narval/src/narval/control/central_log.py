@@ -51,12 +51,14 @@ class CentralLog:
         """Let a client log and ask."""
         peer.handlers = {"log": self._take, "query": self._query, "run": self._set_run}
 
-    async def register(self, naming: Address, secret: str, name: str) -> None:
+    async def register(
+        self, naming: Address, secret: str, name: str, *, wait_s: float = 0.0
+    ) -> None:
         """Have the naming service tell others where we are; raises as `Registration.begin`."""
         host = reachable_host(self.server.host)
         entry = Entry(name, Kind.CENTRAL_LOG, host, self.server.port, os.getpid())
         self._registration = Registration(naming, secret, entry)
-        await self._registration.begin()
+        await self._registration.begin(wait_s)
 
     def close(self) -> None:
         """Stop; again: no change."""

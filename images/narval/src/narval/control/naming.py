@@ -2,7 +2,7 @@
 
 A name belongs to the connection that registered it, and is free again when that ends. The names are
 kept in a file too: after a restart of the service they stay taken for a few seconds, in which
-those who had them come back; nobody else can slip in.
+those who had them come back; nobody else can slip in, and who asks for such a name waits so long.
 """
 
 from __future__ import annotations
@@ -77,10 +77,13 @@ class NamingService:
         self._owners: dict[str, Peer] = {}
         self._file: Path | None = None
         self._is_closed = False
+        self._grace_is_over = asyncio.Event()
+        self._grace_is_over.set()
 
     def close(self) -> None:
         """Stop; the names stay in the file. Again: no change."""
         self._is_closed = True
+        self._grace_is_over.set()
         self.server.close()
 
     def greet(self, peer: Peer) -> None:
@@ -101,6 +104,7 @@ class NamingService:
             return
         except (OSError, ValueError, TypeError, NarvalError) as error:
             logger.warning("the names of before in %s are lost: %s", file, error)
+        self._grace_is_over.clear()
         asyncio.get_running_loop().call_later(GRACE_S, self._forget)
 
     def _forget(self) -> None:
@@ -110,12 +114,15 @@ class NamingService:
             logger.info("%s has not come back", name)
             del self._entries[name]
         self._save()
+        self._grace_is_over.set()
 
     async def _register(self, peer: Peer, **facts: Any) -> None:
         entry = read_entry(facts)
+        # From before a restart; the same service of the same process may return at once.
+        if entry.name not in self._owners and self._entries.get(entry.name) not in {None, entry}:
+            await self._grace_is_over.wait()
         old = self._entries.get(entry.name)
         owner = self._owners.get(entry.name)
-        # Without an owner: from before a restart; the same service of the same process may return.
         if old is not None and owner is not peer and (owner is not None or old != entry):
             raise NameTakenError(
                 f"{entry.name!r} is taken: its {old.kind} listens at {old.host}:{old.port} "

@@ -49,6 +49,10 @@ class PeerClosedError(NarvalError):
     """The connection has ended, or could not be made."""
 
 
+class UnknownSecretError(PeerClosedError):
+    """The server did not take us: we have not its secret."""
+
+
 class DeadlineError(NarvalError):
     """The other side did not answer in time."""
 
@@ -242,7 +246,8 @@ async def connect(
         handlers: what the server may call.
 
     Raises:
-        PeerClosedError: nobody listens there, or the server did not take us (another secret?).
+        UnknownSecretError: the server did not take us.
+        PeerClosedError: nobody listens there, or it is no service of narval.
     """
     where = f"{host}:{port}"
     try:
@@ -263,7 +268,7 @@ async def connect(
     except OSError as error:
         raise PeerClosedError(f"{where} cannot be reached: {reason_of(error)}") from error
     if not taken:
-        raise PeerClosedError(f"{where} refused the connection: it does not know this secret")
+        raise UnknownSecretError(f"{where} refused the connection: it does not know this secret")
     peer = Peer(reader, writer, {}, where)
     peer.handlers = handlers or {}
     peer.begin()

@@ -12,10 +12,12 @@ from narval.control.service import (
     LISTENING,
     add_host,
     add_naming,
+    add_naming_wait,
     log_to_stderr,
     make_parser,
     run_until_stopped,
     say,
+    unless_stopped,
 )
 from narval.topology.model import LogLevel
 
@@ -47,6 +49,7 @@ def central_log(arguments: Sequence[str] | None = None) -> int:
     add_host(parser)
     parser.add_argument("--server", dest="host", help="the same as --host")
     add_naming(parser)
+    add_naming_wait(parser)
     parser.add_argument("--port", type=int, default=Port.CENTRAL_LOG, help="default: 6912")
     parser.add_argument("--name", default=NAME, help=f"in the naming service; default: {NAME}")
     parser.add_argument("--wait_time", help="NARVAL's; taken and not needed here")
@@ -59,9 +62,11 @@ def central_log(arguments: Sequence[str] | None = None) -> int:
         at, least = Address(given.host, given.port), LogLevel(given.log_level)
         log = await serve_log(at, secret, folder, least)
         try:
-            await log.register(given.naming_service or naming_address(), secret, given.name)
-            say(f"{LISTENING} {given.host}:{log.server.port}")
-            await stop.wait()
+            naming, wait_s = given.naming_service or naming_address(), given.naming_wait
+            register = log.register(naming, secret, given.name, wait_s=wait_s)
+            if await unless_stopped(stop, register):
+                say(f"{LISTENING} {given.host}:{log.server.port}")
+                await stop.wait()
         finally:
             log.close()
         return 0

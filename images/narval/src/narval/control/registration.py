@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from narval.config import Address
 from narval.control.naming import Entry, Kind, read_entry
-from narval.control.peer import Peer, connect
+from narval.control.peer import Peer, PeerClosedError, UnknownSecretError, connect
 from narval.errors import NarvalError
 
 RETRY_S = 1.0
@@ -16,16 +16,22 @@ RETRY_S = 1.0
 logger = logging.getLogger(__name__)
 
 
+class NoNamingServiceError(NarvalError):
+    """There is no naming service."""
+
+
 async def connect_naming(naming: Address, secret: str) -> Peer:
     """Connect to the naming service.
 
     Raises:
-        NarvalError: it is not there; says how to start it.
+        NoNamingServiceError: it is not there; says how to start it.
+        NarvalError: it has another secret.
     """
     try:
         return await connect(naming.host, naming.port, secret, {"hello": "client"})
-    except NarvalError as error:
-        raise NarvalError(
+    except PeerClosedError as error:
+        kind = NarvalError if isinstance(error, UnknownSecretError) else NoNamingServiceError
+        raise kind(
             f"naming service: {error}; start narval_naming_service, "
             "or say where it is with --naming_service or NARVAL_NAMING_SERVICE"
         ) from error
@@ -62,13 +68,18 @@ class Registration:
         self._peer: Peer | None = None
         self._keeper: asyncio.Task[None] | None = None
 
-    async def begin(self) -> None:
+    async def begin(self, wait_s: float = 0.0) -> None:
         """Take the name, and take it again whenever the naming service was away.
 
+        Args:
+            wait_s: so long a naming service may take to come: services that are started all at
+                once, at a machine's boot, come in any order.
+
         Raises:
-            NarvalError: it is taken, or there is no naming service.
+            NoNamingServiceError: there is none, `wait_s` seconds after.
+            NarvalError: the name is taken, or the naming service has another secret.
         """
-        self._peer = await self._take()
+        self._peer = await self._take_within(wait_s)
         self._keeper = asyncio.create_task(self._keep(self._peer))
 
     def close(self) -> None:
@@ -78,11 +89,26 @@ class Registration:
         if self._peer is not None:
             self._peer.close()
 
+    async def _take_within(self, wait_s: float) -> Peer:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        has_said = False
+        while True:
+            try:
+                return await self._take()
+            except (NoNamingServiceError, PeerClosedError) as error:  # or it ended while we asked
+                if (left := deadline - loop.time()) <= 0:
+                    raise
+                if not has_said:
+                    logger.warning("waits up to %.0f s: %s", left, error)
+                    has_said = True
+                await asyncio.sleep(min(RETRY_S, left))
+
     async def _take(self) -> Peer:
         peer = await connect_naming(self.naming, self._secret)
         try:
             await peer.call("register", **asdict(self.entry))
-        except NarvalError:
+        except BaseException:  # cancelled, too: what we gave up must not be given to us
             peer.close()
             raise
         return peer

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from narval import __version__
 from narval.config import LOOPBACK, naming_address, parse_address
@@ -17,6 +18,7 @@ from narval.topology.model import LogLevel
 
 LISTENING = "listening on"
 """How the one line begins that a service writes to its standard output."""
+NAMING_WAIT_S = 30.0
 
 
 def make_parser(program: str, summary: str) -> argparse.ArgumentParser:
@@ -48,6 +50,24 @@ def add_naming(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_naming_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option of how long a service waits for the naming service when it starts."""
+    text = f"how long the naming service may take to come; default: {NAMING_WAIT_S:g}"
+    parser.add_argument(
+        "--naming_wait", metavar="SECONDS", type=_seconds, default=NAMING_WAIT_S, help=text
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
+    return value
+
+
 def log_to_stderr(program: str, level: str) -> None:
     """Have what is logged written to standard error."""
     logging.basicConfig(
@@ -66,6 +86,21 @@ def say(text: str) -> None:
 def complain(program: str, text: object) -> None:
     """Write an error to standard error."""
     sys.stderr.write(f"{program}: {text}\n")
+
+
+async def unless_stopped(stop: asyncio.Event, begin: Coroutine[object, object, None]) -> bool:
+    """Begin; give it up and return False when `stop` is set first. Raises what it raises."""
+    tasks = asyncio.ensure_future(begin), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not tasks[0].done():
+            return False
+        tasks[0].result()
+        return True
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def run_until_stopped(program: str, work: Callable[[asyncio.Event], Awaitable[int]]) -> int:

@@ -85,7 +85,7 @@ class Coordinator:
         )
         self._registration = Registration(self.settings.naming, secret, entry)
         try:
-            await self._registration.begin()
+            await self._registration.begin(self.settings.naming_wait_s)
         except BaseException:
             self.server.close()
             raise

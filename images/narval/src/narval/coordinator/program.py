@@ -13,12 +13,14 @@ from narval.control.service import (
     LISTENING,
     add_host,
     add_naming,
+    add_naming_wait,
     log_to_stderr,
     make_parser,
     run_until_stopped,
     say,
+    unless_stopped,
 )
-from narval.coordinator.coordinator import coordinate
+from narval.coordinator.coordinator import Coordinator
 from narval.coordinator.settings import Settings, check_sub_system
 
 PROGRAM = "narval_coordinator"
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sub_system", help="its name")
     add_host(parser)
     add_naming(parser)
+    add_naming_wait(parser)
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--configuration_file", metavar="FILE", type=Path, help="its topology")
     text = "read the secret from standard input, one line"
@@ -42,15 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     async def work(stop: asyncio.Event) -> int:
         folder = config_folder()
         secret = sys.stdin.readline().strip() if given.secret_on_stdin else read_secret(folder)
-        coordinator = await coordinate(
-            Settings(
-                sub_system=check_sub_system(given.sub_system),
-                at=Address(given.host, given.port),
-                naming=given.naming_service or naming_address(),
-                secret=secret,
-                folder=folder,
-            )
+        settings = Settings(
+            sub_system=check_sub_system(given.sub_system),
+            at=Address(given.host, given.port),
+            naming=given.naming_service or naming_address(),
+            secret=secret,
+            folder=folder,
+            naming_wait_s=given.naming_wait,
         )
+        coordinator = Coordinator(settings)
+        if not await unless_stopped(stop, coordinator.begin()):
+            return 0
         if given.configuration_file is not None:
             coordinator.set_configuration_file(given.configuration_file)
         say(f"{LISTENING} {given.host}:{coordinator.server.port}")

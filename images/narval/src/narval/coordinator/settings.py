@@ -20,6 +20,7 @@ class Settings:
         at: where it listens; port 0 takes a free one.
         folder: the acquisition's.
         is_all_here: run every actor on this machine, whatever host the topology names.
+        naming_wait_s: how long the naming service may take to come.
     """
 
     sub_system: str
@@ -28,6 +29,7 @@ class Settings:
     secret: str
     folder: Path
     is_all_here: bool = False
+    naming_wait_s: float = 0.0
 
 
 def check_sub_system(name: str) -> str:
