@@ -103,7 +103,7 @@ async def test_a_running_machines_volume_grows(bench, store):
     header, _ = store.ground.image(grown).read()
     assert header.size_mib == 96
     if bench.kind == "qemu":
-        assert "grows to 96" in await bench.provider.console(MACHINE)
+        await bench.hear(MACHINE, "grows to 96")
     assert (await store.grow(VOLUME, 96)).size_mib == 96, "again is no mistake"
 
 
@@ -115,17 +115,17 @@ async def test_a_volume_that_grew_while_off_grows_in_the_machine_at_its_start(be
     await start(bench.provider, bench.spec(), bench.seed())
     if bench.kind == "qemu":
         assert not (await store.ground.find(VOLUME)).needs_grow
-        assert "grows to 96" in await bench.provider.console(MACHINE)
+        await bench.hear(MACHINE, "grows to 96")
 
 
 async def test_a_snapshot_is_shown_and_hidden(bench, store):
     await start(bench.provider, bench.spec(), bench.seed())
     first = await store.snapshot(VOLUME, Reason.MANUAL)
     second = await store.snapshot(VOLUME, Reason.MANUAL)
-    for snapshot in (first, second):
+    for count, snapshot in enumerate((first, second), 1):
         await store.show_snapshot(VOLUME, snapshot.id)
         if bench.kind == "qemu":
-            assert "shows snapshot ro=1" in await bench.provider.console(MACHINE)
+            await bench.hear(MACHINE, "shows snapshot ro=1", count=count)
     await store.delete_snapshot(VOLUME, second.id)  # what is shown is a copy
     for _ in range(2):
         await store.hide_snapshot(VOLUME)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
+
+_CONSOLE_LIMIT_S = 60
 
 
 @dataclass
@@ -55,6 +59,13 @@ class Bench:
             "volume": VolumeSpec(volume, 64) if volume else None,
         }
         return MachineSpec(**{**fields, **changes})
+
+    async def hear(self, machine: str, text: str, *, count: int = 1) -> None:
+        """Wait until the guest's console has this: it may come later than the agent's answer."""
+        deadline = time.monotonic() + _CONSOLE_LIMIT_S
+        while (said := await self.provider.console(machine)).count(text) < count:
+            assert time.monotonic() < deadline, f"no {text!r} in the console:\n{said}"
+            await asyncio.sleep(0.05)
 
     def seed(self, **env: str) -> Seed:
         return Seed(env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/", **env})

@@ -24,7 +24,7 @@ VOLUME, MACHINE = "home-ada-0", "desk-ada-0"
 async def write(bench, word: str) -> None:
     """Have the guest write a word into its volume, and wait until it is there for good."""
     await start(bench.provider, bench.spec(), bench.seed(X=f"TINY_WRITE_{word}"))
-    assert f"wrote {word}" in await bench.provider.console(MACHINE)
+    await bench.hear(MACHINE, f"wrote {word}")
 
 
 async def content(store, tmp_path, snapshot: str = "") -> str:
