@@ -118,6 +118,14 @@ def test_identity_clock_and_disk(desk):
     assert 900 < size_mib <= 1024
 
 
+def test_memory_that_nobody_looks_at_is_compressed(desk):
+    """Without it, the course of the acquisition has no room in the default machine."""
+    name, kind, size = desk.run("swapon --noheadings --bytes --show=NAME,TYPE,SIZE").split()
+    assert (name, kind) == ("/dev/zram0", "partition")
+    total_kib = int(desk.run("awk '/MemTotal/ { print $2 }' /proc/meminfo"))
+    assert int(size) >= total_kib * 1024 // 2
+
+
 def test_the_server_knows_the_hub_and_hides_its_token(desk):
     token = desk.hub.server_token("ada")
     # By standard input: sudo notes the words of its commands in the journal.
