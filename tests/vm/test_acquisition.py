@@ -85,9 +85,7 @@ def desk(desk_image):
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     folder.chmod(0o711)
     cache = default_paths().cache
-    # With 512 MiB it runs, too, but a kernel with plots leaves no room for eight actors.
-    memory = '[machine]\nmemory = "1G"\n'
-    with RunningHub(folder, provider="qemu", cache=cache, lab_lines=memory) as hub:
+    with RunningHub(folder, provider="qemu", cache=cache) as hub:
         push(hub, COURSE)
         made = Desk(hub, "ada", cache)
         made.start()
