@@ -12,8 +12,13 @@ import time
 from pathlib import Path
 
 import narval
+from narval.client import SubSystem
+from narval.config import Address
 from narval.control.service import LISTENING
+from narval.states import State
 
+LOCAL = Address("127.0.0.1", 0)
+STARTING = ("configure", "load", "initialise", "start")
 SOURCES = Path(narval.__file__).parent.parent
 
 MODULES = {
@@ -68,6 +73,24 @@ async def until(condition, seconds: float = 20.0):
             return value
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
         await asyncio.sleep(0.02)
+
+
+async def act(client: SubSystem, *actions: str) -> State:
+    for action in actions:
+        state = await client.act(action)
+    return state
+
+
+async def actors(client: SubSystem) -> dict[str, dict]:
+    return {actor["name"]: actor for actor in (await client.status()).actors}
+
+
+async def in_error(client: SubSystem) -> str:
+    async def error():
+        status = await client.status()
+        return status.state is State.ERROR and status.error
+
+    return await until(error)
 
 
 def command(program: str, *words: str) -> list[str]:

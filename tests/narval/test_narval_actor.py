@@ -9,7 +9,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from acquisition import until
+from acquisition import LOCAL, STARTING, act, actors, in_error, until
+from counted_chain import CHAIN, CONSUMER, FILTER, NEVER, PRODUCER, READER, RETURNED
 
 import narval
 from narval.client import Access, SubSystem
@@ -20,75 +21,6 @@ from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
 from narval.runs import list_runs
 from narval.states import State
-
-LOCAL = Address("127.0.0.1", 0)
-STARTING = ("configure", "load", "initialise", "start")
-
-PRODUCER = """
-#define NARVAL_PRODUCER
-#include "narval_plugin.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-struct my_struct { unsigned int number; };
-void process_config(char *d, unsigned int *e) { (void)d; *e = CONFIG; }
-struct my_struct *process_register(unsigned int *e)
-{ *e = REGISTER; return calloc(1, sizeof(struct my_struct)); }
-void process_initialise(struct my_struct *s, unsigned int *e) { (void)s; *e = INITIALISE; }
-void process_start(struct my_struct *s, unsigned int *e) { s->number = 0; *e = START; }
-void process_stop(struct my_struct *s, unsigned int *e) { (void)s; *e = STOP; }
-void process_block(struct my_struct *s, void *out, unsigned int size, unsigned int *used,
-                   unsigned int *e)
-{
-    if (size < 8) { *e = 1; return; }
-    if (s->number == CRASH_AT) *(volatile int *)0 = 1;
-    if (s->number == FAIL_AT) { *e = 5; return; }
-    if (s->number == END_AT) { *e = 66; return; }
-    *used = sprintf(out, "*%06d", s->number++) + 1;
-    if (s->number > 200) usleep(1000);
-    *e = 0;
-}
-"""
-FILTER = """
-#define NARVAL_FILTER
-#include "narval_plugin.h"
-#include <string.h>
-struct my_struct { int nothing; } it;
-void process_config(char *d, unsigned int *e) { (void)d; *e = 0; }
-struct my_struct *process_register(unsigned int *e) { *e = 0; return &it; }
-void process_block(struct my_struct *s, void *in, unsigned int got, void *out, unsigned int size,
-                   unsigned int *used, unsigned int *e)
-{ (void)s; if (got != 8 || size < 8) { *e = 1; return; } memcpy(out, in, 8); *used = 8; *e = 0; }
-"""
-# Writes what comes into a file, a line a block.
-CONSUMER = """
-from pathlib import Path
-from narval.plugins.plugin import Consumer, Parameter
-
-class Keeper(Consumer):
-    parameters = (Parameter("file", "", "where"), Parameter("fail_at", -1, "block that fails"))
-
-    def start(self, run):
-        self.count = 0
-        self.out = open(f"{self.values['file']}.{run.number}", "w")
-
-    def consume(self, data):
-        if self.count == self.values["fail_at"]:
-            raise ValueError("this block is ugly")
-        self.count += 1
-        self.out.write(bytes(data).rstrip(b"\\0").decode() + "\\n")
-
-    def stop(self):
-        self.out.close()
-
-    def monitor(self):
-        return {"count": getattr(self, "count", 0)}
-
-    def ask(self, what, with_):
-        return {"what": what, **with_, "count": self.count}
-"""
-DEFINES = {"CONFIG": 0, "REGISTER": 0, "INITIALISE": 0, "START": 0, "STOP": 0}
-AT = {"CRASH_AT": -1, "FAIL_AT": -1, "END_AT": -1}
 
 
 @pytest.fixture
@@ -102,44 +34,22 @@ def files(tmp_path, monkeypatch, compiled):
     monkeypatch.delenv("NARVAL_NAMING_SERVICE", raising=False)
 
     def make(*, port: str = "fifo", fail_at: int = -1, readers: int = 1, **values: int) -> str:
-        defines = "".join(f"#define {n} {v}\n" for n, v in {**DEFINES, **AT, **values}.items())
+        values = {**RETURNED, **NEVER, **values}
+        defines = "".join(f"#define {name} {value}\n" for name, value in values.items())
         produce = compiled(defines + PRODUCER, "produce")
         copy = compiled(FILTER, "copy")
         keep = tmp_path / "keep.py"
         keep.write_text(CONSUMER)
         consumers = "".join(
-            _CONSUMER.format(
+            READER.format(
                 name=f"reader{number}", port=port, library=keep, file=tmp_path / f"got{number}",
                 fail_at=fail_at if number == 0 else -1,
             )
             for number in range(readers)
         )  # fmt: skip
-        return _CHAIN.format(port=port, produce=produce, copy=copy, consumers=consumers)
+        return CHAIN.format(port=port, produce=produce, copy=copy, consumers=consumers)
 
     return make
-
-
-_CHAIN = """<configuration>
-<producer><name>writer</name><hostname>localhost</hostname>
-  <binary_code>generic_producer</binary_code>
-  <output_buffer_name>data</output_buffer_name>
-  <size output_buffer="data">1_000</size><port output_buffer="data">{port}</port>
-  <argument>library={produce}</argument></producer>
-<intermediary><name>copier</name><hostname>localhost</hostname>
-  <binary_code>generic_filter</binary_code>
-  <data_source source_port="{port}" source_buffer="data">writer</data_source>
-  <output_buffer_name>copy</output_buffer_name>
-  <size output_buffer="copy">1_000</size><port output_buffer="copy">{port}</port>
-  <argument>library={copy}</argument></intermediary>
-{consumers}
-</configuration>
-"""
-_CONSUMER = """<consumer><name>{name}</name><hostname>localhost</hostname>
-  <binary_code>generic_consumer</binary_code>
-  <data_source source_port="{port}" source_buffer="copy">copier</data_source>
-  <argument>library={library}</argument><argument>file={file}</argument>
-  <argument>fail_at={fail_at}</argument></consumer>
-"""
 
 
 @pytest.fixture
@@ -168,29 +78,11 @@ async def begin(tmp_path, caplog):
         service.close()
 
 
-async def act(client: SubSystem, *actions: str) -> State:
-    for action in actions:
-        state = await client.act(action)
-    return state
-
-
-async def actors(client: SubSystem) -> dict[str, dict]:
-    return {actor["name"]: actor for actor in (await client.status()).actors}
-
-
 async def come(client: SubSystem, count: int, reader: str = "reader0") -> None:
     async def enough() -> bool:
         return (await actors(client))[reader].get("blocks_in", 0) >= count
 
     await until(enough)
-
-
-async def in_error(client: SubSystem) -> str:
-    async def error():
-        status = await client.status()
-        return status.state is State.ERROR and status.error
-
-    return await until(error)
 
 
 def lines(tmp_path: Path, run: int, reader: int = 0) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acquisition import chain, is_running, kill, until
+from acquisition import LOCAL, STARTING, act, chain, in_error, is_running, kill, until
 
 from narval.client import Access, SubSystem
 from narval.config import Address, ensure_secret
@@ -24,9 +24,6 @@ from narval.coordinator.settings import Settings
 from narval.runs import list_runs
 from narval.states import Action, State
 from narval.topology.model import LogLevel
-
-LOCAL = Address("127.0.0.1", 0)
-STARTING = ("configure", "load", "initialise", "start")
 
 
 @pytest.fixture
@@ -67,22 +64,8 @@ async def begin(acquisition_folder, names, tmp_path, caplog):
         await coordinator.close()
 
 
-async def act(client: SubSystem, *actions: str) -> State:
-    for action in actions:
-        state = await client.act(action)
-    return state
-
-
 async def pids(client: SubSystem) -> dict[str, int]:
     return {actor["name"]: actor["pid"] for actor in (await client.status()).actors}
-
-
-async def in_error(client: SubSystem) -> str:
-    async def error():
-        status = await client.status()
-        return status.state is State.ERROR and status.error
-
-    return await until(error)
 
 
 async def test_a_whole_life_in_the_order_of_data(begin, tmp_path, acquisition_folder):

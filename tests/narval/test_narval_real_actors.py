@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from acquisition import SOURCES, is_running, kill, run, service, until
+from acquisition import SOURCES, STARTING, is_running, kill, run, service, until
 
 from narval.client import SyncSubSystem
 from narval.runs import list_runs
 from narval.states import State
-
-STARTING = ("configure", "load", "initialise", "start")
 
 
 def rates(*consumers: str, rate: int = 200) -> str:

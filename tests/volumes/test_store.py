@@ -23,8 +23,6 @@ from vmlab.volumes.locks import hold_volume, read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason, VolumeState
 from volumes.conftest import check, holds, make, run, spec, write
 
-DAY = 86400.0
-
 
 async def ids(store, name: str = "home-ada") -> list[str]:
     return [snapshot.id for snapshot in await store.snapshots(name)]
@@ -253,98 +251,6 @@ async def test_the_oldest_hourly_ones_go_first_when_room_is_short(store, clock, 
     assert gone[0].startswith("home-bob/hourly-")
     assert gone[1].startswith("home-ada/hourly-")
     assert [s.reason for s in await store.snapshots("home-ada")] == [Reason.MANUAL]
-
-
-# -- the end of a volume -------------------------------------------------------------------------
-
-
-async def test_deleting_can_be_undone_until_it_is_purged(store, clock, caplog):
-    path = await make(store)
-    await write(path, 5)
-    gone = await store.delete("home-ada")
-    assert not path.exists()
-    assert gone.state is VolumeState.QUARANTINED
-    assert gone.purge_after == clock.now + 14 * DAY
-    clock.now += 14 * DAY - 1
-    assert await store.purge() == []
-    assert (await store.undelete("home-ada")).owner == "ada"
-    assert await holds(path, 5)
-    gone = await store.delete("home-ada", days=2)
-    clock.now += 2 * DAY
-    caplog.set_level("INFO")
-    assert [volume.name for volume in await store.purge()] == [gone.name]
-    assert f"{gone.name}: removed for ever" in caplog.text
-    assert "'ada'" in caplog.text
-    assert await store.all() == []
-    assert list(store.ground.quarantine.iterdir()) == []
-    with pytest.raises(VolumeNotFoundError):
-        await store.undelete("home-ada")
-
-
-async def test_a_name_in_quarantine_is_free_for_a_new_volume(store, clock):
-    path = await make(store)
-    await write(path, 1)
-    first = await store.delete("home-ada")
-    await make(store)
-    await write(path, 2)
-    second = await store.delete("home-ada")
-    assert first.name != second.name, "in the same second"
-    await make(store)
-    with pytest.raises(VolumeConflictError, match="cannot come back") as told:
-        await store.undelete("home-ada")
-    assert "vmlab volume delete home-ada" in told.value.hint
-    await store.delete("home-ada")
-    await store.undelete(first.name)
-    assert await holds(path, 1)
-    assert len(await store.all()) == 3
-
-
-async def test_nothing_is_done_with_a_deleted_volume(store):
-    await make(store)
-    gone = await store.delete("home-ada")
-    for act in (
-        store.snapshot(gone.name, Reason.MANUAL),
-        store.grow(gone.name, 128),
-        store.delete(gone.name),
-    ):
-        with pytest.raises(VolumeConflictError, match="in quarantine") as told:
-            await act
-        assert f"vmlab volume undelete {gone.name}" in told.value.hint
-    await make(store, "home-bob")
-    with pytest.raises(VolumeConflictError, match="home-bob: it is not deleted"):
-        await store.undelete("home-bob")
-
-
-@pytest.mark.parametrize("back", [False, True])
-async def test_a_deletion_that_was_cut_is_finished(store, back):
-    path = await make(store)
-    await write(path, 7)
-    gone = await store.delete("home-ada")
-    if back:  # the file is back, its entry is not
-        store.ground.path(gone).rename(path)
-    else:  # the file went, its entry did not
-        await store.ground.ask(
-            lambda registry: registry.change(
-                gone.name, name="home-ada", quarantined_at=None, purge_after=None
-            )
-        )
-    (volume,) = await store.all()
-    assert volume.owner == "ada"
-    assert volume.name == ("home-ada" if back else gone.name)
-    assert (volume.state is VolumeState.QUARANTINED) is not back
-
-
-async def test_a_start_after_a_deletion_that_was_cut_makes_a_new_volume(store):
-    await make(store)
-    gone = await store.delete("home-ada")
-    await store.ground.ask(
-        lambda registry: registry.change(
-            gone.name, name="home-ada", quarantined_at=None, purge_after=None
-        )
-    )
-    async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
-        assert attached.is_new
-    assert {volume.name for volume in await store.all()} == {"home-ada", gone.name}
 
 
 async def test_a_snapshot_that_is_read_is_not_deleted(store):
