@@ -285,6 +285,6 @@ async def end_abruptly(folder: Path) -> None:
 
     machine = MachineFolder(folder)
     kill_all(find_processes(machine))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while is_locked(str(machine.shim_lock)):  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.01)

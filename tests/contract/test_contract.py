@@ -120,7 +120,7 @@ async def test_cancelling_a_start_is_quick(bench):
     task = asyncio.create_task(run())
     await began.wait()
     task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(asyncio.CancelledError):
             await task
 

@@ -60,7 +60,7 @@ class SmallHub:
             self.state.courses[name] = (version, digest, data)
             self.state.changed.notify_all()
 
-    def wait_for(self, is_true, timeout_s: float = 20) -> None:
+    def wait_for(self, is_true, timeout_s: float = 60) -> None:
         """Return when the predicate of the state holds after some request."""
         with self.state.changed:
             done = self.state.changed.wait_for(lambda: is_true(self.state), timeout_s)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fakes.waiting import wait_until
 from vmlab_guest.wish import Word, make_wish
 from vmlab_guest.zygote import end_processes
 
@@ -87,13 +86,6 @@ class Desk:
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.communicate()
-
-
-def wait_until(question, limit_s: float = 20) -> None:
-    deadline = time.monotonic() + limit_s
-    while not question():
-        assert time.monotonic() < deadline
-        select.select([], [], [], 0.01)
 
 
 def is_alive(pid: str) -> bool:

@@ -199,7 +199,7 @@ class RunningHub:
     def login(self, name: str) -> requests.Session:
         """Log in as a browser does; return the session with its cookies."""
         session = requests.Session()
-        session.get(f"{self.base_url}/hub/login", timeout=20)
+        session.get(f"{self.base_url}/hub/login", timeout=60)
         answer = session.post(
             f"{self.base_url}/hub/login",
             params={"next": "/hub/home"},
@@ -208,7 +208,7 @@ class RunningHub:
                 "password": self.password(name),
                 "_xsrf": session.cookies.get("_xsrf", path="/hub/"),
             },
-            timeout=20,
+            timeout=60,
         )
         answer.raise_for_status()
         return session

@@ -18,7 +18,7 @@ from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import Follower
 from vmlab_guest.hub import Hub
 
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 @dataclass

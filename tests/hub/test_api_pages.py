@@ -18,7 +18,7 @@ def hub(tmp_path_factory):
 
 @pytest.mark.parametrize("path", ["home", "token", "admin"])
 def test_pages_for_people(hub, path):
-    page = hub.login("admin").get(f"{hub.base_url}/hub/{path}", timeout=20)
+    page = hub.login("admin").get(f"{hub.base_url}/hub/{path}", timeout=60)
     assert page.status_code == 200
     assert 'defaultLanguage: "fr"' in page.text
     assert page.text.count('lang="en"') > 3
@@ -30,7 +30,7 @@ def test_pages_for_people(hub, path):
     [("login", 200), ("logout", 200), ("nothing", 404), ("admin", 200), ("api/nothing", 404)],
 )
 def test_pages_for_strangers(hub, path, status):
-    page = requests.get(f"{hub.base_url}/hub/{path}", timeout=20)
+    page = requests.get(f"{hub.base_url}/hub/{path}", timeout=60)
     assert page.status_code == status
     assert "Traceback" not in page.text
 
@@ -39,11 +39,11 @@ def test_every_file_that_a_page_names_is_there(hub):
     session = hub.login("admin")
     files = set()
     for path in ("home", "admin"):
-        page = session.get(f"{hub.base_url}/hub/{path}", timeout=20).text
+        page = session.get(f"{hub.base_url}/hub/{path}", timeout=60).text
         files |= set(re.findall(r'(?:src|href)="(/hub/vmlab-static/[^"]+)"', page))
     assert len(files) >= 4
     for file in files:
-        answer = requests.get(f"{hub.base_url}{file}", timeout=20)
+        answer = requests.get(f"{hub.base_url}{file}", timeout=60)
         assert answer.status_code == 200, file
         assert (
             "text/" in answer.headers["Content-Type"] or "script" in answer.headers["Content-Type"]
@@ -54,5 +54,5 @@ def test_every_file_that_a_page_names_is_there(hub):
 def test_nothing_else_is_served(hub, path):
     request = requests.Request("GET", "http://x").prepare()
     request.url = f"{hub.base_url}/hub/vmlab-static/{path}"
-    answer = requests.Session().send(request, timeout=20)
+    answer = requests.Session().send(request, timeout=60)
     assert answer.status_code in {403, 404}

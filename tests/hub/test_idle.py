@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.idle.break_file import declare_break
 from vmlab.names import machine_name
 
-LIMIT_S = 60
 # 6 s, warned 3 s ahead.
 IDLE = "[idle]\nstop_after = 0.1"
 LONG_AGO = 3600.0
@@ -20,14 +20,6 @@ LONG_AGO = 3600.0
 def hub(tmp_path):
     with RunningHub(tmp_path, lab_lines=IDLE) as running:
         yield running
-
-
-def wait_until(question):
-    deadline = time.monotonic() + LIMIT_S
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return answer
 
 
 def test_who_works_keeps_the_machine_and_who_does_not_is_warned_first(hub):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 
-LIMIT_S = 60
 GRACE = "orphan_grace = 0.1"  # 6 s: time to look before it is over
 
 # A stop that fails leaves a running machine that the hub takes for stopped.
@@ -26,14 +25,6 @@ class StuckSpawner(NotingSpawner):
 
 c.JupyterHub.spawner_class = StuckSpawner
 """
-
-
-def wait_until(question):
-    deadline = time.monotonic() + LIMIT_S
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return answer
 
 
 def machine_state(hub, user: str) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
-
-LIMIT_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -24,21 +21,16 @@ def renew(hub, user: str, who: str, **more):
 
 
 def wait_until_over(hub, user: str) -> dict:
-    deadline = time.monotonic() + LIMIT_S
-    while True:
+    def over() -> dict | None:
         answer = hub.api("GET", f"vmlab/machines/{user}/renew", token=hub.user_token("admin"))
         answer.raise_for_status()
-        if answer.json()["stage"] not in {"stopping", "aside"}:
-            return answer.json()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return None if answer.json()["stage"] in {"stopping", "aside"} else answer.json()
+
+    return wait_until(over)
 
 
 def wait_until_ready(hub, user: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not hub.server(user).get("ready"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: hub.server(user).get("ready"))
 
 
 @pytest.mark.parametrize(("user", "who"), [("a", "a"), ("a", "facilitator"), ("b", "admin")])
@@ -66,8 +58,7 @@ def test_a_machine_that_is_off_or_that_failed_to_start_can_be_renewed(hub):
     hub.stop_server("c")
     hub.set_faults(fail_at="mounts")
     hub.api("POST", "users/c/server")
-    while hub.server("c").get("pending"):
-        time.sleep(0.05)
+    wait_until(lambda: not hub.server("c").get("pending"))
     hub.set_faults()
     renew(hub, "c", "c").raise_for_status()
     assert wait_until_over(hub, "c")["kept"]

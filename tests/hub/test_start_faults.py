@@ -7,17 +7,16 @@ that is killed is in tests/vm/test_hub_killed.py, with machines that outlive it.
 from __future__ import annotations
 
 import json
-import time
 from urllib.parse import quote
 
 import pytest
 import requests
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 from vmlab.providers.fake import START_PHASES
 
-LIMIT_S = 30
 SLOW = dict.fromkeys(START_PHASES, 0.15)
 SLOW_TO_SERVE = SLOW | {"server": 8.0}  # time to come and watch
 
@@ -41,14 +40,6 @@ def machine_state(hub, user: str) -> str:
     """The machine's state as the board shows it."""
     rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
     return next((row["state"] for row in rows if row["user"] == user), "")
-
-
-def wait_until(question, limit_s: float = LIMIT_S):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return answer
 
 
 def watch(hub, user: str):

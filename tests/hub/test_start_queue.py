@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 from vmlab.providers.fake import START_PHASES
 
 CLASS = tuple(f"t{number:02d}" for number in range(20))
 SLOTS = 2
-LIMIT_S = 60
 TWO_SLOTS = f"c.VMSpawner.start_slots = {SLOTS}\n"
 
 
@@ -24,14 +23,6 @@ TWO_SLOTS = f"c.VMSpawner.start_slots = {SLOTS}\n"
 def hub(tmp_path) -> Iterator[RunningHub]:
     with RunningHub(tmp_path, trainees=CLASS, extra_config=TWO_SLOTS) as running:
         yield running
-
-
-def wait_until(question, limit_s: float = LIMIT_S):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return answer
 
 
 def request_starts(hub, names) -> list[int]:

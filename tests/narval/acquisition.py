@@ -62,7 +62,7 @@ def chain(**arguments: str) -> str:
 """
 
 
-async def until(condition, seconds: float = 20.0):
+async def until(condition, seconds: float = 60.0):
     """Poll until `condition` (it may be a coroutine function) is true; return its value."""
     deadline = time.monotonic() + seconds
     while True:

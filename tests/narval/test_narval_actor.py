@@ -274,7 +274,7 @@ async def test_an_error_at_the_stop_keeps_nobody_waiting(begin, files):
     await come(tandem, 20)
     with pytest.raises(NarvalError, match="process_stop reported error 4"):
         await act(tandem, "stop")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         assert await act(tandem, "reset_com") is State.LOADED
 
 

@@ -41,7 +41,7 @@ def guarded(tmp_path, monkeypatch):
 
 def test_an_exit_code_is_handed_on_without_a_word(guarded):
     process, child = guarded("pass")
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (5, "")
     assert child != process.pid
 
@@ -51,7 +51,7 @@ def test_a_signal_is_told_with_the_function(guarded, symbol):
     if symbol:
         symbol_file("tandem", "17").write_bytes(symbol.encode().ljust(64, b"\0"))
     process, _ = guarded("os.kill(os.getpid(), signal.SIGSEGV)")
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     where = f" in {symbol}" if symbol else ""
     assert (process.returncode, told) == (128 + 11, f"killed by SIGSEGV{where}\n")
     assert not symbol_file("tandem", "17").exists()
@@ -60,5 +60,5 @@ def test_a_signal_is_told_with_the_function(guarded, symbol):
 def test_what_ends_the_guard_ends_the_actor(guarded):
     process, _ = guarded("signal.pause()")
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (128 + 15, "killed by SIGTERM\n")

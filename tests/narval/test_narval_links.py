@@ -19,7 +19,7 @@ from narval.topology.model import OutputBuffer
 
 SECRET = "5" * 64
 PORTS = ("fifo", "eth0")
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 class Ends:

@@ -72,7 +72,7 @@ def do(*words: str, **more) -> str:
 
 
 def post(port: int, body: bytes, headers: dict[str, str]):
-    link = HTTPConnection("127.0.0.1", port, timeout=10)
+    link = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         link.request("POST", "/shell", body, headers)
         response = link.getresponse()
@@ -202,7 +202,7 @@ def test_a_killed_coordinators_actors_end_and_its_name_is_free(naming, topology)
         toto.act("configure")
         pids = [actor["pid"] for actor in toto.status().actors]
         second.terminate()
-        assert second.wait(timeout=20) == 0
+        assert second.wait(timeout=60) == 0
         assert not any(map(is_running, pids))
 
 
@@ -211,7 +211,7 @@ def test_the_naming_service_can_be_restarted(naming, topology):
         toto = SyncSubSystem.find("toto")
         toto.act("configure")
         naming.terminate()
-        naming.wait(timeout=20)
+        naming.wait(timeout=60)
         assert toto.status().state is State.CONFIGURED
         assert process.poll() is None
         with service("narval_naming_service", "--port", str(naming.port)):
@@ -350,7 +350,7 @@ def on_terminal(theirs: int, program: str, *words: str):
         yield process
     finally:
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -371,7 +371,7 @@ def test_the_prompt_answers_completes_and_remembers(shell, terminal, acquisition
         os.write(ours, b"\r")
         read_until(ours, "<result")
         os.write(ours, b"exit\r")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert "+get sub_systems" in (acquisition_folder / "shell_history").read_text()
 
 
@@ -381,4 +381,4 @@ def test_narval_run_shows_rates_on_a_terminal(naming, terminal, topology):
         assert "copier" in read_until(ours, "Ctrl-C ends the run")
         process.send_signal(signal.SIGINT)
         read_until(ours, "chain: Stopped")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0

@@ -57,7 +57,7 @@ async def status(bench, name="desk-ada-0"):
 
 async def ended(bench, name="desk-ada-0"):
     """The status once the machine's last process is gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (found := await status(bench, name)).state is not MachineState.STOPPED:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the kernel ends processes when it likes
     return found

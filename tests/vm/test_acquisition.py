@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
 from vm.desk import Desk
-from vm.test_desk import play, push, wait_until
+from vm.test_desk import play, push
 from vmlab.paths import default_paths
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]

@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from browser.conftest import ARTIFACTS, log_in, shot
+from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
@@ -76,14 +77,6 @@ def push(hub, course: Path) -> dict:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def wait_until(question, limit_s: float = 120):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return answer
 
 
 def board_row(hub, user="ada") -> dict:

@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from browser.conftest import log_in, shot
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.model import Activity
@@ -55,14 +56,6 @@ def desk(hub):
     made = Desk(hub, "ada", default_paths().cache)
     made.start()
     return made
-
-
-def wait_until(question, limit_s: float = LIMIT_S):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    return answer
 
 
 def wait_for(work):

@@ -6,12 +6,12 @@ import json
 import shutil
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 from vmlab.providers.qemu.ending import find_processes
@@ -19,8 +19,6 @@ from vmlab.providers.qemu.layout import machine_folder
 from vmlab.providers.qemu.shim import is_locked
 
 pytestmark = pytest.mark.vm
-
-LIMIT_S = 120
 
 
 @pytest.fixture
@@ -36,14 +34,6 @@ def folder():
         except psutil.NoSuchProcess:
             continue
     shutil.rmtree(path)
-
-
-def wait_until(question, limit_s: float = LIMIT_S):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.mark.parametrize("stage", ["powered", "seeded"])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
@@ -22,8 +23,6 @@ from vmlab.paths import default_paths
 from vmlab.providers.qemu.records import read_record
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
-
-LIMIT_S = 600
 
 
 @pytest.fixture(scope="module")
@@ -44,29 +43,22 @@ def desk(hub):
     return made
 
 
-def wait_until(question, limit_s: float = LIMIT_S):
-    deadline = time.monotonic() + limit_s
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return answer
-
-
 def test_the_agent_says_for_how_long_nobody_worked_and_takes_a_warning(desk):
     def idle_s() -> float:
         # An agent that takes more than its 5 s is left out of the answer.
         ask = desk.provider.activity
         return wait_until(lambda: asyncio.run(ask([desk.machine])).get(desk.machine)).idle_s
 
-    assert 0 <= idle_s() < LIMIT_S
+    assert 0 <= idle_s() < 600
     asyncio.run(desk.provider.warn(desk.machine, time.time() + 600))
     assert "stop_at" in desk.run("cat /run/vmlab/warning.json")
     asyncio.run(desk.provider.warn(desk.machine, 0))
     assert desk.run("ls /run/vmlab/warning.json", check=False) == ""
     # Who works over SSH is at work, whatever the browser does.
     idle_s()
+    began = time.monotonic()
     desk.run("timeout 5 sh -c 'while :; do :; done'", check=False)
-    assert idle_s() < 30
+    assert idle_s() < time.monotonic() - began
 
 
 def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
@@ -74,7 +66,9 @@ def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
     machine_id = desk.run("cat /etc/machine-id")
     answer = hub.api("POST", "vmlab/machines/ada/renew", token=hub.user_token("ada"))
     answer.raise_for_status()
-    wait_until(lambda: hub.server("ada").get("ready") and list((hub.folder / "aside").glob("*")))
+    wait_until(
+        lambda: hub.server("ada").get("ready") and list((hub.folder / "aside").glob("*")), 600
+    )
     desk.forget_connection()
     assert desk.run("cat ~/work.txt") == "mine\n"
     assert desk.run("ls /etc/broken", check=False) == ""
@@ -108,7 +102,7 @@ def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(
         file.unlink()
     hub.start()
     # Nobody asks for it.
-    wait_until(lambda: hub.server("ada").get("ready"))
+    wait_until(lambda: hub.server("ada").get("ready"), 600)
     assert "is adopted: it runs, and the hub lost the server of ada" in hub.log.read_text()
     assert read_record(desk.folder).powered_at == before.powered_at, "it was powered on again"
     assert desk.run("cat /run/user-was-here") == "kept\n"
