@@ -22,17 +22,13 @@ from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
 from vmlab.doors import ensure_doors
-from vmlab.errors import (
-    LabError,
-    MachineConflictError,
-    MachineTimeoutError,
-    ProviderError,
-)
+from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError, ProviderError
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
     Bandwidth,
     MachineSpec,
+    MachineState,
     MachineStatus,
     Phase,
     StartStyle,
@@ -295,7 +291,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         await self.provider.stop(self.machine, now=now)
 
     async def poll(self) -> int | None:
-        """Return None while the machine starts or runs, else 0."""
+        """Return None while the machine starts or runs, else 0.
+
+        Also 0 when its start was cut with the hub that began it; the reconciler begins it again.
+        """
         if self._starting:
             return None
         try:
@@ -304,10 +303,13 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             # "Not running" would make the hub forget a machine that may well run.
             self.log.error("%s: state unknown, taken for running: %s", self.machine, error)
             return None
-        if status.state.is_on:
+        is_cut = status.state is MachineState.STARTING and self._log is None
+        if status.state.is_on and not is_cut:
             await self._open_doors()
             return None
-        if status.problem:
+        if is_cut:
+            self.log.warning("%s: its start was cut with the hub that began it", self.machine)
+        elif status.problem:
             self.log.warning("%s: not running: %s", self.machine, status.problem)
         return 0
 
@@ -369,8 +371,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         await ensure_doors(Path(self.state_dir) / "doors", targets)
 
     async def _status(self) -> MachineStatus:
-        name = self.machine
-        return (await self.provider.status([name]))[name]
+        return (await self.provider.status([self.machine]))[self.machine]
 
     async def _check_alive(self) -> None:
         status = await self._status()

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -36,20 +37,41 @@ def folder():
     shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("stage", ["powered", "seeded"])
-@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
-def test_a_hub_killed_while_a_machine_starts(folder, tiny_cache, stage, sig):
-    # The tiny guest never serves HTTP: its start hangs after the seed until the hub gives up.
-    config = 'c.VMSpawner.image = "tiny"\nc.VMSpawner.http_timeout = 5\n'
-    hub = RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache)
+def stop_server(hub, machine) -> None:
+    hub.api("DELETE", "users/ada/server").raise_for_status()
+    wait_until(lambda: not is_locked(str(machine.shim_lock)))
+
+
+@contextmanager
+def hub_that_ended(folder, tiny_cache, sig, stage: str, http_timeout_s: int):
+    """A hub that ended when a start had come so far, and was started again; and the machine."""
+    config = f'c.VMSpawner.image = "tiny"\nc.VMSpawner.http_timeout = {http_timeout_s}\n'
     machine = machine_folder(folder / "machines", machine_name("ada"))
-    with hub:
+    with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as hub:
         hub.api("POST", "users/ada/server").raise_for_status()
         wait_until(lambda: is_locked(str(machine.shim_lock)))
         wait_until(lambda: f'"{stage}"' in machine.record.read_text())
         hub.stop(sig)
         assert is_locked(str(machine.shim_lock)), "the machine ended with the hub"
         hub.start()
+        yield hub, machine
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+def test_a_start_that_was_cut_with_its_hub_is_begun_again(folder, tiny_cache, sig):
+    # So long would the hub wait for a server that cannot come: the machine has no seed yet.
+    with hub_that_ended(folder, tiny_cache, sig, "powered", 3600) as (hub, machine):
+        # Nobody asks for it.
+        wait_until(lambda: '"seeded"' in machine.record.read_text())
+        assert "is adopted: it is starting" in hub.log.read_text()
+        assert hub.server("ada")["pending"] == "spawn"
+        stop_server(hub, machine)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+def test_a_hub_killed_while_a_server_starts(folder, tiny_cache, sig):
+    # The tiny guest never serves HTTP: its start hangs after the seed until the hub gives up.
+    with hub_that_ended(folder, tiny_cache, sig, "seeded", 5) as (hub, machine):
         # Nobody waits for this start any more: the hub asks, gets no answer and stops it.
         wait_until(lambda: not is_locked(str(machine.shim_lock)))
         wait_until(lambda: not hub.server("ada"))
@@ -57,8 +79,7 @@ def test_a_hub_killed_while_a_machine_starts(folder, tiny_cache, stage, sig):
         assert not machine.server.exists()
         hub.api("POST", "users/ada/server").raise_for_status()
         wait_until(lambda: is_locked(str(machine.shim_lock)))
-        hub.api("DELETE", "users/ada/server").raise_for_status()
-        wait_until(lambda: not is_locked(str(machine.shim_lock)))
+        stop_server(hub, machine)
 
 
 def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):

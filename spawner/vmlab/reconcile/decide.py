@@ -56,8 +56,9 @@ def _machines(facts: Facts) -> Iterator[Action]:
         if not _is_on(status) or name in active:
             continue
         seat = seats.get(name)
-        if seat and facts.first and status.state is MachineState.RUNNING:
-            why = f"it runs, and the hub lost the server of {seat.user}"
+        if seat and facts.first:
+            runs = "runs" if status.state is MachineState.RUNNING else "is starting"
+            why = f"it {runs}, and the hub lost the server of {seat.user}"
             yield Action(ActionKind.ADOPT, name, why, seat.user, seat.server)
         else:
             yield Action(ActionKind.STOP, name, _why_orphan(status, seat))

@@ -62,7 +62,7 @@ class Facts:
 class ActionKind(StrEnum):
     """What the reconciler can do. None of it deletes a disk or a volume."""
 
-    ADOPT = "adopt"  # give a running machine its server back
+    ADOPT = "adopt"  # give a machine that is on its server back
     FORGET = "forget"  # have the hub end a server whose machine is gone
     STOP = "stop"  # power off a machine without a server
     REVOKE = "revoke"  # delete a token whose machine is gone

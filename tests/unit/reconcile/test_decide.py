@@ -170,8 +170,9 @@ def machine(state: MachineState, name: str = "desk-ada") -> dict[str, MachineSta
     return {name: MachineStatus(name, state)}
 
 
-def test_a_running_machine_that_the_hub_lost_is_adopted_at_the_first_look_only():
-    facts = Facts(machine(MachineState.RUNNING), (Seat("ada", "", "desk-ada"),), first=True)
+@pytest.mark.parametrize("state", [MachineState.RUNNING, MachineState.STARTING])
+def test_a_machine_whose_server_the_hub_lost_is_adopted_at_the_first_look_only(state):
+    facts = Facts(machine(state), (Seat("ada", "", "desk-ada"),), first=True)
     (action,) = decide(facts, {}, 0.0, GRACE_S).actions
     assert (action.kind, action.user) == (ActionKind.ADOPT, "ada")
     assert decide(replace(facts, first=False), {}, 0.0, GRACE_S).actions == ()
