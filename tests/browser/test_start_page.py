@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import signal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -135,6 +136,22 @@ def test_a_failure_says_what_to_do_and_nothing_else(hub, start, trainee):
     hub.set_faults()
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(f"**/user/{trainee}/**", timeout=60_000)
+
+
+def test_a_hub_that_was_away_is_waited_for(tmp_path, new_page):
+    with RunningHub(tmp_path, trainees=("ada",)) as hub:
+        hub.set_faults(hang_at="boot")
+        page = new_page()
+        log_in(page, hub, "ada")
+        page.locator("#start").click()
+        expect(stage(page, 1)).to_have_attribute("data-state", "current")
+        with page.expect_response(lambda r: r.url.endswith("/hub/api/") and r.status == 503):
+            hub.stop(signal.SIGKILL)  # its proxy goes on, and keeps the stream of events open
+        expect(page.locator("#vm-start-connection")).to_contain_text("interrupted")
+        shot(page, "start-hub-away")
+        hub.start()
+        # The fake provider's machines ended with the hub, so there is no start to go on with.
+        expect(page.locator("#start")).to_be_visible()
 
 
 def test_a_start_can_be_stopped(hub, start, trainee):

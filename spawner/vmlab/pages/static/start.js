@@ -38,6 +38,8 @@ const TEXTS = {
 };
 
 const ALMOST_S = 3;
+const RELOAD_MS = 2000;
+const WATCH_MS = 5000;
 const ANNOUNCE_S = 20; // a moving queue is not read aloud more often
 const root = document.getElementById("vm-start");
 const byId = (id) => document.getElementById(id);
@@ -173,8 +175,15 @@ function notice(texts) {
   return make("div", { class: "alert alert-info" }, ...both(texts));
 }
 
-function fail(event) {
+/** Nothing moves any more, and the hub's answers lead nowhere from here. */
+function end() {
+  isOver = true;
   clearInterval(ticking);
+  clearInterval(watching);
+}
+
+function fail(event) {
+  end();
   // An event without HTML is the hub's own and is meant for operators.
   const kind = event.message === "Spawn cancelled" ? "cancelled" : "neutral";
   const own = { en: TEXTS.en[kind], fr: TEXTS.fr[kind] };
@@ -197,6 +206,7 @@ source.onmessage = (message) => {
   take(event);
   if (event.ready) {
     source.close();
+    end();
     window.location.reload(); // the hub sends on to the machine from here
   }
 };
@@ -204,8 +214,39 @@ source.onerror = () => {
   state.isLost = true;
   showTimes();
   // Refused for good: the hub no longer knows this start, and its own page says what is the case.
-  if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 2000);
+  if (source.readyState === EventSource.CLOSED) lookForHub();
 };
+
+// -- the hub itself ---------------------------------------------------------------------------
+
+let wasAway = false;
+let isOver = false;
+
+/**
+ * Reload when the hub has come back, or says no more. A stream alone does not tell: the proxy keeps
+ * that of a killed hub open. While the hub is away, a reload would end on a page that leads nowhere.
+ */
+async function lookForHub() {
+  const answers = await hubAnswers();
+  if (isOver) return;
+  if (!answers) {
+    wasAway = state.isLost = true;
+    showTimes();
+  } else if (wasAway || source.readyState === EventSource.CLOSED) {
+    clearInterval(watching);
+    // Not at once: a hub that has just come back begins cut starts again.
+    setTimeout(() => window.location.reload(), RELOAD_MS);
+  }
+}
+
+async function hubAnswers() {
+  try {
+    return (await fetch(`${window.jhdata.base_url}api/`, { cache: "no-store" })).ok;
+  } catch (error) {
+    console.warn("hub:", error);
+    return false;
+  }
+}
 
 byId("stop-server-btn").addEventListener("click", async () => {
   const button = byId("stop-server-btn");
@@ -217,6 +258,7 @@ byId("stop-server-btn").addEventListener("click", async () => {
     const response = await fetch(url, { method: "DELETE" });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     source.close();
+    end();
     window.location.assign(root.dataset.homeUrl);
   } catch (error) {
     console.warn("stop:", error);
@@ -225,6 +267,7 @@ byId("stop-server-btn").addEventListener("click", async () => {
   }
 });
 
+const watching = setInterval(lookForHub, WATCH_MS);
 const ticking = setInterval(() => {
   showTimes();
   showProgress();
