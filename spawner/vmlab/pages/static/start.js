@@ -178,6 +178,7 @@ function notice(texts) {
 /** Nothing moves any more, and the hub's answers lead nowhere from here. */
 function end() {
   isOver = true;
+  source.close();
   clearInterval(ticking);
   clearInterval(watching);
 }
@@ -199,13 +200,11 @@ const source = new EventSource(root.dataset.progressUrl);
 source.onmessage = (message) => {
   const event = JSON.parse(message.data);
   if (event.failed) {
-    source.close();
     fail(event);
     return;
   }
   take(event);
   if (event.ready) {
-    source.close();
     end();
     window.location.reload(); // the hub sends on to the machine from here
   }
@@ -257,7 +256,6 @@ byId("stop-server-btn").addEventListener("click", async () => {
   try {
     const response = await fetch(url, { method: "DELETE" });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    source.close();
     end();
     window.location.assign(root.dataset.homeUrl);
   } catch (error) {

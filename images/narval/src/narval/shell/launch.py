@@ -31,8 +31,8 @@ async def launch_coordinator(name: str, host: str, access: Access, folder: Path)
         NarvalError: it cannot be started, or ended at once (its name is taken, ...).
     """
     check_sub_system(name)
-    words = [name, "--naming_service", str(access.naming), "--naming_wait", "0"]
-    words.append("--secret_on_stdin")
+    naming = ("--naming_service", str(access.naming), "--naming_wait", "0")
+    words = [name, *naming, "--secret_on_stdin"]
     if await is_this_host(host):
         at = LOOPBACK if host in {"localhost", LOOPBACK} else host
         command = local_command("narval.coordinator.program", [*words, "--host", at])
