@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from attacks.promises import all_promises
+from attacks.table import MARKER, AttackTable
+
 # How long an example takes says how busy the host is, not whether the code is right.
 settings.register_profile("busy host", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy host")
@@ -41,8 +44,29 @@ class FailuresAtOnce:
             reporter.write_line(report.longreprtext[-IMMEDIATE_CHARACTERS:])
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--attack-table", type=Path, help="write the table of attacks to this file")
+
+
 def pytest_configure(config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
+    config.addinivalue_line("markers", MARKER)
+    if config.option.attack_table:
+        config.pluginmanager.register(AttackTable(config.option.attack_table, all_promises()))
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Let each attack's report say which promise it attacked."""
+    for item in items:
+        marker = item.get_closest_marker("attack")
+        if marker:
+            item.user_properties.append(("attack", marker.args))
+
+
+@pytest.fixture
+def tried(request):
+    """Tell how many requests, inputs or the like an attack tried: `tried(300)`."""
+    return lambda n: request.node.user_properties.append(("tried", n))
 
 
 @pytest.fixture
