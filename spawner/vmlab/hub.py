@@ -6,6 +6,7 @@ Every setting stands here with its reason. The machines themselves are `vmlab.sp
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -22,6 +23,7 @@ from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
+from vmlab.origins import machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.slots import make_slots
@@ -120,7 +122,7 @@ def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
         paths.state.chmod(0o711)
         # SQLite gives its journals the mode of the database.
         paths.hub_database.touch(mode=0o600)
-        _ensure_cli_access(lab, paths)
+        _ensure_cli_access(paths)
         _forget_dead_proxy(paths.state / "proxy.pid")
     except OSError as e:
         raise HostError(
@@ -150,7 +152,9 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port()}"
     access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
+    _note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
+    _set_origins(c, lab)
     _set_proxy(c, paths, project or Path.cwd())
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
@@ -227,7 +231,7 @@ def read_cli_access(paths: Paths) -> dict[str, str]:
 def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
     hub = c.JupyterHub
     host = f"[{lab.hub.address}]" if ":" in lab.hub.address else lab.hub.address
-    hub.bind_url = f"http://{host}:{lab.hub.port}"
+    hub.bind_url = f"{lab.hub.scheme}://{host}:{lab.hub.port}"
     hub.hub_bind_url = bind_url
     hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
@@ -244,6 +248,24 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
         {"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]},
         {"name": KEEPER_SERVICE, "api_token": access.token},
     ]
+
+
+def _set_origins(c: Any, lab: Lab) -> None:
+    """Give hub and machines their names, and the hub's cookies what keeps them to it."""
+    hub, address = c.JupyterHub, lab.hub
+    if address.certificate and address.key:
+        hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)
+    # Lax, not strict: a machine's page sends its visitor to the hub and back to log in.
+    hub.tornado_settings["cookie_options"] = {"samesite": "Lax"}
+    hub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax"}
+    if address.public:
+        hub.public_url = address.url
+    if address.one_origin:
+        return
+    hub.subdomain_host = address.url.rstrip("/")
+    hub.subdomain_hook = machine_host
+    # Their path is "/", so where machines share the hub's origin they would be sent to them.
+    hub.cookie_host_prefix_enabled = address.has_tls
 
 
 def _set_proxy(c: Any, paths: Paths, project: Path) -> None:
@@ -289,12 +311,23 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.http_timeout = HTTP_TIMEOUT_S
 
 
-def _ensure_cli_access(lab: Lab, paths: Paths) -> None:
-    """Write cli.json: the hub's address of now, and a token that stays."""
-    access = read_cli_access(paths)
-    wanted = {"url": lab.hub.url, "token": access.get("token") or secrets.token_hex(24)}
-    if access != wanted:
-        write_atomic(paths.state / "cli.json", json.dumps(wanted).encode())
+def _ensure_cli_access(paths: Paths) -> None:
+    """Write cli.json unless it is there: a token that stays."""
+    if not read_cli_access(paths):
+        _write_cli_access(paths, "", secrets.token_hex(24))
+
+
+def _note_cli_url(paths: Paths, bind_url: str) -> None:
+    """Tell the command line where the hub itself listens: no name, no certificate in between."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
+        return
+    _write_cli_access(paths, f"{bind_url}/", read_cli_access(paths)["token"])
+
+
+def _write_cli_access(paths: Paths, url: str, token: str) -> None:
+    write_atomic(paths.state / "cli.json", json.dumps({"url": url, "token": token}).encode())
 
 
 def _forget_dead_proxy(pid_file: Path) -> None:

@@ -6,7 +6,6 @@ of them at once. A key that is left out has the default of the class here.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vmlab.hub_address import HubAddress, read_hub
 from vmlab.model import Bandwidth
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 
@@ -94,30 +94,6 @@ class IdleChoice:
     def warn_s(self) -> float:
         """How long ahead a trainee is warned: ten minutes, or half of a shorter time."""
         return min(600.0, self.stop_after_s / 2)
-
-
-@dataclass(frozen=True)
-class HubAddress:
-    """[hub]: where browsers find the hub."""
-
-    address: str = "127.0.0.1"
-    port: int = 8000
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this host can reach it."""
-        return ipaddress.ip_address(self.address).is_loopback
-
-    @property
-    def local_address(self) -> str:
-        """The address by which this host reaches it."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
-
-    @property
-    def url(self) -> str:
-        """The hub's address for a browser on this host."""
-        host = f"[{self.local_address}]" if ":" in self.local_address else self.local_address
-        return f"http://{host}:{self.port}/"
 
 
 def make_trainee_names(count: int) -> tuple[str, ...]:
@@ -206,7 +182,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         volume_mib=_read_size(volume, "size", default="1G", minimum="64M", maximum="4096G"),
         provider=_read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
-        hub=_read_hub(root.table("hub")),
+        hub=read_hub(root.table("hub"), path.parent),
         accounts=_read_accounts(root.table("accounts")),
     )
 
@@ -249,21 +225,6 @@ def _read_provider(table: Table) -> ProviderChoice:
 
 def _read_idle(table: Table) -> IdleChoice:
     return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
-
-
-def _read_hub(table: Table) -> HubAddress:
-    default = HubAddress()
-    address = table.text("address", default.address)
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        table.mistake(
-            "address",
-            f"{show(address)} is not an IP address; allowed: 127.0.0.1 (this host only), 0.0.0.0 "
-            "(everybody who reaches this host), or one address of this host",
-        )
-        address = default.address
-    return HubAddress(address, table.whole("port", default.port, minimum=1, maximum=65535))
 
 
 def _read_size(table: Table, key: str, *, default: str, minimum: str, maximum: str) -> int:

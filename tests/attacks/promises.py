@@ -1,4 +1,4 @@
-"""The promises of SECURITY.md: each is a row of a table whose first cell is its name in backquotes."""
+"""The promises of SECURITY.md: rows of tables, with the promise's name in the first cell."""
 
 from __future__ import annotations
 

@@ -73,11 +73,11 @@ def test_buttons_that_would_be_refused_are_not_shown(open_board):
     expect(admin.get_by_text("Access Server").first).to_be_visible()
 
 
-def test_an_administrator_sees_more_and_may_open_machines(open_board):
+def test_an_administrator_sees_more_and_may_open_machines(open_board, hub):
     page = open_board("admin")
     assert "outsider" in names(page)
     link = page.get_by_role("link", name="Open the machine of ada")
-    expect(link).to_have_attribute("href", "/user/ada/")
+    expect(link).to_have_attribute("href", f"{hub.machine_url('ada')}/")
 
 
 def test_progress_appears_by_itself(open_board, hub):

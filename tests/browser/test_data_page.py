@@ -43,7 +43,7 @@ def test_earlier_states_and_the_way_home_are_shown(hub, new_page):
     expect(rows).to_contain_text("demandé")
     expect(rows.locator("time")).not_to_have_text(re.compile("T.*Z|\\+00:00"))
     link = page.get_by_role("link", name="Télécharger mon dossier personnel")
-    assert link.get_attribute("href") == "/user/ada/vmlab/home.tar.gz"
+    assert link.get_attribute("href") == f"{hub.machine_url('ada')}/vmlab/home.tar.gz"
     shot(page, "data-fr")
 
 

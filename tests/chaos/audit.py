@@ -48,7 +48,7 @@ def audit_lab(ground: Ground, trainees: list[Trainee], audit: Audit) -> None:
     answer = ground.hub.api("GET", "proxy")
     answer.raise_for_status()
     routes = answer.json()
-    audit.leaked += [f"route {path}" for path in routes if path.startswith("/user/")]
+    audit.leaked += [f"route {path}" for path in routes if "/user/" in path]
     leftovers._HALF_MADE_S = 0.0  # nobody is at work any more
     found = asyncio.run(trainees[0].desk.provider.leftovers())
     audit.leaked += [f"{item.kind} {item.what} of {item.machine}: {item.why}" for item in found]

@@ -23,8 +23,12 @@ from urllib.parse import quote
 
 import requests
 
+from fakes.names import resolve_localhost
 from vmlab.host import find_free_port
 from vmlab.hub import find_proxy
+from vmlab.origins import LOCAL_NAME, machine_host
+
+resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
 START_LIMIT_S = 90
@@ -43,6 +47,7 @@ name = "{provider}"
 
 [hub]
 port = {port}
+{hub_lines}
 
 [accounts]
 trainees = {trainees}
@@ -108,11 +113,14 @@ class RunningHub:
         cache: Path | None = None,
         provider_lines: str = "",
         lab_lines: str = "",
+        hub_lines: str = "",
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}"
-        self.api_url = f"{self.base_url}/hub/api"
+        self.one_origin = "one_origin = true" in hub_lines
+        self.local_url = f"http://127.0.0.1:{self.port}"  # for programs
+        self.base_url = self.local_url if self.one_origin else f"http://{LOCAL_NAME}:{self.port}"
+        self.api_url = f"{self.local_url}/hub/api"
         self._process: subprocess.Popen[bytes] | None = None
         lab = _LAB.format(
             language=language,
@@ -121,6 +129,7 @@ class RunningHub:
             provider=provider,
             provider_lines=provider_lines,
             lab_lines=lab_lines,
+            hub_lines=hub_lines,
         )
         (folder / "lab.toml").write_text(lab)
         config = _CONFIG.format(
@@ -187,6 +196,12 @@ class RunningHub:
             return requests.get(f"{self.api_url}/", timeout=5).ok
         except requests.RequestException:
             return False
+
+    def machine_url(self, name: str) -> str:
+        """Where a browser finds a trainee's machine, without a slash at the end."""
+        if self.one_origin:
+            return f"{self.base_url}/user/{name}"
+        return f"http://{machine_host(name, LOCAL_NAME, 'user')}:{self.port}/user/{name}"
 
     # -- people ------------------------------------------------------------------------------
 

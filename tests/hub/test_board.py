@@ -90,7 +90,7 @@ def test_a_machine_that_starts_is_pending(hub):
 
 def test_who_may_open_a_machine_has_its_address(hub):
     urls = {r["user"]: r["url"] for r in board(hub, "admin")["rows"]}
-    assert (urls["ada"], urls["bob"]) == ("/user/ada/", "")
+    assert (urls["ada"], urls["bob"]) == (f"{hub.machine_url('ada')}/", "")
     assert {r["url"] for r in board(hub, "facilitator")["rows"]} == {""}
 
 

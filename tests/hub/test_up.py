@@ -41,7 +41,7 @@ class Operator:
 
     def __init__(self, folder: Path) -> None:
         self.port = find_free_port()
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.url = f"http://{LOCAL_NAME}:{self.port}/"
         self.state = folder / "state"
         self.lab = folder / "lab.toml"
         self.lab.write_text(LAB.format(port=self.port, course=""))

@@ -25,7 +25,8 @@ def test_every_attack_is_on_a_promise():
 
 
 def test_a_promise_is_a_row_that_begins_with_its_name():
-    text = "| promise | what |\n| --- | --- |\n| `log-in.guessing` | five | tests |\nlater `a.b` | c |\n"
+    table = "| promise | what |\n| --- | --- |\n| `log-in.guessing` | five | tests |\n"
+    text = f"{table}later `a.b` | c |\n"
     assert read_promises(text) == {"log-in.guessing": "five"}
 
 

@@ -43,6 +43,7 @@ overcommit = 1.5
 [hub]
 address = "0.0.0.0"
 port = 8443
+url = "https://lab.example.org"
 [accounts]
 trainees = ["ada", "grace.h"]
 trainers = ["t"]
@@ -74,7 +75,7 @@ def test_every_key_is_read() -> None:
     assert lab.provider.name is ProviderName.FAKE
     assert lab.provider.accelerator is AcceleratorWish.TCG
     assert lab.provider.overcommit == 1.5
-    assert lab.hub == HubAddress("0.0.0.0", 8443)
+    assert lab.hub == HubAddress("0.0.0.0", 8443, "https://lab.example.org")
     assert lab.accounts.names() == ("ada", "grace.h", "t", "f", "g")
 
 
@@ -172,8 +173,8 @@ def test_more_trainees_keep_the_names_of_fewer() -> None:
         ("10.0.0.1", "http://10.0.0.1:80/"),
     ],
 )
-def test_url_for_a_browser_on_this_host(address: str, url: str) -> None:
-    assert HubAddress(address, 80).url == url
+def test_url_for_programs_on_this_host(address: str, url: str) -> None:
+    assert HubAddress(address, 80).local_url == url
 
 
 sections = st.sampled_from(["lab", "machine", "volume", "provider", "hub", "accounts", "x"])

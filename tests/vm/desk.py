@@ -96,7 +96,7 @@ class Desk:
     async def _python(self, code: str) -> str:
         token = self.hub.user_token(self.user)
         headers = {"Authorization": f"token {token}"}
-        server = f"{self.hub.base_url}/user/{self.user}"
+        server = self.hub.machine_url(self.user)
         timeout = aiohttp.ClientTimeout(total=KERNEL_LIMIT_S)
         async with (
             asyncio.timeout(KERNEL_LIMIT_S),

@@ -96,7 +96,7 @@ def test_a_trainee_starts_a_machine_in_the_browser(hub, desk, new_page):
     page.wait_for_url("**/user/ada/lab*")
     page.wait_for_selector(".jp-DirListing-itemText:has-text('first-steps')")
     shot(page, "desk-lab")
-    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).json()["version"]
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).json()["version"]
 
 
 def test_identity_clock_and_disk(desk):
@@ -219,7 +219,7 @@ def test_a_check_shows_its_hint_in_the_browser(desk, hub, new_page):
     page = new_page()
     log_in(page, hub, "ada")
     page.set_default_timeout(300_000)
-    page.goto(f"{hub.base_url}/user/ada/lab/tree/first-steps/01-who-am-i/exercise.ipynb")
+    page.goto(f"{hub.machine_url('ada')}/lab/tree/first-steps/01-who-am-i/exercise.ipynb")
     page.wait_for_selector("text=Python 3 (ipykernel) | Idle")
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")
     page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
@@ -265,10 +265,10 @@ def test_a_killed_hub_finds_the_machine_again(hub, desk):
     old_token = hub.server_token("ada")
     hub.stop(signal.SIGKILL)
     assert is_locked(str(desk.folder.shim_lock))
-    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).ok, "the proxy lives on"
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).ok, "the proxy lives on"
     hub.start()
     wait_until(lambda: hub.server("ada").get("ready"))
-    assert requests.get(f"{hub.base_url}/user/ada/api", timeout=60).ok
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).ok
     assert hub.api("GET", "user", token=old_token).ok
     assert "version" in json.loads(desk.run("curl -sf http://10.0.2.2:8081/hub/api/"))
     desk.run(

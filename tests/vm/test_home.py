@@ -67,7 +67,7 @@ def wait_for(work):
 def server(desk: Desk, method: str, path: str, **more: object) -> requests.Response:
     """Ask VMLab's handlers in the machine's server, through hub and proxy."""
     headers = {"Authorization": f"token {desk.hub.user_token(desk.user)}"}
-    url = f"{desk.hub.base_url}/user/{desk.user}/vmlab/{path}"
+    url = f"{desk.hub.machine_url(desk.user)}/vmlab/{path}"
     return requests.request(method, url, headers=headers, timeout=LIMIT_S, **more)
 
 
@@ -180,7 +180,7 @@ def test_a_forgotten_lab_is_warned_of_and_kept(desk, hub, new_page):
     log_in(page, hub, "ada")
     page.set_default_timeout(LIMIT_S * 1000)
     wait_for(desk.provider.warn(desk.machine, time.time() + 600))
-    page.goto(f"{hub.base_url}/user/ada/lab")
+    page.goto(f"{hub.machine_url('ada')}/lab")
     warning = page.locator(".Toastify__toast", has_text="votre lab sera arrêté à")
     warning.wait_for()
     shot(page, "desk-warning")

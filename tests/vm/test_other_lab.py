@@ -50,7 +50,7 @@ def test_jupyterlab_and_checks_speak_french(desk, new_page):
     page = new_page(locale="fr-FR")
     log_in(page, desk.hub, "ada")
     page.set_default_timeout(300_000)
-    page.goto(f"{desk.hub.base_url}/user/ada/lab")
+    page.goto(f"{desk.hub.machine_url('ada')}/lab")
     page.wait_for_selector(".jp-Launcher")
     page.locator("text=Fichier").first.wait_for()
     assert page.locator("text=nouvelles officielles de Jupyter").count() == 0

@@ -58,7 +58,12 @@ def hub(desk_image):
     folder.chmod(0o711)
     extra = "c.VMSpawner.start_style = 'clone'\n"
     with RunningHub(
-        folder, trainees=TRAINEES, provider="qemu", cache=cache, extra_config=extra
+        folder,
+        trainees=TRAINEES,
+        provider="qemu",
+        cache=cache,
+        extra_config=extra,
+        hub_lines="one_origin = true",  # the bench's client knows one name
     ) as running:
         desk = Desk(running, TRAINEES[0], cache)
         lab = load_lab(folder / "lab.toml")

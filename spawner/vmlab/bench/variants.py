@@ -92,7 +92,7 @@ def make_lab(plan: HubPlan) -> str:
         f'[lab]\nname = "bench"\n'
         f'[machine]\nimage = "{plan.image}"\n'
         f'[provider]\nname = "{provider}"\npool = {_pool_size(plan)}\n'
-        f"[hub]\nport = {plan.port}\n"
+        f"[hub]\nport = {plan.port}\none_origin = true\n"  # as the peers, which have one name
         f"[accounts]\ntrainees = 1\n"
     )
 

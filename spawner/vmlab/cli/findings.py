@@ -81,12 +81,23 @@ def room_finding(room: Room) -> Finding:
 
 
 def address_finding(lab: Lab) -> Finding:
-    """Return who can reach the hub, and whether passwords travel in clear."""
-    if lab.hub.is_loopback:
-        return Finding("address", Level.OK, f"{lab.hub.url}: from this host only")
-    return Finding(
-        "address",
-        Level.WARN,
-        f"{lab.hub.address}:{lab.hub.port} without encryption: passwords can be read on the way",
-        "put a web server with TLS in front of it (docs/operator.md)",
-    )
+    """Return who can reach the hub, by what name, and whether passwords travel in clear."""
+    hub = lab.hub
+    if not (hub.has_tls or hub.is_loopback):
+        return Finding(
+            "address",
+            Level.WARN,
+            f"{hub.url} without encryption: passwords can be read on the way",
+            "give the hub a certificate, or put a web server with TLS in front of it "
+            "(docs/operator.md)",
+        )
+    if hub.one_origin:
+        return Finding(
+            "address",
+            Level.WARN,
+            f"{hub.url}: hub and machines share one name, so what a trainee serves from a machine "
+            "can act as a page of the hub",
+            "where DNS can be had, give machines names of their own: [hub] url, without one_origin",
+        )
+    reach = "from this host only" if hub.is_loopback and not hub.public else "by TLS"
+    return Finding("address", Level.OK, f"{hub.url}, {reach}; each machine has its own name")

@@ -84,7 +84,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         lock.write(replace(holder, hub_pid=hub.pid))
         hub.show_log = verbose
         with console.status("Starting the hub …"):
-            hub.wait_until_up(lab.hub.url)
+            hub.wait_until_up(lab.hub.local_url)
         _publish_course(lab, paths)
         out().print(make_accounts_table(lab, passwords))
         out().print(f"\nThe lab [bold]{lab.name}[/] is at [bold]{lab.hub.url}[/]")

@@ -24,7 +24,7 @@ _LIMIT = aiohttp.ClientTimeout(total=300, connect=10)
 class HubAccess:
     """Where a hub is and what opens it."""
 
-    url: str  # as a browser knows it, with a slash at the end
+    url: str  # with a slash at the end
     token: str = field(repr=False)
 
     @property

@@ -41,8 +41,18 @@ def test_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "level"), [("127.0.0.1", Level.OK), ("::1", Level.OK), ("0.0.0.0", Level.WARN)]
+    ("hub", "level", "found"),
+    [
+        ('address = "127.0.0.1"', Level.OK, "http://vmlab.localhost:8000/, from this host only"),
+        ('address = "::1"', Level.OK, "from this host only"),
+        ('url = "https://lab.example.org"', Level.OK, "https://lab.example.org/, by TLS"),
+        ("one_origin = true", Level.WARN, "share one name"),
+        ('address = "0.0.0.0"\none_origin = true', Level.WARN, "passwords can be read"),
+        ('address = "0.0.0.0"\nurl = "http://lab.example.org"', Level.WARN, "without encryption"),
+        ('url = "https://lab.example.org"\none_origin = true', Level.WARN, "share one name"),
+    ],
 )
-def test_who_can_reach_the_hub(address: str, level: Level) -> None:
-    lab = parse_lab(f'[hub]\naddress = "{address}"', FILE)
-    assert address_finding(lab).level is level
+def test_who_can_reach_the_hub(hub: str, level: Level, found: str) -> None:
+    finding = address_finding(parse_lab(f"[hub]\n{hub}", FILE))
+    assert finding.level is level
+    assert found in finding.found

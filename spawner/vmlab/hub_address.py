@@ -1,0 +1,108 @@
+"""[hub] of lab.toml: where the hub listens, and under which name browsers find it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmlab.origins import LOCAL_NAME, url_problem
+from vmlab.toml_errors import Table, show
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """[hub]: where it listens, and where browsers find it."""
+
+    address: str = "127.0.0.1"
+    port: int = 8000
+    public: str = ""  # the URL that browsers use, as lab.toml says it; empty: by address and port
+    one_origin: bool = False  # hub and machines under one name
+    certificate: Path | None = None  # PEM, with all intermediate certificates; absolute
+    key: Path | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this host can reach it."""
+        return ipaddress.ip_address(self.address).is_loopback
+
+    @property
+    def local_address(self) -> str:
+        """The address by which this host reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
+
+    @property
+    def scheme(self) -> str:
+        """What the hub itself speaks: https where it has a certificate, else http."""
+        return "https" if self.certificate else "http"
+
+    @property
+    def local_url(self) -> str:
+        """Where programs on this host find it, whatever its name; with a slash at the end."""
+        host = f"[{self.local_address}]" if ":" in self.local_address else self.local_address
+        return f"{self.scheme}://{host}:{self.port}/"
+
+    @property
+    def url(self) -> str:
+        """Where browsers find it; with a slash at the end."""
+        if self.public:
+            return f"{self.public.rstrip('/')}/"
+        if self.one_origin:
+            return self.local_url
+        return f"{self.scheme}://{LOCAL_NAME}:{self.port}/"
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether browsers reach it by TLS, its own or that of a web server in front of it."""
+        return self.url.startswith("https:")
+
+
+def read_hub(table: Table, folder: Path) -> HubAddress:
+    """Read the section; certificate and key are relative to the folder of the lab."""
+    default = HubAddress()
+    address = table.text("address", default.address)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        table.mistake(
+            "address",
+            f"{show(address)} is not an IP address; allowed: 127.0.0.1 (this host only), 0.0.0.0 "
+            "(everybody who reaches this host), or one address of this host",
+        )
+        address = default.address
+    one_origin = table.flag("one_origin", default=False)
+    public = table.text("url", "")
+    if public and (problem := url_problem(public, one_origin=one_origin)):
+        table.mistake("url", f'{show(public)}: {problem}; for instance "https://lab.example.org"')
+        public = ""
+    hub = HubAddress(
+        address=address,
+        port=table.whole("port", default.port, minimum=1, maximum=65535),
+        public=public,
+        one_origin=one_origin,
+        certificate=_read_path(table, "certificate", folder),
+        key=_read_path(table, "key", folder),
+    )
+    _check_hub(table, hub)
+    return hub
+
+
+def _check_hub(table: Table, hub: HubAddress) -> None:
+    if not (hub.is_loopback or hub.public or hub.one_origin or table.raw("url")):
+        table.mistake(
+            "address",
+            f"others reach {hub.address}, so the hub needs a name: set url = "
+            '"https://lab.example.org", with DNS for that name and for *.lab.example.org, or '
+            "one_origin = true (less safe: docs/operator.md)",
+        )
+    if (hub.certificate is None) != (hub.key is None):
+        there, missing = ("certificate", "key") if hub.certificate else ("key", "certificate")
+        table.mistake(there, f"a {there} without a {missing}; set both, or none")
+    if hub.certificate and hub.public.startswith("http:"):
+        table.mistake("url", f"{show(hub.public)} is not https, but there is a certificate")
+
+
+def _read_path(table: Table, key: str, folder: Path) -> Path | None:
+    """Read the path of a file, relative to the lab's folder; None when it is left out."""
+    written = table.text(key, "", pattern=r"[^\0]*", allowed="the path of a file")
+    return folder / written if written else None

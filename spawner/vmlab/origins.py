@@ -1,0 +1,60 @@
+"""Origins: under which name a browser finds the hub, and under which each machine. Pure.
+
+A trainee is root behind their machine's pages, so these must not share an origin with the hub or
+with another machine: scripts of one origin read each other's pages (docs/decisions/0011).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+LOCAL_NAME: Final = "vmlab.localhost"
+"""The hub's name for browsers on the same host.
+
+ref: RFC 6761, section 6.3: whatever ends in .localhost is the loopback and needs no DNS.
+"""
+
+
+def machine_host(name: str, hub_host: str, kind: str) -> str:
+    """Return the host name of a user's machine, or of a service: JupyterHub's `subdomain_hook`.
+
+    `ada` is at `ada.lab.example.org`, but at `ada-vmlab.localhost`: a sibling of the hub's name and
+    not below it. A page may set cookies for every name above its own, only TLS has cookies that
+    this cannot touch (`__Host-`), and for local use there is none.
+    """
+    from jupyterhub.utils import subdomain_hook_idna  # noqa: PLC0415 - lab.toml needs none of it
+
+    label, _, _ = subdomain_hook_idna(name, hub_host, kind).partition(".")
+    first, _, rest = hub_host.partition(".")
+    return f"{label}-{hub_host}" if rest == "localhost" and first else f"{label}.{hub_host}"
+
+
+def machine_hosts(names: tuple[str, ...], hub_url: str) -> tuple[str, ...]:
+    """Return the host names of these users' machines, for certificates and web servers."""
+    host = urlsplit(hub_url).hostname or ""
+    return tuple(machine_host(name, host, "user") for name in names)
+
+
+def url_problem(url: str, *, one_origin: bool) -> str:
+    """Return what is wrong with a hub's URL; empty when nothing is."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        return f"it is no URL: {error}"
+    if parts.scheme not in {"https", "http"} or not host:
+        return "it must begin with https:// or http:// and a host name"
+    if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+        return "it must end after the host name and port"
+    if port == 0:
+        return "port 0 is none"
+    return "" if one_origin else _name_problem(host)
+
+
+def _name_problem(host: str) -> str:
+    if ":" in host or host.replace(".", "").isdecimal():
+        return "an address is no name, and machines need names beside the hub's"
+    if "." not in host:
+        return f"machines need names beside the hub's; for this host alone use {LOCAL_NAME}"
+    return ""
