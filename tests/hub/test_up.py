@@ -17,8 +17,12 @@ import psutil
 import pytest
 import requests
 
+from fakes.names import resolve_localhost
 from vmlab.host import find_free_port, find_port_state
 from vmlab.hub import find_proxy
+from vmlab.origins import LOCAL_NAME
+
+resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
 LIMIT_S = 120
