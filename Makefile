@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test chaos bench check fix lock
+.PHONY: help lab test attack chaos bench check fix lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -13,6 +13,14 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@.venv/bin/vmlab image build desk
 	@.venv/bin/vmlab image template desk
 	@scripts/test $(ARGS)
+
+attack: ## play every attack on the promises of SECURITY.md, and make their table (half an hour)
+	@scripts/bootstrap dev
+	@.venv/bin/vmlab image build desk
+	@.venv/bin/vmlab image template desk
+	@mkdir -p artifacts
+	.venv/bin/python -m pytest -m attack --attack-table artifacts/attacks.md $(ARGS)
+	@cat artifacts/attacks.md
 
 chaos: ## break everything that can break, for ten minutes, and count what was lost (ARGS="--seed 7")
 	@scripts/bootstrap dev
