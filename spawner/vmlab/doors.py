@@ -10,43 +10,46 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerConnectionDelegate
+from tornado.netutil import bind_unix_socket
+
+from vmlab.front.door import MOST_CONNECTIONS, make_door_server
 from vmlab.providers.qemu.confine import find_qemu_user
-from vmlab.providers.qemu.relay import Connect, Streams, make_relay
+from vmlab.providers.qemu.relay import make_relay, to_socket
 
-# All machines together; each one is limited to less by its shim.
-_MOST_CONNECTIONS = 4096
+_BACKLOG = 1024
 
-_open_doors: dict[Path, list[asyncio.Server]] = {}
+_open_doors: dict[Path, list[HTTPServer | asyncio.Server]] = {}
 
 
-async def ensure_doors(folder: Path, targets: dict[str, tuple[str, int]]) -> None:
+async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
     """Open these doors unless this process has opened them already.
 
     Args:
         folder: where the sockets appear.
-        targets: socket name → address and port behind it.
+        hub: the hub's application.
+        proxy: the proxy's unix socket for machines.
 
     Raises:
         OSError: a socket cannot be made.
     """
     if folder in _open_doors:
         return
-    servers: list[asyncio.Server] = []
+    servers: list[HTTPServer | asyncio.Server] = []
     _open_doors[folder] = servers
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     user = find_qemu_user()
-    for name, (address, port) in targets.items():
-        path = folder / name
-        # A socket file of a hub that was killed: this hub holds the state folder's lock now.
-        path.unlink(missing_ok=True)
-        relay = make_relay(_to_address(address, port), most=_MOST_CONNECTIONS)
-        servers.append(await asyncio.start_unix_server(relay, str(path), backlog=1024))
-        user.give(path)
-
-
-def _to_address(address: str, port: int) -> Connect:
-    async def connect() -> Streams:
-        return await asyncio.open_connection(address, port)
-
-    return connect
+    # Socket files of a hub that was killed are in the way: this hub holds the state folder's lock.
+    path = folder / "hub.sock"
+    path.unlink(missing_ok=True)
+    door = make_door_server(hub)
+    door.add_socket(bind_unix_socket(str(path), backlog=_BACKLOG))
+    servers.append(door)
+    user.give(path)
+    path = folder / "proxy.sock"
+    path.unlink(missing_ok=True)
+    relay = make_relay(to_socket(str(proxy)), most=MOST_CONNECTIONS)
+    servers.append(await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG))
+    user.give(path)

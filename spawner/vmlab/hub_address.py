@@ -20,6 +20,7 @@ class HubAddress:
     one_origin: bool = False  # hub and machines under one name
     certificate: Path | None = None  # PEM, with all intermediate certificates; absolute
     key: Path | None = None
+    front: tuple[str, ...] = ()  # web servers in front whose word about browsers is believed
 
     @property
     def is_loopback(self) -> bool:
@@ -82,6 +83,7 @@ def read_hub(table: Table, folder: Path) -> HubAddress:
         one_origin=one_origin,
         certificate=_read_path(table, "certificate", folder),
         key=_read_path(table, "key", folder),
+        front=_read_front(table),
     )
     _check_hub(table, hub)
     return hub
@@ -106,3 +108,18 @@ def _read_path(table: Table, key: str, folder: Path) -> Path | None:
     """Read the path of a file, relative to the lab's folder; None when it is left out."""
     written = table.text(key, "", pattern=r"[^\0]*", allowed="the path of a file")
     return folder / written if written else None
+
+
+def _read_front(table: Table) -> tuple[str, ...]:
+    """Read the addresses of web servers in front of the hub."""
+    allowed = 'IP addresses and networks between quotes, such as "127.0.0.1" or "10.1.0.0/24"'
+    front = table.texts("front", allowed=allowed)
+    for each in front:
+        try:
+            network = ipaddress.ip_network(each)
+        except ValueError as e:
+            table.mistake("front", f"{show(each)} is not allowed ({e}); allowed: {allowed}")
+            continue
+        if network.prefixlen == 0:
+            table.mistake("front", f"{show(each)} is everybody; allowed: {allowed}")
+    return front

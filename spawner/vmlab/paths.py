@@ -60,6 +60,11 @@ class Paths:
         return self.state / "accounts.toml"
 
     @property
+    def proxy_door(self) -> Path:
+        """The proxy's unix socket for machines; what comes there is believed nothing."""
+        return self.state / "proxy.sock"
+
+    @property
     def database(self) -> Path:
         """VMLab's own database (SQLite)."""
         return self.state / "vmlab.sqlite"

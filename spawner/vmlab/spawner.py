@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from jupyterhub.spawner import Spawner
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
@@ -128,9 +127,6 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         config=True,
         help="How long a start may take from its turn until the server answers, in seconds. "
         "`start_timeout` is the hub's limit for both, waiting and starting.",
-    )
-    proxy_address = Unicode(
-        "127.0.0.1:8000", config=True, help="Where the proxy listens, as address:port."
     )
 
     @default("state_dir")
@@ -362,13 +358,9 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def _open_doors(self) -> None:
         if self.provider_name != "qemu":
             return
-        hub = urlparse(self.hub.api_url)
-        address, _, port = self.proxy_address.rpartition(":")
-        targets = {
-            "hub.sock": (hub.hostname or "127.0.0.1", hub.port or 8081),
-            "proxy.sock": (address or "127.0.0.1", int(port)),
-        }
-        await ensure_doors(Path(self.state_dir) / "doors", targets)
+        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+        application = self.user.settings["app"].tornado_application
+        await ensure_doors(paths.state / "doors", application, paths.proxy_door)
 
     async def _status(self) -> MachineStatus:
         return (await self.provider.status([self.machine]))[self.machine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -90,6 +91,13 @@ def test_every_process_of_a_lab_uses_the_same_provider(lab: Lab, paths: Paths) -
     settings = provider_settings(lab, paths)
     assert settings == provider_settings(lab, paths)
     assert (settings.name, settings.accelerator) == ("fake", "auto")
+
+
+def test_the_proxy_knows_whom_to_believe() -> None:
+    project = Path(__file__).parents[2]
+    *_, settings = proxy_command(project, front=("10.0.0.1",), door=Path("/state/proxy.sock"))
+    assert json.loads(settings) == {"front": ["10.0.0.1"], "door": "/state/proxy.sock"}
+    assert json.loads(proxy_command(project)[-1]) == {"front": [], "door": None}
 
 
 def test_a_missing_proxy_is_named(tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def make_relay(connect: Connect, *, most: int, paces: Paces | None = None) -> Ha
     return handle
 
 
+def to_socket(path: str) -> Connect:
+    """Return what connects to a unix socket."""
+
+    async def connect() -> Streams:
+        return await asyncio.open_unix_connection(path)
+
+    return connect
+
+
 async def _join(near: Streams, connect: Connect, towards: Pace, back: Pace) -> None:
     reader, writer = near
     try:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay
+from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_internet
 
 _READY_LIMIT_S = 20.0
@@ -189,7 +189,7 @@ async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Serve
     """Open the doors through which the machine reaches the hub's side."""
     return [
         await asyncio.start_server(
-            make_relay(_to_socket(path), most=_MOST_OUTWARD, paces=(paces[1], paces[0])),
+            make_relay(to_socket(path), most=_MOST_OUTWARD, paces=(paces[1], paces[0])),
             "127.0.0.1",
             int(port),
         )
@@ -200,13 +200,6 @@ async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Serve
 def _to_port(port: int) -> Connect:
     async def connect() -> Streams:
         return await asyncio.open_connection("127.0.0.1", port)
-
-    return connect
-
-
-def _to_socket(path: str) -> Connect:
-    async def connect() -> Streams:
-        return await asyncio.open_unix_connection(path)
 
     return connect
 

@@ -1,0 +1,73 @@
+// What a request says about where it comes from, and what of that is believed.
+//
+// Whoever sends a request can write anything into its headers. So they are taken away, and the ones
+// below are written anew from what the connection itself shows. Only when the other end is a web
+// server that the lab names (`front` in lab.toml) does its word count.
+
+import { BlockList, isIP, isIPv6 } from "node:net";
+
+// Whoever comes through a unix socket has no address: a machine. It is nobody's, so it is believed
+// nothing, and all machines together are one place. vmlab.front.door says the same.
+export const MACHINES = "0.0.0.0";
+
+const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
+
+/**
+ * Return a function that rewrites a request's headers in place.
+ *
+ * @param {string[]} front addresses and networks ("10.0.0.0/8") of the web servers that are believed
+ * @returns {(headers: object, address: string | undefined, encrypted: boolean) => void}
+ */
+export function makeRewriter(front) {
+  const isTrusted = makeNetworks(front);
+  return (headers, address, encrypted) => {
+    const peer = address === undefined ? MACHINES : address.replace(/^::ffff:(?=[0-9.]+$)/, "");
+    const trusts = address !== undefined && isTrusted(peer);
+    const said = trusts ? { ...headers } : {};
+    for (const name of Object.keys(headers)) if (SAID.test(name)) delete headers[name];
+    const client = trusts ? findClient(peer, said, isTrusted) : peer;
+    const proto = firstOf(said["x-forwarded-proto"], /^https?$/) ?? (encrypted ? "https" : "http");
+    headers["x-real-ip"] = client;
+    headers["x-forwarded-for"] = client;
+    headers["x-forwarded-proto"] = proto;
+    headers["x-forwarded-host"] = said["x-forwarded-host"] ?? headers.host ?? "";
+    headers["x-forwarded-port"] =
+      firstOf(said["x-forwarded-port"], /^[0-9]{1,5}$/) ?? portOf(headers.host, proto);
+  };
+}
+
+// The last hop that is no front: each front wrote down from whom it had the request.
+function findClient(peer, said, isTrusted) {
+  const hops = (said["x-forwarded-for"] ?? said["x-real-ip"] ?? "").split(",").reverse();
+  let client = peer;
+  for (const hop of hops.map((each) => each.trim())) {
+    if (!isTrusted(client) || !isIP(hop)) break;
+    client = hop;
+  }
+  return client;
+}
+
+function makeNetworks(front) {
+  const list = new BlockList();
+  for (const each of front) {
+    const [address, bits] = each.split("/");
+    const family = familyOf(address);
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => list.check(address, familyOf(address));
+}
+
+function familyOf(address) {
+  return isIPv6(address) ? "ipv6" : "ipv4";
+}
+
+// Several web servers in a row make a list; the first one speaks of the browser.
+function firstOf(value, pattern) {
+  const first = (value ?? "").split(",", 1)[0].trim();
+  return pattern.test(first) ? first : undefined;
+}
+
+function portOf(host, proto) {
+  return /:([0-9]{1,5})$/.exec(host ?? "")?.[1] ?? (proto === "https" ? "443" : "80");
+}

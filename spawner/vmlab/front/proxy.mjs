@@ -1,0 +1,69 @@
+// The lab's proxy: configurable-http-proxy with its own command line, environment and signals, and
+// what is done to every request on its way in and to every answer on its way out.
+//
+//   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
+//
+// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
+// "door": a unix socket for the machines, or null}. `vmlab.hub.proxy_command` writes both.
+
+import { rmSync } from "node:fs";
+import https from "node:https";
+import net from "node:net";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { makeRewriter } from "./believed.mjs";
+import { boundOutput } from "./output.mjs";
+
+// A browser sends its headers at once; Node.js looks every 30 s who is late.
+const HEADERS_LIMIT_MS = 15_000;
+// For a whole request. A course of 64 MiB takes as long at 2 Mbit/s.
+const REQUEST_LIMIT_MS = 300_000;
+
+const [folder, settingsText, ...words] = process.argv.slice(2);
+const settings = JSON.parse(settingsText);
+const rewrite = makeRewriter(settings.front);
+
+// Every request, web sockets included, before it is looked at.
+function onRequest(req) {
+  rewrite(req.headers, req.socket.remoteAddress, Boolean(req.socket.encrypted));
+}
+
+// Every answer of a machine or of the hub, before anything of it is sent on; not the one by which
+// a web socket is opened.
+function onAnswer(answer, req, res) {}
+
+function adopt(proxy, server) {
+  server.headersTimeout = HEADERS_LIMIT_MS;
+  server.requestTimeout = REQUEST_LIMIT_MS;
+  server.prependListener("request", onRequest);
+  server.prependListener("upgrade", onRequest);
+  proxy.proxy.on("proxyRes", onAnswer);
+  if (settings.door) openDoor(server, settings.door);
+}
+
+// The machines' way in: what comes here has no address, and so nothing that could be believed.
+function openDoor(server, path) {
+  rmSync(path, { force: true }); // of a proxy that was killed
+  const arrival = server instanceof https.Server ? "secureConnection" : "connection";
+  net.createServer((socket) => server.emit(arrival, socket)).listen(path);
+}
+
+boundOutput(process.stdout);
+boundOutput(process.stderr);
+
+// The command line makes its proxy by itself and keeps it to itself; so it is met where it gets
+// its server.
+const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
+const { ConfigurableProxy } = await import(library);
+Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
+  set(server) {
+    Object.defineProperty(this, "proxyServer", { value: server, writable: true });
+    adopt(this, server);
+  },
+});
+
+// Its own forwarding headers would be added to what the request says.
+const cli = join(folder, "bin", "configurable-http-proxy");
+process.argv = [process.argv[0], cli, ...words, "--no-x-forward"];
+await import(pathToFileURL(cli));

@@ -1,0 +1,100 @@
+"""The lab's real proxy in front of a server that answers with the headers it got."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from vmlab.host import find_free_port
+from vmlab.hub import proxy_command
+
+PROJECT = Path(__file__).parents[2]
+TOKEN = "a-token-of-the-tests"
+START_LIMIT_S = 30
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the request's headers, also to what opens a web socket."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        if self.headers.get("Upgrade"):
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """The proxy's log is looked at, not this one's."""
+
+
+class EchoProxy:
+    """Both; a context manager that leaves neither behind."""
+
+    def __init__(self, folder: Path, front: tuple[str, ...] = ()) -> None:
+        self.port, self.api_port = find_free_port(), find_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.door = folder / "door.sock"
+        self.log = folder / "proxy.log"
+        self.pid_file = folder / "proxy.pid"
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self._server.daemon_threads = True
+        target = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.command = [
+            *proxy_command(PROJECT, front=front, door=self.door),
+            *("--ip", "127.0.0.1", "--port", str(self.port)),
+            *("--api-ip", "127.0.0.1", "--api-port", str(self.api_port)),
+            *("--default-target", target, "--pid-file", str(self.pid_file)),
+        ]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "CONFIGPROXY_AUTH_TOKEN": TOKEN},
+            )
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self._server.shutdown()
+        self._server.server_close()
+
+    def routes(self, token: str = TOKEN) -> requests.Response:
+        """Ask the proxy's own API for its routes."""
+        url = f"http://127.0.0.1:{self.api_port}/api/routes"
+        return requests.get(url, headers={"Authorization": f"token {token}"}, timeout=10)
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(self.url, timeout=5).ok and self.routes().ok
+        except requests.RequestException:
+            return False
