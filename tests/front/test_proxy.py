@@ -43,9 +43,7 @@ def proxy() -> Iterator[EchoProxy]:
         yield running
 
 
-def ask(
-    proxy: EchoProxy, headers: dict[str, str], *, source: str = "127.0.0.1"
-) -> dict[str, str]:
+def ask(proxy: EchoProxy, headers: dict[str, str], *, source: str = "127.0.0.1") -> dict[str, str]:
     """Return the headers that arrive behind the proxy."""
     connection = http.client.HTTPConnection(
         "127.0.0.1", proxy.port, timeout=30, source_address=(source, 0)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
+from tornado.http1connection import HTTP1Connection
 
 from vmlab.api.identity import ServerIdentity, identify_server
 from vmlab.api.runtime import ApiSettings, Runtime, get_runtime
 from vmlab.errors import LabError
+from vmlab.front.limits import BODY_LIMIT_S
 
 MAX_BODY_BYTES = 64 * 1024
 COURSES_SCOPE = "custom:vmlab:courses"
@@ -36,6 +38,8 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
     """
 
     max_body_bytes = MAX_BODY_BYTES
+    body_limit_s = BODY_LIMIT_S
+    """How long the body of a patient handler may take."""
 
     is_patient = False
     """Whether the body of a refused request is read to its end (and dropped) before the refusal.
@@ -71,7 +75,19 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
             if not self.is_patient:
                 raise
             self._refusal = e
+        if self.is_patient:
+            self._raise_limits()
         self._is_prepared = True
+
+    def _raise_limits(self) -> None:
+        """Allow for what this handler takes, now that it is known who sends it.
+
+        tornado ends the connection of a larger body without a word, so there is room for more,
+        which is dropped. A refused sender has no more time than anybody else.
+        """
+        connection = cast("HTTP1Connection", self.request.connection)
+        connection.set_max_body_size(2 * self.max_body_bytes)
+        connection.set_body_timeout(BODY_LIMIT_S if self._refusal else self.body_limit_s)
 
     def authorize(self) -> None:
         """Check the caller's rights.

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path
 
 from tornado import web
 from tornado.iostream import StreamClosedError
 
 from vmlab.api.base import COURSES_SCOPE, LabHandler, MachineHandler
+from vmlab.api.sending import send_file
 from vmlab.courses.archive import MAX_ARCHIVE_BYTES
 from vmlab.courses.shelf import Listing
 from vmlab.errors import ConfigError, CourseError
 
 MAX_WAIT_S = 25.0
 """Shorter than the minute after which proxies give up on a silent request."""
-
-_CHUNK_BYTES = 256 * 1024
 
 
 class CoursesHandler(MachineHandler):
@@ -75,27 +73,20 @@ class ArchiveHandler(MachineHandler):
         if course is None:
             raise web.HTTPError(404, f"course {name!r} has no version {version}")
         self.set_header("Content-Type", "application/gzip")
-        await self._send(self.runtime.shelf.archive_path(course.name, course.version))
-
-    async def _send(self, path: Path) -> None:
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            await send_file(self, self.runtime.shelf.archive_path(course.name, course.version))
+        except StreamClosedError:
+            return  # the machine went off, or stopped reading
         except OSError as e:
             self.log.error("The archive of a published course cannot be read: %s", e)
             raise web.HTTPError(500, "the archive is missing on the hub") from e
-        with file:
-            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                self.write(chunk)
-                try:
-                    await self.flush()  # waits until the reader took it: memory stays bounded
-                except StreamClosedError:
-                    return
 
 
 class PublishHandler(LabHandler):
     """`POST courses/NAME`: publish an archive."""
 
     max_body_bytes = MAX_ARCHIVE_BYTES
+    body_limit_s = 300.0  # 2 Mbit/s; the proxy waits as long
     is_patient = True
 
     def authorize(self) -> None:

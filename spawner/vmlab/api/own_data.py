@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -14,6 +13,7 @@ from vmlab.api.base import LabHandler, TooManyReportsError
 from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
 from vmlab.api.runtime import ApiSettings, find_volumes
+from vmlab.api.sending import send_file
 from vmlab.errors import LabError
 from vmlab.volumes.model import ExportFormat, Reason
 from vmlab.volumes.store import VolumeStore
@@ -21,7 +21,6 @@ from vmlab.volumes.store import VolumeStore
 TAKE_HOME = (ExportFormat.VMDK, ExportFormat.VDI, ExportFormat.QCOW2)
 """What VMware, VirtualBox and KVM open; RAW would send every empty block."""
 
-_CHUNK_BYTES = 1024 * 1024
 _COPIES_AT_ONCE = asyncio.Semaphore(2)
 """Copies take room and time of the host's disk, which all machines share."""
 
@@ -128,9 +127,9 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
                     self.set_header("Content-Type", "application/octet-stream")
                     self.set_header("Content-Disposition", f'attachment; filename="home.{form}"')
                     self.set_header("Content-Length", str(path.stat().st_size))
-                    await self._send(path)
-            except StreamClosedError:
-                self.log.info("%s does not want the rest of the disk image any more", user.name)
+                    await send_file(self, path)
+            except StreamClosedError as error:
+                self.log.info("%s did not take the rest of the disk image: %r", user.name, error)
             except LabError as error:
                 self.log.warning("no disk image for %s: %s", user.name, error)
                 raise volume_refusal(error) from error
@@ -141,9 +140,3 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
             if wanted == form:
                 return form
         raise web.HTTPError(400, f"format must be one of {', '.join(TAKE_HOME)}")
-
-    async def _send(self, path: Path) -> None:
-        with path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                self.write(chunk)
-                await self.flush()

@@ -47,7 +47,7 @@ _REFUSAL: Final = b'{"status": 404, "message": "machines cannot ask for this at 
 class DoorLimits:
     """What one connection may cost."""
 
-    body_bytes: int = 64 * 1024  # a receipt that names many files
+    body_bytes: int = 128 * 1024  # twice what a handler takes, so that it can say no itself
     header_bytes: int = 16 * 1024
     body_s: float = 15.0
     silence_s: float = 60.0  # until a request's headers are complete

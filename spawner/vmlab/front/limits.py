@@ -20,7 +20,7 @@ MOST_HEADER_BYTES: Final = 32 * 1024
 BODY_LIMIT_S: Final = 30.0
 
 
-def limit_servers() -> None:
+def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
     """Give every HTTP server that this process makes from now on these limits.
 
     JupyterHub makes its server itself, without any; its clients are not concerned. There is no
@@ -31,5 +31,5 @@ def limit_servers() -> None:
         None,
         max_body_size=MOST_BODY_BYTES,
         max_header_size=MOST_HEADER_BYTES,
-        body_timeout=BODY_LIMIT_S,
+        body_timeout=body_limit_s,
     )

@@ -1,0 +1,53 @@
+"""A real hub whose machines' doors are open, though its machines are fake."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vmlab.cli.system_user import ensure_qemu_user
+from vmlab.hub import proxy_command
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hub.running_hub import PROJECT, RunningHub
+
+FRONT = "127.0.0.2"
+
+_DOORS = """
+import asyncio
+from jupyterhub.app import JupyterHub
+from vmlab.doors import ensure_doors
+from vmlab.front.limits import limit_servers
+
+limit_servers(body_limit_s=2.0)
+
+c.ConfigurableHTTPProxy.command = {command!r}
+
+async def open_doors():
+    app = JupyterHub.instance()
+    while app.http_server is None:
+        await asyncio.sleep(0.05)
+    await ensure_doors(folder / "doors", app.tornado_application, folder / "proxy.sock")
+
+doors = asyncio.get_running_loop().create_task(open_doors())
+"""
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[RunningHub]:
+    """One for all tests here; its folder's name is short enough for unix sockets."""
+    ensure_qemu_user()
+    with tempfile.TemporaryDirectory(prefix="vmlab-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
+        trainees = ("ada", "bob", "eve", "dan", "fay")
+        with RunningHub(
+            folder, trainees=trainees, extra_config=_DOORS.format(command=command)
+        ) as running:
+            yield running

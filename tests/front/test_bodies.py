@@ -1,0 +1,153 @@
+"""Large and slow bodies at a real hub: nothing is held before it is known who sends it."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from fakes.waiting import wait_until
+from hub.running_hub import RunningHub
+from vmlab.hub import find_proxy
+
+BODIES = 20
+BODY_BYTES = 95 * 2**20
+MOST_GROWTH_MIB = 50
+MOST_GROWTH_OF_THE_PROXY_MIB = 300  # what Node.js has not yet collected of what it passed on
+
+Connect = Callable[[], socket.socket]
+
+
+def ways(hub: RunningHub) -> dict[str, Connect]:
+    """How a request can come to the hub."""
+
+    def by_tcp(port: int) -> Connect:
+        return lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
+
+    def by_door(name: str) -> Connect:
+        def connect() -> socket.socket:
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(60)
+            client.connect(str(hub.folder / "doors" / name))
+            return client
+
+        return connect
+
+    # The way that the hub's own processes take.
+    inner = re.search(r"Hub API listening on (http://[^/]+)", hub.log.read_text())
+    assert inner
+    return {
+        "proxy": by_tcp(hub.port),
+        "hub": by_tcp(urlsplit(inner.group(1)).port or 0),
+        "hub's door": by_door("hub.sock"),
+        "proxy's door": by_door("proxy.sock"),
+    }
+
+
+class Memory:
+    """How much a process takes, and took at most since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._folder = Path(f"/proc/{pid}")
+        (self._folder / "clear_refs").write_text("5")
+        self._before = self._read("VmRSS")
+
+    def growth_mib(self) -> float:
+        return self._read("VmHWM") - self._before
+
+    def _read(self, field: str) -> float:
+        found = re.search(rf"{field}:\s+(\d+) kB", (self._folder / "status").read_text())
+        assert found
+        return int(found.group(1)) / 1024
+
+
+def send(connect: Connect, head: str, length: int) -> bytes:
+    """Send a body until there is an answer, or the connection is cut off; return the answer."""
+    chunk = bytes(2**20)
+    with connect() as client:
+        client.sendall(f"{head}\r\nHost: hub\r\nContent-Length: {length}\r\n\r\n".encode())
+        client.setblocking(False)
+        try:
+            while True:
+                readable, writable, _ = select.select([client], [client] if length else [], [], 60)
+                if readable or not writable:
+                    return client.recv(1000)
+                length -= client.send(chunk[:length])
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.attack("bodies.memory", "20 bodies of 95 MiB at the same time, from nobody")
+@pytest.mark.parametrize(
+    ("way", "head"),
+    [
+        ("proxy", "POST /hub/login HTTP/1.1"),
+        ("proxy", "POST /hub/api/users HTTP/1.1"),
+        ("proxy", "POST /hub/api/vmlab/courses/first-steps HTTP/1.1"),
+        ("hub", "POST /hub/login HTTP/1.1"),
+        ("hub", "POST /hub/api/vmlab/courses/first-steps HTTP/1.1"),
+        ("hub's door", "POST /hub/api/oauth2/token HTTP/1.1"),
+        ("hub's door", "POST /hub/login HTTP/1.1"),
+        ("hub's door", "POST /hub/api/vmlab/progress HTTP/1.1"),
+        ("proxy's door", "POST /hub/login HTTP/1.1"),
+    ],
+)
+def test_bodies_are_not_held(
+    hub: RunningHub, tried: Callable[[int], None], way: str, head: str
+) -> None:
+    wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
+    connect = ways(hub)[way]
+    memories = [Memory(hub.pid), Memory(find_proxy(hub.folder / "proxy.pid") or 0)]
+    with ThreadPoolExecutor(BODIES) as pool:
+        answers = list(pool.map(lambda _: send(connect, head, BODY_BYTES), range(BODIES)))
+    tried(BODIES)
+    assert not [answer for answer in answers if answer[9:10] == b"2"]
+    hub_mib, proxy_mib = (memory.growth_mib() for memory in memories)
+    assert hub_mib < MOST_GROWTH_MIB
+    assert proxy_mib < MOST_GROWTH_OF_THE_PROXY_MIB
+    assert requests.get(f"{hub.base_url}/hub/health", timeout=30).ok
+    assert "MemoryError" not in hub.log.read_text()
+
+
+@pytest.mark.attack("bodies.time", "20 bodies that never end, at the real hub")
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+def test_bodies_do_not_last(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:
+    """Two seconds in this hub, instead of thirty."""
+    wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
+    connect = ways(hub)[way]
+    head = b"POST /hub/login HTTP/1.1\r\nHost: hub\r\nContent-Length: 1000\r\n\r\nusername="
+
+    def wait_for_end() -> float:
+        with connect() as client:
+            client.sendall(head)
+            began = time.monotonic()
+            client.recv(1000)
+            return time.monotonic() - began
+
+    with ThreadPoolExecutor(BODIES) as pool:
+        waits = list(pool.map(lambda _: wait_for_end(), range(BODIES)))
+    tried(BODIES)
+    assert max(waits) < 30
+
+
+def test_a_trainer_may_send_large_ones_at_any_speed_of_the_class(hub: RunningHub) -> None:
+    """What the hub refuses of others, a handler takes that knows its caller."""
+
+    def slowly() -> Iterator[bytes]:
+        until = time.monotonic() + 3  # longer than bodies of others may take in this hub
+        while time.monotonic() < until:
+            yield bytes(2**19)
+            time.sleep(0.2)
+
+    token = hub.user_token("trainer")
+    answer = hub.api("POST", "vmlab/courses/first-steps", token=token, data=slowly())
+    assert answer.status_code == 400, "no archive, but it was read to its end"
+    assert "archive" in answer.json()["message"]
