@@ -1,18 +1,17 @@
 """Logging in with the passwords of `vmlab.accounts`.
 
-Failed attempts are limited per account and place, so that guessing is hopeless; a class behind one
-address is not locked out by the mistakes of one of its members.
+Failed attempts are limited (`vmlab.front.guesses`), so that guessing is hopeless; a class behind
+one address is not locked out by the mistakes of one of its members.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+import math
+import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jupyterhub.auth import Authenticator
 from tornado import web
@@ -20,50 +19,28 @@ from traitlets import Unicode
 
 from vmlab.accounts import read_passwords
 from vmlab.errors import ConfigError
+from vmlab.front.guesses import Bound, FailureLimit, make_bounds
 from vmlab.lab import is_user_name
 
-MOST_FAILURES = 5
-"""Failed attempts per account and place within WINDOW_S."""
-
-MOST_FAILURES_OF_A_PLACE = 100
-"""Failed attempts from one address, whatever the account: a whole class may sit behind it."""
-
-WINDOW_S = 60.0
-_MOST_KEYS = 10_000
-
 _TOO_MANY = (
-    "Too many failed attempts. Wait a minute, then try again. / "
-    "Trop d'essais sans succès. Attendez une minute, puis réessayez."
+    "Too many failed attempts. Try again in {0} s. / "
+    "Trop d'essais sans succès. Réessayez dans {0} s."
 )
 _DAMAGED = (
     "Nobody can log in at the moment; please call a facilitator. / "
     "Personne ne peut se connecter en ce moment ; appelez un encadrant."
 )
+_COOKIE: Final = "vmlab-browser-{}"
+_COOKIE_DAYS: Final = 180
 
 
-class FailureLimit:
-    """Counts failures per key in a sliding window; bounded in memory."""
+class LockedError(web.HTTPError):
+    """429; the hub's error handling takes `headers` over, and login.html shows `wait_s`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
-
-    def note(self, *key: str) -> None:
-        """Count one failure."""
-        failures = self._failures.setdefault(key, deque(maxlen=MOST_FAILURES_OF_A_PLACE))
-        failures.append(self._clock())
-        self._failures.move_to_end(key)
-        while len(self._failures) > _MOST_KEYS:
-            self._failures.popitem(last=False)
-
-    def count(self, *key: str) -> int:
-        """Return the failures of the last WINDOW_S seconds."""
-        start = self._clock() - WINDOW_S
-        return sum(1 for at in self._failures.get(key, ()) if at > start)
-
-    def forget(self, *key: str) -> None:
-        """Start again from zero."""
-        self._failures.pop(key, None)
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = max(1, math.ceil(wait_s))
+        super().__init__(429, _TOO_MANY.format(self.wait_s))
+        self.headers = {"Retry-After": str(self.wait_s)}
 
 
 class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has no types
@@ -83,28 +60,33 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         """Return the account's name when the password is right, else None.
 
         Raises:
-            web.HTTPError: 429 after too many failures; 503 when the file is damaged.
+            LockedError: 429, after too many failures.
+            web.HTTPError: 503, the file is damaged.
         """
         name = str(data.get("username", "")).strip().lower()
-        place = str(handler.request.remote_ip)
         if not is_user_name(name):
             name = ""  # counted, compared and refused like any unknown account
-        if (
-            self.limit.count(name, place) >= MOST_FAILURES
-            or self.limit.count(place) >= MOST_FAILURES_OF_A_PLACE
-        ):
-            self.log.warning("Too many failed log-ins for %r from %s", name, place)
-            raise web.HTTPError(429, _TOO_MANY)
-        passwords = await self._load()
-        expected = passwords.get(name, "")
         given = str(data.get("password", ""))
+        bounds = make_bounds(name, str(handler.request.remote_ip), _read_cookie(handler, name))
+        self._check(name, bounds)  # reading passwords is for those who may try
+        passwords = await self._load()
+        # From here to the count nothing is awaited: however many attempts come at the same time,
+        # each one sees the failures of all before it.
+        self._check(name, bounds)
+        expected = passwords.get(name, "")
         equal = hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
         if equal and expected:
-            self.limit.forget(name, place)
+            self.limit.forgive(bounds)
+            _write_cookie(handler, name)
             return name
-        self.limit.note(name, place)
-        self.limit.note(place)
+        self.limit.note(bounds)
         return None
+
+    def _check(self, name: str, bounds: tuple[Bound, ...]) -> None:
+        wait_s = self.limit.wait_s(bounds)
+        if wait_s:
+            self.log.warning("Too many failed log-ins: %r is refused for %.0f s", name, wait_s)
+            raise LockedError(wait_s)
 
     async def _load(self) -> dict[str, str]:
         """Return the passwords; read again when the file changed, never on the event loop."""
@@ -121,3 +103,26 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
                 raise web.HTTPError(503, _DAMAGED) from e
             # Somebody is editing the file: the passwords of before stay valid until it is right.
         return self._passwords
+
+
+def _read_cookie(handler: web.RequestHandler, name: str) -> str:
+    """Return which browser this is, if it has logged in to this account before; else nothing."""
+    value = handler.get_signed_cookie(_COOKIE.format(name), max_age_days=_COOKIE_DAYS)
+    return value.decode() if name and value else ""
+
+
+def _write_cookie(handler: web.RequestHandler, name: str) -> None:
+    """Let the browser be known when this account is logged in to the next time.
+
+    It opens nothing. It is signed with its name, so it is good for no other account.
+    """
+    browser = _read_cookie(handler, name) or secrets.token_hex(8)
+    handler.set_signed_cookie(
+        _COOKIE.format(name),
+        browser,
+        expires_days=_COOKIE_DAYS,
+        path=handler.request.path,
+        httponly=True,
+        samesite="Lax",
+        secure=handler.request.protocol == "https",
+    )
