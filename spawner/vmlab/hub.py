@@ -17,6 +17,8 @@ from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.front.limits import limit_servers
+from vmlab.front.log_file import keep_log
+from vmlab.front.log_lines import bounded_logging
 from vmlab.host import find_free_port
 from vmlab.housekeeping import keep_house
 from vmlab.hub_client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
@@ -150,6 +152,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
 
     watch_if_asked()
     limit_servers()
+    keep_log(paths.hub_log)
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
@@ -244,6 +247,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
     host = f"[{lab.hub.address}]" if ":" in lab.hub.address else lab.hub.address
     hub.bind_url = f"{lab.hub.scheme}://{host}:{lab.hub.port}"
     hub.hub_bind_url = bind_url
+    hub.logging_config = bounded_logging()
     hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work

@@ -60,6 +60,11 @@ class Paths:
         return self.state / "accounts.toml"
 
     @property
+    def hub_log(self) -> Path:
+        """What hub and proxy write; an older part is beside it."""
+        return self.state / "hub.log"
+
+    @property
     def proxy_door(self) -> Path:
         """The proxy's unix socket for machines; what comes there is believed nothing."""
         return self.state / "proxy.sock"

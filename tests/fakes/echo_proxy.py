@@ -10,7 +10,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import requests
 
@@ -90,8 +90,17 @@ class EchoProxy:
 
     def routes(self, token: str = TOKEN) -> requests.Response:
         """Ask the proxy's own API for its routes."""
-        url = f"http://127.0.0.1:{self.api_port}/api/routes"
-        return requests.get(url, headers={"Authorization": f"token {token}"}, timeout=10)
+        return self._api("GET", "", token)
+
+    def add_route(self, path: str, port: int) -> None:
+        """Send what is below this path to another port."""
+        target = {"target": f"http://127.0.0.1:{port}"}
+        self._api("POST", path, TOKEN, json=target).raise_for_status()
+
+    def _api(self, method: str, path: str, token: str, **more: Any) -> requests.Response:
+        url = f"http://127.0.0.1:{self.api_port}/api/routes{path}"
+        headers = {"Authorization": f"token {token}"}
+        return requests.request(method, url, headers=headers, timeout=10, **more)
 
     def _answers(self) -> bool:
         try:

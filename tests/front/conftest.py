@@ -38,6 +38,13 @@ doors = asyncio.get_running_loop().create_task(open_doors())
 """
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A unix socket's path may have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="vmlab-") as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
 def hub() -> Iterator[RunningHub]:
     """One for all tests here; its folder's name is short enough for unix sockets."""

@@ -27,13 +27,6 @@ INVENTED = {
 FRONT = "127.0.0.2"
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short one: a unix socket's path may have 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="vmlab-") as name:
-        yield Path(name)
-
-
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[EchoProxy]:
     with (
@@ -105,10 +98,12 @@ def test_a_front_that_writes_x_real_ip_only_is_believed(proxy: EchoProxy) -> Non
 
 
 @pytest.mark.attack("log-in.place", "a machine invents where it comes from, at the proxy's door")
-def test_nothing_is_believed_from_a_machine_even_if_everybody_is_a_front(folder: Path) -> None:
+def test_nothing_is_believed_from_a_machine_even_if_everybody_is_a_front(
+    short_folder: Path,
+) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in INVENTED.items())
     request = f"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{lines}\r\n"
-    with EchoProxy(folder, front=("127.0.0.0/8", "0.0.0.0/1")) as proxy:
+    with EchoProxy(short_folder, front=("127.0.0.0/8", "0.0.0.0/1")) as proxy:
         got = json.loads(through_door(proxy, request.encode()).partition(b"\r\n\r\n")[2])
     assert got["x-real-ip"] == got["x-forwarded-for"] == "0.0.0.0"
     assert (got["x-forwarded-proto"], got["x-forwarded-port"]) == ("http", "80")
@@ -132,8 +127,8 @@ def test_web_sockets_are_not_believed_either(proxy: EchoProxy) -> None:
     assert "forwarded" not in got
 
 
-def test_it_is_configurable_http_proxy_with_its_own_command_line(folder: Path) -> None:
-    with EchoProxy(folder) as proxy:
+def test_it_is_configurable_http_proxy_with_its_own_command_line(short_folder: Path) -> None:
+    with EchoProxy(short_folder) as proxy:
         assert proxy.routes().json()["/"]["target"].startswith("http://127.0.0.1:")
         assert proxy.routes(token="wrong").status_code == 403
         assert int(proxy.pid_file.read_text()) == proxy.process.pid
@@ -142,11 +137,11 @@ def test_it_is_configurable_http_proxy_with_its_own_command_line(folder: Path) -
         assert not proxy.pid_file.exists()
 
 
-def test_the_door_of_a_proxy_that_was_killed_is_no_obstacle(folder: Path) -> None:
-    with EchoProxy(folder) as first:
+def test_the_door_of_a_proxy_that_was_killed_is_no_obstacle(short_folder: Path) -> None:
+    with EchoProxy(short_folder) as first:
         first.process.kill()
         first.process.wait(30)
     assert first.door.exists()
-    with EchoProxy(folder) as second:
+    with EchoProxy(short_folder) as second:
         answer = through_door(second, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")

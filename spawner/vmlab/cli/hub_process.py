@@ -13,18 +13,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
 
 from vmlab.errors import HostError
+from vmlab.front.log_file import tidy
 from vmlab.hublock import HubLock
 from vmlab.paths import Paths
 
 _UP_LIMIT_S = 120
 _STOP_LIMIT_S = 30
 _ASK_AGAIN_S = 0.1
-_LOG_KEPT_BYTES = 8 * 1024 * 1024
 _LAST_LINES = 20
 
 # Nothing secret is asked or told, and the certificate is for another name than the loopback's.
@@ -69,10 +68,10 @@ class HubProcess:
         Raises:
             HostError: it cannot be started, or the log cannot be written.
         """
-        self.log = paths.state / "hub.log"
+        self.log = paths.hub_log
         self.show_log = False
         try:
-            _rotate(self.log)
+            tidy(self.log)
             descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._log_start = self.log.stat().st_size
             with os.fdopen(descriptor, "wb") as log:
@@ -147,22 +146,20 @@ class HubProcess:
 
     def _last_words(self) -> str:
         with self.log.open("rb") as file:
-            file.seek(self._log_start)
+            if self._log_start <= self.log.stat().st_size:  # else it was emptied since
+                file.seek(self._log_start)
             lines = file.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
         return "\n".join([f"the end of {self.log}:", *(f"  {line}" for line in lines)])
 
     def _copy_log(self, target: IO[str]) -> None:
-        with self.log.open(errors="replace") as file:
+        with self.log.open("rb") as file:
             file.seek(self._log_start)
             while self._process.poll() is None:
-                target.write(file.read())
+                if file.tell() > self.log.stat().st_size:  # emptied meanwhile
+                    file.seek(0)
+                target.write(file.read().decode(errors="replace"))
                 target.flush()
                 time.sleep(_ASK_AGAIN_S)
-
-
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_KEPT_BYTES:
-        log.replace(log.with_suffix(".log.1"))
 
 
 def _answers(url: str) -> bool:

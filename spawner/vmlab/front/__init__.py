@@ -2,5 +2,10 @@
 
 proxy.mjs      the lab's proxy: configurable-http-proxy, and what is done to every request
 believed.mjs   what a request says about where it comes from, and what of that is believed
-output.mjs     a process's output that nobody can blow up
+output.mjs     the proxy's output, bounded
+door.py        the machines' way to the hub: few calls, nothing believed
+limits.py      size and time of every request
+guesses.py     how often a password may be guessed
+log_lines.py   the hub's log, bounded
+log_file.py    the file that both logs end in
 """

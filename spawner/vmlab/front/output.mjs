@@ -2,7 +2,7 @@
 
 const LONGEST = 2048; // characters of one piece; the proxy writes a line at a time
 const PER_SECOND = 50;
-const BURST = 1000;
+const BURST = 1000; // both are less than the hub's (log_lines.py): the proxy says little
 
 /**
  * Bound what is written to a stream from now on.
