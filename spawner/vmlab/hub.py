@@ -148,10 +148,12 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     """
     # This module serves the command line too, which needs none of them.
     from vmlab.api import setup_api  # noqa: PLC0415
+    from vmlab.hub_tokens import limit_tokens  # noqa: PLC0415
     from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
     watch_if_asked()
     limit_servers()
+    limit_tokens()
     keep_log(paths.hub_log)
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)

@@ -17,14 +17,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hub.running_hub import PROJECT, RunningHub
 
 FRONT = "127.0.0.2"
+MOST_TOKENS = 40
 
-_DOORS = """
+_CONFIG = """
 import asyncio
 from jupyterhub.app import JupyterHub
+from vmlab import hub_tokens
 from vmlab.doors import ensure_doors
 from vmlab.front.limits import limit_servers
 
 limit_servers(body_limit_s=2.0)
+hub_tokens.MOST_TOKENS = {most_tokens}
 
 c.ConfigurableHTTPProxy.command = {command!r}
 
@@ -53,8 +56,7 @@ def hub() -> Iterator[RunningHub]:
         folder = Path(name)
         folder.chmod(0o711)
         command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
-        trainees = ("ada", "bob", "eve", "dan", "fay")
-        with RunningHub(
-            folder, trainees=trainees, extra_config=_DOORS.format(command=command)
-        ) as running:
+        trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal")
+        config = _CONFIG.format(command=command, most_tokens=MOST_TOKENS)
+        with RunningHub(folder, trainees=trainees, extra_config=config) as running:
             yield running

@@ -97,6 +97,8 @@ NOT_ADMITTED = [
     "POST /hub/api/shutdown",
     "GET /hub/api/proxy",
     "GET /hub/metrics",
+    "INVENTED17 /hub/api/vmlab/progress",
+    "CONNECT /hub/api/vmlab/progress",
     "GET /hub/api/vmlab",
     "GET /hub//api/user",
     "GET /hub/api/%75ser",

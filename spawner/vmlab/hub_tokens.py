@@ -1,0 +1,41 @@
+"""How many tokens somebody may have: the hub's database keeps them, and anybody may make some.
+
+Every log-in to a machine makes one as well, which lasts two weeks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from jupyterhub import orm
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+MOST_TOKENS: Final = 500
+MOST_SCOPES_BYTES: Final = 16 * 1024
+
+
+class TooManyTokensError(SQLAlchemyError):
+    """A token was not kept; JupyterHub's handlers take this kind back and answer 500."""
+
+
+def limit_tokens() -> None:
+    """Have every token refused that would be one too many; once is enough for a process."""
+    if not event.contains(orm.APIToken, "before_insert", _check):
+        event.listen(orm.APIToken, "before_insert", _check)
+
+
+def _check(_: Any, connection: Connection, token: Any) -> None:
+    """Cut the note to what its column is meant for, which SQLite does not; refuse the rest."""
+    if token.note:
+        token.note = token.note[: orm.APIToken.note.type.length]
+    if len(json.dumps(token.scopes)) > MOST_SCOPES_BYTES:
+        raise TooManyTokensError("a token with scopes of more than 16 KiB is not kept")
+    if token.user_id is None:  # a service's: they are in the configuration
+        return
+    count = select(func.count()).where(orm.APIToken.user_id == token.user_id)
+    if connection.execute(count).scalar_one() >= MOST_TOKENS:
+        raise TooManyTokensError(
+            f"user {token.user_id} has {MOST_TOKENS} tokens: revoke some on the page of tokens"
+        )
