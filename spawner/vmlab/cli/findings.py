@@ -99,5 +99,13 @@ def address_finding(lab: Lab) -> Finding:
             "can act as a page of the hub",
             "where DNS can be had, give machines names of their own: [hub] url, without one_origin",
         )
+    if hub.has_tls and not hub.certificate and not hub.front:
+        return Finding(
+            "address",
+            Level.WARN,
+            f"{hub.url} is what a web server in front of the hub serves, and the hub believes "
+            "nothing of what it says: for the hub all browsers are one place, without TLS",
+            "name its address in lab.toml: [hub] front (docs/operator.md)",
+        )
     reach = "from this host only" if hub.is_loopback and not hub.public else "by TLS"
     return Finding("address", Level.OK, f"{hub.url}, {reach}; each machine has its own name")

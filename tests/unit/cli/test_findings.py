@@ -45,7 +45,17 @@ def test_limits() -> None:
     [
         ('address = "127.0.0.1"', Level.OK, "http://vmlab.localhost:8000/, from this host only"),
         ('address = "::1"', Level.OK, "from this host only"),
-        ('url = "https://lab.example.org"', Level.OK, "https://lab.example.org/, by TLS"),
+        ('url = "https://lab.example.org"', Level.WARN, "all browsers are one place"),
+        (
+            'url = "https://lab.example.org"\nfront = ["10.0.0.1"]',
+            Level.OK,
+            "https://lab.example.org/, by TLS",
+        ),
+        (
+            'url = "https://lab.example.org"\ncertificate = "c.pem"\nkey = "k.pem"',
+            Level.OK,
+            "https://lab.example.org/, by TLS",
+        ),
         ("one_origin = true", Level.WARN, "share one name"),
         ('address = "0.0.0.0"\none_origin = true', Level.WARN, "passwords can be read"),
         ('address = "0.0.0.0"\nurl = "http://lab.example.org"', Level.WARN, "without encryption"),
