@@ -16,7 +16,7 @@ from typing import Any, Final
 from vmlab.accounts import ensure_passwords
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
-from vmlab.front.limits import limit_servers
+from vmlab.front.limits import limit_servers, raise_descriptor_limit
 from vmlab.front.log_file import keep_log
 from vmlab.front.log_lines import bounded_logging
 from vmlab.host import find_free_port
@@ -153,6 +153,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
 
     watch_if_asked()
     limit_servers()
+    raise_descriptor_limit()
     limit_tokens()
     keep_log(paths.hub_log)
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
