@@ -8,11 +8,13 @@ import signal
 import subprocess
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
 import requests
+from urllib3.exceptions import InsecureRequestWarning
 
 from vmlab.host import find_free_port
 from vmlab.hub import proxy_command
@@ -46,12 +48,25 @@ class Echo(BaseHTTPRequestHandler):
         """The proxy's log is looked at, not this one's."""
 
 
+def make_certificate(folder: Path) -> tuple[str, ...]:
+    """Make a certificate; return the proxy's words for it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(
+        ["openssl", *words, *files, "-subj", "/CN=lab", "-days", "2"],
+        check=True,
+        capture_output=True,
+    )
+    return ("--ssl-key", str(key), "--ssl-cert", str(certificate))
+
+
 class EchoProxy:
     """Both; a context manager that leaves neither behind."""
 
-    def __init__(self, folder: Path, front: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, front: tuple[str, ...] = (), *, tls: bool = False) -> None:
         self.port, self.api_port = find_free_port(), find_free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.door = folder / "door.sock"
         self.log = folder / "proxy.log"
         self.pid_file = folder / "proxy.pid"
@@ -63,6 +78,7 @@ class EchoProxy:
             *("--ip", "127.0.0.1", "--port", str(self.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(self.api_port)),
             *("--default-target", target, "--pid-file", str(self.pid_file)),
+            *(make_certificate(folder) if tls else ()),
         ]
 
     def __enter__(self) -> Self:
@@ -88,6 +104,12 @@ class EchoProxy:
         self._server.shutdown()
         self._server.server_close()
 
+    def get(self) -> requests.Response:
+        """Ask the server through the proxy, whatever name is in its certificate."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InsecureRequestWarning)
+            return requests.get(self.url, timeout=5, verify=False)
+
     def routes(self, token: str = TOKEN) -> requests.Response:
         """Ask the proxy's own API for its routes."""
         return self._api("GET", "", token)
@@ -104,6 +126,6 @@ class EchoProxy:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(self.url, timeout=5).ok and self.routes().ok
+            return self.get().ok and self.routes().ok
         except requests.RequestException:
             return False

@@ -145,3 +145,11 @@ def test_the_door_of_a_proxy_that_was_killed_is_no_obstacle(short_folder: Path) 
     with EchoProxy(short_folder) as second:
         answer = through_door(second, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_proxy_with_tls_has_a_door_without(short_folder: Path) -> None:
+    """Machines have no name that a certificate could be for."""
+    with EchoProxy(short_folder, tls=True) as proxy:
+        assert proxy.get().json()["x-forwarded-proto"] == "https"
+        answer = through_door(proxy, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["x-forwarded-proto"] == "http"
