@@ -154,6 +154,24 @@ def test_a_trainer_may_send_large_ones_at_any_speed_of_the_class(hub: RunningHub
     assert "archive" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("way", ["proxy", "hub's door"])
+def test_a_request_that_waits_is_no_slow_body(hub: RunningHub, way: str) -> None:
+    """The answer comes after twice the time that a body may take in this hub."""
+    if not hub.server("eve"):
+        hub.start_server("eve")
+    token = hub.server_token("eve")
+    known = hub.api("GET", "vmlab/courses", token=token).json()["digest"]
+    head = (
+        f"GET /hub/api/vmlab/courses?known={known}&wait=4 HTTP/1.1\r\nHost: hub\r\n"
+        f"Authorization: token {token}\r\nConnection: close\r\n\r\n"
+    )
+    began = time.monotonic()
+    with ways(hub)[way]() as client:
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert time.monotonic() - began >= 4
+
+
 @pytest.mark.attack("bodies.connections", "1500 connections through the doors, kept open")
 @pytest.mark.parametrize("way", ["hub's door", "proxy's door"])
 def test_the_hub_goes_on_behind_full_doors(
