@@ -61,9 +61,10 @@ def limits_finding(kind: Confinement) -> Finding:
             "limits",
             Level.WARN,
             "memory by rlimits only; processor time is shared, not limited",
-            "run as root on a host with systemd or writable cgroups",
+            "run as root on a host with systemd or writable cgroups (cpu, memory and pids)",
         )
-    return Finding("limits", Level.OK, f"memory and processor time, by {kind.value}")
+    found = f"memory, processor time and number of processes, by {kind.value}"
+    return Finding("limits", Level.OK, found)
 
 
 def room_finding(room: Room) -> Finding:

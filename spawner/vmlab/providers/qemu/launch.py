@@ -72,6 +72,9 @@ def make_shim_config(
         cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
+        # Linux counts them for each user of a user namespace: without root a machine has its own.
+        # Root's machines share theirs with each other, and would fill one count together.
+        tasks=limits.tasks if alone and not user.drop else None,
         inward={
             folder.server.name: INNER_SERVER_PORT,
             folder.ssh.name: INNER_SSH_PORT,

@@ -47,6 +47,7 @@ class ShimConfig:
     folder: str  # where shim and QEMU work; it may be renamed meanwhile, so names are relative
     cgroup_procs: list[str]
     address_space: int | None  # bytes; only where no cgroup limits memory
+    tasks: int | None  # processes and threads of QEMU; only where no cgroup limits them
     inward: dict[str, int]  # unix socket → port in the namespace
     outward: dict[str, str]  # port in the namespace → unix socket
     bytes_per_s: int  # each way: all doors together, and likewise the internet; 0: no limit
@@ -121,7 +122,7 @@ async def _run(config: ShimConfig) -> int:
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
     qemu = await asyncio.create_subprocess_exec(
-        *_qemu_words(config),
+        *qemu_words(config),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -152,7 +153,7 @@ async def _run(config: ShimConfig) -> int:
     return status
 
 
-def _qemu_words(config: ShimConfig) -> list[str]:
+def qemu_words(config: ShimConfig) -> list[str]:
     """Return QEMU's command behind setpriv(1), which drops every right and ties it to the shim."""
     words = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
     if config.drop:
@@ -160,8 +161,10 @@ def _qemu_words(config: ShimConfig) -> list[str]:
         words += [f"--reuid={config.uid}", f"--regid={config.gid}"]
         words += [f"--groups={groups}"] if groups else ["--clear-groups"]
     words += ["--pdeathsig=KILL", "--"]
-    if config.address_space is not None:
-        words += ["prlimit", f"--as={config.address_space}", "--"]
+    limits = [("as", config.address_space), ("nproc", config.tasks)]
+    options = [f"--{name}={value}" for name, value in limits if value is not None]
+    if options:
+        words += ["prlimit", *options, "--"]
     return words + config.argv
 
 
