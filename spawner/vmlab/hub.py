@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
+from vmlab.environment import keep_only
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.front.limits import limit_servers
@@ -49,6 +50,8 @@ at all that run when the hub is started. Meanwhile nobody can stop a server that
 
 _CORES_FOR_POOL: Final = 8
 _PROXY: Final = Path(__file__).parent / "front" / "proxy.mjs"
+
+_PROXY_VARIABLES: Final = ("CONFIGPROXY_AUTH_TOKEN", "PATH", "LANG", "LC_ALL", "TZ")
 
 _CLI_SCOPES: Final = (
     COURSES_SCOPE,
@@ -288,9 +291,10 @@ def _set_origins(c: Any, lab: Lab) -> None:
 def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     proxy = c.ConfigurableHTTPProxy
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
-    proxy.command = proxy_command(project, front=lab.hub.front, door=door)
+    # The hub makes its token at each start and hands it over in the environment, with all the rest.
+    command = proxy_command(project, front=lab.hub.front, door=door)
+    proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
-    # Its token is made by the hub at each start and handed over in the environment.
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
 
 

@@ -23,8 +23,9 @@ from vmlab.cli.findings import (
     userns_finding,
 )
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
+from vmlab.environment import program_path, tool_environment
 from vmlab.errors import LabError
-from vmlab.host import find_host_facts, find_port_state, find_userns_problem, program_path
+from vmlab.host import find_host_facts, find_port_state, find_userns_problem
 from vmlab.hub import proxy_command
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
@@ -136,7 +137,7 @@ async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:
 async def _proxy() -> str:
     node = proxy_command(find_project())[0]
     process = await asyncio.create_subprocess_exec(
-        node, "--version", stdout=asyncio.subprocess.PIPE
+        node, "--version", env=tool_environment(), stdout=asyncio.subprocess.PIPE
     )
     version, _ = await process.communicate()
     return f"configurable-http-proxy on Node.js {version.decode(errors='replace').strip()}"

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 
 from vmlab import sayings
+from vmlab.environment import tool_environment
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
-from vmlab.host import program_path
 from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.argv import QemuMachine, make_argv
 from vmlab.providers.qemu.confine import (
@@ -138,8 +138,7 @@ async def launch_shim(
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd="/",
-        # A clean environment: nothing of the hub's, its tokens least of all.
-        env={"PATH": program_path(), "PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
+        env=tool_environment(PYTHONPATH=str(_PACKAGES)),  # QEMU and slirp4netns inherit it
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
