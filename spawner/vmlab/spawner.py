@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,6 @@ from vmlab.refusal import make_refusal
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
 from vmlab.slots import make_slots
-from vmlab.ssh_keys import check_public_key
 from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
@@ -150,6 +149,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     @default("port")
     def _port_default(self) -> int:
         return SERVER_PORT
+
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
+        # Nothing that a browser brings to a start counts, least of all a link that somebody clicks
+        # (vmlab.api.starts). An empty answer replaces what a hub of older days has kept.
+        return lambda _form: {}
 
     @default("hub_connect_url")
     def _hub_connect_url_default(self) -> str | None:
@@ -345,13 +350,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def _make_seed(self) -> Seed:
         env = {key: str(value) for key, value in self.get_env().items() if value is not None}
         env["VMLAB_LANGUAGE"] = self.language
-        key = self.user_options.get("ssh_public_key")
         return Seed(
             env=env,
             # Read from the environment when its class is defined, and no later: without it the
             # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
             args=(f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}", *self.get_args()),
-            authorized_keys=(check_public_key(key),) if key else (),
             language=self.language,
         )
 
