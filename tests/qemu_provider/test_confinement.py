@@ -205,7 +205,6 @@ async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(tri
         QemuMachine("desk-ada-0", 256, 1, Accelerator.TCG, Path("k"), Path("i"), ""),
         user=QemuUser(65534, 65534, drop=False),
         doors=Path("/nowhere"),
-        internet=False,
         confinement=Confinement.RLIMITS,
         limits=Limits(256, 1.0, tasks=20),
     )

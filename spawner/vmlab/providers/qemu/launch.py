@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import grp
-import ipaddress
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-
-import psutil
 
 from vmlab import sayings
 from vmlab.environment import tool_environment
@@ -41,8 +39,6 @@ SHIM_MODULE = "vmlab.providers.qemu.shim"
 _LAUNCH_LIMIT_S = 30.0
 _PACKAGES = Path(__file__).parents[3]
 
-_PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-
 
 def make_shim_config(
     folder: MachineFolder,
@@ -50,14 +46,15 @@ def make_shim_config(
     *,
     user: QemuUser,
     doors: Path,
-    internet: bool,
     confinement: Confinement,
     limits: Limits,
+    unreachable: Sequence[str] | None = None,
     network_mbit_s: int = 0,
 ) -> ShimConfig:
     """Return what the shim is to run.
 
     Args:
+        unreachable: networks that stay out of reach of the machine's internet; None: it has none.
         doors: folder with the hub's side of the relays, `hub.sock` and `proxy.sock`.
     """
     plan = plan_cgroups(confinement, folder.unit, limits)
@@ -84,27 +81,13 @@ def make_shim_config(
             str(PROXY_PORT): str(doors / "proxy.sock"),
         },
         bytes_per_s=network_mbit_s * 1_000_000 // 8,
-        internet=internet,
-        unreachable=[*_PRIVATE, *host_addresses()] if internet else [],
+        internet=unreachable is not None,
+        unreachable=list(unreachable or ()),
         lock=folder.shim_lock.name,
         console=folder.console.name,
         exit_report=folder.exit_report.name,
         qmp=folder.qmp.name,
     )
-
-
-def host_addresses() -> list[str]:
-    """Return the host's own IPv4 addresses outside the private networks, as /32."""
-    private = [ipaddress.ip_network(network) for network in _PRIVATE]
-    found = []
-    for addresses in psutil.net_if_addrs().values():
-        for address in addresses:
-            if address.family.name != "AF_INET":
-                continue
-            own = ipaddress.ip_address(address.address)
-            if not own.is_loopback and not any(own in network for network in private):
-                found.append(f"{own}/32")
-    return found
 
 
 def _device_groups(accelerator: Accelerator) -> list[int]:
