@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import resource
 import secrets
 from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
+from vmlab.descriptors import descriptors_for
 from vmlab.environment import keep_only
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
@@ -31,6 +34,8 @@ from vmlab.origins import machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.slots import make_slots
+
+_log = logging.getLogger(__name__)
 
 TRAINEES: Final = "trainees"
 """The hub's group of all trainees: what facilitators see."""
@@ -156,6 +161,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
 
     watch_if_asked()
     limit_servers()
+    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     limit_tokens()
     keep_log(paths.hub_log)
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
@@ -172,6 +178,20 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     settings = provider_settings(lab, paths)
     setup_api(c, settings, language=lab.language.value, hub=access)
     keep_order(HubClient(access), settings, order_rules(lab))
+
+
+def _check_descriptors(machines: int) -> None:
+    from vmlab.accepting import accept_patiently  # noqa: PLC0415 - only the hub needs it
+
+    accept_patiently()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = descriptors_for(machines)
+    if limit < wanted:
+        _log.warning(
+            "this process may open %d files; %d machines that attack it need %d "
+            "(`vmlab doctor` tells how to raise the limit)",
+            limit, machines, wanted,
+        )  # fmt: skip
 
 
 def proxy_command(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
 
 import psutil
 import pytest
-from running_hub import RunningHub
+from running_hub import TRAINEES, RunningHub
+
+from fakes.waiting import wait_until
+from vmlab.descriptors import descriptors_for
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNJtR4x1ElzWJ5PjzKZkYv3mYkVqzWn8aQqQw1Tn0Ab"
 _CANARY = "canary-5b07"
@@ -86,3 +92,64 @@ def test_the_proxy_gets_its_token_and_nothing_else_of_the_hub(hub, tried):
         names = {word.partition(b"=")[0].decode() for word in environment.split(b"\0") if word}
         assert names <= {"CONFIGPROXY_AUTH_TOKEN", "PATH", "LANG", "LC_ALL", "TZ"}
     tried(len(children))
+
+
+def knock(port: int, connections: int) -> list[socket.socket]:
+    """Connections that the kernel has taken and perhaps nobody else."""
+    return [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+
+
+@contextmanager
+def few_descriptors(process: psutil.Process, spare: int):
+    """A process that may open so many files more, and no more."""
+    before = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + spare, before[1]))
+    try:
+        yield
+    finally:
+        process.rlimit(psutil.RLIMIT_NOFILE, before)
+
+
+def hub_port(hub: RunningHub) -> int:
+    """Where the hub itself listens, behind its proxy."""
+    return urlparse(hub.api("GET", "proxy").json()["/"]["target"]).port
+
+
+@pytest.mark.attack("shares.descriptors", "takes all descriptors of the hub, and waits")
+def test_a_hub_without_descriptors_rests_and_comes_back(hub, tried):
+    process = psutil.Process(hub.pid)
+    port = hub_port(hub)
+    hub.log.write_text("")
+    with few_descriptors(process, 20):
+        held = knock(port, 60)
+        wait_until(lambda: "no descriptor is left" in hub.log.read_text())
+        began = process.cpu_times()
+        wait_until(lambda: hub.log.read_text().count("no descriptor is left") >= 4)
+        used = process.cpu_times()
+        assert used.user + used.system - began.user - began.system < 1, "three seconds' rest"
+        assert "Traceback" not in hub.log.read_text()
+        for connection in held:
+            connection.close()
+    assert hub.api("GET", "").ok
+    tried(60)
+
+
+@pytest.mark.attack("shares.descriptors", "takes all descriptors of the proxy, and waits")
+def test_a_proxy_without_descriptors_comes_back(hub, tried):
+    (process,) = psutil.Process(hub.pid).children()
+    with few_descriptors(process, 10):
+        held = knock(hub.port, 60)
+        # It takes what it can, and closes the others at once instead of leaving them to wait.
+        wait_until(lambda: process.num_fds() == process.rlimit(psutil.RLIMIT_NOFILE)[0] - 1)
+        assert process.is_running()
+        for connection in held:
+            connection.close()
+    assert hub.api("GET", "").ok
+    tried(60)
+
+
+def test_hub_and_proxy_have_descriptors_for_all_machines_of_the_lab(hub):
+    wanted = descriptors_for(len(TRAINEES))
+    (proxy,) = psutil.Process(hub.pid).children()
+    for process in (psutil.Process(hub.pid), proxy):
+        assert process.rlimit(psutil.RLIMIT_NOFILE)[0] >= wanted

@@ -31,8 +31,11 @@ from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_in
 _READY_LIMIT_S = 20.0
 _CONSOLE_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
-_MOST_INWARD = 256  # a browser keeps a dozen connections open
-_MOST_OUTWARD = 64
+# Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
+# descriptors for all of them at once (_limit_self).
+MOST_INWARD = 128
+MOST_OUTWARD = 32
+"""A machine's own server keeps ten at most, its agent three."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server
     servers = []
     for path, port in config.inward.items():
         Path(path).unlink(missing_ok=True)
-        relay = make_relay(_to_port(port), most=_MOST_INWARD, paces=paces)
+        relay = make_relay(_to_port(port), most=MOST_INWARD, paces=paces)
         servers.append(await asyncio.start_unix_server(relay, path))
         Path(path).chmod(0o600)
         if config.drop:
@@ -192,7 +195,7 @@ async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Serve
     """Open the doors through which the machine reaches the hub's side."""
     return [
         await asyncio.start_server(
-            make_relay(to_socket(path), most=_MOST_OUTWARD, paces=(paces[1], paces[0])),
+            make_relay(to_socket(path), most=MOST_OUTWARD, paces=(paces[1], paces[0])),
             "127.0.0.1",
             int(port),
         )
