@@ -37,7 +37,7 @@ from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
-from vmlab.refusal import make_refusal
+from vmlab.refusal import as_lab_error, make_refusal
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
 from vmlab.slots import make_slots
@@ -236,8 +236,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         except Exception as error:
             # The root of a start: the hub would show the exception's own words to the trainee.
             self.log.exception("%s: unexpected failure of a start", self.machine)
-            unexpected = f"{self.machine}: unexpected {type(error).__name__}: {error}"
-            raise make_refusal(LabError(unexpected)) from error
+            raise make_refusal(as_lab_error(self.machine, error)) from error
         finally:
             self._starting = False
             await log.end()
