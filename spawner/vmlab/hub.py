@@ -161,9 +161,9 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
 
     watch_if_asked()
     limit_servers()
-    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     limit_tokens()
     keep_log(paths.hub_log)
+    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
