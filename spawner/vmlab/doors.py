@@ -14,7 +14,8 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_unix_socket
 
-from vmlab.front.door import MOST_CONNECTIONS, make_door_server
+from vmlab.front.door import make_door_server
+from vmlab.front.limits import most_connections
 from vmlab.providers.qemu.confine import find_qemu_user
 from vmlab.providers.qemu.relay import make_relay, to_socket
 
@@ -50,6 +51,6 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
     user.give(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
-    relay = make_relay(to_socket(str(proxy)), most=MOST_CONNECTIONS)
+    relay = make_relay(to_socket(str(proxy)), most=most_connections())
     servers.append(await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG))
     user.give(path)

@@ -20,7 +20,7 @@ from vmlab.descriptors import descriptors_for
 from vmlab.environment import keep_only
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
-from vmlab.front.limits import limit_servers
+from vmlab.front.limits import limit_servers, raise_descriptor_limit
 from vmlab.front.log_file import keep_log
 from vmlab.front.log_lines import bounded_logging
 from vmlab.host import find_free_port
@@ -161,6 +161,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
 
     watch_if_asked()
     limit_servers()
+    raise_descriptor_limit()
     limit_tokens()
     keep_log(paths.hub_log)
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -58,5 +59,13 @@ def hub() -> Iterator[RunningHub]:
         command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
         trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal")
         config = _CONFIG.format(command=command, most_tokens=MOST_TOKENS)
-        with RunningHub(folder, trainees=trainees, extra_config=config) as running:
+        running = RunningHub(folder, trainees=trainees, extra_config=config)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # as a host begins
+        try:
+            running.start()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             yield running
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            running.stop()

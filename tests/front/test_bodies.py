@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,8 +36,8 @@ def ways(hub: RunningHub) -> dict[str, Connect]:
     def by_door(name: str) -> Connect:
         def connect() -> socket.socket:
             client = socket.socket(socket.AF_UNIX)
+            client.connect(str(hub.folder / "doors" / name))  # waits while the line is full
             client.settimeout(60)
-            client.connect(str(hub.folder / "doors" / name))
             return client
 
         return connect
@@ -151,3 +152,20 @@ def test_a_trainer_may_send_large_ones_at_any_speed_of_the_class(hub: RunningHub
     answer = hub.api("POST", "vmlab/courses/first-steps", token=token, data=slowly())
     assert answer.status_code == 400, "no archive, but it was read to its end"
     assert "archive" in answer.json()["message"]
+
+
+@pytest.mark.attack("bodies.connections", "1500 connections through the doors, kept open")
+@pytest.mark.parametrize("way", ["hub's door", "proxy's door"])
+def test_the_hub_goes_on_behind_full_doors(
+    hub: RunningHub, tried: Callable[[int], None], way: str
+) -> None:
+    """This hub was started with 1024 descriptors, as every program is."""
+    wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
+    connect = ways(hub)[way]
+    with ExitStack() as kept:
+        for _ in range(1500):
+            kept.enter_context(connect())
+        tried(1500)
+        assert requests.get(f"{hub.api_url}/", timeout=30).ok
+        assert hub.server("ada") == {}
+    assert "Too many open files" not in hub.log.read_text()

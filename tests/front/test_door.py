@@ -12,10 +12,9 @@ import pytest
 from tornado import web
 from tornado.netutil import bind_unix_socket
 
-from vmlab.front import door
 from vmlab.front.door import DoorLimits, make_door_server
 
-LIMITS = DoorLimits(body_bytes=1000, header_bytes=4096, body_s=0.3, silence_s=0.3)
+LIMITS = DoorLimits(body_bytes=1000, header_bytes=4096, body_s=0.3, silence_s=0.3, connections=3)
 Ask = Callable[..., Awaitable[bytes]]
 
 
@@ -175,10 +174,7 @@ async def test_a_body_of_the_largest_size_is_taken(path: Path) -> None:
 
 
 @pytest.mark.attack("bodies.connections", "opens more connections than the door keeps")
-async def test_connections_are_counted(
-    path: Path, monkeypatch: pytest.MonkeyPatch, tried: Callable[[int], None]
-) -> None:
-    monkeypatch.setattr(door, "MOST_CONNECTIONS", 3)
+async def test_connections_are_counted(path: Path, tried: Callable[[int], None]) -> None:
     line = make_request("GET /hub/api/user").replace(b"close", b"keep-alive")
     kept = []
     for _ in range(3):

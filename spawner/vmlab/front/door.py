@@ -22,8 +22,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-MOST_CONNECTIONS: Final = 4096
-"""All machines together; each one is limited to less by its shim."""
+from vmlab.front.limits import most_connections
 
 # What single-user servers ask for, and VMLab's own API (docs/protocols.md, section 2). Paths are
 # compared as they are sent: a way of writing that the hub would read otherwise is not admitted.
@@ -46,12 +45,13 @@ _REFUSAL: Final = b'{"status": 404, "message": "machines cannot ask for this at 
 
 @dataclass(frozen=True)
 class DoorLimits:
-    """What one connection may cost."""
+    """What one connection may cost, and how many there are."""
 
     body_bytes: int = 128 * 1024  # twice what a handler takes, so that it can say no itself
     header_bytes: int = 16 * 1024
     body_s: float = 15.0
     silence_s: float = 60.0  # until a request's headers are complete
+    connections: int = 0  # 0: by what this process may open
 
 
 def is_admitted(method: str, path: str) -> bool:
@@ -62,9 +62,11 @@ def is_admitted(method: str, path: str) -> bool:
 class DoorServer(HTTPServer):
     """An HTTP server whose connections are counted."""
 
+    most = 0
+
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Serve a connection, or end it at once when there are too many."""
-        if len(self._connections) >= MOST_CONNECTIONS:
+        if len(self._connections) >= self.most:
             stream.close()
             return
         super().handle_stream(stream, address)
@@ -75,7 +77,7 @@ def make_door_server(
 ) -> HTTPServer:
     """Return a server of the hub's application for machines; sockets are added to it."""
     limits = limits or DoorLimits()
-    return DoorServer(
+    server = DoorServer(
         _Door(application),
         xheaders=False,
         max_body_size=limits.body_bytes,
@@ -83,6 +85,8 @@ def make_door_server(
         body_timeout=limits.body_s,
         idle_connection_timeout=limits.silence_s,
     )
+    server.most = limits.connections or most_connections()
+    return server
 
 
 class _Door(HTTPServerConnectionDelegate):

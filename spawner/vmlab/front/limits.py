@@ -7,6 +7,7 @@ JupyterHub's runs. A handler that takes more says so itself once it knows who as
 
 from __future__ import annotations
 
+import resource
 from typing import Final
 
 from tornado.httpserver import HTTPServer
@@ -18,6 +19,9 @@ MOST_HEADER_BYTES: Final = 32 * 1024
 """The proxy takes 16 KiB and writes a few of its own."""
 
 BODY_LIMIT_S: Final = 30.0
+
+_MOST_DESCRIPTORS: Final = 65536
+_MOST_OF_A_DOOR: Final = 4096
 
 
 def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
@@ -33,3 +37,23 @@ def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
         max_header_size=MOST_HEADER_BYTES,
         body_timeout=body_limit_s,
     )
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and connections as it may.
+
+    Usually it begins with 1024, for programs of other times: sixteen machines would fill that.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def most_connections() -> int:
+    """Return how many connections a door keeps for all machines together; a shim has fewer.
+
+    Both doors full leave half of the descriptors to the hub; a relayed connection needs two.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_OF_A_DOOR if soft == resource.RLIM_INFINITY else min(_MOST_OF_A_DOOR, soft // 6)
