@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError
 from vmlab.room import find_room
 
@@ -21,11 +22,6 @@ _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
 _PORTS_TRIED = 100
 _PROBE_LIMIT_S = 10
-
-
-def program_path() -> str:
-    """Return where programs are looked for: mke2fs and ip are not on every user's path."""
-    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True)
@@ -139,6 +135,7 @@ def find_userns_problem() -> str:
             check=False,
             text=True,
             errors="replace",
+            env=tool_environment(),
         )
     except FileNotFoundError:
         return "unshare is not installed (package util-linux)"

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import resource
 import secrets
 from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
+from vmlab.descriptors import descriptors_for
+from vmlab.environment import keep_only
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.front.limits import limit_servers, raise_descriptor_limit
@@ -30,6 +34,8 @@ from vmlab.origins import machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.slots import make_slots
+
+_log = logging.getLogger(__name__)
 
 TRAINEES: Final = "trainees"
 """The hub's group of all trainees: what facilitators see."""
@@ -49,6 +55,8 @@ at all that run when the hub is started. Meanwhile nobody can stop a server that
 
 _CORES_FOR_POOL: Final = 8
 _PROXY: Final = Path(__file__).parent / "front" / "proxy.mjs"
+
+_PROXY_VARIABLES: Final = ("CONFIGPROXY_AUTH_TOKEN", "PATH", "LANG", "LC_ALL", "TZ")
 
 _CLI_SCOPES: Final = (
     COURSES_SCOPE,
@@ -156,6 +164,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     raise_descriptor_limit()
     limit_tokens()
     keep_log(paths.hub_log)
+    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
@@ -170,6 +179,20 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     settings = provider_settings(lab, paths)
     setup_api(c, settings, language=lab.language.value, hub=access)
     keep_order(HubClient(access), settings, order_rules(lab))
+
+
+def _check_descriptors(machines: int) -> None:
+    from vmlab.accepting import accept_patiently  # noqa: PLC0415 - only the hub needs it
+
+    accept_patiently()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = descriptors_for(machines)
+    if limit < wanted:
+        _log.warning(
+            "this process may open %d files; %d machines that attack it need %d "
+            "(`vmlab doctor` tells how to raise the limit)",
+            limit, machines, wanted,
+        )  # fmt: skip
 
 
 def proxy_command(
@@ -289,9 +312,10 @@ def _set_origins(c: Any, lab: Lab) -> None:
 def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     proxy = c.ConfigurableHTTPProxy
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
-    proxy.command = proxy_command(project, front=lab.hub.front, door=door)
+    # The hub makes its token at each start and hands it over in the environment, with all the rest.
+    command = proxy_command(project, front=lab.hub.front, door=door)
+    proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
-    # Its token is made by the hub at each start and handed over in the environment.
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
 
 

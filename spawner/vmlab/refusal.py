@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from jupyterhub.spawner import SpawnException
 
 from vmlab import sayings
@@ -11,6 +13,16 @@ from vmlab.progress import make_bilingual_html
 _UNAVAILABLE = 503
 _FAILED = 500
 _BAD_REQUEST = 400
+
+
+def as_lab_error(machine: str, error: Exception) -> LabError:
+    """Return an error that nobody expected as one of ours."""
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return HostError(
+            f"{machine}: no descriptor is left on this host: {error}",
+            hint="`vmlab doctor` tells how many hub and proxy need for this lab",
+        )
+    return LabError(f"{machine}: unexpected {type(error).__name__}: {error}")
 
 
 def make_refusal(error: LabError) -> SpawnException:

@@ -67,10 +67,6 @@ BAD_IMAGE: Final = Notice(
     "The system image of this lab is damaged. Please tell a facilitator.",
     "L'image système de ce lab est endommagée. Prévenez un encadrant.",
 )
-BAD_SSH_KEY: Final = Notice(
-    "This is not an SSH public key. Paste the line from your file that ends in .pub.",
-    "Ce n'est pas une clé publique SSH. Collez la ligne de votre fichier qui finit par .pub.",
-)
 NEW_SYSTEM: Final = Notice(
     "Your machine starts from a new system image. Your home folder is as you left it. "
     "Packages that you installed are not in the new system; "

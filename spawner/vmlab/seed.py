@@ -53,7 +53,6 @@ class Seed:
 
     env: Mapping[str, str] = field(repr=False)  # the full hub environment: holds the API token
     args: tuple[str, ...] = ()
-    authorized_keys: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     language: str = "en"
 
@@ -89,7 +88,7 @@ def make_seed_message(
             "private": identity.ssh_host_key,
             "public": identity.ssh_host_public_key,
         },
-        "authorized_keys": [identity.access_public_key, *seed.authorized_keys],
+        "authorized_keys": [identity.access_public_key],
         "network": {
             "address": network.address,
             "gateway": network.gateway,

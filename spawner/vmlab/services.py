@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmlab.descriptors import SERVICE_LIMIT
 from vmlab.errors import ConfigError
 from vmlab.providers.qemu.confine import MACHINES_UNIT
 
@@ -74,6 +75,8 @@ RestartSec=5
 # The hub alone gets the signal, and ends its proxy; machines are in scopes of their own.
 KillMode=mixed
 TimeoutStopSec={_HUB_STOP_S}
+# systemd's own hard limit: enough for the hub of two thousand machines that attack it.
+LimitNOFILE={SERVICE_LIMIT}
 # An interrupted start of the hub is no failure.
 SuccessExitStatus=130
 

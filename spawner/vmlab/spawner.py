@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,10 @@ from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
-from vmlab.refusal import make_refusal
+from vmlab.refusal import as_lab_error, make_refusal
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
 from vmlab.slots import make_slots
-from vmlab.ssh_keys import check_public_key
 from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
@@ -151,6 +150,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def _port_default(self) -> int:
         return SERVER_PORT
 
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
+        # Nothing that a browser brings to a start counts, least of all a link that somebody clicks
+        # (vmlab.api.starts). An empty answer replaces what a hub of older days has kept.
+        return lambda _form: {}
+
     @default("hub_connect_url")
     def _hub_connect_url_default(self) -> str | None:
         # The gateway of the machine's own network (docs/decisions/0001).
@@ -231,8 +236,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         except Exception as error:
             # The root of a start: the hub would show the exception's own words to the trainee.
             self.log.exception("%s: unexpected failure of a start", self.machine)
-            unexpected = f"{self.machine}: unexpected {type(error).__name__}: {error}"
-            raise make_refusal(LabError(unexpected)) from error
+            raise make_refusal(as_lab_error(self.machine, error)) from error
         finally:
             self._starting = False
             await log.end()
@@ -345,13 +349,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def _make_seed(self) -> Seed:
         env = {key: str(value) for key, value in self.get_env().items() if value is not None}
         env["VMLAB_LANGUAGE"] = self.language
-        key = self.user_options.get("ssh_public_key")
         return Seed(
             env=env,
             # Read from the environment when its class is defined, and no later: without it the
             # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
             args=(f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}", *self.get_args()),
-            authorized_keys=(check_public_key(key),) if key else (),
             language=self.language,
         )
 

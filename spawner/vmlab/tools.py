@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any, Protocol
 
 from vmlab import sayings
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError
-from vmlab.host import program_path
 
 _COMMAND_LIMIT_S = 120.0
 
@@ -77,7 +76,7 @@ async def run_tool(
     try:
         process = await asyncio.create_subprocess_exec(
             *words,
-            env={**os.environ, "PATH": program_path(), "LC_ALL": "C.UTF-8"},
+            env=tool_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

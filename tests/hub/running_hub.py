@@ -260,6 +260,10 @@ class RunningHub:
         """Start a trainee's server and return when it is ready."""
         path = f"users/{quote(name, safe='')}"
         self.api("POST", f"{path}/server").raise_for_status()
+        self.wait_until_ready(name, limit_s)
+
+    def wait_until_ready(self, name: str, limit_s: float = START_LIMIT_S) -> None:
+        """Return when a trainee's server, which somebody has started, is ready."""
         deadline = time.monotonic() + limit_s
         while not (model := self.server(name)).get("ready"):
             assert time.monotonic() < deadline, f"the server of {name} did not get ready"

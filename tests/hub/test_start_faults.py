@@ -176,16 +176,6 @@ def test_a_user_name_with_a_path_in_it_is_refused_with_words(hub, name):
     assert name in answer.json()["message"]
 
 
-def test_a_wrong_ssh_key_is_refused_with_words(hub):
-    body = {"user_options": {"ssh_public_key": "ssh-rsa nonsense"}}
-    hub.api("POST", "users/e/server", json=body)
-    *_, last = watch(hub, "e")
-    assert last["failed"] is True
-    assert "not an SSH public key" in last["message"]
-    assert "clé publique SSH" in last["html_message"]
-    assert not hub.server("e")
-
-
 def test_no_state_that_the_hub_shows_holds_a_token(hub):
     hub.start_server("f")
     token = hub.server_token("f")

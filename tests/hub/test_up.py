@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import stat
@@ -97,9 +96,8 @@ class Operator:
         return pid
 
     def password(self, name: str) -> str:
-        found = re.search(rf"^{name} +(\S+)", self.said, re.MULTILINE)
-        assert found
-        return found[1]
+        rows = json.loads(self.run("accounts", "--json").stdout)["accounts"]
+        return str({row["account"]: row["password"] for row in rows}[name])
 
     def log_in(
         self, name: str, password: str, session: requests.Session | None = None
@@ -159,8 +157,9 @@ def test_up_second_up_and_ctrl_c(operator: Operator) -> None:
     assert (operator.state / "accounts.toml").read_text() == first_passwords
 
 
-def test_no_secret_stands_in_log_or_command_lines(operator: Operator) -> None:
-    operator.up()
+@pytest.mark.attack("shares.passwords", "reads what a service prints, logs and is called with")
+def test_no_secret_stands_in_log_journal_or_command_lines(operator: Operator) -> None:
+    up = operator.up()
     operator.log_in("trainee01", operator.password("trainee01"))
     operator.log_in("trainee02", "a-wrong-password")
     proxy_token = psutil.Process(operator.proxy()).environ()["CONFIGPROXY_AUTH_TOKEN"]
@@ -171,8 +170,13 @@ def test_no_secret_stands_in_log_or_command_lines(operator: Operator) -> None:
         (operator.state / "cookie_secret").read_text().strip(),
         proxy_token,
     ]
-    places = [(operator.state / "hub.log").read_text()]
-    places += [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    places = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    places.append((operator.state / "hub.log").read_text())
+    up.send_signal(signal.SIGINT)
+    assert up.stdout is not None
+    said = operator.said + up.stdout.read()
+    assert str(operator.state / "accounts.toml") in said, "it says where they are"
+    places += [said, (operator.state.parent / "up.err").read_text()]
     assert all(secrets)
     assert not [s for s in secrets if any(s in place for place in places)]
 

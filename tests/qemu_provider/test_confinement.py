@@ -7,22 +7,33 @@ import os
 import socket
 import stat
 import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from fakes.benches import start
+from vmlab.model import MachineState
+from vmlab.providers.qemu.accelerator import Accelerator
+from vmlab.providers.qemu.argv import QemuMachine
 from vmlab.providers.qemu.confine import (
+    CGROUPS,
     QEMU_USER,
     Confinement,
+    Limits,
+    QemuUser,
     detect_confinement,
     machine_limits,
 )
 from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.layout import machine_folder
+from vmlab.providers.qemu.launch import make_shim_config
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.shim import qemu_words
 
-from .test_faults import command_lines, find_process
+from .test_faults import command_lines, find_process, status
 
 pytestmark = pytest.mark.vm
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="QEMU has a user of its own under root")
@@ -117,13 +128,105 @@ async def test_no_token_in_any_file_or_command_line(bench):
         assert secret not in words
 
 
-async def test_limits_hold(machine):
+@pytest.fixture
+def groups(machine) -> Callable[[str], Path]:
+    """The machine's cgroup in a hierarchy; this host has those of version 1."""
     kind = detect_confinement()
     if kind is not Confinement.CGROUP1:
         pytest.skip("the host enforces limits by " + kind)
+    folder = machine_folder(machine.settings.state / "machines", "desk-ada-0")
+    return lambda hierarchy: CGROUPS / hierarchy / folder.unit
+
+
+async def test_limits_hold(machine, groups):
+    limits = machine_limits(256, 1)
+    assert groups("memory").is_dir()
     pid = find_process(machine, "qemu-system").pid
-    groups = Path(f"/proc/{pid}/cgroup").read_text()
-    assert "memory:/vmlab-desk-ada-0-" in groups
-    folder = next(Path("/sys/fs/cgroup/memory").glob("vmlab-desk-ada-0-*"))
-    limit = int((folder / "memory.limit_in_bytes").read_text())
-    assert limit == machine_limits(256, 1).memory_mib * 2**20
+    assert f"memory:/{groups('memory').name}" in Path(f"/proc/{pid}/cgroup").read_text()
+    limit = int((groups("memory") / "memory.limit_in_bytes").read_text())
+    assert limit == limits.memory_mib * 2**20
+
+
+@pytest.mark.attack("shares.memory", "wants to be swapped out instead of staying in its limit")
+async def test_a_machine_gets_nothing_of_the_hosts_swap(machine, groups):
+    both = groups("memory") / "memory.memsw.limit_in_bytes"
+    if not both.exists():
+        pytest.skip("this kernel counts no swap")
+    assert both.read_text() == (groups("memory") / "memory.limit_in_bytes").read_text()
+
+
+# What somebody who broke out of QEMU does first: fork until the host has no process left.
+_FORK_BOMB = """
+import os, signal, sys
+open(sys.argv[1], "w").write(str(os.getpid()))
+children = []
+try:
+    while len(children) < 5000:
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        children.append(child)
+except BlockingIOError:
+    print(len(children), flush=True)
+    sys.stdin.read(1)
+finally:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+"""
+
+
+@pytest.mark.attack("shares.processes", "forks in a machine's cgroup until it gets no process")
+async def test_a_machine_gets_so_many_processes_and_no_more(machine, groups, tried):
+    most = int((groups("pids") / "pids.max").read_text())
+    at_rest = int((groups("pids") / "pids.current").read_text())
+    assert most == machine_limits(256, 1).tasks
+    assert at_rest < 16, "it has its room for disk workers"
+    bomb = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _FORK_BOMB, str(groups("pids") / "cgroup.procs"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        forked = int(await bomb.stdout.readline())
+        assert 0 < forked <= most - at_rest
+        # The host has processes for others, and the machine is alive.
+        await (await asyncio.create_subprocess_exec("true")).wait()
+        assert (await status(machine)).state is MachineState.RUNNING
+        bomb.stdin.close()
+        await bomb.wait()
+    tried(forked + 1)
+
+
+@as_root
+@pytest.mark.attack("shares.processes", "forks where a host has no cgroups")
+async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(tried):
+    argv = ["/usr/bin/python3", "-c", _FORK_BOMB, "/dev/null"]
+    config = make_shim_config(
+        MachineFolder(Path("/nowhere")),
+        QemuMachine("desk-ada-0", 256, 1, Accelerator.TCG, Path("k"), Path("i"), ""),
+        user=QemuUser(65534, 65534, drop=False),
+        doors=Path("/nowhere"),
+        confinement=Confinement.RLIMITS,
+        limits=Limits(256, 1.0, tasks=20),
+    )
+    # As the shim does: a user namespace of its own, in which the user is root. Who is anybody.
+    anybody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    words = [
+        *anybody,
+        "unshare",
+        "--user",
+        "--map-root-user",
+        *qemu_words(replace(config, argv=argv)),
+    ]
+    bombs = [
+        await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    async with asyncio.timeout(60):
+        forked = [int(await bomb.stdout.readline()) for bomb in bombs]
+        for bomb in bombs:
+            bomb.stdin.close()
+            await bomb.wait()
+    assert forked == [19, 19], "one machine's processes are not counted for another one"
+    tried(40)

@@ -14,7 +14,6 @@ IDENTITY = Identity("0" * 32, "PRIVATE", "ssh-ed25519 HOST", "ssh-ed25519 OPERAT
 SEED = Seed(
     env={"JUPYTERHUB_API_TOKEN": "secret"},
     args=("--HubOAuth.base_url=/user/ada/",),
-    authorized_keys=("ssh-ed25519 ADA",),
     notices=(Notice("hello", "bonjour"),),
     language="fr",
 )
@@ -45,7 +44,7 @@ def test_the_message_is_one_line_with_everything():
             "machine_id": "0" * 32,
             "host_name": "desk-ada",
             "ssh_host_key": {"private": "PRIVATE", "public": "ssh-ed25519 HOST"},
-            "authorized_keys": ["ssh-ed25519 OPERATOR", "ssh-ed25519 ADA"],
+            "authorized_keys": ["ssh-ed25519 OPERATOR"],
             "network": {"address": "10.0.2.15/24", "gateway": "10.0.2.2", "dns": ["10.0.2.3"]},
             "mounts": [
                 {

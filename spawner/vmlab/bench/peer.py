@@ -60,6 +60,7 @@ def _install(folder: Path, recipe: Recipe, wanted: Path, *, is_lean: bool) -> No
     run(
         [*install, "--no-deps", "--require-hashes", f"--requirement={recipe.lock}"],
         hint=hint,
+        downloads=True,
     )
     # The lock was resolved for the image's Python; an older one may need a package more.
     constraints = folder / "constraints.txt"
@@ -67,6 +68,7 @@ def _install(folder: Path, recipe: Recipe, wanted: Path, *, is_lean: bool) -> No
     run(
         [*install, f"--requirement={wanted}", f"--constraint={constraints}"],
         hint=hint,
+        downloads=True,
     )
     if is_lean:
         names = [module.replace("_", "-") for module in recipe.python.never]

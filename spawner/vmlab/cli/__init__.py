@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from vmlab.cli import (
+    accounts,
     bench,
     course,
     doctor,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("down")(down.down)
+app.command("accounts")(accounts.accounts)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")

@@ -18,14 +18,17 @@ from vmlab.cli.findings import (
     Level,
     accelerator_finding,
     address_finding,
+    descriptors_finding,
     limits_finding,
     room_finding,
     userns_finding,
 )
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
+from vmlab.descriptors import read_limit
+from vmlab.environment import program_path, tool_environment
 from vmlab.errors import LabError
-from vmlab.host import find_host_facts, find_port_state, find_userns_problem, program_path
-from vmlab.hub import proxy_command
+from vmlab.host import find_host_facts, find_port_state, find_userns_problem
+from vmlab.hub import pool_size, proxy_command
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
 from vmlab.lab import Lab, ProviderName
@@ -91,6 +94,7 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
         findings.append(_image(lab, paths))
         findings.append(_programs(lab))
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
+    findings.append(_descriptors(lab, paths))
     findings.append(room_finding(find_room(paths.volumes)))
     return findings, accelerator
 
@@ -136,7 +140,7 @@ async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:
 async def _proxy() -> str:
     node = proxy_command(find_project())[0]
     process = await asyncio.create_subprocess_exec(
-        node, "--version", stdout=asyncio.subprocess.PIPE
+        node, "--version", env=tool_environment(), stdout=asyncio.subprocess.PIPE
     )
     version, _ = await process.communicate()
     return f"configurable-http-proxy on Node.js {version.decode(errors='replace').strip()}"
@@ -177,6 +181,17 @@ def _port(lab: Lab, paths: Paths) -> Finding:
         advice = f"stop that program, or change [hub] address and port in {lab.file}"
         return Finding("port", Level.FAIL, state.problem, advice)
     return Finding("port", Level.OK, f"{lab.hub.port} on {lab.hub.address} is free")
+
+
+def _descriptors(lab: Lab, paths: Paths) -> Finding:
+    machines = len(lab.accounts.trainees) + pool_size(lab)
+    try:
+        holder = running_holder(paths)
+        if holder:
+            return descriptors_finding(read_limit(holder.hub_pid), machines, "the hub that runs")
+    except (LabError, OSError):
+        pass  # the finding on the port says what is wrong; or the hub ended just now
+    return descriptors_finding(read_limit(os.getpid()), machines, "a hub started from here")
 
 
 def _table(findings: list[Finding]) -> Table:

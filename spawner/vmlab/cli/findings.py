@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vmlab.descriptors import descriptors_for
 from vmlab.lab import Lab
 from vmlab.providers.qemu.confine import Confinement
 from vmlab.room import Room
@@ -61,9 +62,28 @@ def limits_finding(kind: Confinement) -> Finding:
             "limits",
             Level.WARN,
             "memory by rlimits only; processor time is shared, not limited",
-            "run as root on a host with systemd or writable cgroups",
+            "run as root on a host with systemd or writable cgroups (cpu, memory and pids)",
         )
-    return Finding("limits", Level.OK, f"memory and processor time, by {kind.value}")
+    found = f"memory, processor time and number of processes, by {kind.value}"
+    return Finding("limits", Level.OK, found)
+
+
+def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
+    """Return whether hub and proxy have descriptors for all machines of the lab.
+
+    Args:
+        limit: what they may open at most.
+        whose: whose limit it is: the running hub's, or that of whoever starts one.
+    """
+    wanted = descriptors_for(machines)
+    found = f"{limit} for {whose}; {machines} machines that attack it need {wanted}"
+    if limit >= wanted:
+        return Finding("descriptors", Level.OK, found)
+    advice = (
+        "machines get half of them at most, and wait for each other; raise the hard limit of open "
+        "files: `ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`"
+    )
+    return Finding("descriptors", Level.WARN, found, advice)
 
 
 def room_finding(room: Room) -> Finding:

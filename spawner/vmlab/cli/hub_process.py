@@ -78,6 +78,8 @@ class HubProcess:
                 self._process = subprocess.Popen(
                     command,
                     cwd=paths.state,  # nothing of the hub's may land in somebody's folder
+                    # The operator's own program: what they export is for it, and goes no further
+                    # (vmlab.environment).
                     env={**os.environ, **environment},
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -23,6 +23,7 @@ from vmlab.cli.common import (
     print_json,
     read_lab,
 )
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
 from vmlab.hub import pool_size
 from vmlab.model import MachineState, MachineStatus
@@ -106,7 +107,9 @@ def ssh(
     words = [*provider.ssh_command(machine.name), *(command or [])]
     if shutil.which(words[0]) is None:
         raise HostError(f"{words[0]} is not installed", hint="apt-get install openssh-client socat")
-    os.execvp(words[0], words)  # noqa: S606 - a list of words, no shell wanted
+    # What ssh needs to know its user, and the shell there its terminal.
+    environment = tool_environment("HOME", "USER", "TERM", "COLORTERM")
+    os.execvpe(words[0], words, environment)  # noqa: S606 - a list of words, no shell wanted
 
 
 @app.command("kill")

@@ -13,6 +13,7 @@ import psutil
 import typer
 
 from vmlab.cli.common import JsonOption, LabOption, err, find_project, out, print_json, read_lab
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.paths import default_paths
@@ -157,6 +158,7 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
             text=True,
             timeout=_COMMAND_LIMIT_S,
             check=False,
+            env=tool_environment(),
         )
     except FileNotFoundError as error:
         raise HostError(

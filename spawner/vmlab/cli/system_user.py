@@ -6,6 +6,7 @@ import os
 import pwd
 import subprocess
 
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError
 from vmlab.providers.qemu.confine import QEMU_USER
 
@@ -23,7 +24,9 @@ def ensure_qemu_user() -> None:
              "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", QEMU_USER]
     # fmt: on
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, env=tool_environment()
+        )
     except FileNotFoundError as e:
         raise HostError("useradd is not installed", hint="apt-get install passwd") from e
     if done.returncode:

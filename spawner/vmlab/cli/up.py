@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from vmlab.cli.common import LabOption, err, find_project, out, plain, read_lab
+from vmlab.cli.accounts import make_accounts_table
+from vmlab.cli.common import LabOption, err, find_project, out, read_lab
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
@@ -25,16 +25,9 @@ from vmlab.hub import find_proxy, prepare_state, proxy_command
 from vmlab.hublock import Holder, HubLock, last_holder
 from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
-from vmlab.lab import Lab, ProviderName, Role
+from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.accelerator import choose_accelerator
-
-_TITLES = {
-    Role.TRAINER: "trainer",
-    Role.FACILITATOR: "facilitator",
-    Role.ADMINISTRATOR: "administrator",
-    Role.TRAINEE: "trainee",
-}
 
 
 def up(
@@ -86,9 +79,14 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         with console.status("Starting the hub …"):
             hub.wait_until_up(lab.hub.local_url)
         _publish_course(lab, paths)
-        out().print(make_accounts_table(lab, passwords))
+        # A service's output is the host's journal, and what a pipe leads to is anybody's.
+        if sys.stdout.isatty():
+            out().print(make_accounts_table(lab, passwords))
         out().print(f"\nThe lab [bold]{lab.name}[/] is at [bold]{lab.hub.url}[/]")
-        out().print(f"Passwords: {paths.accounts}   Log: {hub.log}   Stop: Ctrl-C", style="dim")
+        out().print(
+            f"Passwords: {paths.accounts} (`vmlab accounts`)   Log: {hub.log}   Stop: Ctrl-C",
+            style="dim",
+        )
         hub.wait()
 
 
@@ -143,15 +141,3 @@ def _publish_course(lab: Lab, paths: Paths) -> None:
     except LabError as e:
         err().print(f"warning: the course was not published: {e.message}", markup=False)
         err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}", markup=False)
-
-
-def make_accounts_table(lab: Lab, passwords: dict[str, str]) -> Table:
-    """Return the table of accounts and passwords for the operator's eyes."""
-    table = Table(title="Accounts", title_justify="left", box=None, pad_edge=False)
-    for title in ("account", "password", "role"):
-        table.add_column(title, no_wrap=True)
-    by_role = lab.accounts.by_role()
-    for role, title in _TITLES.items():
-        for name in by_role[role]:
-            table.add_row(name, plain(passwords[name]), title)
-    return table

@@ -200,6 +200,7 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
             "TMPDIR": str(build.work) if os.geteuid() == 0 else "/var/tmp",  # noqa: S108 - roomy
             "INITRD": "No",  # inside.py makes it once, at the end
         },
+        downloads=True,
         keep_open=(build.lock,),
         hint="the mirrors of the host's apt must offer this Debian release",
     )

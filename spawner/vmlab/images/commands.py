@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
+from vmlab.environment import download_environment, tool_environment
 from vmlab.errors import HostError, ImageError
 
 _SHOWN_LINES = 20
@@ -19,6 +20,7 @@ def run(
     *,
     on_line: Callable[[str], None] | None = None,
     env: Mapping[str, str] | None = None,
+    downloads: bool = False,
     keep_open: Sequence[int] = (),
     hint: str = "",
 ) -> str:
@@ -26,7 +28,8 @@ def run(
 
     Args:
         on_line: gets every line as it comes.
-        env: added to this process's environment.
+        env: added to its environment.
+        downloads: whether it fetches packages, by the host's own settings of pip, apt and proxies.
         keep_open: file descriptors that the program inherits, such as a lock's.
         hint: what to do when it fails.
 
@@ -42,7 +45,7 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env={**(download_environment() if downloads else tool_environment()), **(env or {})},
             text=True,
             errors="replace",
             pass_fds=keep_open,

@@ -10,7 +10,6 @@ import re
 import uuid
 from pathlib import Path
 
-from vmlab.host import program_path
 from vmlab.images.commands import run
 
 LABEL = "vmlab-root"
@@ -70,7 +69,6 @@ def make_disk(
     fixed = {
         "SOURCE_DATE_EPOCH": str(epoch),
         "E2FSPROGS_FAKE_TIME": str(epoch),
-        "PATH": program_path(),
     }
     run(
         [*namespace_prefix(), "sh", "-c", _UNPACK_AND_FILL, "sh",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from vmlab.environment import download_environment
 from vmlab.errors import HostError
 
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -162,8 +163,9 @@ def read_host_mirrors(etc_apt: Path = Path("/etc/apt")) -> Mirrors:
         sources += parse_deb822(path.read_text(encoding="utf-8"))
     try:
         dump = subprocess.run(
-            ["apt-config", "dump"], check=True, capture_output=True, text=True, timeout=60
-        ).stdout
+            ["apt-config", "dump"],
+            check=True, capture_output=True, text=True, timeout=60, env=download_environment(),
+        ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise HostError(
             f"apt-config dump failed: {error}", hint="images are built on Debian 12 or 13"

@@ -93,6 +93,7 @@ def ensure_wheels(
              f"--python-version={python_version}", "--implementation=cp", *platforms,
              f"--requirement={lock}", f"--dest={cache}"],
             on_line=on_line,
+            downloads=True,
             hint="the host's pip must reach a package index (pip config list)",
         )  # fmt: skip
         found = find_wheels(pins, cache)

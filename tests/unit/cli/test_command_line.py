@@ -45,6 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
 COMMANDS = [
     ["up"],
     ["down"],
+    ["accounts"],
     ["status"],
     ["doctor"],
     ["machine", "list"],

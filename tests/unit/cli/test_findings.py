@@ -10,6 +10,7 @@ from vmlab.cli.findings import (
     Level,
     accelerator_finding,
     address_finding,
+    descriptors_finding,
     limits_finding,
     userns_finding,
 )
@@ -38,6 +39,14 @@ def test_without_namespaces_no_machine_can_run(is_root: bool) -> None:
 def test_limits() -> None:
     assert limits_finding(Confinement.RLIMITS).level is Level.WARN
     assert limits_finding(Confinement.SYSTEMD).level is Level.OK
+
+
+def test_descriptors_for_every_machine_of_the_lab() -> None:
+    assert descriptors_finding(524_288, 100, "a hub").level is Level.OK
+    short = descriptors_finding(1024, 20, "the hub that runs")
+    assert short.level is Level.WARN
+    assert "1024 for the hub that runs" in short.found
+    assert "ulimit -Hn" in short.advice
 
 
 @pytest.mark.parametrize(

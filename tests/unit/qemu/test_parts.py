@@ -17,6 +17,7 @@ from vmlab.providers.qemu.confine import (
     Limits,
     detect_confinement,
     machine_limits,
+    make_cgroups,
     make_scope_words,
     plan_cgroups,
 )
@@ -26,7 +27,7 @@ from vmlab.providers.qemu.records import Record, Stage, read_record, write_recor
 from vmlab.providers.qemu.shim import _keep_console, _keep_end, is_locked
 from vmlab.providers.qemu.status import machine_status, read_console, server_url
 
-LIMITS = Limits(memory_mib=832, cpus=1.5)
+LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
 
 
 @pytest.fixture
@@ -91,7 +92,9 @@ def test_cgroup2_limits():
     assert dict(plan.settings) == {
         Path("/cg/vmlab-x/memory.max"): str(832 * 2**20),
         Path("/cg/vmlab-x/cpu.max"): "150000 100000",
+        Path("/cg/vmlab-x/pids.max"): "77",
     }
+    assert plan.swap == ((Path("/cg/vmlab-x/memory.swap.max"), "0"),)
 
 
 def test_cgroup1_limits():
@@ -100,7 +103,10 @@ def test_cgroup1_limits():
         Path("/cg/memory/vmlab-x/memory.limit_in_bytes"): str(832 * 2**20),
         Path("/cg/cpu/vmlab-x/cpu.cfs_period_us"): "100000",
         Path("/cg/cpu/vmlab-x/cpu.cfs_quota_us"): "150000",
+        Path("/cg/pids/vmlab-x/pids.max"): "77",
     }
+    memory_and_swap = Path("/cg/memory/vmlab-x/memory.memsw.limit_in_bytes")
+    assert plan.swap == ((memory_and_swap, str(832 * 2**20)),), "no more than the memory alone"
 
 
 @pytest.mark.parametrize("kind", [Confinement.SYSTEMD, Confinement.RLIMITS])
@@ -113,25 +119,39 @@ def test_a_scope_carries_the_limits():
     assert "--unit=vmlab-x" in words
     assert "MemoryMax=832M" in words
     assert "CPUQuota=150%" in words
+    assert "MemorySwapMax=0" in words
+    assert "TasksMax=77" in words
+
+
+def test_a_kernel_that_counts_no_swap_has_no_file_for_it(tmp_path):
+    plan = plan_cgroups(Confinement.CGROUP2, "vmlab-x", LIMITS, tmp_path)
+    make_cgroups(plan)
+    assert not (tmp_path / "vmlab-x" / "memory.swap.max").exists()
+    (tmp_path / "vmlab-x" / "memory.swap.max").write_text("max")
+    make_cgroups(plan)
+    assert (tmp_path / "vmlab-x" / "memory.swap.max").read_text() == "0"
 
 
 def test_limits_leave_room_for_qemu_itself():
     assert machine_limits(512, 2).memory_mib > 512 + TRANSLATION_BUFFER_MIB
     assert machine_limits(512, 2).cpus > 2
+    # QEMU ends when it gets no thread: 64 disk workers, one for each processor, its own, the shim.
+    assert machine_limits(512, 64).tasks > 64 + 64 + 16
 
 
 def test_confinement_without_systemd_and_cgroups(tmp_path):
     assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
-    for kind in ("cpu", "memory"):
+    for kind in ("cpu", "memory", "pids"):
+        assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
         (tmp_path / kind).mkdir()
     assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.CGROUP1
 
 
 def test_confinement_with_cgroup2(tmp_path):
-    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
-    (tmp_path / "cgroup.subtree_control").write_text("cpu\n")
-    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     (tmp_path / "cgroup.subtree_control").write_text("cpu memory\n")
+    assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.RLIMITS
+    (tmp_path / "cgroup.subtree_control").write_text("cpu memory pids\n")
     assert detect_confinement(tmp_path, tmp_path / "none") is Confinement.CGROUP2
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab import services
+from vmlab.descriptors import SERVICE_LIMIT
 from vmlab.errors import ConfigError
 from vmlab.providers.qemu.confine import Limits, make_scope_words
 from vmlab.services import HUB_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
@@ -52,6 +53,10 @@ def test_machines_go_down_before_the_host_and_before_their_scopes():
     assert f"Before={services.MACHINES_UNIT}" in make_scope_words("vmlab-x", Limits(512, 1))
     # Stopping goes backwards: the hub ends first.
     assert services.MACHINES_UNIT in read(HUB_UNIT)["Unit"]["After"].split()
+
+
+def test_the_hub_may_open_as_many_files_as_the_largest_class_needs():
+    assert int(read(HUB_UNIT)["Service"]["LimitNOFILE"]) == SERVICE_LIMIT
 
 
 def test_the_slice_leaves_the_host_its_memory():

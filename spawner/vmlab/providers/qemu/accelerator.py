@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from vmlab import sayings
+from vmlab.environment import tool_environment
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 
@@ -99,7 +100,10 @@ async def qemu_version() -> str:
             public=sayings.NO_ENGINE,
         )
     process = await asyncio.create_subprocess_exec(
-        "qemu-system-x86_64", "--version", stdout=asyncio.subprocess.PIPE
+        "qemu-system-x86_64",
+        "--version",
+        env=tool_environment(),
+        stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
     return output.decode(errors="replace").splitlines()[0]
@@ -143,6 +147,7 @@ async def _run_probe(accelerator: str, cpu: str, *, limit_s: float) -> str:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            env=tool_environment(),
         )
         # fmt: on
         try:

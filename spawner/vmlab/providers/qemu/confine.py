@@ -35,19 +35,25 @@ _OVERHEAD_MIB = _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
 _IO_CPUS = 0.5
 """QEMU's own threads beside the virtual processors."""
 
+# QEMU's disk workers are most of them (its own limit is 64), and it ends if it gets no thread. At
+# rest a machine has less than ten, shim and slirp4netns included.
+# ref: qemu-options, -object main-loop,thread-pool-max
+_TASKS = 128
+
 _EMPTY_LIMIT_S = 10.0
 _POLL_S = 0.02
 
 CGROUPS = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("cpu", "memory", "pids")
 
 
 @dataclass(frozen=True)
 class Limits:
     """Hard limits of one machine, QEMU included."""
 
-    memory_mib: int
+    memory_mib: int  # none of it goes to the host's swap
     cpus: float
-    tasks: int = 256
+    tasks: int = _TASKS  # processes and threads
 
 
 def machine_limits(
@@ -55,7 +61,7 @@ def machine_limits(
 ) -> Limits:
     """Return the limits for a guest of this size."""
     total_mib = memory_mib + translation_mib + _OVERHEAD_MIB
-    return Limits(memory_mib=total_mib, cpus=cpus + _IO_CPUS)
+    return Limits(memory_mib=total_mib, cpus=cpus + _IO_CPUS, tasks=_TASKS + cpus)
 
 
 class Confinement(StrEnum):
@@ -75,9 +81,9 @@ def detect_confinement(
         return Confinement.SYSTEMD
     if (cgroups / "cgroup.controllers").is_file():
         controllers = (cgroups / "cgroup.subtree_control").read_text().split()
-        if {"cpu", "memory"} <= set(controllers) and os.access(cgroups, os.W_OK):
+        if set(_CONTROLLERS) <= set(controllers) and os.access(cgroups, os.W_OK):
             return Confinement.CGROUP2
-    elif all(os.access(cgroups / kind, os.W_OK) for kind in ("cpu", "memory")):
+    elif all(os.access(cgroups / kind, os.W_OK) for kind in _CONTROLLERS):
         return Confinement.CGROUP1
     return Confinement.RLIMITS
 
@@ -103,28 +109,34 @@ class CgroupPlan:
 
     folders: tuple[Path, ...]
     settings: tuple[tuple[Path, str], ...]
+    swap: tuple[tuple[Path, str], ...] = ()  # files that a kernel which counts no swap lacks
 
 
 def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = CGROUPS) -> CgroupPlan:
     """Return which cgroups enforce these limits; empty for the kinds that need none."""
     period_us = 100_000
     quota_us = int(limits.cpus * period_us)
+    memory_bytes = f"{limits.memory_mib * 2**20}"
+    settings: tuple[tuple[Path, str], ...]
     if kind is Confinement.CGROUP2:
         folder = root / unit
         settings = (
-            (folder / "memory.max", f"{limits.memory_mib * 2**20}"),
+            (folder / "memory.max", memory_bytes),
             (folder / "cpu.max", f"{quota_us} {period_us}"),
+            (folder / "pids.max", f"{limits.tasks}"),
         )
-        return CgroupPlan((folder,), settings)
+        return CgroupPlan((folder,), settings, ((folder / "memory.swap.max", "0"),))
     if kind is Confinement.CGROUP1:
-        memory, cpu = (root / part / unit for part in ("memory", "cpu"))
+        cpu, memory, pids = (root / part / unit for part in _CONTROLLERS)
+        settings = (
+            (memory / "memory.limit_in_bytes", memory_bytes),
+            (cpu / "cpu.cfs_period_us", f"{period_us}"),
+            (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
+            (pids / "pids.max", f"{limits.tasks}"),
+        )
+        # Memory and swap together: no more than the memory, so no swap.
         return CgroupPlan(
-            (memory, cpu),
-            (
-                (memory / "memory.limit_in_bytes", f"{limits.memory_mib * 2**20}"),
-                (cpu / "cpu.cfs_period_us", f"{period_us}"),
-                (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
-            ),
+            (memory, cpu, pids), settings, ((memory / "memory.memsw.limit_in_bytes", memory_bytes),)
         )
     return CgroupPlan((), ())
 
@@ -140,6 +152,9 @@ def make_cgroups(plan: CgroupPlan) -> None:
             folder.mkdir(exist_ok=True)
         for file, value in plan.settings:
             file.write_text(value)
+        for file, value in plan.swap:
+            if file.exists():
+                file.write_text(value)
     except OSError as error:
         raise HostError(
             f"the machine's limits could not be set: {error}",

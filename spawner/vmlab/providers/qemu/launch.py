@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import grp
-import ipaddress
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import psutil
-
 from vmlab import sayings
+from vmlab.environment import tool_environment
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
-from vmlab.host import program_path
 from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.argv import QemuMachine, make_argv
 from vmlab.providers.qemu.confine import (
@@ -41,8 +39,6 @@ SHIM_MODULE = "vmlab.providers.qemu.shim"
 _LAUNCH_LIMIT_S = 30.0
 _PACKAGES = Path(__file__).parents[3]
 
-_PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-
 
 def make_shim_config(
     folder: MachineFolder,
@@ -50,14 +46,15 @@ def make_shim_config(
     *,
     user: QemuUser,
     doors: Path,
-    internet: bool,
     confinement: Confinement,
     limits: Limits,
+    unreachable: Sequence[str] | None = None,
     network_mbit_s: int = 0,
 ) -> ShimConfig:
     """Return what the shim is to run.
 
     Args:
+        unreachable: networks that stay out of reach of the machine's internet; None: it has none.
         doors: folder with the hub's side of the relays, `hub.sock` and `proxy.sock`.
     """
     plan = plan_cgroups(confinement, folder.unit, limits)
@@ -72,6 +69,9 @@ def make_shim_config(
         cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
+        # Linux counts them for each user of a user namespace: without root a machine has its own.
+        # Root's machines share theirs with each other, and would fill one count together.
+        tasks=limits.tasks if alone and not user.drop else None,
         inward={
             folder.server.name: INNER_SERVER_PORT,
             folder.ssh.name: INNER_SSH_PORT,
@@ -81,27 +81,13 @@ def make_shim_config(
             str(PROXY_PORT): str(doors / "proxy.sock"),
         },
         bytes_per_s=network_mbit_s * 1_000_000 // 8,
-        internet=internet,
-        unreachable=[*_PRIVATE, *host_addresses()] if internet else [],
+        internet=unreachable is not None,
+        unreachable=list(unreachable or ()),
         lock=folder.shim_lock.name,
         console=folder.console.name,
         exit_report=folder.exit_report.name,
         qmp=folder.qmp.name,
     )
-
-
-def host_addresses() -> list[str]:
-    """Return the host's own IPv4 addresses outside the private networks, as /32."""
-    private = [ipaddress.ip_network(network) for network in _PRIVATE]
-    found = []
-    for addresses in psutil.net_if_addrs().values():
-        for address in addresses:
-            if address.family.name != "AF_INET":
-                continue
-            own = ipaddress.ip_address(address.address)
-            if not own.is_loopback and not any(own in network for network in private):
-                found.append(f"{own}/32")
-    return found
 
 
 def _device_groups(accelerator: Accelerator) -> list[int]:
@@ -135,8 +121,7 @@ async def launch_shim(
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd="/",
-        # A clean environment: nothing of the hub's, its tokens least of all.
-        env={"PATH": program_path(), "PYTHONPATH": str(_PACKAGES), "LC_ALL": "C.UTF-8"},
+        env=tool_environment(PYTHONPATH=str(_PACKAGES)),  # QEMU and slirp4netns inherit it
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -16,6 +16,7 @@ from vmlab.providers.qemu.argv import PLAIN_KERNEL_ARGS, MemoryFile, QemuMachine
 from vmlab.providers.qemu.launch import launch_shim, make_shim_config
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.monitor import Monitor, as_conflict, open_monitor
+from vmlab.providers.qemu.neighbours import find_unreachable
 from vmlab.providers.qemu.priority import Priority, set_priority
 from vmlab.providers.qemu.records import Record, Stage, write_record
 from vmlab.providers.qemu.template import Template
@@ -75,7 +76,7 @@ async def launch(
         machine,
         user=confine.find_qemu_user(),
         doors=plan.doors,
-        internet=internet,
+        unreachable=await find_unreachable() if internet else None,
         confinement=confinement,
         limits=limits,
         network_mbit_s=network_mbit_s,

@@ -14,6 +14,7 @@ import logging
 from enum import Enum
 from pathlib import Path
 
+from vmlab.environment import tool_environment
 from vmlab.providers.qemu.confine import CGROUPS, Confinement, detect_confinement
 
 _SYSTEMCTL_LIMIT_S = 10.0
@@ -67,6 +68,7 @@ async def _set_scope(unit: str, priority: Priority) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env=tool_environment(),
     )  # fmt: skip
     try:
         async with asyncio.timeout(_SYSTEMCTL_LIMIT_S):

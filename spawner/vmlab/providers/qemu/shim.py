@@ -31,8 +31,11 @@ from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_in
 _READY_LIMIT_S = 20.0
 _CONSOLE_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
-_MOST_INWARD = 256  # a browser keeps a dozen connections open
-_MOST_OUTWARD = 64
+# Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
+# descriptors for all of them at once (_limit_self).
+MOST_INWARD = 128
+MOST_OUTWARD = 32
+"""A machine's own server keeps ten at most, its agent three."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class ShimConfig:
     folder: str  # where shim and QEMU work; it may be renamed meanwhile, so names are relative
     cgroup_procs: list[str]
     address_space: int | None  # bytes; only where no cgroup limits memory
+    tasks: int | None  # processes and threads of QEMU; only where no cgroup limits them
     inward: dict[str, int]  # unix socket → port in the namespace
     outward: dict[str, str]  # port in the namespace → unix socket
     bytes_per_s: int  # each way: all doors together, and likewise the internet; 0: no limit
@@ -121,7 +125,7 @@ async def _run(config: ShimConfig) -> int:
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
     qemu = await asyncio.create_subprocess_exec(
-        *_qemu_words(config),
+        *qemu_words(config),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -152,7 +156,7 @@ async def _run(config: ShimConfig) -> int:
     return status
 
 
-def _qemu_words(config: ShimConfig) -> list[str]:
+def qemu_words(config: ShimConfig) -> list[str]:
     """Return QEMU's command behind setpriv(1), which drops every right and ties it to the shim."""
     words = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
     if config.drop:
@@ -160,8 +164,10 @@ def _qemu_words(config: ShimConfig) -> list[str]:
         words += [f"--reuid={config.uid}", f"--regid={config.gid}"]
         words += [f"--groups={groups}"] if groups else ["--clear-groups"]
     words += ["--pdeathsig=KILL", "--"]
-    if config.address_space is not None:
-        words += ["prlimit", f"--as={config.address_space}", "--"]
+    limits = [("as", config.address_space), ("nproc", config.tasks)]
+    options = [f"--{name}={value}" for name, value in limits if value is not None]
+    if options:
+        words += ["prlimit", *options, "--"]
     return words + config.argv
 
 
@@ -177,7 +183,7 @@ async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server
     servers = []
     for path, port in config.inward.items():
         Path(path).unlink(missing_ok=True)
-        relay = make_relay(_to_port(port), most=_MOST_INWARD, paces=paces)
+        relay = make_relay(_to_port(port), most=MOST_INWARD, paces=paces)
         servers.append(await asyncio.start_unix_server(relay, path))
         Path(path).chmod(0o600)
         if config.drop:
@@ -189,7 +195,7 @@ async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Serve
     """Open the doors through which the machine reaches the hub's side."""
     return [
         await asyncio.start_server(
-            make_relay(to_socket(path), most=_MOST_OUTWARD, paces=(paces[1], paces[0])),
+            make_relay(to_socket(path), most=MOST_OUTWARD, paces=(paces[1], paces[0])),
             "127.0.0.1",
             int(port),
         )

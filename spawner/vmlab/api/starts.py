@@ -1,0 +1,47 @@
+"""Starts are refused that ask for something: a machine is its owner's, whoever starts it.
+
+JupyterHub hands options from whoever may start a server to the spawner, and keeps them for later
+starts. VMLab knows none (`VMSpawner` reads none either): what they could set would follow the
+starter, a facilitator for instance, into the trainee's machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.apihandlers.users import UserServerAPIHandler
+from tornado import web
+
+_REFUSED = (
+    "a start has no options, and these were given: {names}. Machines are made as lab.toml says; "
+    "who wants to bring an SSH key writes it into ~/.ssh/authorized_keys in their own machine."
+)
+
+
+class StartHandler(UserServerAPIHandler):  # type: ignore[misc]  # jupyterhub has no types
+    """The hub's own handler of starts and stops, without options."""
+
+    def get_server_json_body(self) -> Any:
+        """Return the body of a start; refuse options, also those of JupyterHub's older form."""
+        body = super().get_server_json_body()
+        _refuse(body["user_options"])
+        return body
+
+    def get_json_body(self) -> Any:
+        """Return the body of any request for a server; refuse options."""
+        body = super().get_json_body()
+        if isinstance(body, dict):
+            _refuse(body.get("user_options"))
+        return body
+
+
+START_HANDLERS = (
+    (r"/api/users/([^/]+)/server", StartHandler),
+    (r"/api/users/([^/]+)/servers/([^/]*)", StartHandler),
+)
+
+
+def _refuse(options: Any) -> None:
+    if options:
+        names = ", ".join(sorted(str(name) for name in options))[:100]
+        raise web.HTTPError(400, _REFUSED.format(names=names))

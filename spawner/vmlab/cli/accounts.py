@@ -1,0 +1,63 @@
+"""`vmlab accounts`: who may log in, and with which password, for the operator's eyes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from vmlab.accounts import read_passwords
+from vmlab.cli.common import JsonOption, LabOption, out, plain, print_json, read_lab
+from vmlab.errors import HostError
+from vmlab.lab import Lab, Role
+from vmlab.paths import default_paths
+
+_TITLES = {
+    Role.TRAINER: "trainer",
+    Role.FACILITATOR: "facilitator",
+    Role.ADMINISTRATOR: "administrator",
+    Role.TRAINEE: "trainee",
+}
+
+
+def accounts(
+    lab: LabOption = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print passwords where no terminal is, too.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print the accounts of the lab with their passwords."""
+    read, paths = read_lab(lab), default_paths()
+    passwords = read_passwords(paths.accounts)
+    if json:
+        rows = [
+            {"account": name, "password": passwords.get(name), "role": title}
+            for name, title in _accounts(read)
+        ]
+        print_json({"accounts": rows})
+    elif show or sys.stdout.isatty():
+        out().print(make_accounts_table(read, passwords))
+    else:
+        raise HostError(
+            "passwords are not printed: standard output is no terminal",
+            hint=f"add --show or --json if that is meant; they are in {paths.accounts}",
+        )
+
+
+def make_accounts_table(lab: Lab, passwords: dict[str, str]) -> Table:
+    """Return the table of accounts and passwords; one without a password has none yet."""
+    table = Table(title="Accounts", title_justify="left", box=None, pad_edge=False)
+    for title in ("account", "password", "role"):
+        table.add_column(title, no_wrap=True)
+    for name, title in _accounts(lab):
+        table.add_row(name, plain(passwords.get(name, "(made by `vmlab up`)")), title)
+    return table
+
+
+def _accounts(lab: Lab) -> list[tuple[str, str]]:
+    """Return each account and its role, trainees last."""
+    by_role = lab.accounts.by_role()
+    return [(name, title) for role, title in _TITLES.items() for name in by_role[role]]
