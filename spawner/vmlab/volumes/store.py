@@ -18,7 +18,7 @@ from vmlab.errors import VolumeError, VolumeNotFoundError
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
+from vmlab.providers.qemu.confine import QemuUser, find_tools_user
 from vmlab.toml_errors import nearest
 from vmlab.volumes import holding, intake, quarantine, settling, sizes, transfer
 from vmlab.volumes import snapshots as states
@@ -47,7 +47,7 @@ class VolumeStore:
         self,
         paths: Paths,
         machines: Machines,
-        find_user: Callable[[], QemuUser] = find_qemu_user,
+        find_user: Callable[[], QemuUser] = find_tools_user,
     ) -> None:
         self.ground = Ground(paths, machines, find_user)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -160,7 +161,11 @@ async def test_the_console_file_stays_small_and_its_end_is_kept(folder):
     for number in range(100_000):
         reader.feed_data(b"line %06d\n" % number)
     reader.feed_eof()
-    await _keep_console(reader, folder.console)
+    older = folder.console.with_suffix(".log.1")
+    files = [os.open(path, os.O_RDWR | os.O_CREAT) for path in (folder.console, older)]
+    await _keep_console(reader, *files)
+    for file in files:
+        os.close(file)
     sizes = [path.stat().st_size for path in folder.path.glob("console.log*")]
     assert sum(sizes) <= 256 * 1024 + 8192
     assert read_console(folder, 65536).endswith("line 099999\n")

@@ -47,12 +47,12 @@ def ensure_identity(folder: MachineFolder) -> Identity:
 def make_ssh_command(folder: MachineFolder) -> list[str]:
     """Return the command that opens a shell in the running machine as the trainee's user."""
     name = folder.path.name
-    known = folder.path / "known_hosts"
-    known.write_text(f"{name} {ensure_identity(folder).ssh_host_public_key}\n")
+    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n"
+    write_atomic(folder.known_hosts, known.encode())
     # fmt: off
     return [
         "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
-        "-o", f"UserKnownHostsFile={known}", "-o", f"HostKeyAlias={name}",
+        "-o", f"UserKnownHostsFile={folder.known_hosts}", "-o", f"HostKeyAlias={name}",
         "-o", "StrictHostKeyChecking=yes",
         "-o", f"ProxyCommand=socat - UNIX-CONNECT:{folder.ssh}",
         f"trainee@{name}",

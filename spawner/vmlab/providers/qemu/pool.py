@@ -22,8 +22,9 @@ from vmlab.providers.qemu import confine, disks
 from vmlab.providers.qemu.agent import GuestMessageType, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
 from vmlab.providers.qemu.ending import remove_machine
+from vmlab.providers.qemu.folders import make_folder
 from vmlab.providers.qemu.handover import ask_agent, await_agent
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder, make_folder
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.power import Plan, launch, make_machine
 from vmlab.providers.qemu.records import Record
@@ -134,8 +135,7 @@ class Pool:
         spec: MachineSpec,
         limits: Deadlines,
     ) -> None:
-        name, user = folder.path.name, confine.find_qemu_user()
-        await asyncio.to_thread(make_folder, folder, user)
+        name, user = folder.path.name, await asyncio.to_thread(make_folder, folder)
         await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
         record = Record(name, "", spec.image, template.kind.image_version)
         machine = replace(

@@ -42,6 +42,7 @@ from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.folders import share_templates
 from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
@@ -350,6 +351,7 @@ class QemuProvider(LiveVolumesOfQemu):
         for folder in (self._paths.state, self._paths.machines, self._paths.volumes, self.doors):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        share_templates(self._paths.templates)
 
     async def _find_host(self) -> Host:
         """Return what this host can do; asked once, since QEMU does not change under a hub."""
