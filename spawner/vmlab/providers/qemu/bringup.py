@@ -19,7 +19,7 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
-from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.ending import end_machine, find_processes
 from vmlab.providers.qemu.folders import make_folder
 from vmlab.providers.qemu.handover import await_agent
 from vmlab.providers.qemu.identity import ensure_identity
@@ -75,12 +75,16 @@ class Host:
 
 
 async def guest_runs(folder: MachineFolder) -> bool:
-    """Tell whether the machine's guest runs; end what was launched and never got so far."""
+    """Tell whether the machine's guest runs; end what was launched and never got so far.
+
+    Also what somebody left behind who broke out of it: it may not wait there for the next QEMU.
+    """
     record = await asyncio.to_thread(read_record, folder)
     locked = is_locked(str(folder.shim_lock))
     if locked and record and record.stage in {Stage.LIVE, Stage.SEEDED}:
         return True
-    if locked or (record and record.stage is Stage.POWERED):
+    left = await asyncio.to_thread(find_processes, folder) if record else []
+    if left or locked or (record and record.stage is Stage.POWERED):
         await end_machine(folder)
     return False
 

@@ -19,7 +19,7 @@ from vmlab.providers.qemu.monitor import Monitor, open_monitor
 from vmlab.providers.qemu.records import read_record
 from vmlab.providers.qemu.shim import is_locked, lock_holder
 from vmlab.providers.qemu.users import find_machine_user, find_processes_of
-from vmlab.tools import ToolError, run_tool
+from vmlab.tools import run_tool
 
 _QUIT_LIMIT_S = 5.0
 _POLL_S = 0.05
@@ -41,12 +41,11 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
         if is_locked(str(folder.shim_lock)) and await _tell_qemu(folder, Monitor.end):
             await _await_end(folder, _QUIT_LIMIT_S)
     # What is left: all of the machine, or what somebody who broke out of it left behind.
+    user = await asyncio.to_thread(find_machine_user, folder)
+    if user and user.drop:
+        # All of that user at once: who forks faster than they are found escapes any other way.
+        await run_tool("kill", "-KILL", "--", "-1", user=user)
     left = await asyncio.to_thread(_kill, folder)
-    if left and (user := find_machine_user(folder)) and user.drop:
-        # It makes new ones faster than they are found: all at once, which no fork escapes.
-        with contextlib.suppress(ToolError):  # there is none any more
-            await run_tool("kill", "-KILL", "-1", user=user)
-        left = await asyncio.to_thread(_kill, folder)
     if left or not await _await_end(folder, _QUIT_LIMIT_S):
         pids = ", ".join(str(process.pid) for process in left)
         raise ProviderError(

@@ -31,6 +31,7 @@ MACHINE_UIDS = range(TOOLS_GID + 1, 0x7FFE_0000)
 systemd's for foreign files. ref: systemd, docs/UIDS-GIDS.md"""
 
 _DIGITS = 10
+_ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
 def find_machine_user(folder: MachineFolder) -> QemuUser | None:
@@ -90,10 +91,17 @@ def _is_account(uid: int) -> bool:
 def find_processes_of(uid: int) -> list[psutil.Process]:
     """Return the processes that run as a user, as the kernel tells; those that ended left out."""
     found = []
-    for process in psutil.process_iter():
+    for pid in psutil.pids():
         try:
-            if uid in process.uids() and process.status() != psutil.STATUS_ZOMBIE:
+            # Not the owner of /proc/PID: a process can have that shown as root.
+            if uid in _uids(pid) and (process := psutil.Process(pid)).status() not in _ENDED:
                 found.append(process)
-        except psutil.Error:
+        except (OSError, psutil.Error):
             continue  # it has just ended
     return found
+
+
+def _uids(pid: int) -> list[int]:
+    """Return real, effective, saved and file system user of a process; raises OSError."""
+    status = Path(f"/proc/{pid}/status").read_bytes()
+    return [int(word) for word in status.partition(b"\nUid:")[2].split(b"\n", 1)[0].split()]
