@@ -95,6 +95,10 @@ def test_what_a_worker_left_in_an_old_folder_is_not_believed(old, folder, tmp_pa
     os.mkfifo(old.shim_lock)
     old.user.write_text(f"{other.uid}\n")
     os.chown(old.user, OLD_USER, OLD_USER)
+    assert find_machine_user(old) is None, "a stop would end the other machine"
+    old.user.unlink()
+    old.user.symlink_to(MachineFolder(folder.path.with_name("desk-bob-0")).user)
+    assert find_machine_user(old) is None
     tried(len(list(old.path.iterdir())))
     user = make_folder(old)
     assert user.uid != other.uid

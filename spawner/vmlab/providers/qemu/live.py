@@ -23,7 +23,7 @@ from vmlab.providers.qemu.handover import ask_agent, await_agent
 from vmlab.providers.qemu.layout import SNAPSHOT_DISK, MachineFolder
 from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.status import machine_status
-from vmlab.providers.qemu.users import ensure_machine_user
+from vmlab.providers.qemu.users import find_machine_user
 from vmlab.volumes.disk_image import scratch
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
@@ -111,7 +111,8 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
         scratch(ground.work, ground.find_user(), ".shown") as copy,
     ):
         await copy_snapshot(ground.image(volume, lock), found, copy, ExportFormat.QCOW2)
-        ensure_machine_user(folder).give(copy)
+        # A machine that a version before 0012 started runs as whom the tools are.
+        (find_machine_user(folder) or ground.find_user()).give(copy)
         copy.rename(folder.snapshot)
     try:
         async with open_monitor(name, folder.qmp) as monitor:

@@ -9,6 +9,7 @@ The number is kept in the machine's folder, which is root's.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import secrets
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from vmlab.errors import ProviderError
-from vmlab.files import read_end, write_atomic
+from vmlab.files import open_regular, write_atomic
 from vmlab.providers.qemu.confine import (
     TOOLS_GID,
     QemuUser,
@@ -37,17 +38,20 @@ _ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 def find_machine_user(folder: MachineFolder) -> QemuUser | None:
     """Return whom the machine runs as; None when it has no user of its own yet.
 
+    A number that root did not write counts for nothing: in the folder of a version before anybody
+    could name another machine's.
+
     Raises:
         ProviderError: its number cannot be read.
     """
     if os.geteuid() != 0:
         return find_tools_user()
+    if (text := _read_number(folder.user)) is None:
+        return None
     try:
-        uid = int(read_end(folder.user, _DIGITS + 1))
+        uid = int(text)
         if uid not in MACHINE_UIDS:
             raise ValueError(f"{uid} is no machine's")
-    except FileNotFoundError:
-        return None
     except ValueError as error:
         raise ProviderError(
             folder.path.name,
@@ -55,6 +59,21 @@ def find_machine_user(folder: MachineFolder) -> QemuUser | None:
             hint=f"write into it the number that {folder.root_disk} belongs to",
         ) from error
     return QemuUser(uid, find_machines_gid(), drop=True)
+
+
+def _read_number(path: Path) -> bytes | None:
+    """Return what root wrote into this file; None: root wrote none."""
+    try:
+        descriptor = open_regular(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link
+            return None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        is_ours = os.fstat(descriptor).st_uid == 0
+        return file.read(_DIGITS + 1) if is_ours else None
 
 
 def ensure_machine_user(folder: MachineFolder) -> QemuUser:
