@@ -117,11 +117,21 @@ def read_run(folder: Path) -> RunRecord:
         number, began, complete = facts["number"], facts["began"], facts["complete"]
     except OSError as error:
         raise NarvalError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # No TOML, a number of thousands of digits, or lists nested hundreds deep.
         raise NarvalError(f"{file}: {error}") from error
     except KeyError as error:
         raise NarvalError(f"{file}: {error} is missing") from error
-    return RunRecord(folder, number, began, facts.get("ended"), complete)
+    record = RunRecord(folder, number, began, facts.get("ended"), complete)
+    if not (
+        type(number) is int
+        and 0 < number <= LAST_NUMBER
+        and isinstance(began, datetime)
+        and isinstance(record.ended, datetime | None)
+        and isinstance(complete, bool)
+    ):
+        raise NarvalError(f"{file}: it does not say what a run's file says")
+    return record
 
 
 def list_runs(config: Path, sub_system: str) -> tuple[RunRecord, ...]:
