@@ -25,7 +25,9 @@ READERS = frozenset(
 """What is called to make something of bytes or text; `ast.parse`, `shlex.split`, `tarfile.open`
 are told by their module."""
 
-_OF_MODULES = frozenset({("ast", "parse"), ("shlex", "split"), ("tarfile", "open")})
+_OF_MODULES = frozenset(
+    {("ast", "parse"), ("shlex", "split"), ("tarfile", "open"), ("_Archive", "open")}
+)
 
 
 def find_readers() -> Iterator[str]:

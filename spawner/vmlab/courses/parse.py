@@ -24,6 +24,10 @@ NAME_PATTERN = r"[a-z][a-z0-9-]{0,39}"
 FOLDER_PATTERN = r"[a-z0-9][a-z0-9-]{0,59}"
 MAX_EXERCISES = 100
 MAX_STEPS = 50
+MAX_CHECKS_BYTES = 64 * 1024
+MAX_NOTEBOOK_BYTES = 8 * 1024 * 1024
+"""Python makes a thousand times as much of a program, thirty times as much of JSON, and the hub
+stands still meanwhile."""
 
 _NAME_WORDS = "a lower-case letter, then lower-case letters, digits and '-', at most 40"
 _FOLDER_WORDS = "lower-case letters, digits and '-', for instance '01-who-am-i'"
@@ -128,6 +132,8 @@ def _file_mistakes(course: Course, files: CourseFiles, origin: str) -> list[Mist
 
 def _notebook_mistakes(where: str, content: bytes) -> list[Mistake]:
     """Check what JupyterLab needs to open a notebook; the full schema is not the hub's business."""
+    if len(content) > MAX_NOTEBOOK_BYTES:
+        return [Mistake(where, 1, f"a notebook has at most {MAX_NOTEBOOK_BYTES >> 20} MiB")]
     try:
         notebook = json.loads(content)
     except json.JSONDecodeError as e:
@@ -160,6 +166,8 @@ def _cell_problem(cell: Any) -> str:
 
 def _checks_mistakes(where: str, content: bytes, exercise: Exercise) -> list[Mistake]:
     """Check that checks.py is Python and that each step's name is carried by something in it."""
+    if len(content) > MAX_CHECKS_BYTES:
+        return [Mistake(where, 1, f"checks have at most {MAX_CHECKS_BYTES >> 10} KiB")]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a course's odd escape sequence is no business of ours

@@ -88,6 +88,18 @@ def test_broken_notebooks(content, expected):
     assert expected in message(make_files({"01-who/exercise.ipynb": content}))
 
 
+@pytest.mark.timeout(20)  # the first once took a thousand times as much memory
+@pytest.mark.parametrize(
+    ("path", "content", "expected"),
+    [
+        ("01-who/checks.py", b"[],\n" * 8 * 2**20, "checks have at most 64 KiB"),
+        ("01-who/exercise.ipynb", b"[" + b"{}," * 3 * 2**20, "a notebook has at most 8 MiB"),
+    ],
+)
+def test_what_python_makes_too_much_of(path, content, expected):
+    assert expected in message(make_files({path: content}))
+
+
 def test_a_notebook_of_a_million_wrong_cells_is_told_in_a_few_lines():
     content = b'{"nbformat": 4, "cells": [' + b"0," * 10**6 + b"0]}"
     assert message(make_files({"01-who/exercise.ipynb": content})).count("not an object") == 20

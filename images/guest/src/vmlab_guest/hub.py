@@ -110,11 +110,11 @@ class Hub:
                 raise ValueError("no http or no host")
             if parts.scheme == "http":
                 return http.client.HTTPConnection(host, port, timeout=timeout_s)
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
         except (ValueError, http.client.InvalidURL) as error:
-            raise HubError(f"{self.api_url[:100]!r} is no address of a hub: {error}") from error
-        return http.client.HTTPSConnection(
-            host, port, timeout=timeout_s, context=ssl.create_default_context()
-        )
+            shown = f"{self.api_url[:100]!r}"
+            raise HubError(f"{shown} is no address of a hub: {str(error)[:100]}") from error
 
 
 def _read(

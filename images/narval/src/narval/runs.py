@@ -23,6 +23,7 @@ LOG_FILE = "log.jsonl"
 LAST_NUMBER = 999_999_999
 
 _FACTS = "run.toml"
+_MOST_BYTES = 4096  # four lines
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,11 @@ def read_run(folder: Path) -> RunRecord:
     """
     file = folder / _FACTS
     try:
-        facts = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise NarvalError(f"{file}: it is larger than {_MOST_BYTES} bytes")
+        facts = tomllib.loads(text.decode())
         number, began, complete = facts["number"], facts["began"], facts["complete"]
     except OSError as error:
         raise NarvalError(f"{file}: {error.strerror}") from error
