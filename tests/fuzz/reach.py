@@ -18,7 +18,7 @@ READERS = frozenset(
     {
         *("load_json", "loads", "parse_toml", "ParserCreate", "fromstring"),
         *("unpack", "unpack_from", "iter_unpack", "from_bytes", "b64decode"),
-        *("decompress", "decompressobj", "strptime", "fromisoformat", "load_ssh_public_key"),
+        *("decompress", "decompressobj", "strptime", "fromisoformat"),
         "urlsplit",
     }
 )
