@@ -31,6 +31,7 @@ from vmlab.lab import Lab, ProviderName
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
 from vmlab.origins import machine_host
+from vmlab.outside import load_json
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.slots import make_slots
@@ -257,7 +258,7 @@ def make_roles(lab: Lab) -> list[dict[str, Any]]:
 def read_cli_access(paths: Paths) -> dict[str, str]:
     """Return url and token of the command line's access to the hub; empty when there is none."""
     try:
-        access = json.loads((paths.state / "cli.json").read_text())
+        access = load_json((paths.state / "cli.json").read_bytes())
         return {"url": str(access["url"]), "token": str(access["token"])}
     except FileNotFoundError:
         return {}

@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vmlab.outside import as_facts, load_json
+
 VARIABLE = "VMLAB_LOOP_WATCH"
 
 _BEAT_S = 0.01
@@ -85,8 +87,12 @@ async def _beat(meter: _Meter) -> None:
 
 
 def read_blocks(path: Path, since: float = 0.0) -> list[Block]:
-    """Return the lines after this time (seconds since the epoch), oldest first."""
-    blocks = (Block(**json.loads(line)) for line in path.read_text().splitlines())
+    """Return the lines after this time (seconds since the epoch), oldest first.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    blocks = (as_facts(Block, load_json(line)) for line in path.read_bytes().splitlines())
     return [block for block in blocks if block.at > since]
 
 

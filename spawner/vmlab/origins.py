@@ -6,6 +6,7 @@ with another machine: scripts of one origin read each other's pages (docs/decisi
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ LOCAL_NAME: Final = "vmlab.localhost"
 
 ref: RFC 6761, section 6.3: whatever ends in .localhost is the loopback and needs no DNS.
 """
+
+_HOST: Final = re.compile(r"[a-z0-9._:-]+")
+_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit passes over tabs and ends of lines
 
 
 def machine_host(name: str, hub_host: str, kind: str) -> str:
@@ -45,6 +49,8 @@ def url_problem(url: str, *, one_origin: bool) -> str:
         return f"it is no URL: {error}"
     if parts.scheme not in {"https", "http"} or not host:
         return "it must begin with https:// or http:// and a host name"
+    if not _HOST.fullmatch(host) or not _VISIBLE.fullmatch(url):
+        return "a host name has letters, digits, dots and dashes; any other is written as xn--..."
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         return "it must end after the host name and port"
     if port == 0:

@@ -61,6 +61,9 @@ def test_no_page_on_this_host_may_set_the_hubs_cookies(name):
         ("https://[::1]", "an address is no name"),
         ("https://192.0.2.1", "an address is no name"),
         ("http://localhost:8000", "use vmlab.localhost"),
+        ("https://lab.ex\u00e4mple.org", "xn--"),
+        ("https://lab;x.example.org", "xn--"),
+        ("https://lab.example.org\n", "xn--"),
     ],
 )
 def test_what_is_no_url_of_a_hub(url, problem):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
 from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
 from vmlab_guest.link import PORT_NAME, Link
+from vmlab_guest.outside import load_json
 from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
 from vmlab_guest.server import ServerState, read_state
@@ -69,9 +69,9 @@ class Agent:
     def _on_line(self, line: bytes) -> None:
         received_ns = self._system.monotonic_ns()
         try:
-            message = json.loads(line)
+            message = load_json(line)
             kind = str(message["type"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             # Nothing of the line is shown: it may be a damaged seed.
             self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
             return

@@ -13,6 +13,7 @@ from typing import Any
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.outside import load_json
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.wish import WISH, read_wish
 
@@ -72,9 +73,21 @@ def count_busy_kernels(system: System) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)
-            answer = json.loads(connection.getresponse().read(_MOST_BYTES))
+            return parse_kernels(connection.getresponse().read(_MOST_BYTES))
         finally:
             connection.close()
-        return sum(kernel["execution_state"] == "busy" for kernel in answer)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return 0
+
+
+def parse_kernels(data: bytes) -> int:
+    """Return how many kernels in the server's answer run code.
+
+    Raises:
+        ValueError: it is no list of kernels.
+    """
+    answer = load_json(data)
+    try:
+        return sum(kernel["execution_state"] == "busy" for kernel in answer)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no list of kernels: {error!r}") from error

@@ -46,8 +46,9 @@ def list_aside(aside: Path) -> list[AsideMachine]:
     found = []
     for path in aside.iterdir() if aside.is_dir() else ():
         match = _NAME.fullmatch(path.name)
-        if match and path.is_dir():
-            found.append(_describe(path, match["machine"], _parse(match["stamp"])))
+        at = _parse(match["stamp"]) if match else None
+        if match and at is not None and path.is_dir():
+            found.append(_describe(path, match["machine"], at))
     return sorted(found, key=lambda kept: (kept.at, kept.name), reverse=True)
 
 
@@ -73,5 +74,9 @@ def _stamp(now: float) -> str:
     return datetime.fromtimestamp(int(now), UTC).strftime(_STAMP)
 
 
-def _parse(stamp: str) -> float:
-    return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
+def _parse(stamp: str) -> float | None:
+    """Return the time of a stamp; None if it is of no time that there is."""
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

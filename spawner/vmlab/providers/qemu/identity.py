@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
+from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.seed import Identity
 
@@ -21,10 +22,10 @@ def ensure_identity(folder: MachineFolder) -> Identity:
         ProviderError: the stored identity is damaged.
     """
     try:
-        return Identity(**json.loads(folder.identity.read_text()))
+        return as_facts(Identity, load_json(folder.identity.read_bytes()))
     except FileNotFoundError:
         pass
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ProviderError(
             folder.path.name,
             f"its identity {folder.identity} cannot be read: {error}",

@@ -12,7 +12,7 @@ from pathlib import Path
 from vmlab.model import OldDisk
 from vmlab.providers.qemu.layout import MachineFolder
 
-_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]+)\.qcow2")
+_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]{1,11})\.qcow2")
 
 
 def keep_root_disk(folder: MachineFolder, image_version: str) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from vmlab.errors import LabError
 from vmlab.files import write_atomic
 from vmlab.model import MachineSpec
+from vmlab.outside import load_json
 from vmlab.providers.qemu import confine, disks
 from vmlab.providers.qemu.agent import GuestMessageType, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
@@ -117,7 +118,7 @@ class Pool:
         found = []
         for note in self._folder.glob(f"*/{_READY}"):
             try:
-                facts = json.loads(note.read_text())
+                facts = load_json(note.read_bytes())
                 fits = facts["template"] == kind.key and facts["internet"] == internet
                 since = float(facts["since"])
             except (OSError, ValueError, KeyError, TypeError):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import time
 from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.files import read_end
 from vmlab.model import MachineState, MachineStatus
+from vmlab.outside import load_json
+from vmlab.providers.qemu.agent import clean_text
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import RUNNING_STAGES, Record, Stage, read_record
 from vmlab.providers.qemu.shim import is_locked
@@ -19,7 +21,11 @@ _REPORT_BYTES = 64 * 1024
 
 
 def machine_status(folder: MachineFolder) -> MachineStatus:
-    """Return what the folder and the shim's lock say."""
+    """Return what the folder and the shim's lock say.
+
+    Raises:
+        ProviderError: they cannot be read.
+    """
     name = folder.path.name
     record = read_record(folder)
     if record is None:
@@ -44,13 +50,23 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
-    """Return the status for a list of all: one damaged record must not hide the other machines."""
+    """Return the status for a list of all: what is odd about one must not hide the others."""
+    name = os.fsencode(folder.path.name).decode(errors="replace")
+    if os.path.lexists(folder.path) and not folder.path.is_dir():
+        problem = f"{folder.path} is no machine's folder; move it away"
+        return MachineStatus(name, MachineState.ABSENT, problem=clean_text(problem))
     try:
         return machine_status(folder)
     except ProviderError as error:
-        runs = is_locked(str(folder.shim_lock))
-        state = MachineState.STARTING if runs else MachineState.STOPPED
-        return MachineStatus(folder.path.name, state, problem=error.message)
+        state = MachineState.STARTING if _seems_on(folder) else MachineState.STOPPED
+        return MachineStatus(name, state, problem=clean_text(error.message))
+
+
+def _seems_on(folder: MachineFolder) -> bool:
+    try:
+        return is_locked(str(folder.shim_lock))
+    except OSError:
+        return False
 
 
 def server_url(folder: MachineFolder) -> str:
@@ -59,8 +75,16 @@ def server_url(folder: MachineFolder) -> str:
 
 
 def is_on(folder: MachineFolder, record: Record) -> bool:
-    """Tell whether the machine's process runs, or was launched a moment ago."""
-    return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
+    """Tell whether the machine's process runs, or was launched a moment ago.
+
+    Raises:
+        ProviderError: its lock cannot be asked.
+    """
+    try:
+        return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
+    except OSError as error:
+        message = f"its lock {folder.shim_lock} does not say whether it runs: {error.strerror}"
+        raise ProviderError(folder.path.name, message) from error
 
 
 def _is_launching(folder: MachineFolder, record: Record) -> bool:
@@ -84,13 +108,13 @@ def _problem(folder: MachineFolder, record: Record) -> str:
     if not has_report(folder):
         return "its process was killed"
     try:
-        report = json.loads(read_end(folder.exit_report, _REPORT_BYTES))
+        report = load_json(read_end(folder.exit_report, _REPORT_BYTES))
         status, message = int(report["status"]), str(report["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return "its process ended; the report is not readable"
     if status == 0:
         return "it was shut down from inside"
-    return f"QEMU ended with {status}: {message[-300:]}"
+    return f"QEMU ended with {status}: {clean_text(message[-300:])}"
 
 
 def read_console(folder: MachineFolder, max_bytes: int) -> str:

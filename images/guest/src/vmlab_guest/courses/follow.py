@@ -6,9 +6,9 @@ tried again after a growing, jittered pause; nothing is ever given up and nothin
 
 from __future__ import annotations
 
-import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +25,7 @@ from vmlab_guest.courses.names import is_course_name
 from vmlab_guest.errors import DeliveryError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
+from vmlab_guest.outside import load_json
 from vmlab_guest.system import COURSES, HOME, TRAINEE_UID, System, inside
 
 LONG_POLL_S = 25
@@ -33,6 +34,7 @@ _DELIVERY_S = 120.0
 _PAUSE_FIRST_S = 1.0
 _PAUSE_MOST_S = 60.0
 _MAX_COURSES = 50
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_KEPT = 200  # a receipt must stay within 64 KiB
 
 
@@ -82,7 +84,7 @@ def parse_listing(value: object) -> Listing:
             and type(course.version) is int
             and 0 < course.version < 10**9
             and isinstance(course.digest, str)
-            and len(course.digest) == 64
+            and _DIGEST.fullmatch(course.digest)
         ):
             raise DeliveryError(f"the list of courses holds {str(course)[:200]}")
     return Listing(digest, courses)
@@ -241,8 +243,8 @@ def parse_kept(output: bytes) -> list[str]:
         DeliveryError: it printed something else.
     """
     try:
-        kept = json.loads(output)["kept"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        kept = load_json(output)["kept"]
+    except (ValueError, KeyError, TypeError) as error:
         raise DeliveryError("the delivery helper did not say what it kept") from error
     if not isinstance(kept, list) or not all(isinstance(p, str) and len(p) < 300 for p in kept):
         raise DeliveryError("the delivery helper named no paths")
