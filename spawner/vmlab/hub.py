@@ -197,7 +197,11 @@ def _check_descriptors(machines: int) -> None:
 
 
 def proxy_command(
-    project: Path, *, front: tuple[str, ...] = (), door: Path | None = None
+    project: Path,
+    *,
+    front: tuple[str, ...] = (),
+    door: Path | None = None,
+    plain: tuple[int, int] | None = None,
 ) -> list[str]:
     """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
 
@@ -208,6 +212,7 @@ def proxy_command(
         project: the folder that holds node_modules.
         front: web servers whose word about their clients is believed.
         door: a unix socket on which it listens too, for machines.
+        plain: a port whose visitors it sends to HTTPS, and to which port.
 
     Raises:
         HostError: one of them is not installed.
@@ -219,7 +224,11 @@ def proxy_command(
     for path in (node, package / "bin" / "configurable-http-proxy"):
         if not path.is_file():
             raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
-    settings = {"front": front, "door": str(door) if door else None}
+    settings = {
+        "front": front,
+        "door": str(door) if door else None,
+        "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
+    }
     return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
 
@@ -299,7 +308,8 @@ def _set_origins(c: Any, lab: Lab) -> None:
         hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)
     # Lax, not strict: a machine's page sends its visitor to the hub and back to log in.
     hub.tornado_settings["cookie_options"] = {"samesite": "Lax"}
-    hub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax"}
+    secure = {"secure": True} if address.has_tls else {}
+    hub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax", **secure}
     if address.public:
         hub.public_url = address.url
     if address.one_origin:
@@ -313,8 +323,9 @@ def _set_origins(c: Any, lab: Lab) -> None:
 def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     proxy = c.ConfigurableHTTPProxy
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
+    plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes its token at each start and hands it over in the environment, with all the rest.
-    command = proxy_command(project, front=lab.hub.front, door=door)
+    command = proxy_command(project, front=lab.hub.front, door=door, plain=plain)
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"

@@ -40,6 +40,20 @@ def machine_hosts(names: tuple[str, ...], hub_url: str) -> tuple[str, ...]:
     return tuple(machine_host(name, host, "user") for name in names)
 
 
+def public_hosts(names: tuple[str, ...], hub_url: str, *, one_origin: bool) -> tuple[str, ...]:
+    """Return every host name that browsers use, the hub's first."""
+    machines = () if one_origin else machine_hosts(names, hub_url)
+    return (urlsplit(hub_url).hostname or "", *machines)
+
+
+def wildcard(hub_host: str) -> str:
+    """Return the pattern of all machines' names; empty where none says it: beside the hub's name.
+
+    ref: RFC 6125, section 6.4.3: a wildcard is a whole label.
+    """
+    return "" if hub_host.endswith(".localhost") else f"*.{hub_host}"
+
+
 def url_problem(url: str, *, one_origin: bool) -> str:
     """Return what is wrong with a hub's URL; empty when nothing is."""
     try:

@@ -95,9 +95,19 @@ def test_every_process_of_a_lab_uses_the_same_provider(lab: Lab, paths: Paths) -
 
 def test_the_proxy_knows_whom_to_believe() -> None:
     project = Path(__file__).parents[2]
-    *_, settings = proxy_command(project, front=("10.0.0.1",), door=Path("/state/proxy.sock"))
-    assert json.loads(settings) == {"front": ["10.0.0.1"], "door": "/state/proxy.sock"}
-    assert json.loads(proxy_command(project)[-1]) == {"front": [], "door": None}
+    *_, settings = proxy_command(
+        project, front=("10.0.0.1",), door=Path("/state/proxy.sock"), plain=(80, 8443)
+    )
+    assert json.loads(settings) == {
+        "front": ["10.0.0.1"],
+        "door": "/state/proxy.sock",
+        "plain": {"port": 80, "to_port": 8443},
+    }
+    assert json.loads(proxy_command(project)[-1]) == {
+        "front": [],
+        "door": None,
+        "plain": None,
+    }
 
 
 def test_a_missing_proxy_is_named(tmp_path: Path) -> None:

@@ -86,6 +86,11 @@ def test_any_text_is_judged(text):
         ('url = "https://lab.example.org/x"', "must end after the host name"),
         ('certificate = "a.pem"', "a certificate without a key"),
         ('key = "a.pem"', "a key without a certificate"),
+        ("redirect_port = 80", "only a hub with a certificate of its own"),
+        (
+            'port = 443\nredirect_port = 443\ncertificate = "a"\nkey = "b"',
+            "443 is the hub's own port",
+        ),
         (
             'url = "http://lab.example.org"\ncertificate = "a"\nkey = "b"',
             "is not https, but there is a certificate",

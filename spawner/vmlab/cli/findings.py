@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vmlab.certificates import Fault, Pair
 from vmlab.descriptors import descriptors_for
 from vmlab.lab import Lab
 from vmlab.providers.qemu.confine import Confinement
@@ -98,6 +99,17 @@ def room_finding(room: Room) -> Finding:
     if room.snapshots_spare_mib < 0:
         return Finding("room", Level.WARN, f"{found}; the oldest ones are going now", advice)
     return Finding("room", Level.OK, found)
+
+
+def certificate_findings(pair: Pair, faults: list[Fault]) -> list[Finding]:
+    """Return what is wrong with the hub's certificate, or that it is right."""
+    if not faults:
+        found = f"{pair.certificate}, until {pair.leaf.not_valid_after_utc:%Y-%m-%d}"
+        return [Finding("certificate", Level.OK, found)]
+    return [
+        Finding("certificate", Level.FAIL if f.is_fatal else Level.WARN, f.found, f.advice)
+        for f in faults
+    ]
 
 
 def address_finding(lab: Lab) -> Finding:

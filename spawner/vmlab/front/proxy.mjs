@@ -4,7 +4,8 @@
 //   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
-// "door": a unix socket for the machines, or null}. `vmlab.hub.proxy_command` writes both.
+// "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
+// to HTTPS, "to_port": where}}. `vmlab.hub.proxy_command` writes both.
 
 import { rmSync } from "node:fs";
 import https from "node:https";
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { makeRewriter } from "./believed.mjs";
+import { keepCertificate, redirectPlain } from "./certificate.mjs";
 import { boundOutput } from "./output.mjs";
 
 // A browser sends its headers at once; Node.js looks every 30 s who is late.
@@ -40,6 +42,14 @@ function adopt(proxy, server) {
   server.prependListener("upgrade", onRequest);
   proxy.proxy.on("proxyRes", onAnswer);
   if (settings.door) openDoor(server, settings.door);
+  if (server instanceof https.Server)
+    keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));
+  if (settings.plain)
+    redirectPlain(wordAfter("--ip"), settings.plain.port, settings.plain.to_port);
+}
+
+function wordAfter(option) {
+  return words[words.indexOf(option) + 1];
 }
 
 // The machines' way in: what comes here has no address, and so nothing that could be believed.
