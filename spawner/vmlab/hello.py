@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from vmlab.outside import as_facts, load_json
 
 HELLO_PATH: Final = "/hub/vmlab/hello"
 SOCKET_PATH: Final = "/hub/vmlab/hello/socket"
@@ -39,11 +40,9 @@ def is_nonce(text: str) -> bool:
     return re.fullmatch(NONCE_PATTERN, text) is not None
 
 
-def read_heard(model: object) -> Heard | None:
+def read_heard(text: bytes | str) -> Heard | None:
     """Return the answer of a hub, or None where it is that of something else."""
-    if not isinstance(model, Mapping):
+    try:
+        return as_facts(Heard, load_json(text))
+    except ValueError:
         return None
-    fields: dict[str, Any] = {name: model.get(name) for name in Heard.__annotations__}
-    if not all(isinstance(value, str) for value in fields.values()):
-        return None
-    return Heard(**fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 from hypothesis import given
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from vmlab.hello import Heard, is_nonce, make_proof, read_heard
 
-heard = st.builds(Heard, st.text(), st.text(), st.text(), st.text())
+words = st.text(st.characters(exclude_categories=["Cs"]))
+heard = st.builds(Heard, words, words, words, words)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=4),
@@ -19,13 +21,12 @@ json_values = st.recursive(
 
 @given(heard)
 def test_an_answer_is_read_as_it_was_given(answer: Heard) -> None:
-    assert read_heard(asdict(answer) | {"more": 1}) == answer
+    assert read_heard(json.dumps(asdict(answer))) == answer
 
 
-@given(json_values | st.dictionaries(st.sampled_from(list(Heard.__annotations__)), json_values))
-def test_whatever_else_answers_is_told_apart(model: object) -> None:
-    read = read_heard(model)
-    assert read is None or asdict(read).items() <= model.items()
+@given(st.text() | st.binary() | json_values.map(json.dumps))
+def test_whatever_else_answers_is_told_apart(text: str | bytes) -> None:
+    assert read_heard(text) is None
 
 
 @given(st.text(), st.text())

@@ -29,6 +29,7 @@ OK = [
     ("machines", Level.OK, f"*.{LAB_NAME}: their names lead to this hub"),
     ("web sockets", Level.OK, "they open"),
 ]
+FORGED = '{"proof": "é", "scheme": "https", "host": "lab", "client": "192.0.2.1"}'
 Nginx = Callable[..., AbstractContextManager[RunningWebServer]]
 
 
@@ -132,6 +133,7 @@ async def test_a_certificate_that_no_browser_takes(
          "whoever asks can invent the address"),
         (r"Host \$http_host", "Host $proxy_host", "outside", "the hub is told that its name"),
         (r"proxy_pass .*", "return 200 hello;", "outside", "200 from something else than VMLab"),
+        (r"proxy_pass .*", f"return 200 '{FORGED}';", "outside", "the hub of another lab answers"),
         (r"proxy_pass .*", "return 502;", "outside", "502 from something else than VMLab"),
     ],
 )  # fmt: skip

@@ -6,7 +6,8 @@ import http from "node:http";
 
 // certbot and its like replace links, so it is the names that are looked at, not the files.
 const LOOK_EVERY_MS = 2_000;
-const REQUEST_LIMIT_MS = 15_000; // to the way from plain HTTP, which has no bodies
+// The way from plain HTTP has no bodies.
+const LIMITS = { headersTimeout: 15_000, requestTimeout: 15_000 };
 const HOST = /^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$/i;
 
 /**
@@ -46,7 +47,7 @@ export function keepCertificate(server, certFile, keyFile) {
 export function redirectPlain(address, port, toPort) {
   const suffix = toPort === 443 ? "" : `:${toPort}`;
   http
-    .createServer({ headersTimeout: REQUEST_LIMIT_MS, requestTimeout: REQUEST_LIMIT_MS }, (req, res) => {
+    .createServer(LIMITS, (req, res) => {
       const host = HOST.exec(req.headers.host ?? "")?.[1];
       if (host && req.url.startsWith("/"))
         res.writeHead(301, { Location: `https://${host}${suffix}${req.url}`, Connection: "close" });
