@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.background import apart
 from vmlab.errors import ProviderError
 from vmlab.model import Leftover, LeftoverKind
 from vmlab.paths import Paths
@@ -58,7 +59,10 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     machines = _Home(paths.machines)
     found: list[Leftover] = []
     for folder in machines.folders():
-        with contextlib.suppress(ProviderError):  # `status` tells that its record is damaged
+        with (
+            apart(f"{folder.path.name}: nobody knows what it left behind"),
+            contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
+        ):
             found += _in_folder(folder)
     found += _processes((paths.machines, paths.pool))
     found += _cgroups((machines, _Home(paths.pool)), cgroups)
@@ -100,7 +104,10 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
     """Processes of machines in folders of ours whose lock nobody holds, or that are gone."""
     users = _find_users(homes)
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
+        with (
+            apart(f"process {process.pid}: nobody knows whose"),
+            contextlib.suppress(psutil.Error, OSError),
+        ):
             if not _is_machines(process) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             place = process.cwd()
@@ -161,9 +168,9 @@ def _units_in_use(folder: MachineFolder) -> set[str]:
     """Return what the cgroup of a machine may be called if it runs, or is about to."""
     try:
         record = read_record(folder)
-    except ProviderError:
+        runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
+    except (ProviderError, OSError):
         return {folder.unit}
-    runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
     return {folder.unit, record.unit if record else ""} if runs else set()
 
 
