@@ -26,6 +26,9 @@ _LONGEST_PAUSE_S = 600.0
 _TOLD_AGAIN_S = 3600.0
 _MOST_TOLD = 1000
 _MOST_KINDS = 5
+_WRITTEN_AGAIN_S = 30.0
+"""A job whose rounds are alike is not written down more often."""
+
 _LINE_CHARS = 300
 
 _log = logging.getLogger(__name__)
@@ -75,6 +78,7 @@ class Board:
         self._states: dict[str, JobState] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self._writing = asyncio.Lock()
+        self._written: dict[str, float] = {}  # when each job's state was
 
     def begin(self, job: Job) -> asyncio.Task[None]:
         """Do the job until its task is cancelled."""
@@ -87,7 +91,7 @@ class Board:
     async def _run(self, job: Job) -> None:
         passed_over: list[str] = []
         _passed_over.set(passed_over)
-        await self._write()
+        await self._write(job)
         while True:
             passed_over.clear()
             before = self._states[job.name]
@@ -95,7 +99,9 @@ class Board:
             state = self._states[job.name] = self._after(job, before, error, passed_over)
             if before.failures and not error:
                 _log.info("%s: in order again after %d failures", job.name, before.failures)
-            await self._write()
+            is_news = (before.failures, before.passed_over) != (state.failures, state.passed_over)
+            if is_news or self._clock() - self._written[job.name] >= _WRITTEN_AGAIN_S:
+                await self._write(job)
             await asyncio.sleep(pause_s(job, state.failures))
 
     def _after(
@@ -119,7 +125,8 @@ class Board:
     def _due_by(self, job: Job, wait_s: float) -> float:
         return 0.0 if math.isinf(job.longest_s) else self._clock() + wait_s + job.longest_s
 
-    async def _write(self) -> None:
+    async def _write(self, job: Job) -> None:
+        self._written[job.name] = self._clock()
         async with self._writing:
             try:
                 states = list(self._states.values())

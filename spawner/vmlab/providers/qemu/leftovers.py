@@ -179,7 +179,7 @@ def _machine_of_unit(unit: str, homes: tuple[_Home, ...]) -> str | None:
     name, _, digest = unit.removeprefix("vmlab-").rpartition("-")
     for home in homes:
         path = home.path / name
-        if name and hashlib.sha256(str(path).encode()).hexdigest()[: len(digest)] == digest:
+        if name and hashlib.sha256(os.fsencode(path)).hexdigest()[: len(digest)] == digest:
             return name if MachineFolder(path).unit == unit else None
     return None
 
