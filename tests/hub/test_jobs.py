@@ -75,3 +75,32 @@ def test_jobs_go_on_and_tell_what_fails(hub):
     assert log.count("ZeroDivisionError: a mistake") == 1
     hub.stop(signal.SIGKILL)
     assert job(hub, "idle machines").passed_over == 1
+
+
+UNREADABLE = """
+from vmlab.providers.fake import FakeProvider
+
+status = FakeProvider.status
+c.VMSpawner.http_timeout = 3
+
+
+async def unreadable(self, names=None):
+    if (folder / "unreadable").exists() and any("eve" in name for name in names or ()):
+        raise RecursionError("too deep")
+    return await status(self, names)
+
+
+FakeProvider.status = unreadable
+"""
+
+
+@pytest.mark.attack("jobs.damaged-record", "one machine's state cannot be read while a hub starts")
+def test_a_hub_starts_whatever_one_machine_looks_like(tmp_path):
+    with RunningHub(tmp_path, extra_config=UNREADABLE) as hub:
+        hub.start_server("eve")
+        hub.stop(signal.SIGKILL)
+        (tmp_path / "unreadable").touch()
+        hub.start()
+        hub.start_server("ada")
+        assert "state unknown, taken for running" in hub.log.read_text()
+        assert "Failed to poll" not in hub.log.read_text()
