@@ -97,10 +97,12 @@ class Board:
             before = self._states[job.name]
             error = await _attempt(job)
             state = self._states[job.name] = self._after(job, before, error, passed_over)
-            if before.failures and not error:
+            if before.failures and error is None:
                 _log.info("%s: in order again after %d failures", job.name, before.failures)
-            is_news = (before.failures, before.passed_over) != (state.failures, state.passed_over)
-            if is_news or self._clock() - self._written[job.name] >= _WRITTEN_AGAIN_S:
+            if (
+                _is_news(before, state)
+                or abs(self._clock() - self._written[job.name]) >= _WRITTEN_AGAIN_S
+            ):
                 await self._write(job)
             await asyncio.sleep(pause_s(job, state.failures))
 
@@ -108,7 +110,7 @@ class Board:
         self, job: Job, before: JobState, error: BaseException | None, passed_over: list[str]
     ) -> JobState:
         now = self._clock()
-        failures = before.failures + 1 if error else 0
+        failures = 0 if error is None else before.failures + 1
         wait_s = pause_s(job, failures)
         state = replace(
             before,
@@ -118,9 +120,9 @@ class Board:
             passed_over=len(passed_over),
             passed_over_why=passed_over[0] if passed_over else "",
         )
-        if error:
-            return replace(state, last_failure=now, error=_one_line(error))
-        return replace(state, last_success=now)
+        if error is None:
+            return replace(state, last_success=now)
+        return replace(state, last_failure=now, error=_one_line(error))
 
     def _due_by(self, job: Job, wait_s: float) -> float:
         return 0.0 if math.isinf(job.longest_s) else self._clock() + wait_s + job.longest_s
@@ -133,6 +135,12 @@ class Board:
                 await asyncio.to_thread(write_jobs, self._state, os.getpid(), states)
             except OSError as error:
                 _tell("the report on the hub's jobs is not written", error)
+
+
+def _is_news(before: JobState, after: JobState) -> bool:
+    is_first = not before.last_success and bool(after.last_success)
+    changed = (before.failures, before.passed_over) != (after.failures, after.passed_over)
+    return is_first or changed
 
 
 @dataclass

@@ -128,6 +128,13 @@ async def test_what_was_passed_over_is_forgotten_when_it_works_again(tmp_path):
     assert state.health(state.last_success) is JobHealth.IN_ORDER
 
 
+async def test_the_first_round_is_told_at_once(tmp_path):
+    await play(tmp_path, lambda: None)
+    (state,) = read_jobs(tmp_path).jobs
+    assert state.last_success > 0
+    assert state.health(state.last_success) is JobHealth.IN_ORDER
+
+
 def test_pauses_grow_up_to_ten_minutes_or_the_period():
     job = Job("x", asyncio.Event().wait, 60.0)
     assert [pause_s(job, n) for n in range(7)] == [60, 60, 120, 240, 480, 600, 600]

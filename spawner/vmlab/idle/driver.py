@@ -124,7 +124,7 @@ class IdleWatch:
             else:
                 _log.info("%s: somebody is at work again, or a break was declared", desk.machine)
                 await provider.warn(desk.machine, 0)
-        if part.error and step.action is IdleAction.WARN:
+        if part.error is not None and step.action is IdleAction.WARN:
             # Nobody was told: the time begins when somebody is.
             run = (desk.machine, desk.since)
             self._warned = {key: at for key, at in self._warned.items() if key != run}

@@ -90,7 +90,7 @@ async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None
             taken = await snapshots.take_snapshot(ground, name, Reason.HOURLY)
             memory.failed_at.pop(name, None)
             _log.info("%s: snapshot %s", name, taken.id)
-        if part.error:
+        if part.error is not None:
             memory.failed_at[name] = ground.clock()
     for volume in present:
         with apart(f"{volume.name}: not thinned"):

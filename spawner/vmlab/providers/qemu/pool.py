@@ -114,7 +114,7 @@ class Pool:
             with apart(f"{path.name}: does not leave the pool") as part:
                 await remove_machine(MachineFolder(path))
                 _log.info("%s has left the pool", path.name)
-            if part.error:
+            if part.error is not None:
                 stuck.append(path.name)
         if stuck:
             raise ProviderError(stuck[0], f"does not leave the pool, one of {len(stuck)}")
