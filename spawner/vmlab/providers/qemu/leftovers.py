@@ -138,7 +138,10 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
     users = {}
     for home in homes:
         for folder in _Home(home).folders():
-            with contextlib.suppress(ProviderError):
+            with (
+                apart(f"{folder.path.name}: nobody knows its user"),
+                contextlib.suppress(ProviderError),
+            ):
                 user = find_machine_user(folder)
                 if user and user.drop:
                     users[user.uid] = folder.path
