@@ -160,13 +160,13 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.hub_tokens import limit_tokens  # noqa: PLC0415
     from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
-    watch_if_asked()
+    watch_if_asked(paths.state)
     limit_servers()
     raise_descriptor_limit()
     limit_tokens()
     keep_log(paths.hub_log)
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
-    keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
+    keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port()}"

@@ -17,14 +17,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import time
 from asyncio import events
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vmlab.background import Job, begin
 from vmlab.outside import as_facts, load_json
 
 VARIABLE = "VMLAB_LOOP_WATCH"
@@ -32,8 +35,6 @@ VARIABLE = "VMLAB_LOOP_WATCH"
 _BEAT_S = 0.01
 _LINE_S = 1.0
 _SHOWN = 300
-
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,11 @@ class Block:
     late_ms: float = 0.0
 
 
-def watch_if_asked() -> None:
+def watch_if_asked(state: Path) -> None:
     """Begin to watch the running loop if the environment asks for it; else no-op."""
     path = os.environ.get(VARIABLE)
-    if not path:
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
-        return
-    task = loop.create_task(watch(Path(path)), name="loop-watch")
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    if path:
+        begin(state, Job("loop watch", partial(watch, Path(path)), _LINE_S, longest_s=math.inf))
 
 
 async def watch(path: Path) -> None:

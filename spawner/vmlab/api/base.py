@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
@@ -16,6 +15,7 @@ from vmlab.api.runtime import ApiSettings, Runtime, get_runtime
 from vmlab.bodies import BodyError
 from vmlab.errors import LabError
 from vmlab.front.limits import BODY_LIMIT_S
+from vmlab.outside import load_json
 
 MAX_BODY_BYTES = 64 * 1024
 COURSES_SCOPE = "custom:vmlab:courses"
@@ -137,8 +137,8 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
             HTTPError: 400 or 413.
         """
         try:
-            model = json.loads(self.body())
-        except (ValueError, RecursionError) as e:
+            model = load_json(self.body())
+        except ValueError as e:
             raise web.HTTPError(400, "the body is not valid JSON") from e
         if not isinstance(model, dict):
             raise web.HTTPError(400, "the body must be a JSON object")

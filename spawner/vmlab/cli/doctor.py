@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,7 @@ from vmlab.cli.findings import (
     room_finding,
     userns_finding,
 )
+from vmlab.cli.jobs import jobs_finding
 from vmlab.cli.outside import outside_findings
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
 from vmlab.descriptors import read_limit
@@ -34,6 +36,7 @@ from vmlab.host import find_host_facts, find_port_state, find_userns_problem
 from vmlab.hub import pool_size, proxy_command
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
+from vmlab.job_states import read_jobs
 from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
@@ -99,6 +102,7 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
     findings += [*_certificate(lab), *await outside_findings(lab, paths)]
     findings.append(_descriptors(lab, paths))
+    findings += _jobs(paths)
     findings.append(room_finding(find_room(paths.volumes)))
     return findings, accelerator
 
@@ -207,6 +211,17 @@ def _descriptors(lab: Lab, paths: Paths) -> Finding:
     except (LabError, OSError):
         pass  # the finding on the port says what is wrong; or the hub ended just now
     return descriptors_finding(read_limit(os.getpid()), machines, "a hub started from here")
+
+
+def _jobs(paths: Paths) -> list[Finding]:
+    """Return how the jobs of a hub that runs do."""
+    try:
+        holder = running_holder(paths)
+        if holder is None or not holder.hub_pid:
+            return []
+        return [jobs_finding(read_jobs(paths.state), time.time(), holder.hub_pid)]
+    except LabError as e:
+        return [Finding("jobs", Level.WARN, e.message, e.hint)]
 
 
 def _table(findings: list[Finding]) -> Table:

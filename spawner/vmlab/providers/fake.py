@@ -69,6 +69,7 @@ START_PHASES = (
     Phase.SERVER,
 )
 _KEPT_ASIDE = 3
+_UPKEEP_S = 60.0
 _log = logging.getLogger(__name__)
 _HUB_VERSION_HEADER = "X-JupyterHub-Version"
 
@@ -231,8 +232,8 @@ class FakeProvider:
         """Nothing goes before anything."""
 
     async def upkeep(self, spec: MachineSpec) -> None:  # noqa: ARG002 - the contract's
-        """Wait to be cancelled: nothing needs to be made ready (contract: `Provider.upkeep`)."""
-        await asyncio.Event().wait()
+        """Wait: nothing needs to be made ready (contract: `Provider.upkeep`)."""
+        await asyncio.sleep(_UPKEEP_S)
 
     async def drain(self) -> None:
         """No-op (contract: `Provider.drain`)."""

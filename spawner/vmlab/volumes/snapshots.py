@@ -10,7 +10,8 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from vmlab.errors import LabError, VolumeConflictError, VolumeError, VolumeNotFoundError
+from vmlab.background import apart
+from vmlab.errors import VolumeConflictError, VolumeNotFoundError
 from vmlab.room import SNAPSHOT_MIB, find_room
 from vmlab.toml_errors import nearest
 from vmlab.volumes.ground import Ground
@@ -152,22 +153,16 @@ async def free_hourly(ground: Ground, volumes: list[Volume]) -> list[str]:
     """
     oldest: list[tuple[float, str, Snapshot]] = []
     for volume in volumes:
-        try:
+        with apart(f"{volume.name}: its snapshots are not known"):
             snapshots = await list_snapshots(ground, volume)
-        except VolumeError as error:
-            _log.warning("%s", error)
-            continue
-        hourly = (s for s in snapshots if s.reason is Reason.HOURLY)
-        oldest += [(snapshot.taken, volume.name, snapshot) for snapshot in hourly]
+            hourly = (s for s in snapshots if s.reason is Reason.HOURLY)
+            oldest += [(snapshot.taken, volume.name, snapshot) for snapshot in hourly]
     gone = []
     for _, name, snapshot in sorted(oldest, key=lambda entry: entry[:2]):
         if find_room(ground.folder).snapshots_spare_mib >= 0:
             break
-        try:
+        with apart(f"{name}: {snapshot.id} does not go"):
             await delete_snapshot(ground, name, snapshot.id)
-        except LabError as error:  # the others may well go
-            _log.warning("%s: %s does not go: %s", name, snapshot.id, error.message)
-        else:
             gone.append(f"{name}/{snapshot.id}")
     return gone
 

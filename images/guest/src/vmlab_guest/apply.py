@@ -19,6 +19,7 @@ from vmlab_guest.reserve import find_full_notice
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
+from vmlab_guest.threads import attempt
 from vmlab_guest.udev import release_events
 from vmlab_guest.wish import RUNTIME
 
@@ -120,8 +121,8 @@ def wait_for_server(system: System) -> None:
 
 def _finish(system: System, restart: list[str]) -> None:
     """Start what nobody waits for as long as the server is not there."""
-    wait_for_server(system)
-    release_events(system)
+    attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
+    attempt(system.log, "held back events", lambda: release_events(system))
     try:
         if restart:
             system.run("systemctl", "restart", "--no-block", *restart)

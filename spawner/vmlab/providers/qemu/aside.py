@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vmlab.background import apart
 from vmlab.errors import ProviderError
 from vmlab.model import AsideMachine
 from vmlab.providers.qemu.layout import MachineFolder
@@ -45,10 +46,11 @@ def list_aside(aside: Path) -> list[AsideMachine]:
     """Return the machines that were set aside, the newest first."""
     found = []
     for path in aside.iterdir() if aside.is_dir() else ():
-        match = _NAME.fullmatch(path.name)
-        at = _parse(match["stamp"]) if match else None
-        if match and at is not None and path.is_dir():
-            found.append(_describe(path, match["machine"], at))
+        with apart(f"{path}: not listed"):
+            match = _NAME.fullmatch(path.name)
+            at = _parse(match["stamp"]) if match else None
+            if match and at is not None and path.is_dir():
+                found.append(_describe(path, match["machine"], at))
     return sorted(found, key=lambda kept: (kept.at, kept.name), reverse=True)
 
 

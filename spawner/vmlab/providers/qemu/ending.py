@@ -112,7 +112,7 @@ async def _ask_guest(folder: MachineFolder) -> bool:
     try:
         async with connect_agent(folder.path.name, folder.agent) as link:
             await link.send({"type": "poweroff"})
-    except (GuestError, ConnectionError):
+    except GuestError:
         return asked
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class MachineFolder:
     @property
     def unit(self) -> str:
         """Name of the machine's scope or cgroup; unique on this host, not only in this lab."""
-        digest = hashlib.sha256(str(self.path).encode()).hexdigest()
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()
         return f"vmlab-{self.path.name}-{digest[:8]}"
 
     @property

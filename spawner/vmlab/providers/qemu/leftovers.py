@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.background import apart
 from vmlab.errors import ProviderError
 from vmlab.model import Leftover, LeftoverKind
 from vmlab.paths import Paths
@@ -58,7 +59,10 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     machines = _Home(paths.machines)
     found: list[Leftover] = []
     for folder in machines.folders():
-        with contextlib.suppress(ProviderError):  # `status` tells that its record is damaged
+        with (
+            apart(f"{folder.path.name}: nobody knows what it left behind"),
+            contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
+        ):
             found += _in_folder(folder)
     found += _processes((paths.machines, paths.pool))
     found += _cgroups((machines, _Home(paths.pool)), cgroups)
@@ -100,7 +104,10 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
     """Processes of machines in folders of ours whose lock nobody holds, or that are gone."""
     users = _find_users(homes)
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
+        with (
+            apart(f"process {process.pid}: nobody knows whose"),
+            contextlib.suppress(psutil.Error, OSError),
+        ):
             if not _is_machines(process) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             place = process.cwd()
@@ -131,7 +138,10 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
     users = {}
     for home in homes:
         for folder in _Home(home).folders():
-            with contextlib.suppress(ProviderError):
+            with (
+                apart(f"{folder.path.name}: nobody knows its user"),
+                contextlib.suppress(ProviderError),
+            ):
                 user = find_machine_user(folder)
                 if user and user.drop:
                     users[user.uid] = folder.path
@@ -161,9 +171,9 @@ def _units_in_use(folder: MachineFolder) -> set[str]:
     """Return what the cgroup of a machine may be called if it runs, or is about to."""
     try:
         record = read_record(folder)
-    except ProviderError:
+        runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
+    except (ProviderError, OSError):
         return {folder.unit}
-    runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
     return {folder.unit, record.unit if record else ""} if runs else set()
 
 
@@ -172,7 +182,7 @@ def _machine_of_unit(unit: str, homes: tuple[_Home, ...]) -> str | None:
     name, _, digest = unit.removeprefix("vmlab-").rpartition("-")
     for home in homes:
         path = home.path / name
-        if name and hashlib.sha256(str(path).encode()).hexdigest()[: len(digest)] == digest:
+        if name and hashlib.sha256(os.fsencode(path)).hexdigest()[: len(digest)] == digest:
             return name if MachineFolder(path).unit == unit else None
     return None
 

@@ -68,8 +68,8 @@ async def _undo(folder: MachineFolder, link: AgentLink, snapshot: str) -> None:
     """Leave neither a frozen file system nor a snapshot that may not be whole."""
     try:
         await link.send({"type": "thaw"})
-    except OSError as error:
-        _log.debug("%s: the agent is gone: %s", link.name, error)  # it thaws by itself
+    except GuestError as error:
+        _log.debug("%s", error)  # it thaws by itself
     try:
         async with open_monitor(link.name, folder.qmp) as monitor:
             await monitor.delete_snapshot(snapshot)

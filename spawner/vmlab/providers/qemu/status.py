@@ -71,7 +71,7 @@ def _seems_on(folder: MachineFolder) -> bool:
 
 def server_url(folder: MachineFolder) -> str:
     """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
-    return f"http+unix://{quote(str(folder.server), safe='')}"
+    return f"http+unix://{quote(os.fsencode(folder.server), safe='')}"
 
 
 def is_on(folder: MachineFolder, record: Record) -> bool:

@@ -27,6 +27,7 @@ from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
 from vmlab_guest.outside import load_json
 from vmlab_guest.system import COURSES, HOME, TRAINEE_UID, System, inside
+from vmlab_guest.threads import attempt, describe
 
 LONG_POLL_S = 25
 _ANSWER_S = 10.0
@@ -138,6 +139,8 @@ class Follower:
                 self._bring(course)
             except (DeliveryError, OSError) as error:
                 failures.append(f"{course.name} {course.version}: {error}")
+            except Exception as error:  # noqa: BLE001 - the other courses must have their turn
+                failures.append(f"{course.name} {course.version}: {describe(error)}")
         if failures:
             raise DeliveryError("; ".join(failures))
         is_new = listing.digest != self._known
@@ -145,7 +148,7 @@ class Follower:
         return is_new
 
     def _run(self, wait: Callable[[], None]) -> None:
-        wait()
+        attempt(self._system.log, "courses, before the first", wait)
         failures = 0
         while not self._stopped.is_set():
             try:
@@ -158,6 +161,9 @@ class Follower:
             except (DeliveryError, OSError) as error:
                 failures += 1
                 self._system.log(f"courses: {error}")
+            except Exception as error:  # noqa: BLE001 - the root of a thread that must not end
+                failures += 1
+                self._system.log(f"courses: a mistake: {describe(error)}")
             if failures:
                 self._stopped.wait(make_pause(failures, random.random()))  # noqa: S311 - jitter
 
