@@ -21,7 +21,6 @@ import fcntl
 import json
 import os
 import resource
-import socket
 import struct
 import subprocess
 import sys
@@ -32,18 +31,17 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.providers.qemu.handout import hand_out, stop_at_writable_opens
+from vmlab.providers.qemu.opened import OpenFiles, keep_console, listen, open_files
 from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_internet
 
 _READY_LIMIT_S = 20.0
-_CONSOLE_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
 # Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
 # descriptors for all of them at once (_limit_self).
 MOST_INWARD = 128
 MOST_OUTWARD = 32
 """A machine's own server keeps ten at most, its agent three."""
-_BACKLOG = 128
 _PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
@@ -72,16 +70,6 @@ class ShimConfig:
     memory: str  # a template's, which QEMU is to get for reading only; empty: there is none
 
 
-@dataclass(frozen=True)
-class _Files:
-    """What is open for the time when no file can be opened any more."""
-
-    console: int
-    older_console: int
-    exit_report: int
-    memory: int  # -1: none
-
-
 def main() -> None:
     """Run the machine whose lock is named on the command line, as standard input says."""
     lock = Path(sys.argv[1])
@@ -102,7 +90,8 @@ def main() -> None:
             enter_namespace_with_internet(config.bytes_per_s, config.unreachable)
         else:
             enter_namespace()
-        status = asyncio.run(_run(config, _open_files(config)))
+        files = open_files(Path(config.console), Path(config.exit_report), config.memory)
+        status = asyncio.run(_run(config, files))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         _say({"error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
@@ -146,23 +135,6 @@ def _ask_lock(path: str) -> int | None:
         os.close(descriptor)
 
 
-def _open_files(config: ShimConfig) -> _Files:
-    """Open what the machine's user must not: it has no right in the folder."""
-    console = Path(config.console)
-    return _Files(
-        console=_open_anew(console),
-        older_console=_open_anew(console.with_suffix(".log.1")),
-        exit_report=_open_anew(Path(config.exit_report)),
-        memory=os.open(config.memory, os.O_RDONLY) if config.memory else -1,
-    )
-
-
-def _open_anew(path: Path) -> int:
-    """Make an empty file in the place of whatever has this name."""
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
 def _limit_self(config: ShimConfig) -> None:
     """Enter the cgroups and lower the limits; QEMU inherits both."""
     for procs in config.cgroup_procs:
@@ -171,13 +143,13 @@ def _limit_self(config: ShimConfig) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 
 
-async def _run(config: ShimConfig, files: _Files) -> int:
+async def _run(config: ShimConfig, files: OpenFiles) -> int:
     """Run QEMU and the relays until QEMU ends; return its exit status."""
     # Into the machine and out of it; all connections of a direction share one pace.
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
     for name, number in config.sockets.items():
-        with _listen(name) as listener:
+        with listen(name) as listener:
             os.dup2(listener.fileno(), number)
     # As long as we may; it is answered when QEMU is there.
     reader, writer = await asyncio.open_unix_connection(config.qmp)
@@ -193,7 +165,7 @@ async def _run(config: ShimConfig, files: _Files) -> int:
         os.close(number)
     assert qemu.stdout is not None  # noqa: S101 - both were asked for just above
     assert qemu.stderr is not None  # noqa: S101
-    console = asyncio.create_task(_keep_console(qemu.stdout, files.console, files.older_console))
+    console = asyncio.create_task(keep_console(qemu.stdout, files.console, files.older_console))
     errors = asyncio.create_task(_keep_end(qemu.stderr))
     ending = asyncio.create_task(qemu.wait())
     if config.memory:
@@ -256,25 +228,12 @@ def _drop_privileges(config: ShimConfig) -> None:
         os.setresuid(config.uid, config.uid, config.uid)
 
 
-def _listen(path: str) -> socket.socket:
-    """Open a unix socket that nobody but its owner may connect to, in the place of an old one."""
-    Path(path).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    try:
-        listener.bind(path)
-    finally:
-        os.umask(before)
-    listener.listen(_BACKLOG)
-    return listener
-
-
 async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server]:
     """Open the doors through which the hub's side reaches the machine."""
     servers = []
     for path, port in config.inward.items():
         relay = make_relay(_to_port(port), most=MOST_INWARD, paces=paces)
-        servers.append(await asyncio.start_unix_server(relay, sock=_listen(path)))
+        servers.append(await asyncio.start_unix_server(relay, sock=listen(path)))
     return servers
 
 
@@ -307,23 +266,6 @@ async def _await_greeting(reader: asyncio.StreamReader) -> None:
     async with asyncio.timeout(_READY_LIMIT_S):
         if not await reader.readline():
             raise ConnectionError("QEMU closed its control socket")
-
-
-async def _keep_console(stream: asyncio.StreamReader, file: int, older: int) -> None:
-    """Write the console to a file that never grows beyond half of the limit.
-
-    What was in it then goes to the older one, so that together they hold its end.
-    """
-    written = 0
-    while data := await stream.read(4096):
-        # A full disk must not end the machine: its console is then lost, not its work.
-        with contextlib.suppress(OSError):
-            if written > _CONSOLE_BYTES // 2:
-                full = os.pread(file, written, 0)
-                os.ftruncate(older, os.pwrite(older, full, 0))
-                os.ftruncate(file, 0)
-                written = 0
-            written += os.pwrite(file, data, written)
 
 
 async def _keep_end(stream: asyncio.StreamReader) -> str:
