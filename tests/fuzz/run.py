@@ -14,11 +14,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from fuzz.target import HERE, Target, all_targets
@@ -30,7 +30,7 @@ HANG_S = 20
 
 NOT_PLAYED = "atheris, which finds the inputs, has no wheel for this Python or processor"
 
-_START_S = 1.5
+_START_S = 3.0  # imports, once for all targets
 _END_S = 90.0
 _LIMITS = ("-detect_leaks=0", "-print_final_stats=1", f"-rss_limit_mb={MEMORY_MIB}")
 
@@ -53,58 +53,84 @@ def is_playable() -> bool:
     return find_spec("atheris") is not None
 
 
-def fuzz_one(
-    target: Target, seconds: float, work: Path, keep: Path, *, hang_s: int = HANG_S
-) -> Outcome:
-    """Fuzz one target; crashes are kept in a folder of its name below `keep`."""
-    grown = work / target.name
-    grown.mkdir(parents=True, exist_ok=True)
-    found = keep / target.name
-    before = set(found.iterdir()) if found.is_dir() else set()
-    found.mkdir(parents=True, exist_ok=True)
+def fuzz(
+    targets: Sequence[Target], seconds: float, work: Path, keep: Path, *, hang_s: int = HANG_S
+) -> list[Outcome]:
+    """Fuzz targets, as many at once as there are processors; the time is shared alike.
+
+    Args:
+        work: the corpus grows there.
+        keep: crashes are kept there, in folders of the targets' names.
+    """
+    lanes = min(len(targets), os.cpu_count() or 1)
+    share_s = max(1, round((seconds - _START_S) * lanes / len(targets)))
+    with ThreadPoolExecutor(lanes) as pool:
+        work_on = [targets[lane::lanes] for lane in range(lanes)]
+        found = pool.map(lambda some: _fuzz_some(some, share_s, work, keep, hang_s), work_on)
+        return sorted(chain.from_iterable(found), key=lambda outcome: outcome.target)
+
+
+def _fuzz_some(
+    targets: Sequence[Target], share_s: int, work: Path, keep: Path, hang_s: int
+) -> list[Outcome]:
+    """Fuzz targets one after another, in processes of their own."""
     paths = [HERE.parent, ROOT / "images/guest/src", ROOT / "images/narval/src"]
-    words = [
-        *(sys.executable, "-m", "fuzz.child", target.module, target.name, *_LIMITS),
-        *(f"-timeout={hang_s}", f"-max_total_time={max(1, round(seconds - _START_S))}"),
-        *(f"-max_len={target.most_bytes}", f"-artifact_prefix={found}/"),
-        *(str(folder) for folder in (grown, target.folder("corpus"), found) if folder.is_dir()),
-    ]
+    before = {target.name: _files(keep / target.name) for target in targets}
+    jobs = [_make_job(target, share_s, work, keep, hang_s) for target in targets]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TMPDIR": scratch}
-        began = time.monotonic()
-        try:
-            done = subprocess.run(
-                words,
-                env={**os.environ, **environment},
-                cwd=scratch,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=seconds + _END_S,
-                check=False,
-            )
-            code, said = done.returncode, done.stdout.decode(errors="replace")
-        except subprocess.TimeoutExpired as error:
-            code, said = -1, (error.stdout or b"").decode(errors="replace")
-        took_s = time.monotonic() - began
-    crashes = sorted(set(found.iterdir()) - before)
-    if not any(found.iterdir()):
-        found.rmdir()
+        done = subprocess.run(
+            [sys.executable, "-m", "fuzz.child"],
+            input="\n".join(map(json.dumps, jobs)),
+            env={**os.environ, **environment},
+            cwd=scratch,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    outcomes = []
+    for job, line in zip(jobs, done.stdout.splitlines(), strict=True):
+        name, code, took_s = json.loads(line)
+        said = Path(str(job["log"])).read_text(errors="replace")
+        crashes = sorted(_files(keep / name) - before[name])
+        outcomes.append(_judge(name, code, took_s, said, crashes))
+        if not _files(keep / name):
+            (keep / name).rmdir()
+    return outcomes
+
+
+def _make_job(
+    target: Target, share_s: int, work: Path, keep: Path, hang_s: int
+) -> dict[str, object]:
+    """Return what `fuzz.child.Job` is made of, and make the folders that it needs."""
+    grown, found = work / target.name, keep / target.name
+    for folder in (grown, found):
+        folder.mkdir(parents=True, exist_ok=True)
+    corpora = [grown, target.folder("corpus"), found]
+    options = [
+        *(*_LIMITS, f"-timeout={hang_s}", f"-max_total_time={share_s}"),
+        *(f"-max_len={target.most_bytes}", f"-artifact_prefix={found}/"),
+        *(str(folder) for folder in corpora if folder.is_dir()),
+    ]
+    log = str(work / f"{target.name}.log")
+    limit_s = share_s + hang_s + _END_S
+    return {"module": target.module, "name": target.name, "options": options, "log": log,
+            "limit_s": limit_s}  # fmt: skip
+
+
+def _judge(name: str, code: int, took_s: float, said: str, crashes: list[Path]) -> Outcome:
     outcome = Outcome(
-        target.name, _number(r"stat::number_of_executed_units: *(\d+)", said), round(took_s, 1),
+        name, _number(r"stat::number_of_executed_units: *(\d+)", said), round(took_s, 1),
         _number(r"cov: (\d+)", said), _number(r"stat::new_units_added: *(\d+)", said),
     )  # fmt: skip
     if code == 0 and not crashes:
         return outcome
     where = str(crashes[0]) if crashes else f"no file; the process ended with {code}"
-    return Outcome(**{**asdict(outcome), "crash": where, "says": _essence(said)})
+    return replace(outcome, crash=where, says=_essence(said))
 
 
-def fuzz(targets: Sequence[Target], seconds: float, work: Path, keep: Path) -> list[Outcome]:
-    """Fuzz all targets, as many at once as there are processors; the time is shared alike."""
-    jobs = min(len(targets), os.cpu_count() or 1)
-    share_s = seconds * jobs / len(targets)
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(lambda each: fuzz_one(each, share_s, work, keep), targets))
+def _files(folder: Path) -> set[Path]:
+    return set(folder.iterdir()) if folder.is_dir() else set()
 
 
 def make_table(outcomes: Sequence[Outcome]) -> str:
