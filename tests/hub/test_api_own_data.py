@@ -79,7 +79,8 @@ def test_a_machine_s_token_and_services_may_not(hub):
 
 def download(hub, user: str, form: str, link_of: str = ""):
     """Download a disk by the link of the user's own page, or of somebody else's."""
-    session, page = hub.login(user), hub.login(link_of or user)
+    session = hub.login(user)
+    page = hub.login(link_of) if link_of else session
     proof = page.cookies.get("_xsrf", path="/hub/")
     url = f"{hub.base_url}/hub/vmlab/data/disk"
     return session.get(url, params={"format": form, "_xsrf": proof}, timeout=60)

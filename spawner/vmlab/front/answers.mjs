@@ -37,15 +37,18 @@ export function cleanMachine(headers, prefix, shared) {
  *
  * @param {string} path as the browser asked for it
  * @param {string} machines the origins of machines, as a policy names them; empty: the hub's own
+ * @param {string[]} expired cookies that are to go
  */
-export function sealHub(headers, path, machines) {
+export function sealHub(headers, path, machines, expired) {
   const isPage = /^text\/html\b/i.test(headers["content-type"] ?? "text/html");
   headers["content-security-policy"] = isPage ? pagePolicy(machines) : NO_PAGE;
   headers["cross-origin-opener-policy"] = "same-origin";
   headers["cross-origin-resource-policy"] = "same-origin";
   headers["permissions-policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
-  headers["referrer-policy"] = "same-origin";
+  // Under one name "same-origin" would tell machines the whole URL of a page.
+  headers["referrer-policy"] = "strict-origin";
   headers["x-content-type-options"] = "nosniff";
+  if (expired.length) headers["set-cookie"] = [...(headers["set-cookie"] ?? []), ...expired];
   // A script of the same origin can read a page out of the browser's cache without asking for it.
   if (kindOf(path) !== Kind.OPEN) headers["cache-control"] = "no-store";
 }

@@ -7,6 +7,8 @@ const PREFIXES = "(__(secure|host|http|host-http)-)?";
 const HUBS = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|session-id|services)$`, "i");
 // A machine's server needs the session's id to notice that its visitor logged out at the hub.
 const SECRET = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|services)$`, "i");
+const LOGIN = "jupyterhub-hub-login";
+const LOGIN_PATH = "/hub/";
 const CONTROLS = /[\0-\x08\x0a-\x1f\x7f]/; // browsers disagree where such a line ends
 
 /** Return the header `Cookie` for a machine; undefined when nothing of it is left. */
@@ -34,6 +36,37 @@ export function ownCookie(line, prefix, shared) {
   // Else the browser goes by the path as it asked for it, and "/user%2fada%2fx" is below "/".
   if (!path.startsWith("/")) return `${line}; Path=${encodeURI(prefix)}/`;
   return isBelow(path, prefix) ? line : null;
+}
+
+/**
+ * Return what a request to the hub says when somebody else has added a log-in cookie.
+ *
+ * A page can set one for any path of its name, and with a real name without TLS for names above its
+ * own; then nobody knows which is the hub's. But it cannot set the hub's own, which is HttpOnly: so
+ * none counts this time, and those on all other paths are made to go.
+ *
+ * @returns {{header: string | undefined, expired: string[]}}
+ */
+export function sortLogins(header, url, host) {
+  const pairs = (header ?? "").split(";");
+  if (pairs.filter((pair) => nameOf(pair) === LOGIN).length < 2) return { header, expired: [] };
+  const others = pairs.filter((pair) => nameOf(pair) !== LOGIN);
+  const paths = pathsAbove(url.split("?", 1)[0]);
+  const gone = (path) => `${LOGIN}=; Max-Age=0; Path=${path}`;
+  return {
+    header: others.join(";").trim() || undefined,
+    expired: [
+      ...paths.filter((path) => path !== LOGIN_PATH).map(gone),
+      ...paths.map((path) => `${gone(path)}; Domain=${host}`),
+    ],
+  };
+}
+
+// All paths whose cookies are sent with this one: "/", "/hub", "/hub/", "/hub/home".
+function pathsAbove(path) {
+  const ends = [...path.matchAll(/\/|$/g)].flatMap(({ index }) => [index, index + 1]);
+  const cuts = new Set(ends.filter((end) => end > 0 && end <= path.length));
+  return [...cuts].map((end) => path.slice(0, end));
 }
 
 function isBelow(path, prefix) {

@@ -1,8 +1,8 @@
 // The borders between hub and machines, at the one place that sees all requests and all answers.
 
 import { cleanMachine, sealHub } from "./answers.mjs";
-import { withoutHubCookies } from "./cookies.mjs";
-import { judge } from "./requests.mjs";
+import { sortLogins, withoutHubCookies } from "./cookies.mjs";
+import { hostOf, judge } from "./requests.mjs";
 
 // "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
 const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
@@ -26,6 +26,7 @@ class Refusal extends Error {
 export function guard(ConfigurableProxy, { canonical, machines, shared }) {
   const hub = canonical ? new URL(canonical) : null;
   const prefixes = new WeakMap(); // request → the machine's path; "" for the hub
+  const expired = new WeakMap(); // request → cookies that are to go with its answer
   const { targetForReq, handleProxyError } = ConfigurableProxy.prototype;
 
   // Where a request goes is known here only, by the proxy's own reading of its path.
@@ -33,6 +34,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
     const match = await targetForReq.call(this, req);
     const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
     prefixes.set(req, prefix);
+    if (!prefix) expired.set(req, sortCookies(req));
     const verdict = prefix ? judgeMachine(req, shared) : judge(req, hub);
     if (verdict) throw new Refusal(verdict);
     return match;
@@ -47,14 +49,23 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
   return (answer, req) => {
     const prefix = prefixes.get(req);
     if (prefix) cleanMachine(answer.headers, prefix, shared);
-    else sealHub(answer.headers, req.url, machines);
+    else sealHub(answer.headers, req.url, machines, expired.get(req));
   };
 }
 
-function judgeMachine({ headers }, shared) {
-  const cookie = withoutHubCookies(headers.cookie);
+function sortCookies({ headers, url }) {
+  const { header, expired } = sortLogins(headers.cookie, url, hostOf(headers));
+  setCookie(headers, header);
+  return expired;
+}
+
+function setCookie(headers, cookie) {
   if (cookie) headers.cookie = cookie;
   else delete headers.cookie;
+}
+
+function judgeMachine({ headers }, shared) {
+  setCookie(headers, withoutHubCookies(headers.cookie));
   // It could answer for its pages with headers that this proxy never sees.
   if (!shared || headers["service-worker"] === undefined) return null;
   return { status: 403, message: "service workers need a machine with a name of its own" };

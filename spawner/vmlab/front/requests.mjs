@@ -58,7 +58,8 @@ function isRead({ method }) {
   return method === "GET" || method === "HEAD";
 }
 
-function hostOf(headers) {
+/** Return the name under which a browser asks, empty when it is none. */
+export function hostOf(headers) {
   const host = (headers["x-forwarded-host"] ?? headers.host ?? "").split(",", 1)[0].trim();
   return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : "";
 }
