@@ -57,9 +57,14 @@ export function sortLogins(header, url, host) {
     header: others.join(";").trim() || undefined,
     expired: [
       ...paths.filter((path) => path !== LOGIN_PATH).map(gone),
-      ...paths.map((path) => `${gone(path)}; Domain=${host}`),
+      ...(mayBeDomain(host) ? paths.map((path) => `${gone(path)}; Domain=${host}`) : []),
     ],
   };
+}
+
+// For an address it is the same as without, and so would be the hub's own.
+function mayBeDomain(host) {
+  return host.includes(".") && !/(^|\.)[0-9]+$|:/.test(host);
 }
 
 // All paths whose cookies are sent with this one: "/", "/hub", "/hub/", "/hub/home".
