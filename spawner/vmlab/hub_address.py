@@ -71,6 +71,12 @@ class HubAddress:
         return self.url.startswith("https:")
 
     @property
+    def stays_on_host(self) -> bool:
+        """Whether what browsers send never leaves this host."""
+        name = urlsplit(self.url).hostname or ""
+        return self.is_loopback and (not self.public or name.endswith(".localhost"))
+
+    @property
     def origins(self) -> Origins:
         """Which names are the hub's and which the machines'."""
         return make_origins(self.url, shared=self.one_origin, is_chosen=bool(self.public))

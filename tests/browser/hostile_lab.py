@@ -35,7 +35,7 @@ class HostileSpawner(NotingSpawner):
 c.JupyterHub.spawner_class = HostileSpawner
 """
 _UNGUARDED = """
-node, _, package, *_ = c.ConfigurableHTTPProxy.command
+*_, node, _, package, _ = c.ConfigurableHTTPProxy.command
 c.ConfigurableHTTPProxy.command = [node, f"{package}/bin/configurable-http-proxy"]
 c.JupyterHub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax"}
 """
@@ -101,7 +101,9 @@ class HostileLab:
 
 
 @contextmanager
-def run_lab(folder: Path, kind: Kind) -> Iterator[HostileLab]:
+def run_lab(
+    folder: Path, kind: Kind, make_hub: type[RunningHub] = RunningHub
+) -> Iterator[HostileLab]:
     """Run a lab in which eve's machine and the visitor's are on."""
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
     with HostileServer() as server:
@@ -109,7 +111,7 @@ def run_lab(folder: Path, kind: Kind) -> Iterator[HostileLab]:
         if kind is Kind.UNGUARDED:
             extra += _UNGUARDED
         names = "" if kind is Kind.OWN else "one_origin = true"
-        with RunningHub(folder, extra_config=extra, hub_lines=names) as hub:
+        with make_hub(folder, extra_config=extra, hub_lines=names) as hub:
             for name in ("eve", VISITOR):
                 hub.start_server(name)
             yield HostileLab(kind, hub, server)

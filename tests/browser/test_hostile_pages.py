@@ -136,6 +136,17 @@ def test_who_is_logged_in_nowhere_can_be_logged_in_as_another_under_one_name_onl
     assert lab.who(page) == ("" if lab.kind is Kind.OWN else "eve")
 
 
+@pytest.mark.attack("origin.pages", "reads where its visitor comes from")
+def test_a_machine_is_not_told_from_which_page_of_the_hub_a_visitor_comes(lab, visitor, tried):
+    lab.server.seen.clear()
+    visitor.goto(f"{lab.hub.base_url}/hub/home?secret=1")
+    visitor.evaluate("(url) => { location.href = url }", lab.serve("overflow.html"))
+    visitor.wait_for_url("**/overflow.html")
+    told = lab.server.got("/overflow.html")[0].headers.get("referer", "")
+    assert ("secret" in told) is not lab.is_guarded
+    tried(1)
+
+
 @pytest.mark.attack("origin.name", "shows the hub's log-in page under the machine's own name")
 def test_log_in_pages_are_at_the_hub_s_name(lab, new_page):
     page = new_page()

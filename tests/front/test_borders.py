@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -102,7 +104,7 @@ def ground(request, tmp_path_factory):
         HostileServer() as machine,
         EchoProxy(tmp_path_factory.mktemp("proxy"), origins=origins) as proxy,
     ):
-        proxy.add_route("/user/ada" if request.param else f"/ada-{HUB}/user/ada", machine.url)
+        proxy.add_route("/user/ada" if request.param else f"/ada-{HUB}/user/ada", machine.port)
         yield Ground(proxy, machine, request.param)
 
 
@@ -113,6 +115,53 @@ def test_a_machine_speaks_for_its_own_pages_only(ground, tried):
         assert got["X-Own"] == "1"
         assert [name for name in BEYOND if name in got] == []
         tried(len(BEYOND))
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+EVIL = b"Set-Cookie: jupyterhub-hub-login=eve; Path=/\r\n"
+END = b"Content-Length: 2\r\n\r\nhi"
+
+
+@pytest.mark.attack("origin.answers", "hides headers from the proxy: splits, folds, repeats, hints")
+@pytest.mark.parametrize("sent", [{}, {"Upgrade": "websocket", "Connection": "Upgrade"}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"X: a\r" + EVIL + END,
+        OK + b"X: a\n" + EVIL + END,
+        OK + b"X: a\r\n " + EVIL + END,
+        OK + b"X: a\0\r\n" + EVIL + END,
+        OK + EVIL.replace(b":", b" :", 1) + END,
+        OK + b"Set-Cookie: a=b;\r\n Path=/; Domain=" + HUB.encode() + b"\r\n" + END,
+        OK + END + OK + EVIL + END,
+        OK.replace(b"OK", b"OK\r" + EVIL) + END,
+        b"HTTP/1.1 103 Early Hints\r\n" + EVIL + b"\r\n" + OK + END,
+        OK + b"Trailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + EVIL + b"\r\n",
+        OK + b"__proto__: x\r\n" + EVIL + END,
+    ],
+)
+def test_no_header_goes_round_the_proxy(ground, answer, sent, tried):
+    with socket.create_server(("127.0.0.1", 0)) as machine:
+
+        def serve() -> None:
+            connection, _ = machine.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        route = "/user/raw" if ground.shared else f"/ada-{HUB}/user/raw"
+        ground.proxy.add_route(route, machine.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", ground.proxy.port), timeout=30) as browser:
+            headers = {"Host": ground.machine_host, "Connection": "close"} | sent
+            lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+            browser.sendall(f"GET /user/raw/ HTTP/1.1\r\n{''.join(lines)}\r\n".encode())
+            got = b"".join(iter(lambda: browser.recv(65536), b""))
+        thread.join(30)
+    assert b"set-cookie" not in got.lower().replace(b"trailer: set-cookie", b"")
+    assert ground.arrived("/hub/home", WINDOW), "the proxy goes on"
+    tried(1)
 
 
 @pytest.mark.attack("origin.cookies", "sets cookies that the hub or another machine would be sent")

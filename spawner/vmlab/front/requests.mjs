@@ -14,7 +14,7 @@ export const Kind = Object.freeze({
 
 // JupyterHub compares paths as they are sent, and so does this.
 const KINDS = [
-  [/^\/hub\/(static\/|vmlab-static\/|logo$|health$|error\/)|^\/favicon\.ico$/, Kind.OPEN],
+  [/^\/hub\/(static\/|vmlab-static\/|vmlab\/hello(\/socket)?$|logo$|health$|error\/)|^\/favicon\.ico$/, Kind.OPEN],
   [/^\/hub\/api\/oauth2\/authorize/, Kind.PAGE], // asks for consent
   [/^\/hub\/api(\/|$)/, Kind.API],
   [/^(\/hub)?\/user\//, Kind.MACHINE],
