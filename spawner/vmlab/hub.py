@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab, ProviderName
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
-from vmlab.origins import machine_host
+from vmlab.origins import Origins, machine_host
 from vmlab.outside import load_json
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
@@ -202,6 +203,7 @@ def proxy_command(
     front: tuple[str, ...] = (),
     door: Path | None = None,
     plain: tuple[int, int] | None = None,
+    origins: Origins = Origins(),  # noqa: B008 - frozen
 ) -> list[str]:
     """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
 
@@ -213,6 +215,7 @@ def proxy_command(
         front: web servers whose word about their clients is believed.
         door: a unix socket on which it listens too, for machines.
         plain: a port whose visitors it sends to HTTPS, and to which port.
+        origins: which names are the hub's and which the machines'.
 
     Raises:
         HostError: one of them is not installed.
@@ -228,6 +231,7 @@ def proxy_command(
         "front": front,
         "door": str(door) if door else None,
         "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
+        "origins": asdict(origins),
     }
     return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
@@ -308,8 +312,10 @@ def _set_origins(c: Any, lab: Lab) -> None:
         hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)
     # Lax, not strict: a machine's page sends its visitor to the hub and back to log in.
     hub.tornado_settings["cookie_options"] = {"samesite": "Lax"}
+    # A script of the same origin could read the cookies of any path.
+    kept = {"samesite": "Lax", "httponly": True}
     secure = {"secure": True} if address.has_tls else {}
-    hub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax", **secure}
+    hub.tornado_settings["xsrf_cookie_kwargs"] = kept | secure
     if address.public:
         hub.public_url = address.url
     if address.one_origin:
@@ -325,7 +331,9 @@ def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
     plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes its token at each start and hands it over in the environment, with all the rest.
-    command = proxy_command(project, front=lab.hub.front, door=door, plain=plain)
+    command = proxy_command(
+        project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
+    )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"

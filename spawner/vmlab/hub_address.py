@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vmlab.origins import LOCAL_NAME, url_problem
+from vmlab.origins import LOCAL_NAME, Origins, make_origins, url_problem
 from vmlab.toml_errors import Table, show
 
 
@@ -69,6 +69,17 @@ class HubAddress:
     def has_tls(self) -> bool:
         """Whether browsers reach it by TLS, its own or that of a web server in front of it."""
         return self.url.startswith("https:")
+
+    @property
+    def stays_on_host(self) -> bool:
+        """Whether what browsers send never leaves this host."""
+        name = urlsplit(self.url).hostname or ""
+        return self.is_loopback and (not self.public or name.endswith(".localhost"))
+
+    @property
+    def origins(self) -> Origins:
+        """Which names are the hub's and which the machines'."""
+        return make_origins(self.url, shared=self.one_origin, is_chosen=bool(self.public))
 
 
 def read_hub(table: Table, folder: Path) -> HubAddress:

@@ -7,6 +7,7 @@ with another machine: scripts of one origin read each other's pages (docs/decisi
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,30 @@ def machine_host(name: str, hub_host: str, kind: str) -> str:
     label, _, _ = subdomain_hook_idna(name, hub_host, kind).partition(".")
     first, _, rest = hub_host.partition(".")
     return f"{label}-{hub_host}" if rest == "localhost" and first else f"{label}.{hub_host}"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What the proxy has to know of names (front/origins.mjs)."""
+
+    canonical: str = ""  # the hub's own; empty: it answers under any name
+    machines: str = ""  # those of machines, as a Content-Security-Policy names them
+    shared: bool = True  # machines are under the hub's own name
+
+
+def make_origins(hub_url: str, *, shared: bool, is_chosen: bool) -> Origins:
+    """Return the origins of a hub.
+
+    Args:
+        shared: whether machines are under its name.
+        is_chosen: whether the lab says the URL itself.
+    """
+    if shared:
+        return Origins(hub_url if is_chosen else "")
+    parts = urlsplit(hub_url)
+    sample = machine_host("x", parts.hostname or "", "user")
+    port = f":{parts.port}" if parts.port else ""
+    return Origins(hub_url, f"{parts.scheme}://*.{sample.partition('.')[2]}{port}", shared=False)
 
 
 def machine_hosts(names: tuple[str, ...], hub_url: str) -> tuple[str, ...]:

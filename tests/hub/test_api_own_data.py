@@ -77,17 +77,35 @@ def test_a_machine_s_token_and_services_may_not(hub):
     hub.stop_server("ada")
 
 
+def download(hub, user: str, form: str, link_of: str = ""):
+    """Download a disk by the link of the user's own page, or of somebody else's."""
+    session = hub.login(user)
+    page = hub.login(link_of) if link_of else session
+    proof = page.cookies.get("_xsrf", path="/hub/")
+    url = f"{hub.base_url}/hub/vmlab/data/disk"
+    return session.get(url, params={"format": form, "_xsrf": proof}, timeout=60)
+
+
 @pytest.mark.parametrize("form", ["raw", "../x", "", "zip"])
 def test_a_disk_has_a_format_that_others_open(hub, form):
-    session = hub.login("ada")
-    answer = session.get(f"{hub.base_url}/hub/vmlab/data/disk", params={"format": form}, timeout=60)
-    assert answer.status_code == 400
+    assert download(hub, "ada", form).status_code == 400
 
 
 def test_a_disk_of_nobody_and_one_of_ones_own(hub):
-    url = f"{hub.base_url}/hub/vmlab/data/disk"
-    assert hub.login("facilitator").get(url, timeout=60).status_code == 404
-    answer = hub.login("ada").get(url, params={"format": "qcow2"}, timeout=60)
+    assert download(hub, "facilitator", "qcow2").status_code == 404
+    answer = download(hub, "ada", "qcow2")
     assert answer.status_code == 200
     assert answer.content[:4] == b"QFI\xfb"
     assert len(answer.content) == int(answer.headers["Content-Length"])
+
+
+@pytest.mark.attack("origin.downloads", "leads to the disk image by links that no page made")
+def test_a_link_that_the_page_did_not_make_downloads_nothing(hub, tried):
+    url = f"{hub.base_url}/hub/vmlab/data/disk?format=qcow2"
+    links = [url, f"{url}&_xsrf=", f"{url}&_xsrf=%C3%A9", f"{url}&_xsrf=None"]
+    for link in links:
+        assert hub.login("ada").get(link, timeout=60).status_code == 403
+    answer = download(hub, "ada", "qcow2", link_of="bob")
+    assert answer.status_code == 403
+    assert "My data" in answer.text
+    tried(len(links) + 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
 from vmlab.lab import USER_NAME_PATTERN, parse_lab
-from vmlab.origins import LOCAL_NAME, machine_host, machine_hosts, url_problem
+from vmlab.origins import LOCAL_NAME, Origins, machine_host, machine_hosts, url_problem
 
 FILE = Path("/labs/lab.toml")
 names = st.from_regex(USER_NAME_PATTERN, fullmatch=True)
@@ -118,3 +118,22 @@ def test_urls_of_a_lab_that_says_nothing():
     hub = parse_lab("", FILE).hub
     assert (hub.url, hub.local_url) == ("http://vmlab.localhost:8000/", "http://127.0.0.1:8000/")
     assert parse_lab("[hub]\none_origin = true", FILE).hub.url == "http://127.0.0.1:8000/"
+
+
+@pytest.mark.parametrize(
+    ("hub", "origins"),
+    [
+        ("", Origins("http://vmlab.localhost:8000/", "http://*.localhost:8000", shared=False)),
+        (
+            'url = "https://lab.example.org"',
+            Origins("https://lab.example.org/", "https://*.lab.example.org", shared=False),
+        ),
+        ("one_origin = true", Origins()),
+        (
+            'one_origin = true\nurl = "https://192.0.2.1:8443"',
+            Origins("https://192.0.2.1:8443/"),
+        ),
+    ],
+)
+def test_what_the_proxy_knows_of_names(hub, origins):
+    assert parse_lab(f"[hub]\n{hub}", FILE).hub.origins == origins

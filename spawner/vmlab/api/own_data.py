@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -116,6 +117,7 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
     @web.authenticated
     async def get(self) -> None:
         """Send a copy of the volume as it is now; the machine may go on writing."""
+        self._check_link()
         form = self._form()
         user = self.current_user
         if _COPIES_AT_ONCE.locked():
@@ -133,6 +135,18 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
             except LabError as error:
                 self.log.warning("no disk image for %s: %s", user.name, error)
                 raise volume_refusal(error) from error
+
+    def _check_link(self) -> None:
+        """Check that a page of the hub made the link: JupyterHub lets whoever leads here download.
+
+        Raises:
+            HTTPError: 403.
+        """
+        given = self.get_query_argument("_xsrf", "").encode()
+        if not hmac.compare_digest(given, self.xsrf_token):
+            raise web.HTTPError(
+                403, "This download begins on the page My data of the hub; open that page again."
+            )
 
     def _form(self) -> ExportFormat:
         wanted = self.get_query_argument("format", ExportFormat.VMDK)

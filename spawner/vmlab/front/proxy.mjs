@@ -5,7 +5,7 @@
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
 // "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
-// to HTTPS, "to_port": where}}. `vmlab.hub.proxy_command` writes both.
+// to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.hub.proxy_command` writes it.
 
 import { rmSync } from "node:fs";
 import https from "node:https";
@@ -15,6 +15,7 @@ import { pathToFileURL } from "node:url";
 
 import { makeRewriter } from "./believed.mjs";
 import { keepCertificate, redirectPlain } from "./certificate.mjs";
+import { guard } from "./origins.mjs";
 import { boundOutput } from "./output.mjs";
 
 // A browser sends its headers at once; Node.js looks every 30 s who is late.
@@ -31,16 +32,21 @@ function onRequest(req) {
   rewrite(req.headers, req.socket.remoteAddress, Boolean(req.socket.encrypted));
 }
 
-// Every answer of a machine or of the hub, before anything of it is sent on; not the one by which
-// a web socket is opened.
-function onAnswer(answer, req, res) {}
+// What is asked for by a web socket's request may be answered with any headers, too.
+function onSocketRequest(sent, req, onAnswer) {
+  for (const kind of ["upgrade", "response"]) {
+    sent.prependListener(kind, (answer) => onAnswer(answer, req));
+  }
+}
 
-function adopt(proxy, server) {
+function adopt(proxy, server, onAnswer) {
   server.headersTimeout = HEADERS_LIMIT_MS;
   server.requestTimeout = REQUEST_LIMIT_MS;
   server.prependListener("request", onRequest);
   server.prependListener("upgrade", onRequest);
+  // Every answer of a machine or of the hub, before anything of it is sent on.
   proxy.proxy.on("proxyRes", onAnswer);
+  proxy.proxy.on("proxyReqWs", (sent, req) => onSocketRequest(sent, req, onAnswer));
   if (settings.door) openDoor(server, settings.door);
   if (server instanceof https.Server)
     keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));
@@ -66,10 +72,11 @@ boundOutput(process.stderr);
 // its server.
 const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
 const { ConfigurableProxy } = await import(library);
+const onAnswer = guard(ConfigurableProxy, settings.origins);
 Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
   set(server) {
     Object.defineProperty(this, "proxyServer", { value: server, writable: true });
-    adopt(this, server);
+    adopt(this, server, onAnswer);
   },
 });
 
