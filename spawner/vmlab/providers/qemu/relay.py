@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+_UCRED = struct.Struct("3i")
 _CHUNK_BYTES = 65536
 _BURST_S = 0.25
 
@@ -41,29 +45,40 @@ Paces = tuple[Pace, Pace]
 """Towards the far side, and back."""
 
 
-def make_relay(connect: Connect, *, most: int, paces: Paces | None = None) -> Handler:
+def peer_pid(connection: socket.socket) -> int:
+    """Return which process opened the other end of this unix socket (unix(7), SO_PEERCRED)."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(credentials)[0])
+
+
+def make_relay(
+    connect: Connect, *, most: int, most_of_one: int | None = None, paces: Paces | None = None
+) -> Handler:
     """Return a connection handler that joins each client with a fresh connection.
 
     Args:
         connect: opens the other side.
         most: connections at a time; further ones are closed at once, so that a hostile machine
             cannot use up the other side's descriptors.
+        most_of_one: connections at a time of one process; for unix sockets.
         paces: how fast; as fast as they come when left out.
     """
     free = Pace(0)
     towards, back = paces or (free, free)
-    open_now = 0
+    open_now: Counter[int] = Counter()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal open_now
-        if open_now >= most:
+        peer = peer_pid(writer.get_extra_info("socket")) if most_of_one is not None else 0
+        if open_now.total() >= most or open_now[peer] >= (most_of_one or most):
             writer.close()
             return
-        open_now += 1
+        open_now[peer] += 1
         try:
             await _join((reader, writer), connect, towards, back)
         finally:
-            open_now -= 1
+            open_now[peer] -= 1
+            if not open_now[peer]:
+                del open_now[peer]
 
     return handle
 
