@@ -16,10 +16,11 @@ from vmlab.errors import LabError
 from vmlab.hub_client import HubClient
 from vmlab.idle import IdleRules
 from vmlab.idle.driver import IdleWatch
-from vmlab.lab import Lab
+from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import KeepsOldDisks, Provider
+from vmlab.providers.qemu.near_again import NeighbourWatch
 from vmlab.reconcile.driver import Reconciler
 from vmlab.reconcile.hub_side import HubSide
 from vmlab.reconcile.volume_holders import RegistryHolders
@@ -76,6 +77,9 @@ async def _keep_order(client: HubClient, settings: ProviderSettings, rules: Orde
         ).run(),
         _prune(provider, rules.keep_old_days),
     ]
+    if settings.name == ProviderName.QEMU:
+        paths = Paths(state=settings.state, cache=settings.cache)
+        jobs.append(NeighbourWatch(paths.machines, paths.pool).run())
     if rules.idle.is_on:
         jobs.append(IdleWatch(hub, client, provider, rules.idle, settings.state).run())
     await asyncio.gather(*jobs)
