@@ -23,8 +23,8 @@ MOST_HEADER_BYTES: Final = 32 * 1024
 BODY_LIMIT_S: Final = 30.0
 
 MOST_OF_ONE: Final = 2 * MOST_OUTWARD
-"""Connections of one process at a door. A machine's shim has half of them; who broke out of a
-machine comes without a shim."""
+"""Connections of one machine at a door. Its shim has half of them; who broke out of the machine
+comes without a shim."""
 
 _MOST_DESCRIPTORS: Final = 65536
 _MOST_OF_A_DOOR: Final = 4096

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -45,10 +46,15 @@ Paces = tuple[Pace, Pace]
 """Towards the far side, and back."""
 
 
-def peer_pid(connection: socket.socket) -> int:
-    """Return which process opened the other end of this unix socket (unix(7), SO_PEERCRED)."""
+def find_peer(connection: socket.socket) -> tuple[int, int]:
+    """Return who opened the other end of this unix socket, as far as users are told apart.
+
+    Another user than ours: a machine has one of its own, whatever processes it makes. Without root
+    all machines are ours, and their processes are told apart. ref: unix(7), SO_PEERCRED
+    """
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(credentials)[0])
+    pid, uid, _ = _UCRED.unpack(credentials)
+    return uid, pid if uid == os.geteuid() else 0
 
 
 def make_relay(
@@ -60,15 +66,16 @@ def make_relay(
         connect: opens the other side.
         most: connections at a time; further ones are closed at once, so that a hostile machine
             cannot use up the other side's descriptors.
-        most_of_one: connections at a time of one process; for unix sockets.
+        most_of_one: connections at a time of one peer (`find_peer`); for unix sockets.
         paces: how fast; as fast as they come when left out.
     """
     free = Pace(0)
     towards, back = paces or (free, free)
-    open_now: Counter[int] = Counter()
+    open_now: Counter[tuple[int, int]] = Counter()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = peer_pid(writer.get_extra_info("socket")) if most_of_one is not None else 0
+        is_unix = most_of_one is not None
+        peer = find_peer(writer.get_extra_info("socket")) if is_unix else (0, 0)
         if open_now.total() >= most or open_now[peer] >= (most_of_one or most):
             writer.close()
             return
