@@ -15,7 +15,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_unix_socket
 
 from vmlab.front.door import make_door_server
-from vmlab.front.limits import most_connections
+from vmlab.front.limits import MOST_OF_ONE, most_connections
 from vmlab.providers.qemu.confine import admit_machines
 from vmlab.providers.qemu.relay import make_relay, to_socket
 
@@ -50,6 +50,6 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
     admit_machines(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
-    relay = make_relay(to_socket(str(proxy)), most=most_connections())
+    relay = make_relay(to_socket(str(proxy)), most=most_connections(), most_of_one=MOST_OF_ONE)
     servers.append(await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG))
     admit_machines(path)

@@ -15,10 +15,12 @@ from vmlab.background import Job, begin
 from vmlab.hub_client import HubClient
 from vmlab.idle import IdleRules
 from vmlab.idle.driver import IdleWatch
-from vmlab.lab import Lab
+from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import KeepsOldDisks
+from vmlab.providers.qemu.near_again import PERIOD_S as NEIGHBOURS_PERIOD_S
+from vmlab.providers.qemu.near_again import NeighbourWatch
 from vmlab.reconcile.driver import PERIOD_S, Reconciler
 from vmlab.reconcile.hub_side import HubSide
 from vmlab.reconcile.volume_holders import RegistryHolders
@@ -52,13 +54,17 @@ def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules)
     """Keep machines in order as long as this hub runs; no-op where no event loop runs."""
     hub = HubSide(client)
     provider = make_provider(settings)
-    store = VolumeStore(Paths(state=settings.state, cache=settings.cache), provider)
+    paths = Paths(state=settings.state, cache=settings.cache)
+    store = VolumeStore(paths, provider)
     reconciler = Reconciler(
         hub, provider, grace_s=rules.orphan_grace_s, volumes=RegistryHolders(store)
     )
     jobs = [_when_up("reconcile", hub, reconciler.look, min(PERIOD_S, rules.orphan_grace_s))]
     if isinstance(provider, KeepsOldDisks):
         jobs.append(Job("old disks", partial(_prune, provider, rules.keep_old_days), HOUR_S))
+    if settings.name == ProviderName.QEMU:
+        neighbours = NeighbourWatch(paths.machines, paths.pool)
+        jobs.append(Job("what is near the host", neighbours.look, NEIGHBOURS_PERIOD_S))
     if rules.idle.is_on:
         watch = IdleWatch(hub, client, provider, rules.idle, settings.state)
         jobs.append(_when_up("idle machines", hub, watch.look, watch.period_s))
