@@ -21,7 +21,6 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP lab.example.org 127.0.0.1, MAP *.lab.example.org 127.0.0.1",
 ]
 expect.set_options(timeout=30_000)  # of its own accord 5 s: too few on a busy host
 

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from browser.conftest import log_in
+from browser.conftest import launch_browser, log_in
 from browser.hostile_lab import VISITOR, Kind, run_lab
+from fakes.authority import Authority
+from fakes.names import LAB_NAME
 from hub.running_hub import RunningHub
 
 pytestmark = pytest.mark.browser
 
-NAME = "lab.example.org"
 LOGIN = "__Host-jupyterhub-hub-login"
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for the hub and all machines; return it and its key."""
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    names = f"subjectAltName=DNS:{NAME},DNS:*.{NAME},IP:127.0.0.1"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", f"/CN={NAME}", "-addext", names, "-out", certificate, "-keyout", key]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
-
-
 class NamedHub(RunningHub):
-    """A hub with TLS under a name; $REQUESTS_CA_BUNDLE must be `cert.pem` in its folder."""
+    """A hub with TLS of its own under a name, by an authority that browsers do not know."""
 
     def __init__(self, folder: Path, **more: Any) -> None:
-        certificate, key = make_certificate(folder)
-        url = f"https://{NAME}"
+        certificate, key = Authority(folder).issue(LAB_NAME, f"*.{LAB_NAME}", "127.0.0.1")
+        url = f"https://{LAB_NAME}"
         lines = f'certificate = "{certificate}"\nkey = "{key}"\nurl = "{url}:PORT"'
         super().__init__(folder, **more | {"hub_lines": lines})
         lab = folder / "lab.toml"
@@ -43,14 +35,21 @@ class NamedHub(RunningHub):
         self.api_url = f"{self.local_url}/hub/api"
 
     def machine_url(self, name: str) -> str:
-        return f"https://{name}.{NAME}:{self.port}/user/{name}"
+        return f"https://{name}.{LAB_NAME}:{self.port}/user/{name}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    rules = f"MAP {LAB_NAME} 127.0.0.1, MAP *.{LAB_NAME} 127.0.0.1"
+    with launch_browser(f"--host-resolver-rules={rules}") as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUESTS_CA_BUNDLE", str(folder / "cert.pem"))
+        patch.setenv("REQUESTS_CA_BUNDLE", str(folder / "Authority-of-the-tests.pem"))
         with run_lab(folder, Kind.OWN, NamedHub) as running:
             yield running
 
@@ -68,7 +67,7 @@ def test_a_visitor_stays_who_they_are_below_one_name(lab, new_page, tried):
         ("Set-Cookie", f"{name}={cookies[LOGIN]}; Path={path}; Secure{domain}")
         for name in names
         for path in paths
-        for domain in ("", f"; Domain={NAME}")
+        for domain in ("", f"; Domain={LAB_NAME}")
     ]
     told = [("cookie", f"{name}={cookies[LOGIN]}") for name in names]
     told += [("path", path) for path in paths]

@@ -59,7 +59,7 @@ def test_a_page_takes_nothing_from_whoever_opens_it(lab, visitor, tried):
 
 @pytest.mark.attack("origin.windows", "keeps a hand on a window in which the hub is opened")
 def test_a_window_of_the_hub_is_in_nobody_s_hand(lab, visitor, tried):
-    visitor.goto(lab.serve("overflow.html"))
+    visitor.goto(lab.serve("cookies.html"))
     with visitor.expect_popup() as popup:
         visitor.evaluate("(url) => { window.opened = open(url) }", f"{lab.hub.base_url}/hub/home")
     popup.value.wait_for_selector("#vm-home")
@@ -70,7 +70,7 @@ def test_a_window_of_the_hub_is_in_nobody_s_hand(lab, visitor, tried):
 
 @pytest.mark.attack("origin.windows", "shows the hub's pages in a frame, to catch a click")
 def test_pages_of_the_hub_are_in_no_frame(lab, visitor, tried):
-    visitor.goto(lab.serve("overflow.html"))
+    visitor.goto(lab.serve("cookies.html"))
     hub = f"{lab.hub.base_url}/hub"
     framed = {
         "machine": (lab.serve("cookies.html"), "<title>cookies"),
@@ -146,9 +146,9 @@ def test_who_is_logged_in_nowhere_can_be_logged_in_as_another_under_one_name_onl
 def test_a_machine_is_not_told_from_which_page_of_the_hub_a_visitor_comes(lab, visitor, tried):
     lab.server.seen.clear()
     visitor.goto(f"{lab.hub.base_url}/hub/home?secret=1")
-    visitor.evaluate("(url) => { location.href = url }", lab.serve("overflow.html"))
-    visitor.wait_for_url("**/overflow.html")
-    told = lab.server.got("/overflow.html")[0].headers.get("referer", "")
+    visitor.evaluate("(url) => { location.href = url }", lab.serve("cookies.html"))
+    visitor.wait_for_url("**/cookies.html")
+    told = lab.server.got("/cookies.html")[0].headers.get("referer", "")
     assert ("secret" in told) is not lab.is_guarded
     tried(1)
 
