@@ -51,6 +51,10 @@ HOST_FULL: Final = Notice(
     "The host's disk is full. Please tell a facilitator.",
     "Le disque de l'hôte est plein. Prévenez un encadrant.",
 )
+COPIES_BUSY: Final = Notice(
+    "Others are having copies made at the moment. Please try again in a few minutes.",
+    "D'autres copies sont en cours. Réessayez dans quelques minutes.",
+)
 DISK_FAILED: Final = Notice(
     "Your machine's disk could not be prepared. Please tell a facilitator.",
     "Le disque de votre machine n'a pas pu être préparé. Prévenez un encadrant.",

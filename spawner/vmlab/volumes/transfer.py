@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from vmlab.errors import HostError, LabError
-from vmlab.room import find_room
+from vmlab.room import find_room, taken_mib
 from vmlab.tools import ToolError, run_tool
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.ground import Ground
@@ -49,11 +49,17 @@ async def export(
 async def exported(
     ground: Ground, name: str, form: ExportFormat, snapshot: str = ""
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
-    """Give a file with a volume's content, for the body's time; raises as `export`."""
-    async with reading(ground, name, snapshot) as (image, source):
-        with scratch(ground.work, ground.find_user(), f".{form}") as path:
-            await copy_snapshot(image, source, path, form)
-            yield path, source
+    """Give a file with a volume's content, for the body's time; raises as `export`.
+
+    Whatever the body waits for: it holds nothing of the volume, and nobody's turn at copying.
+    """
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
+        async with reading(ground, name, snapshot) as (image, source):
+            mib, what = copy_mib(image, source), f"a copy of {name}"
+            stack.enter_context(ground.copies.kept(find_room(ground.work), mib, what))
+            await copy_snapshot(ground, image, source, path, form)
+        yield path, source
 
 
 @contextlib.asynccontextmanager
@@ -82,18 +88,28 @@ async def reading(
                 await _drop_again(ground, name, found)
 
 
+def copy_mib(image: DiskImage, source: Snapshot) -> int:
+    """Return what a copy of a snapshot takes at most: the file may hold other snapshots, too."""
+    return min(source.size_mib, taken_mib(image.path))
+
+
 async def copy_snapshot(
-    image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
+    ground: Ground, image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
 ) -> None:
-    """Copy a snapshot into an empty file of QEMU's user; raises ToolError, HostError."""
-    taken_mib = image.path.stat().st_blocks * 512 // 2**20
-    mib = min(source.size_mib, taken_mib)  # the file holds other snapshots, too
-    find_room(target.parent).require(mib, f"a copy of {image.name}")
-    await run_tool(
-        "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
-        image.source, "-O", form.value, str(target),
-        limit_s=COPY_LIMIT_S, user=image.user, keep=image.lock,
-    )  # fmt: skip
+    """Copy a snapshot into an empty file of QEMU's user.
+
+    One's turn is had for the copying alone: what comes before and after waits for machines.
+
+    Raises:
+        ToolError, HostError: it failed, or there is no room or no turn for it.
+    """
+    async with ground.copies.making():
+        find_room(target.parent).require(copy_mib(image, source), f"a copy of {image.name}")
+        await run_tool(
+            "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
+            image.source, "-O", form.value, str(target),
+            limit_s=COPY_LIMIT_S, user=image.user, keep=image.lock,
+        )  # fmt: skip
 
 
 async def _drop_again(ground: Ground, name: str, snapshot: Snapshot) -> None:

@@ -107,9 +107,10 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
     found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
     with (
         read_snapshots(ground.locks, volume.name) as lock,
-        scratch(ground.work, ground.find_user(), ".shown") as copy,
+        scratch(ground.work, ground.find_user(), f".{volume.name}.shown") as copy,
     ):
-        await copy_snapshot(ground.image(volume, lock), found, copy, ExportFormat.QCOW2)
+        image = ground.image(volume, lock)
+        await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
         copy.rename(folder.snapshot)
     try:
         async with open_monitor(name, folder.qmp) as monitor:
