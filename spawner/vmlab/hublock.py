@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from vmlab.errors import HostError
+from vmlab.model import Allowance
 from vmlab.paths import Paths
 
 _ASK_AGAIN_S = 0.05
@@ -34,6 +35,8 @@ class Holder:
     provider: str
     accelerator: str
     started: float  # seconds since the epoch
+    volume_mib: int = Allowance.volume_mib
+    total_mib: int = Allowance.total_mib
 
 
 def lock_path(paths: Paths) -> Path:

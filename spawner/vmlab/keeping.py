@@ -23,7 +23,7 @@ from vmlab.providers.base import KeepsOldDisks, Provider
 from vmlab.reconcile.driver import Reconciler
 from vmlab.reconcile.hub_side import HubSide
 from vmlab.reconcile.volume_holders import RegistryHolders
-from vmlab.volumes.store import VolumeStore
+from vmlab.volumes.store import store_of
 
 _PRUNE_PERIOD_S = 3600.0
 _DAY_S = 86400.0
@@ -69,7 +69,7 @@ async def _keep_order(client: HubClient, settings: ProviderSettings, rules: Orde
         _log.error("machines are not kept in order: %s", error)
         return
     provider = make_provider(settings)
-    store = VolumeStore(Paths(state=settings.state, cache=settings.cache), provider)
+    store = store_of(provider, Paths(state=settings.state, cache=settings.cache))
     jobs: list[Coroutine[Any, Any, None]] = [
         Reconciler(
             hub, provider, grace_s=rules.orphan_grace_s, volumes=RegistryHolders(store)

@@ -79,3 +79,11 @@ NEW_SYSTEM: Final = Notice(
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
     "système ; l'ancien est conservé, demandez à un encadrant si vous en avez besoin.",
 )
+NEW_SYSTEM_ONLY: Final = Notice(
+    "Your machine starts from a new system image. Your home folder is as you left it. "
+    "Packages that you installed are not in the new system; "
+    "the old system could not be kept: together with your data it takes too much room.",
+    "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
+    "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
+    "système ; l'ancien n'a pas pu être conservé : avec vos données, il prend trop de place.",
+)

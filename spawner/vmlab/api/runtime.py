@@ -22,7 +22,7 @@ from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.renewal import Renewals
-from vmlab.volumes.store import KeepsVolumes, VolumeStore
+from vmlab.volumes.store import VolumeStore, store_of
 
 BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""
@@ -142,7 +142,4 @@ def find_volumes(settings: ApiSettings) -> VolumeStore:
     Raises:
         HostError: the database cannot be opened.
     """
-    provider = get_runtime(settings).provider
-    if isinstance(provider, KeepsVolumes):
-        return provider.volumes
-    return VolumeStore(settings.paths, provider)
+    return store_of(get_runtime(settings).provider, settings.paths)

@@ -28,7 +28,7 @@ from vmlab.volumes.model import (
     VolumeState,
     parse_quarantine_name,
 )
-from vmlab.volumes.store import VolumeStore, deleted_name
+from vmlab.volumes.store import VolumeStore, deleted_name, store_of
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
@@ -270,7 +270,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
 
 def _store() -> VolumeStore:
     paths = default_paths()
-    return VolumeStore(paths, make_provider(current_settings(paths)))
+    return store_of(make_provider(current_settings(paths)), paths)
 
 
 def _on(name: str, act: Callable[[VolumeStore, str], Awaitable[T]]) -> T:

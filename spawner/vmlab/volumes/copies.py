@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 
 from vmlab import sayings
@@ -23,7 +24,7 @@ class Copies:
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._promised_mib = 0
+        self._promised: Counter[str] = Counter()  # MiB, by volume
 
     @contextlib.asynccontextmanager
     async def making(self) -> AsyncGenerator[None]:
@@ -46,17 +47,21 @@ class Copies:
         finally:
             self._slots.release()
 
+    def promised_mib(self, volume: str) -> int:
+        """Return what the copies of this volume that are kept take at most."""
+        return self._promised[volume]
+
     @contextlib.contextmanager
-    def kept(self, room: Room, mib: int, what: str) -> Generator[None]:
+    def kept(self, volume: str, room: Room, mib: int) -> Generator[None]:
         """Keep room for a copy as long as it is there: all together take half of what is spare.
 
         Raises:
             HostError: there is too little beside the others.
         """
         # What others have written of theirs is missing from the room already: hence the half.
-        room.require(self._promised_mib + mib, what)
-        self._promised_mib += mib
+        room.require(self._promised.total() + mib, f"a copy of {volume}, with other copies,")
+        self._promised[volume] += mib
         try:
             yield
         finally:
-            self._promised_mib -= mib
+            self._promised[volume] -= mib

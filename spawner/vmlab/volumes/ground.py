@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vmlab.database import Volumes, open_database
 from vmlab.database.volumes import held_by
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
-from vmlab.model import MachineStatus
+from vmlab.model import Allowance, MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers.base import LiveVolumes
 from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
@@ -46,6 +46,7 @@ class Ground:
     machines: Machines
     find_user: Callable[[], QemuUser] = find_qemu_user
     clock: Callable[[], float] = time.time
+    allowance: Allowance = field(default_factory=Allowance)
     copies: Copies = field(default_factory=Copies, compare=False)
 
     @property

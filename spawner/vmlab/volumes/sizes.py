@@ -8,7 +8,7 @@ from vmlab.errors import ConfigError
 from vmlab.room import find_room
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.model import Volume
-from vmlab.volumes.snapshots import WAIT_S
+from vmlab.volumes.states import WAIT_S
 
 MOST_MIB = 4096 * 1024
 """As `[volume] size` in lab.toml: 4 TiB."""

@@ -11,11 +11,14 @@ from pathlib import Path
 from vmlab.errors import HostError, LabError
 from vmlab.room import find_room, taken_mib
 from vmlab.tools import ToolError, run_tool
+from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
+from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import ExportFormat, Reason, Snapshot
-from vmlab.volumes.snapshots import WAIT_S, drop, find_snapshot, list_snapshots, take
+from vmlab.volumes.snapshots import take
+from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
 
 _CLEAN_UP_WAIT_S = 60.0
 _log = logging.getLogger(__name__)
@@ -53,33 +56,37 @@ async def exported(
 
     Whatever the body waits for: it holds nothing of the volume, and nobody's turn at copying.
     """
-    with contextlib.ExitStack() as stack:
-        path = stack.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
-        async with reading(ground, name, snapshot) as (image, source):
-            mib, what = copy_mib(image, source), f"a copy of {name}"
-            stack.enter_context(ground.copies.kept(find_room(ground.work), mib, what))
+    with contextlib.ExitStack() as kept:
+        path = kept.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
+        async with _reading(ground, name, snapshot, kept) as (image, source):
             await copy_snapshot(ground, image, source, path, form)
         yield path, source
 
 
 @contextlib.asynccontextmanager
-async def reading(
-    ground: Ground, name: str, snapshot: str = ""
+async def _reading(
+    ground: Ground, name: str, snapshot: str, kept: contextlib.ExitStack
 ) -> AsyncGenerator[tuple[DiskImage, Snapshot]]:
     """Give a snapshot that is not deleted meanwhile; of the volume as it is now if none is named.
 
     The volume itself is free for other operations: its snapshots do not change any more.
+
+    Args:
+        kept: keeps room for the copy, as long as that is there.
 
     Raises:
         VolumeNotFoundError, VolumeConflictError, ProviderError, HostError: as `take_snapshot`.
     """
     async with contextlib.AsyncExitStack() as stack:
         async with ground.using(name, "a copy", wait_s=WAIT_S) as (volume, lock):
-            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
+            mib = full_mib(min(volume.size_mib, taken_mib(ground.path(volume))))
+            kept.enter_context(ground.copies.kept(name, find_room(ground.work), mib))
             if snapshot:
                 found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
+                await make_way(ground, volume, lock, "a copy", sparing=snapshot)
             else:
                 found = await take(ground, volume, lock, Reason.BEFORE)
+            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
         try:
             yield ground.image(volume, lock_of_readers), found
         finally:

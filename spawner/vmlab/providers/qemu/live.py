@@ -27,7 +27,7 @@ from vmlab.volumes.disk_image import scratch
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat
-from vmlab.volumes.snapshots import find_snapshot, list_snapshots
+from vmlab.volumes.states import find_snapshot, list_snapshots
 from vmlab.volumes.transfer import copy_snapshot
 
 FREEZE_LIMIT_S = 10
