@@ -223,7 +223,7 @@ def _read_allowance(table: Table) -> Allowance:
     size_mib = _read_size(table, "size", default="1G", minimum="64M", maximum="4096G")
     total_mib = 0
     if table.raw("total") is not None:
-        total_mib = _read_size(table, "total", default="", minimum="128M", maximum="65536G")
+        total_mib = _read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
         if total_mib <= size_mib:
             table.mistake("total", "it must be more than size: the system disk counts, too")
     return Allowance(size_mib, total_mib)

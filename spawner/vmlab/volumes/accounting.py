@@ -7,12 +7,19 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
+from vmlab import sayings
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
 from vmlab.model import DiskKind, DiskPart
 from vmlab.names import machine_name
 from vmlab.providers.base import CountsDisk
 from vmlab.room import taken_mib
-from vmlab.volumes.allowance import Use, limit_mib, volume_most_mib, with_system_disk
+from vmlab.volumes.allowance import (
+    Use,
+    largest_volume_mib,
+    limit_mib,
+    volume_most_mib,
+    with_system_disk,
+)
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.model import Volume, VolumeState
 
@@ -48,7 +55,7 @@ async def find_uses(ground: Ground, given: Volume | None = None) -> dict[str, Us
     machines, system_mib = [], 0
     if isinstance(ground.machines, CountsDisk):
         machines = await ground.machines.disk_parts()
-        system_mib = ground.machines.system_disk_mib()
+        system_mib = await _system_disk_mib(ground)
     parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
     owners = {machine_name(v.owner, v.server): v.owner for v in volumes.values() if v.owner}
     by_owner: dict[str, list[DiskPart]] = defaultdict(list)
@@ -68,6 +75,34 @@ async def find_uses(ground: Ground, given: Volume | None = None) -> dict[str, Us
         for owner, found in by_owner.items()
         if owner
     }
+
+
+async def most_volume_mib(ground: Ground) -> int:
+    """Return how large a volume may be that nobody made larger here: as the lab's limit allows."""
+    return largest_volume_mib(ground.allowance, await _system_disk_mib(ground))
+
+
+async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
+    """Make sure that a volume's file is not larger than the volume was made, or may be.
+
+    Raises:
+        VolumeError: it is.
+    """
+    most_mib = max(volume.size_mib, await most_volume_mib(ground))
+    if size_mib > most_mib:
+        raise VolumeError(
+            volume.name,
+            f"its file says that it has {size_mib} MiB, though it was given {volume.size_mib} MiB, "
+            f"and this lab's volumes may have {most_mib} MiB at most",
+            hint=f"if that is meant: vmlab volume grow {volume.name} {size_mib}M",
+            public=sayings.DISK_FAILED,
+        )
+
+
+async def _system_disk_mib(ground: Ground) -> int:
+    if not isinstance(ground.machines, CountsDisk):
+        return 0
+    return await asyncio.to_thread(ground.machines.system_disk_mib)
 
 
 def _volume_parts(ground: Ground, volumes: Iterable[Volume]) -> list[DiskPart]:
