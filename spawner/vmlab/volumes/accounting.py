@@ -37,27 +37,29 @@ async def find_use(ground: Ground, volume: Volume) -> Use:
     Raises:
         HostError: the registry cannot be used.
     """
-    return (await find_uses(ground, volume))[owner_of(volume)]
+    return (await find_uses(ground, given=volume))[owner_of(volume)]
 
 
-async def find_uses(ground: Ground, given: Volume | None = None) -> dict[str, Use]:
+async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str, Use]:
     """Return what every trainee takes, by name.
 
     Args:
-        given: how one of the volumes is to be counted, instead of what the registry says.
+        given: how a volume is to be counted, instead of what the registry says; then only its
+            owner's volumes are looked at.
 
     Raises:
         HostError: the registry cannot be used.
     """
     volumes = {volume.name: volume for volume in await ground.ask(lambda registry: registry.all())}
+    owners = {machine_name(v.owner, v.server): v.owner for v in volumes.values() if v.owner}
     if given:
-        volumes[given.name] = given
+        own = {v.name: v for v in volumes.values() if owner_of(v) == owner_of(given)}
+        volumes = {**own, given.name: given}
     machines, system_mib = [], 0
     if isinstance(ground.machines, CountsDisk):
         machines = await ground.machines.disk_parts()
         system_mib = await _system_disk_mib(ground)
     parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
-    owners = {machine_name(v.owner, v.server): v.owner for v in volumes.values() if v.owner}
     by_owner: dict[str, list[DiskPart]] = defaultdict(list)
     for part in (*parts, *machines):
         # A machine whose record is damaged is still somebody's.
