@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import pytest
 
 from fakes.benches import start
+from fakes.tiny_guest import make_tiny_image
+from vmlab import sayings
 from vmlab.errors import VolumeConflictError
 from vmlab.model import Allowance
 from vmlab.volumes.model import Reason
@@ -50,3 +54,19 @@ async def test_a_machine_that_fills_its_home_stays_within_the_limit(bench, tried
         await store.snapshot(VOLUME, Reason.MANUAL)
     assert [each.reason for each in await store.snapshots(VOLUME)] == [Reason.MANUAL]
     tried(2 * TURNS + 1)
+
+
+async def test_where_an_older_system_disk_has_no_room_its_trainee_is_told(bench, desk_image):
+    await start(bench.provider, bench.spec(), bench.seed())
+    await bench.provider.stop(MACHINE)
+    object.__setattr__(bench.provider.volumes.ground, "allowance", Allowance(64, 1))
+    images = bench.settings.cache / "images"
+    try:
+        make_tiny_image(desk_image, images, version="of-the-limit")
+        async with aclosing(bench.provider.start(bench.spec(), bench.seed())) as events:
+            told = [event.notice async for event in events if event.notice]
+        assert told == [sayings.NEW_SYSTEM_ONLY]
+        assert await bench.provider.old_disks(MACHINE) == []
+    finally:
+        (images / "tiny" / "current").unlink()
+        (images / "tiny" / "current").symlink_to("1")
