@@ -117,7 +117,7 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
     console.print(plain(f"  user: {volume.owner or 'unknown'}"))
     console.print(f"  size: {volume.size_mib} MiB, on the host's disk {mib} MiB with its snapshots")
     console.print(plain(f"  all of {owner_of(volume)}: {_total(uses, volume)}"))
-    for part in uses[owner_of(volume)].parts:
+    for part in _use(uses, volume).parts:
         if part.taken_mib:
             console.print(plain(f"    {part.kind.replace('_', ' ')}: {part.taken_mib} MiB"))
     console.print(plain(f"  file: {store.ground.path(volume)}"))
@@ -286,14 +286,19 @@ def volume_json(volume: Volume) -> dict[str, Any]:
     return {**asdict(volume), "state": volume.state.value}
 
 
+def _use(uses: dict[str, Use], volume: Volume) -> Use:
+    """Return what a volume's owner takes; a volume may have gone between two looks."""
+    return uses.get(owner_of(volume), Use(owner_of(volume), 0))
+
+
 def use_json(uses: dict[str, Use], volume: Volume) -> dict[str, int]:
     """Return what the owner of a volume takes and may take, for programs."""
-    use = uses[owner_of(volume)]
+    use = _use(uses, volume)
     return {"owner_mib": use.taken_mib, "owner_limit_mib": use.limit_mib}
 
 
 def _total(uses: dict[str, Use], volume: Volume) -> str:
-    use = uses[owner_of(volume)]
+    use = _use(uses, volume)
     return f"{use.taken_mib} of {use.limit_mib} MiB"
 
 

@@ -25,6 +25,8 @@ VOLUMES = 4
 """So many times a volume's size a trainee has beside the system disk, unless the lab says how much:
 the home, its rewriting after a snapshot, a copy to take home, older states and machines."""
 
+_TIGHT = 20
+
 MADE_ANEW = (DiskKind.ASIDE, DiskKind.OLD_DISK)
 """What is kept for diagnosis only, and goes first."""
 
@@ -51,6 +53,11 @@ class Use:
     def spare_mib(self) -> int:
         """What may be added; negative beyond the limit."""
         return self.limit_mib - self.most_mib
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether so little may be added that earlier states go for new ones."""
+        return self.spare_mib < self.limit_mib // _TIGHT
 
     def made_anew(self) -> list[DiskPart]:
         """Return what goes first when something is to be added, the oldest first."""

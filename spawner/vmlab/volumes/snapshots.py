@@ -46,12 +46,19 @@ async def take_snapshot(ground: Ground, name: str, reason: Reason) -> Snapshot:
 
 
 async def take(
-    ground: Ground, volume: Volume, lock: int, reason: Reason, *, sparing: str = ""
+    ground: Ground,
+    volume: Volume,
+    lock: int,
+    reason: Reason,
+    *,
+    sparing: str = "",
+    limited: bool = True,
 ) -> Snapshot:
     """Take a snapshot as `take_snapshot` does; the caller has the volume.
 
     Args:
         sparing: another snapshot, which may not go for this one.
+        limited: refuse it where the owner may not take so much of the host's disk.
     """
     image = ground.image(volume, lock)
     _, snapshots = await asyncio.to_thread(image.read)
@@ -60,15 +67,17 @@ async def take(
     find_room(ground.folder).require(SNAPSHOT_MIB, f"a snapshot of {volume.name}")
     what = f"a snapshot ({reason})"
     more_mib = 0 if snapshots else taken_mib(image.path)
-    await make_way(ground, volume, lock, what, more_mib=more_mib, sparing=sparing)
+    if limited:
+        await make_way(ground, volume, lock, what, more_mib=more_mib, sparing=sparing)
     wish = _free_id(snapshots, reason, ground.clock())
     if holder := await ground.living_holder(volume):
         await ground.live(volume.name).snapshot_volume(holder, wish)
     else:
         await image.take_snapshot(wish)
     taken = find_snapshot(volume, await list_snapshots(ground, volume), wish)
-    use = await find_use(ground, volume)
-    if use.spare_mib < 0:  # the machine went on writing until it froze
+    if (
+        limited and (use := await find_use(ground, volume)).spare_mib < 0
+    ):  # the machine went on writing until it froze
         await drop(ground, volume, lock, [taken])
         raise over_limit(volume, use, what, 0)
     return taken

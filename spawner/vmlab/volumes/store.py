@@ -186,6 +186,10 @@ class VolumeStore:
         """Return what each trainee takes of the disk (`accounting.find_uses`)."""
         return await accounting.find_uses(self.ground)
 
+    async def use(self, volume: Volume) -> Use:
+        """Return what the owner of a volume takes of the disk (`accounting.find_use`)."""
+        return await accounting.find_use(self.ground, volume)
+
     async def keep_put_away(self, owner: str, machine: str, path: Path) -> bool:
         """Keep what was put away of a machine if its trainee may take that much.
 

@@ -30,7 +30,8 @@ async def export(
     """Write a volume, or one of its snapshots, into a new file; return what was written.
 
     The machine may run and go on writing: what is copied is a snapshot, taken for this if none
-    is named. The file appears when it is whole; it never replaces another one.
+    is named. The file appears when it is whole; it never replaces another one. It is the
+    operator's: what the trainee may take of the disk does not keep anybody from it.
 
     Raises:
         HostError: the file exists or cannot be written, or the host's disk is too full.
@@ -40,7 +41,7 @@ async def export(
         raise _exists(target)
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise _unwritable(target, f"no folder to write to: {target.parent}")
-    async with exported(ground, name, form, snapshot) as (path, source):
+    async with exported(ground, name, form, snapshot, limited=False) as (path, source):
         try:
             await _move(path, target)
         except (OSError, ToolError) as error:
@@ -50,22 +51,26 @@ async def export(
 
 @contextlib.asynccontextmanager
 async def exported(
-    ground: Ground, name: str, form: ExportFormat, snapshot: str = ""
+    ground: Ground, name: str, form: ExportFormat, snapshot: str = "", *, limited: bool = True
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
     """Give a file with a volume's content, for the body's time; raises as `export`.
 
     Whatever the body waits for: it holds nothing of the volume, and nobody's turn at copying.
+
+    Args:
+        limited: refuse it where the owner may not take so much of the host's disk.
     """
     with contextlib.ExitStack() as kept:
         path = kept.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
-        async with _reading(ground, name, snapshot, kept) as (image, source):
+        reading = _reading(ground, name, snapshot, kept, limited=limited)
+        async with reading as (image, source):
             await copy_snapshot(ground, image, source, path, form)
         yield path, source
 
 
 @contextlib.asynccontextmanager
 async def _reading(
-    ground: Ground, name: str, snapshot: str, kept: contextlib.ExitStack
+    ground: Ground, name: str, snapshot: str, kept: contextlib.ExitStack, *, limited: bool
 ) -> AsyncGenerator[tuple[DiskImage, Snapshot]]:
     """Give a snapshot that is not deleted meanwhile; of the volume as it is now if none is named.
 
@@ -83,9 +88,10 @@ async def _reading(
             kept.enter_context(ground.copies.kept(name, find_room(ground.work), mib))
             if snapshot:
                 found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
-                await make_way(ground, volume, lock, "a copy", sparing=snapshot)
+                if limited:
+                    await make_way(ground, volume, lock, "a copy", sparing=snapshot)
             else:
-                found = await take(ground, volume, lock, Reason.BEFORE)
+                found = await take(ground, volume, lock, Reason.BEFORE, limited=limited)
             lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
         try:
             yield ground.image(volume, lock_of_readers), found
