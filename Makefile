@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test attack chaos bench check fix lock
+.PHONY: help lab test attack chaos fuzz bench check fix lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ chaos: ## break everything that can break, for ten minutes, and count what was l
 	@.venv/bin/vmlab image template desk
 	@mkdir -p artifacts
 	PYTHONPATH=tests .venv/bin/python -m chaos.run --json artifacts/chaos.json $(ARGS)
+
+fuzz: ## odd inputs for all parsers, for an hour; crashes become cases (ARGS="--seconds 600 --only lab-toml")
+	@scripts/bootstrap dev
+	PYTHONPATH=tests:images/guest/src:images/narval/src .venv/bin/python -m fuzz.run --seconds 3600 --runs 1000000 $(ARGS)
 
 bench: ## how fast machines start, beside local processes, and the acquisition's links (an hour; see docs/performance.md)
 	@scripts/bootstrap dev

@@ -15,8 +15,8 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_unix_socket
 
 from vmlab.front.door import make_door_server
-from vmlab.front.limits import most_connections
-from vmlab.providers.qemu.confine import find_qemu_user
+from vmlab.front.limits import MOST_OF_ONE, most_connections
+from vmlab.providers.qemu.confine import admit_machines
 from vmlab.providers.qemu.relay import make_relay, to_socket
 
 _BACKLOG = 1024
@@ -41,16 +41,15 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
     _open_doors[folder] = servers
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
-    user = find_qemu_user()
     # Socket files of a hub that was killed are in the way: this hub holds the state folder's lock.
     path = folder / "hub.sock"
     path.unlink(missing_ok=True)
     door = make_door_server(hub)
     door.add_socket(bind_unix_socket(str(path), backlog=_BACKLOG))
     servers.append(door)
-    user.give(path)
+    admit_machines(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
-    relay = make_relay(to_socket(str(proxy)), most=most_connections())
+    relay = make_relay(to_socket(str(proxy)), most=most_connections(), most_of_one=MOST_OF_ONE)
     servers.append(await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG))
-    user.give(path)
+    admit_machines(path)

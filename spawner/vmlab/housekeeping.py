@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import sqlite3
-from itertools import cycle
 from pathlib import Path
 
+from vmlab.background import Job, begin
+from vmlab.errors import HostError
 from vmlab.hub_database import carry_over
 from vmlab.slots import StartSlots
 
@@ -31,35 +31,39 @@ _PER_THOROUGH = 60
 _NEVER = 1_000_000
 """Collections of the middle generation before Python makes a full one by itself."""
 
-_log = logging.getLogger(__name__)
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
-
-def keep_house(slots: StartSlots, hub_database: Path) -> None:
+def keep_house(slots: StartSlots, state: Path, hub_database: Path) -> None:
     """Keep house as long as this hub runs; no-op where no event loop runs."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
-        return
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, _NEVER)
-    task = loop.create_task(_keep_house(slots, hub_database), name="housekeeping")
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    house = House(slots, hub_database)
+    if begin(state, Job("housekeeping", house.tidy, _PERIOD_S)):
+        young, middle, _ = gc.get_threshold()
+        gc.set_threshold(young, middle, _NEVER)
 
 
-async def _keep_house(slots: StartSlots, hub_database: Path) -> None:
-    for turn in cycle(range(_PER_THOROUGH)):
-        await _wait_until_quiet(slots)
-        if turn == 0:
+class House:
+    """What is tidied, and how often it was."""
+
+    def __init__(self, slots: StartSlots, hub_database: Path) -> None:
+        self._slots = slots
+        self._hub_database = hub_database
+        self._turn = 0
+
+    async def tidy(self) -> None:
+        """Tidy up once, as soon as it is quiet.
+
+        Raises:
+            HostError: the hub's database cannot be tidied.
+        """
+        await _wait_until_quiet(self._slots)
+        if self._turn == 0:
             gc.unfreeze()
+        self._turn = (self._turn + 1) % _PER_THOROUGH
         gc.collect()
         gc.freeze()
         try:
-            await asyncio.to_thread(carry_over, hub_database)
+            await asyncio.to_thread(carry_over, self._hub_database)
         except sqlite3.Error as error:
-            _log.warning("%s grows: %s", hub_database, error)
-        await asyncio.sleep(_PERIOD_S)
+            raise HostError(f"{self._hub_database} grows: {error}") from error
 
 
 async def _wait_until_quiet(slots: StartSlots) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab, ProviderName
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
-from vmlab.origins import machine_host
+from vmlab.origins import Origins, machine_host
+from vmlab.outside import load_json
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.slots import make_slots
@@ -160,13 +162,13 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.hub_tokens import limit_tokens  # noqa: PLC0415
     from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
-    watch_if_asked()
+    watch_if_asked(paths.state)
     limit_servers()
     raise_descriptor_limit()
     limit_tokens()
     keep_log(paths.hub_log)
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
-    keep_house(make_slots(lab.provider.start_slots), paths.hub_database)
+    keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
     prepare_state(lab, paths)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port()}"
@@ -197,7 +199,12 @@ def _check_descriptors(machines: int) -> None:
 
 
 def proxy_command(
-    project: Path, *, front: tuple[str, ...] = (), door: Path | None = None
+    project: Path,
+    *,
+    front: tuple[str, ...] = (),
+    door: Path | None = None,
+    plain: tuple[int, int] | None = None,
+    origins: Origins = Origins(),  # noqa: B008 - frozen
 ) -> list[str]:
     """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
 
@@ -208,6 +215,8 @@ def proxy_command(
         project: the folder that holds node_modules.
         front: web servers whose word about their clients is believed.
         door: a unix socket on which it listens too, for machines.
+        plain: a port whose visitors it sends to HTTPS, and to which port.
+        origins: which names are the hub's and which the machines'.
 
     Raises:
         HostError: one of them is not installed.
@@ -219,7 +228,12 @@ def proxy_command(
     for path in (node, package / "bin" / "configurable-http-proxy"):
         if not path.is_file():
             raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
-    settings = {"front": front, "door": str(door) if door else None}
+    settings = {
+        "front": front,
+        "door": str(door) if door else None,
+        "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
+        "origins": asdict(origins),
+    }
     return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
 
@@ -258,7 +272,7 @@ def make_roles(lab: Lab) -> list[dict[str, Any]]:
 def read_cli_access(paths: Paths) -> dict[str, str]:
     """Return url and token of the command line's access to the hub; empty when there is none."""
     try:
-        access = json.loads((paths.state / "cli.json").read_text())
+        access = load_json((paths.state / "cli.json").read_bytes())
         return {"url": str(access["url"]), "token": str(access["token"])}
     except FileNotFoundError:
         return {}
@@ -299,7 +313,10 @@ def _set_origins(c: Any, lab: Lab) -> None:
         hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)
     # Lax, not strict: a machine's page sends its visitor to the hub and back to log in.
     hub.tornado_settings["cookie_options"] = {"samesite": "Lax"}
-    hub.tornado_settings["xsrf_cookie_kwargs"] = {"samesite": "Lax"}
+    # A script of the same origin could read the cookies of any path.
+    kept = {"samesite": "Lax", "httponly": True}
+    secure = {"secure": True} if address.has_tls else {}
+    hub.tornado_settings["xsrf_cookie_kwargs"] = kept | secure
     if address.public:
         hub.public_url = address.url
     if address.one_origin:
@@ -313,8 +330,11 @@ def _set_origins(c: Any, lab: Lab) -> None:
 def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     proxy = c.ConfigurableHTTPProxy
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
+    plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes its token at each start and hands it over in the environment, with all the rest.
-    command = proxy_command(project, front=lab.hub.front, door=door)
+    command = proxy_command(
+        project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
+    )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from vmlab.origins import LOCAL_NAME, url_problem
+from vmlab.origins import LOCAL_NAME, Origins, make_origins, url_problem
 from vmlab.toml_errors import Table, show
 
 
@@ -20,6 +21,7 @@ class HubAddress:
     one_origin: bool = False  # hub and machines under one name
     certificate: Path | None = None  # PEM, with all intermediate certificates; absolute
     key: Path | None = None
+    redirect_port: int = 0  # whose visitors are sent to https; 0: none
     front: tuple[str, ...] = ()  # web servers in front whose word about browsers is believed
 
     @property
@@ -31,6 +33,17 @@ class HubAddress:
     def local_address(self) -> str:
         """The address by which this host reaches it."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All on which it listens."""
+        return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
+
+    @property
+    def public_port(self) -> int:
+        """The port that browsers use."""
+        parts = urlsplit(self.url)
+        return parts.port or {"https": 443}.get(parts.scheme, 80)
 
     @property
     def scheme(self) -> str:
@@ -56,6 +69,17 @@ class HubAddress:
     def has_tls(self) -> bool:
         """Whether browsers reach it by TLS, its own or that of a web server in front of it."""
         return self.url.startswith("https:")
+
+    @property
+    def stays_on_host(self) -> bool:
+        """Whether what browsers send never leaves this host."""
+        name = urlsplit(self.url).hostname or ""
+        return self.is_loopback and (not self.public or name.endswith(".localhost"))
+
+    @property
+    def origins(self) -> Origins:
+        """Which names are the hub's and which the machines'."""
+        return make_origins(self.url, shared=self.one_origin, is_chosen=bool(self.public))
 
 
 def read_hub(table: Table, folder: Path) -> HubAddress:
@@ -83,6 +107,7 @@ def read_hub(table: Table, folder: Path) -> HubAddress:
         one_origin=one_origin,
         certificate=_read_path(table, "certificate", folder),
         key=_read_path(table, "key", folder),
+        redirect_port=table.whole("redirect_port", 0, minimum=0, maximum=65535),
         front=_read_front(table),
     )
     _check_hub(table, hub)
@@ -100,6 +125,10 @@ def _check_hub(table: Table, hub: HubAddress) -> None:
     if (hub.certificate is None) != (hub.key is None):
         there, missing = ("certificate", "key") if hub.certificate else ("key", "certificate")
         table.mistake(there, f"a {there} without a {missing}; set both, or none")
+    if hub.redirect_port and not hub.certificate:
+        table.mistake("redirect_port", "only a hub with a certificate of its own has use for it")
+    if hub.redirect_port == hub.port:
+        table.mistake("redirect_port", f"{hub.port} is the hub's own port already")
     if hub.certificate and hub.public.startswith("http:"):
         table.mistake("url", f"{show(hub.public)} is not https, but there is a certificate")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vmlab.courses.client import HubAccess
 from vmlab.errors import HostError
+from vmlab.outside import load_json
 
 _LIMIT_S = 60.0
 _SHOWN = 300
@@ -32,7 +33,7 @@ def call_hub(
     )
     try:
         with opener.open(request, timeout=_LIMIT_S) as response:
-            answer = json.load(response)
+            answer = load_json(response.read())
     except urllib.error.HTTPError as error:
         raise HostError(
             f"the hub refused {method} {path}: {error.code} {_reason(error)}",
@@ -49,6 +50,6 @@ def call_hub(
 
 def _reason(error: urllib.error.HTTPError) -> str:
     try:
-        return str(json.load(error)["message"])[:_SHOWN]
+        return str(load_json(error.read())["message"])[:_SHOWN]
     except (OSError, ValueError, KeyError, TypeError):
         return str(error.reason)

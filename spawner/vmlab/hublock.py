@@ -18,6 +18,7 @@ from typing import Self
 
 from vmlab.errors import HostError
 from vmlab.model import Allowance
+from vmlab.outside import as_facts, load_json
 from vmlab.paths import Paths
 
 _ASK_AGAIN_S = 0.05
@@ -47,8 +48,8 @@ def lock_path(paths: Paths) -> Path:
 def last_holder(paths: Paths) -> Holder | None:
     """Return what the last hub wrote, whether or not it still runs."""
     try:
-        return Holder(**json.loads(lock_path(paths).read_text()))
-    except (OSError, ValueError, TypeError):
+        return as_facts(Holder, load_json(lock_path(paths).read_bytes()))
+    except (OSError, ValueError):
         return None  # never held, or cut short between locking and writing
 
 

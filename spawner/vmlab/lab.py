@@ -154,6 +154,10 @@ def load_lab(path: Path) -> Lab:
     lab = _read_lab(file, path, images or None)
     if lab.course is not None and not (lab.course / "course.toml").is_file():
         file.mistake(("lab", "course"), f"there is no course.toml in {lab.course}")
+    for name in ("certificate", "key"):
+        pem = getattr(lab.hub, name)
+        if pem is not None and (problem := _reading_problem(pem)):
+            file.mistake(("hub", name), f"{pem} cannot be read: {problem}")
     file.finish(hint=HINT)
     return lab
 
@@ -172,6 +176,14 @@ def parse_lab(text: str, path: Path, *, images: Collection[str] | None = None) -
     lab = _read_lab(file, path, images)
     file.finish(hint=HINT)
     return lab
+
+
+def _reading_problem(file: Path) -> str:
+    try:
+        with file.open("rb"):
+            return ""
+    except OSError as e:
+        return e.strerror or str(e)
 
 
 def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:

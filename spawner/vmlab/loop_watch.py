@@ -17,21 +17,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import time
 from asyncio import events
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from vmlab.background import Job, begin
+from vmlab.outside import as_facts, load_json
 
 VARIABLE = "VMLAB_LOOP_WATCH"
 
 _BEAT_S = 0.01
 _LINE_S = 1.0
 _SHOWN = 300
-
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,11 @@ class Block:
     late_ms: float = 0.0
 
 
-def watch_if_asked() -> None:
+def watch_if_asked(state: Path) -> None:
     """Begin to watch the running loop if the environment asks for it; else no-op."""
     path = os.environ.get(VARIABLE)
-    if not path:
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
-        return
-    task = loop.create_task(watch(Path(path)), name="loop-watch")
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    if path:
+        begin(state, Job("loop watch", partial(watch, Path(path)), _LINE_S, longest_s=math.inf))
 
 
 async def watch(path: Path) -> None:
@@ -85,8 +81,12 @@ async def _beat(meter: _Meter) -> None:
 
 
 def read_blocks(path: Path, since: float = 0.0) -> list[Block]:
-    """Return the lines after this time (seconds since the epoch), oldest first."""
-    blocks = (Block(**json.loads(line)) for line in path.read_text().splitlines())
+    """Return the lines after this time (seconds since the epoch), oldest first.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    blocks = (as_facts(Block, load_json(line)) for line in path.read_bytes().splitlines())
     return [block for block in blocks if block.at > since]
 
 

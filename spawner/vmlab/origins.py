@@ -6,6 +6,8 @@ with another machine: scripts of one origin read each other's pages (docs/decisi
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,6 +16,9 @@ LOCAL_NAME: Final = "vmlab.localhost"
 
 ref: RFC 6761, section 6.3: whatever ends in .localhost is the loopback and needs no DNS.
 """
+
+_HOST: Final = re.compile(r"[a-z0-9._:-]+")
+_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit passes over tabs and ends of lines
 
 
 def machine_host(name: str, hub_host: str, kind: str) -> str:
@@ -30,10 +35,48 @@ def machine_host(name: str, hub_host: str, kind: str) -> str:
     return f"{label}-{hub_host}" if rest == "localhost" and first else f"{label}.{hub_host}"
 
 
+@dataclass(frozen=True)
+class Origins:
+    """What the proxy has to know of names (front/origins.mjs)."""
+
+    canonical: str = ""  # the hub's own; empty: it answers under any name
+    machines: str = ""  # those of machines, as a Content-Security-Policy names them
+    shared: bool = True  # machines are under the hub's own name
+
+
+def make_origins(hub_url: str, *, shared: bool, is_chosen: bool) -> Origins:
+    """Return the origins of a hub.
+
+    Args:
+        shared: whether machines are under its name.
+        is_chosen: whether the lab says the URL itself.
+    """
+    if shared:
+        return Origins(hub_url if is_chosen else "")
+    parts = urlsplit(hub_url)
+    sample = machine_host("x", parts.hostname or "", "user")
+    port = f":{parts.port}" if parts.port else ""
+    return Origins(hub_url, f"{parts.scheme}://*.{sample.partition('.')[2]}{port}", shared=False)
+
+
 def machine_hosts(names: tuple[str, ...], hub_url: str) -> tuple[str, ...]:
     """Return the host names of these users' machines, for certificates and web servers."""
     host = urlsplit(hub_url).hostname or ""
     return tuple(machine_host(name, host, "user") for name in names)
+
+
+def public_hosts(names: tuple[str, ...], hub_url: str, *, one_origin: bool) -> tuple[str, ...]:
+    """Return every host name that browsers use, the hub's first."""
+    machines = () if one_origin else machine_hosts(names, hub_url)
+    return (urlsplit(hub_url).hostname or "", *machines)
+
+
+def wildcard(hub_host: str) -> str:
+    """Return the pattern of all machines' names; empty where none says it: beside the hub's name.
+
+    ref: RFC 6125, section 6.4.3: a wildcard is a whole label.
+    """
+    return "" if hub_host.endswith(".localhost") else f"*.{hub_host}"
 
 
 def url_problem(url: str, *, one_origin: bool) -> str:
@@ -45,6 +88,8 @@ def url_problem(url: str, *, one_origin: bool) -> str:
         return f"it is no URL: {error}"
     if parts.scheme not in {"https", "http"} or not host:
         return "it must begin with https:// or http:// and a host name"
+    if not _HOST.fullmatch(host) or not _VISIBLE.fullmatch(url):
+        return "a host name has letters, digits, dots and dashes; any other is written as xn--..."
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         return "it must end after the host name and port"
     if port == 0:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
+from vmlab.background import Job, begin
 from vmlab.hub import provider_settings, spare_machine
 from vmlab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+_PERIOD_S = 1.0
+"""A round waits by itself until there may be something to do."""
+
+_LONGEST_S = 3600.0
+"""It also waits for a calm host, and then boots a template."""
 
 
 def keep_ready(lab: Lab, paths: Paths) -> None:
     """Have the provider keep template and pool ready as long as this hub runs.
 
-    No-op where no event loop runs: `jupyterhub` reads its configuration for other commands too.
+    No-op where no event loop runs.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return
     provider = make_provider(provider_settings(lab, paths))
-    task = loop.create_task(provider.upkeep(spare_machine(lab)), name="upkeep")
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    upkeep = partial(provider.upkeep, spare_machine(lab))
+    begin(paths.state, Job("machines ahead", upkeep, _PERIOD_S, longest_s=_LONGEST_S))

@@ -87,6 +87,6 @@ def find_room(folder: Path) -> Room:
 def taken_mib(path: Path) -> int:
     """Return what a file takes on the disk, holes left out, rounded down; 0 if it is gone."""
     try:
-        return path.stat().st_blocks * 512 // 2**20
+        return path.lstat().st_blocks * 512 // 2**20
     except FileNotFoundError:
         return 0

@@ -20,8 +20,9 @@ from jupyterhub.spawner import Spawner
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
+from vmlab.background import apart
 from vmlab.doors import ensure_doors
-from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError, ProviderError
+from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
@@ -307,15 +308,13 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         """
         if self._starting:
             return None
-        try:
-            status = await self._status()
-        except ProviderError as error:
-            # "Not running" would make the hub forget a machine that may well run.
-            self.log.error("%s: state unknown, taken for running: %s", self.machine, error)
+        status = await self._known_status()
+        if status is None:
             return None
         is_cut = status.state is MachineState.STARTING and self._log is None
         if status.state.is_on and not is_cut:
-            await self._open_doors()
+            with apart(f"{self.machine}: its doors are not opened"):
+                await self._open_doors()
             return None
         if is_cut:
             self.log.warning("%s: its start was cut with the hub that began it", self.machine)
@@ -325,7 +324,18 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def get_url(self) -> str:
         """Return where the machine's server is, for a hub that was restarted."""
-        return (await self._status()).url
+        status = await self._known_status()
+        return status.url if status else str(self.server.url)
+
+    async def _known_status(self) -> MachineStatus | None:
+        """Return the machine's state, or None if it cannot be read: it is taken for running then.
+
+        "Not running" would make the hub forget a machine that may well run, and an exception of
+        one of them ends the hub's start (jupyterhub/app.py, `init_spawners`).
+        """
+        with apart(f"{self.machine}: state unknown, taken for running"):
+            return await self._status()
+        return None
 
     @property
     def place(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from vmlab.providers.base import Provider
 AT_ONCE = 32
 """Machines that are powered down at a time: each one flushes its disks, and most of it is waiting.
 One that does not end keeps its place until its deadline, so there are more than a host needs."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,10 @@ async def _stop(provider: Provider, name: str, user: str, deadline: float) -> St
     except LabError as error:
         hint = f" ({error.hint})" if error.hint else ""
         return Stopped(name, user, _since(began), f"{error.message}{hint}", forced)
+    except Exception as error:  # noqa: BLE001 - logged
+        _log.exception("%s: not stopped", name)  # all others are to be stopped nevertheless
+        problem = f"unexpected {type(error).__name__}; the log says more"
+        return Stopped(name, user, _since(began), problem, forced)
     return Stopped(name, user, _since(began), forced=forced)
 
 

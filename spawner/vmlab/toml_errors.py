@@ -30,6 +30,10 @@ MAX_BYTES = 256 * 1024
 SHOWN_VALUE = 60
 """Characters of a wrong value that a message repeats."""
 
+_MOST_DOTS = 100
+_TOLD = 50
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -77,12 +81,13 @@ def show(value: object) -> str:
 
 
 def mistakes_error(name: str, mistakes: Iterable[Mistake], *, hint: str = "") -> ConfigError:
-    """Return one error that names all mistakes, in the order of their lines."""
+    """Return one error that names all mistakes, the first fifty, in the order of their lines."""
     ordered = sorted(mistakes, key=lambda m: m.line)
     if len(ordered) == 1:
         return ConfigError(str(ordered[0]), hint=hint)
-    listed = "".join(f"\n  {mistake}" for mistake in ordered)
-    return ConfigError(f"{name} has {len(ordered)} mistakes:{listed}", hint=hint)
+    listed = "".join(f"\n  {mistake}" for mistake in ordered[:_TOLD])
+    more = f"\n  and {len(ordered) - _TOLD} more" if len(ordered) > _TOLD else ""
+    return ConfigError(f"{name} has {len(ordered)} mistakes:{listed}{more}", hint=hint)
 
 
 def load_toml(path: Path) -> TomlFile:
@@ -115,6 +120,7 @@ def parse_toml(text: str, name: str) -> TomlFile:
     Raises:
         ConfigError: it is not TOML; names the line.
     """
+    _check_dots(text, name)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
@@ -133,6 +139,20 @@ def parse_toml(text: str, name: str) -> TomlFile:
         # A number of thousands of digits, or arrays nested hundreds deep.
         raise ConfigError(f"{name}: not usable TOML: {e}") from e
     return TomlFile(name, data, find_lines(text))
+
+
+def _check_dots(text: str, name: str) -> None:
+    """Refuse keys of very many parts: for tomllib, too, time and memory grow with the square.
+
+    Raises:
+        ConfigError: names the line.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_DOTS and _QUOTED.sub("", line).count(".") > _MOST_DOTS:
+            raise ConfigError(
+                f"{name}:{number}: more than {_MOST_DOTS} dots outside of quotes",
+                hint="a key has a few parts at most, such as machine.cpus",
+            )
 
 
 class TomlFile:

@@ -21,17 +21,20 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP lab.example.org 127.0.0.1, MAP *.lab.example.org 127.0.0.1",
 ]
 expect.set_options(timeout=30_000)  # of its own accord 5 s: too few on a busy host
 
 
 @contextmanager
-def launch_browser() -> Iterator[Browser]:
+def launch_browser(*more_arguments: str) -> Iterator[Browser]:
     """Run chromium. Playwright keeps an event loop meanwhile: no other one can run beside it."""
     program = os.environ.get("VMLAB_CHROMIUM") or shutil.which("chromium")
     assert program, "Debian's chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        launched = playwright.chromium.launch(
+            executable_path=program, args=[*ARGUMENTS, *more_arguments]
+        )
         yield launched
         launched.close()
 

@@ -152,6 +152,9 @@ def test_a_hub_that_was_away_is_waited_for(tmp_path, new_page):
         hub.start()
         # The fake provider's machines ended with the hub, so there is no start to go on with.
         expect(page.locator("#start")).to_be_visible()
+        page.wait_for_load_state(
+            "networkidle"
+        )  # the hub must not go before the page's scripts came
 
 
 def test_a_start_can_be_stopped(hub, start, trainee):

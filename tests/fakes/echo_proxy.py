@@ -18,6 +18,7 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from vmlab.host import find_free_port
 from vmlab.hub import proxy_command
+from vmlab.origins import Origins
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"
@@ -64,7 +65,14 @@ def make_certificate(folder: Path) -> tuple[str, ...]:
 class EchoProxy:
     """Both; a context manager that leaves neither behind."""
 
-    def __init__(self, folder: Path, front: tuple[str, ...] = (), *, tls: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        front: tuple[str, ...] = (),
+        *,
+        tls: bool = False,
+        origins: Origins = Origins(),  # noqa: B008 - frozen
+    ) -> None:
         self.port, self.api_port = find_free_port(), find_free_port()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.door = folder / "door.sock"
@@ -74,11 +82,12 @@ class EchoProxy:
         self._server.daemon_threads = True
         target = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.command = [
-            *proxy_command(PROJECT, front=front, door=self.door),
+            *proxy_command(PROJECT, front=front, door=self.door, origins=origins),
             *("--ip", "127.0.0.1", "--port", str(self.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(self.api_port)),
             *("--default-target", target, "--pid-file", str(self.pid_file)),
             *(make_certificate(folder) if tls else ()),
+            *(() if origins.shared else ("--host-routing",)),
         ]
 
     def __enter__(self) -> Self:
@@ -104,11 +113,11 @@ class EchoProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def get(self) -> requests.Response:
+    def get(self, path: str = "/") -> requests.Response:
         """Ask the server through the proxy, whatever name is in its certificate."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureRequestWarning)
-            return requests.get(self.url, timeout=5, verify=False)
+            return requests.get(f"{self.url}{path}", timeout=5, verify=False)
 
     def routes(self, token: str = TOKEN) -> requests.Response:
         """Ask the proxy's own API for its routes."""
@@ -126,6 +135,6 @@ class EchoProxy:
 
     def _answers(self) -> bool:
         try:
-            return self.get().ok and self.routes().ok
+            return self.get("/hub/health").ok and self.routes().ok
         except requests.RequestException:
             return False

@@ -1,4 +1,4 @@
-"""Names below .localhost are the loopback, as for every browser.
+"""Names below .localhost are the loopback, as for every browser; so is the tests' lab.
 
 Python leaves names to the host's resolver, and not every one knows RFC 6761.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import socket
 from typing import Any
+
+LAB_NAME = "lab.example.org"
 
 _resolve = socket.getaddrinfo
 
@@ -17,5 +19,5 @@ def resolve_localhost() -> None:
 
 
 def _getaddrinfo(host: Any, *more: Any, **options: Any) -> Any:
-    is_local = isinstance(host, str) and host.endswith(".localhost")
+    is_local = isinstance(host, str) and host.endswith((".localhost", LAB_NAME))
     return _resolve("127.0.0.1" if is_local else host, *more, **options)

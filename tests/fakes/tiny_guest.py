@@ -45,6 +45,9 @@ while :; do
     *'"type": "warm"'*) say '{"type":"warmed"}' ;;
     *'"type": "activity"'*)
         read -r up _ </proc/uptime
+        case "$seed" in *TINY_DIGITS*)  # a number of 400 digits
+            up=; while [ ${#up} -lt 400 ]; do up=${up}9999999999; done ;;
+        esac
         say '{"type":"activity","idle_s":'$up',"why":[]}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
     *'"type": "freeze"'*)

@@ -12,6 +12,7 @@ import pytest
 
 from fakes.fake_system import FakeSystem
 from fakes.guest_seeds import TOKEN, make_line
+from vmlab_guest import agent as agent_module
 from vmlab_guest.agent import Agent
 
 PHASES = ["identity", "keys", "network", "mounts", "exercises", "server"]
@@ -222,3 +223,51 @@ def test_work_on_a_volume_that_is_not_there_is_an_error_of_its_own(desk: Desk) -
     desk.ask(b'{"type":"thaw"}\n{"type":"hide"}\n')
     assert desk.hear() == {"type": "thawed", "was_frozen": False}
     assert desk.hear() == {"type": "hidden"}
+
+
+FOREIGN = {
+    "overflow": b'{"type":"warn","stop_at":%s}' % (b"9" * 400),
+    "frozen for ever": b'{"type":"freeze","limit_s":%s}' % (b"9" * 400),
+    "digits": b'{"type":"warn","stop_at":%s}' % (b"9" * 5000),
+    "no object": b'["type"]',
+    "type of numbers": b'{"type":{"type":1}}',
+    "deep": b"[" * 100_000,
+    "no text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("line", FOREIGN.values(), ids=FOREIGN)
+def test_whatever_a_line_holds_the_next_one_is_answered(desk: Desk, line: bytes) -> None:
+    desk.hear()
+    desk.ask(make_line())
+    desk.hear_until("seeded")
+    desk.ask(line + b"\n")
+    for _ in range(2):
+        desk.ask(b'{"type":"activity"}\n')
+        assert desk.hear_until("activity")[-1]["idle_s"] >= 0
+    desk.ask(b'{"type":"status"}\n')
+    assert desk.hear_until("status")[-1]["seeded"] is True
+
+
+def test_a_mistake_of_the_agent_ends_no_thread(desk: Desk, monkeypatch) -> None:
+    desk.hear()
+    desk.ask(make_line())
+    desk.hear_until("seeded")
+
+    def broken(*_: object) -> dict:
+        raise ZeroDivisionError("a mistake")
+
+    for name in ("answer_idle", "work_on_volume"):
+        monkeypatch.setattr(agent_module, name, broken)
+    for word in (b"activity", b"thaw"):
+        desk.ask(b'{"type":"%s"}\n' % word)
+        error = desk.hear_until("error")[-1]
+        assert "ZeroDivisionError: a mistake" in error["message"]
+    monkeypatch.setattr(agent_module, "parse_seed", broken)
+    desk.ask(make_line())
+    assert "ZeroDivisionError" in desk.hear_until("error")[-1]["message"]
+    monkeypatch.undo()
+    desk.ask(make_line())
+    assert desk.hear_until("seeded", "error")[-1] == {"type": "seeded"}
+    desk.ask(b'{"type":"thaw"}\n')
+    assert desk.hear_until("thawed", "error")[-1] == {"type": "thawed", "was_frozen": False}

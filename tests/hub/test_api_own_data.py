@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from contextlib import ExitStack, closing
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -91,17 +92,23 @@ def test_a_machine_s_token_and_services_may_not(hub):
     hub.stop_server("ada")
 
 
+def download(hub, user: str, form: str, link_of: str = ""):
+    """Download a disk by the link of the user's own page, or of somebody else's."""
+    session = hub.login(user)
+    page = hub.login(link_of) if link_of else session
+    proof = page.cookies.get("_xsrf", path="/hub/")
+    url = f"{hub.base_url}/hub/vmlab/data/disk"
+    return session.get(url, params={"format": form, "_xsrf": proof}, timeout=60)
+
+
 @pytest.mark.parametrize("form", ["raw", "../x", "", "zip"])
 def test_a_disk_has_a_format_that_others_open(hub, form):
-    session = hub.login("ada")
-    answer = session.get(f"{hub.base_url}/hub/vmlab/data/disk", params={"format": form}, timeout=60)
-    assert answer.status_code == 400
+    assert download(hub, "ada", form).status_code == 400
 
 
 def test_a_disk_of_nobody_and_one_of_ones_own(hub):
-    url = f"{hub.base_url}/hub/vmlab/data/disk"
-    assert hub.login("facilitator").get(url, timeout=60).status_code == 404
-    answer = ask_for_disk(hub, hub.login("ada"))
+    assert download(hub, "facilitator", "qcow2").status_code == 404
+    answer = download(hub, "ada", "qcow2")
     assert answer.status_code == 200
     assert answer.content[:4] == b"QFI\xfb"
     assert len(answer.content) == int(answer.headers["Content-Length"])
@@ -117,6 +124,11 @@ def fill_home(hub, user: str) -> None:
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
 
+def proof(session) -> str:
+    """What the page of one's own data puts into its links."""
+    return session.cookies.get("_xsrf", path="/hub/")
+
+
 def begin_download(hub, session) -> socket.socket:
     """Ask for one's disk, and read no more than that it comes."""
     cookies = "; ".join(f"{c.name}={c.value}" for c in session.cookies)
@@ -124,10 +136,9 @@ def begin_download(hub, session) -> socket.socket:
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     reader.settimeout(60)
     reader.connect(("127.0.0.1", hub.port))
-    reader.sendall(
-        f"GET /hub/vmlab/data/disk?format=qcow2 HTTP/1.1\r\nHost: 127.0.0.1:{hub.port}\r\n"
-        f"Cookie: {cookies}\r\n\r\n".encode()
-    )
+    path = f"/hub/vmlab/data/disk?format=qcow2&_xsrf={quote(proof(session))}"
+    host = urlsplit(hub.base_url).netloc
+    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies}\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
         head += reader.recv(256)
@@ -145,7 +156,7 @@ def drip(reader: socket.socket, ended: threading.Event) -> int:
 
 def ask_for_disk(hub, session):
     url = f"{hub.base_url}/hub/vmlab/data/disk"
-    return session.get(url, params={"format": "qcow2"}, timeout=60)
+    return session.get(url, params={"format": "qcow2", "_xsrf": proof(session)}, timeout=60)
 
 
 def copies(hub) -> list[str]:
@@ -181,3 +192,15 @@ def test_slow_readers_keep_nobody_waiting_and_are_ended(hub, tried):
 def test_a_reader_that_goes_away_leaves_no_copy(hub):
     begin_download(hub, hub.login("bob")).close()
     wait_until(lambda: not copies(hub))
+
+
+@pytest.mark.attack("origin.downloads", "leads to the disk image by links that no page made")
+def test_a_link_that_the_page_did_not_make_downloads_nothing(hub, tried):
+    url = f"{hub.base_url}/hub/vmlab/data/disk?format=qcow2"
+    links = [url, f"{url}&_xsrf=", f"{url}&_xsrf=%C3%A9", f"{url}&_xsrf=None"]
+    for link in links:
+        assert hub.login("ada").get(link, timeout=60).status_code == 403
+    answer = download(hub, "ada", "qcow2", link_of="bob")
+    assert answer.status_code == 403
+    assert "My data" in answer.text
+    tried(len(links) + 1)

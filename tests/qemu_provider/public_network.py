@@ -21,6 +21,7 @@ import sys
 import threading
 from pathlib import Path
 
+from vmlab.providers.qemu.near_again import tell
 from vmlab.providers.qemu.neighbours import find_unreachable
 from vmlab.providers.qemu.uplink import enter_namespace_with_internet
 
@@ -43,6 +44,8 @@ NEIGHBOURS = {
 OWN = {"its address": "203.0.113.5", "its second address": "198.51.100.20"}
 IPV6 = {"its IPv6 subnet": "2001:db8::9", "IPv6 somewhere": "2001:db8:99::9"}
 SOMEWHERE = "9.9.9.9"
+NEWCOMER = "185.1.2.9"
+"""Behind the router at first; later the host gets an address beside it."""
 
 _NET = """
 ip netns add wire; ip netns add far
@@ -83,7 +86,7 @@ def play_network() -> None:
     """Make the network, and let everybody in it answer."""
     _run("mount -t tmpfs none /run")
     _run(_NET)
-    for address in NEIGHBOURS.values():
+    for address in (*NEIGHBOURS.values(), NEWCOMER):
         if address != "203.0.113.1":
             _run(f"ip -n wire addr add {address}/32 dev lo")
     _run("ip -n wire -6 addr add 2001:db8::9/64 dev port0 nodad")
@@ -171,6 +174,30 @@ def look_from_a_machine(
     return found
 
 
+def look_again_from_a_machine(bytes_per_s: int) -> dict[str, bool]:
+    """Return whether somebody is reached who is far, then comes near, and then is told of."""
+    who = {"newcomer": (NEWCOMER, PORT)}
+    orders_read, orders_write = os.pipe()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(orders_write)
+        enter_namespace_with_internet(bytes_per_s, asyncio.run(find_unreachable()))
+        while True:
+            os.write(write, b"1" if look(who)["newcomer"] else b"0")
+            if not os.read(orders_read, 1):
+                os._exit(0)
+    found = {"far": os.read(read, 1) == b"1"}
+    _run("ip addr add 185.1.2.5/24 dev eth0; ip -n wire route add 185.1.2.5 dev port0")
+    os.write(orders_write, b"!")
+    found["near"] = os.read(read, 1) == b"1"
+    asyncio.run(tell(child, asyncio.run(find_unreachable())))
+    os.write(orders_write, b"!")
+    found["told"] = os.read(read, 1) == b"1"
+    os.close(orders_write)
+    return found
+
+
 def main() -> None:
     """Play the network and print what the host reaches, and a machine without and with care."""
     play_network()
@@ -187,7 +214,8 @@ def main() -> None:
         "a stranger on the cable": ("10.0.3.9", PORT),
     }
     machine = look_from_a_machine(rate, asyncio.run(find_unreachable()), targets)
-    sys.stdout.write(json.dumps({"host": host, "careless": careless, "machine": machine}))
+    told = {"host": host, "careless": careless, "machine": machine}
+    sys.stdout.write(json.dumps({**told, "again": look_again_from_a_machine(rate)}))
 
 
 if __name__ == "__main__":

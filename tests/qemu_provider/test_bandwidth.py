@@ -13,7 +13,9 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import Bandwidth
+from vmlab.providers.qemu import power
 from vmlab.providers.qemu.ending import find_processes
+from vmlab.providers.qemu.launch import make_shim_config
 from vmlab.providers.qemu.layout import machine_folder
 from vmlab.providers.qemu.monitor import open_monitor
 
@@ -21,7 +23,16 @@ pytestmark = pytest.mark.vm
 
 
 @pytest.mark.parametrize("bandwidth", [Bandwidth(), Bandwidth(7, 300, 80), Bandwidth(0, 0, 0)])
-async def test_all_disks_share_one_limit_and_the_shim_knows_the_networks(bench, bandwidth):
+async def test_all_disks_share_one_limit_and_the_shim_knows_the_networks(
+    bench, bandwidth, monkeypatch
+):
+    told = []
+
+    def remember(*args, **words):
+        told.append(make_shim_config(*args, **words))
+        return told[-1]
+
+    monkeypatch.setattr(power, "make_shim_config", remember)
     spec = bench.spec(bandwidth=bandwidth)
     await start(bench.provider, spec, bench.seed())
     folder = machine_folder(bench.settings.state / "machines", spec.name)
@@ -32,8 +43,7 @@ async def test_all_disks_share_one_limit_and_the_shim_knows_the_networks(bench, 
     assert {(bps, iops) for bps, iops, _ in limits.values()} == {expected}
     if any(expected):
         assert {group for _, _, group in limits.values()} == {"machine"}
-    shim = json.loads(folder.shim_config.read_text())
-    assert shim["bytes_per_s"] == bandwidth.network_mbit_s * 125_000
+    assert told[-1].bytes_per_s == bandwidth.network_mbit_s * 125_000
 
 
 async def test_new_limits_hold_from_the_next_seed_on(bench):

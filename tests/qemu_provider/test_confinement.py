@@ -21,7 +21,6 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.argv import QemuMachine
 from vmlab.providers.qemu.confine import (
     CGROUPS,
-    QEMU_USER,
     Confinement,
     Limits,
     QemuUser,
@@ -32,6 +31,7 @@ from vmlab.providers.qemu.ending import find_processes
 from vmlab.providers.qemu.launch import make_shim_config
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.shim import qemu_words
+from vmlab.providers.qemu.users import MACHINE_UIDS
 
 from .test_faults import command_lines, find_process, status
 
@@ -61,8 +61,9 @@ async def test_qemu_is_sandboxed_and_has_no_rights(machine):
 async def test_qemu_and_shim_run_as_a_user_of_their_own(machine):
     for program in ("qemu-system", "shim"):
         process = find_process(machine, program)
-        assert process.username() == QEMU_USER
-        assert set(process.uids()) == {process.uids().real} != {0}
+        (uid,) = set(process.uids())
+        assert uid in MACHINE_UIDS
+        assert proc_status(process.pid)["NoNewPrivs"] == "1"
 
 
 async def test_qemu_lives_in_a_network_of_its_own(machine):
@@ -95,7 +96,8 @@ async def test_a_machine_opens_no_port_on_the_host(bench):
 @as_root
 async def test_other_users_of_the_host_do_not_get_in(machine):
     folder = machine.settings.state / "machines" / "desk-ada-0"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o710
+    assert folder.stat().st_uid == 0
     for door in ("server.sock", "ssh.sock", "qmp.sock", "agent.sock"):
         code = (
             "import socket, sys; s = socket.socket(socket.AF_UNIX)\n"
@@ -112,7 +114,7 @@ async def test_other_users_of_the_host_do_not_get_in(machine):
 @as_root
 async def test_secrets_are_the_hubs_alone(machine):
     folder = machine.settings.state / "machines" / "desk-ada-0"
-    for name in ("identity.json", "access_key", "machine.json", "shim.json"):
+    for name in ("identity.json", "access_key", "machine.json", "shim.lock", "user"):
         facts = (folder / name).stat()
         assert stat.S_IMODE(facts.st_mode) == 0o600, name
         assert facts.st_uid == 0, name

@@ -7,8 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
+
+import vmlab
+from fakes.benches import start
+from vmlab.providers.qemu.near_again import NeighbourWatch, find_connected, tell
 
 from . import public_network
 from .public_network import IPV6, NEIGHBOURS, OWN
@@ -32,4 +38,75 @@ async def test_a_machine_reaches_the_internet_and_nobody_near_the_host(rate, tri
     reached = {name for name, is_reached in told["machine"].items() if is_reached}
     assert reached == {"somewhere", "the resolver"}
     assert set(NEIGHBOURS) | set(OWN) | set(IPV6) < set(told["machine"])
-    tried(len(told["machine"]))
+    # A network that comes near while the machine runs: reached until the machine is told.
+    assert told["again"] == {"far": True, "near": True, "told": False}
+    tried(len(told["machine"]) + 1)
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(os.geteuid() != 0, reason="looking into another namespace needs root")
+async def test_machines_at_work_are_told_and_the_host_is_not(bench):
+    def run(*words: str) -> str:
+        return subprocess.check_output(words, text=True)
+
+    spec = bench.spec(internet=True)
+    await start(bench.provider, spec, bench.seed())
+    machines = bench.settings.state / "machines"
+    (qemu,) = find_connected([machines])
+    inside = ["nsenter", f"--net=/proc/{qemu}/ns/net"]
+    show = ["ip", "route", "show"]
+    before, ours = await asyncio.to_thread(run, *inside, *show), await asyncio.to_thread(run, *show)
+    await asyncio.to_thread(run, *inside, "ip", "route", "del", "unreachable", "10.0.0.0/8")
+    watch = NeighbourWatch(machines)
+    assert await watch.look() == [qemu]
+    assert await asyncio.to_thread(run, *inside, *show) == before
+    assert await watch.look() == [qemu], "one that was being powered on the first time"
+    assert await watch.look() == [], "nothing has changed"
+    await tell(os.getpid(), ["203.0.113.0/24"])
+    assert await asyncio.to_thread(run, *show) == ours
+
+
+# A machine's namespace without root, and somebody with the same user outside.
+_WITHOUT_ROOT = """
+import asyncio, os, subprocess
+from vmlab.providers.qemu.near_again import tell
+from vmlab.providers.qemu.uplink import enter_namespace
+
+ready, told = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(told[1])
+    enter_namespace()
+    os.write(ready[1], b"1")
+    os.read(told[0], 1)
+    print(subprocess.check_output(["ip", "route", "show"], text=True), flush=True)
+    os._exit(0)
+os.close(ready[1])
+assert os.read(ready[0], 1) == b"1"
+asyncio.run(tell(child, ["10.0.0.0/8", "203.0.113.0/24"]))
+os.close(told[1])
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+async def test_machines_of_an_ordinary_user_are_told_too():
+    packages = Path(psutil.__file__).parents[1]
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH": f"{Path(vmlab.__file__).parents[1]}:{packages}",
+    }
+    words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    words += ["/usr/bin/python3", "-c"]
+    find = [*words, "import vmlab.providers.qemu.near_again"]
+    done = await asyncio.to_thread(
+        subprocess.run, find, cwd="/", env=environment, capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("nobody may not read this project, or has another Python than the venv's")
+    done = await asyncio.to_thread(
+        subprocess.run, [*words, _WITHOUT_ROOT],
+        cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "unreachable 203.0.113.0/24" in done.stdout

@@ -8,7 +8,8 @@ import gc
 import pytest
 
 from vmlab import housekeeping
-from vmlab.housekeeping import keep_house
+from vmlab.errors import HostError
+from vmlab.housekeeping import House, keep_house
 from vmlab.slots import StartSlots
 
 
@@ -23,8 +24,6 @@ def collections(monkeypatch):
     thresholds = gc.get_threshold()
     yield asked
     gc.set_threshold(*thresholds)
-    for task in housekeeping._tasks:
-        task.cancel()
 
 
 async def test_collections_wait_for_a_quiet_moment(collections, tmp_path):
@@ -35,7 +34,7 @@ async def test_collections_wait_for_a_quiet_moment(collections, tmp_path):
         pass
 
     async with slots.hold(ignore, 1.0):
-        keep_house(slots, tmp_path / "hub.sqlite")
+        keep_house(slots, tmp_path, tmp_path / "hub.sqlite")
         now = 1000.0
         for _ in range(20):
             await asyncio.sleep(0)
@@ -49,7 +48,7 @@ def test_python_makes_no_full_collection_by_itself(collections, tmp_path):
     before = gc.get_threshold()
 
     async def begin() -> None:
-        keep_house(StartSlots(1), tmp_path / "hub.sqlite")
+        keep_house(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
 
     asyncio.run(begin())
     assert gc.get_threshold()[:2] == before[:2]
@@ -58,15 +57,11 @@ def test_python_makes_no_full_collection_by_itself(collections, tmp_path):
 
 def test_no_op_without_a_loop(collections, tmp_path):
     before = gc.get_threshold()
-    keep_house(StartSlots(1), tmp_path / "hub.sqlite")
+    keep_house(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
     assert gc.get_threshold() == before
 
 
-async def test_a_database_that_cannot_be_tidied_is_told_and_that_is_all(
-    collections, tmp_path, caplog
-):
+async def test_a_database_that_cannot_be_tidied_is_told(collections, tmp_path):
     slots = StartSlots(1, clock=iter((0.0, *([1e6] * 1000))).__next__)
-    keep_house(slots, tmp_path / "gone" / "hub.sqlite")
-    for _ in range(5):
-        await collections.get()
-    assert "hub.sqlite grows" in caplog.text
+    with pytest.raises(HostError, match=r"hub\.sqlite grows"):
+        await House(slots, tmp_path / "gone" / "hub.sqlite").tidy()

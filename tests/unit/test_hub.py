@@ -19,6 +19,7 @@ from vmlab.hub import (
     read_cli_access,
 )
 from vmlab.lab import Lab, parse_lab
+from vmlab.origins import Origins
 from vmlab.paths import Paths
 
 
@@ -95,9 +96,30 @@ def test_every_process_of_a_lab_uses_the_same_provider(lab: Lab, paths: Paths) -
 
 def test_the_proxy_knows_whom_to_believe() -> None:
     project = Path(__file__).parents[2]
-    *_, settings = proxy_command(project, front=("10.0.0.1",), door=Path("/state/proxy.sock"))
-    assert json.loads(settings) == {"front": ["10.0.0.1"], "door": "/state/proxy.sock"}
-    assert json.loads(proxy_command(project)[-1]) == {"front": [], "door": None}
+    origins = Origins("https://lab.example.org/", "https://*.lab.example.org", shared=False)
+    *_, settings = proxy_command(
+        project,
+        front=("10.0.0.1",),
+        door=Path("/state/proxy.sock"),
+        plain=(80, 8443),
+        origins=origins,
+    )
+    assert json.loads(settings) == {
+        "front": ["10.0.0.1"],
+        "door": "/state/proxy.sock",
+        "plain": {"port": 80, "to_port": 8443},
+        "origins": {
+            "canonical": "https://lab.example.org/",
+            "machines": "https://*.lab.example.org",
+            "shared": False,
+        },
+    }
+    assert json.loads(proxy_command(project)[-1]) == {
+        "front": [],
+        "door": None,
+        "plain": None,
+        "origins": {"canonical": "", "machines": "", "shared": True},
+    }
 
 
 def test_a_missing_proxy_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from asyncio import events
 import pytest
 
 from vmlab import loop_watch
+from vmlab.job_states import jobs_path
 from vmlab.loop_watch import Block, read_blocks, watch, watch_if_asked, worst
 
 BLOCK_S = 0.1
@@ -70,10 +71,10 @@ def test_the_worst_of_several_seconds(tmp_path):
     assert read_blocks(file, since=1.0) == blocks[1:]
 
 
-async def test_nothing_is_watched_unless_asked(monkeypatch):
+async def test_nothing_is_watched_unless_asked(monkeypatch, tmp_path):
     monkeypatch.delenv(loop_watch.VARIABLE, raising=False)
     before = events.Handle._run
-    watch_if_asked()
+    watch_if_asked(tmp_path)
     await asyncio.sleep(0)
     assert events.Handle._run is before
-    assert not loop_watch._tasks
+    assert not jobs_path(tmp_path).exists()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
 from vmlab.lab import USER_NAME_PATTERN, parse_lab
-from vmlab.origins import LOCAL_NAME, machine_host, machine_hosts, url_problem
+from vmlab.origins import LOCAL_NAME, Origins, machine_host, machine_hosts, url_problem
 
 FILE = Path("/labs/lab.toml")
 names = st.from_regex(USER_NAME_PATTERN, fullmatch=True)
@@ -61,6 +61,9 @@ def test_no_page_on_this_host_may_set_the_hubs_cookies(name):
         ("https://[::1]", "an address is no name"),
         ("https://192.0.2.1", "an address is no name"),
         ("http://localhost:8000", "use vmlab.localhost"),
+        ("https://lab.ex\u00e4mple.org", "xn--"),
+        ("https://lab;x.example.org", "xn--"),
+        ("https://lab.example.org\n", "xn--"),
     ],
 )
 def test_what_is_no_url_of_a_hub(url, problem):
@@ -83,6 +86,11 @@ def test_any_text_is_judged(text):
         ('url = "https://lab.example.org/x"', "must end after the host name"),
         ('certificate = "a.pem"', "a certificate without a key"),
         ('key = "a.pem"', "a key without a certificate"),
+        ("redirect_port = 80", "only a hub with a certificate of its own"),
+        (
+            'port = 443\nredirect_port = 443\ncertificate = "a"\nkey = "b"',
+            "443 is the hub's own port",
+        ),
         (
             'url = "http://lab.example.org"\ncertificate = "a"\nkey = "b"',
             "is not https, but there is a certificate",
@@ -110,3 +118,22 @@ def test_urls_of_a_lab_that_says_nothing():
     hub = parse_lab("", FILE).hub
     assert (hub.url, hub.local_url) == ("http://vmlab.localhost:8000/", "http://127.0.0.1:8000/")
     assert parse_lab("[hub]\none_origin = true", FILE).hub.url == "http://127.0.0.1:8000/"
+
+
+@pytest.mark.parametrize(
+    ("hub", "origins"),
+    [
+        ("", Origins("http://vmlab.localhost:8000/", "http://*.localhost:8000", shared=False)),
+        (
+            'url = "https://lab.example.org"',
+            Origins("https://lab.example.org/", "https://*.lab.example.org", shared=False),
+        ),
+        ("one_origin = true", Origins()),
+        (
+            'one_origin = true\nurl = "https://192.0.2.1:8443"',
+            Origins("https://192.0.2.1:8443/"),
+        ),
+    ],
+)
+def test_what_the_proxy_knows_of_names(hub, origins):
+    assert parse_lab(f"[hub]\n{hub}", FILE).hub.origins == origins

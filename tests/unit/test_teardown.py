@@ -101,3 +101,21 @@ async def test_a_pool_that_does_not_end_is_told(bench):
 
     (result,) = await stop_all(StuckPool(bench.settings))
     assert (result.machine, result.problem) == ("pool", "pool-1: it does not end")
+
+
+async def test_a_mistake_at_one_machine_leaves_no_other_at_work(bench, caplog):
+    class Mistaken(FakeProvider):
+        async def stop(self, name, *, now=False):
+            if name == "desk-u-0":
+                float(10**400)
+            await super().stop(name, now=now)
+
+    provider = Mistaken(bench.settings)
+    await start_class(bench, provider, 3)
+    results = {result.machine: result.problem for result in await stop_all(provider)}
+    assert results == {
+        "desk-u-0": "unexpected OverflowError; the log says more",
+        "desk-u-1": "",
+        "desk-u-2": "",
+    }
+    assert "int too large" in caplog.text

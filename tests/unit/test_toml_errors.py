@@ -134,3 +134,26 @@ lines = st.tuples(known, some_values).map(" = ".join)
 def test_no_other_exception_for_any_text(text: str) -> None:
     with contextlib.suppress(ConfigError):
         read_all(text).finish()
+
+
+@pytest.mark.timeout(20)  # it once took all memory
+@pytest.mark.parametrize(
+    "key", ["a." * 100_000 + "a", '"a".' * 50_000 + "a", "a . " * 60_000 + "a"]
+)
+def test_a_key_of_very_many_parts_is_refused_before_it_costs_anything(key):
+    with pytest.raises(ConfigError, match=r"x.toml:2: more than 100 dots"):
+        parse_toml(f"# one\n{key} = 1\n", "x.toml")
+
+
+def test_dots_within_texts_count_for_nothing():
+    text = f'a = "{"." * 500}" # and {"." * 50}'
+    assert parse_toml(text, "x.toml").data == {"a": "." * 500}
+
+
+def test_of_very_many_mistakes_fifty_are_told():
+    file = parse_toml("\n".join(f"k{number} = 1" for number in range(1000)), "x.toml")
+    file.root()
+    with pytest.raises(ConfigError, match="has 1000 mistakes") as caught:
+        file.finish()
+    assert caught.value.message.count("unknown key") == 50
+    assert caught.value.message.endswith("and 950 more")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Awaitable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
@@ -13,13 +12,17 @@ from tornado.http1connection import HTTP1Connection
 
 from vmlab.api.identity import ServerIdentity, identify_server
 from vmlab.api.runtime import ApiSettings, Runtime, get_runtime
+from vmlab.bodies import BodyError
 from vmlab.errors import LabError
 from vmlab.front.limits import BODY_LIMIT_S
+from vmlab.outside import load_json
 
 MAX_BODY_BYTES = 64 * 1024
 COURSES_SCOPE = "custom:vmlab:courses"
 BOARD_SCOPE = "admin-ui"
 _SHOWN_ERROR = 4000
+
+Body = TypeVar("Body")
 
 
 class TooManyReportsError(web.HTTPError):
@@ -134,12 +137,23 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
             HTTPError: 400 or 413.
         """
         try:
-            model = json.loads(self.body())
-        except (ValueError, RecursionError) as e:
+            model = load_json(self.body())
+        except ValueError as e:
             raise web.HTTPError(400, "the body is not valid JSON") from e
         if not isinstance(model, dict):
             raise web.HTTPError(400, "the body must be a JSON object")
         return model
+
+    def checked_body(self, parse: Callable[[dict[str, Any]], Body]) -> Body:
+        """Return what a function of `vmlab.bodies` reads in the body.
+
+        Raises:
+            HTTPError: 400 or 413.
+        """
+        try:
+            return parse(self.json_body())
+        except BodyError as e:
+            raise web.HTTPError(400, e.message) from e
 
     def refuse(self, error: LabError) -> web.HTTPError:
         """Return the answer to a request that failed for a reason its sender can mend."""

@@ -8,6 +8,7 @@ import time
 from tornado import web
 
 from vmlab.api.base import BOARD_SCOPE, LabHandler
+from vmlab.bodies import parse_break
 from vmlab.errors import LabError
 from vmlab.idle.break_file import declare_break, read_break
 
@@ -27,12 +28,10 @@ class IdleHandler(LabHandler):
 
     async def post(self) -> None:
         """Declare a break, or end it with a time that has passed."""
-        until = self.json_body().get("until")
-        if isinstance(until, bool) or not isinstance(until, int | float):
-            raise web.HTTPError(400, "until must be a time in seconds since the epoch; 0 ends it")
+        until = self.checked_body(parse_break)
         try:
             await asyncio.to_thread(
-                declare_break, self.lab_settings.paths.state, float(until) or time.time()
+                declare_break, self.lab_settings.paths.state, until or time.time()
             )
         except LabError as error:
             raise self.refuse(error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -116,6 +117,7 @@ class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub 
 
         A copy cannot be gone on with: the next one is of another moment.
         """
+        self._check_link()
         form = self._form()
         user = self.current_user
         with get_runtime(self.lab_settings).downloading(user.name):
@@ -136,6 +138,18 @@ class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub 
                     await send_file(self, path)
                 except StreamClosedError as error:
                     self.log.info("%s does not get the rest of the disk: %r", user.name, error)
+
+    def _check_link(self) -> None:
+        """Check that a page of the hub made the link: JupyterHub lets whoever leads here download.
+
+        Raises:
+            HTTPError: 403.
+        """
+        given = self.get_query_argument("_xsrf", "").encode()
+        if not hmac.compare_digest(given, self.xsrf_token):
+            raise web.HTTPError(
+                403, "This download begins on the page My data of the hub; open that page again."
+            )
 
     def _form(self) -> ExportFormat:
         wanted = self.get_query_argument("format", ExportFormat.VMDK)

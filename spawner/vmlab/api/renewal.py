@@ -10,6 +10,7 @@ from tornado import web
 
 from vmlab.api.base import LabHandler
 from vmlab.api.kept_state import kept_machine
+from vmlab.bodies import parse_renewal
 from vmlab.errors import MachineConflictError
 from vmlab.renewal import Renewal, RenewalTarget
 
@@ -42,10 +43,7 @@ class RenewHandler(LabHandler):
 
     async def post(self, user: str) -> None:
         """Begin a renewal; 202 with its stage."""
-        body = self.json_body() if self.body() else {}
-        start = body.get("start", True)
-        if not isinstance(start, bool):
-            raise web.HTTPError(400, "start must be true or false")
+        start = self.checked_body(parse_renewal) if self.body() else True
         try:
             renewal = self.runtime.renewals.begin(self._target(user), start=start)
         except MachineConflictError as error:

@@ -8,6 +8,7 @@ from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
+from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
@@ -59,6 +60,8 @@ def setup_api(
         (rf"{api}/board", BoardHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
+        (r"/vmlab/hello", HelloHandler),
+        (r"/vmlab/hello/socket", HelloSocket),
         (r"/vmlab/data", DataPage),
         (r"/vmlab/data/disk", OwnDiskHandler),
         (rf"{api}/data/snapshots", OwnSnapshotsHandler),

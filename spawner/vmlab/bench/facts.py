@@ -11,12 +11,13 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
 from vmlab.errors import ConfigError
+from vmlab.outside import as_facts
 
 
 class Variant(StrEnum):
@@ -226,15 +227,28 @@ def parse_json(data: Any, source: str) -> Report:
             Result(
                 Variant(entry["variant"]),
                 int(entry["seats"]),
-                timed=tuple(Sample(**sample) for sample in entry["timed"]),
-                idle=tuple(Sample(**sample) for sample in entry["idle"]),
+                timed=tuple(_read_sample(sample) for sample in entry["timed"]),
+                idle=tuple(_read_sample(sample) for sample in entry["idle"]),
                 failure=str(entry["failure"]),
             )
             for entry in data["variants"]
         )
-        costs = (HubCost(**{**c, "reasons": tuple(c["reasons"])}) for c in data["hub_runs"])
+        costs = (
+            as_facts(HubCost, {**cost, "reasons": tuple(map(str, cost["reasons"]))})
+            for cost in data["hub_runs"]
+        )
         return Report(
             str(data["accelerator"]), int(data["cores"]), dict(data["facts"]), results, tuple(costs)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{source} is no result of `vmlab bench`: {error!r}") from error
+
+
+def _read_sample(entry: Any) -> Sample:
+    """Return a sample; raises ValueError, KeyError or TypeError if it is none."""
+    sample = as_facts(Sample, entry)
+    measured = [getattr(sample, each.name) for each in fields(Sample) if "None" in str(each.type)]
+    times = [*dict(sample.phases_s).values(), *(value for value in measured if value is not None)]
+    if not all(type(value) in {int, float} for value in times):
+        raise ValueError("a sample holds other things than numbers")
+    return sample

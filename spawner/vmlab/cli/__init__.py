@@ -17,6 +17,7 @@ from vmlab.cli import (
     course,
     doctor,
     down,
+    front,
     idle,
     image,
     machine,
@@ -42,6 +43,7 @@ app.command("down")(down.down)
 app.command("accounts")(accounts.accounts)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("front")(front.front)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
 machine.app.command("renew")(replaced.renew)
 machine.app.command("old")(replaced.old)

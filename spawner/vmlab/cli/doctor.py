@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,17 +13,21 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from vmlab.certificates import lab_faults
 from vmlab.cli.common import JsonOption, LabOption, find_project, out, plain, print_json, read_lab
 from vmlab.cli.findings import (
     Finding,
     Level,
     accelerator_finding,
     address_finding,
+    certificate_findings,
     descriptors_finding,
     limits_finding,
     room_finding,
     userns_finding,
 )
+from vmlab.cli.jobs import jobs_finding
+from vmlab.cli.outside import outside_findings
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
 from vmlab.descriptors import read_limit
 from vmlab.environment import program_path, tool_environment
@@ -31,6 +36,7 @@ from vmlab.host import find_host_facts, find_port_state, find_userns_problem
 from vmlab.hub import pool_size, proxy_command
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
+from vmlab.job_states import read_jobs
 from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
@@ -94,7 +100,9 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
         findings.append(_image(lab, paths))
         findings.append(_programs(lab))
     findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
+    findings += [*_certificate(lab), *await outside_findings(lab, paths)]
     findings.append(_descriptors(lab, paths))
+    findings += _jobs(paths)
     findings.append(room_finding(find_room(paths.volumes)))
     return findings, accelerator
 
@@ -185,11 +193,22 @@ def _port(lab: Lab, paths: Paths) -> Finding:
         return Finding("port", Level.FAIL, e.message, e.hint)
     if holder:
         return Finding("port", Level.OK, f"our hub runs at {holder.url} (pid {holder.hub_pid})")
-    state = find_port_state(lab.hub.address, lab.hub.port)
-    if state.problem:
-        advice = f"stop that program, or change [hub] address and port in {lab.file}"
-        return Finding("port", Level.FAIL, state.problem, advice)
-    return Finding("port", Level.OK, f"{lab.hub.port} on {lab.hub.address} is free")
+    for port in lab.hub.ports:
+        state = find_port_state(lab.hub.address, port)
+        if state.problem:
+            advice = f"stop that program, or change [hub] address and port in {lab.file}"
+            return Finding("port", Level.FAIL, state.problem, advice)
+    ports = " and ".join(map(str, lab.hub.ports))
+    free = "is free" if len(lab.hub.ports) == 1 else "are free"
+    return Finding("port", Level.OK, f"{ports} on {lab.hub.address} {free}")
+
+
+def _certificate(lab: Lab) -> list[Finding]:
+    try:
+        found = lab_faults(lab)
+    except LabError as e:
+        return [Finding("certificate", Level.FAIL, e.message, e.hint)]
+    return certificate_findings(*found) if found else []
 
 
 def _descriptors(lab: Lab, paths: Paths) -> Finding:
@@ -201,6 +220,17 @@ def _descriptors(lab: Lab, paths: Paths) -> Finding:
     except (LabError, OSError):
         pass  # the finding on the port says what is wrong; or the hub ended just now
     return descriptors_finding(read_limit(os.getpid()), machines, "a hub started from here")
+
+
+def _jobs(paths: Paths) -> list[Finding]:
+    """Return how the jobs of a hub that runs do."""
+    try:
+        holder = running_holder(paths)
+        if holder is None or not holder.hub_pid:
+            return []
+        return [jobs_finding(read_jobs(paths.state), time.time(), holder.hub_pid)]
+    except LabError as e:
+        return [Finding("jobs", Level.WARN, e.message, e.hint)]
 
 
 def _table(findings: list[Finding]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vmlab.certificates import Fault, Pair
 from vmlab.descriptors import descriptors_for
 from vmlab.lab import Lab
 from vmlab.providers.qemu.confine import Confinement
@@ -100,14 +101,26 @@ def room_finding(room: Room) -> Finding:
     return Finding("room", Level.OK, found)
 
 
+def certificate_findings(pair: Pair, faults: list[Fault]) -> list[Finding]:
+    """Return what is wrong with the hub's certificate, or that it is right."""
+    if not faults:
+        found = f"{pair.certificate}, until {pair.leaf.not_valid_after_utc:%Y-%m-%d}"
+        return [Finding("certificate", Level.OK, found)]
+    return [
+        Finding("certificate", Level.FAIL if f.is_fatal else Level.WARN, f.found, f.advice)
+        for f in faults
+    ]
+
+
 def address_finding(lab: Lab) -> Finding:
     """Return who can reach the hub, by what name, and whether passwords travel in clear."""
     hub = lab.hub
-    if not (hub.has_tls or hub.is_loopback):
+    if not (hub.has_tls or hub.stays_on_host):
+        shared = ", and a trainee's page acts as whoever opens it" if hub.one_origin else ""
         return Finding(
             "address",
             Level.WARN,
-            f"{hub.url} without encryption: passwords can be read on the way",
+            f"{hub.url} without encryption: passwords can be read on the way{shared}",
             "give the hub a certificate, or put a web server with TLS in front of it "
             "(docs/operator.md)",
         )
@@ -115,8 +128,8 @@ def address_finding(lab: Lab) -> Finding:
         return Finding(
             "address",
             Level.WARN,
-            f"{hub.url}: hub and machines share one name, so what a trainee serves from a machine "
-            "can act as a page of the hub",
+            f"{hub.url}: hub and machines share one name, so a trainee's page can look like the "
+            "log-in page, log its visitor in as somebody else, and act in the visitor's machine",
             "where DNS can be had, give machines names of their own: [hub] url, without one_origin",
         )
     if hub.has_tls and not hub.certificate and not hub.front:
@@ -127,5 +140,5 @@ def address_finding(lab: Lab) -> Finding:
             "nothing of what it says: for the hub all browsers are one place, without TLS",
             "name its address in lab.toml: [hub] front (docs/operator.md)",
         )
-    reach = "from this host only" if hub.is_loopback and not hub.public else "by TLS"
+    reach = "by TLS" if hub.has_tls else "from this host only"
     return Finding("address", Level.OK, f"{hub.url}, {reach}; each machine has its own name")

@@ -1,4 +1,4 @@
-"""`vmlab status`: does the hub run, and what do the machines do."""
+"""`vmlab status`: does the hub run, how do its jobs do, and what do the machines do."""
 
 from __future__ import annotations
 
@@ -12,28 +12,37 @@ from vmlab.cli.common import (
     LabOption,
     current_settings,
     duration,
+    err,
     out,
     plain,
     print_json,
 )
+from vmlab.cli.jobs import job_lines, jobs_json
 from vmlab.cli.machine import machine_json, machine_table
+from vmlab.errors import HostError
 from vmlab.hublock import running_holder
+from vmlab.job_states import JobsReport, read_jobs
 from vmlab.model import MachineState
-from vmlab.paths import default_paths
+from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
+
+_JOB_CHARS = 600
 
 
 def status(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Tell whether the hub runs, and the state of all machines."""
+    """Tell whether the hub runs, how its jobs do, and the state of all machines."""
     paths = default_paths()
     holder = running_holder(paths)
     machines = asyncio.run(make_provider(current_settings(paths, lab)).status())
     counts = Counter(m.state for m in machines.values())
+    report, now = _find_report(paths), time.time()
+    hub_pid = holder.hub_pid if holder else 0
     if json:
         print_json(
             {
                 "hub": asdict(holder) if holder else None,
                 "state": str(paths.state),
+                "jobs": jobs_json(report, now, hub_pid),
                 "counts": {state.value: counts[state] for state in MachineState},
                 "machines": [machine_json(m) for m in machines.values()],
             }
@@ -41,13 +50,23 @@ def status(lab: LabOption = None, json: JsonOption = False) -> None:
         return
     console = out()
     if holder:
-        age = duration(time.time() - holder.started)
+        age = duration(now - holder.started)
         console.print(f"● hub: running for {age} at {holder.url} (pid {holder.hub_pid})")
         console.print(plain(f"  lab: {holder.lab}"))
     else:
         console.print("○ hub: not running (`vmlab up` starts it)")
     console.print(plain(f"  state: {paths.state}"))
+    for line in job_lines(report, now, hub_pid):
+        console.print(plain(f"  {line}", most=_JOB_CHARS))
     words = ", ".join(f"{counts[s]} {s.value}" for s in MachineState if counts[s])
     console.print(f"  machines: {words or 'none yet'}")
     if machines:
         console.print(machine_table(machines))
+
+
+def _find_report(paths: Paths) -> JobsReport | None:
+    try:
+        return read_jobs(paths.state)
+    except HostError as error:
+        err().print(plain(f"jobs: {error}"))
+        return None

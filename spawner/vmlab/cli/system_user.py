@@ -1,4 +1,7 @@
-"""The user that QEMU runs as when the hub is root: made once, cannot log in, owns nothing else."""
+"""The user that disk tools run as when the hub is root, and the group of all machines.
+
+Made once; it cannot log in and owns nothing but volumes that no machine has.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from vmlab.certificates import lab_faults
 from vmlab.cli.accounts import make_accounts_table
 from vmlab.cli.common import LabOption, err, find_project, out, read_lab
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
@@ -66,7 +67,9 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
     )
     lock.write(holder)
     proxy_command(project)  # missing programs are told before an image is built for minutes
-    _check_port(lab, paths)
+    _check_certificate(lab)
+    for port in lab.hub.ports:
+        _check_port(lab, paths, port)
     if lab.provider.name is ProviderName.QEMU:
         ensure_qemu_user()
         _ensure_image(lab, paths, project)
@@ -92,8 +95,22 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         hub.wait()
 
 
-def _check_port(lab: Lab, paths: Paths) -> None:
-    state = find_port_state(lab.hub.address, lab.hub.port)
+def _check_certificate(lab: Lab) -> None:
+    """Say what is wrong with the hub's certificate, if it has one.
+
+    Raises:
+        HostError: no browser would go on, or a secret is open.
+    """
+    _, faults = lab_faults(lab) or (None, [])
+    for fault in faults:
+        if fault.is_fatal:
+            raise HostError(fault.found, hint=fault.advice)
+        err().print(f"warning: {fault.found}", style="yellow", markup=False)
+        err().print(f"hint: {fault.advice}", markup=False)
+
+
+def _check_port(lab: Lab, paths: Paths, port: int) -> None:
+    state = find_port_state(lab.hub.address, port)
     # A proxy that a killed hub left behind is ended by the next hub.
     if not state.problem or (state.pid and state.pid == find_proxy(paths.state / "proxy.pid")):
         return

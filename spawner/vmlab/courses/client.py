@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from vmlab.courses.archive import pack_course
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
 from vmlab.errors import ConfigError, CourseError, HostError
+from vmlab.outside import load_json
 from vmlab.paths import Paths
 
 _LIMIT = aiohttp.ClientTimeout(total=300, connect=10)
@@ -84,7 +84,7 @@ def list_receipts(access: HubAccess, name: str) -> list[dict[str, Any]]:
 
 def _read_cli_file(path: Path) -> dict[str, str]:
     try:
-        known = json.loads(path.read_text())
+        known = load_json(path.read_bytes())
         return {"url": str(known["url"]), "token": str(known["token"])}
     except FileNotFoundError as e:
         raise HostError(
@@ -133,7 +133,7 @@ async def _request(
     ):
         content = await response.read()
         try:
-            return response.status, json.loads(content)
+            return response.status, load_json(content)
         except ValueError:
             return response.status, None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from pathlib import Path, PurePosixPath
 
 from vmlab.courses.model import CourseFiles
@@ -37,8 +36,8 @@ def path_problem(path: str) -> str:
         return "not a relative path with '/'"
     if any(part in {"", ".", ".."} for part in path.split("/")):
         return "holds an empty part, '.' or '..'"
-    if any(unicodedata.category(c)[0] == "C" for c in path):
-        return "holds a control character or one that is not text"
+    if not path.isprintable():
+        return "holds a character that cannot be seen, such as a tab or a no-break space"
     if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
         return f"longer than {MAX_PATH_BYTES} bytes"
     if path.count("/") >= MAX_DEPTH:
@@ -55,7 +54,7 @@ def check_limits(files: CourseFiles, name: str) -> None:
     if len(files) > MAX_FILES:
         raise ConfigError(f"{name}: {len(files)} files; at most {MAX_FILES} are allowed")
     for path, content in files.items():
-        problem = path_problem(path)
+        problem = path_problem(path) or _clash(path, files)
         if problem:
             raise ConfigError(f"{name}: file name {path!r} cannot be delivered: {problem}")
         if len(content) > MAX_FILE_BYTES:
@@ -63,6 +62,12 @@ def check_limits(files: CourseFiles, name: str) -> None:
     total = sum(len(content) for content in files.values())
     if total > MAX_TOTAL_BYTES:
         raise _too_large(name, total, MAX_TOTAL_BYTES)
+
+
+def _clash(path: str, files: CourseFiles) -> str:
+    """Say which folder of a path is a file, too: an archive can hold both, a disk cannot."""
+    above = [parent.as_posix() for parent in PurePosixPath(path).parents if parent.name]
+    return next((f"{each!r} is a file as well" for each in above if each in files), "")
 
 
 def read_folder(folder: Path) -> CourseFiles:

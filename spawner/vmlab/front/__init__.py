@@ -2,6 +2,8 @@
 
 proxy.mjs      the lab's proxy: configurable-http-proxy, and what is done to every request
 believed.mjs   what a request says about where it comes from, and what of that is believed
+certificate.mjs  the hub's own TLS, and the way to it from plain HTTP
+origins.mjs    the borders between hub and machines: requests.mjs, answers.mjs, cookies.mjs
 output.mjs     the proxy's output, bounded
 door.py        the machines' way to the hub: few calls, nothing believed
 limits.py      size and time of every request

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
@@ -22,7 +23,8 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-from vmlab.front.limits import most_connections
+from vmlab.front.limits import MOST_OF_ONE, most_connections
+from vmlab.providers.qemu.relay import find_peer
 
 # What single-user servers ask for, and VMLab's own API (docs/protocols.md, section 2). Paths are
 # compared as they are sent: a way of writing that the hub would read otherwise is not admitted.
@@ -60,13 +62,20 @@ def is_admitted(method: str, path: str) -> bool:
 
 
 class DoorServer(HTTPServer):
-    """An HTTP server whose connections are counted."""
+    """An HTTP server whose connections are counted, all of them and those of each machine."""
 
     most = 0
 
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        """Set up the server: tornado's way of a constructor."""
+        super().initialize(*args, **kwargs)
+        self._peers: WeakKeyDictionary[IOStream, tuple[int, int]] = WeakKeyDictionary()
+
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Serve a connection, or end it at once when there are too many."""
-        if len(self._connections) >= self.most:
+        peer = self._peers[stream] = find_peer(stream.socket)
+        theirs = sum(self._peers.get(each.stream) == peer for each in self._connections)
+        if len(self._connections) >= self.most or theirs >= MOST_OF_ONE:
             stream.close()
             return
         super().handle_stream(stream, address)

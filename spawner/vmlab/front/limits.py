@@ -12,6 +12,8 @@ from typing import Final
 
 from tornado.httpserver import HTTPServer
 
+from vmlab.providers.qemu.shim import MOST_OUTWARD
+
 MOST_BODY_BYTES: Final = 256 * 1024
 """Of a request through the proxy: JupyterHub's longest is a list of all accounts, 45 KiB."""
 
@@ -19,6 +21,10 @@ MOST_HEADER_BYTES: Final = 32 * 1024
 """The proxy takes 16 KiB and writes a few of its own."""
 
 BODY_LIMIT_S: Final = 30.0
+
+MOST_OF_ONE: Final = 2 * MOST_OUTWARD
+"""Connections of one machine at a door. Its shim has half of them; who broke out of the machine
+comes without a shim."""
 
 _MOST_DESCRIPTORS: Final = 65536
 _MOST_OF_A_DOOR: Final = 4096

@@ -7,22 +7,21 @@ its place instead; it is written in append mode, so the next line is at its new 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
-import logging
 import os
 import shutil
-import threading
-import time
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from vmlab.background import Job, begin
 
 MOST_BYTES: Final = 8 * 2**20
 """Of the file, and of the older part beside it; a second's lines may come on top."""
 
 _LOOK_S: Final = 1.0
 _STDERR: Final = 2
-
-_log = logging.getLogger(__name__)
 
 
 def older_part(path: Path) -> Path:
@@ -60,19 +59,13 @@ def tidy(path: Path, most_bytes: int = MOST_BYTES) -> bool:
 
 
 def keep_log(path: Path) -> None:
-    """Keep this process's log tidy from now on; no-op when it does not write there."""
-    if not _is_ours(path):
-        return
-    threading.Thread(target=_keep, args=(path,), name="log", daemon=True).start()
+    """Keep this process's log tidy from now on; no-op when it does not write there.
 
-
-def _keep(path: Path) -> None:
-    while True:
-        try:
-            tidy(path)
-        except OSError as error:
-            _log.warning("%s: its older part is lost: %s", path, error)
-        time.sleep(_LOOK_S)
+    Args:
+        path: in the state folder.
+    """
+    if _is_ours(path):
+        begin(path.parent, Job("log file", partial(asyncio.to_thread, tidy, path), _LOOK_S))
 
 
 def _is_ours(path: Path) -> bool:

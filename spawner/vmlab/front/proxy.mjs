@@ -4,7 +4,8 @@
 //   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
-// "door": a unix socket for the machines, or null}. `vmlab.hub.proxy_command` writes both.
+// "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
+// to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.hub.proxy_command` writes it.
 
 import { rmSync } from "node:fs";
 import https from "node:https";
@@ -13,6 +14,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { makeRewriter } from "./believed.mjs";
+import { keepCertificate, redirectPlain } from "./certificate.mjs";
+import { guard } from "./origins.mjs";
 import { boundOutput } from "./output.mjs";
 
 // A browser sends its headers at once; Node.js looks every 30 s who is late.
@@ -29,17 +32,30 @@ function onRequest(req) {
   rewrite(req.headers, req.socket.remoteAddress, Boolean(req.socket.encrypted));
 }
 
-// Every answer of a machine or of the hub, before anything of it is sent on; not the one by which
-// a web socket is opened.
-function onAnswer(answer, req, res) {}
+// What is asked for by a web socket's request may be answered with any headers, too.
+function onSocketRequest(sent, req, onAnswer) {
+  for (const kind of ["upgrade", "response"]) {
+    sent.prependListener(kind, (answer) => onAnswer(answer, req));
+  }
+}
 
-function adopt(proxy, server) {
+function adopt(proxy, server, onAnswer) {
   server.headersTimeout = HEADERS_LIMIT_MS;
   server.requestTimeout = REQUEST_LIMIT_MS;
   server.prependListener("request", onRequest);
   server.prependListener("upgrade", onRequest);
+  // Every answer of a machine or of the hub, before anything of it is sent on.
   proxy.proxy.on("proxyRes", onAnswer);
+  proxy.proxy.on("proxyReqWs", (sent, req) => onSocketRequest(sent, req, onAnswer));
   if (settings.door) openDoor(server, settings.door);
+  if (server instanceof https.Server)
+    keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));
+  if (settings.plain)
+    redirectPlain(wordAfter("--ip"), settings.plain.port, settings.plain.to_port);
+}
+
+function wordAfter(option) {
+  return words[words.indexOf(option) + 1];
 }
 
 // The machines' way in: what comes here has no address, and so nothing that could be believed.
@@ -56,10 +72,11 @@ boundOutput(process.stderr);
 // its server.
 const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
 const { ConfigurableProxy } = await import(library);
+const onAnswer = guard(ConfigurableProxy, settings.origins);
 Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
   set(server) {
     Object.defineProperty(this, "proxyServer", { value: server, writable: true });
-    adopt(this, server);
+    adopt(this, server, onAnswer);
   },
 });
 

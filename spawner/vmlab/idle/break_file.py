@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vmlab.errors import ConfigError, HostError
 from vmlab.files import write_atomic
+from vmlab.outside import load_json
 
 LONGEST_S = 31 * 86400.0
 
@@ -46,7 +47,7 @@ def read_break(state: Path) -> Break:
     """
     path = break_path(state)
     try:
-        until = float(json.loads(path.read_text())["until"])
+        until = float(load_json(path.read_bytes())["until"])
         if not math.isfinite(until):
             raise ValueError(until)
     except FileNotFoundError:
@@ -94,11 +95,11 @@ def parse_until(text: str, now: datetime) -> float:
             hour, minute = (int(part) for part in text.split(":"))
             moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
             return moment.timestamp() + (86400 if moment <= now else 0)
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        until = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as error:  # also of years that no clock here knows
         raise ConfigError(
             f"{text!r} is no time", hint='write 14:30, or "2026-12-24 18:00"'
         ) from error
-    if moment.timestamp() <= now.timestamp():
+    if until <= now.timestamp():
         raise ConfigError(f"{text!r} is in the past", hint='write 14:30, or "2026-12-24 18:00"')
-    return moment.timestamp()
+    return until

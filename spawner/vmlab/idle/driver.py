@@ -1,4 +1,7 @@
-"""Asks the machines, has them judged, warns and stops; every stop has a log line."""
+"""Asks the machines, has them judged, warns and stops; every stop has a log line.
+
+The looks are a job of the hub's (`vmlab.background`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from vmlab.errors import LabError
+from vmlab.background import apart
 from vmlab.idle.break_file import read_break
 from vmlab.idle.decide import Desk, IdleAction, IdleFacts, IdleRules, IdleStep, decide_idle
 from vmlab.model import MachineState
@@ -69,29 +72,23 @@ class IdleWatch:
         self._clock = clock
         self._warned: Mapping[tuple[str, float], float] = {}
 
-    async def run(self) -> None:
-        """Look every minute, until cancelled."""
-        period_s = min(_PERIOD_S, self._rules.warn_s / _LOOKS_A_WARNING)
-        while True:
-            await asyncio.sleep(period_s)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - logged
-                # The root of a task that nobody awaits: the next look may do better.
-                _log.exception("idle machines: this look failed; none was stopped")
+    @property
+    def period_s(self) -> float:
+        """How often to look."""
+        return min(_PERIOD_S, self._rules.warn_s / _LOOKS_A_WARNING)
 
     async def look(self) -> tuple[IdleStep, ...]:
-        """Look once; return what was decided."""
+        """Look once; return what was decided.
+
+        Raises:
+            LabError: what is asked for cannot be known; no machine is stopped.
+        """
         provider = self._provider
         if not isinstance(provider, ReportsActivity):
             return ()
-        try:
-            pause = read_break(self._state)
-            desks = await self._desks()
-            activity = await provider.activity([desk.machine for desk in desks])
-        except LabError as error:
-            _log.warning("idle machines: %s; none is stopped", error)
-            return ()
+        pause = read_break(self._state)
+        desks = await self._desks()
+        activity = await provider.activity([desk.machine for desk in desks])
         wall = time.time()
         facts = IdleFacts(desks, activity, pause.is_on(wall), pause.over_for_s(wall))
         decision = decide_idle(facts, self._rules, self._warned, self._clock())
@@ -101,16 +98,17 @@ class IdleWatch:
 
     async def _desks(self) -> tuple[Desk, ...]:
         seats = [seat for seat in self._hub.seats() if seat.ready and not seat.pending]
-        states = await self._provider.status([seat.machine for seat in seats])
+        # The list of all hides no machine because another one's record is damaged.
+        states = await self._provider.status()
         return tuple(
-            Desk(seat.user, seat.server, seat.machine, states[seat.machine].since)
+            Desk(seat.user, seat.server, seat.machine, status.since)
             for seat in seats
-            if states[seat.machine].state is MachineState.RUNNING
+            if (status := states.get(seat.machine)) and status.state is MachineState.RUNNING
         )
 
     async def _take(self, step: IdleStep, provider: ReportsActivity) -> None:
         desk = step.desk
-        try:
+        with apart(f"{desk.machine}: {step.action} failed") as part:
             if step.action is IdleAction.STOP:
                 _log.warning(
                     "%s is stopped: nobody has worked in it for %.0f min (user %s)",
@@ -126,9 +124,7 @@ class IdleWatch:
             else:
                 _log.info("%s: somebody is at work again, or a break was declared", desk.machine)
                 await provider.warn(desk.machine, 0)
-        except LabError as error:
-            _log.warning("%s: %s failed: %s", desk.machine, step.action, error)
-            if step.action is IdleAction.WARN:
-                # Nobody was told: the time begins when somebody is.
-                run = (desk.machine, desk.since)
-                self._warned = {key: at for key, at in self._warned.items() if key != run}
+        if part.error is not None and step.action is IdleAction.WARN:
+            # Nobody was told: the time begins when somebody is.
+            run = (desk.machine, desk.since)
+            self._warned = {key: at for key, at in self._warned.items() if key != run}

@@ -158,9 +158,9 @@ def read_host_mirrors(etc_apt: Path = Path("/etc/apt")) -> Mirrors:
     folder = etc_apt / "sources.list.d"
     for path in [etc_apt / "sources.list", *sorted(folder.glob("*.list"))]:
         if path.is_file():
-            sources += parse_one_line(path.read_text(encoding="utf-8"))
+            sources += parse_one_line(path.read_text(encoding="utf-8", errors="replace"))
     for path in sorted(folder.glob("*.sources")):
-        sources += parse_deb822(path.read_text(encoding="utf-8"))
+        sources += parse_deb822(path.read_text(encoding="utf-8", errors="replace"))
     try:
         dump = subprocess.run(
             ["apt-config", "dump"],
@@ -174,7 +174,11 @@ def read_host_mirrors(etc_apt: Path = Path("/etc/apt")) -> Mirrors:
 
 
 def _scheme(uri: str) -> str:
-    return urlsplit(uri).scheme
+    """Return how a source is reached; of what is no address, nothing."""
+    try:
+        return urlsplit(uri).scheme
+    except ValueError:
+        return ""
 
 
 def _is_local(uri: str) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from vmlab import sayings
 from vmlab.errors import ImageError
 from vmlab.files import write_atomic
+from vmlab.outside import load_json
 
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
 GENERIC_INITRD = "initrd-generic"
@@ -106,6 +107,8 @@ def parse_manifest(data: Any, folder: Path) -> Image:
         str(name): FileFact(size_bytes=int(fact["bytes"]), sha256=str(fact["sha256"]))
         for name, fact in data["files"].items()
     }
+    if odd := [name for name in files if name.startswith(".") or "/" in name or "\0" in name]:
+        raise ValueError(f"{odd[0][:40]!r} cannot be a file of an image")
     if not {DISK, KERNEL, INITRD} <= files.keys():
         raise ValueError(f"it describes only {sorted(files)}")
     return Image(
@@ -212,7 +215,7 @@ class ImageStore:
     def _load(self, folder: Path) -> Image:
         path = folder / MANIFEST
         try:
-            return parse_manifest(json.loads(path.read_text(encoding="utf-8")), folder)
+            return parse_manifest(load_json(path.read_bytes()), folder)
         except OSError as error:
             raise ImageError(
                 f"{path} cannot be read: {error.strerror}",
@@ -225,7 +228,7 @@ class ImageStore:
 
     def _read_stamps(self, image: Image) -> _Stamps:
         try:
-            stamps = json.loads((image.folder / _STAMP).read_text(encoding="utf-8"))
+            stamps = load_json((image.folder / _STAMP).read_bytes())
         except (OSError, ValueError):
             return {}  # never verified: everything is hashed
         return stamps if isinstance(stamps, dict) else {}

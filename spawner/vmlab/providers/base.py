@@ -72,10 +72,13 @@ class Provider(Protocol):
         ...
 
     async def upkeep(self, spec: MachineSpec) -> None:
-        """Keep ready, until cancelled, what makes starts of machines like `spec` fast.
+        """Make ready what makes starts of machines like `spec` fast: one round of a job.
 
-        `spec` names no trainee. Never raises a `LabError`: what cannot be made ready is told in
-        the log, and starts work without it.
+        Returns when there may be something to do again: after a while, or when a start ended.
+        `spec` names no trainee.
+
+        Raises:
+            LabError: something could not be made ready; starts work without it.
         """
         ...
 
@@ -171,11 +174,10 @@ class KeepsOldDisks(Protocol):
     async def prune_old_disks(self, before: float) -> list[OldDisk]:
         """Remove those of all machines that were replaced before this time; return them.
 
+        One that cannot be removed is told in the log, and keeps no other.
+
         Args:
             before: seconds since the epoch.
-
-        Raises:
-            HostError: one could not be removed.
         """
         ...
 

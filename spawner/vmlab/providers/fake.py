@@ -2,7 +2,7 @@
 
 It keeps the whole contract, in memory: the same phases, states and errors as a real one, with
 delays and faults where a test wants them. Its "servers" are one small HTTP server of this process
-that answers under the prefix of every running machine.
+that answers under the prefix of every running machine, and echoes what a web socket says.
 
 Delays and faults come from `fake.json` in the state folder, read at each start, so that a test can
 change them under a running hub:
@@ -69,6 +69,7 @@ START_PHASES = (
     Phase.SERVER,
 )
 _KEPT_ASIDE = 3
+_UPKEEP_S = 60.0
 _log = logging.getLogger(__name__)
 _HUB_VERSION_HEADER = "X-JupyterHub-Version"
 
@@ -232,8 +233,8 @@ class FakeProvider:
         """Nothing goes before anything."""
 
     async def upkeep(self, spec: MachineSpec) -> None:  # noqa: ARG002 - the contract's
-        """Wait to be cancelled: nothing needs to be made ready (contract: `Provider.upkeep`)."""
-        await asyncio.Event().wait()
+        """Wait: nothing needs to be made ready (contract: `Provider.upkeep`)."""
+        await asyncio.sleep(_UPKEEP_S)
 
     async def drain(self) -> None:
         """No-op (contract: `Provider.drain`)."""
@@ -384,10 +385,16 @@ class FakeProvider:
     async def _unserve(self, name: str) -> None:
         """Make the machine's server stop answering; called before its state changes."""
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = unquote(request.path)
         # Prefixes have two or three parts: /user/NAME/ or /user/NAME/SERVER/, below a base.
         ends = [end for end, char in enumerate(path, 1) if char == "/"]
         if not any(path[:end] in self._served for end in ends):
             return web.Response(status=503, text="no machine serves this\n")
-        return web.json_response({"fake": True}, headers={_HUB_VERSION_HEADER: "6.0"})
+        socket = web.WebSocketResponse()
+        if not socket.can_prepare(request):
+            return web.json_response({"fake": True}, headers={_HUB_VERSION_HEADER: "6.0"})
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(str(message.data))
+        return socket

@@ -1,17 +1,17 @@
 """Reads the facts, has them judged, and carries out what was decided; every action has a log line.
 
 One look at a time. Facts that cannot be read end the look: nothing is decided on half of them.
+The looks are a job of the hub's (`vmlab.background`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from vmlab.errors import LabError
+from vmlab.background import apart
 from vmlab.model import Leftover
 from vmlab.providers.base import Provider, TidiesUp
 from vmlab.reconcile.decide import decide
@@ -87,24 +87,13 @@ class Reconciler:
         self._seen: Mapping[str, float] = {}
         self._is_first = True
 
-    async def run(self) -> None:
-        """Look now and every minute, until cancelled."""
-        period_s = min(PERIOD_S, self._grace_s)
-        while True:
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - logged
-                # The root of a task that nobody awaits: the next look may do better.
-                _log.exception("reconciling: this look failed; nothing was removed")
-            await asyncio.sleep(period_s)
-
     async def look(self) -> tuple[Action, ...]:
-        """Look once; return what was carried out."""
-        try:
-            facts = await self._read()
-        except LabError as error:
-            _log.warning("reconciling: %s; nothing is removed on half the facts", error)
-            return ()
+        """Look once; return what was carried out.
+
+        Raises:
+            LabError: the facts cannot be read; nothing is removed on half of them.
+        """
+        facts = await self._read()
         decision = decide(facts, self._seen, self._clock(), self._grace_s)
         self._seen, self._is_first = decision.seen, False
         for action in decision.noticed:
@@ -137,14 +126,9 @@ class Reconciler:
         if action.kind is not ActionKind.FORGET and self._is_active(action):
             return False  # a trainee came back meanwhile
         _log.warning("reconciling: %s is %s: %s", action.subject, _PAST[action.kind], action.why)
-        try:
+        with apart(f"reconciling: {action.subject} could not be {_PAST[action.kind]}") as part:
             await self._act(action)
-        except LabError as error:
-            _log.error(
-                "reconciling: %s could not be %s: %s", action.subject, _PAST[action.kind], error
-            )
-            return False
-        return True
+        return part.error is None
 
     def _is_active(self, action: Action) -> bool:
         machine = action.subject

@@ -22,6 +22,7 @@ class HubSide:
 
     def __init__(self, client: HubClient) -> None:
         self._client = client
+        self._is_up = False
 
     async def wait_until_up(self) -> None:
         """Return when the hub knows its servers of before.
@@ -29,7 +30,9 @@ class HubSide:
         Raises:
             HostError: it does not come up.
         """
-        await self._client.wait_until_up()
+        if not self._is_up:
+            await self._client.wait_until_up()
+            self._is_up = True
 
     def seats(self) -> tuple[Seat, ...]:
         """Return every server of every user, running or not."""

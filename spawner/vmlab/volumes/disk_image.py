@@ -1,6 +1,7 @@
-"""The tools that work on a volume's file, always as QEMU's own user and never through a reference.
+"""The tools that work on a volume's file, as a user of their own and never through a reference.
 
-A file that QEMU wrote is not trusted either: whoever breaks out of a machine into its QEMU can
+The file is that user's, and while a machine has it, that machine's; the tools may read it then. A
+file that QEMU wrote is not trusted either: whoever breaks out of a machine into its QEMU can
 write anything there, a reference to a file of the host included. So no tool reads a backing file,
 and none runs as root.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from vmlab import sayings
 from vmlab.errors import HostError, VolumeConflictError, VolumeError
-from vmlab.providers.qemu.confine import QemuUser
+from vmlab.providers.qemu.confine import TOOLS_GID, QemuUser
 from vmlab.tools import ToolError, run_tool
 from vmlab.volumes.model import Snapshot
 from vmlab.volumes.qcow2 import Header, Qcow2Error, read_volume
@@ -102,6 +103,7 @@ class DiskImage:
         await self._change("qemu-img", "info", "--output=json", self.source)
 
     async def _change(self, *words: str) -> None:
+        take_back(self.path, self.user)  # of a machine that ended without a stop
         try:
             await run_tool(
                 *words, limit_s=_CHANGE_LIMIT_S, user=self.user, keep=self.lock, finish=True
@@ -115,6 +117,20 @@ class DiskImage:
                     public=sayings.DISK_IN_USE,
                 ) from error
             raise
+
+
+def lend(path: Path, machine: QemuUser) -> None:
+    """Make a volume's file the machine's; the tools may go on reading it, and nobody else."""
+    if machine.drop:
+        os.chown(path, machine.uid, TOOLS_GID, follow_symlinks=False)
+        path.chmod(0o640)
+
+
+def take_back(path: Path, tools: QemuUser) -> None:
+    """Make a volume's file the tools' again; no-op when it is, or is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        if tools.drop and path.lstat().st_uid != tools.uid:
+            tools.give(path)
 
 
 def make_source(path: Path, driver: str = "qcow2") -> str:

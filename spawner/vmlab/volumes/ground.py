@@ -19,7 +19,7 @@ from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
 from vmlab.model import Allowance, MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers.base import LiveVolumes
-from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
+from vmlab.providers.qemu.confine import QemuUser, find_tools_user
 from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.locks import hold_volume
@@ -44,7 +44,7 @@ class Ground:
 
     paths: Paths
     machines: Machines
-    find_user: Callable[[], QemuUser] = find_qemu_user
+    find_user: Callable[[], QemuUser] = find_tools_user
     clock: Callable[[], float] = time.time
     allowance: Allowance = field(default_factory=Allowance)
     copies: Copies = field(default_factory=Copies, compare=False)

@@ -16,7 +16,7 @@ from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.room import START_MIB, find_room
 from vmlab.tools import ToolError
 from vmlab.volumes.accounting import check_size
-from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file
+from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file, take_back
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import Volume
@@ -111,6 +111,8 @@ async def detach(ground: Ground, machine: str) -> list[str]:
     Raises:
         HostError: the registry cannot be used.
     """
+    for volume in await ground.ask(lambda registry: registry.held_by(machine)):
+        take_back(ground.path(volume), ground.find_user())
     return await ground.ask(lambda registry: registry.release(machine))
 
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 from vmlab.errors import VolumeConflictError
+from vmlab.outside import load_json
 
 _POLL_S = 0.05
 _NOTE_BYTES = 1000
@@ -114,7 +115,7 @@ def _write_note(descriptor: int, operation: str) -> None:
 
 def _read_note(descriptor: int) -> str:
     try:
-        note = json.loads(os.pread(descriptor, _NOTE_BYTES, 0))
+        note = load_json(os.pread(descriptor, _NOTE_BYTES, 0))
         age_s = max(0, int(time.time() - note["since"]))
         return f"{note['operation']}, by process {note['pid']}, for {age_s} s"
     except (ValueError, KeyError, TypeError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 
-from vmlab.errors import LabError, VolumeError
+from vmlab.background import apart
 from vmlab.room import find_room
 from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_made_anew
 from vmlab.volumes.allowance import Use
@@ -73,11 +73,12 @@ async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
         if found.taken_mib <= found.limit_mib:
             continue
         own = [volume for volume in volumes if owner_of(volume) == owner]
-        use = await remove_made_anew(ground, found, found.taken_mib - found.limit_mib)
-        if use.taken_mib > use.limit_mib and own:
-            use = await _drop_hourly(ground, use, own)
-        if use.taken_mib > use.limit_mib:
-            beyond.add(owner)
+        with apart(f"{owner}: what is too much does not go"):
+            use = await remove_made_anew(ground, found, 0)
+            if use.taken_mib > use.limit_mib and own:
+                use = await _drop_hourly(ground, use, own)
+            if use.taken_mib > use.limit_mib:
+                beyond.add(owner)
     return beyond
 
 
@@ -116,20 +117,14 @@ async def _oldest_hourly(
     for volume in volumes:
         if volume.state is VolumeState.QUARANTINED:
             continue
-        try:
+        with apart(f"{volume.name}: its snapshots are not known"):
             snapshots = await list_snapshots(ground, volume)
-        except VolumeError as error:
-            _log.warning("%s", error)
-            continue
-        found += [(volume, each) for each in snapshots if each.reason is Reason.HOURLY]
+            found += [(volume, each) for each in snapshots if each.reason is Reason.HOURLY]
     for entry in sorted(found, key=lambda entry: (entry[1].taken, entry[0].name)):
         yield entry
 
 
 async def _delete(ground: Ground, volume: Volume, snapshot: Snapshot) -> bool:
-    try:
+    with apart(f"{volume.name}: {snapshot.id} does not go") as part:
         await delete_snapshot(ground, volume.name, snapshot.id)
-    except LabError as error:  # the others may well go
-        _log.warning("%s: %s does not go: %s", volume.name, snapshot.id, error.message)
-        return False
-    return True
+    return part.error is None

@@ -24,6 +24,7 @@ DIRTY, CORRUPT, EXTERNAL_DATA = 1, 2, 4
 
 _MOST_SNAPSHOTS = 4096
 _MOST_TABLE_BYTES = 2**20
+_MOST_OFFSET = 2**63 - 1 - _MOST_TABLE_BYTES  # lseek(2) takes no more
 _MAX_EXTRA_BYTES = 1024
 _MIB = 2**20
 _TRIES = 5
@@ -126,6 +127,8 @@ def read_volume(file: BinaryIO) -> tuple[Header, list[Snapshot]]:
             raise Qcow2Error(f"it says that it has {header.snapshots} snapshots")
         if not header.snapshots:
             return header, []
+        if header.snapshots_offset > _MOST_OFFSET:
+            raise Qcow2Error("its table of snapshots is said to lie where no file reaches")
         file.seek(header.snapshots_offset)
         data = file.read(_MOST_TABLE_BYTES)
         try:

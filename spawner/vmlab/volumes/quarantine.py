@@ -7,6 +7,7 @@ import contextlib
 import logging
 from dataclasses import replace
 
+from vmlab.background import apart
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
 from vmlab.room import taken_mib
 from vmlab.volumes.accounting import check_size
@@ -112,6 +113,8 @@ async def undelete(ground: Ground, name: str) -> Volume:
 async def purge(ground: Ground) -> list[Volume]:
     """Remove for ever the volumes whose quarantine is over; return them. Each is logged.
 
+    One that cannot be removed is told in the log.
+
     Raises:
         HostError: the registry cannot be used.
     """
@@ -121,7 +124,10 @@ async def purge(ground: Ground) -> list[Volume]:
     for entry in entries:
         if entry.purge_after is None or entry.purge_after > now:
             continue
-        with contextlib.suppress(VolumeConflictError, VolumeNotFoundError):  # it is brought back
+        with (
+            apart(f"{entry.name}: not removed, though its quarantine is over"),
+            contextlib.suppress(VolumeConflictError, VolumeNotFoundError),  # it is brought back
+        ):
             async with ground.using(entry.name, "purging", quarantined=True) as (volume, _):
                 if volume.state is not VolumeState.QUARANTINED:
                     continue

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.background import apart
 from vmlab.errors import VolumeConflictError, VolumeError
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ground import Ground
@@ -26,11 +27,14 @@ from vmlab.volumes.model import (
     parse_quarantine_name,
 )
 
+_PID_DIGITS = 7  # proc(5): at most 2^22
 _log = logging.getLogger(__name__)
 
 
 async def settle(ground: Ground) -> None:
     """Settle every volume of which file and entry do not agree, unless it is being worked on.
+
+    One that cannot be settled is told in the log.
 
     Raises:
         HostError: the registry cannot be used.
@@ -39,7 +43,10 @@ async def settle(ground: Ground) -> None:
     entries = {volume.name for volume in await ground.ask(lambda registry: registry.all())}
     files = {path.stem for path in await asyncio.to_thread(_find_files, ground)}
     for name in sorted({_own_name(name) for name in entries ^ files}):
-        with contextlib.suppress(VolumeConflictError):
+        with (
+            apart(f"{name}: file and registry do not agree"),
+            contextlib.suppress(VolumeConflictError),
+        ):
             async with hold_volume(ground.locks, name, "a look at what a crash left"):
                 await settle_name(ground, name)
 
@@ -101,10 +108,14 @@ async def _take_in(ground: Ground, volume: Volume, path: Path) -> None:
 def _tidy(work: Path) -> None:
     """Remove the files of processes that were killed while they made them."""
     for path in work.iterdir() if work.is_dir() else ():
-        pid = path.name.partition("-")[0]
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            path.unlink(missing_ok=True)
-            _log.info("%s: removed; whoever made it was killed", path)
+        with apart(f"{path}: not removed"):
+            if not _is_at_work(path.name.partition("-")[0]):
+                path.unlink(missing_ok=True)
+                _log.info("%s: removed; whoever made it was killed", path)
+
+
+def _is_at_work(pid: str) -> bool:
+    return pid.isdecimal() and len(pid) <= _PID_DIGITS and psutil.pid_exists(int(pid))
 
 
 def _own_name(name: str) -> str:

@@ -18,7 +18,7 @@ from vmlab.errors import VolumeError, VolumeNotFoundError
 from vmlab.model import Allowance, MachineSpec, VolumeSpec
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.providers.qemu.confine import QemuUser, find_qemu_user
+from vmlab.providers.qemu.confine import QemuUser, find_tools_user
 from vmlab.toml_errors import nearest
 from vmlab.volumes import (
     accounting,
@@ -59,7 +59,7 @@ class VolumeStore:
         self,
         paths: Paths,
         machines: Machines,
-        find_user: Callable[[], QemuUser] = find_qemu_user,
+        find_user: Callable[[], QemuUser] = find_tools_user,
         allowance: Allowance = Allowance(),  # noqa: B008 - frozen
     ) -> None:
         self.ground = Ground(paths, machines, find_user, allowance=allowance)

@@ -6,11 +6,12 @@ away for a week has nothing to catch up with: what is due follows from the snaps
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from vmlab.background import Job, apart, begin
 from vmlab.errors import LabError
 from vmlab.hub import provider_settings
 from vmlab.lab import Lab
@@ -33,7 +34,6 @@ RETRY_S = 600.0
 """After a snapshot that could not be taken."""
 
 _log = logging.getLogger(__name__)
-_tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float)
 
 
 async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None:
-    """Make one round.
+    """Make one round; what fails for one volume or machine keeps no other from its turn.
 
     Raises:
         LabError: the registry or the provider cannot be asked; the next round may do it.
@@ -89,45 +89,40 @@ async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None
     for name in await _due(ground, provider, present, memory):
         if find_room(ground.folder).snapshots_spare_mib < 0:
             break  # said by _make_room, in the next round at the latest
-        try:
+        with apart(f"{name}: no hourly snapshot") as part:
             taken = await snapshots.take_snapshot(ground, name, Reason.HOURLY)
             memory.failed_at.pop(name, None)
             _log.info("%s: snapshot %s", name, taken.id)
-        except LabError as error:
+        if part.error is not None:
             memory.failed_at[name] = ground.clock()
-            _log.warning("%s: no hourly snapshot: %s", name, error)
     for volume in present:
-        await _thin(ground, volume)
+        with apart(f"{volume.name}: not thinned"):
+            await _thin(ground, volume)
 
 
 async def _due(
     ground: Ground, provider: Provider, volumes: list[Volume], memory: Memory
 ) -> list[str]:
     attached = [volume for volume in volumes if volume.holder]
-    machines = await provider.status([volume.holder for volume in attached])
+    # The list of all hides no machine because another one's record is damaged.
+    machines = await provider.status()
     held = []
     for volume in attached:
-        if machines[volume.holder].state is not MachineState.RUNNING:
+        status = machines.get(volume.holder)
+        if status is None or status.state is not MachineState.RUNNING:
             continue
         if not ground.path(volume).exists():
             continue  # the fake provider's volumes have no file until one is needed
-        try:
-            found = await states.list_snapshots(ground, volume)
-        except LabError as error:
-            _log.warning("%s", error)
-            continue
-        held.append(Held(volume, tuple(found)))
+        with apart(f"{volume.name}: its snapshots are not known"):
+            held.append(Held(volume, tuple(await states.list_snapshots(ground, volume))))
     return choose_due(held, memory.failed_at, ground.clock())
 
 
 async def _thin(ground: Ground, volume: Volume) -> None:
     if not ground.path(volume).exists():
         return
-    try:
-        for snapshot in await snapshots.thin(ground, volume.name):
-            _log.info("%s: snapshot %s is not kept any longer", volume.name, snapshot.id)
-    except LabError as error:
-        _log.warning("%s: not thinned: %s", volume.name, error)
+    for snapshot in await snapshots.thin(ground, volume.name):
+        _log.info("%s: snapshot %s is not kept any longer", volume.name, snapshot.id)
 
 
 async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
@@ -166,42 +161,25 @@ async def _resume(provider: Provider, room: Room) -> None:
     for name, status in (await provider.status()).items():
         if not status.state.is_on:
             continue
-        try:
-            if await provider.resume_paused(name):
-                _log.warning(
-                    "%s: was paused, as the host's disk was full; goes on, with %d MiB free",
-                    name, room.free_mib,
-                )  # fmt: skip
-        except LabError as error:
-            _log.debug("%s: cannot be asked whether it is paused: %s", name, error)
+        with apart(f"{name}: nobody knows whether it is paused"):
+            await _resume_one(provider, name, room)
+
+
+async def _resume_one(provider: LiveVolumes, name: str, room: Room) -> None:
+    try:
+        was_paused = await provider.resume_paused(name)
+    except LabError as error:  # usually it is being started or stopped just now
+        _log.debug("%s: cannot be asked whether it is paused: %s", name, error)
+        return
+    if was_paused:
+        _log.warning(
+            "%s: was paused, as the host's disk was full; goes on, with %d MiB free",
+            name, room.free_mib,
+        )  # fmt: skip
 
 
 def keep_volumes(lab: Lab, paths: Paths) -> None:
-    """Look after volumes as long as this hub runs.
-
-    No-op where no event loop runs: `jupyterhub` reads its configuration for other commands too.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return
+    """Look after volumes as long as this hub runs; no-op where no event loop runs."""
     provider = make_provider(provider_settings(lab, paths))
-    task = loop.create_task(_keep(store_of(provider, paths).ground, provider), name="volumes")
-    _tasks.add(task)
-    task.add_done_callback(_forget)
-
-
-def _forget(task: asyncio.Task[None]) -> None:
-    _tasks.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        _log.error("volumes are not looked after any more", exc_info=error)
-
-
-async def _keep(ground: Ground, provider: Provider) -> None:
-    memory = Memory()
-    while True:
-        try:
-            await look_after(ground, provider, memory)
-        except LabError as error:
-            _log.warning("volumes are looked after later: %s", error)
-        await asyncio.sleep(PERIOD_S)
+    make_round = partial(look_after, store_of(provider, paths).ground, provider, Memory())
+    begin(paths.state, Job("volumes", make_round, PERIOD_S))

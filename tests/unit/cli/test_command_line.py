@@ -48,6 +48,7 @@ COMMANDS = [
     ["accounts"],
     ["status"],
     ["doctor"],
+    ["front"],
     ["machine", "list"],
     ["machine", "console"],
     ["machine", "ssh"],
@@ -221,3 +222,18 @@ def test_units_are_printed_and_written(run, project: Path, monkeypatch) -> None:
     assert run("service", "remove", "--units", str(units))[0] == 0
     assert list(units.iterdir()) == []
     assert "No units were installed" in run("service", "remove", "--units", str(units))[1]
+
+
+def test_the_configuration_of_a_web_server_is_printed(run, project: Path) -> None:
+    (project / "lab.toml").write_text(f'{LAB}[hub]\nurl = "https://lab.example.org"\n')
+    status, said, warned = run("front", "nginx", "--certificate", "a.pem", "--key", "/k.pem")
+    assert status == 0
+    assert "server_name lab.example.org *.lab.example.org;" in said
+    assert f'ssl_certificate     "{Path.cwd()}/a.pem";' in said
+    assert 'Set [hub] front = ["127.0.0.1"]' in warned
+    (project / "lab.toml").write_text(
+        f'{LAB}[hub]\nurl = "https://lab.example.org"\nfront = ["127.0.0.1"]\n'
+    )
+    assert run("front", "caddy")[2] == ""
+    assert "belong together" in run("front", "nginx", "--key", "/k.pem")[2]
+    assert run("front", "lighttpd")[0] == 2

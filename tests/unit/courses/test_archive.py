@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.archives import HOSTILE
 from fakes.courses import make_files
 from vmlab.courses import archive as module
 from vmlab.courses import pack_course, unpack_course
@@ -112,6 +113,12 @@ class TestUnpacking:
         bomb = gzip.compress(bytes(64 * 1024 * 1024))
         with pytest.raises(CourseError, match="unpacks to more than"):
             unpack_course(bomb)
+
+    @pytest.mark.timeout(20)  # each of them once took minutes, or for ever
+    @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
+    def test_headers_that_lead_nowhere(self, raw):
+        with pytest.raises(CourseError):
+            unpack_course(gzip.compress(raw))
 
     def test_too_many_files(self, monkeypatch):
         monkeypatch.setattr(module, "MAX_FILES", 3)

@@ -79,11 +79,30 @@ def test_not_utf8_names_the_line():
         (b'{"cells": [], "nbformat": 3}', "notebook format 3; allowed: 4"),
         (b'{"cells": [{"cell_type": "cod"}], "nbformat": 4}', "cell 1: unknown cell_type 'cod'"),
         (b'{"cells": [{"cell_type": "code", "source": 7}], "nbformat": 4}', "cell 1: its source"),
+        (b'{"cells": [{"cell_type": []}], "nbformat": 4}', "cell 1: unknown cell_type []"),
         (b'{"cells": ["x"], "nbformat": 4}', "cell 1: not an object"),
+        (b'{"cells": [], "nbformat": ' + b"9" * 5000 + b"}", "not a notebook"),
     ],
 )
 def test_broken_notebooks(content, expected):
     assert expected in message(make_files({"01-who/exercise.ipynb": content}))
+
+
+@pytest.mark.timeout(20)  # the first once took a thousand times as much memory
+@pytest.mark.parametrize(
+    ("path", "content", "expected"),
+    [
+        ("01-who/checks.py", b"[],\n" * 8 * 2**20, "checks have at most 64 KiB"),
+        ("01-who/exercise.ipynb", b"[" + b"{}," * 3 * 2**20, "a notebook has at most 8 MiB"),
+    ],
+)
+def test_what_python_makes_too_much_of(path, content, expected):
+    assert expected in message(make_files({path: content}))
+
+
+def test_a_notebook_of_a_million_wrong_cells_is_told_in_a_few_lines():
+    content = b'{"nbformat": 4, "cells": [' + b"0," * 10**6 + b"0]}"
+    assert message(make_files({"01-who/exercise.ipynb": content})).count("not an object") == 20
 
 
 def test_solutions_are_checked_too():

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.archives import HOSTILE
 from vmlab.courses.archive import pack_course
 from vmlab_guest.courses import archive as module
 from vmlab_guest.courses.archive import unpack
@@ -47,6 +48,14 @@ def test_takes_what_the_hub_packs(tmp_path: Path) -> None:
     found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
     assert found == files
     assert [p.name for p in target.parent.iterdir()] == ["1"]
+
+
+@pytest.mark.timeout(20)  # each of them once took minutes, or for ever
+@pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
+def test_headers_that_lead_nowhere(tmp_path: Path, raw: bytes) -> None:
+    with pytest.raises(DeliveryError):
+        unpack_raw(raw, tmp_path / "1")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def test_times_as_people_write_them(text, hours):
     assert parse_until(text, NOON) == NOON.timestamp() + hours * 3600
 
 
-@pytest.mark.parametrize("text", ["", "soon", "25:00", "12:60", "1:2:3", "2026-11-27 11:00", ":"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "25:00", "12:60", "1:2:3", "2026-11-27 11:00", ":", "0001-01-01T00:00"]
+)
 def test_other_texts_are_refused_with_an_example(text):
     with pytest.raises(ConfigError, match=r"time|past") as caught:
         parse_until(text, NOON)

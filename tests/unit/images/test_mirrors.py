@@ -88,6 +88,11 @@ def test_no_credentials_and_no_local_mirror_in_an_image():
     assert "me:secret@" in mirrors.source_lines("trixie")[0]
 
 
+def test_what_is_no_address_is_no_mirror():
+    odd = [AptSource("http://[::1/debian", "trixie", ("main",))]
+    assert choose_mirrors([*odd, *parse_deb822(DEB822)]) == choose_mirrors(parse_deb822(DEB822))
+
+
 def test_host_without_debian():
     with pytest.raises(HostError) as caught:
         choose_mirrors([AptSource("http://ubuntu.example/ubuntu", "noble", ("main",))])

@@ -144,6 +144,27 @@ def test_a_process_that_is_ending_is_none(proc):
     assert read_machines(proc) == []
 
 
+NINES = "9" * 5000
+LIES = {
+    "memory": ["-name", "x,process=vmlab-x", "-m", f"{NINES}M"],
+    "buffer": ["-name", "x,process=vmlab-x", "-m", "64M", "-accel", f"tcg,tb-size={NINES}"],
+    "nothing": [],
+}
+
+
+@pytest.mark.attack("jobs.own-machine", "a process gives itself a name and numbers that are none")
+@pytest.mark.parametrize("words", LIES.values(), ids=LIES)
+def test_a_process_that_calls_itself_something_strange_hides_no_machine(proc, words):
+    add_machine(proc, 10, "/m")
+    add_process(proc, 11, comm="", words=["qemu-system-x86_64", *words])
+    (proc / "11" / "comm").write_bytes(b"vmlab-\xff\n")
+    status = (proc / "11" / "status").read_bytes()
+    (proc / "11" / "status").write_bytes(b"Name:\tvmlab-\xff\n" + status)
+    add_process(proc, 12, comm="", words=words)
+    (proc / "12" / "comm").write_bytes(b"\xff\n")
+    assert "/m" in {machine.folder for machine in read_machines(proc)}
+
+
 def test_this_host_can_be_read():
     assert read_available_mib() > 0
     assert isinstance(read_machines(), list)

@@ -60,7 +60,13 @@ def test_files_of_the_machine_are_named_within_its_folder():
     assert root["file"]["locking"] == "on"
     disk = "virtio-blk-pci,drive=root,serial=root,werror=enospc,rerror=report"
     assert disk in values(words, "-device"), "a full host pauses the machine"
-    assert "socket,id=agent,path=agent.sock,server=on,wait=off" in values(words, "-chardev")
+
+
+def test_qemu_makes_no_socket_itself():
+    chardevs = values(make_argv(MACHINE), "-chardev")
+    assert "socket,id=agent,fd=101,server=on,wait=off" in chardevs
+    assert "socket,id=qmp,fd=100,server=on,wait=off" in chardevs
+    assert not any("path=" in chardev for chardev in chardevs)
 
 
 def test_card_volume_and_snapshot_are_plugged_in_later():

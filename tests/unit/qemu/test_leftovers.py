@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -15,7 +18,6 @@ from vmlab.providers.qemu import leftovers
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
 from vmlab.providers.qemu.records import Record, Stage, write_record
-from vmlab.providers.qemu.shim import take_lock
 
 NAME = "desk-ada-0"
 
@@ -68,6 +70,18 @@ def bind(path: Path) -> None:
     listener.close()
 
 
+@contextlib.contextmanager
+def running(folder: MachineFolder):
+    """Lock the folder as the shim of a VMLab before 0012 does: by a lock that a descriptor has."""
+    lock = os.open(folder.shim_lock, os.O_RDWR | os.O_CREAT)
+    words = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    fcntl.fcntl(lock, fcntl.F_OFD_SETLK, words)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def kinds(found) -> list[LeftoverKind]:
     return [item.kind for item in found]
 
@@ -91,11 +105,8 @@ def test_nothing_of_a_machine_that_runs(paths, cgroups):
     folder = make_machine(paths, Stage.SEEDED)
     bind(folder.qmp)
     make_cgroup(cgroups, folder.unit)
-    lock = take_lock(str(folder.shim_lock))
-    try:
+    with running(folder):
         assert find_leftovers(paths, cgroups) == []
-    finally:
-        os.close(lock)
     assert set(kinds(find_leftovers(paths, cgroups))) == {LeftoverKind.SOCKET, LeftoverKind.CGROUP}
 
 
@@ -150,8 +161,5 @@ def test_the_cgroup_of_a_pool_machine_that_was_claimed_stays(paths, cgroups):
     folder = MachineFolder(paths.machines / NAME)
     folder.path.mkdir()
     write_record(folder, Record(NAME, "ada", "desk", stage=Stage.SEEDED, unit=pool.unit))
-    lock = take_lock(str(folder.shim_lock))
-    try:
+    with running(folder):
         assert find_leftovers(paths, cgroups) == []
-    finally:
-        os.close(lock)

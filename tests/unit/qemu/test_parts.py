@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from vmlab.providers.qemu.confine import (
 )
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.opened import keep_console
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
-from vmlab.providers.qemu.shim import _keep_console, _keep_end, is_locked
+from vmlab.providers.qemu.shim import _keep_end, is_locked
 from vmlab.providers.qemu.status import machine_status, read_console, server_url
 
 LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
@@ -160,7 +162,11 @@ async def test_the_console_file_stays_small_and_its_end_is_kept(folder):
     for number in range(100_000):
         reader.feed_data(b"line %06d\n" % number)
     reader.feed_eof()
-    await _keep_console(reader, folder.console)
+    older = folder.console.with_suffix(".log.1")
+    files = [os.open(path, os.O_RDWR | os.O_CREAT) for path in (folder.console, older)]
+    await keep_console(reader, *files)
+    for file in files:
+        os.close(file)
     sizes = [path.stat().st_size for path in folder.path.glob("console.log*")]
     assert sum(sizes) <= 256 * 1024 + 8192
     assert read_console(folder, 65536).endswith("line 099999\n")

@@ -41,6 +41,12 @@ def entry(name: bytes, size: int = 64 * 2**20, number: bytes = b"1") -> bytes:
     return made + b"\0" * (-len(made) % 8)
 
 
+@pytest.mark.parametrize("offset", [2**63 - 1, 2**63, 2**64 - 1])
+def test_a_table_beyond_any_file(offset):
+    with pytest.raises(Qcow2Error, match="no file reaches"):
+        read_volume(io.BytesIO(head(snapshots=1, snapshots_at=offset)))
+
+
 def test_a_header():
     header = parse_header(head(snapshots=2, snapshots_at=131072))
     assert (header.version, header.size_mib, header.snapshots) == (3, 64, 2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 
 from lab.show import in_notebook
 from lab.words import Language, find_language, machine_root, phrase
+from vmlab_guest.outside import load_json
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _MAX_BYTES = 256 * 1024
@@ -27,8 +27,8 @@ class Notice:
 def parse_notices(text: str) -> list[Notice]:
     """Return the notices of /run/vmlab/notices.json; what is no notice is left out."""
     try:
-        rows = json.loads(text)
-    except (ValueError, RecursionError):
+        rows = load_json(text)
+    except ValueError:
         return []
     found = []
     for row in rows if isinstance(rows, list) else []:

@@ -12,6 +12,7 @@ from vmlab_guest.agent import Agent, find_port
 from vmlab_guest.apply import is_seeded, read_hub_env
 from vmlab_guest.delivery import HubCourses
 from vmlab_guest.system import LinuxSystem, System
+from vmlab_guest.threads import attempt
 from vmlab_guest.udev import release_events
 
 _PORT_DEADLINE_S = 3600.0  # asked 20 times a second, until the port is there
@@ -34,9 +35,9 @@ def main() -> int:
     courses = HubCourses(system)
     agent = Agent(system, courses, os.open(port, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
     if is_seeded(system):  # the agent was restarted: take things up where they were
-        release_events(system)
-        agent.recover()
-        courses.resume(read_hub_env(system))
+        attempt(system.log, "held back events", lambda: release_events(system))
+        attempt(system.log, "recovery", agent.recover)
+        attempt(system.log, "courses", lambda: courses.resume(read_hub_env(system)))
     system.announce(f"agent {__version__} listens")
     try:
         agent.serve()

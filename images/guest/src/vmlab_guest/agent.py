@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable
@@ -17,10 +16,12 @@ from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
 from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
 from vmlab_guest.link import PORT_NAME, Link
+from vmlab_guest.outside import load_json
 from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
+from vmlab_guest.threads import attempt, describe
 from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
 
 _MAX_ERROR_CHARS = 1000
@@ -54,7 +55,7 @@ class Agent:
             OSError: the port failed.
         """
         for name, work in (("work", self._work), ("beside", self._work_beside)):
-            threading.Thread(target=_do, args=(work,), name=name, daemon=True).start()
+            threading.Thread(target=self._do, args=(work,), name=name, daemon=True).start()
         self._link.serve()
 
     def recover(self) -> None:
@@ -66,12 +67,20 @@ class Agent:
         """Make `serve` return; from any thread."""
         self._link.close()
 
+    def _do(self, works: _Works) -> None:
+        while True:
+            attempt(self._system.log, "a request", works.get())
+
     def _on_line(self, line: bytes) -> None:
+        # In the thread of `serve`: the port must be served whatever is in one line.
+        attempt(self._system.log, "a line", lambda: self._take_line(line))
+
+    def _take_line(self, line: bytes) -> None:
         received_ns = self._system.monotonic_ns()
         try:
-            message = json.loads(line)
+            message = load_json(line)
             kind = str(message["type"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             # Nothing of the line is shown: it may be a damaged seed.
             self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
             return
@@ -128,10 +137,11 @@ class Agent:
                 answer = work_on_volume(self._system, self._home, kind, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
+            self._link.send(answer)
         except (AgentError, OSError, ValueError) as error:
             self._send_error(Phase.VOLUME, f"{kind}: {error}")
-        else:
-            self._link.send(answer)
+        except Exception as error:  # noqa: BLE001 - the host waits for an answer
+            self._send_error(Phase.VOLUME, f"{kind}: a mistake in the agent: {describe(error)}")
 
     def _prepare(self, prepare: Callable[[System], None], done: str) -> None:
         if is_seeded(self._system):
@@ -139,8 +149,8 @@ class Agent:
             return
         try:
             prepare(self._system)
-        except (AgentError, OSError, ImportError) as error:
-            self._send_error(Phase.BOOT, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - the host waits for an answer
+            self._send_error(Phase.BOOT, describe(error))
         else:
             self._system.announce(done)
             self._link.send({"type": done})
@@ -157,7 +167,7 @@ class Agent:
         except PhaseError as error:
             self._send_error(error.phase, str(error))
         except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
-            self._send_error(Phase.IDENTITY, f"a mistake in the agent: {error!r}")
+            self._send_error(Phase.IDENTITY, f"a mistake in the agent: {describe(error)}")
         else:
             self._begin_activity()
             set_warning(self._system, 0)
@@ -178,17 +188,11 @@ class Agent:
 
     def _power_off(self) -> None:
         self._system.announce("powering off")
-        try:
-            self._home.thaw()
-            self._system.sync()
-            self._system.run("systemctl", "poweroff", "--no-block")
-        except (AgentError, OSError) as error:
-            self._system.log(f"poweroff: {error}")
-
-
-def _do(works: _Works) -> None:
-    while True:
-        works.get()()
+        # Each whatever became of the others: the machine is to end.
+        attempt(self._system.log, "poweroff, thaw", self._home.thaw)
+        attempt(self._system.log, "poweroff, sync", self._system.sync)
+        words = ("systemctl", "poweroff", "--no-block")
+        attempt(self._system.log, "poweroff", lambda: self._system.run(*words))
 
 
 def find_port(system: System, name: str = PORT_NAME) -> Path | None:

@@ -14,10 +14,12 @@ from vmlab_guest.keys import SSH_UNIT, apply_keys
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import add_notice, apply_notices
+from vmlab_guest.outside import load_json
 from vmlab_guest.reserve import find_full_notice
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
+from vmlab_guest.threads import attempt
 from vmlab_guest.udev import release_events
 from vmlab_guest.wish import RUNTIME
 
@@ -119,8 +121,8 @@ def wait_for_server(system: System) -> None:
 
 def _finish(system: System, restart: list[str]) -> None:
     """Start what nobody waits for as long as the server is not there."""
-    wait_for_server(system)
-    release_events(system)
+    attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
+    attempt(system.log, "held back events", lambda: release_events(system))
     try:
         if restart:
             system.run("systemctl", "restart", "--no-block", *restart)
@@ -140,8 +142,10 @@ def is_seeded(system: System) -> bool:
 def read_hub_env(system: System) -> dict[str, str]:
     """Return how to reach the hub after the agent itself was restarted; empty if unknown."""
     try:
-        env = json.loads((system.root / RUN / "seeded.json").read_text(encoding="utf-8"))
+        env = load_json((system.root / RUN / "seeded.json").read_bytes())
     except (OSError, ValueError):
+        return {}
+    if not isinstance(env, dict):
         return {}
     return {str(name): str(value) for name, value in env.items()}
 

@@ -38,7 +38,7 @@ class Home:
             OSError: the kernel refused; nothing is halted.
         """
         if not 0 < limit_s <= MOST_FROZEN_S:
-            raise ApplyError(f"limit_s {limit_s:g}; allowed: up to {MOST_FROZEN_S:g}")
+            raise ApplyError(f"limit_s {str(limit_s)[:40]}; allowed: up to {MOST_FROZEN_S:g}")
         self._find_device()
         with self._lock:
             if self._is_frozen:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from vmlab_guest.errors import DeliveryError
+from vmlab_guest.outside import load_json
 
 MAX_JSON_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -92,6 +93,9 @@ class Hub:
                 answer = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise HubError(f"{where}: no answer: {error}") from error
+            except ValueError as error:
+                # Of a token or an address with what no header can hold; nothing of them is shown.
+                raise HubError(f"{where}: cannot be asked: {type(error).__name__}") from error
             if not 200 <= answer.status < 300:
                 raise HubError(f"{where}: {_refusal(answer)}", answer.status)
             return _read(answer, where, target, max_bytes)
@@ -99,14 +103,18 @@ class Hub:
             connection.close()
 
     def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
-        parts = urlsplit(self.api_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise HubError(f"{self.api_url[:100]!r} is no address of a hub")
-        if parts.scheme == "https":
-            return http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=timeout_s, context=ssl.create_default_context()
-            )
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
+        try:
+            parts = urlsplit(self.api_url)
+            host, port = parts.hostname, parts.port
+            if parts.scheme not in {"http", "https"} or not host:
+                raise ValueError("no http or no host")
+            if parts.scheme == "http":
+                return http.client.HTTPConnection(host, port, timeout=timeout_s)
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+        except (ValueError, http.client.InvalidURL) as error:
+            shown = f"{self.api_url[:100]!r}"
+            raise HubError(f"{shown} is no address of a hub: {str(error)[:100]}") from error
 
 
 def _read(
@@ -137,9 +145,9 @@ def _read(
 def _refusal(answer: http.client.HTTPResponse) -> str:
     """Return the status and the hub's own words, if they can be read."""
     try:
-        body = json.loads(answer.read(_CHUNK_BYTES))
+        body = load_json(answer.read(_CHUNK_BYTES))
         message = str(body["message"]) if isinstance(body, dict) else ""
-    except (OSError, http.client.HTTPException, ValueError, KeyError, RecursionError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
         message = ""
     return f"{answer.status} {message or answer.reason}"[:_MESSAGE_CHARS]
 
@@ -148,7 +156,7 @@ def _decode(body: bytes) -> object:
     if not body:
         return None
     try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value: object = load_json(body)
+    except ValueError as error:
         raise HubError(f"the hub's answer is no JSON: {error}") from error
     return value

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.outside import load_json
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.wish import WISH, read_wish
 
@@ -20,6 +20,7 @@ IDLE_WORDS = frozenset({"activity", "warn"})
 _PORT = 8888
 _ANSWER_S = 4.0
 _MOST_BYTES = 2**20
+_MOST_TIME_S = 2.0**40  # far beyond any clock
 
 
 def answer_idle(
@@ -47,8 +48,8 @@ def set_warning(system: System, stop_at: object) -> None:
     """
     if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
         raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is no time")
-    if not 0 <= stop_at < math.inf:
-        raise ApplyError(f"stop_at {stop_at:g} is no time")
+    if not 0 <= stop_at <= _MOST_TIME_S:
+        raise ApplyError(f"stop_at {str(stop_at)[:40]} is no time")
     path = system.root / RUN / "warning.json"
     if stop_at:
         ensure_file(path, json.dumps({"stop_at": stop_at}) + "\n")
@@ -72,9 +73,21 @@ def count_busy_kernels(system: System) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)
-            answer = json.loads(connection.getresponse().read(_MOST_BYTES))
+            return parse_kernels(connection.getresponse().read(_MOST_BYTES))
         finally:
             connection.close()
-        return sum(kernel["execution_state"] == "busy" for kernel in answer)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return 0
+
+
+def parse_kernels(data: bytes) -> int:
+    """Return how many kernels in the server's answer run code.
+
+    Raises:
+        ValueError: it is no list of kernels.
+    """
+    answer = load_json(data)
+    try:
+        return sum(kernel["execution_state"] == "busy" for kernel in answer)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no list of kernels: {error!r}") from error

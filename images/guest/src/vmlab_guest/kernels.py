@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vmlab_guest.libc import end_with_parent, set_process
+from vmlab_guest.outside import load_json
 from vmlab_guest.trainee import become_trainee
 from vmlab_guest.wish import RUNTIME
 
@@ -108,6 +109,26 @@ class ForkedKernel:
         return self.returncode
 
 
+def parse_request(data: bytes) -> Request:
+    """Return the request for a kernel in this message; any program of the trainee's can send one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    table = load_json(data)
+    try:
+        args, env, cwd = tuple(table["args"]), dict(table["env"]), table["cwd"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no request: {error!r}") from error
+    texts = [*args, *env, *env.values(), cwd]
+    # A name or value with a zero byte would end the kernel's process after its fork.
+    if not all(isinstance(text, str) and "\0" not in text for text in texts):
+        raise ValueError("something else than texts")
+    if not all(name and "=" not in name for name in env):
+        raise ValueError("a variable that cannot be")
+    return Request(args, env, cwd)
+
+
 def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
     """Have the nursery fork a kernel; return None when it cannot, so that one must be started."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
@@ -150,9 +171,8 @@ class Nursery:
         connection.settimeout(_CALLER_S)
         try:
             data, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
-            table = json.loads(data)
-            request = Request(tuple(table["args"]), table["env"], table["cwd"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            request = parse_request(data)
+        except (OSError, ValueError) as error:
             sys.stderr.write(f"a request for a kernel makes no sense: {error!r}\n")
             connection.close()
             return None

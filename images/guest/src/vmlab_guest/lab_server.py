@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from vmlab_guest.activity import KEEP
+from vmlab_guest.outside import load_json
 from vmlab_guest.snapshot_handlers import SNAPSHOT_HANDLERS
 from vmlab_guest.system import HOME
 from vmlab_guest.takehome import write_archive
@@ -27,6 +29,7 @@ from vmlab_guest.takehome import write_archive
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _RUN = _ROOT / "run/vmlab"
 _MOST_BYTES = 256 * 1024
+_ID = re.compile(r"[0-9a-f]{1,64}")
 _QUEUED = 8  # pieces of the archive that wait for the browser
 _STALL_S = 60.0  # the longest for the browser to take one
 _AT_ONCE = 2
@@ -153,7 +156,7 @@ def read_news(run: Path) -> dict[str, Any]:
     rows = [
         {**row, "seen": (seen / row["id"]).exists()}
         for row in (table if isinstance(table, list) else [])
-        if isinstance(row, dict) and set(row) == {"id", "en", "fr"}
+        if _is_notice(row)
     ]
     warning = _read_json(run / "warning.json", {})
     try:
@@ -161,13 +164,24 @@ def read_news(run: Path) -> dict[str, Any]:
     except OSError:
         language = "en"
     stop_at = warning.get("stop_at", 0) if isinstance(warning, dict) else 0
+    if type(stop_at) not in {int, float}:
+        stop_at = 0
     return {"language": language, "stop_at": stop_at, "notices": rows}
+
+
+def _is_notice(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and set(row) == {"id", "en", "fr"}
+        and all(isinstance(text, str) for text in row.values())
+        and _ID.fullmatch(row["id"]) is not None
+    )
 
 
 def _read_json(path: Path, default: Any) -> Any:
     try:
         with path.open(encoding="utf-8") as stream:
-            return json.loads(stream.read(_MOST_BYTES))
+            return load_json(stream.read(_MOST_BYTES))
     except (OSError, ValueError):
         return default
 
@@ -184,7 +198,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         ".*$",
         [
             (at("notices"), NoticesHandler),
-            (at(r"notices/([0-9a-f]{1,64})/seen"), SeenHandler),
+            (at(rf"notices/({_ID.pattern})/seen"), SeenHandler),
             (at("keep"), KeepHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
             *((at(pattern), handler) for pattern, handler in SNAPSHOT_HANDLERS),

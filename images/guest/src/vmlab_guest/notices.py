@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
+from vmlab_guest.outside import load_json
 from vmlab_guest.seed import Language, Notice
 from vmlab_guest.system import RUN, TRAINEE_UID, System, inside
 
@@ -64,10 +65,11 @@ def add_notice(system: System, notice: Notice) -> None:
     """
     run = system.root / RUN
     try:
-        table = json.loads((run / "notices.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        table = []
-    _write_notices(run, [*(Notice(row["en"], row["fr"]) for row in table), notice])
+        table = load_json((run / "notices.json").read_bytes())
+        old = [Notice(str(row["en"]), str(row["fr"])) for row in table]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        old = []  # none yet; or the trainee, who is root here, has written something else there
+    _write_notices(run, [*old, notice])
 
 
 def _write_notices(run: Path, notices: Sequence[Notice]) -> None:

@@ -113,9 +113,15 @@ def parse_address(body: bytes) -> tuple[int, IPv4Interface]:
 
 
 def split_messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and body of each message in what was received at once."""
+    """Yield type and body of each message in what was received at once.
+
+    Raises:
+        OSError: a message is said to be shorter than its own header.
+    """
     while len(data) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(data)
+        if length < _HEADER.size:
+            raise OSError(f"network: a message of {length} bytes")
         yield kind, data[_HEADER.size : length]
         data = data[_align(length) :]
 
@@ -123,6 +129,8 @@ def split_messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _split_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
+        if length < _ATTRIBUTE.size:
+            raise OSError(f"network: an attribute of {length} bytes")
         yield kind, data[_ATTRIBUTE.size : length]
         data = data[_align(length) :]
 

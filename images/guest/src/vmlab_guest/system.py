@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.threads import attempt
 from vmlab_guest.wish import CONTROL
 
 TRAINEE = "trainee"
@@ -269,11 +270,11 @@ class LinuxSystem:
 
     def in_background(self, work: Callable[[], None]) -> None:
         """See `System`."""
-        threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=attempt, args=(self.log, "later", work), daemon=True).start()
 
     def after(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
         """See `System`."""
-        timer = threading.Timer(seconds, work)
+        timer = threading.Timer(seconds, attempt, args=(self.log, "later", work))
         timer.daemon = True
         timer.start()
         return timer.cancel

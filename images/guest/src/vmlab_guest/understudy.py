@@ -77,7 +77,10 @@ def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HO
     """Return whether the server that is wished differs from the understudy by its identity only."""
     known = {*_PLACEHOLDERS, *_SAME, *_READ_LATER}
     unknown = (n for n in env if n.startswith("JUPYTER") and n not in known and env[n])
-    service = urllib.parse.urlsplit(env.get("JUPYTERHUB_SERVICE_URL", ""))
+    try:
+        service = urllib.parse.urlsplit(env.get("JUPYTERHUB_SERVICE_URL", ""))
+    except ValueError:  # no address: a server of its own says so
+        return False
     return (
         not needs_fresh_python(env)
         and not any(unknown)

@@ -25,7 +25,7 @@ def work_on_volume(
         limit_s = message.get("limit_s")
         if isinstance(limit_s, bool) or not isinstance(limit_s, int | float):
             raise ApplyError(f"limit_s {str(limit_s)[:40]!r} is no number of seconds")
-        home.freeze(float(limit_s))
+        home.freeze(limit_s)
         return {"type": "frozen"}
     if kind == "thaw":
         return {"type": "thawed", "was_frozen": home.thaw()}

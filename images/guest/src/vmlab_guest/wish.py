@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from vmlab_guest.outside import load_json
+
 RUNTIME = Path("/run/vmlab-server")
 """The server writes its token beside the kernels' connection files: not onto the volume."""
 
@@ -48,7 +50,7 @@ def read_wish(path: Path) -> Wish | None:
         OSError, ValueError, KeyError: it cannot be read; the agent writes it whole or not at all.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = load_json(path.read_bytes())
     except FileNotFoundError:
         return None
     return Wish(dict(table["env"]), tuple(table["args"]))

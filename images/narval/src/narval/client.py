@@ -25,6 +25,7 @@ from narval.control.log_record import LogRecord, read_record
 from narval.control.naming import Kind
 from narval.control.peer import CALL_DEADLINE_S, Peer, connect
 from narval.control.registration import list_entries, look_up
+from narval.errors import NarvalError
 from narval.states import Action, State
 
 ACTION_DEADLINE_S = 600.0
@@ -72,18 +73,25 @@ class SubSystemStatus:
 
 
 def read_status(facts: Mapping[str, Any]) -> SubSystemStatus:
-    """Return the status in a coordinator's answer."""
-    under_way = facts["under_way"]
-    return SubSystemStatus(
-        sub_system=facts["sub_system"],
-        state=State(facts["state"]),
-        under_way=None if under_way is None else Action(under_way),
-        allowed=tuple(map(Action, facts["allowed"])),
-        error=facts["error"],
-        run_number=facts["run_number"],
-        configuration_file=facts["configuration_file"],
-        actors=tuple(facts["actors"]),
-    )
+    """Return the status in a coordinator's answer.
+
+    Raises:
+        NarvalError: it is none.
+    """
+    try:
+        under_way, error, number = facts["under_way"], facts["error"], facts["run_number"]
+        return SubSystemStatus(
+            sub_system=str(facts["sub_system"]),
+            state=State(facts["state"]),
+            under_way=None if under_way is None else Action(under_way),
+            allowed=tuple(map(Action, facts["allowed"])),
+            error=None if error is None else str(error),
+            run_number=None if number is None else int(number),
+            configuration_file=str(facts["configuration_file"]),
+            actors=tuple(map(dict, facts["actors"])),
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise NarvalError(f"an answer that is no status: {problem!r}") from problem
 
 
 async def list_sub_systems(access: Access | None = None) -> tuple[str, ...]:

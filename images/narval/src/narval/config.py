@@ -17,6 +17,7 @@ from narval.runs import config_folder
 
 __all__ = [
     "LOOPBACK",
+    "MOST_PORT",
     "Address",
     "Port",
     "config_folder",
@@ -30,7 +31,11 @@ __all__ = [
 LOOPBACK = "127.0.0.1"
 """Services listen here unless told otherwise."""
 
+MOST_PORT = 65535
+
 _SECRET = re.compile(r"[0-9a-f]{64}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_SHOWN = 60
 
 
 class Port:
@@ -64,10 +69,12 @@ def parse_address(text: str, default_port: int) -> Address:
     host, colon, digits = text.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")):
         host, digits = text, str(default_port)
-    port = int(digits) if digits.isascii() and digits.isdecimal() else -1
+    port = int(digits) if _PORT.fullmatch(digits) else -1
     host = host.strip("[]")
-    if not host or not 0 <= port <= 65535:
-        raise NarvalError(f"{text!r} is no address: HOST:PORT, with a port of 0 to 65535")
+    if not host or not 0 <= port <= MOST_PORT:
+        raise NarvalError(
+            f"{text[:_SHOWN]!r} is no address: HOST:PORT, with a port of 0 to {MOST_PORT}"
+        )
     return Address(host, port)
 
 

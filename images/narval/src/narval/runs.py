@@ -23,6 +23,7 @@ LOG_FILE = "log.jsonl"
 LAST_NUMBER = 999_999_999
 
 _FACTS = "run.toml"
+_MOST_BYTES = 4096  # four lines
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,29 @@ def read_run(folder: Path) -> RunRecord:
     """
     file = folder / _FACTS
     try:
-        facts = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise NarvalError(f"{file}: it is larger than {_MOST_BYTES} bytes")
+        facts = tomllib.loads(text.decode())
         number, began, complete = facts["number"], facts["began"], facts["complete"]
     except OSError as error:
         raise NarvalError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # No TOML, a number of thousands of digits, or lists nested hundreds deep.
         raise NarvalError(f"{file}: {error}") from error
     except KeyError as error:
         raise NarvalError(f"{file}: {error} is missing") from error
-    return RunRecord(folder, number, began, facts.get("ended"), complete)
+    record = RunRecord(folder, number, began, facts.get("ended"), complete)
+    if not (
+        type(number) is int
+        and 0 < number <= LAST_NUMBER
+        and isinstance(began, datetime)
+        and isinstance(record.ended, datetime | None)
+        and isinstance(complete, bool)
+    ):
+        raise NarvalError(f"{file}: it does not say what a run's file says")
+    return record
 
 
 def list_runs(config: Path, sub_system: str) -> tuple[RunRecord, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from narval.errors import NarvalError
 
 Counts = NDArray[np.uint32]
+
+MOST_BYTES = 64 * 2**20
+"""Of the counts of a spectrum that comes from elsewhere: four thousand bins square."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,25 @@ class Spectrum:
             NarvalError: it is nothing of that kind.
         """
         try:
-            axes = tuple(Axis(**axis) for axis in value["axes"])
-            data = zlib.decompress(base64.b64decode(value["counts"]))
+            axes = tuple(map(_read_axis, value["axes"]))
+            size = 4 * math.prod(axis.bins for axis in axes)
+            if size > MOST_BYTES:
+                raise ValueError(f"{size} bytes of counts; at most {MOST_BYTES} are taken")
+            # No more than the axes say: a message of a megabyte could unpack to a thousand.
+            data = zlib.decompressobj().decompress(base64.b64decode(value["counts"]), size + 1)
             counts = np.frombuffer(data, "<u4").reshape([axis.bins for axis in axes])
             entries, outside = int(value["entries"]), int(value["outside"])
             return cls(str(value["name"]), axes, counts, entries, outside)
         except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
             raise NarvalError(f"an answer that is no spectrum: {error!r}") from error
+
+
+def _read_axis(value: Mapping[str, Any]) -> Axis:
+    """Return the axis; raises ValueError, KeyError or TypeError if it is none."""
+    axis = Axis(str(value["label"]), int(value["bins"]), float(value["low"]), float(value["high"]))
+    if not (1 <= axis.bins <= MOST_BYTES and -math.inf < axis.low < axis.high < math.inf):
+        raise ValueError(f"no axis: {axis}")
+    return axis
 
 
 class Histogram:

@@ -21,6 +21,7 @@ from vmlab import sayings
 from vmlab.environment import tool_environment
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
+from vmlab.outside import load_json
 
 _PROBE_LIMIT_S = 3.0
 
@@ -76,7 +77,7 @@ async def _cached_verdict(cache: Path) -> Verdict:
     key = {"boot_id": boot_id, "qemu": await qemu_version(), "uid": os.geteuid()}
     stamp = cache / "accelerator.json"
     try:
-        stored = json.loads(stamp.read_text())
+        stored = load_json(stamp.read_bytes())
         if stored["key"] == key:
             return Verdict(Accelerator(stored["name"]), str(stored["reason"]))
     except (OSError, ValueError, KeyError, TypeError):

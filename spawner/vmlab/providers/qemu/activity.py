@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vmlab.background import apart
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.model import Activity
 from vmlab.providers.qemu.agent import GuestMessage, GuestMessageType, connect_agent
@@ -14,7 +14,6 @@ from vmlab.providers.qemu.layout import MachineFolder
 
 _ANSWER_LIMIT_S = 5.0
 _AT_ONCE = 16
-_log = logging.getLogger(__name__)
 
 
 async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activity]:
@@ -23,14 +22,12 @@ async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activit
     found: dict[str, Activity] = {}
 
     async def ask(folder: MachineFolder) -> None:
+        name = folder.path.name
         async with slots:
-            try:
+            with apart(f"{name}: nobody knows whether somebody works in it"):
                 answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
-            except (GuestError, MachineTimeoutError, ConnectionError) as error:
-                _log.debug("activity is not known: %s", error)
-                return
-            if answer.activity is not None:
-                found[folder.path.name] = answer.activity
+                if answer.activity is not None:
+                    found[name] = answer.activity
 
     await asyncio.gather(*(ask(folder) for folder in folders))
     return found
@@ -43,10 +40,7 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
         GuestError, MachineTimeoutError: the agent did not take it.
     """
     message = {"type": "warn", "stop_at": round(stop_at)}
-    try:
-        await _ask(folder, message, GuestMessageType.WARNED)
-    except ConnectionError as error:
-        raise GuestError(folder.path.name, f"its agent is gone: {error}") from error
+    await _ask(folder, message, GuestMessageType.WARNED)
 
 
 async def _ask(

@@ -105,27 +105,29 @@ def read_machines(proc: Path = Path("/proc")) -> list[MachineMemory]:
     found = []
     for entry in proc.iterdir():
         if entry.name.isdigit():
-            # It may end while it is looked at.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # It may end while it is looked at, or be hidden from us.
+            with contextlib.suppress(OSError):
                 if machine := _read_machine(entry):
                     found.append(machine)
     return found
 
 
 def _read_machine(process: Path) -> MachineMemory | None:
-    # Its own name comes with the option -name, an instant after the program's.
-    if not (process / "comm").read_text().startswith(("vmlab-", "qemu-system-")):
+    # Its own name comes with the option -name, an instant after the program's. A process chooses
+    # name and command line, so they may be no text, and numbers of any length.
+    if not (process / "comm").read_bytes().startswith((b"vmlab-", b"qemu-system-")):
         return None
     words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    private = re.search(r"^RssAnon:\s*(\d+) kB", (process / "status").read_text(), re.MULTILINE)
-    memory = re.fullmatch(r"(\d+)M", _value(words, "-m"))
+    status = (process / "status").read_text(errors="replace")
+    private = re.search(r"^RssAnon:\s*(\d+) kB", status, re.MULTILINE)
+    memory = re.fullmatch(r"([0-9]{1,9})M", _value(words, "-m"))
     if "process=vmlab-" not in _value(words, "-name") or not memory or not private:
         return None  # somebody else's, or about to be gone
     try:
         folder = str((process / "cwd").readlink())
     except PermissionError:
         folder = ""
-    buffer = re.search(r"tb-size=(\d+)", _value(words, "-accel"))
+    buffer = re.search(r"tb-size=([0-9]{1,9})\b", _value(words, "-accel"))
     translation_mib = int(buffer[1]) if buffer else TRANSLATION_BUFFER_MIB
     limit_mib = machine_limits(int(memory[1]), 1, translation_mib).memory_mib
     return MachineMemory(folder, limit_mib, int(private[1]) // 1024)

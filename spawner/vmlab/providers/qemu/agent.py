@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,11 +18,13 @@ from typing import Any
 from vmlab import sayings
 from vmlab.errors import GuestError
 from vmlab.model import Activity, Phase
+from vmlab.outside import load_json
 
 _LINE_BYTES = 16 * 1024
 _MESSAGE_CHARS = 1000
 _MOST_REASONS = 5
 _REASON_CHARS = 100
+_MOST_IDLE_S = 10 * 366 * 86400.0
 _MOST_LINES = 500  # in one start; a start needs about ten
 
 GUEST_PHASES = frozenset(
@@ -49,6 +50,9 @@ class GuestMessageType(StrEnum):
     HIDDEN = "hidden"
 
 
+_TYPES = frozenset(GuestMessageType)
+
+
 @dataclass(frozen=True)
 class GuestMessage:
     """One checked message from the agent."""
@@ -64,10 +68,13 @@ class GuestMessage:
 def parse_guest_line(line: bytes) -> GuestMessage | None:
     """Return the message in this line, or None when it is none that an agent may send."""
     try:
-        body = json.loads(line)
-        kind = GuestMessageType(body["type"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        body = load_json(line)
+    except ValueError:
         return None
+    said = body.get("type") if isinstance(body, dict) else None
+    if not isinstance(said, str) or said not in _TYPES:
+        return None
+    kind = GuestMessageType(said)
     phase = _parse_phase(body.get("phase"))
     if kind is GuestMessageType.PHASE and phase is None:
         return None
@@ -88,18 +95,14 @@ def _parse_activity(body: dict[str, Any]) -> Activity | None:
     idle_s, why = body.get("idle_s"), body.get("why")
     if isinstance(idle_s, bool) or not isinstance(idle_s, int | float):
         return None
-    if not 0 <= idle_s < math.inf:
+    if not 0 <= idle_s <= _MOST_IDLE_S:
         return None
     reasons = why[:_MOST_REASONS] if isinstance(why, list) else []
     return Activity(float(idle_s), tuple(clean_text(word, _REASON_CHARS) for word in reasons))
 
 
 def _parse_phase(value: Any) -> Phase | None:
-    try:
-        phase = Phase(value)
-    except ValueError:
-        return None
-    return phase if phase in GUEST_PHASES else None
+    return Phase(value) if isinstance(value, str) and value in GUEST_PHASES else None
 
 
 def clean_text(value: Any, limit: int = _MESSAGE_CHARS) -> str:
@@ -125,13 +128,20 @@ class AgentLink:
         self._lines = 0
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send one small message."""
+        """Send one small message.
+
+        Raises:
+            GuestError: the machine ended.
+        """
         await self.send_line(json.dumps(message).encode() + b"\n")
 
     async def send_line(self, line: bytes) -> None:
-        """Send one line that ends with a newline."""
-        self._writer.write(line)
-        await self._writer.drain()
+        """Send one line that ends with a newline; raises as `send`."""
+        try:
+            self._writer.write(line)
+            await self._writer.drain()
+        except OSError as error:
+            raise self._ended() from error
 
     async def receive(self) -> GuestMessage:
         """Return the next message that makes sense.
@@ -142,13 +152,8 @@ class AgentLink:
         while True:
             try:
                 line = await self._reader.readuntil(b"\n")
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
-                raise GuestError(
-                    self.name,
-                    f"the machine ended while {self._doing}",
-                    hint=f"vmlab machine console {self.name}",
-                    public=sayings.WENT_OFF,
-                ) from error
+            except (asyncio.IncompleteReadError, OSError) as error:
+                raise self._ended() from error
             except asyncio.LimitOverrunError as error:
                 raise GuestError(self.name, f"the agent broke the protocol: {error}") from error
             self._lines += 1
@@ -156,6 +161,14 @@ class AgentLink:
                 raise GuestError(self.name, f"the agent sent more than {_MOST_LINES} messages")
             if message := parse_guest_line(line):
                 return message
+
+    def _ended(self) -> GuestError:
+        return GuestError(
+            self.name,
+            f"the machine ended while {self._doing}",
+            hint=f"vmlab machine console {self.name}",
+            public=sayings.WENT_OFF,
+        )
 
 
 @contextlib.asynccontextmanager

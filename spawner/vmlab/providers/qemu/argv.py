@@ -14,10 +14,13 @@ from pathlib import Path
 
 from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB
-from vmlab.providers.qemu.layout import AGENT, QMP, ROOT_DISK
+from vmlab.providers.qemu.layout import ROOT_DISK
 
 CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
 """PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
+
+QMP_FD, AGENT_FD = 100, 101
+"""Descriptors by which QEMU gets its listening sockets: it can make no file in its folder."""
 
 ON_ERROR = {"werror": "enospc", "rerror": "report"}
 """A write for which the host has no room pauses the machine, which goes on when there is some again
@@ -83,7 +86,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-object", "rng-random,id=rng0,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng0",
         "-device", "virtio-serial-pci,id=serial0",
-        "-chardev", socket_option("agent", AGENT),
+        "-chardev", socket_option("agent", AGENT_FD),
         "-device", "virtserialport,bus=serial0.0,chardev=agent,name=org.vmlab.agent",
         *_root_disk_words(),
         "-device", f"pcie-root-port,id={CARD_BUS},chassis=1,slot=1",
@@ -95,7 +98,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         # The shim reads the console from standard output and keeps its end.
         "-chardev", "stdio,id=console,signal=off",
         "-serial", "chardev:console",
-        "-chardev", socket_option("qmp", QMP),
+        "-chardev", socket_option("qmp", QMP_FD),
         "-mon", "chardev=qmp,mode=control",
         *(("-incoming", "defer") if machine.is_clone else ("-S",)),
     ]
@@ -159,6 +162,6 @@ def make_blockdev(node: str, path: str) -> dict[str, object]:
     }
 
 
-def socket_option(name: str, path: str) -> str:
-    """Return the option of a socket that QEMU opens."""
-    return f"socket,id={name},path={path},server=on,wait=off"
+def socket_option(name: str, descriptor: int) -> str:
+    """Return the option of a socket that listens already."""
+    return f"socket,id={name},fd={descriptor},server=on,wait=off"

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vmlab.background import apart
 from vmlab.errors import ProviderError
 from vmlab.model import AsideMachine
 from vmlab.providers.qemu.layout import MachineFolder
@@ -50,9 +51,11 @@ def list_aside(aside: Path) -> list[AsideMachine]:
     """Return the machines that were set aside, the newest first."""
     found = []
     for path in aside.iterdir() if aside.is_dir() else ():
-        match = _NAME.fullmatch(path.name)
-        if match and path.is_dir():
-            found.append(_describe(path, match["machine"], _parse(match["stamp"])))
+        with apart(f"{path}: not listed"):
+            match = _NAME.fullmatch(path.name)
+            at = _parse(match["stamp"]) if match else None
+            if match and at is not None and path.is_dir():
+                found.append(_describe(path, match["machine"], at))
     return sorted(found, key=lambda kept: (kept.at, kept.name), reverse=True)
 
 
@@ -78,5 +81,9 @@ def _stamp(now: float) -> str:
     return datetime.fromtimestamp(int(now), UTC).strftime(_STAMP)
 
 
-def _parse(stamp: str) -> float:
-    return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
+def _parse(stamp: str) -> float | None:
+    """Return the time of a stamp; None if it is of no time that there is."""
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

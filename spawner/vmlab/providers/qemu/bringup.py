@@ -19,10 +19,11 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
-from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.ending import end_machine, find_processes
+from vmlab.providers.qemu.folders import make_folder
 from vmlab.providers.qemu.handover import await_agent
 from vmlab.providers.qemu.identity import ensure_identity
-from vmlab.providers.qemu.layout import MachineFolder, make_folder
+from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.old_disks import keep_root_disk
 from vmlab.providers.qemu.pool import Pool
 from vmlab.providers.qemu.power import POOL, Plan, make_machine, power_on, wake
@@ -36,6 +37,8 @@ from vmlab.providers.qemu.template import (
     find_template,
     make_kind,
 )
+from vmlab.providers.qemu.users import ensure_machine_user
+from vmlab.volumes.disk_image import lend
 from vmlab.volumes.holding import Attached
 from vmlab.volumes.store import VolumeStore
 
@@ -68,16 +71,20 @@ class Host:
     def template_kind(self, spec: MachineSpec, image: Image) -> TemplateKind:
         """Return which template a machine like this is cloned from."""
         machine = make_machine(replace(self.boot_plan(image), style=StartStyle.BOOT), spec)
-        return make_kind(image, machine, qemu=self.qemu, user=confine.find_qemu_user().uid)
+        return make_kind(image, machine, qemu=self.qemu, user=confine.find_machines_gid())
 
 
 async def guest_runs(folder: MachineFolder) -> bool:
-    """Tell whether the machine's guest runs; end what was launched and never got so far."""
+    """Tell whether the machine's guest runs; end what was launched and never got so far.
+
+    Also what somebody left behind who broke out of it: it may not wait there for the next QEMU.
+    """
     record = await asyncio.to_thread(read_record, folder)
     locked = is_locked(str(folder.shim_lock))
     if locked and record and record.stage in {Stage.LIVE, Stage.SEEDED}:
         return True
-    if locked or (record and record.stage is Stage.POWERED):
+    left = await asyncio.to_thread(find_processes, folder) if record else []
+    if left or locked or (record and record.stage is Stage.POWERED):
         await end_machine(folder)
     return False
 
@@ -206,7 +213,7 @@ class BringUp:
     async def _prepare_record(self, *, running: bool) -> tuple[Record, Notice | None]:
         """Make folder, record and identity; set an older image's disk aside and say so."""
         folder, spec = self._folder, self._spec
-        await asyncio.to_thread(make_folder, folder, confine.find_qemu_user())
+        await asyncio.to_thread(make_folder, folder)
         record = read_record(folder) or Record(spec.name, spec.owner, spec.image)
         notice = None
         if record.used and record.image_version != self._image.version:
@@ -238,12 +245,15 @@ class BringUp:
         disk = self._folder.root_disk
         if not record.used:
             disk.unlink(missing_ok=True)
-        await disks.ensure_overlay(disk, base, confine.find_qemu_user())
-        await disks.check_overlay(disk)
+        user = ensure_machine_user(self._folder)
+        await disks.ensure_overlay(disk, base, user)
+        await disks.check_overlay(disk, user)
         return write_record(self._folder, record, stage=Stage.DISK)
 
     async def _prepare_volume(self) -> None:
         self.attached = await attach_volume(self._host.volumes, self._spec, self._stack)
+        if self.attached:
+            lend(self.attached.path, ensure_machine_user(self._folder))
 
     @property
     def _volume(self) -> Path | None:

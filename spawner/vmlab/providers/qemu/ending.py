@@ -14,11 +14,12 @@ import psutil
 from vmlab.errors import GuestError, ProviderError
 from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
-from vmlab.providers.qemu.launch import SHIM_MODULE
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.monitor import Monitor, open_monitor
 from vmlab.providers.qemu.records import read_record
-from vmlab.providers.qemu.shim import is_locked
+from vmlab.providers.qemu.shim import is_locked, lock_holder
+from vmlab.providers.qemu.users import find_machine_user, find_processes_of
+from vmlab.tools import run_tool
 
 _QUIT_LIMIT_S = 5.0
 _POLL_S = 0.05
@@ -39,18 +40,29 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
             await _await_end(folder, shutdown_limit_s)
         if is_locked(str(folder.shim_lock)) and await _tell_qemu(folder, Monitor.end):
             await _await_end(folder, _QUIT_LIMIT_S)
-    # Also a shim that was launched just now and holds no lock yet.
-    processes = await asyncio.to_thread(find_processes, folder)
+    # What is left: all of the machine, or what somebody who broke out of it left behind.
+    user = await asyncio.to_thread(find_machine_user, folder)
+    if user and user.drop:
+        # All of that user at once: who forks faster than they are found escapes any other way.
+        await run_tool("kill", "-KILL", "--", "-1", user=user)
+    left = await asyncio.to_thread(_kill, folder)
+    if left or not await _await_end(folder, _QUIT_LIMIT_S):
+        pids = ", ".join(str(process.pid) for process in left)
+        raise ProviderError(
+            folder.path.name,
+            f"it does not end, not even by SIGKILL ({folder.shim_lock}; processes: {pids or '?'})",
+            hint=f"see who holds the lock: fuser -v {folder.shim_lock}",
+        )
+
+
+def _kill(folder: MachineFolder) -> list[psutil.Process]:
+    """Kill the machine's processes; return those that are there all the same."""
+    processes = find_processes(folder)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    await asyncio.to_thread(psutil.wait_procs, processes, _QUIT_LIMIT_S)
-    if not await _await_end(folder, _QUIT_LIMIT_S):
-        raise ProviderError(
-            folder.path.name,
-            f"it does not end, not even by SIGKILL ({folder.shim_lock} is still locked)",
-            hint="look for its process with: ps -ef | grep vmlab-",
-        )
+    psutil.wait_procs(processes, _QUIT_LIMIT_S)
+    return find_processes(folder) if processes else []
 
 
 async def end_machine(folder: MachineFolder, *, shutdown_limit_s: float = 0.0) -> None:
@@ -59,10 +71,8 @@ async def end_machine(folder: MachineFolder, *, shutdown_limit_s: float = 0.0) -
     Raises:
         ProviderError: something does not go.
     """
-    unit = await asyncio.to_thread(_read_unit, folder)
+    plan = await asyncio.to_thread(_plan_cgroups, folder)
     await end_process(folder, shutdown_limit_s=shutdown_limit_s)
-    nothing = confine.machine_limits(0, 0)
-    plan = confine.plan_cgroups(confine.detect_confinement(), unit, nothing)
     try:
         await confine.remove_cgroups(plan)
     except (OSError, TimeoutError) as error:
@@ -102,7 +112,7 @@ async def _ask_guest(folder: MachineFolder) -> bool:
     try:
         async with connect_agent(folder.path.name, folder.agent) as link:
             await link.send({"type": "poweroff"})
-    except (GuestError, ConnectionError):
+    except GuestError:
         return asked
     return True
 
@@ -118,25 +128,45 @@ async def _tell_qemu(folder: MachineFolder, act: Callable[[Monitor], Awaitable[N
 
 
 def find_processes(folder: MachineFolder) -> list[psutil.Process]:
-    """Return the machine's shim and QEMU: they work in its folder, whatever it was called before.
+    """Return the machine's processes: what is known of them cannot be said of any other process.
 
-    Only by its command line a shim is known that has only just been launched.
+    The kernel says who holds the lock; it made the children of that one; and whatever runs as the
+    machine's own user is the machine's. No process is taken for its name or what it works on.
     """
+    user = find_machine_user(folder)
+    found = {process.pid: process for process in _shim_and_below(folder)}
+    if user is None:
+        others = _in_cgroups(folder)
+    else:
+        others = find_processes_of(user.uid) if user.drop else []
+    return list({**found, **{process.pid: process for process in others}}.values())
+
+
+def _shim_and_below(folder: MachineFolder) -> list[psutil.Process]:
+    lock = str(folder.shim_lock)
+    if (pid := lock_holder(lock)) is None:
+        return []
+    try:
+        shim = psutil.Process(pid)
+        found = [shim, *shim.children(recursive=True)]
+    except psutil.Error:
+        return []  # it has just ended
+    return found if lock_holder(lock) == pid else []  # else its number may be somebody else's
+
+
+def _in_cgroups(folder: MachineFolder) -> list[psutil.Process]:
+    """Return the processes of a machine that an older VMLab started, without a user of its own."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            ours = str(folder.shim_config) in words or (
-                is_machine_process(words) and process.cwd() == str(folder.path)
-            )
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+    for group in _plan_cgroups(folder).folders:
+        with contextlib.suppress(OSError, psutil.Error):
+            pids = (group / "cgroup.procs").read_text().split()
+            found += [psutil.Process(int(pid)) for pid in pids]
     return found
 
 
-def is_machine_process(words: list[str]) -> bool:
-    """Tell whether a process with this command line is a QEMU or a shim."""
-    return "qemu-system-x86_64" in words or SHIM_MODULE in words
+def _plan_cgroups(folder: MachineFolder) -> confine.CgroupPlan:
+    nothing = confine.machine_limits(0, 0)
+    return confine.plan_cgroups(confine.detect_confinement(), _read_unit(folder), nothing)
 
 
 async def _await_end(folder: MachineFolder, limit_s: float) -> bool:

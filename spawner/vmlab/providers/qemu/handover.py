@@ -37,7 +37,7 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
         raise too_late(link.name, phase, limit_s) from error
     finally:
         asking.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+        with contextlib.suppress(asyncio.CancelledError, GuestError):
             await asking
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
+from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.seed import Identity
 
@@ -21,10 +22,10 @@ def ensure_identity(folder: MachineFolder) -> Identity:
         ProviderError: the stored identity is damaged.
     """
     try:
-        return Identity(**json.loads(folder.identity.read_text()))
+        return as_facts(Identity, load_json(folder.identity.read_bytes()))
     except FileNotFoundError:
         pass
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ProviderError(
             folder.path.name,
             f"its identity {folder.identity} cannot be read: {error}",
@@ -47,12 +48,12 @@ def ensure_identity(folder: MachineFolder) -> Identity:
 def make_ssh_command(folder: MachineFolder) -> list[str]:
     """Return the command that opens a shell in the running machine as the trainee's user."""
     name = folder.path.name
-    known = folder.path / "known_hosts"
-    known.write_text(f"{name} {ensure_identity(folder).ssh_host_public_key}\n")
+    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n"
+    write_atomic(folder.known_hosts, known.encode())
     # fmt: off
     return [
         "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
-        "-o", f"UserKnownHostsFile={known}", "-o", f"HostKeyAlias={name}",
+        "-o", f"UserKnownHostsFile={folder.known_hosts}", "-o", f"HostKeyAlias={name}",
         "-o", "StrictHostKeyChecking=yes",
         "-o", f"ProxyCommand=socat - UNIX-CONNECT:{folder.ssh}",
         f"trainee@{name}",

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vmlab import sayings
 from vmlab.environment import tool_environment
 from vmlab.errors import ProviderError
-from vmlab.files import write_atomic
 from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.argv import QemuMachine, make_argv
+from vmlab.providers.qemu.argv import AGENT_FD, QMP_FD, QemuMachine, make_argv
 from vmlab.providers.qemu.confine import (
     CgroupPlan,
     Confinement,
@@ -59,9 +59,9 @@ def make_shim_config(
     """
     plan = plan_cgroups(confinement, folder.unit, limits)
     alone = confinement is Confinement.RLIMITS
+    lent = machine.memory_file if machine.is_clone and user.drop else None
     return ShimConfig(
         argv=make_argv(machine),
-        folder=str(folder.path),
         uid=user.uid,
         gid=user.gid,
         drop=user.drop,
@@ -69,9 +69,8 @@ def make_shim_config(
         cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
-        # Linux counts them for each user of a user namespace: without root a machine has its own.
-        # Root's machines share theirs with each other, and would fill one count together.
-        tasks=limits.tasks if alone and not user.drop else None,
+        # Linux counts them for each user, of each user namespace: a machine has its own of either.
+        tasks=limits.tasks if alone else None,
         inward={
             folder.server.name: INNER_SERVER_PORT,
             folder.ssh.name: INNER_SSH_PORT,
@@ -83,10 +82,11 @@ def make_shim_config(
         bytes_per_s=network_mbit_s * 1_000_000 // 8,
         internet=unreachable is not None,
         unreachable=list(unreachable or ()),
-        lock=folder.shim_lock.name,
         console=folder.console.name,
         exit_report=folder.exit_report.name,
         qmp=folder.qmp.name,
+        sockets={folder.qmp.name: QMP_FD, folder.agent.name: AGENT_FD},
+        memory=str(lent.path) if lent else "",
     )
 
 
@@ -114,34 +114,27 @@ async def launch_shim(
     name = folder.path.name
     plan: CgroupPlan = plan_cgroups(confinement, folder.unit, limits)
     await asyncio.to_thread(make_cgroups, plan)
-    write_atomic(folder.shim_config, json.dumps(asdict(config)).encode())
-    words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_config)]
+    words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_lock)]
     if confinement is Confinement.SYSTEMD:
         words = [*make_scope_words(folder.unit, limits), *words]
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd="/",
         env=tool_environment(PYTHONPATH=str(_PACKAGES)),  # QEMU and slirp4netns inherit it
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(_LAUNCH_LIMIT_S):
-            assert process.stdout is not None  # noqa: S101 - asked for just above
-            line = await process.stdout.readline()
+            word = await _talk(name, process, json.dumps(asdict(config)).encode())
     except TimeoutError as error:
         raise ProviderError(
             name,
             f"QEMU did not come up within {_LAUNCH_LIMIT_S:.0f} s",
             hint=f"see {folder.console} and {folder.exit_report}",
         ) from error
-    if not line:
-        assert process.stderr is not None  # noqa: S101
-        message = (await process.stderr.read(4000)).decode(errors="replace").strip()
-        raise ProviderError(name, f"its process did not start: {message[-1000:]}")
-    word = json.loads(line)
     if "error" in word:
         raise ProviderError(
             name,
@@ -149,3 +142,26 @@ async def launch_shim(
             hint="vmlab doctor checks what a machine needs from this host",
             public=sayings.POWER_FAILED,
         )
+
+
+async def _talk(name: str, process: asyncio.subprocess.Process, config: bytes) -> dict[str, Any]:
+    """Send the configuration once the shim has locked the machine; return its last word."""
+    assert process.stdin is not None  # noqa: S101 - asked for by the caller
+    try:
+        word = await _read_word(name, process)
+        if "locked" in word:
+            process.stdin.write(config)
+            process.stdin.write_eof()
+            word = await _read_word(name, process)
+    finally:
+        process.stdin.close()  # a shim that has no configuration ends
+    return word
+
+
+async def _read_word(name: str, process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None  # noqa: S101 - asked for by the caller
+    assert process.stderr is not None  # noqa: S101
+    if line := await process.stdout.readline():
+        return dict(json.loads(line))
+    message = (await process.stderr.read(4000)).decode(errors="replace").strip()
+    raise ProviderError(name, f"its process did not start: {message[-1000:]}")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmlab.errors import HostError
-from vmlab.providers.qemu.confine import QemuUser
 
-ROOT_DISK, SNAPSHOT_DISK, QMP, AGENT = "root.qcow2", "snapshot.qcow2", "qmp.sock", "agent.sock"
+ROOT_DISK, SNAPSHOT_DISK = "root.qcow2", "snapshot.qcow2"
 """Names within the folder: QEMU runs there, so that a folder may be renamed while it runs."""
+
+USER = "user"
 
 # A unix socket's path has at most 107 bytes (unix(7)); the longest name below is "server.sock:80".
 _MAX_FOLDER_BYTES = 107 - len("/server.sock:80")
@@ -19,14 +20,18 @@ _MAX_FOLDER_BYTES = 107 - len("/server.sock:80")
 
 @dataclass(frozen=True)
 class MachineFolder:
-    """Paths of one machine. The folder is readable by the hub and by QEMU's user only."""
+    """Paths of one machine.
+
+    When the hub is root, the folder is root's and so is every name in it; the machine's own user
+    may pass through and open what is given to it, its disk above all.
+    """
 
     path: Path
 
     @property
     def unit(self) -> str:
         """Name of the machine's scope or cgroup; unique on this host, not only in this lab."""
-        digest = hashlib.sha256(str(self.path).encode()).hexdigest()
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()
         return f"vmlab-{self.path.name}-{digest[:8]}"
 
     @property
@@ -55,9 +60,14 @@ class MachineFolder:
         return self.path / SNAPSHOT_DISK
 
     @property
-    def shim_config(self) -> Path:
-        """What the shim is to run."""
-        return self.path / "shim.json"
+    def user(self) -> Path:
+        """Number of the user that the machine runs as (users.py)."""
+        return self.path / USER
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machine's SSH host key, for `vmlab machine ssh`."""
+        return self.path / "known_hosts"
 
     @property
     def shim_lock(self) -> Path:
@@ -66,7 +76,7 @@ class MachineFolder:
 
     @property
     def exit_report(self) -> Path:
-        """How QEMU ended."""
+        """How QEMU ended; empty as long as it runs, or when it was killed."""
         return self.path / "exit.json"
 
     @property
@@ -77,12 +87,12 @@ class MachineFolder:
     @property
     def qmp(self) -> Path:
         """QEMU's control socket."""
-        return self.path / QMP
+        return self.path / "qmp.sock"
 
     @property
     def agent(self) -> Path:
         """The host's end of the virtio-serial port."""
-        return self.path / AGENT
+        return self.path / "agent.sock"
 
     @property
     def server(self) -> Path:
@@ -108,15 +118,6 @@ class MachineFolder:
     def sockets(self) -> tuple[Path, ...]:
         """All sockets, for cleaning up."""
         return (self.qmp, self.agent, self.server, self.server_for_proxy, self.ssh)
-
-
-def make_folder(folder: MachineFolder, user: QemuUser) -> None:
-    """Make the folder, for the hub and QEMU's user only; no-op where it is."""
-    folder.path.mkdir(mode=0o700, exist_ok=True)
-    if not folder.server_for_proxy.is_symlink():
-        folder.server_for_proxy.symlink_to(folder.server.name)
-    if user.drop:
-        os.chown(folder.path, user.uid, user.gid)
 
 
 def machine_folder(machines: Path, name: str) -> MachineFolder:

@@ -1,13 +1,14 @@
 """What machines leave on the host when they do not end in the orderly way, and its removal.
 
-Only what belongs to this lab's folders is named: processes by the folder they work in, cgroups by
-the digest of that folder in their name. A disk is never named.
+Only what belongs to this lab's folders is named: processes by the user that they run as and the
+folder they work in, cgroups by the digest of that folder in their name. A disk is never named.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +16,16 @@ from pathlib import Path
 
 import psutil
 
+from vmlab.background import apart
 from vmlab.errors import ProviderError
 from vmlab.model import Leftover, LeftoverKind
 from vmlab.paths import Paths
 from vmlab.providers.qemu import confine
-from vmlab.providers.qemu.ending import is_machine_process
-from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.layout import USER, MachineFolder
 from vmlab.providers.qemu.records import read_record
 from vmlab.providers.qemu.shim import is_locked
-from vmlab.providers.qemu.status import is_on
+from vmlab.providers.qemu.status import has_report, is_on
+from vmlab.providers.qemu.users import MACHINE_UIDS, find_machine_user
 
 _DELETED = " (deleted)"
 """What the kernel adds to the path of a folder that is gone."""
@@ -33,7 +35,7 @@ _HALF_MADE_S = 60.0
 
 _KILL_LIMIT_S = 5.0
 
-_HARMLESS = frozenset({"server.sock:80", "shim.json", "shim.lock", "shim.pid", "exit.json"})
+_HARMLESS = frozenset({"server.sock:80", "shim.json", "shim.lock", "exit.json", USER})
 """Names that may be in a half-made folder; with anything else in it, it stays."""
 
 
@@ -57,7 +59,10 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     machines = _Home(paths.machines)
     found: list[Leftover] = []
     for folder in machines.folders():
-        with contextlib.suppress(ProviderError):  # `status` tells that its record is damaged
+        with (
+            apart(f"{folder.path.name}: nobody knows what it left behind"),
+            contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
+        ):
             found += _in_folder(folder)
     found += _processes((paths.machines, paths.pool))
     found += _cgroups((machines, _Home(paths.pool)), cgroups)
@@ -65,7 +70,10 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
 
 
 def _in_folder(folder: MachineFolder) -> Iterator[Leftover]:
-    """Sockets of a machine that does not run, or the folder of one that was never made."""
+    """Sockets of a machine that was killed, or the folder of one that was never made.
+
+    The sockets of one that ended by itself stay for its next start: its shim may not remove them.
+    """
     name = folder.path.name
     if is_locked(str(folder.shim_lock)):
         return
@@ -75,7 +83,7 @@ def _in_folder(folder: MachineFolder) -> Iterator[Leftover]:
             why = "it holds no record and no disk: its start was cut before anything was made"
             yield Leftover(LeftoverKind.FOLDER, name, str(folder.path), why)
         return
-    if is_on(folder, record):
+    if is_on(folder, record) or has_report(folder):
         return
     for socket in folder.sockets:
         # The proxy's name for a door is made with the folder and stays as long.
@@ -93,20 +101,51 @@ def _age_s(path: Path) -> float:
 
 
 def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
-    """QEMU or shim at work in a folder of ours whose lock nobody holds, or that is gone."""
+    """Processes of machines in folders of ours whose lock nobody holds, or that are gone."""
+    users = _find_users(homes)
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if not is_machine_process(process.cmdline()):
+        with (
+            apart(f"process {process.pid}: nobody knows whose"),
+            contextlib.suppress(psutil.Error, OSError),
+        ):
+            if not _is_machines(process) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             place = process.cwd()
-            folder = MachineFolder(Path(place.removesuffix(_DELETED)))
-            if folder.path.parent not in homes or process.status() == psutil.STATUS_ZOMBIE:
+            folder = users.get(process.uids().real, Path(place.removesuffix(_DELETED)))
+            if folder.parent not in homes:
                 continue
             if time.time() - process.create_time() < _HALF_MADE_S:
                 continue  # perhaps launched just now
-            if place.endswith(_DELETED) or not is_locked(str(folder.shim_lock)):
+            if not folder.is_dir() or not is_locked(str(MachineFolder(folder).shim_lock)):
                 why = f"{process.name()} works in {place}, and no shim is in charge there"
-                yield Leftover(LeftoverKind.PROCESS, folder.path.name, str(process.pid), why)
+                yield Leftover(LeftoverKind.PROCESS, folder.name, str(process.pid), why)
+
+
+def _is_machines(process: psutil.Process) -> bool:
+    """Tell whether a process is a machine's, by what only the kernel writes.
+
+    Under root by its user. Else it is ours, and lives in a network namespace of its own.
+    """
+    uid = process.uids().real
+    if os.geteuid() == 0:
+        return uid in MACHINE_UIDS
+    own, other = (Path(f"/proc/{pid}/ns/net").readlink() for pid in ("self", process.pid))
+    return uid == os.geteuid() and own != other
+
+
+def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
+    """Return which folder the machine of each user has; one without a user, or damaged, none."""
+    users = {}
+    for home in homes:
+        for folder in _Home(home).folders():
+            with (
+                apart(f"{folder.path.name}: nobody knows its user"),
+                contextlib.suppress(ProviderError),
+            ):
+                user = find_machine_user(folder)
+                if user and user.drop:
+                    users[user.uid] = folder.path
+    return users
 
 
 def _cgroups(homes: tuple[_Home, ...], root: Path) -> Iterator[Leftover]:
@@ -132,9 +171,9 @@ def _units_in_use(folder: MachineFolder) -> set[str]:
     """Return what the cgroup of a machine may be called if it runs, or is about to."""
     try:
         record = read_record(folder)
-    except ProviderError:
+        runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
+    except (ProviderError, OSError):
         return {folder.unit}
-    runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
     return {folder.unit, record.unit if record else ""} if runs else set()
 
 
@@ -143,7 +182,7 @@ def _machine_of_unit(unit: str, homes: tuple[_Home, ...]) -> str | None:
     name, _, digest = unit.removeprefix("vmlab-").rpartition("-")
     for home in homes:
         path = home.path / name
-        if name and hashlib.sha256(str(path).encode()).hexdigest()[: len(digest)] == digest:
+        if name and hashlib.sha256(os.fsencode(path)).hexdigest()[: len(digest)] == digest:
             return name if MachineFolder(path).unit == unit else None
     return None
 

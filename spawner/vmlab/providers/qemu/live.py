@@ -23,6 +23,7 @@ from vmlab.providers.qemu.handover import ask_agent, await_agent
 from vmlab.providers.qemu.layout import SNAPSHOT_DISK, MachineFolder
 from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.status import machine_status
+from vmlab.providers.qemu.users import find_machine_user
 from vmlab.volumes.disk_image import scratch
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
@@ -67,8 +68,8 @@ async def _undo(folder: MachineFolder, link: AgentLink, snapshot: str) -> None:
     """Leave neither a frozen file system nor a snapshot that may not be whole."""
     try:
         await link.send({"type": "thaw"})
-    except OSError as error:
-        _log.debug("%s: the agent is gone: %s", link.name, error)  # it thaws by itself
+    except GuestError as error:
+        _log.debug("%s", error)  # it thaws by itself
     try:
         async with open_monitor(link.name, folder.qmp) as monitor:
             await monitor.delete_snapshot(snapshot)
@@ -111,6 +112,8 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
     ):
         image = ground.image(volume, lock)
         await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
+        # A machine that a version before 0012 started runs as whom the tools are.
+        (find_machine_user(folder) or ground.find_user()).give(copy)
         copy.rename(folder.snapshot)
     try:
         async with open_monitor(name, folder.qmp) as monitor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -46,6 +47,8 @@ _CONNECT_LIMIT_S = 5.0
 _COMMAND_LIMIT_S = 30.0
 _MIGRATION_POLL_S = 0.005
 _MIGRATION_LIMIT_S = 60.0
+
+_log = logging.getLogger(__name__)
 
 # What is in the memory file stays there; only the devices' state goes into the other file.
 # ref: qemu/docs/system/vm-templating.rst
@@ -135,12 +138,12 @@ class Monitor:
         One group for all of them. Set on the running machine, so that no start is slower for it
         and no template depends on it.
         """
-        for disk in await self._execute("query-block"):
+        for disk in await self._ask_rows("query-block"):
             if not disk.get("inserted"):
                 continue
             await self._execute(
                 "block_set_io_throttle",
-                id=disk["qdev"],
+                id=str(disk.get("qdev")),
                 group=_THROTTLE_GROUP,
                 bps=bandwidth.disk_mib_s * 2**20,
                 bps_rd=0,
@@ -158,7 +161,7 @@ class Monitor:
                 int(disk["inserted"]["iops"]),
                 str(disk["inserted"].get("group", "")),
             )
-            for disk in await self._execute("query-block")
+            for disk in await self._ask_rows("query-block")
             if disk.get("inserted")
         }
 
@@ -212,7 +215,7 @@ class Monitor:
 
     async def _delete_node(self, node: str) -> str:
         """Delete a block node if it is there; return why QEMU refuses, or nothing."""
-        nodes = await self._execute("query-named-block-nodes", flat=True)
+        nodes = await self._ask_rows("query-named-block-nodes", flat=True)
         if any(found.get("node-name") == node for found in nodes):
             try:
                 await self._execute("blockdev-del", **{"node-name": node})
@@ -221,12 +224,12 @@ class Monitor:
         return ""
 
     async def _has_device(self, device: str) -> bool:
-        found = await self._execute("qom-list", path="/machine/peripheral")
+        found = await self._ask_rows("qom-list", path="/machine/peripheral")
         return any(entry.get("name") == device for entry in found)
 
     async def is_out_of_room(self) -> bool:
         """Tell whether the guest was halted because the host had no room for a write."""
-        status = await self._execute("query-status")
+        status = await self._ask("query-status")
         return bool(status.get("status") == "io-error")
 
     async def resume(self) -> None:
@@ -268,7 +271,7 @@ class Monitor:
         await self._execute(command, uri="fd:state")
         try:
             async with asyncio.timeout(_MIGRATION_LIMIT_S):
-                while (status := await self._execute("query-migrate")).get("status") != "completed":
+                while (status := await self._ask("query-migrate")).get("status") != "completed":
                     if status.get("status") in {"failed", "cancelled"}:
                         reason = status.get("error-desc", "QEMU gives no reason")
                         raise ProviderError(self._name, f"{command} of {path} failed: {reason}")
@@ -276,6 +279,23 @@ class Monitor:
         except TimeoutError as error:
             message = f"{command} of {path} took longer than {_MIGRATION_LIMIT_S:.0f} s"
             raise ProviderError(self._name, message) from error
+
+    async def _ask(self, command: str, /, **arguments: Any) -> dict[str, Any]:
+        """Return an answer that is an object: a QEMU that was broken out of may say anything."""
+        answer = await self._execute(command, **arguments)
+        if not isinstance(answer, dict):
+            raise self._nonsense(command)
+        return answer
+
+    async def _ask_rows(self, command: str, /, **arguments: Any) -> list[dict[str, Any]]:
+        """Return an answer that is a list of objects."""
+        answer = await self._execute(command, **arguments)
+        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+            raise self._nonsense(command)
+        return answer
+
+    def _nonsense(self, command: str) -> ProviderError:
+        return ProviderError(self._name, f"QEMU's answer to {command} makes no sense")
 
     async def _execute(self, command: str, /, **arguments: Any) -> Any:
         try:
@@ -306,5 +326,7 @@ async def open_monitor(name: str, socket: Path) -> AsyncGenerator[Monitor]:
     try:
         yield Monitor(name, client)
     finally:
-        with contextlib.suppress(QMPError, OSError, EOFError):
+        try:
             await client.disconnect()
+        except Exception as error:  # noqa: BLE001 - whatever the library met in what QEMU sent
+            _log.debug("%s: the end of QEMU's control connection: %r", name, error)

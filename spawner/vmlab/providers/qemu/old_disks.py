@@ -9,11 +9,12 @@ import re
 import time
 from pathlib import Path
 
+from vmlab.background import apart
 from vmlab.model import OldDisk
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.room import taken_mib
 
-_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]+)\.qcow2")
+_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]{1,11})\.qcow2")
 
 
 def keep_root_disk(folder: MachineFolder, image_version: str) -> Path | None:
@@ -36,9 +37,15 @@ def list_old_disks(folder: MachineFolder) -> list[OldDisk]:
 
 
 def prune_old_disks(machines: Path, before: float) -> list[OldDisk]:
-    """Remove root disks that were replaced before this time (seconds since the epoch)."""
-    folders = [MachineFolder(path) for path in sorted(machines.iterdir())]
-    old = [disk for folder in folders for disk in list_old_disks(folder) if disk.at < before]
-    for disk in old:
-        Path(disk.path).unlink(missing_ok=True)
-    return old
+    """Remove root disks that were replaced before this time (seconds since the epoch).
+
+    One that cannot be removed is told in the log.
+    """
+    gone = []
+    for path in sorted(machines.iterdir()):
+        with apart(f"{path.name}: an old root disk could not be removed"):
+            for disk in list_old_disks(MachineFolder(path)):
+                if disk.at < before:
+                    Path(disk.path).unlink(missing_ok=True)
+                    gone.append(disk)
+    return gone

@@ -18,13 +18,14 @@ import psutil
 
 from vmlab.errors import LabError
 from vmlab.model import MachineSpec
-from vmlab.providers.qemu import confine, disks
+from vmlab.providers.qemu import disks
 from vmlab.providers.qemu.agent import GuestMessageType, connect_agent
 from vmlab.providers.qemu.argv import MemoryFile
 from vmlab.providers.qemu.deadlines import Deadlines
 from vmlab.providers.qemu.ending import end_machine, find_processes, remove_machine
+from vmlab.providers.qemu.folders import make_folder, share_folder
 from vmlab.providers.qemu.handover import ask_agent, await_agent
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder, make_folder
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.power import Plan, launch, make_machine, power_on
 from vmlab.providers.qemu.records import Record
@@ -114,9 +115,8 @@ async def _make(parking: Parking) -> Template:
 
 async def _park(parking: Parking, folder: MachineFolder) -> None:
     """Boot the machine and park it: memory, devices and disk in its folder, nothing running."""
-    user = confine.find_qemu_user()
+    user = await asyncio.to_thread(make_folder, folder)
     name = folder.path.name
-    await asyncio.to_thread(make_folder, folder, user)
     await disks.ensure_overlay(folder.root_disk, parking.plan.image.disk, user)
     memory = folder.path / MEMORY
     memory.touch(mode=0o600)
@@ -142,7 +142,10 @@ def _settle(folder: Path) -> dict[str, list[int]]:
     """Bring the files to the disk, make them read-only where possible; return their marks."""
     marks = {}
     paths = MachineFolder(folder)
-    paths.root_disk.chmod(0o440)
+    if os.geteuid() == 0:
+        share_folder(folder)
+    else:
+        paths.root_disk.chmod(0o440)  # the memory is not: QEMU asks for more (handout.py)
     for path in (folder / MEMORY, folder / DEVICES, paths.root_disk):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -155,9 +158,8 @@ def _settle(folder: Path) -> dict[str, list[int]]:
 
 async def _try_clone(parking: Parking, template: Template, folder: MachineFolder) -> Measured:
     """Run one clone through what a server needs; return what it cost."""
-    name, user = folder.path.name, confine.find_qemu_user()
+    name, user = folder.path.name, await asyncio.to_thread(make_folder, folder)
     plan = replace(parking.plan, template=template)
-    await asyncio.to_thread(make_folder, folder, user)
     await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
     spec = replace(parking.spec, name=name)
     await power_on(folder, Record(name, "", spec.image), plan, spec, None)

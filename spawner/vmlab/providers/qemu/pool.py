@@ -15,15 +15,18 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab.errors import LabError
+from vmlab.background import apart
+from vmlab.errors import LabError, ProviderError
 from vmlab.files import write_atomic
 from vmlab.model import MachineSpec
+from vmlab.outside import load_json
 from vmlab.providers.qemu import confine, disks
 from vmlab.providers.qemu.agent import GuestMessageType, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
 from vmlab.providers.qemu.ending import remove_machine
+from vmlab.providers.qemu.folders import make_folder
 from vmlab.providers.qemu.handover import ask_agent, await_agent
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder, make_folder
+from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.power import Plan, launch, make_machine
 from vmlab.providers.qemu.records import Record
@@ -98,12 +101,23 @@ class Pool:
         return missing > 1
 
     async def drain(self, keep: TemplateKind | None = None, *, internet: bool = False) -> None:
-        """End and remove the machines that are not ready or not of the kind to be kept."""
+        """End and remove the machines that are not ready or not of the kind to be kept.
+
+        Raises:
+            ProviderError: one could not be ended; all others were.
+        """
         kept = {f.path for f in self._ready(keep, internet=internet)} if keep else set()
+        stuck = []
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            if path not in kept:
-                _log.info("%s leaves the pool", path.name)
+            if path in kept:
+                continue
+            with apart(f"{path.name}: does not leave the pool") as part:
                 await remove_machine(MachineFolder(path))
+                _log.info("%s has left the pool", path.name)
+            if part.error is not None:
+                stuck.append(path.name)
+        if stuck:
+            raise ProviderError(stuck[0], f"does not leave the pool, one of {len(stuck)}")
 
     def state(self, wanted: int) -> PoolState:
         """Return how full the pool is, whatever its machines are cloned from."""
@@ -116,7 +130,7 @@ class Pool:
         found = []
         for note in self._folder.glob(f"*/{_READY}"):
             try:
-                facts = json.loads(note.read_text())
+                facts = load_json(note.read_bytes())
                 fits = facts["template"] == kind.key and facts["internet"] == internet
                 since = float(facts["since"])
             except (OSError, ValueError, KeyError, TypeError):
@@ -134,8 +148,7 @@ class Pool:
         spec: MachineSpec,
         limits: Deadlines,
     ) -> None:
-        name, user = folder.path.name, confine.find_qemu_user()
-        await asyncio.to_thread(make_folder, folder, user)
+        name, user = folder.path.name, await asyncio.to_thread(make_folder, folder)
         await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
         record = Record(name, "", spec.image, template.kind.image_version)
         machine = replace(
@@ -166,4 +179,5 @@ class Pool:
         kept = self._failed / f"{int(time.time())}-{folder.path.name}"
         await remove_machine(folder, keep_as=kept)
         for old in sorted(self._failed.iterdir())[:-_KEPT_FAILURES]:
-            await asyncio.to_thread(shutil.rmtree, old)
+            with apart(f"{old}: not removed"):
+                await asyncio.to_thread(shutil.rmtree, old)

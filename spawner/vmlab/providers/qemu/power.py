@@ -20,6 +20,7 @@ from vmlab.providers.qemu.neighbours import find_unreachable
 from vmlab.providers.qemu.priority import Priority, set_priority
 from vmlab.providers.qemu.records import Record, Stage, write_record
 from vmlab.providers.qemu.template import Template
+from vmlab.providers.qemu.users import ensure_machine_user
 
 POOL = "pool"
 """In a machine's record: it came from the pool."""
@@ -74,7 +75,7 @@ async def launch(
     config = make_shim_config(
         folder,
         machine,
-        user=confine.find_qemu_user(),
+        user=ensure_machine_user(folder),
         doors=plan.doors,
         unreachable=await find_unreachable() if internet else None,
         confinement=confinement,

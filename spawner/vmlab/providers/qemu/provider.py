@@ -43,6 +43,7 @@ from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_run
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.folders import share_templates
 from vmlab.providers.qemu.handover import await_agent, hand_over
 from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
@@ -206,18 +207,12 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
 
     async def upkeep(self, spec: MachineSpec) -> None:
         """Keep template and pool ready for machines like `spec` (contract: `Provider.upkeep`)."""
-        while True:
-            is_missing = False
-            await self._upkeep.calm()
-            try:
-                await asyncio.to_thread(self._prepare_folders)
-                host = await self._find_host()
-                image = await asyncio.to_thread(self._find_image, spec.image)
-                is_missing = await self._upkeep.run_once(host, spec, image)
-            except LabError as error:
-                _log.warning("getting machines ready ahead: %s", error)
-            if not is_missing:
-                await self._upkeep.wait()
+        await self._upkeep.calm()
+        await asyncio.to_thread(self._prepare_folders)
+        host = await self._find_host()
+        image = await asyncio.to_thread(self._find_image, spec.image)
+        if not await self._upkeep.run_once(host, spec, image):
+            await self._upkeep.wait()
 
     async def drain(self) -> None:
         """End the machines that wait for a trainee (contract: `Provider.drain`)."""
@@ -285,10 +280,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     async def prune_old_disks(self, before: float) -> list[OldDisk]:
         """Remove old ones (contract: `KeepsOldDisks.prune_old_disks`)."""
         await asyncio.to_thread(self._prepare_folders)
-        try:
-            return await asyncio.to_thread(prune_old_disks, self._paths.machines, before)
-        except OSError as error:
-            raise HostError(f"an old root disk could not be removed: {error}") from error
+        return await asyncio.to_thread(prune_old_disks, self._paths.machines, before)
 
     async def leftovers(self) -> list[Leftover]:
         """Return what machines left behind (contract: `TidiesUp.leftovers`)."""
@@ -317,8 +309,9 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         if names is not None:
             return {name: machine_status(self._folder(name)) for name in names}
         machines = self._paths.machines
-        found = sorted(p.name for p in machines.iterdir()) if machines.is_dir() else []
-        return {name: listed_status(self._folder(name)) for name in found}
+        found = sorted(machines.iterdir()) if machines.is_dir() else []
+        listed = (listed_status(MachineFolder(path)) for path in found)
+        return {status.name: status for status in listed}
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the end of the serial console (contract: `Provider.console`)."""
@@ -355,6 +348,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         for folder in (self._paths.state, self._paths.machines, self._paths.volumes, self.doors):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        share_templates(self._paths.templates)
 
     async def _find_host(self) -> Host:
         """Return what this host can do; asked once, since QEMU does not change under a hub."""

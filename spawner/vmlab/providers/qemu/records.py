@@ -8,9 +8,11 @@ from enum import StrEnum
 
 from vmlab.errors import ProviderError
 from vmlab.files import write_atomic
+from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.layout import MachineFolder
 
 RECORD_VERSION = 2
+_SHOWN = 200
 
 
 class Stage(StrEnum):
@@ -49,20 +51,18 @@ def read_record(folder: MachineFolder) -> Record | None:
     Raises:
         ProviderError: the file is damaged or was written by a newer VMLab.
     """
-    try:
-        text = folder.record.read_text()
-    except FileNotFoundError:
-        return None
     name = folder.path.name
     try:
-        fields = json.loads(text)
+        fields = load_json(folder.record.read_bytes())
         if fields["version"] == 1:
             fields["used"] = True  # of a VMLab that did not say
-        record = Record(**{**fields, "stage": Stage(fields["stage"])})
-    except (ValueError, TypeError, KeyError) as error:
+        record = as_facts(Record, {**fields, "stage": Stage(fields["stage"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ProviderError(
             name,
-            f"its record {folder.record} cannot be read: {error}",
+            f"its record {folder.record} cannot be read: {str(error)[:_SHOWN]}",
             hint="move the file away; disks and volume are found again by their names",
         ) from error
     if record.version > RECORD_VERSION:

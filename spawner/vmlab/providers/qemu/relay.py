@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
+import struct
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+_UCRED = struct.Struct("3i")
 _CHUNK_BYTES = 65536
 _BURST_S = 0.25
 
@@ -41,29 +46,46 @@ Paces = tuple[Pace, Pace]
 """Towards the far side, and back."""
 
 
-def make_relay(connect: Connect, *, most: int, paces: Paces | None = None) -> Handler:
+def find_peer(connection: socket.socket) -> tuple[int, int]:
+    """Return who opened the other end of this unix socket, as far as users are told apart.
+
+    Another user than ours: a machine has one of its own, whatever processes it makes. Without root
+    all machines are ours, and their processes are told apart. ref: unix(7), SO_PEERCRED
+    """
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid, uid, _ = _UCRED.unpack(credentials)
+    return uid, pid if uid == os.geteuid() else 0
+
+
+def make_relay(
+    connect: Connect, *, most: int, most_of_one: int | None = None, paces: Paces | None = None
+) -> Handler:
     """Return a connection handler that joins each client with a fresh connection.
 
     Args:
         connect: opens the other side.
         most: connections at a time; further ones are closed at once, so that a hostile machine
             cannot use up the other side's descriptors.
+        most_of_one: connections at a time of one peer (`find_peer`); for unix sockets.
         paces: how fast; as fast as they come when left out.
     """
     free = Pace(0)
     towards, back = paces or (free, free)
-    open_now = 0
+    open_now: Counter[tuple[int, int]] = Counter()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal open_now
-        if open_now >= most:
+        is_unix = most_of_one is not None
+        peer = find_peer(writer.get_extra_info("socket")) if is_unix else (0, 0)
+        if open_now.total() >= most or open_now[peer] >= (most_of_one or most):
             writer.close()
             return
-        open_now += 1
+        open_now[peer] += 1
         try:
             await _join((reader, writer), connect, towards, back)
         finally:
-            open_now -= 1
+            open_now[peer] -= 1
+            if not open_now[peer]:
+                del open_now[peer]
 
     return handle
 

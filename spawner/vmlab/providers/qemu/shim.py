@@ -1,8 +1,12 @@
 """The process that runs one QEMU: network namespace, relays, console, exit report.
 
-Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qemu.shim CONFIG`, so
+Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qemu.shim LOCK`, so
 that it starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
 (PR_SET_PDEATHSIG); when QEMU ends, it writes the exit report and ends.
+
+It begins as root where the hub is root, and opens all that it will ever need in the machine's
+folder: lock, sockets, console, report. Then it becomes the machine's own user, who can make and
+change no name in there.
 
 In the namespace only loopback exists. QEMU's user network takes it for the host, so a machine that
 tries the host's ports finds nothing but the relays to the hub's API and to the proxy.
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -25,29 +30,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmlab.providers.qemu.handout import hand_out, stop_at_writable_opens
+from vmlab.providers.qemu.opened import OpenFiles, keep_console, listen, open_files
 from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.providers.qemu.uplink import enter_namespace, enter_namespace_with_internet
 
 _READY_LIMIT_S = 20.0
-_CONSOLE_BYTES = 256 * 1024
 _STDERR_BYTES = 4096
 # Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
 # descriptors for all of them at once (_limit_self).
 MOST_INWARD = 128
 MOST_OUTWARD = 32
 """A machine's own server keeps ten at most, its agent three."""
+_PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
 @dataclass(frozen=True)
 class ShimConfig:
-    """What to run; written by `launch.py`, holds no secret."""
+    """What to run; comes from `launch.py` by a pipe, holds no secret."""
 
     argv: list[str]
     uid: int
     gid: int
     drop: bool
     groups: list[int]
-    folder: str  # where shim and QEMU work; it may be renamed meanwhile, so names are relative
     cgroup_procs: list[str]
     address_space: int | None  # bytes; only where no cgroup limits memory
     tasks: int | None  # processes and threads of QEMU; only where no cgroup limits them
@@ -56,57 +62,75 @@ class ShimConfig:
     bytes_per_s: int  # each way: all doors together, and likewise the internet; 0: no limit
     internet: bool
     unreachable: list[str]  # networks that stay out of reach even with internet
-    lock: str
+    # Names within the lock's folder, where shim and QEMU work: it may be renamed meanwhile.
     console: str
     exit_report: str
     qmp: str
+    sockets: dict[str, int]  # unix socket → the number of the descriptor by which QEMU gets it
+    memory: str  # a template's, which QEMU is to get for reading only; empty: there is none
 
 
 def main() -> None:
-    """Run the machine described by the file named on the command line."""
-    config = ShimConfig(**json.loads(Path(sys.argv[1]).read_text()))
+    """Run the machine whose lock is named on the command line, as standard input says."""
+    lock = Path(sys.argv[1])
     if os.fork():
-        os._exit(0)  # the launcher waits for the first line, not for this process
+        os._exit(0)  # the launcher waits for the first lines, not for this process
     os.setsid()
-    os.chdir(config.folder)
+    os.chdir(lock.parent)
     try:
-        lock = take_lock(config.lock)
-        Path(config.exit_report).unlink(missing_ok=True)
+        take_lock(lock.name)
+        _tell({"locked": True})
+        # Not before the lock says whose process this is: a launcher that was cut off sends nothing.
+        text = sys.stdin.buffer.read()
+        if not text:
+            sys.exit(1)
+        config = ShimConfig(**json.loads(text))
         _limit_self(config)
         if config.internet:
             enter_namespace_with_internet(config.bytes_per_s, config.unreachable)
         else:
             enter_namespace()
-        status = asyncio.run(_run(config))
-        os.close(lock)
+        files = open_files(Path(config.console), Path(config.exit_report), config.memory)
+        status = asyncio.run(_run(config, files))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         _say({"error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
     sys.exit(status)
 
 
-def take_lock(path: str) -> int:
-    """Lock the file for as long as this process lives.
+def take_lock(path: str) -> None:
+    """Lock the file for as long as this very process lives.
+
+    Not a lock that descriptors carry: those can be handed on. The kernel tells whose it is.
 
     Raises:
         BlockingIOError: another shim holds it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    words = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, words)
-    return descriptor
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(path: str) -> bool:
     """Tell whether a shim holds the lock, without taking it."""
+    return _ask_lock(path) is not None
+
+
+def lock_holder(path: str) -> int | None:
+    """Return the pid of the shim that holds the lock; None: nobody does, or an older VMLab's."""
+    holder = _ask_lock(path)
+    return holder if holder and holder > 0 else None
+
+
+def _ask_lock(path: str) -> int | None:
+    """Return who holds the lock: a pid, or -1 for a lock that a descriptor carries."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        return False
+        return None
     try:
         words = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, words)
-        return bool(struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK)
+        answer = struct.unpack("hhqqi4x", fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, words))
+        return None if answer[0] == fcntl.F_UNLCK else int(answer[4])
     finally:
         os.close(descriptor)
 
@@ -119,25 +143,41 @@ def _limit_self(config: ShimConfig) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 
 
-async def _run(config: ShimConfig) -> int:
+async def _run(config: ShimConfig, files: OpenFiles) -> int:
     """Run QEMU and the relays until QEMU ends; return its exit status."""
     # Into the machine and out of it; all connections of a direction share one pace.
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
+    for name, number in config.sockets.items():
+        with listen(name) as listener:
+            os.dup2(listener.fileno(), number)
+    # As long as we may; it is answered when QEMU is there.
+    reader, writer = await asyncio.open_unix_connection(config.qmp)
+    asked = stop_at_writable_opens() if config.memory else -1
     qemu = await asyncio.create_subprocess_exec(
         *qemu_words(config),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=list(config.sockets.values()),
     )
-    _drop_privileges(config)
+    for number in config.sockets.values():
+        os.close(number)
     assert qemu.stdout is not None  # noqa: S101 - both were asked for just above
     assert qemu.stderr is not None  # noqa: S101
-    console = asyncio.create_task(_keep_console(qemu.stdout, Path(config.console)))
+    console = asyncio.create_task(keep_console(qemu.stdout, files.console, files.older_console))
     errors = asyncio.create_task(_keep_end(qemu.stderr))
     ending = asyncio.create_task(qemu.wait())
-    greeting = asyncio.create_task(_await_greeting(config.qmp))
-    await asyncio.wait({greeting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if config.memory:
+        handing = asyncio.create_task(hand_out(config.memory, files.memory, asked))
+        await _first_of(handing, ending)
+        os.close(asked)
+        if handing.done():
+            handing.result()
+    _drop_privileges(config)
+    greeting = asyncio.create_task(_await_greeting(reader))
+    await _first_of(greeting, ending)
+    writer.close()
     if not ending.done() and greeting.exception() is None:
         _say({"ready": True})
     elif not ending.done():
@@ -146,13 +186,12 @@ async def _run(config: ShimConfig) -> int:
     await console
     message = await errors
     report = {"status": status, "message": message, "at": time.time()}
-    Path(config.exit_report).write_text(json.dumps(report))
+    os.write(files.exit_report, json.dumps(report).encode())
     if not greeting.done() or greeting.exception() is not None:
         greeting.cancel()
         _say({"error": f"QEMU ended with {status}: {message}"})
     for server in servers:
         server.close()
-    _remove_sockets(config)
     return status
 
 
@@ -171,7 +210,18 @@ def qemu_words(config: ShimConfig) -> list[str]:
     return words + config.argv
 
 
+async def _first_of(task: asyncio.Task[None], ending: asyncio.Task[int]) -> None:
+    """Return when the task is through, has failed, or QEMU has ended."""
+    await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+
+
 def _drop_privileges(config: ShimConfig) -> None:
+    """Become the machine's user for good: no program that we might run gives a right back."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the shim cannot give up new rights")
     if config.drop:
         os.setgroups([])
         os.setresgid(config.gid, config.gid, config.gid)
@@ -182,12 +232,8 @@ async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server
     """Open the doors through which the hub's side reaches the machine."""
     servers = []
     for path, port in config.inward.items():
-        Path(path).unlink(missing_ok=True)
         relay = make_relay(_to_port(port), most=MOST_INWARD, paces=paces)
-        servers.append(await asyncio.start_unix_server(relay, path))
-        Path(path).chmod(0o600)
-        if config.drop:
-            os.chown(path, config.uid, config.gid)
+        servers.append(await asyncio.start_unix_server(relay, sock=listen(path)))
     return servers
 
 
@@ -210,37 +256,16 @@ def _to_port(port: int) -> Connect:
     return connect
 
 
-async def _await_greeting(qmp: str) -> None:
+async def _await_greeting(reader: asyncio.StreamReader) -> None:
     """Return when QEMU's control socket greets: then its devices exist.
 
     Raises:
         TimeoutError: it did not in time.
+        ConnectionError: QEMU ended.
     """
     async with asyncio.timeout(_READY_LIMIT_S):
-        while True:
-            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-                reader, writer = await asyncio.open_unix_connection(qmp)
-                await reader.readline()
-                writer.close()
-                return
-            await asyncio.sleep(0.01)
-
-
-async def _keep_console(stream: asyncio.StreamReader, path: Path) -> None:
-    """Write the console to a file that never grows beyond two halves of the limit."""
-    older = path.with_suffix(".log.1")
-    file = path.open("wb", buffering=0)
-    try:
-        while data := await stream.read(4096):
-            if file.tell() > _CONSOLE_BYTES // 2:
-                file.close()
-                path.replace(older)
-                file = path.open("wb", buffering=0)
-            # A full disk must not end the machine: its console is then lost, not its work.
-            with contextlib.suppress(OSError):
-                file.write(data)
-    finally:
-        file.close()
+        if not await reader.readline():
+            raise ConnectionError("QEMU closed its control socket")
 
 
 async def _keep_end(stream: asyncio.StreamReader) -> str:
@@ -250,17 +275,15 @@ async def _keep_end(stream: asyncio.StreamReader) -> str:
     return b"".join(kept).decode(errors="replace").strip()
 
 
-def _remove_sockets(config: ShimConfig) -> None:
-    for path in (*config.inward, config.qmp):
-        Path(path).unlink(missing_ok=True)
+def _tell(word: dict[str, Any]) -> None:
+    """Tell the launcher one of the two lines that it reads from standard output."""
+    with contextlib.suppress(BrokenPipeError):  # it went away
+        os.write(1, json.dumps(word).encode() + b"\n")
 
 
 def _say(word: dict[str, Any]) -> None:
-    """Tell the launcher, once; it reads the first line of standard output."""
-    try:
-        os.write(1, json.dumps(word).encode() + b"\n")
-    except OSError:
-        return  # the launcher went away: the machine runs all the same
+    """Tell the launcher how it went, and let go of it: the machine runs without it."""
+    _tell(word)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)

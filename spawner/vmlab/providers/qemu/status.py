@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import time
 from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError, ProviderError
+from vmlab.files import read_end
 from vmlab.model import MachineState, MachineStatus
+from vmlab.outside import load_json
+from vmlab.providers.qemu.agent import clean_text
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import RUNNING_STAGES, Record, Stage, read_record
 from vmlab.providers.qemu.shim import is_locked
 
 _LAUNCH_S = 10.0
+_REPORT_BYTES = 64 * 1024
 
 
 def machine_status(folder: MachineFolder) -> MachineStatus:
-    """Return what the folder and the shim's lock say."""
+    """Return what the folder and the shim's lock say.
+
+    Raises:
+        ProviderError: they cannot be read.
+    """
     name = folder.path.name
     record = read_record(folder)
     if record is None:
@@ -41,45 +50,71 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
-    """Return the status for a list of all: one damaged record must not hide the other machines."""
+    """Return the status for a list of all: what is odd about one must not hide the others."""
+    name = os.fsencode(folder.path.name).decode(errors="replace")
+    if os.path.lexists(folder.path) and not folder.path.is_dir():
+        problem = f"{folder.path} is no machine's folder; move it away"
+        return MachineStatus(name, MachineState.ABSENT, problem=clean_text(problem))
     try:
         return machine_status(folder)
     except ProviderError as error:
-        runs = is_locked(str(folder.shim_lock))
-        state = MachineState.STARTING if runs else MachineState.STOPPED
-        return MachineStatus(folder.path.name, state, problem=error.message)
+        state = MachineState.STARTING if _seems_on(folder) else MachineState.STOPPED
+        return MachineStatus(name, state, problem=clean_text(error.message))
+
+
+def _seems_on(folder: MachineFolder) -> bool:
+    try:
+        return is_locked(str(folder.shim_lock))
+    except OSError:
+        return False
 
 
 def server_url(folder: MachineFolder) -> str:
     """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
-    return f"http+unix://{quote(str(folder.server), safe='')}"
+    return f"http+unix://{quote(os.fsencode(folder.server), safe='')}"
 
 
 def is_on(folder: MachineFolder, record: Record) -> bool:
-    """Tell whether the machine's process runs, or was launched a moment ago."""
-    return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
+    """Tell whether the machine's process runs, or was launched a moment ago.
+
+    Raises:
+        ProviderError: its lock cannot be asked.
+    """
+    try:
+        return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
+    except OSError as error:
+        message = f"its lock {folder.shim_lock} does not say whether it runs: {error.strerror}"
+        raise ProviderError(folder.path.name, message) from error
 
 
 def _is_launching(folder: MachineFolder, record: Record) -> bool:
     """Tell whether a shim was launched so recently that it may not hold its lock yet."""
     fresh = time.time() - record.powered_at < _LAUNCH_S
-    return record.stage is Stage.POWERED and fresh and not folder.exit_report.exists()
+    return record.stage is Stage.POWERED and fresh and not has_report(folder)
+
+
+def has_report(folder: MachineFolder) -> bool:
+    """Tell whether the shim said how QEMU ended; it cannot when it was killed."""
+    try:
+        return folder.exit_report.lstat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _problem(folder: MachineFolder, record: Record) -> str:
     """Return why a machine that nobody stopped does not run."""
     if record.stage not in RUNNING_STAGES:
         return ""
-    try:
-        report = json.loads(folder.exit_report.read_text())
-        status, message = int(report["status"]), str(report["message"])
-    except FileNotFoundError:
+    if not has_report(folder):
         return "its process was killed"
-    except (ValueError, KeyError, TypeError):
+    try:
+        report = load_json(read_end(folder.exit_report, _REPORT_BYTES))
+        status, message = int(report["status"]), str(report["message"])
+    except (OSError, ValueError, KeyError, TypeError):
         return "its process ended; the report is not readable"
     if status == 0:
         return "it was shut down from inside"
-    return f"QEMU ended with {status}: {message[-300:]}"
+    return f"QEMU ended with {status}: {clean_text(message[-300:])}"
 
 
 def read_console(folder: MachineFolder, max_bytes: int) -> str:
@@ -87,10 +122,17 @@ def read_console(folder: MachineFolder, max_bytes: int) -> str:
 
     Raises:
         MachineNotFoundError: the machine never ran.
+        ProviderError: the console is no file.
     """
-    if not folder.console.exists():
-        raise MachineNotFoundError(folder.path.name, "it has no console yet: it never ran")
-    older = folder.console.with_suffix(".log.1")
-    data = (older.read_bytes() if older.exists() else b"") + folder.console.read_bytes()
+    try:
+        data = read_end(folder.console, max_bytes)
+        with contextlib.suppress(FileNotFoundError):  # as long as the first is not full
+            data = read_end(folder.console.with_suffix(".log.1"), max_bytes) + data
+    except FileNotFoundError as error:
+        message = "it has no console yet: it never ran"
+        raise MachineNotFoundError(folder.path.name, message) from error
+    except (OSError, ValueError) as error:
+        message = f"its console cannot be read: {error}"
+        raise ProviderError(folder.path.name, message) from error
     text = data[-max_bytes:].decode(errors="replace").replace("\r\n", "\n")
     return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)

@@ -20,6 +20,7 @@ from typing import Any
 from vmlab.errors import LabError
 from vmlab.files import write_atomic
 from vmlab.images.store import Image
+from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.argv import QemuMachine, hash_shape
 from vmlab.providers.qemu.layout import ROOT_DISK
 
@@ -134,8 +135,8 @@ def list_templates(templates: Path) -> list[Template]:
     found = []
     for record in sorted(templates.glob(f"*/{RECORD}")):
         try:
-            found.append(_parse(json.loads(record.read_text()), record.parent))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            found.append(_parse(load_json(record.read_bytes()), record.parent))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("%s is not readable, so no machine is cloned from it: %s", record, error)
     return found
 
@@ -190,10 +191,10 @@ def _parse(body: Any, folder: Path) -> Template:
     measured = body["measured"]
     return Template(
         folder=folder,
-        kind=TemplateKind(**body["kind"]),
+        kind=as_facts(TemplateKind, body["kind"]),
         marks={str(name): [int(n) for n in mark] for name, mark in body["marks"].items()},
         parked_at=float(body["parked_at"]),
-        measured=Measured(**measured) if measured else None,
+        measured=as_facts(Measured, measured) if measured else None,
     )
 
 

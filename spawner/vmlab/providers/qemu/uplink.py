@@ -28,7 +28,7 @@ _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
-_UPLINK = "uplink0"
+UPLINK = "uplink0"
 _TAP, _BRIDGE, _CABLE = "tap0", "bridge0", "cable0"
 _NETWORK = "10.0.3.0/24"
 _ADDRESS = "10.0.3.100/24"  # slirp4netns(1): what --configure gives, and its gateway
@@ -101,7 +101,7 @@ def _become_slirp(inner_pid: int, exit_read: int, ready: int, *, configure: bool
         "slirp4netns", f"--mtu={_MTU}", "--disable-host-loopback",
         "--enable-sandbox", "--enable-seccomp", *(["--configure"] if configure else []),
         f"--cidr={_NETWORK}", f"--exit-fd={exit_read}", f"--ready-fd={ready}",
-        str(inner_pid), _UPLINK if configure else _TAP,
+        str(inner_pid), UPLINK if configure else _TAP,
     ]  # fmt: skip
     try:
         os.execvp(words[0], words)  # noqa: S606 - a fixed program with words of ours
@@ -116,7 +116,7 @@ def _move_behind_a_shaped_cable(rate: str) -> None:
     _unshare(_CLONE_NEWNET)
     _set_up_loopback()
     outside = ["nsenter", f"--net=/proc/self/fd/{between}", "--"]
-    peer = f"peer name {_UPLINK} mtu {_MTU} netns {os.getpid()}"
+    peer = f"peer name {UPLINK} mtu {_MTU} netns {os.getpid()}"
     _run(
         *outside, "ip", "-batch", "-", keep=[between],
         script=[
@@ -131,12 +131,12 @@ def _move_behind_a_shaped_cable(rate: str) -> None:
     _run(
         "ip", "-batch", "-",
         script=[
-            f"addr add {_ADDRESS} dev {_UPLINK}",
-            f"link set {_UPLINK} up",
+            f"addr add {_ADDRESS} dev {UPLINK}",
+            f"link set {UPLINK} up",
             f"route add default via {_GATEWAY}",
         ],
     )  # fmt: skip
-    _run("tc", *f"qdisc add dev {_UPLINK} {shape}".split())
+    _run("tc", *f"qdisc add dev {UPLINK} {shape}".split())
 
 
 def _run(*words: str, script: Sequence[str] = (), keep: Sequence[int] = ()) -> None:

@@ -21,6 +21,43 @@ MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 MAX_ENTRIES = 5000
 _CHUNK_BYTES = 64 * 1024
+_MOST_LONG_NAME = 2048
+_MOST_LONG_NAMES = 4 * 1024 * 1024
+_LONG_NAMES = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of an archive from outside; headers that go before it have limits.
+
+    They hold long names. Python before 3.11.10 searches them in a time that grows with the square
+    of their length (CVE-2024-6232), and each may stand before the next, without end.
+    """
+
+    def _proc_member(self, tar: _Archive) -> tarfile.TarInfo:
+        # tarfile's own hook for subclasses; typeshed does not know it.
+        if self.size < 0:  # would lead back, for ever (CVE-2025-8194)
+            raise tarfile.ReadError(f"an entry of {self.size} bytes")
+        if self.type in _LONG_NAMES:
+            tar.long_names_bytes += tarfile.BLOCKSIZE + self.size
+            if self.size > _MOST_LONG_NAME or tar.long_names_bytes > _MOST_LONG_NAMES:
+                raise tarfile.ReadError("it holds more long names than files could have")
+        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return found
+
+
+class _Archive(tarfile.TarFile):
+    """An archive from outside, to be read within limits."""
+
+    tarinfo = _Entry
+    long_names_bytes = 0
 
 
 def unpack(archive: BinaryIO, digest: str, target: Path) -> None:
@@ -79,12 +116,12 @@ def _decompress(archive: BinaryIO, tar: BinaryIO) -> str:
 
 def _extract(tar: BinaryIO, tree: Path) -> None:
     try:
-        with tarfile.open(fileobj=tar, mode="r:") as members:
+        with _Archive.open(fileobj=tar, mode="r:") as members:
             for count, member in enumerate(members):
                 if count >= MAX_ENTRIES:
                     raise DeliveryError(f"the archive holds more than {MAX_ENTRIES} entries")
                 _extract_one(members, member, tree)
-    except (tarfile.TarError, UnicodeError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         raise DeliveryError(f"the archive is damaged: {error}") from error
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from vmlab_guest.courses.names import is_for_trainee, make_beside
 from vmlab_guest.files import write_atomically
+from vmlab_guest.outside import load_json
 
 RECORD = Path(".local/share/vmlab/delivered.json")
 _MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -77,7 +78,7 @@ def read_record(home: Path) -> dict[str, dict[str, Delivered]]:
     """
     try:
         with (home / RECORD).open("rb") as stream:
-            courses = json.loads(stream.read(_MAX_RECORD_BYTES))["courses"]
+            courses = load_json(stream.read(_MAX_RECORD_BYTES))["courses"]
         return {
             str(course): {
                 str(path): Delivered(
@@ -89,7 +90,7 @@ def read_record(home: Path) -> dict[str, dict[str, Delivered]]:
             }
             for course, files in courses.items()
         }
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -6,9 +6,9 @@ tried again after a growing, jittered pause; nothing is ever given up and nothin
 
 from __future__ import annotations
 
-import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,7 +25,9 @@ from vmlab_guest.courses.names import is_course_name
 from vmlab_guest.errors import DeliveryError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
+from vmlab_guest.outside import load_json
 from vmlab_guest.system import COURSES, HOME, TRAINEE_UID, System, inside
+from vmlab_guest.threads import attempt, describe
 
 LONG_POLL_S = 25
 _ANSWER_S = 10.0
@@ -33,6 +35,7 @@ _DELIVERY_S = 120.0
 _PAUSE_FIRST_S = 1.0
 _PAUSE_MOST_S = 60.0
 _MAX_COURSES = 50
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_KEPT = 200  # a receipt must stay within 64 KiB
 
 
@@ -82,7 +85,7 @@ def parse_listing(value: object) -> Listing:
             and type(course.version) is int
             and 0 < course.version < 10**9
             and isinstance(course.digest, str)
-            and len(course.digest) == 64
+            and _DIGEST.fullmatch(course.digest)
         ):
             raise DeliveryError(f"the list of courses holds {str(course)[:200]}")
     return Listing(digest, courses)
@@ -136,6 +139,8 @@ class Follower:
                 self._bring(course)
             except (DeliveryError, OSError) as error:
                 failures.append(f"{course.name} {course.version}: {error}")
+            except Exception as error:  # noqa: BLE001 - the other courses must have their turn
+                failures.append(f"{course.name} {course.version}: {describe(error)}")
         if failures:
             raise DeliveryError("; ".join(failures))
         is_new = listing.digest != self._known
@@ -143,7 +148,7 @@ class Follower:
         return is_new
 
     def _run(self, wait: Callable[[], None]) -> None:
-        wait()
+        attempt(self._system.log, "courses, before the first", wait)
         failures = 0
         while not self._stopped.is_set():
             try:
@@ -156,6 +161,9 @@ class Follower:
             except (DeliveryError, OSError) as error:
                 failures += 1
                 self._system.log(f"courses: {error}")
+            except Exception as error:  # noqa: BLE001 - the root of a thread that must not end
+                failures += 1
+                self._system.log(f"courses: a mistake: {describe(error)}")
             if failures:
                 self._stopped.wait(make_pause(failures, random.random()))  # noqa: S311 - jitter
 
@@ -241,8 +249,8 @@ def parse_kept(output: bytes) -> list[str]:
         DeliveryError: it printed something else.
     """
     try:
-        kept = json.loads(output)["kept"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        kept = load_json(output)["kept"]
+    except (ValueError, KeyError, TypeError) as error:
         raise DeliveryError("the delivery helper did not say what it kept") from error
     if not isinstance(kept, list) or not all(isinstance(p, str) and len(p) < 300 for p in kept):
         raise DeliveryError("the delivery helper named no paths")

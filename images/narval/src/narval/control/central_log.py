@@ -22,6 +22,7 @@ from narval.control.peer import Peer
 from narval.control.registration import Registration
 from narval.control.server import Server, serve
 from narval.control.wire import MAX_LINE_BYTES
+from narval.errors import NarvalError
 from narval.runs import LOG_FILE
 from narval.topology.model import LogLevel
 
@@ -78,7 +79,13 @@ class CentralLog:
             self._append(file, lines)
 
     async def _set_run(self, sub_system: str, folder: str | None) -> None:
-        """Keep the lines of a sub-system with this run from now on."""
+        """Keep the lines of a sub-system with this run from now on.
+
+        Raises:
+            NarvalError: no folder can be called so.
+        """
+        if folder is not None and "\0" in folder:
+            raise NarvalError(f"{folder[:60]!r} is no folder")
         if folder is None:
             self._runs.pop(sub_system, None)
         else:

@@ -73,7 +73,7 @@ def read_record(facts: Mapping[str, Any]) -> LogRecord:
     """Return the record of a message.
 
     Raises:
-        NarvalError: something is missing.
+        NarvalError: something is missing, or it is no record.
     """
     try:
         return LogRecord(
@@ -86,6 +86,8 @@ def read_record(facts: Mapping[str, Any]) -> LogRecord:
         )
     except KeyError as error:
         raise NarvalError(f"a log record without {error}") from error
+    except TypeError as error:
+        raise NarvalError(f"{str(facts)[:60]!r} is no log record") from error
 
 
 def cut(message: str) -> str:

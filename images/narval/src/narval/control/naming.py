@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from narval.config import Address
+from narval.config import MOST_PORT, Address
 from narval.control.peer import Peer
 from narval.control.server import Server, serve
 from narval.errors import NarvalError
+from narval.outside import load_json
 
 GRACE_S = 5.0
 """How long after a restart a name waits for whoever had it."""
@@ -65,6 +66,8 @@ def read_entry(facts: dict[str, Any]) -> Entry:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NarvalError(f"no entry of the naming service: {error}") from error
+    if not 0 < entry.port <= MOST_PORT:
+        raise NarvalError(f"no entry of the naming service: port {entry.port}")
     return entry
 
 
@@ -98,7 +101,7 @@ class NamingService:
         """Keep the names in this file, and take over those that are in it."""
         self._file = file
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = load_json(file.read_bytes())
             self._entries = {entry.name: entry for entry in map(read_entry, found)}
         except FileNotFoundError:
             return

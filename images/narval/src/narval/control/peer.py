@@ -20,6 +20,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from types import NoneType
 from typing import Any
 
 from narval.control.proof import Side, is_same, new_challenge, prove
@@ -28,6 +29,19 @@ from narval.errors import NarvalError
 from narval.keepalive import watch_for_silence
 
 Handler = Callable[..., Awaitable[Any]]
+
+_KINDS = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": float | int,
+    "None": NoneType,
+    "Mapping": dict,
+    "dict": dict,
+    "Sequence": list,
+    "list": list,
+}
+"""What JSON makes of a parameter's type, by the type's first word."""
 
 HELLO_DEADLINE_S = 10.0
 CALL_DEADLINE_S = 30.0
@@ -226,10 +240,22 @@ class Peer:
             known = ", ".join(sorted(self.handlers)) or "nothing"
             raise NarvalError(f"{name[:60]!r} cannot be called here (known: {known})")
         try:
-            inspect.signature(handler).bind(**with_)
+            signature = inspect.signature(handler)
+            signature.bind(**with_)
         except TypeError as error:
             raise NarvalError(f"{name}: {error}") from error
+        for word, value in with_.items():
+            wanted = signature.parameters.get(word)
+            if wanted is not None and not _fits(value, str(wanted.annotation)):
+                found = type(value).__name__
+                raise NarvalError(f"{name}: {word} is a {found}, not {wanted.annotation}")
         return await handler(**with_)
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Tell whether a value of JSON may be given for a parameter, as far as its type is simple."""
+    kinds = [_KINDS.get(word.partition("[")[0]) for word in annotation.split(" | ")]
+    return None in kinds or isinstance(value, tuple(kind for kind in kinds if kind))
 
 
 async def connect(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from narval.errors import NarvalError
+from narval.outside import load_json
 
 MAX_LINE_BYTES = 2**20
 """What one message may hold, its line feed included."""
@@ -40,8 +41,8 @@ def decode(line: bytes) -> Message:
         BadMessageError: it is no JSON object.
     """
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        message = load_json(line)
+    except ValueError as error:
         raise BadMessageError(f"a line that is no JSON: {line[:60]!r}") from error
     if not isinstance(message, dict):
         raise BadMessageError(f"a line that is no JSON object: {line[:60]!r}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from narval.control.proof import Side, is_same, prove
+from narval.control.wire import BadMessageError, decode
 from narval.errors import NarvalError
 from narval.keepalive import watch_for_silence
 from narval.links.waiting import AbortedError, Bell, wait_for
@@ -128,10 +129,10 @@ def _read_hello(link: socket.socket, proofs: Mapping[str, str]) -> str | None:
             if not byte:
                 return None
             line += byte
-        said = json.loads(line)
-        given, reader = said["proof"], str(said["reader"])
-    except (OSError, ValueError, KeyError, TypeError):
+        said = decode(line)
+    except (OSError, BadMessageError):
         return None
+    given, reader = said.get("proof"), str(said.get("reader"))
     return reader if reader in proofs and is_same(given, proofs[reader]) else None
 
 

@@ -61,10 +61,20 @@ class ShellClient:
             link.close()
         if not text and response.status == 200:
             return None
-        try:
-            root = ET.fromstring(text)  # noqa: S314 - our own server's
-        except ET.ParseError:
-            raise NarvalError(
-                f"{self.server} answers {response.status} {response.reason}, and no XML"
-            ) from None
-        return Reply(text, root.get("status", "").upper() == "OK")
+        return read_reply(text, f"{self.server} answers {response.status} {response.reason}")
+
+
+def read_reply(text: str, about: str) -> Reply:
+    """Return the answer in this text. Pure.
+
+    Args:
+        about: who answered what, for the error.
+
+    Raises:
+        NarvalError: it is no XML.
+    """
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - our own server's
+    except ET.ParseError:
+        raise NarvalError(f"{about}, and no XML") from None
+    return Reply(text, root.get("status", "").upper() == "OK")

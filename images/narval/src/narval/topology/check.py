@@ -56,12 +56,12 @@ def _role_mistakes(actor: Actor) -> Iterator[tuple[int, str]]:
 def _source_mistakes(
     topology: Topology, actor: Actor, source: DataSource
 ) -> Iterator[tuple[int, str]]:
-    names = {each.name for each in topology.actors}
-    if source.actor not in names:
+    try:
+        other = topology.actor(source.actor)
+    except KeyError:
         yield source.line, f"{actor.name!r} reads from {source.actor!r}, which is no actor here"
         return
     buffer = find_buffer(topology, source)
-    other = topology.actor(source.actor)
     if buffer is None:
         has = ", ".join(output.name for output in other.outputs) or "none"
         wanted = repr(source.buffer) if source.buffer else "a buffer without saying which"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 
 class Role(StrEnum):
@@ -88,7 +89,9 @@ class Topology:
         Raises:
             KeyError: there is none.
         """
-        for actor in self.actors:
-            if actor.name == name:
-                return actor
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Actor]:
+        """The first actor of each name."""
+        return {actor.name: actor for actor in reversed(self.actors)}

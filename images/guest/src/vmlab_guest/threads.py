@@ -1,0 +1,36 @@
+"""The root of the agent's threads: whatever goes wrong is logged, and the thread goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_SHOWN = 300
+
+
+def attempt(log: Callable[[str], None], what: str, work: Callable[[], object]) -> bool:
+    """Do the work; return whether it was done. A mistake is logged with the line that made it.
+
+    Args:
+        log: takes one line.
+        what: is done, in a word or two.
+        work: raises what it likes.
+    """
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - the root of a thread: the next work must find it
+        log(f"{what}: a mistake: {describe(error)}")
+        return False
+    return True
+
+
+def describe(error: BaseException) -> str:
+    """Return kind, words and place of an error, in one line."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place, trace = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}", trace.tb_next
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - its words may be what it failed of
+        words = ""
+    text = f"{type(error).__name__}: {words[:_SHOWN]} ({place})"
+    return "".join(char if char.isprintable() else " " for char in text)

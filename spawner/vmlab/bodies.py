@@ -1,0 +1,98 @@
+"""What the bodies of requests say, checked before anything is done with it. Pure: JSON in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from vmlab.courses.folder import path_problem
+from vmlab.courses.parse import FOLDER_PATTERN, NAME_PATTERN
+from vmlab.errors import LabError
+
+MAX_KEPT = 500
+"""Files that a receipt may name."""
+
+MAX_VERSION = 2**31 - 1
+"""Of a course: what every database has room for."""
+
+
+class BodyError(LabError):
+    """A body that cannot be used; says what is expected."""
+
+
+@dataclass(frozen=True)
+class ReceiptBody:
+    """A machine has this version of a course; `kept` are files that its trainee had edited."""
+
+    course: str
+    version: int
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProgressBody:
+    """A check ran in a machine."""
+
+    course: str
+    exercise: str
+    step: str
+    passed: bool
+
+
+def parse_receipt(body: dict[str, Any]) -> ReceiptBody:
+    """Return what `POST receipts` says.
+
+    Raises:
+        BodyError: it cannot be that.
+    """
+    version = body.get("version")
+    if type(version) is not int or not 0 < version <= MAX_VERSION:
+        raise BodyError(f"version must be a whole number from 1 to {MAX_VERSION}")
+    return ReceiptBody(_name(body, "course", NAME_PATTERN), version, _kept(body.get("kept")))
+
+
+def parse_progress(body: dict[str, Any]) -> ProgressBody:
+    """Return what `POST progress` says; raises as `parse_receipt`."""
+    return ProgressBody(
+        course=_name(body, "course", NAME_PATTERN),
+        exercise=_name(body, "exercise", FOLDER_PATTERN),
+        step=_name(body, "step", NAME_PATTERN),
+        passed=_flag(body, "passed"),
+    )
+
+
+def parse_break(body: dict[str, Any]) -> float:
+    """Return until when `POST idle` wants a break, in seconds; raises as `parse_receipt`."""
+    until = body.get("until")
+    if type(until) not in {int, float}:
+        raise BodyError("until must be a time in seconds since the epoch; 0 ends the break")
+    return float(until or 0)
+
+
+def parse_renewal(body: dict[str, Any]) -> bool:
+    """Return whether the new machine of `POST renew` is to start; raises as `parse_receipt`."""
+    return _flag(body, "start", default=True)
+
+
+def _name(body: dict[str, Any], key: str, pattern: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise BodyError(f"{key} must be a text that matches {pattern}")
+    return value
+
+
+def _flag(body: dict[str, Any], key: str, *, default: bool | None = None) -> bool:
+    value = body.get(key, default)
+    if not isinstance(value, bool):
+        raise BodyError(f"{key} must be true or false")
+    return value
+
+
+def _kept(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MAX_KEPT:
+        raise BodyError(f"kept must be a list of at most {MAX_KEPT} paths")
+    for path in value:
+        if not isinstance(path, str) or path_problem(path):
+            raise BodyError("kept must hold relative paths of files")
+    return tuple(value)

@@ -1,0 +1,39 @@
+"""`vmlab front`: prints the configuration of a web server that stands in front of the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vmlab.cli.common import LabOption, err, read_lab
+from vmlab.errors import ConfigError
+from vmlab.web_servers import CONFIGS, WebServer, make_site
+
+
+def front(
+    server: Annotated[WebServer, typer.Argument(help="The web server.")],
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM, with intermediates.", metavar="FILE")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
+    lab: LabOption = None,
+) -> None:
+    """Print a web server's configuration that lets a class in to this lab."""
+    if (certificate is None) != (key is None):
+        raise ConfigError("--certificate and --key belong together", hint="give both, or none")
+    read = read_lab(lab)
+    site = make_site(
+        read,
+        certificate=certificate and certificate.absolute(),
+        key=key and key.absolute(),
+    )
+    typer.echo(CONFIGS[server](site), nl=False)
+    if not read.hub.front:
+        err().print(
+            f'Set [hub] front = ["127.0.0.1"] in {read.file}, or from where this web server '
+            "connects: else its word about browsers is not believed.",
+            style="yellow",
+            markup=False,
+        )

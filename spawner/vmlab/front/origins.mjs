@@ -1,0 +1,81 @@
+// The borders between hub and machines, at the one place that sees all requests and all answers.
+
+import { cleanMachine, sealHub } from "./answers.mjs";
+import { sortLogins, withoutHubCookies } from "./cookies.mjs";
+import { hostOf, judge } from "./requests.mjs";
+
+// "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
+const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
+
+class Refusal extends Error {
+  constructor({ status, message, location }) {
+    super(message);
+    this.status = status;
+    this.headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+    if (location) this.headers.Location = location;
+  }
+}
+
+/**
+ * Guard the borders of every proxy that is made from now on.
+ *
+ * @param {Function} ConfigurableProxy the class
+ * @param {{canonical: string, machines: string, shared: boolean}} origins see vmlab.origins.Origins
+ * @returns {(answer: object, req: object) => void} to be called with every answer, before it goes on
+ */
+export function guard(ConfigurableProxy, { canonical, machines, shared }) {
+  const hub = canonical ? new URL(canonical) : null;
+  const prefixes = new WeakMap(); // request → the machine's path; "" for the hub
+  const expired = new WeakMap(); // request → cookies that are to go with its answer
+  const { targetForReq, handleProxyError } = ConfigurableProxy.prototype;
+
+  // Where a request goes is known here only, by the proxy's own reading of its path.
+  ConfigurableProxy.prototype.targetForReq = async function (req) {
+    const match = await targetForReq.call(this, req);
+    const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
+    prefixes.set(req, prefix);
+    if (!prefix) expired.set(req, sortCookies(req));
+    const verdict = prefix ? judgeMachine(req, shared) : judge(req, hub);
+    if (verdict) throw new Refusal(verdict);
+    return match;
+  };
+
+  ConfigurableProxy.prototype.handleProxyError = function (code, kind, req, res, error) {
+    if (!(error instanceof Refusal)) return handleProxyError.call(this, code, kind, req, res, error);
+    this.log.info("%s %s %s: %s", error.status, req.method, req.url.split("?", 1)[0], error.message);
+    return kind === "ws" ? endSocket(res, error) : endRequest(res, error);
+  };
+
+  return (answer, req) => {
+    const prefix = prefixes.get(req);
+    if (prefix) cleanMachine(answer.headers, prefix, shared);
+    else sealHub(answer.headers, req.url, machines, expired.get(req));
+  };
+}
+
+function sortCookies({ headers, url }) {
+  const { header, expired } = sortLogins(headers.cookie, url, hostOf(headers));
+  setCookie(headers, header);
+  return expired;
+}
+
+function setCookie(headers, cookie) {
+  if (cookie) headers.cookie = cookie;
+  else delete headers.cookie;
+}
+
+function judgeMachine({ headers }, shared) {
+  setCookie(headers, withoutHubCookies(headers.cookie));
+  // It could answer for its pages with headers that this proxy never sees.
+  if (!shared || headers["service-worker"] === undefined) return null;
+  return { status: 403, message: "service workers need a machine with a name of its own" };
+}
+
+function endRequest(res, { status, headers, message }) {
+  res.writeHead(status, headers);
+  res.end(JSON.stringify({ status, message }));
+}
+
+function endSocket(socket, { status }) {
+  socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+}

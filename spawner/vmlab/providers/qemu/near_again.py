@@ -1,0 +1,103 @@
+"""Machines at work learn what is near the host when that changes: addresses come and go.
+
+A machine is told at its power-on (launch.py); the hub looks again every minute (keeping.py), for
+those that run and those of the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import psutil
+
+from vmlab.environment import tool_environment
+from vmlab.errors import HostError
+from vmlab.providers.qemu.neighbours import find_unreachable
+from vmlab.providers.qemu.uplink import UPLINK
+
+PERIOD_S = 60.0
+
+
+class NeighbourWatch:
+    """Tells the machines of some folders.
+
+    Args:
+        homes: folders of machines' folders.
+    """
+
+    def __init__(self, *homes: Path) -> None:
+        self._homes = homes
+        self._told: list[list[str]] = []  # in the last two looks
+
+    async def look(self) -> list[int]:
+        """Look once; return the processes whose machines were told.
+
+        Twice after each change: a machine that is being powered on was not there the first time.
+
+        Raises:
+            HostError: it cannot be found out what is near, or a machine was not told.
+        """
+        networks = await find_unreachable()
+        if self._told == [networks, networks]:
+            return []
+        told = await asyncio.to_thread(find_connected, self._homes)
+        for pid in told:
+            await tell(pid, networks)
+        self._told = [*self._told[-1:], networks]
+        return told
+
+
+def find_connected(homes: Sequence[Path]) -> list[int]:
+    """Return the QEMU of each machine with internet in these folders."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_qemu = "qemu-system-x86_64" in process.cmdline()
+            if is_qemu and Path(process.cwd()).parent in homes:
+                devices = Path(f"/proc/{process.pid}/net/dev").read_text()
+                if f"{UPLINK}:" in devices:
+                    found.append(process.pid)
+    return found
+
+
+async def tell(pid: int, networks: Sequence[str]) -> None:
+    """Make these networks unreachable in a process's own network; no-op when it has ended.
+
+    Raises:
+        HostError: that was refused.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            spaces = {kind: stack.enter_context(_opened(pid, kind)) for kind in _kinds()}
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if os.path.samestat(os.fstat(spaces["net"]), Path("/proc/self/ns/net").stat()):
+            return  # by now the number is another process's, and that network is the host's
+        options = [f"--{kind}=/proc/self/fd/{number}" for kind, number in spaces.items()]
+        options += ["--preserve-credentials"] if "user" in spaces else []
+        process = await asyncio.create_subprocess_exec(
+            "nsenter", *options, "--", "ip", "-batch", "-",
+            env=tool_environment(), pass_fds=tuple(spaces.values()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        lines = "".join(f"route replace unreachable {network}\n" for network in networks)
+        _, errors = await process.communicate(lines.encode())
+    if process.returncode != 0:
+        reason = errors.decode(errors="replace").strip()[-300:]
+        raise HostError(f"process {pid} was not told what is near this host: {reason}")
+
+
+def _kinds() -> tuple[str, ...]:
+    """Return which namespaces a machine has of its own that must be entered."""
+    return ("net",) if os.geteuid() == 0 else ("user", "net")
+
+
+@contextlib.contextmanager
+def _opened(pid: int, kind: str) -> Generator[int]:
+    with Path(f"/proc/{pid}/ns/{kind}").open() as space:
+        yield space.fileno()

@@ -1,0 +1,235 @@
+"""A trainee who is root in their machine serves hostile pages; others open them (chromium).
+
+Every attack is played in three labs (hostile_lab). In the unguarded one it must succeed.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.conftest import log_in
+from browser.hostile_lab import VISITOR, Kind, run_lab
+from fakes.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+LOGIN = "jupyterhub-hub-login"
+
+
+@pytest.fixture(scope="module", params=Kind)
+def lab(request, tmp_path_factory):
+    with run_lab(tmp_path_factory.mktemp("hub"), request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def logged_in(lab, browser):
+    """The cookies of a browser in which an administrator is logged in."""
+    with browser.new_context() as context:
+        log_in(context.new_page(), lab.hub, VISITOR)
+        return context.storage_state()
+
+
+@pytest.fixture
+def visitor(logged_in, new_page):
+    """A browser in which an administrator is logged in."""
+    return new_page(storage_state=logged_in)
+
+
+def eves_cookie(lab) -> str:
+    """What makes a browser eve at the hub."""
+    return f"{LOGIN}={lab.hub.login('eve').cookies[LOGIN]}"
+
+
+@pytest.mark.attack("origin.pages", "a page reads the hub's pages as its visitor, by every way")
+def test_a_page_takes_nothing_from_whoever_opens_it(lab, visitor, tried):
+    for path in ("token", "vmlab/data", "nothing"):  # they may be in the cache then
+        visitor.goto(f"{lab.hub.base_url}/hub/{path}")
+    result = lab.lure(visitor, "plunder.html")
+    tried(result["count"])
+    if lab.is_guarded:
+        assert (result["proofs"], result["stolen"]) == ({}, {})
+        return
+    ways = {name.split()[0] for name in result["proofs"]}
+    assert ways >= {"cached", "fetch", "no-cors", "same-origin", "window", "prefetch", "cookie"}
+    stolen = {"token with proof", "disk with proof", "user by no-cors without proof"}
+    assert stolen <= set(result["stolen"])
+
+
+@pytest.mark.attack("origin.windows", "keeps a hand on a window in which the hub is opened")
+def test_a_window_of_the_hub_is_in_nobody_s_hand(lab, visitor, tried):
+    visitor.goto(lab.serve("overflow.html"))
+    with visitor.expect_popup() as popup:
+        visitor.evaluate("(url) => { window.opened = open(url) }", f"{lab.hub.base_url}/hub/home")
+    popup.value.wait_for_selector("#vm-home")
+    assert popup.value.evaluate("opener === null") is lab.is_guarded
+    assert visitor.evaluate("opened.closed") is lab.is_guarded
+    tried(2)
+
+
+@pytest.mark.attack("origin.windows", "shows the hub's pages in a frame, to catch a click")
+def test_pages_of_the_hub_are_in_no_frame(lab, visitor, tried):
+    visitor.goto(lab.serve("overflow.html"))
+    hub = f"{lab.hub.base_url}/hub"
+    framed = {
+        "machine": (lab.serve("cookies.html"), "<title>cookies"),
+        "home": (f"{hub}/home", "jhdata"),
+        "consent": (lab.consent_url(), "Authorize"),
+        "style": (f"{hub}/static/css/style.min.css", "--bs-"),
+    }
+    visitor.evaluate(
+        """(framed) => Promise.all(Object.entries(framed).map(([name, [src]]) => {
+            const frame = Object.assign(document.createElement("iframe"), { name, src });
+            document.body.append(frame);
+            return new Promise((yes) => frame.addEventListener("load", yes));
+        }))""",
+        framed,
+    )
+    shown = {name for name, (_, word) in framed.items() if word in visitor.frame(name).content()}
+    # JupyterHub itself keeps its pages out of frames, not its files.
+    assert shown == ({"machine"} if lab.is_guarded else {"machine", "style"})
+    tried(len(framed) - 1)
+
+
+@pytest.mark.attack("origin.workers", "leaves a service worker that spies on the log-in page")
+def test_a_password_is_told_to_the_hub_only(lab, visitor, tried):
+    lab.server.seen.clear()
+    lab.serve("worker.js", ("Service-Worker-Allowed", "/"))
+    made = lab.lure(visitor, "register.html")
+    visitor.goto(f"{lab.hub.base_url}/hub/logout")
+    log_in(visitor, lab.hub, VISITOR)
+    tried(len(made))
+    if lab.kind is Kind.UNGUARDED:
+        wait_until(lambda: lab.server.got("/spied"))
+        assert lab.server.got("/spied")[0].body.decode() == lab.hub.password(VISITOR)
+        return
+    assert ("403" if lab.kind is Kind.ONE else "Adjust the scope") in made["/hub/"]
+    # Under its own name a machine may have one for itself.
+    registered = {"./"} if lab.kind is Kind.OWN else set()
+    assert {scope for scope, result in made.items() if result == "registered"} == registered
+    assert lab.server.got("/spied") == []
+
+
+@pytest.mark.attack("origin.cookies", "gives its visitor another trainee's log-in, by all paths")
+def test_a_visitor_stays_who_they_are(lab, visitor, tried):
+    cookie = eves_cookie(lab)
+    paths = ("/", "/hub", "/hub/", "/hub/home")
+    headers = [("Set-Cookie", f"{cookie}; Path={path}") for path in paths]
+    told = (("cookie", cookie), *(("path", path) for path in paths))
+    assert lab.lure(visitor, "cookies.html", *headers, told=told)
+    assert lab.who(visitor) == (VISITOR if lab.is_guarded else "eve")
+    tried(5 * len(paths))
+    if lab.is_guarded:
+        sent = visitor.context.cookies(f"{lab.hub.base_url}/hub/home")
+        kept = [each for each in sent if each["name"] == LOGIN]
+        assert [each["path"] for each in kept] == ["/hub/"], "the foreign ones are gone"
+
+
+@pytest.mark.attack("origin.cookies", "pushes the hub's cookies out with its own")
+def test_too_many_cookies_log_out_at_most(lab, visitor, tried):
+    kept = lab.lure(visitor, "overflow.html")
+    assert 100 < kept < 400, "the browser forgets some"
+    assert lab.who(visitor) in {VISITOR, ""}
+    tried(400)
+
+
+def test_who_is_logged_in_nowhere_can_be_logged_in_as_another_under_one_name_only(lab, new_page):
+    # What one_origin cannot hold, as docs/operator.md says.
+    page = new_page()
+    told = (("cookie", eves_cookie(lab)), ("path", "/hub/"))
+    assert lab.lure(page, "cookies.html", told=told)
+    assert lab.who(page) == ("" if lab.kind is Kind.OWN else "eve")
+
+
+@pytest.mark.attack("origin.pages", "reads where its visitor comes from")
+def test_a_machine_is_not_told_from_which_page_of_the_hub_a_visitor_comes(lab, visitor, tried):
+    lab.server.seen.clear()
+    visitor.goto(f"{lab.hub.base_url}/hub/home?secret=1")
+    visitor.evaluate("(url) => { location.href = url }", lab.serve("overflow.html"))
+    visitor.wait_for_url("**/overflow.html")
+    told = lab.server.got("/overflow.html")[0].headers.get("referer", "")
+    assert ("secret" in told) is not lab.is_guarded
+    tried(1)
+
+
+@pytest.mark.attack("origin.name", "shows the hub's log-in page under the machine's own name")
+def test_log_in_pages_are_at_the_hub_s_name(lab, new_page):
+    page = new_page()
+    root = lab.hub.machine_url("eve").removesuffix("/user/eve")
+    page.goto(f"{root}/hub/login?next=/hub/home")
+    assert page.url == f"{lab.hub.base_url}/hub/login?next=/hub/home"
+
+
+@pytest.mark.attack("origin.consent", "uses what a visitor's consent gives it for other things")
+def test_consent_lets_a_machine_know_its_visitor_and_nothing_more(lab, visitor, tried):
+    hub = lab.hub
+    visitor.goto(lab.consent_url(scope="admin:users tokens servers self admin-ui"))
+    assert "Authorize" not in visitor.content(), "more than a machine may have"
+    visitor.goto(lab.consent_url())
+    assert "Server at /user/eve/" in visitor.inner_text("main, .container >> nth=-1")
+    visitor.get_by_role("button", name="Authorize").click()
+    visitor.wait_for_url("**/user/eve/oauth_callback?*")
+    code = visitor.evaluate("new URLSearchParams(location.search).get('code')")
+    env = hub.server_env("eve")
+    answer = hub.api(
+        "POST",
+        "oauth2/token",
+        token=env["JUPYTERHUB_API_TOKEN"],
+        data={
+            "client_id": env["JUPYTERHUB_CLIENT_ID"],
+            "client_secret": env["JUPYTERHUB_API_TOKEN"],
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": (hub.machine_url("eve") if lab.kind is Kind.OWN else "/user/eve")
+            + "/oauth_callback",
+        },
+    )
+    token = answer.json()["access_token"]
+    known = hub.api("GET", "user", token=token).json()
+    assert known["name"] == VISITOR
+    assert not {"servers", "auth_state", "last_activity"} & set(known)
+    forbidden = [
+        ("GET", f"users/{VISITOR}/tokens"),
+        ("POST", f"users/{VISITOR}/tokens"),
+        ("DELETE", f"users/{VISITOR}/server"),
+        ("POST", f"users/{VISITOR}/server"),
+        ("POST", f"users/{VISITOR}/activity"),
+        ("GET", "users"),
+        ("GET", "users/ada"),
+        ("GET", "groups"),
+        ("GET", "proxy"),
+        ("GET", "vmlab/board"),
+        ("GET", "vmlab/courses"),
+        ("POST", "vmlab/data/snapshots"),
+        ("POST", f"vmlab/machines/{VISITOR}/renew"),
+    ]
+    for method, path in forbidden:
+        answer = hub.api(method, path, token=token)
+        assert answer.status_code in {403, 404} or answer.json() == [], (path, answer.text)
+    tried(len(forbidden))
+
+
+def test_who_logs_in_for_their_own_machine_arrives_there(lab, new_page):
+    # Browsers look at all redirects that follow a form.
+    page = new_page()
+    page.goto(lab.consent_url())
+    page.fill("#username_input", "eve")
+    page.fill("#password_input", lab.hub.password("eve"))
+    page.click("#login_submit")
+    page.wait_for_url("**/user/eve/oauth_callback?code=*")
+
+
+def test_no_page_of_the_hub_breaks_its_own_policy(lab, visitor):
+    said: list[str] = []
+    visitor.on("console", lambda message: said.append(message.text))
+    for path in ("home", "token", "admin", "vmlab/data", "nothing", "logout", "login"):
+        answer = visitor.goto(f"{lab.hub.base_url}/hub/{path}", wait_until="networkidle")
+        policy = answer.headers["content-security-policy"]
+        assert ("default-src 'self'" in policy) is lab.is_guarded, path
+    lab.hub.set_faults(volumes=True, delays_s={"boot": 2})
+    log_in(visitor, lab.hub, "trainer", path="/hub/spawn-pending/trainer")
+    visitor.click("#start")
+    expect(visitor.locator("#vm-start")).to_be_visible()
+    visitor.wait_for_url("**/user/trainer/**")
+    assert [text for text in said if "Content Security Policy" in text or "Refused" in text] == []

@@ -1,0 +1,64 @@
+"""Heads of disks: files from outside, and volumes that a QEMU may have changed."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from fuzz.target import check, scratch, target
+from vmlab.errors import VolumeError
+from vmlab.providers.qemu.confine import QemuUser
+from vmlab.volumes.disk_image import DiskImage
+from vmlab.volumes.ext4 import Ext4Error, read_ext4_bytes
+from vmlab.volumes.intake import ImportFormat, judge_head
+from vmlab.volumes.model import parse_snapshot_id
+from vmlab.volumes.qcow2 import Qcow2Error, read_volume
+from vmlab_guest.ext4 import is_in_order, read_space
+
+_QCOW2 = "vmlab.volumes.qcow2"
+USER = QemuUser(os.geteuid(), os.getegid(), drop=False)
+
+
+@target(
+    "qcow2",
+    VolumeError,
+    parsers=(f"{_QCOW2}:parse_header", f"{_QCOW2}:parse_snapshot_table", f"{_QCOW2}:read_volume"),
+    is_text=False,
+)
+def qcow2(data: bytes) -> None:
+    path = scratch("volumes") / "home-ada.qcow2"
+    path.write_bytes(data)
+    try:
+        in_memory = read_volume(io.BytesIO(data))
+    except Qcow2Error:
+        in_memory = None
+    header, snapshots = DiskImage("home-ada", path, USER).read()
+    check(in_memory == (header, snapshots), "a file and its bytes say different things")
+    for snapshot in snapshots:
+        check(parse_snapshot_id(snapshot.id) is not None, snapshot)
+
+
+@target("import-head", VolumeError, parsers=("vmlab.volumes.intake:judge_head",), is_text=False,
+        most_bytes=1024)  # fmt: skip
+def import_head(data: bytes) -> None:
+    judge_head("home-ada", data, ImportFormat.RAW)
+    form = judge_head("home-ada", data, ImportFormat.AUTO)
+    check(judge_head("home-ada", data, form) is form, "guessed and told are judged differently")
+    if form is ImportFormat.QCOW2:
+        check(data[8:16] == bytes(8), "a backing file was taken")
+
+
+@target(
+    "ext4",
+    Ext4Error,
+    parsers=("vmlab.volumes.ext4:read_ext4_bytes", "vmlab_guest.ext4:read_space"),
+    is_text=False,
+    most_bytes=4096,
+)
+def ext4(data: bytes) -> None:
+    space = read_space(data)
+    is_in_order(data)
+    size = read_ext4_bytes(data)
+    check(size >= 0, size)
+    if space is not None:
+        check(space.total * space.block_bytes == size, "hub and machine read different sizes")

@@ -1,0 +1,241 @@
+"""What the agent and `lab` read in the machine: from the host, the hub, and a trainee's files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import string
+from functools import cache
+from pathlib import Path
+
+from fakes.fake_system import FakeSystem
+from fuzz.target import check, check_text, scratch, target
+from lab.acquisition import NotYetError, number_of
+from lab.notices import make_html, parse_notices
+from lab.words import Language
+from vmlab_guest.activity import parse_stat
+from vmlab_guest.apply import read_hub_env
+from vmlab_guest.courses.deliver import deliver
+from vmlab_guest.courses.follow import parse_kept, parse_listing
+from vmlab_guest.courses.names import is_safe_path, make_beside
+from vmlab_guest.errors import AgentError, DeliveryError, SeedError
+from vmlab_guest.home import Home
+from vmlab_guest.hub import Hub, HubError, _decode
+from vmlab_guest.hub_snapshots import parse_snapshots
+from vmlab_guest.idle import IDLE_WORDS, parse_kernels, set_warning
+from vmlab_guest.kernels import parse_request
+from vmlab_guest.lab_server import read_news
+from vmlab_guest.lines import LineSplitter
+from vmlab_guest.lookback import LookError, list_folder, split_path
+from vmlab_guest.notices import add_notice
+from vmlab_guest.restore import restore
+from vmlab_guest.rtnetlink import split_messages
+from vmlab_guest.seed import Notice, parse_seed
+from vmlab_guest.system import RUN
+from vmlab_guest.takehome import write_archive
+from vmlab_guest.understudy import can_become
+from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
+from vmlab_guest.wish import make_wish, read_wish
+
+
+@cache
+def _system() -> FakeSystem:
+    system = FakeSystem(scratch("machine-root"))
+    (system.root / RUN).mkdir(parents=True)
+    return system
+
+
+@target("seed", SeedError, HubError, parsers=("vmlab_guest.seed:parse_seed",))
+def seed(data: bytes) -> None:
+    found = parse_seed(_decode(data))
+    check_text(found.machine_id, found.host_name, *(m.path + m.device for m in found.mounts))
+    for notice in found.notices:
+        check_text(*(notice.en + notice.fr).split("\n"))
+    for text in (*found.server.env.values(), *found.server.args):
+        check("\n" not in text and "\r" not in text, "a line break in the environment")
+        text.encode()
+    can_become(found.server.env, found.server.args)
+    wish = scratch("wish") / "server.json"
+    wish.write_text(make_wish(found.server.env, found.server.args), encoding="utf-8")
+    taken = read_wish(wish)
+    check(taken is not None and taken.env == found.server.env, "the zygote reads another server")
+
+
+@target("agent-words", AgentError, OSError, parsers=(
+    "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning"))  # fmt: skip
+def agent_words(data: bytes) -> None:
+    """What the host asks beside seeds, as `Agent._answer_beside` takes it."""
+    message = _decode(data)
+    if not isinstance(message, dict):
+        return
+    kind = str(message.get("type"))
+    if kind in VOLUME_WORDS - {"show"}:  # which waits for a disk
+        system = _system()
+        json.dumps(work_on_volume(system, Home(system), kind, message))
+        Home(system).thaw()
+        system.clocks.clear()
+    elif kind in IDLE_WORDS:
+        set_warning(_system(), message.get("stop_at"))
+        read_news(_system().root / RUN)
+
+
+@target("agent-bytes", parsers=("vmlab_guest.lines:LineSplitter.feed",), is_text=False)
+def agent_bytes(data: bytes) -> None:
+    """However the bytes of a port arrive, the same lines come out."""
+    at_once, in_pieces = LineSplitter(100), LineSplitter(100)
+    lines = at_once.feed(data)
+    pieces = [in_pieces.feed(data[at : at + 7]) for at in range(0, len(data), 7)]
+    check(lines == [line for piece in pieces for line in piece], "other lines")
+    check(all(len(line) <= 100 for line in lines), "a line is too long")
+
+
+@target("hub-listing", HubError, DeliveryError, parsers=(
+    "vmlab_guest.courses.follow:parse_listing", "vmlab_guest.hub:_decode"))  # fmt: skip
+def hub_listing(data: bytes) -> None:
+    for course in parse_listing(_decode(data)).courses:
+        check_text(course.name)
+        check(set(course.digest) <= set(string.hexdigits), course.digest)
+
+
+@target("hub-snapshots", HubError, parsers=("vmlab_guest.hub_snapshots:parse_snapshots",))
+def hub_snapshots(data: bytes) -> None:
+    for snapshot in parse_snapshots(_decode(data)):
+        check_text(snapshot.id)
+        check(abs(snapshot.taken_s) < float("inf"), snapshot)
+
+
+@target("delivery-words", DeliveryError, parsers=("vmlab_guest.courses.follow:parse_kept",))
+def delivery_words(data: bytes) -> None:
+    """What the helper that runs as the trainee prints; the agent sends it to the hub."""
+    for path in parse_kept(data):
+        path.encode()
+
+
+@target("delivery-record", parsers=("vmlab_guest.courses.deliver:read_record",))
+def delivery_record(data: bytes) -> None:
+    """The record is a file of the trainee's; whatever is in it, a course arrives."""
+    home, original = scratch("home"), scratch("original")
+    record = home / ".local/share/vmlab/delivered.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(data)
+    (original / "01").mkdir(exist_ok=True)
+    (original / "01/exercise.ipynb").write_bytes(b"new")
+    shutil.rmtree(home / "course", ignore_errors=True)
+    (home / "course/01").mkdir(parents=True)
+    (home / "course/01/exercise.ipynb").write_bytes(b"edited")
+    kept = deliver(original, home, "course", 2)
+    check((home / "course/01/exercise.ipynb").read_bytes() in {b"edited", b"new"}, "lost")
+    parse_kept(json.dumps({"kept": kept}).encode())
+
+
+@target("notices", parsers=("lab.notices:parse_notices", "vmlab_guest.lab_server:_read_json"))
+def notices(data: bytes) -> None:
+    run = _system().root / RUN
+    (run / "notices.json").write_bytes(data)
+    json.dumps(read_news(run)).encode()
+    for notice in parse_notices(data.decode("utf-8", "replace")):
+        make_html([notice], Language.FR).encode()
+    add_notice(_system(), Notice("one more", "un de plus"))
+    check(len(parse_notices((run / "notices.json").read_text())) >= 1, "the new one is lost")
+
+
+@target("warning", parsers=("vmlab_guest.lab_server:read_news",))
+def warning(data: bytes) -> None:
+    run = _system().root / RUN
+    (run / "warning.json").write_bytes(data)
+    json.dumps(read_news(run), allow_nan=False).encode()
+
+
+@target("hub-address", HubError, parsers=("vmlab_guest.hub:Hub._connect",), most_bytes=1024)
+def hub_address(data: bytes) -> None:
+    """What a notebook's environment says of the hub."""
+    Hub(data.decode("utf-8", "replace"), "token")._connect(1.0).close()
+
+
+@target("kernel-request", ValueError, parsers=("vmlab_guest.kernels:parse_request",))
+def kernel_request(data: bytes) -> None:
+    """What a program of the trainee's asks the nursery of kernels for."""
+    request = parse_request(data)
+    for text in (*request.args, *request.env, *request.env.values(), request.cwd):
+        os.fsencode(text)
+
+
+@target("kernel-list", ValueError, parsers=("vmlab_guest.idle:parse_kernels",))
+def kernel_list(data: bytes) -> None:
+    """What a trainee's server answers; it is theirs to forge."""
+    check(parse_kernels(data) >= 0, "fewer than none")
+
+
+@target("hub-env", parsers=("vmlab_guest.apply:read_hub_env",))
+def hub_env(data: bytes) -> None:
+    (_system().root / RUN / "seeded.json").write_bytes(data)
+    for name, value in read_hub_env(_system()).items():
+        (name + value).encode()
+
+
+@cache
+def _snapshot() -> Path:
+    top = scratch("snapshot")
+    (top / "work/deep").mkdir(parents=True)
+    (top / "work/file").write_text("as it was")
+    (top / "work/link").symlink_to("/etc/passwd")
+    return top
+
+
+@target("snapshot-paths", LookError, parsers=(
+    "vmlab_guest.lookback:split_path", "vmlab_guest.lookback:list_folder",
+    "vmlab_guest.restore:restore"))  # fmt: skip
+def snapshot_paths(data: bytes) -> None:
+    """A path in a request: nothing outside the snapshot is read, or outside the home written."""
+    path = os.fsdecode(data)
+    home = scratch("restored")
+    done = restore(_snapshot(), home, [path], "20261129T120000")
+    check(len(done.failed) <= 1, done)
+    check(not (home / "work/file").is_symlink(), "followed a link")
+    split_path(path)
+    list_folder(_snapshot(), path)
+
+
+@target("home-names", parsers=("vmlab_guest.takehome:write_archive",), is_text=False,
+        most_bytes=2048)  # fmt: skip
+def home_names(data: bytes) -> None:
+    """A home may be taken away, whatever its files are called."""
+    home = scratch("taken")
+    shutil.rmtree(home)
+    home.mkdir()
+    for line in data.split(b"\n")[:10]:
+        name = line.replace(b"\0", b"").replace(b"/", b"")[:200]
+        if name not in {b"", b".", b".."}:
+            (home / os.fsdecode(name)).write_bytes(b"x")
+    pieces: list[bytes] = []
+    check(write_archive(home, "home", pieces.append) == [], "not all is in it")
+
+
+@target("course-names", parsers=("vmlab_guest.courses.names:make_beside",), most_bytes=1024)
+def course_names(data: bytes) -> None:
+    path = data.decode("utf-8", "surrogateescape")
+    if is_safe_path(path):
+        check_text(path)
+        check(is_safe_path(make_beside(path, 2)[:200]) or len(path.encode()) > 190, path)
+
+
+@target("netlink", OSError, parsers=("vmlab_guest.rtnetlink:split_messages",), is_text=False)
+def netlink(data: bytes) -> None:
+    """A message whose length lies must not keep the agent busy for ever."""
+    check(sum(len(body) for _, body in split_messages(data)) <= len(data), "more than there is")
+
+
+@target("proc-stat", parsers=("vmlab_guest.activity:parse_stat",))
+def proc_stat(data: bytes) -> None:
+    """A process may be called anything, by its trainee; the numbers behind are the kernel's."""
+    name = data.replace(b"\n", b"")[:15].decode("utf-8", "replace")
+    line = f"12 ({name}) S 1 12 12 34817 12 4194560 1 0 0 0 250 50 0 0 20 0 1 0 777 0 0"
+    start, process = parse_stat(line, 1000)
+    check((start, process.name, process.group) == (777, name, 12), process)
+
+
+@target("answer-number", NotYetError, parsers=("lab.acquisition:number_of",), most_bytes=8192)
+def answer_number(data: bytes) -> None:
+    """What a trainee types as a result."""
+    number_of(data.decode("utf-8", "replace"))

@@ -1,0 +1,250 @@
+"""What operators and trainers write, and what browsers and machines send to the hub."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fuzz.target import Broken, check, check_text, loop, scratch, target
+from narval.outside import load_json as acquisition_json
+from vmlab.accounts import format_passwords, read_passwords
+from vmlab.bench.facts import make_json, parse_json
+from vmlab.bodies import BodyError, parse_break, parse_progress, parse_receipt, parse_renewal
+from vmlab.courses.client import find_access
+from vmlab.errors import ConfigError, HostError, VolumeConflictError
+from vmlab.hublock import last_holder, lock_path
+from vmlab.idle.break_file import break_path, declare_break, parse_until, read_break
+from vmlab.images.mirrors import choose_mirrors, parse_apt_options, parse_deb822, parse_one_line
+from vmlab.images.recipe import read_recipe
+from vmlab.images.wheels import parse_lock
+from vmlab.lab import parse_lab
+from vmlab.loop_watch import read_blocks, worst
+from vmlab.names import host_name, machine_name, volume_name
+from vmlab.origins import machine_hosts, url_problem
+from vmlab.outside import load_json
+from vmlab.paths import Paths
+from vmlab.toml_errors import parse_toml
+from vmlab.volumes.locks import hold_volume
+from vmlab.volumes.model import (
+    is_volume_name,
+    make_quarantine_name,
+    make_snapshot_id,
+    parse_quarantine_name,
+    parse_snapshot_id,
+)
+from vmlab_guest.outside import load_json as machine_json
+
+NOW = datetime(2026, 11, 29, 12, 0)  # noqa: DTZ001 - what people write is local time
+_BODIES = "vmlab.bodies"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """Return a body as `LabHandler.json_body` does."""
+    try:
+        value = load_json(data)
+    except ValueError as error:
+        raise BodyError(str(error)) from error
+    if not isinstance(value, dict):
+        raise BodyError("no object")
+    return value
+
+
+@target("lab-toml", ConfigError, parsers=("vmlab.lab:parse_lab", "vmlab.toml_errors:parse_toml"))
+def lab_toml(data: bytes) -> None:
+    lab = parse_lab(data.decode("utf-8", "replace"), Path("/lab/lab.toml"))
+    check(lab.volume_mib > 0, lab)
+    check_text(lab.hub.url, *lab.accounts.names())
+
+
+@target("hub-url", parsers=("vmlab.origins:url_problem", "vmlab.origins:machine_hosts"),
+        most_bytes=1024)  # fmt: skip
+def hub_url(data: bytes) -> None:
+    """The hub's own URL, which goes into headers, certificates and policies of its pages."""
+    url = data.decode("utf-8", "replace")
+    for one_origin in (True, False):
+        if not url_problem(url, one_origin=one_origin):
+            check(re.fullmatch(r"[!-~]+", url) is not None, url)
+            check_text(*machine_hosts(("ada",), url))
+
+
+@target("toml-lines", ConfigError, parsers=("vmlab.toml_lines:find_lines",))
+def toml_lines(data: bytes) -> None:
+    """Every key of a valid file has its line."""
+    file = parse_toml(data.decode("utf-8", "replace"), "x.toml")
+    most = data.count(b"\n") + 1
+    todo = [((key,), value) for key, value in file.data.items()]
+    while todo:
+        path, value = todo.pop()
+        check(path in file._lines, f"{path} has no line")
+        check(1 <= file.line(path) <= most, path)
+        if isinstance(value, dict):
+            todo += [((*path, key), inner) for key, inner in value.items()]
+
+
+@target("recipe-toml", ConfigError, parsers=("vmlab.images.recipe:read_recipe",))
+def recipe_toml(data: bytes) -> None:
+    recipe = read_recipe(parse_toml(data.decode("utf-8", "replace"), "/recipes/desk/recipe.toml"))
+    check(recipe.name == "desk", recipe)
+
+
+@target("lock-file", ConfigError, parsers=("vmlab.images.wheels:parse_lock",))
+def lock_file(data: bytes) -> None:
+    for pin in parse_lock(Path("requirements.lock"), data.decode("utf-8", "replace")):
+        check(len(pin.hashes) > 0, pin)
+
+
+@target("passwords", ConfigError, parsers=("vmlab.accounts:read_passwords",))
+def passwords(data: bytes) -> None:
+    path = scratch("accounts") / "passwords.toml"
+    path.write_bytes(data)
+    found = read_passwords(path)
+    path.write_text(format_passwords(found))
+    check(read_passwords(path) == found, "not the same after writing")
+
+
+@target("apt-sources", HostError, parsers=(
+    "vmlab.images.mirrors:parse_deb822", "vmlab.images.mirrors:parse_one_line",
+    "vmlab.images.mirrors:choose_mirrors"))  # fmt: skip
+def apt_sources(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    sources = [*parse_deb822(text), *parse_one_line(text)]
+    mirrors = choose_mirrors(sources, parse_apt_options(text))
+    mirrors.source_lines("trixie")
+    for line in mirrors.source_lines("trixie", public=True):
+        check("@" not in urlsplit(line.split()[2]).netloc, "a password")
+
+
+@target("bench-result", ConfigError, parsers=("vmlab.bench.facts:parse_json",))
+def bench_result(data: bytes) -> None:
+    try:
+        value = load_json(data)
+    except ValueError:
+        return
+    json.dumps(make_json(parse_json(value, "start.json")))
+
+
+@target("cli-file", HostError, parsers=("vmlab.courses.client:_read_cli_file",))
+def cli_file(data: bytes) -> None:
+    state = scratch("state")
+    (state / "cli.json").write_bytes(data)
+    access = find_access(Paths(state, state))
+    (access.api_url + access.token).encode()
+
+
+@target("loop-watch", ValueError, parsers=("vmlab.loop_watch:read_blocks",))
+def loop_watch(data: bytes) -> None:
+    path = scratch("watch") / "blocks.jsonl"
+    path.write_bytes(data)
+    worst(read_blocks(path))
+
+
+@target("hub-lock", parsers=("vmlab.hublock:last_holder",))
+def hub_lock(data: bytes) -> None:
+    state = scratch("lock")
+    paths = Paths(state, state)
+    lock_path(paths).write_bytes(data)
+    last_holder(paths)
+
+
+@target("lock-note", parsers=("vmlab.volumes.locks:_read_note",))
+def lock_note(data: bytes) -> None:
+    """What the holder of a volume's lock has written into it."""
+    folder = scratch("locks")
+    path = folder / "home-ada.lock"
+    path.write_bytes(data)
+
+    async def hold() -> None:
+        async with hold_volume(folder, "home-ada", "a test"):
+            raise Broken("two hold the same lock")
+
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            loop().run_until_complete(hold())
+        except VolumeConflictError as error:
+            error.message.encode()
+
+
+@target("json", ValueError, parsers=(
+    "vmlab.outside:load_json", "vmlab_guest.outside:load_json",
+    "narval.outside:load_json"))  # fmt: skip
+def json_texts(data: bytes) -> None:
+    """What is read can be written anew, and hub, machine and acquisition read the same."""
+    answers = []
+    for read in (load_json, machine_json, acquisition_json):
+        try:
+            answers.append(json.dumps(read(data), allow_nan=False, ensure_ascii=False).encode())
+        except ValueError as error:
+            answers.append(str(error).encode())
+    check(len(set(answers)) == 1, answers)
+    check(load_json(answers[0]) == load_json(data), "not the same after writing")
+
+
+@target("break-file", HostError, parsers=("vmlab.idle.break_file:read_break",))
+def break_file(data: bytes) -> None:
+    state = scratch("idle")
+    break_path(state).write_bytes(data)
+    read_break(state).is_on(0.0)
+
+
+@target("break-until", ConfigError, parsers=("vmlab.idle.break_file:parse_until",), most_bytes=64)
+def break_until(data: bytes) -> None:
+    declare_break(scratch("breaks"), parse_until(_text(data), NOW), NOW.timestamp())
+
+
+@target("idle-body", BodyError, ConfigError, parsers=(
+    f"{_BODIES}:parse_break", "vmlab.idle.break_file:declare_break"))  # fmt: skip
+def idle_body(data: bytes) -> None:
+    state = scratch("break-body")
+    declared = declare_break(state, parse_break(_object(data)), 1e9)
+    check(read_break(state) == declared, declared)
+
+
+@target("receipt-body", BodyError, parsers=(f"{_BODIES}:parse_receipt",))
+def receipt_body(data: bytes) -> None:
+    said = parse_receipt(_object(data))
+    check(0 < said.version < 2**31, said)
+    for path in said.kept:
+        check(".." not in path.split("/") and not path.startswith("/"), path)
+        path.encode()
+
+
+@target("progress-body", BodyError, parsers=(f"{_BODIES}:parse_progress",))
+def progress_body(data: bytes) -> None:
+    said = parse_progress(_object(data))
+    check_text(said.course, said.exercise, said.step)
+
+
+@target("renew-body", BodyError, parsers=(f"{_BODIES}:parse_renewal",))
+def renew_body(data: bytes) -> None:
+    parse_renewal(_object(data))
+
+
+@target("names", parsers=("vmlab.names:machine_name",), most_bytes=1024)
+def names(data: bytes) -> None:
+    user, _, server = _text(data).partition("\n")
+    for name in (machine_name(user, server), volume_name(user, server), host_name(user)):
+        check(re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name) is not None and len(name) <= 40, name)
+    check(is_volume_name(volume_name(user, server)), name)
+
+
+@target("volume-names", parsers=(
+    "vmlab.volumes.model:parse_snapshot_id", "vmlab.volumes.model:parse_quarantine_name"),
+    most_bytes=1024)  # fmt: skip
+def volume_names(data: bytes) -> None:
+    text = _text(data)
+    if parsed := parse_snapshot_id(text):
+        check(make_snapshot_id(*parsed) == text, text)
+        check_text(text)
+    if quarantined := parse_quarantine_name(text):
+        check(make_quarantine_name(*quarantined) == text, text)
+    check(not is_volume_name(text) or "/" not in text, text)

@@ -1,0 +1,32 @@
+"""A minute of fuzzing; `make fuzz` takes an hour."""
+
+from __future__ import annotations
+
+import pytest
+
+from fuzz.run import HERE, NOT_PLAYED, fuzz, is_playable, make_table
+from fuzz.target import Target, all_targets
+
+MINUTE_S = 60
+LEAST_INPUTS = 20_000  # an idle machine tries fifty times as many
+
+
+@pytest.mark.attack("parsers.no-surprise", "a minute of inputs that coverage leads to")
+@pytest.mark.skipif(not is_playable(), reason=NOT_PLAYED)
+@pytest.mark.timeout(600)
+def test_a_minute_of_all_targets(tmp_path, tried):
+    outcomes = fuzz(list(all_targets().values()), MINUTE_S, tmp_path, HERE / "cases")
+    broken = [f"{each.target}: {each.crash}\n{each.says}" for each in outcomes if each.crash]
+    assert not broken, "\n".join(broken)
+    inputs = sum(each.inputs for each in outcomes)
+    tried(inputs)
+    assert inputs >= LEAST_INPUTS, make_table(outcomes)
+
+
+@pytest.mark.skipif(not is_playable(), reason=NOT_PLAYED)
+@pytest.mark.parametrize("name", ["found", "hangs", "eats"])
+def test_what_is_broken_is_found(name, tmp_path):
+    """A crash, a hang and a hunger for memory end a target and leave the input."""
+    broken = Target(name, "fuzz.broken", print, (), (), is_text=True, most_bytes=64)
+    (outcome,) = fuzz([broken], 10, tmp_path / "work", tmp_path / "cases", hang_s=2)
+    assert outcome.crash.startswith(str(tmp_path / "cases" / name)), outcome.says

@@ -1,0 +1,113 @@
+"""No parser without a target, and no target that does not reach what it says that it tries."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from fuzz.reach import find_readers, reached
+from fuzz.target import HERE, all_targets
+
+WANTED = {
+    "agent lines": {"agent-line", "agent-stream", "agent-bytes", "agent-words"},
+    "seed answers": {"seed", "agent-stream", "hub-env"},
+    "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body"},
+    "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},
+    "notebooks": {"notebook", "checks-py"},
+    "course.toml": {"course-toml", "toml-lines"},
+    "lab.toml and other files of operators": {"lab-toml", "hub-url", "passwords", "recipe-toml",
+                                              "lock-file", "apt-sources", "bench-result",
+                                              "break-file"},
+    "qcow2 and ext4 headers": {"qcow2", "ext4", "import-head"},
+    "paths and names": {"course-paths", "snapshot-paths", "course-names", "names", "volume-names",
+                        "kept-names", "proc-stat"},
+    "what the hub wrote down": {"machine-record", "exit-report", "identity", "template-record",
+                                "pool-note", "image-manifest", "image-stamps", "cli-file",
+                                "hub-lock", "lock-note", "loop-watch"},
+    "what the hub answers to a machine": {"hub-listing", "hub-snapshots", "hub-address"},
+    "files of a trainee's": {"delivery-record", "delivery-words", "notices", "warning",
+                             "kernel-request", "kernel-list", "answer-number", "break-until"},
+    "the acquisition's wire": {"control-line", "control-peer", "control-facts", "naming-file",
+                               "link-hello", "link-blocks", "link-header", "service-address"},
+    "XML, topologies and commands": {"topology", "ada-integer", "shell-line", "shell-reply",
+                                     "argument", "run-file"},
+    "MFM frames": {"mfm", "events", "event-builder", "run-data", "spectrum"},
+    "the kernel's own words, as far as their lengths lead": {"netlink"},
+    "JSON": {"json"},
+}  # fmt: skip
+
+_KERNEL = "the kernel's own words"
+_OURS = "written by the same program a moment before"
+_ANSWER = "an HTTP answer of our own hub: `load_json` is a target, the rest takes any JSON"
+
+LEFT_OUT = {
+    "vmlab.api.base:LabHandler.json_body": "needs a request; `load_json` and `vmlab.bodies` do not",
+    "vmlab.bench.client:HubClient.progress": "the bench's own hub",
+    "vmlab.bench.client:execute": "the bench's own kernel",
+    "vmlab.cli.bench:show": "reads the file for `parse_json`",
+    "vmlab.courses.client:_request": _ANSWER,
+    "vmlab.hub:read_cli_access": "the same file and the same check as `_read_cli_file`",
+    "vmlab.hub_calls:_reason": _ANSWER,
+    "vmlab.hub_calls:call_hub": _ANSWER,
+    "vmlab.images.bootstrap:make_payload": "writes",
+    "vmlab.images.inside:main": _OURS,
+    "vmlab.images.tree:extract": "the tree that this build has just made",
+    "vmlab.images.tree:read_tree": "the tree that this build has just made",
+    "vmlab.providers.fake:read_faults": "the tests' own",
+    "vmlab.providers.qemu.accelerator:_cached_verdict": "needs QEMU; takes any JSON as no verdict",
+    "vmlab.providers.qemu.admission:_read_notes": _OURS,
+    "vmlab.providers.qemu.launch:launch_shim": _OURS,
+    "vmlab.providers.qemu.neighbours:_ask": "the host's own ip(8)",
+    "vmlab.providers.qemu.shim:main": _OURS,
+    "vmlab.providers.qemu.uplink:_set_up_loopback": _KERNEL,
+    "lab.look:addresses": _KERNEL,
+    "vmlab_guest.agent:Agent._on_line": "needs a port; what it calls are targets",
+    "vmlab_guest.courses.follow:Follower._fetch": "calls `unpack`, which is a target",
+    "vmlab_guest.hub:Hub._request": "needs a hub; `_connect` and `_decode` do not",
+    "vmlab_guest.hub:_refusal": _ANSWER,
+    "vmlab_guest.play:read_code": "of a trainer's own notebook, for tests of courses",
+    "vmlab_guest.rehearsal:_PlayedHub.do_GET": "the rehearsal plays both sides",
+    "vmlab_guest.rehearsal:_use_kernel": "the rehearsal plays both sides",
+    "vmlab_guest.rtnetlink:Rtnetlink._ask": _KERNEL,
+    "vmlab_guest.rtnetlink:_split_attributes": _KERNEL,
+    "vmlab_guest.rtnetlink:parse_address": _KERNEL,
+    "vmlab_guest.system:_hurry": _KERNEL,
+    "vmlab_guest.understudy:_await_call": "of the zygote, its parent",
+    "vmlab_guest.understudy:_take_overrides": "a file that the seed has just written",
+    "narval.actors.rate:RateConsumer.consume": "eight bytes of any value are a number",
+    "narval.links.writer:LinkWriter.filled_bytes": _KERNEL,
+}
+"""Functions that read raw data and are in no target, and why."""
+
+
+@pytest.fixture(scope="module")
+def reached_by():
+    """What each target's corpus reaches."""
+    logging.disable()
+
+    def reach(found):
+        return reached(lambda: [found.run(path.read_bytes()) for path in found.corpus])
+
+    yield {name: reach(found) for name, found in all_targets().items()}
+    logging.disable(logging.NOTSET)
+
+
+def test_every_kind_of_input_has_its_targets():
+    assert set().union(*WANTED.values()) == set(all_targets())
+
+
+def test_every_target_reaches_its_parsers(reached_by):
+    missed = {name: set(found.parsers) - reached_by[name] for name, found in all_targets().items()}
+    assert {name: parsers for name, parsers in missed.items() if parsers} == {}
+    assert all(found.parsers for found in all_targets().values())
+
+
+def test_whatever_reads_raw_data_has_a_target(reached_by):
+    readers, everywhere = set(find_readers()), set().union(*reached_by.values())
+    assert readers - everywhere == set(LEFT_OUT)
+
+
+def test_corpus_and_cases_belong_to_targets():
+    assert {path.name for path in (HERE / "corpus").iterdir()} == set(all_targets())
+    assert {path.name for path in (HERE / "cases").iterdir()} <= set(all_targets())
