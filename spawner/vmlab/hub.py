@@ -93,6 +93,7 @@ def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
         accelerator=lab.provider.accelerator.value,
         pool=pool_size(lab),
         overcommit=lab.provider.overcommit,
+        allowance=lab.allowance,
     )
 
 
@@ -365,6 +366,7 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.disk_iops = lab.machine.bandwidth.disk_iops
     spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
     spawner.volume_mib = lab.volume_mib
+    spawner.total_mib = lab.total_mib
     spawner.language = lab.language.value
     spawner.pool = pool_size(lab)
     spawner.start_slots = lab.provider.start_slots

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from vmlab.errors import HostError
+from vmlab.model import Allowance
 from vmlab.outside import as_facts, load_json
 from vmlab.paths import Paths
 
@@ -35,6 +36,8 @@ class Holder:
     provider: str
     accelerator: str
     started: float  # seconds since the epoch
+    volume_mib: int = Allowance.volume_mib
+    total_mib: int = Allowance.total_mib
 
 
 def lock_path(paths: Paths) -> Path:

@@ -24,7 +24,7 @@ from vmlab.providers.qemu.near_again import NeighbourWatch
 from vmlab.reconcile.driver import PERIOD_S, Reconciler
 from vmlab.reconcile.hub_side import HubSide
 from vmlab.reconcile.volume_holders import RegistryHolders
-from vmlab.volumes.store import VolumeStore
+from vmlab.volumes.store import store_of
 
 HOUR_S = 3600.0
 _DAY_S = 86400.0
@@ -55,7 +55,7 @@ def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules)
     hub = HubSide(client)
     provider = make_provider(settings)
     paths = Paths(state=settings.state, cache=settings.cache)
-    store = VolumeStore(paths, provider)
+    store = store_of(provider, paths)
     reconciler = Reconciler(
         hub, provider, grace_s=rules.orphan_grace_s, volumes=RegistryHolders(store)
     )

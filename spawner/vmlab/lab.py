@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.hub_address import HubAddress, read_hub
-from vmlab.model import Bandwidth
+from vmlab.model import Allowance, Bandwidth
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
@@ -129,10 +129,16 @@ class Lab:
     course: Path | None = None  # absolute
     machine: MachineChoice = field(default_factory=MachineChoice)
     volume_mib: int = 1024
+    total_mib: int = 0  # what one trainee may take of the host's disk; 0: by the disks' sizes
     provider: ProviderChoice = field(default_factory=ProviderChoice)
     idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
     accounts: Accounts = field(default_factory=Accounts)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What one trainee may take of the host's disk."""
+        return Allowance(self.volume_mib, self.total_mib)
 
 
 def load_lab(path: Path) -> Lab:
@@ -183,15 +189,16 @@ def _reading_problem(file: Path) -> str:
 def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:
     root = file.root()
     lab = root.table("lab")
+    allowance = _read_allowance(root.table("volume"))
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
-    volume = root.table("volume")
     return Lab(
         file=path,
         name=lab.text("name", "lab", pattern=_NAME_PATTERN, allowed=_NAME_RULE),
         language=lab.choice("language", Language, Language.EN),
         course=path.parent / course if course else None,
         machine=_read_machine(root.table("machine"), images),
-        volume_mib=_read_size(volume, "size", default="1G", minimum="64M", maximum="4096G"),
+        volume_mib=allowance.volume_mib,
+        total_mib=allowance.total_mib,
         provider=_read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
         hub=read_hub(root.table("hub"), path.parent),
@@ -222,6 +229,16 @@ def _read_bandwidth(table: Table) -> Bandwidth:
             "network_speed", default.network_mbit_s, minimum=0, maximum=1_000_000
         ),
     )
+
+
+def _read_allowance(table: Table) -> Allowance:
+    size_mib = _read_size(table, "size", default="1G", minimum="64M", maximum="4096G")
+    total_mib = 0
+    if table.raw("total") is not None:
+        total_mib = _read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
+        if total_mib <= size_mib:
+            table.mistake("total", "it must be more than size: the system disk counts, too")
+    return Allowance(size_mib, total_mib)
 
 
 def _read_provider(table: Table) -> ProviderChoice:

@@ -173,6 +173,39 @@ class OldDisk:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """What one trainee may take of the host's disk (`vmlab.volumes.allowance`)."""
+
+    volume_mib: int = 1024  # a volume of the lab's
+    total_mib: int = 0  # everything together; 0: it follows from the sizes of the disks
+
+
+class DiskKind(StrEnum):
+    """What of a trainee lies on the host's disk."""
+
+    VOLUME = "volume"  # with its snapshots
+    DELETED = "deleted"  # a volume in quarantine
+    COPY = "copy"  # of a volume, for a download or to be looked into
+    MACHINE = "machine"  # its system disk, and what lies beside it
+    SHOWN = "shown"  # a copy of a snapshot that is plugged into the machine
+    OLD_DISK = "old_disk"  # a system disk of an older image
+    ASIDE = "aside"  # a machine that was replaced
+
+
+@dataclass(frozen=True)
+class DiskPart:
+    """Something that follows from one trainee and lies on the host's disk."""
+
+    kind: DiskKind
+    owner: str  # empty: unknown
+    name: str  # of the volume or the machine
+    path: str
+    taken_mib: int
+    most_mib: int  # what it may come to without anybody's further word
+    at: float = 0.0  # seconds since the epoch: when it was put away
+
+
+@dataclass(frozen=True)
 class Activity:
     """How long nobody has worked in a machine, by its agent."""
 

@@ -96,7 +96,9 @@ class Renewals:
             await self._client.stop_server(target.user, target.server)
             renewal = self._note(replace(renewal, stage=RenewalStage.ASIDE))
             kept = await self._provider.set_aside(target.machine)
-            _log.info("%s: set aside as %s", target.machine, kept or "nothing: it was absent")
+            _log.info(
+                "%s: set aside as %s", target.machine, kept or "nothing: absent, or too large"
+            )
             stage = RenewalStage.STARTING if start else RenewalStage.DONE
             if start:
                 await self._client.start_server(target.user, target.server)

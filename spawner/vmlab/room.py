@@ -82,3 +82,11 @@ def find_room(folder: Path) -> Room:
         there = there.parent
     usage = shutil.disk_usage(there)
     return Room(folder, usage.total // 2**20, usage.free // 2**20)
+
+
+def taken_mib(path: Path) -> int:
+    """Return what a file takes on the disk, holes left out, rounded down; 0 if it is gone."""
+    try:
+        return path.lstat().st_blocks * 512 // 2**20
+    except FileNotFoundError:
+        return 0

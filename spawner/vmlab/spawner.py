@@ -26,6 +26,7 @@ from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
+    Allowance,
     Bandwidth,
     MachineSpec,
     MachineState,
@@ -108,6 +109,14 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     volume_mib = Integer(
         1024, min=64, config=True, help="Size of a trainee's volume, in MiB: it is the quota."
     )
+    total_mib = Integer(
+        0,
+        min=0,
+        config=True,
+        help="What one trainee may take of the host's disk in all, in MiB: volume with snapshots, "
+        "system disk, older system disks, machines set aside, copies. 0: the size of the system "
+        "disk and four times that of a volume.",
+    )
     language = Enum(
         ["en", "fr"], default_value="en", config=True, help="Language of messages and machines."
     )
@@ -188,6 +197,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 StartStyle(self.start_style),
                 self.pool,
                 self.overcommit,
+                Allowance(self.volume_mib, self.total_mib),
             )
         )
 

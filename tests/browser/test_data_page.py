@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 from hub.test_api_volume import take
+from vmlab.names import volume_name
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.browser
 def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
-    with RunningHub(folder, trainees=("ada", "bob", "eve")) as running:
+    lab = '[volume]\nsize = "64M"\ntotal = "150M"'
+    with RunningHub(folder, trainees=("ada", "bob", "eve"), lab_lines=lab) as running:
         yield running
 
 
@@ -89,3 +92,31 @@ def test_escape_leaves_everything_as_it_is(hub, new_page):
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(rows).to_have_count(before)
+
+
+def write_anew(hub, user: str) -> None:
+    """Write into a volume what a machine could have written."""
+    path = hub.folder / "volumes" / f"{volume_name(user)}.qcow2"
+    words = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 20M 40M", str(path)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_who_has_little_room_left_reads_that_older_states_go(hub, new_page):
+    with ThreadPoolExecutor() as elsewhere:
+        elsewhere.submit(hub.start_server, "bob").result()
+        elsewhere.submit(hub.stop_server, "bob").result()
+    page = new_page(locale="fr-FR")
+    log_in(page, hub, "bob", path="/hub/vmlab/data")
+    expect(page.locator("#vm-tight")).to_have_count(0)
+    write_anew(hub, "bob")
+    page.get_by_role("button", name="Conserver l'état actuel").click()
+    expect(page.locator("#vm-states tbody tr")).to_have_count(1)
+    write_anew(hub, "bob")
+    page.reload()
+    expect(page.locator("#vm-tight")).to_contain_text("presque toute la place")
+    shot(page, "data-tight-fr")
+    page.get_by_role("button", name="Conserver l'état actuel").click()
+    expect(page.locator("#vm-states tbody tr")).to_have_count(2)
+    write_anew(hub, "bob")
+    page.get_by_role("button", name="Conserver l'état actuel").click()
+    expect(page.locator("#vm-keep-status")).to_contain_text("autant qu'il y a de place")

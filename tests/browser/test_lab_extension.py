@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import requests
 from playwright.sync_api import expect
 
 from browser.conftest import shot
+from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
 from vmlab.host import find_free_port
 
@@ -166,6 +168,21 @@ def test_the_home_is_taken_along(lab, page):
         names = archive.getnames()
         (name,) = [n for n in names if n.endswith("/thesis.tex")]
         assert archive.extractfile(name).read() == (home / "thesis.tex").read_bytes()
+
+
+@pytest.mark.attack("volumes.slow-readers", "takes the home twice and reads nothing of it")
+def test_a_home_that_nobody_reads_keeps_no_other_call_waiting(lab, tried):
+    (lab.root / "home/trainee/data").write_bytes(os.urandom(32_000_000))
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            answer = stack.enter_context(lab.get("vmlab/home.tar.gz", stream=True))
+            assert answer.status_code == 200
+        assert lab.get("vmlab/home.tar.gz", stream=True).status_code == 429
+        assert [lab.get("vmlab/notices").status_code for _ in range(20)] == [200] * 20
+    tried(3)
+    (lab.root / "home/trainee/data").unlink()
+    taken = wait_until(lambda: (got := lab.get("vmlab/home.tar.gz")).ok and got)
+    assert taken.content[:2] == b"\x1f\x8b", "who went away is forgotten"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.testing import bind_unused_port
 
-from vmlab.api.sending import TakenTooSlowlyError, send_file
+from vmlab.api.sending import Pace, TakenTooSlowlyError, send_file
 
 SIZE = 64 * 2**20
 
@@ -25,7 +25,7 @@ class Sending(web.RequestHandler):
 
     async def get(self) -> None:
         try:
-            await send_file(self, self.path, take_s=0.3)
+            await send_file(self, self.path, Pace(stall_s=0.3))
         except (StreamClosedError, OSError) as error:
             self.ends.put_nowait(error)
         else:

@@ -20,6 +20,7 @@ from vmlab.lab import (
     make_trainee_names,
     parse_lab,
 )
+from vmlab.model import Allowance
 
 FILE = Path("/labs/lab.toml")
 PROJECT = Path(__file__).parents[2]
@@ -56,6 +57,14 @@ def mistake(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_lab(text, FILE, images={"desk", "server"})
     return caught.value.message
+
+
+def test_a_total_is_more_than_the_volume_and_may_be_left_out() -> None:
+    assert parse_lab("", FILE).allowance == Allowance(1024, 0)
+    given = parse_lab('[volume]\nsize = "512M"\ntotal = "8G"', FILE)
+    assert given.allowance == Allowance(512, 8192)
+    assert "the system disk counts" in mistake('[volume]\nsize = "2G"\ntotal = "2G"')
+    assert '"128M" to "65536G"' in mistake("[volume]\ntotal = 8")
 
 
 def test_an_empty_file_is_the_default_lab() -> None:

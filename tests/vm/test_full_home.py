@@ -23,8 +23,8 @@ def desk(desk_image):
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     folder.chmod(0o711)
     cache = default_paths().cache
-    extra = "c.VMSpawner.volume_mib = 128\n"
-    with RunningHub(folder, provider="qemu", cache=cache, extra_config=extra) as running:
+    volume = '[volume]\nsize = "128M"'
+    with RunningHub(folder, provider="qemu", cache=cache, lab_lines=volume) as running:
         desk = Desk(running, "ada", cache)
         desk.start()
         yield desk

@@ -18,7 +18,7 @@ from vmlab.errors import (
 )
 from vmlab.model import VolumeSpec
 from vmlab.room import Room
-from vmlab.volumes import snapshots as states
+from vmlab.volumes import making_room
 from vmlab.volumes.locks import hold_volume, read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason, VolumeState
 from volumes.conftest import check, holds, make, run, spec, write
@@ -245,8 +245,8 @@ async def test_the_oldest_hourly_ones_go_first_when_room_is_short(store, clock, 
         clock.now += 3600
         await store.snapshot(name, Reason.HOURLY)
     free = iter([900, 950, 1100])
-    monkeypatch.setattr(states, "find_room", lambda f: Room(f, 10_000, next(free)))
-    gone = await states.free_hourly(store.ground, await store.all())
+    monkeypatch.setattr(making_room, "find_room", lambda f: Room(f, 10_000, next(free)))
+    gone = await making_room.free_hourly(store.ground, await store.all())
     assert len(gone) == 2
     assert gone[0].startswith("home-bob/hourly-")
     assert gone[1].startswith("home-ada/hourly-")

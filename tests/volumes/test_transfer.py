@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -181,8 +182,79 @@ async def test_a_file_with_more_in_it_than_the_host_can_spare_is_refused(
     assert bomb.stat().st_size < 2**20
     scarce = Room(store.ground.folder, 10_000, 532)
     monkeypatch.setattr("vmlab.volumes.intake.find_room", lambda _: scarce)
-    with pytest.raises(VolumeError, match="more than the 20 MiB that this host can spare"):
+    with pytest.raises(HostError, match=r"532 MiB free, importing .*bomb.qcow2 needs 41 MiB"):
         await imports(store, bomb)
+    await nothing_came(store)
+
+
+def ext4_of(size_bytes: int) -> bytes:
+    """The first bytes of a file system that says that it has this size."""
+    blocks = size_bytes // 4096
+    superblock = bytearray(1024)
+    struct.pack_into("<I", superblock, 4, blocks & 0xFFFFFFFF)
+    struct.pack_into("<I", superblock, 0x18, 2)
+    struct.pack_into("<H", superblock, 0x38, 0xEF53)
+    struct.pack_into("<I", superblock, 0x60, 0x80)
+    struct.pack_into("<I", superblock, 0x150, blocks >> 32)
+    return bytes(1024) + bytes(superblock)
+
+
+def vdi_of(size_bytes: int) -> bytes:
+    head = bytearray(512)
+    head[0x40:0x44] = bytes.fromhex("7f10dabe")
+    struct.pack_into("<Q", head, 0x170, size_bytes)
+    return bytes(head)
+
+
+@pytest.mark.attack("volumes.imports", "disks of up to 6 TiB in files that take next to nothing")
+@pytest.mark.parametrize("form", [ImportFormat.RAW, ImportFormat.QCOW2, ImportFormat.VDI])
+@pytest.mark.parametrize("size", ["6T", "3T", "5G"])
+async def test_a_disk_larger_than_the_lab_allows_is_refused_before_anything_is_copied(
+    store, tmp_path, monkeypatch, form, size, tried
+):
+    async def copies_nothing(*words: str, **_: object) -> None:
+        raise AssertionError(f"was run: {words}")
+
+    monkeypatch.setattr("vmlab.volumes.intake.run_tool", copies_nothing)
+    size_bytes = int(size[:-1]) * 2 ** {"T": 40, "G": 30}[size[-1]]
+    source = tmp_path / "disk"
+    if form is ImportFormat.QCOW2:
+        await run("qemu-img", "create", "-q", "-f", "qcow2", source, size)
+    else:
+        source.write_bytes(ext4_of(size_bytes) if form is ImportFormat.RAW else vdi_of(size_bytes))
+        os.truncate(source, size_bytes if form is ImportFormat.RAW else 2**20)
+    with pytest.raises(VolumeError, match=r"MiB at most|is larger than 4194304 MiB") as told:
+        await imports(store, source, form)
+    assert told.value.hint
+    await nothing_came(store)
+    tried(1)
+
+
+@pytest.mark.attack("volumes.imports", "file systems that say another size than they have")
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(6 * 2**40, "cut off"), (2**26 + 4096, "cut off"), (2**62, "cut off")],
+)
+async def test_a_file_system_that_lies_about_its_size_is_refused(
+    store, tmp_path, said, words, tried
+):
+    source = tmp_path / "disk.raw"
+    source.write_bytes(ext4_of(said))
+    os.truncate(source, 2**26)
+    with pytest.raises(VolumeError, match=words):
+        await imports(store, source, ImportFormat.RAW)
+    await nothing_came(store)
+    tried(1)
+
+
+async def test_a_disk_that_the_host_could_not_hold_is_refused(store, tmp_path, monkeypatch):
+    source = tmp_path / "disk.raw"
+    source.write_bytes(ext4_of(2**31))
+    os.truncate(source, 2**31)
+    room = Room(store.ground.folder, 100_000, 4096 + 2000)
+    monkeypatch.setattr("vmlab.volumes.intake.find_room", lambda _: room)
+    with pytest.raises(HostError, match=r"disk.raw needs 2051 MiB beside the 4096 MiB that stay"):
+        await imports(store, source, ImportFormat.RAW)
     await nothing_came(store)
 
 

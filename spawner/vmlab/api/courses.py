@@ -9,16 +9,15 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from vmlab.api.base import COURSES_SCOPE, LabHandler, MachineHandler
-from vmlab.api.sending import send_file
+from vmlab.api.sending import GivesUp, send_file
 from vmlab.courses.archive import MAX_ARCHIVE_BYTES
-from vmlab.courses.shelf import Listing
 from vmlab.errors import ConfigError, CourseError
 
 MAX_WAIT_S = 25.0
 """Shorter than the minute after which proxies give up on a silent request."""
 
 
-class CoursesHandler(MachineHandler):
+class CoursesHandler(GivesUp, MachineHandler):  # type: ignore[misc]  # JupyterHub is untyped
     """`GET courses`: what is published; waits for news if asked to."""
 
     def authorize(self) -> None:
@@ -36,22 +35,9 @@ class CoursesHandler(MachineHandler):
             self.write((await asyncio.to_thread(shelf.listing)).as_json())
             return
         with self.runtime.waiting(server):
-            listing = await self._wait(known, wait_s)
+            listing = await self.unless_gone(self.runtime.shelf.wait_for_change(known, wait_s))
         if listing:
             self.write(listing.as_json())
-
-    async def _wait(self, known: str, wait_s: float) -> Listing | None:
-        """Return the listing, or None when the caller went away meanwhile."""
-        self._wait_task = asyncio.ensure_future(self.runtime.shelf.wait_for_change(known, wait_s))
-        await asyncio.wait([self._wait_task])
-        return None if self._wait_task.cancelled() else self._wait_task.result()
-
-    def on_connection_close(self) -> None:
-        """Stop waiting for a caller that is gone."""
-        task: asyncio.Task[Listing] | None = getattr(self, "_wait_task", None)
-        if task:
-            task.cancel()
-        super().on_connection_close()
 
     def _wait_s(self) -> float:
         raw = self.get_query_argument("wait", "0")
@@ -69,17 +55,18 @@ class ArchiveHandler(MachineHandler):
 
     async def get(self, name: str, version: str) -> None:
         """Send the archive of a published version."""
-        course = await asyncio.to_thread(self.runtime.database.courses.find, name, int(version))
-        if course is None:
-            raise web.HTTPError(404, f"course {name!r} has no version {version}")
-        self.set_header("Content-Type", "application/gzip")
-        try:
-            await send_file(self, self.runtime.shelf.archive_path(course.name, course.version))
-        except StreamClosedError:
-            return  # the machine went off, or stopped reading
-        except OSError as e:
-            self.log.error("The archive of a published course cannot be read: %s", e)
-            raise web.HTTPError(500, "the archive is missing on the hub") from e
+        with self.runtime.waiting(self.server_identity()):
+            course = await asyncio.to_thread(self.runtime.database.courses.find, name, int(version))
+            if course is None:
+                raise web.HTTPError(404, f"course {name!r} has no version {version}")
+            self.set_header("Content-Type", "application/gzip")
+            try:
+                await send_file(self, self.runtime.shelf.archive_path(course.name, course.version))
+            except StreamClosedError as e:
+                self.log.info("an archive of %s is not sent to its end: %r", name, e)
+            except OSError as e:
+                self.log.error("The archive of a published course cannot be read: %s", e)
+                raise web.HTTPError(500, "the archive is missing on the hub") from e
 
 
 class PublishHandler(LabHandler):

@@ -46,10 +46,11 @@ class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
         user = self.current_user
         store = find_volumes(self.lab_settings)
         name = own_volume(user)
-        page: dict[str, Any] = {"volume": None, "states": (), "trouble": False}
+        page: dict[str, Any] = {"volume": None, "states": (), "trouble": False, "is_tight": False}
         try:
-            page["volume"] = await store.find(name)
+            page["volume"] = volume = await store.find(name)
             page["states"] = make_states(await store.snapshots(name))
+            page["is_tight"] = (await store.use(volume)).is_tight
         except VolumeNotFoundError:
             pass  # of a trainee who never started
         except LabError as error:

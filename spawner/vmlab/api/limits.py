@@ -1,9 +1,11 @@
-"""How often one machine may call: a token bucket for each. Pure but for its clock."""
+"""How often, and how many times at once, one caller may call. Pure but for the clock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 REPORTS_PER_MINUTE = 60
@@ -62,3 +64,29 @@ class RateLimiter:
             self._fill(bucket, now)
             if bucket.tokens >= self._size:
                 del self._buckets[caller]
+
+
+class AtOnce:
+    """Lets each caller have so many requests under way.
+
+    Args:
+        most: how many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._under_way: Counter[Hashable] = Counter()
+
+    @contextmanager
+    def counted(self, caller: Hashable) -> Generator[bool]:
+        """Count a request for the body's time; gives whether the caller may have it."""
+        if self._under_way[caller] >= self.most:
+            yield False
+            return
+        self._under_way[caller] += 1
+        try:
+            yield True
+        finally:
+            self._under_way[caller] -= 1
+            if not self._under_way[caller]:
+                del self._under_way[caller]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import hmac
 from typing import Any
 
@@ -13,17 +13,14 @@ from tornado.iostream import StreamClosedError
 from vmlab.api.base import LabHandler, TooManyReportsError
 from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
-from vmlab.api.runtime import ApiSettings, find_volumes
-from vmlab.api.sending import send_file
+from vmlab.api.runtime import ApiSettings, find_volumes, get_runtime
+from vmlab.api.sending import GivesUp, send_file
 from vmlab.errors import LabError
 from vmlab.volumes.model import ExportFormat, Reason
 from vmlab.volumes.store import VolumeStore
 
 TAKE_HOME = (ExportFormat.VMDK, ExportFormat.VDI, ExportFormat.QCOW2)
 """What VMware, VirtualBox and KVM open; RAW would send every empty block."""
-
-_COPIES_AT_ONCE = asyncio.Semaphore(2)
-"""Copies take room and time of the host's disk, which all machines share."""
 
 
 def own_volume(user: Any) -> str:
@@ -107,7 +104,7 @@ class OwnRestoreHandler(OwnDataHandler):
         self.write({"restored": done.snapshot.id, "kept": done.kept.id})
 
 
-class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
+class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
     """The volume as a disk image, for a browser to save."""
 
     def initialize(self, lab: ApiSettings) -> None:
@@ -116,25 +113,31 @@ class OwnDiskHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub is untype
 
     @web.authenticated
     async def get(self) -> None:
-        """Send a copy of the volume as it is now; the machine may go on writing."""
+        """Send a copy of the volume as it is now; the machine may go on writing.
+
+        A copy cannot be gone on with: the next one is of another moment.
+        """
         self._check_link()
         form = self._form()
         user = self.current_user
-        if _COPIES_AT_ONCE.locked():
-            raise web.HTTPError(503, "Other copies are being made; try again in a few minutes.")
-        store = find_volumes(self.lab_settings)
-        async with _COPIES_AT_ONCE:
-            try:
-                async with store.exported(own_volume(user), form) as (path, _):
-                    self.set_header("Content-Type", "application/octet-stream")
-                    self.set_header("Content-Disposition", f'attachment; filename="home.{form}"')
-                    self.set_header("Content-Length", str(path.stat().st_size))
+        with get_runtime(self.lab_settings).downloading(user.name):
+            async with contextlib.AsyncExitStack() as stack:
+                exported = find_volumes(self.lab_settings).exported(own_volume(user), form)
+                try:
+                    copy = await self.unless_gone(stack.enter_async_context(exported))
+                except LabError as error:
+                    self.log.warning("no disk image for %s: %s", user.name, error)
+                    raise volume_refusal(error) from error
+                if copy is None:
+                    return
+                path, _ = copy
+                self.set_header("Content-Type", "application/octet-stream")
+                self.set_header("Content-Disposition", f'attachment; filename="home.{form}"')
+                self.set_header("Content-Length", str(path.stat().st_size))
+                try:
                     await send_file(self, path)
-            except StreamClosedError as error:
-                self.log.info("%s did not take the rest of the disk image: %r", user.name, error)
-            except LabError as error:
-                self.log.warning("no disk image for %s: %s", user.name, error)
-                raise volume_refusal(error) from error
+                except StreamClosedError as error:
+                    self.log.info("%s does not get the rest of the disk: %r", user.name, error)
 
     def _check_link(self) -> None:
         """Check that a page of the hub made the link: JupyterHub lets whoever leads here download.

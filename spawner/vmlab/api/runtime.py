@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import cache
 from tornado import web
 
 from vmlab.api.identity import ServerIdentity
-from vmlab.api.limits import RateLimiter
+from vmlab.api.limits import AtOnce, RateLimiter
 from vmlab.board import Cached, Person
 from vmlab.courses import Shelf
 from vmlab.database import Database, Receipt, StepResult, open_database
@@ -23,13 +22,16 @@ from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.renewal import Renewals
-from vmlab.volumes.store import KeepsVolumes, VolumeStore
+from vmlab.volumes.store import VolumeStore, store_of
 
 BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""
 
 MAX_WAITS = 4
-"""Long polls that one server may have open: more than a restarting agent ever has."""
+"""Long polls and archives that one server may have under way: more than a restarting agent has."""
+
+MAX_DOWNLOADS = 1
+"""Disk images that one person may have made or sent at a time: each takes room of the host's."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Runtime:
         self.clock: Callable[[], float] = time.time
         self._people: tuple[float, tuple[Person, ...]] | None = None
         self._course_facts: dict[str, Cached[CourseFacts]] = {}
-        self._waits: Counter[ServerIdentity] = Counter()
+        self._waits = AtOnce(MAX_WAITS)
+        self._downloads = AtOnce(MAX_DOWNLOADS)
 
     def people(self, read: Callable[[], tuple[Person, ...]]) -> tuple[Person, ...]:
         """Return the hub's users, read at most once a second."""
@@ -90,20 +93,29 @@ class Runtime:
 
     @contextmanager
     def waiting(self, server: ServerIdentity) -> Iterator[None]:
-        """Count a long poll of this server while it lasts.
+        """Count a long answer to this server while it lasts.
 
         Raises:
             HTTPError: 429, it has too many open.
         """
-        if self._waits[server] >= MAX_WAITS:
-            raise web.HTTPError(429, f"at most {MAX_WAITS} waiting requests a server")
-        self._waits[server] += 1
-        try:
+        with self._waits.counted(server) as may:
+            if not may:
+                raise web.HTTPError(429, f"at most {MAX_WAITS} waiting requests a server")
             yield
-        finally:
-            self._waits[server] -= 1
-            if not self._waits[server]:
-                del self._waits[server]
+
+    @contextmanager
+    def downloading(self, user: str) -> Iterator[None]:
+        """Count a disk image of this person's from its making until it is sent.
+
+        Raises:
+            HTTPError: 429, there is one already.
+        """
+        with self._downloads.counted(user) as may:
+            if not may:
+                raise web.HTTPError(
+                    429, "You are downloading your disk already. Wait until that is done."
+                )
+            yield
 
 
 @dataclass(frozen=True)
@@ -130,7 +142,4 @@ def find_volumes(settings: ApiSettings) -> VolumeStore:
     Raises:
         HostError: the database cannot be opened.
     """
-    provider = get_runtime(settings).provider
-    if isinstance(provider, KeepsVolumes):
-        return provider.volumes
-    return VolumeStore(settings.paths, provider)
+    return store_of(get_runtime(settings).provider, settings.paths)

@@ -17,6 +17,7 @@ from vmlab.errors import HostError
 from vmlab.hub import provider_settings
 from vmlab.hublock import last_holder
 from vmlab.lab import Lab, load_lab
+from vmlab.model import Allowance
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 
@@ -79,7 +80,13 @@ def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings
     holder = None if file else last_holder(paths)
     if holder is None:
         return provider_settings(read_lab(file), paths)
-    return ProviderSettings(holder.provider, paths.state, paths.cache, holder.accelerator)
+    return ProviderSettings(
+        holder.provider,
+        paths.state,
+        paths.cache,
+        holder.accelerator,
+        allowance=Allowance(holder.volume_mib, holder.total_mib),
+    )
 
 
 def print_json(data: Any) -> None:

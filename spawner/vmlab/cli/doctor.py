@@ -116,7 +116,16 @@ async def _examine_seats(lab: Lab, paths: Paths, accelerator: str) -> tuple[list
     if lab.provider.name is ProviderName.QEMU:
         measured = _find_measured(lab, paths, accelerator)
         findings.append(measured_finding(lab.machine.image, measured))
-    seats = count_seats(facts, memory, lab, accelerator, running=running, measured=measured)
+    images = [image for image in ImageStore(paths.images).list() if image.name == lab.machine.image]
+    seats = count_seats(
+        facts,
+        memory,
+        lab,
+        accelerator,
+        running=running,
+        measured=measured,
+        system_mib=max((image.disk_size_mib for image in images), default=0),
+    )
     return [*findings, *seats_findings(facts, memory, seats, lab)], seats
 
 

@@ -16,9 +16,7 @@ from vmlab.lab import Lab
 from vmlab.providers.qemu.admission import RESERVE_MIB, MemoryFacts
 from vmlab.providers.qemu.confine import machine_limits
 from vmlab.providers.qemu.template import Measured
-
-SYSTEM_GROWTH_MIB = 1024
-"""What a trainee's own packages and logs add to a machine's root disk, as a rule of thumb."""
+from vmlab.volumes import allowance
 
 SEATS_PER_CORE = {"kvm": 8, "tcg": 2}
 """Machines a core for terminals and notebooks, when not all compute at once: a rule of thumb."""
@@ -31,11 +29,12 @@ class Seats:
     wanted: int
     running: int
     memory: int  # each filling its memory
-    disk: int  # each filling its volume
+    disk: int  # each taking all that its trainee may
     processor: int  # a rule of thumb
     idle: int | None = None  # in memory and on disk, as measured
     last_ready_s: float | None = None  # when all that are wanted start at once
     measured: Measured | None = None
+    trainee_mib: int = 0  # of disk: what one trainee may take
 
     @property
     def fit(self) -> int:
@@ -60,21 +59,25 @@ def count_seats(
     *,
     running: int = 0,
     measured: Measured | None = None,
+    system_mib: int = 0,
 ) -> Seats:
     """Return how many seats fit.
 
     Args:
+        system_mib: the size of a machine's system disk.
         running: how many of the machines in `memory` are this lab's.
         measured: what one machine takes on this host; None if nobody measured it.
     """
     limit_mib = machine_limits(lab.machine.memory_mib, lab.machine.cpus).memory_mib
     per_core = SEATS_PER_CORE.get(accelerator, SEATS_PER_CORE["tcg"])
     wanted = len(lab.accounts.trainees)
+    trainee_mib = allowance.limit_mib(lab.allowance, system_mib)
     seats = Seats(
+        trainee_mib=trainee_mib,
         wanted=wanted,
         running=running,
         memory=running + max(0, memory.room_mib(lab.provider.overcommit)) // limit_mib,
-        disk=running + facts.state_spare_mib // (lab.volume_mib + SYSTEM_GROWTH_MIB),
+        disk=running + facts.state_spare_mib // trainee_mib,
         processor=math.floor(facts.cores * per_core / lab.machine.cpus),
     )
     if measured is None:
@@ -96,11 +99,12 @@ def seats_findings(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab
         Finding(
             "disk",
             _level(seats.disk, seats),
-            f"{facts.state_spare_mib} MiB free for volumes: {seats.disk} seats, each filling its "
-            f"volume; the lab has {seats.wanted}",
+            f"{facts.state_spare_mib} MiB free: {seats.disk} seats, each taking all that its "
+            f"trainee may ({seats.trainee_mib} MiB: system disk, volume, snapshots, copies); the "
+            f"lab has {seats.wanted}",
             ""
             if seats.disk >= seats.wanted
-            else "lower [volume] size, or set VMLAB_STATE to a folder on a larger disk",
+            else "lower [volume] size or total, or set VMLAB_STATE to a folder on a larger disk",
         ),
         _processors_finding(facts, seats),
     ]

@@ -62,6 +62,8 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         provider=lab.provider.name.value,
         accelerator=lab.provider.accelerator.value,
         started=time.time(),
+        volume_mib=lab.volume_mib,
+        total_mib=lab.total_mib,
     )
     lock.write(holder)
     proxy_command(project)  # missing programs are told before an image is built for minutes

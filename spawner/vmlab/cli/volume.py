@@ -18,6 +18,9 @@ from vmlab.cli.common import JsonOption, current_settings, duration, out, plain,
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
+from vmlab.room import taken_mib
+from vmlab.volumes.accounting import owner_of
+from vmlab.volumes.allowance import Use
 from vmlab.volumes.intake import Import, ImportFormat
 from vmlab.volumes.model import (
     QUARANTINE_DAYS,
@@ -28,7 +31,7 @@ from vmlab.volumes.model import (
     VolumeState,
     parse_quarantine_name,
 )
-from vmlab.volumes.store import VolumeStore, deleted_name
+from vmlab.volumes.store import VolumeStore, deleted_name, store_of
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
@@ -50,16 +53,30 @@ STATE_SIGNS = {
 def list_volumes(json: JsonOption = False) -> None:
     """List all volumes, deleted ones in quarantine included."""
     store = _store()
-    volumes = asyncio.run(store.all())
+
+    async def ask() -> tuple[list[Volume], dict[str, Use]]:
+        return await store.all(), await store.uses()
+
+    volumes, uses = asyncio.run(ask())
     rows = [(volume, _disk_mib(store, volume)) for volume in volumes]
     if json:
-        print_json({"volumes": [{**volume_json(v), "disk_mib": mib} for v, mib in rows]})
+        found = [{**volume_json(v), "disk_mib": m, **use_json(uses, v)} for v, m in rows]
+        print_json({"volumes": found})
         return
     if not rows:
         out().print("No volumes yet. A trainee's first start makes one.")
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("volume", "user", "state", "machine", "MiB", "on disk", "purged after"):
+    for title in (
+        "volume",
+        "user",
+        "state",
+        "machine",
+        "MiB",
+        "on disk",
+        "user's all",
+        "purged after",
+    ):
         table.add_column(title, overflow="fold")
     for volume, mib in rows:
         table.add_row(
@@ -69,6 +86,7 @@ def list_volumes(json: JsonOption = False) -> None:
             plain(volume.holder),
             str(volume.size_mib),
             "gone" if mib is None else f"{mib} MiB",
+            _total(uses, volume),
             _moment(volume.purge_after) if volume.purge_after else "",
         )
     out().print(table)
@@ -79,15 +97,16 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
     """Show a volume and its snapshots."""
     store = _store()
 
-    async def ask() -> tuple[Volume, list[Snapshot]]:
+    async def ask() -> tuple[Volume, list[Snapshot], dict[str, Use]]:
         volume = await store.find(name)
-        return volume, await store.snapshots(volume.name)
+        return volume, await store.snapshots(volume.name), await store.uses()
 
-    volume, snapshots = asyncio.run(ask())
+    volume, snapshots, uses = asyncio.run(ask())
     mib = _disk_mib(store, volume)
     if json:
         found = [snapshot_json(snapshot) for snapshot in snapshots]
-        print_json({**volume_json(volume), "disk_mib": mib, "snapshots": found})
+        facts = {**volume_json(volume), "disk_mib": mib, **use_json(uses, volume)}
+        print_json({**facts, "snapshots": found})
         return
     console, now = out(), time.time()
     console.print(plain(f"{volume.name}: {STATE_SIGNS[volume.state]} {volume.holder}".rstrip()))
@@ -97,6 +116,10 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         console.print(f"  can be brought back until {_moment(volume.purge_after)}")
     console.print(plain(f"  user: {volume.owner or 'unknown'}"))
     console.print(f"  size: {volume.size_mib} MiB, on the host's disk {mib} MiB with its snapshots")
+    console.print(plain(f"  all of {owner_of(volume)}: {_total(uses, volume)}"))
+    for part in _use(uses, volume).parts:
+        if part.taken_mib:
+            console.print(plain(f"    {part.kind.replace('_', ' ')}: {part.taken_mib} MiB"))
     console.print(plain(f"  file: {store.ground.path(volume)}"))
     table = Table("snapshot", "age", "MiB", box=None, pad_edge=False)
     for snapshot in reversed(snapshots):
@@ -263,6 +286,22 @@ def volume_json(volume: Volume) -> dict[str, Any]:
     return {**asdict(volume), "state": volume.state.value}
 
 
+def _use(uses: dict[str, Use], volume: Volume) -> Use:
+    """Return what a volume's owner takes; a volume may have gone between two looks."""
+    return uses.get(owner_of(volume), Use(owner_of(volume), 0))
+
+
+def use_json(uses: dict[str, Use], volume: Volume) -> dict[str, int]:
+    """Return what the owner of a volume takes and may take, for programs."""
+    use = _use(uses, volume)
+    return {"owner_mib": use.taken_mib, "owner_limit_mib": use.limit_mib}
+
+
+def _total(uses: dict[str, Use], volume: Volume) -> str:
+    use = _use(uses, volume)
+    return f"{use.taken_mib} of {use.limit_mib} MiB"
+
+
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot for programs."""
     return {**asdict(snapshot), "reason": snapshot.reason.value}
@@ -270,7 +309,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
 
 def _store() -> VolumeStore:
     paths = default_paths()
-    return VolumeStore(paths, make_provider(current_settings(paths)))
+    return store_of(make_provider(current_settings(paths)), paths)
 
 
 def _on(name: str, act: Callable[[VolumeStore, str], Awaitable[T]]) -> T:
@@ -286,10 +325,8 @@ def _on(name: str, act: Callable[[VolumeStore, str], Awaitable[T]]) -> T:
 
 def _disk_mib(store: VolumeStore, volume: Volume) -> int | None:
     """Return what a volume takes on the host's disk; None when its file is gone."""
-    try:
-        return store.ground.path(volume).stat().st_blocks * 512 // 2**20
-    except FileNotFoundError:
-        return None
+    path = store.ground.path(volume)
+    return taken_mib(path) if path.exists() else None
 
 
 def _format_of(file: Path) -> ExportFormat:

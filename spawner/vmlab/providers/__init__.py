@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from vmlab.errors import ConfigError
-from vmlab.model import StartStyle
+from vmlab.model import Allowance, StartStyle
 from vmlab.providers.base import Provider
 
 
@@ -22,6 +22,7 @@ class ProviderSettings:
     start_style: StartStyle = StartStyle.AUTO
     pool: int = 0  # machines kept ready ahead
     overcommit: float = 1.0  # how many times the host's memory is promised to machines
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 @cache

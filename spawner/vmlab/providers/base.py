@@ -20,6 +20,7 @@ from typing import Protocol, runtime_checkable
 from vmlab.model import (
     Activity,
     AsideMachine,
+    DiskPart,
     Features,
     Leftover,
     MachineSpec,
@@ -110,9 +111,10 @@ class Provider(Protocol):
         """Stop the machine and keep it under another name; return that name.
 
         Its volume is let go and is not touched: the next start makes a new machine with the same
-        volume. Of each machine the last three are kept, older ones are removed. No-op if it is
-        absent; then the answer is empty. Cut at any point it has happened or not, and can be called
-        again.
+        volume. Of each machine the last three are kept, older ones are removed. Where even the last
+        one does not fit what its trainee may take of the disk, it is removed, and the answer is
+        empty. No-op if it is absent; then the answer is empty. Cut at any point it has happened or
+        not, and can be called again.
 
         Raises:
             MachineConflictError: it is being started.
@@ -176,6 +178,30 @@ class KeepsOldDisks(Protocol):
 
         Args:
             before: seconds since the epoch.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsDisk(Protocol):
+    """A provider that knows what its machines take of the host's disk; optional."""
+
+    def system_disk_mib(self) -> int:
+        """Return the size of the largest system disk that a machine may have; 0: unknown."""
+        ...
+
+    async def disk_parts(self) -> list[DiskPart]:
+        """Return what all machines take, those included that were set aside.
+
+        What cannot be read counts for nothing; none of it is an error.
+        """
+        ...
+
+    async def remove_part(self, part: DiskPart) -> None:
+        """Remove a machine that was set aside, or an older image's disk; no-op if it is gone.
+
+        Raises:
+            HostError: it does not go.
         """
         ...
 

@@ -119,7 +119,8 @@ class FakeProvider:
         self._machines: dict[str, _Machine] = {}
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self._aside: list[AsideMachine] = []  # the newest first
-        self.volumes = VolumeStore(Paths(state=settings.state, cache=settings.cache), self, _ours)
+        paths = Paths(state=settings.state, cache=settings.cache)
+        self.volumes = VolumeStore(paths, self, _ours, settings.allowance)
         self._shown: dict[str, str] = {}  # machine → snapshot
         self._served: set[str] = set()  # the prefixes of running machines
         self._at_work = 0

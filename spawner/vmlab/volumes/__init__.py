@@ -10,7 +10,12 @@ locks.py        one operation on a volume at a time, across processes
 disk_image.py   the tools: qemu-img, mke2fs
 ground.py       what all operations share: the registry, the files, the machines
 holding.py      make, attach, detach; files that the registry does not know
-snapshots.py    take, list, delete, thin, restore
+states.py       list, find and delete snapshots
+snapshots.py    take, thin, restore
+allowance.py    what one trainee takes and may take of the disk (pure)
+accounting.py   looks up what each trainee takes
+making_room.py  what goes when the disk is full, or a trainee has too much
+copies.py       how many copies are made at once, and the room for them
 sizes.py        grow
 transfer.py     export
 intake.py       import

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from vmlab.database import Volumes, open_database
 from vmlab.database.volumes import held_by
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
-from vmlab.model import MachineStatus
+from vmlab.model import Allowance, MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers.base import LiveVolumes
 from vmlab.providers.qemu.confine import QemuUser, find_tools_user
+from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import Volume, VolumeState, parse_quarantine_name
@@ -45,6 +46,8 @@ class Ground:
     machines: Machines
     find_user: Callable[[], QemuUser] = find_tools_user
     clock: Callable[[], float] = time.time
+    allowance: Allowance = field(default_factory=Allowance)
+    copies: Copies = field(default_factory=Copies, compare=False)
 
     @property
     def folder(self) -> Path:

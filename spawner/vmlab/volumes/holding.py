@@ -15,6 +15,7 @@ from vmlab.errors import VolumeConflictError
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.room import START_MIB, find_room
 from vmlab.tools import ToolError
+from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file, take_back
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
@@ -119,7 +120,7 @@ async def settle_size(ground: Ground, volume: Volume, image: DiskImage) -> Volum
     """Finish what was cut: a volume has the size that the registry says, or a larger one.
 
     Raises:
-        VolumeError: its file is damaged.
+        VolumeError: its file is damaged, or larger than a volume may be.
         VolumeConflictError, HostError: it cannot be grown.
     """
     header, _ = await asyncio.to_thread(image.read)
@@ -128,6 +129,7 @@ async def settle_size(ground: Ground, volume: Volume, image: DiskImage) -> Volum
         await image.grow(volume.size_mib)
         changes: dict[str, Any] = {"needs_grow": True}
     elif header.size_mib > volume.size_mib:
+        await check_size(ground, volume, header.size_mib)
         changes = {"needs_grow": True, "size_mib": header.size_mib}
     else:
         return volume

@@ -8,7 +8,6 @@ format told and without any reference. What comes out is a file of our own makin
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from dataclasses import dataclass
@@ -18,17 +17,19 @@ from pathlib import Path
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
 from vmlab.room import Room, find_room
 from vmlab.tools import ToolError, run_tool
+from vmlab.volumes.accounting import most_volume_mib
+from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_file
 from vmlab.volumes.ext4 import SUPERBLOCK_AT, SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import Volume, is_volume_name
+from vmlab.volumes.model import MOST_MIB, Volume, is_volume_name
 from vmlab.volumes.qcow2 import CORRUPT, EXTERNAL_DATA, MAGIC, Qcow2Error, parse_header
-from vmlab.volumes.sizes import MOST_MIB
 
 _MIB = 2**20
 _HEAD_BYTES = 512
 _VDI_MAGIC_AT, _VDI_MAGIC = 0x40, bytes.fromhex("7f10dabe")
+_VDI_SIZE_AT = 0x170  # ref: qemu/block/vdi.c, VdiHeader
 _MEMORY_LIMIT = 2 * 2**30
 
 
@@ -39,6 +40,19 @@ class ImportFormat(StrEnum):
     QCOW2 = "qcow2"
     VDI = "vdi"
     RAW = "raw"  # never guessed: anything is a raw disk
+
+
+@dataclass(frozen=True)
+class _Disk:
+    """What a file's first bytes say of the disk in it."""
+
+    form: ImportFormat
+    size_bytes: int
+
+    @property
+    def size_mib(self) -> int:
+        """What a machine would see, rounded up."""
+        return -(-self.size_bytes // _MIB)
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,8 @@ async def import_volume(ground: Ground, wish: Import) -> Volume:
     Only the content as it is now comes along, not the snapshots in the file.
 
     Raises:
-        VolumeError: the file is no disk, refers to other files, or holds no file system that a
-            machine can mount.
+        VolumeError: the file is no disk, refers to other files, is larger than the lab allows, or
+            holds no file system that a machine can mount.
         VolumeConflictError: there is a volume of this name.
         HostError: the file cannot be read, or the host's disk is too full.
     """
@@ -77,8 +91,11 @@ async def import_volume(ground: Ground, wish: Import) -> Volume:
             scratch(ground.work, user, ".qcow2") as made,
             scratch(ground.work, user, ".head") as head,
         ):
-            await _copy(wish, copy, find_room(ground.folder))
-            source = await asyncio.to_thread(_judge, wish, copy)
+            most_mib = await most_volume_mib(ground)
+            await _copy(wish, copy, find_room(ground.folder), most_mib)
+            with copy.open("rb") as file:
+                disk = _judge(wish, file.fileno(), most_mib)
+            source = make_source(copy, disk.form.value)
             room = find_room(ground.folder)
             await _run(wish, room, "convert", "-q", source, "-O", "qcow2", str(made), ground=ground)
             await _run(
@@ -144,8 +161,12 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
     )
 
 
-async def _copy(wish: Import, target: Path, room: Room) -> None:
-    """Copy the file as it is now; from here on nobody can change it."""
+async def _copy(wish: Import, target: Path, room: Room, most_mib: int) -> None:
+    """Copy the file as it is now; from here on nobody can change it.
+
+    What its first bytes say is looked at before, so that nothing is copied in vain, and by the
+    caller once more afterwards.
+    """
     try:
         descriptor = os.open(wish.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -155,8 +176,10 @@ async def _copy(wish: Import, target: Path, room: Room) -> None:
         if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
             what = "empty" if stat.S_ISREG(facts.st_mode) else "no file, but a folder or device"
             raise VolumeError(wish.name, f"{wish.source} is {what}")
-        mib = facts.st_blocks * 512 // _MIB
-        room.require(2 * mib, f"importing {wish.source}")  # the copy, and the volume made of it
+        disk = _judge(wish, descriptor, most_mib)
+        # The copy and the volume made of it; and once it is a volume, all of it may be written.
+        mib = max(2 * facts.st_blocks * 512 // _MIB, full_mib(disk.size_mib))
+        room.require(mib, f"importing {wish.source}")
         await run_tool(
             "cp", "--sparse=always", "--reflink=auto", f"/proc/self/fd/{descriptor}", str(target),
             limit_s=COPY_LIMIT_S, keep=(descriptor,),
@@ -165,11 +188,42 @@ async def _copy(wish: Import, target: Path, room: Room) -> None:
         os.close(descriptor)
 
 
-def _judge(wish: Import, copy: Path) -> str:
-    """Return the words by which qemu-img is to open the copy."""
-    with copy.open("rb") as file:
-        form = judge_head(wish.name, file.read(_HEAD_BYTES), wish.form)
-    return make_source(copy, form.value)
+def _judge(wish: Import, file: int, most_mib: int) -> _Disk:
+    """Return what an open file says of itself.
+
+    Raises:
+        VolumeError: it is none that is taken, or too large.
+    """
+    head = os.pread(file, _HEAD_BYTES, 0)
+    disk = read_disk(wish.name, head, wish.form, os.fstat(file).st_size)
+    if disk.size_mib > most_mib:
+        raise VolumeError(
+            wish.name,
+            f"the disk in {wish.source} has {disk.size_mib} MiB, and a volume of this lab may have "
+            f"{most_mib} MiB at most",
+            hint="raise [volume] size or total in lab.toml, or make the disk smaller where it "
+            "comes from",
+        )
+    if disk.form is ImportFormat.RAW:
+        superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_AT)
+        judge_file_system(wish, superblock, disk.size_bytes)
+    return disk
+
+
+def read_disk(name: str, head: bytes, form: ImportFormat, file_bytes: int) -> _Disk:
+    """Return format and size of the disk in a file; pure.
+
+    Raises:
+        VolumeError: as `judge_head`; or it is cut off.
+    """
+    found = judge_head(name, head, form)
+    if found is ImportFormat.RAW:
+        return _Disk(found, file_bytes)
+    if found is ImportFormat.QCOW2:
+        return _Disk(found, parse_header(head).size_bytes)
+    if len(head) < _VDI_SIZE_AT + 8:
+        raise VolumeError(name, "the vdi file is cut off within its header")
+    return _Disk(found, int.from_bytes(head[_VDI_SIZE_AT : _VDI_SIZE_AT + 8], "little"))
 
 
 def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
@@ -179,6 +233,16 @@ def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
     with head.open("rb") as file:
         file.seek(SUPERBLOCK_AT)
         superblock = file.read(SUPERBLOCK_BYTES)
+    used_bytes = judge_file_system(wish, superblock, size_bytes)
+    return size_bytes // _MIB, size_bytes - used_bytes >= _MIB
+
+
+def judge_file_system(wish: Import, superblock: bytes, size_bytes: int) -> int:
+    """Return how many bytes of a disk its file system has; pure.
+
+    Raises:
+        VolumeError: no machine could mount it.
+    """
     try:
         used_bytes = read_ext4_bytes(superblock)
     except Ext4Error as error:
@@ -194,7 +258,7 @@ def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
             f"the file system in {wish.source} is cut off: it has {used_bytes} bytes on a disk "
             f"of {size_bytes}",
         )
-    return size_bytes // _MIB, size_bytes - used_bytes >= _MIB
+    return used_bytes
 
 
 async def _run(wish: Import, room: Room, *words: str, ground: Ground) -> None:

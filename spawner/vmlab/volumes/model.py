@@ -10,6 +10,9 @@ from enum import StrEnum
 QUARANTINE_DAYS = 14.0
 """How long a deleted volume can be brought back, unless the operator says otherwise."""
 
+MOST_MIB = 4096 * 1024
+"""As `[volume] size` in lab.toml: 4 TiB."""
+
 _STAMP = "%Y%m%dT%H%M%SZ"
 _QUARANTINE_MARK = ".deleted-"  # no volume's own name has a dot (vmlab.names)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")

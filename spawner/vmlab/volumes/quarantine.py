@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from dataclasses import replace
 
 from vmlab.background import apart
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
+from vmlab.room import taken_mib
+from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import missing_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import delete_snapshots, forget_locks
@@ -80,7 +83,7 @@ async def undelete(ground: Ground, name: str) -> Volume:
     Raises:
         VolumeNotFoundError: no such volume.
         VolumeConflictError: it is not deleted, or there is a volume of its name again.
-        VolumeError: its file is gone.
+        VolumeError: its file is gone, damaged, or larger than the volume was.
     """
     wanted = await _find_deleted(ground, name)
     async with ground.using(wanted.name, "bringing it back", quarantined=True) as (volume, _):
@@ -95,6 +98,8 @@ async def undelete(ground: Ground, name: str) -> Volume:
         path = ground.path(volume)
         if not path.exists():
             raise missing_file(volume.name, path)
+        header, _ = await asyncio.to_thread(ground.image(volume).read)
+        await check_size(ground, volume, header.size_mib)
         path.rename(target)
         back = await ground.ask(
             lambda registry: registry.change(
@@ -127,7 +132,7 @@ async def purge(ground: Ground) -> list[Volume]:
                 if volume.state is not VolumeState.QUARANTINED:
                     continue
                 path = ground.path(volume)
-                mib = path.stat().st_blocks * 512 // 2**20 if path.exists() else 0
+                mib = taken_mib(path)
                 path.unlink(missing_ok=True)
                 await ground.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
                 forget_locks(ground.locks, volume.name)

@@ -20,6 +20,7 @@ from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import (
+    MOST_MIB,
     QUARANTINE_DAYS,
     Volume,
     is_volume_name,
@@ -91,6 +92,9 @@ async def _take_in(ground: Ground, volume: Volume, path: Path) -> None:
         header, _ = await asyncio.to_thread(image.read)
     except VolumeError as error:
         _log.warning("%s: not taken into the registry: %s", path, error)
+        return
+    if header.size_mib > MOST_MIB:
+        _log.warning("%s: not taken into the registry: it has %d MiB", path, header.size_mib)
         return
     volume = replace(
         volume,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from vmlab.errors import ConfigError
-from vmlab.room import find_room
+from vmlab.room import find_room, taken_mib
+from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.ground import Ground
-from vmlab.volumes.model import Volume
-from vmlab.volumes.snapshots import WAIT_S
-
-MOST_MIB = 4096 * 1024
-"""As `[volume] size` in lab.toml: 4 TiB."""
-
-_BLOCK = 512
+from vmlab.volumes.making_room import make_way
+from vmlab.volumes.model import MOST_MIB, Volume
+from vmlab.volumes.states import WAIT_S
 
 
 async def grow(ground: Ground, name: str, size_mib: int) -> Volume:
@@ -22,7 +20,7 @@ async def grow(ground: Ground, name: str, size_mib: int) -> Volume:
     Of a running machine the file system grows at once, else at its next start.
 
     Raises:
-        ConfigError: the size is smaller than it is, or larger than any.
+        ConfigError: the size is smaller than it is, or larger than the lab allows.
         HostError: all of it would not fit on the host's disk, or a tool failed.
         VolumeNotFoundError, VolumeConflictError, ProviderError: it cannot be grown now.
     """
@@ -35,10 +33,8 @@ async def grow(ground: Ground, name: str, size_mib: int) -> Volume:
                 f"{name}: it has {now_mib} MiB and cannot be given {size_mib} MiB",
                 hint=f"a size from {now_mib} to {MOST_MIB} MiB: volumes grow, and never shrink",
             )
-        # Snapshots may hold more than the volume: only what it may still take counts.
-        taken_mib = image.path.stat().st_blocks * _BLOCK // 2**20
-        wanted_mib = max(0, size_mib - taken_mib) if size_mib > now_mib else 0
-        find_room(ground.folder).require(wanted_mib, f"growing {name} to {size_mib} MiB")
+        if size_mib > now_mib:
+            await _check_room(ground, volume, lock, size_mib)
         holder = await ground.living_holder(volume)
         live = ground.live(name) if holder else None
         # Recorded first: a growth that is cut is finished by the next start, or by growing again.
@@ -49,3 +45,18 @@ async def grow(ground: Ground, name: str, size_mib: int) -> Volume:
             return await ground.find(name)
         await live.grow_volume(holder, size_mib)
         return await ground.ask(lambda registry: registry.change(name, needs_grow=False))
+
+
+async def _check_room(ground: Ground, volume: Volume, lock: int, size_mib: int) -> None:
+    """Make sure that there is room for a larger volume, on the disk and for its owner."""
+    what = f"growing {volume.name} to {size_mib} MiB"
+    # Snapshots may hold more than the volume: only what it may still take counts.
+    wanted_mib = max(0, size_mib - taken_mib(ground.path(volume)))
+    find_room(ground.folder).require(wanted_mib, what)
+    if ground.allowance.total_mib and size_mib > (most_mib := await most_volume_mib(ground)):
+        raise ConfigError(
+            f"{what}: a trainee of this lab may take {ground.allowance.total_mib} MiB of the disk "
+            f"in all, which leaves {most_mib} MiB beside the system disk",
+            hint="raise [volume] total in lab.toml",
+        )
+    await make_way(ground, replace(volume, size_mib=size_mib), lock, what)

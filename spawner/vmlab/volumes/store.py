@@ -15,14 +15,25 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from vmlab.errors import VolumeError, VolumeNotFoundError
-from vmlab.model import MachineSpec, VolumeSpec
+from vmlab.model import Allowance, MachineSpec, VolumeSpec
 from vmlab.names import volume_name
 from vmlab.paths import Paths
 from vmlab.providers.qemu.confine import QemuUser, find_tools_user
 from vmlab.toml_errors import nearest
-from vmlab.volumes import holding, intake, quarantine, settling, sizes, transfer
-from vmlab.volumes import snapshots as states
+from vmlab.volumes import (
+    accounting,
+    holding,
+    intake,
+    quarantine,
+    settling,
+    sizes,
+    states,
+    transfer,
+)
+from vmlab.volumes import snapshots as taking
+from vmlab.volumes.allowance import Use
 from vmlab.volumes.ground import Ground, Machines
+from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import (
     QUARANTINE_DAYS,
     ExportFormat,
@@ -41,6 +52,7 @@ class VolumeStore:
         paths: where they are.
         machines: the provider: it knows which machines run, and may work on their volumes.
         find_user: whom the files belong to.
+        allowance: what one trainee may take.
     """
 
     def __init__(
@@ -48,8 +60,9 @@ class VolumeStore:
         paths: Paths,
         machines: Machines,
         find_user: Callable[[], QemuUser] = find_tools_user,
+        allowance: Allowance = Allowance(),  # noqa: B008 - frozen
     ) -> None:
-        self.ground = Ground(paths, machines, find_user)
+        self.ground = Ground(paths, machines, find_user, allowance=allowance)
 
     async def all(self) -> list[Volume]:
         """Return all volumes, by name, those in quarantine included."""
@@ -86,24 +99,24 @@ class VolumeStore:
         await self.ground.ask(lambda registry: registry.change(name, needs_grow=False))
 
     async def snapshots(self, name: str) -> list[Snapshot]:
-        """Return a volume's snapshots, oldest first (`snapshots.list_snapshots`)."""
+        """Return a volume's snapshots, oldest first (`states.list_snapshots`)."""
         return await states.list_snapshots(self.ground, await self.ground.find(name))
 
     async def snapshot(self, name: str, reason: Reason) -> Snapshot:
         """Take a snapshot (`snapshots.take_snapshot`)."""
-        return await states.take_snapshot(self.ground, name, reason)
+        return await taking.take_snapshot(self.ground, name, reason)
 
     async def delete_snapshot(self, name: str, snapshot: str) -> None:
-        """Delete a snapshot (`snapshots.delete_snapshot`)."""
+        """Delete a snapshot (`states.delete_snapshot`)."""
         await states.delete_snapshot(self.ground, name, snapshot)
 
     async def thin(self, name: str) -> list[Snapshot]:
         """Delete the snapshots that are not kept any more (`snapshots.thin`)."""
-        return await states.thin(self.ground, name)
+        return await taking.thin(self.ground, name)
 
-    async def restore(self, name: str, snapshot: str) -> states.Restored:
+    async def restore(self, name: str, snapshot: str) -> taking.Restored:
         """Make a snapshot the content of a volume (`snapshots.restore`)."""
-        return await states.restore(self.ground, name, snapshot)
+        return await taking.restore(self.ground, name, snapshot)
 
     async def show_snapshot(self, name: str, snapshot: str) -> None:
         """Mount a snapshot in the machine that runs with the volume (`LiveVolumes`).
@@ -115,12 +128,18 @@ class VolumeStore:
         """
         async with self.ground.using(name, "showing a snapshot", wait_s=states.WAIT_S) as (
             volume,
-            _,
+            lock,
         ):
             found = await states.list_snapshots(self.ground, volume)
-            states.find_snapshot(volume, found, snapshot)
+            state = states.find_snapshot(volume, found, snapshot)
             holder = await self._running_holder(volume)
-            await self.ground.live(name).show_snapshot(holder, snapshot)
+            live = self.ground.live(name)
+            await live.hide_snapshot(holder)
+            mib = transfer.copy_mib(self.ground.image(volume), state)
+            await make_way(
+                self.ground, volume, lock, "showing a snapshot", more_mib=mib, sparing=snapshot
+            )
+            await live.show_snapshot(holder, snapshot)
 
     async def hide_snapshot(self, name: str) -> None:
         """Take away what was shown; raises as `show_snapshot`."""
@@ -163,6 +182,29 @@ class VolumeStore:
         """Remove for ever what was long enough in quarantine (`quarantine.purge`)."""
         return await quarantine.purge(self.ground)
 
+    async def uses(self) -> dict[str, Use]:
+        """Return what each trainee takes of the disk (`accounting.find_uses`)."""
+        return await accounting.find_uses(self.ground)
+
+    async def use(self, volume: Volume) -> Use:
+        """Return what the owner of a volume takes of the disk (`accounting.find_use`)."""
+        return await accounting.find_use(self.ground, volume)
+
+    async def keep_put_away(self, owner: str, machine: str, path: Path) -> bool:
+        """Keep what was put away of a machine if its trainee may take that much.
+
+        Older machines set aside and system disks go for it.
+
+        Args:
+            machine: whose next start makes a new system disk.
+            path: what was put away.
+
+        Returns:
+            Whether it is still there.
+        """
+        await accounting.trim_made_anew(self.ground, owner, machine)
+        return path.exists()
+
     async def _running_holder(self, volume: Volume) -> str:
         holder = await self.ground.living_holder(volume)
         if not holder:
@@ -177,6 +219,13 @@ class KeepsVolumes(Protocol):
     """A provider that has a store of its own."""
 
     volumes: VolumeStore
+
+
+def store_of(provider: Machines, paths: Paths) -> VolumeStore:
+    """Return a provider's volumes: its own store, if it has one."""
+    if isinstance(provider, KeepsVolumes):
+        return provider.volumes
+    return VolumeStore(paths, provider)
 
 
 def deleted_name(volume: Volume) -> str:

@@ -9,13 +9,16 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from vmlab.errors import HostError, LabError
-from vmlab.room import find_room
+from vmlab.room import find_room, taken_mib
 from vmlab.tools import ToolError, run_tool
+from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
+from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import ExportFormat, Reason, Snapshot
-from vmlab.volumes.snapshots import WAIT_S, drop, find_snapshot, list_snapshots, take
+from vmlab.volumes.snapshots import take
+from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
 
 _CLEAN_UP_WAIT_S = 60.0
 _log = logging.getLogger(__name__)
@@ -27,7 +30,8 @@ async def export(
     """Write a volume, or one of its snapshots, into a new file; return what was written.
 
     The machine may run and go on writing: what is copied is a snapshot, taken for this if none
-    is named. The file appears when it is whole; it never replaces another one.
+    is named. The file appears when it is whole; it never replaces another one. It is the
+    operator's: what the trainee may take of the disk does not keep anybody from it.
 
     Raises:
         HostError: the file exists or cannot be written, or the host's disk is too full.
@@ -37,7 +41,7 @@ async def export(
         raise _exists(target)
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise _unwritable(target, f"no folder to write to: {target.parent}")
-    async with exported(ground, name, form, snapshot) as (path, source):
+    async with exported(ground, name, form, snapshot, limited=False) as (path, source):
         try:
             await _move(path, target)
         except (OSError, ToolError) as error:
@@ -47,33 +51,48 @@ async def export(
 
 @contextlib.asynccontextmanager
 async def exported(
-    ground: Ground, name: str, form: ExportFormat, snapshot: str = ""
+    ground: Ground, name: str, form: ExportFormat, snapshot: str = "", *, limited: bool = True
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
-    """Give a file with a volume's content, for the body's time; raises as `export`."""
-    async with reading(ground, name, snapshot) as (image, source):
-        with scratch(ground.work, ground.find_user(), f".{form}") as path:
-            await copy_snapshot(image, source, path, form)
-            yield path, source
+    """Give a file with a volume's content, for the body's time; raises as `export`.
+
+    Whatever the body waits for: it holds nothing of the volume, and nobody's turn at copying.
+
+    Args:
+        limited: refuse it where the owner may not take so much of the host's disk.
+    """
+    with contextlib.ExitStack() as kept:
+        path = kept.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
+        reading = _reading(ground, name, snapshot, kept, limited=limited)
+        async with reading as (image, source):
+            await copy_snapshot(ground, image, source, path, form)
+        yield path, source
 
 
 @contextlib.asynccontextmanager
-async def reading(
-    ground: Ground, name: str, snapshot: str = ""
+async def _reading(
+    ground: Ground, name: str, snapshot: str, kept: contextlib.ExitStack, *, limited: bool
 ) -> AsyncGenerator[tuple[DiskImage, Snapshot]]:
     """Give a snapshot that is not deleted meanwhile; of the volume as it is now if none is named.
 
     The volume itself is free for other operations: its snapshots do not change any more.
+
+    Args:
+        kept: keeps room for the copy, as long as that is there.
 
     Raises:
         VolumeNotFoundError, VolumeConflictError, ProviderError, HostError: as `take_snapshot`.
     """
     async with contextlib.AsyncExitStack() as stack:
         async with ground.using(name, "a copy", wait_s=WAIT_S) as (volume, lock):
-            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
+            mib = full_mib(min(volume.size_mib, taken_mib(ground.path(volume))))
+            kept.enter_context(ground.copies.kept(name, find_room(ground.work), mib))
             if snapshot:
                 found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
+                if limited:
+                    await make_way(ground, volume, lock, "a copy", sparing=snapshot)
             else:
-                found = await take(ground, volume, lock, Reason.BEFORE)
+                found = await take(ground, volume, lock, Reason.BEFORE, limited=limited)
+            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
         try:
             yield ground.image(volume, lock_of_readers), found
         finally:
@@ -82,18 +101,28 @@ async def reading(
                 await _drop_again(ground, name, found)
 
 
+def copy_mib(image: DiskImage, source: Snapshot) -> int:
+    """Return what a copy of a snapshot takes at most: the file may hold other snapshots, too."""
+    return min(source.size_mib, taken_mib(image.path))
+
+
 async def copy_snapshot(
-    image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
+    ground: Ground, image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
 ) -> None:
-    """Copy a snapshot into an empty file of QEMU's user; raises ToolError, HostError."""
-    taken_mib = image.path.stat().st_blocks * 512 // 2**20
-    mib = min(source.size_mib, taken_mib)  # the file holds other snapshots, too
-    find_room(target.parent).require(mib, f"a copy of {image.name}")
-    await run_tool(
-        "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
-        image.source, "-O", form.value, str(target),
-        limit_s=COPY_LIMIT_S, user=image.user, keep=image.lock,
-    )  # fmt: skip
+    """Copy a snapshot into an empty file of QEMU's user.
+
+    One's turn is had for the copying alone: what comes before and after waits for machines.
+
+    Raises:
+        ToolError, HostError: it failed, or there is no room or no turn for it.
+    """
+    async with ground.copies.making():
+        find_room(target.parent).require(copy_mib(image, source), f"a copy of {image.name}")
+        await run_tool(
+            "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
+            image.source, "-O", form.value, str(target),
+            limit_s=COPY_LIMIT_S, user=image.user, keep=image.lock,
+        )  # fmt: skip
 
 
 async def _drop_again(ground: Ground, name: str, snapshot: Snapshot) -> None:

@@ -20,9 +20,10 @@ from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import LiveVolumes, Provider
 from vmlab.room import Room, find_room
-from vmlab.volumes import quarantine, settling, snapshots
+from vmlab.volumes import making_room, quarantine, settling, snapshots, states
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.model import Reason, Snapshot, Volume, VolumeState
+from vmlab.volumes.store import store_of
 
 HOUR_S = 3600.0
 PERIOD_S = 60.0
@@ -48,6 +49,7 @@ class Memory:
     """What one hub remembers between its rounds; it may forget it at any time."""
 
     failed_at: dict[str, float] = field(default_factory=dict)  # volume → when no snapshot worked
+    beyond: set[str] = field(default_factory=set)  # who has more than they may, and was told of
 
 
 def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float) -> list[str]:
@@ -83,6 +85,7 @@ async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None
     if room.snapshots_spare_mib < 0:
         room = await _make_room(ground, room, present)
     await _resume(provider, room)
+    await _keep_within(ground, present, memory)
     for name in await _due(ground, provider, present, memory):
         if find_room(ground.folder).snapshots_spare_mib < 0:
             break  # said by _make_room, in the next round at the latest
@@ -102,16 +105,16 @@ async def _due(
 ) -> list[str]:
     attached = [volume for volume in volumes if volume.holder]
     # The list of all hides no machine because another one's record is damaged.
-    states = await provider.status()
+    machines = await provider.status()
     held = []
     for volume in attached:
-        status = states.get(volume.holder)
+        status = machines.get(volume.holder)
         if status is None or status.state is not MachineState.RUNNING:
             continue
         if not ground.path(volume).exists():
             continue  # the fake provider's volumes have no file until one is needed
         with apart(f"{volume.name}: its snapshots are not known"):
-            held.append(Held(volume, tuple(await snapshots.list_snapshots(ground, volume))))
+            held.append(Held(volume, tuple(await states.list_snapshots(ground, volume))))
     return choose_due(held, memory.failed_at, ground.clock())
 
 
@@ -127,7 +130,7 @@ async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
         "%s: %d MiB free: below %d MiB no hourly snapshot is taken, and the oldest ones go",
         ground.folder, room.free_mib, 2 * room.reserve_mib,
     )  # fmt: skip
-    gone = await snapshots.free_hourly(ground, volumes)
+    gone = await making_room.free_hourly(ground, volumes)
     room = find_room(ground.folder)
     if gone:
         _log.warning(
@@ -135,6 +138,17 @@ async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
             len(gone), gone[0], room.free_mib,
         )  # fmt: skip
     return room
+
+
+async def _keep_within(ground: Ground, volumes: list[Volume], memory: Memory) -> None:
+    beyond = await making_room.keep_within(ground, volumes)
+    for owner in sorted(beyond - memory.beyond):
+        _log.warning(
+            "%s takes more of the disk than they may, and nothing of it may go by itself: "
+            "`vmlab volume list` shows how much",
+            owner,
+        )
+    memory.beyond = beyond
 
 
 async def _resume(provider: Provider, room: Room) -> None:
@@ -167,5 +181,5 @@ async def _resume_one(provider: LiveVolumes, name: str, room: Room) -> None:
 def keep_volumes(lab: Lab, paths: Paths) -> None:
     """Look after volumes as long as this hub runs; no-op where no event loop runs."""
     provider = make_provider(provider_settings(lab, paths))
-    make_round = partial(look_after, Ground(paths, provider), provider, Memory())
+    make_round = partial(look_after, store_of(provider, paths).ground, provider, Memory())
     begin(paths.state, Job("volumes", make_round, PERIOD_S))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from vmlab.api import limits
-from vmlab.api.limits import RateLimiter
+from vmlab.api.limits import AtOnce, RateLimiter
 
 
 class Clock:
@@ -54,3 +56,20 @@ def test_memory_is_bounded(limiter, clock, monkeypatch):
     clock.now = 60.0
     limiter.retry_after_s("new")
     assert list(limiter._buckets) == ["new"]
+
+
+def test_a_caller_has_so_many_at_once_and_others_theirs() -> None:
+    both = AtOnce(2)
+    with both.counted("ada") as first, both.counted("ada") as second:
+        assert first
+        assert second
+        with both.counted("ada") as third, both.counted("bob") as other:
+            assert not third
+            assert other
+    for _ in range(3):
+        with contextlib.suppress(KeyError), both.counted("ada") as again:
+            assert again
+            raise KeyError
+    with both.counted("ada") as after, both.counted("ada") as last:
+        assert after
+        assert last, "what ended by an error is given back, too"

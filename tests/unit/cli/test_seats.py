@@ -16,6 +16,7 @@ from vmlab.lab import parse_lab
 from vmlab.providers.qemu.admission import RESERVE_MIB, MachineMemory, MemoryFacts, check_room
 from vmlab.providers.qemu.confine import machine_limits
 from vmlab.providers.qemu.template import Measured
+from vmlab.volumes.allowance import limit_mib
 
 FILE = Path("/labs/lab.toml")
 LAB = parse_lab("[accounts]\ntrainees = 20", FILE)
@@ -26,8 +27,10 @@ MEASURED = Measured(pss_mib=120, disk_mib=4, start_cpu_s=6)
 
 
 def test_seats_of_a_laptop() -> None:
-    seats = count_seats(LAPTOP, FREE, LAB, "tcg")
-    assert seats.disk == 9000 // (1024 + 1024)
+    seats = count_seats(LAPTOP, FREE, LAB, "tcg", system_mib=2048)
+    assert seats.disk == 9000 // limit_mib(LAB.allowance, 2048) == 1
+    less = parse_lab('[volume]\ntotal = "3G"\nsize = "512M"', FILE)
+    assert count_seats(LAPTOP, FREE, less, "tcg", system_mib=2048).disk == 2
     assert seats.memory == (6000 - RESERVE_MIB) // LIMIT_MIB
     assert seats.processor == 8
     assert seats.fit == min(seats.memory, seats.disk)
@@ -95,7 +98,7 @@ def test_what_was_never_measured_is_said_with_the_command_that_measures() -> Non
 
 def test_the_summary_and_the_json_tell_what_limits() -> None:
     seats = count_seats(LAPTOP, FREE, LAB, "tcg", measured=MEASURED)
-    assert summary(seats).startswith("4 seats of this lab fit when every trainee fills")
+    assert summary(seats).startswith("2 seats of this lab fit when every trainee fills")
     assert "(disk runs out first), 43 when they are idle" in summary(seats)
     body = seats.as_json()
     assert {"memory", "disk", "processor", "wanted", "fit"} <= set(body)

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ _RUN = _ROOT / "run/vmlab"
 _MOST_BYTES = 256 * 1024
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _QUEUED = 8  # pieces of the archive that wait for the browser
+_STALL_S = 60.0  # the longest for the browser to take one
+_AT_ONCE = 2
+_packers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="vmlab-home")
+"""Archives are made by threads of their own: a browser that reads slowly keeps no other call
+waiting for a thread."""
 
 
 class NoticesHandler(APIHandler):
@@ -64,9 +70,20 @@ class KeepHandler(APIHandler):
 class HomeHandler(JupyterHandler):
     """The home folder as an archive."""
 
+    _under_way = 0  # of all handlers
+
     @web.authenticated
     async def get(self) -> None:
         """Send it while it is made."""
+        if HomeHandler._under_way >= _AT_ONCE:
+            raise web.HTTPError(429, "Your home is being downloaded already; wait until it is.")
+        HomeHandler._under_way += 1
+        try:
+            await self._send()
+        finally:
+            HomeHandler._under_way -= 1
+
+    async def _send(self) -> None:
         name = f"{self.current_user.username}-home"
         self.set_header("Content-Type", "application/gzip")
         self.set_header(
@@ -84,15 +101,19 @@ class HomeHandler(JupyterHandler):
                 if not gone.is_set():
                     write(None)
 
-        making = asyncio.create_task(asyncio.to_thread(work))
+        making = asyncio.get_running_loop().run_in_executor(_packers, work)
         try:
             while (piece := await pieces.get()) is not None:
                 self.write(piece)
-                await self.flush()
+                async with asyncio.timeout(_STALL_S):
+                    await self.flush()
             for problem in await making:
                 self.log.warning("not in the archive: %s", problem)
         except iostream.StreamClosedError:
             pass  # the browser went away
+        except TimeoutError:
+            self.log.warning("the home is not sent to its end: nobody read for %.0f s", _STALL_S)
+            _hang_up(self)
         finally:
             gone.set()
             while not pieces.empty():  # lets the thread see it
@@ -111,7 +132,12 @@ def _make_writer(
     return write
 
 
-def _forget(task: asyncio.Task[list[str]]) -> None:
+def _hang_up(handler: Any) -> None:
+    """Close the connection: half an archive must not look like a whole one."""
+    handler.request.connection.stream.close()
+
+
+def _forget(task: asyncio.Future[list[str]]) -> None:
     """Take note of how it ended; a browser that went away is no error."""
     if not task.cancelled():
         task.exception()

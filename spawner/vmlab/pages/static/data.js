@@ -9,7 +9,7 @@ const TEXTS = {
   en: {
     keeping: "Keeping the present state …",
     notKept: "It could not be kept just now. Try again in a minute.",
-    full: "There are ten states that you kept already. Forget one of them first, or try again in a minute.",
+    full: "You have kept ten states already, or as many as there is room for. Forget one of them first, or try again in a minute.",
     title: (when) => `Go back to the state of ${when}?`,
     all: "All files in your home folder become again what they were then.",
     kept: "What is there now is not lost: it is kept as an earlier state for 14 days.",
@@ -28,7 +28,7 @@ const TEXTS = {
   fr: {
     keeping: "Conservation de l'état actuel …",
     notKept: "Il n'a pas pu être conservé pour l'instant. Réessayez dans une minute.",
-    full: "Vous avez déjà conservé dix états. Oubliez-en un d'abord, ou réessayez dans une minute.",
+    full: "Vous avez déjà conservé dix états, ou autant qu'il y a de place. Oubliez-en un d'abord, ou réessayez dans une minute.",
     title: (when) => `Revenir à l'état du ${when}\u00a0?`,
     all: "Tous les fichiers de votre dossier personnel redeviennent ce qu'ils étaient alors.",
     kept: "Ce qui s'y trouve maintenant n'est pas perdu\u00a0: c'est conservé comme état antérieur pendant 14 jours.",

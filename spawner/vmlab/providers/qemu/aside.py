@@ -34,6 +34,11 @@ def keep_folder(folder: MachineFolder, aside: Path, now: float) -> str:
     return kept.name
 
 
+def find_owner(aside: Path, name: str) -> str:
+    """Return whose machine was set aside under this name; empty when its record does not say."""
+    return next((kept.owner for kept in list_aside(aside) if kept.name == name), "")
+
+
 def thin(aside: Path, machine: str) -> list[str]:
     """Remove all but the newest few of a machine; return the names of those removed."""
     own = [kept for kept in list_aside(aside) if kept.machine == machine]

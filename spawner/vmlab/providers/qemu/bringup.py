@@ -217,7 +217,7 @@ class BringUp:
         record = read_record(folder) or Record(spec.name, spec.owner, spec.image)
         notice = None
         if record.used and record.image_version != self._image.version:
-            notice = await asyncio.to_thread(_set_root_aside, folder, record.image_version)
+            notice = await self._put_root_away(record.image_version)
             record = replace(record, used=False)
         record = write_record(
             folder,
@@ -230,6 +230,15 @@ class BringUp:
         )
         await asyncio.to_thread(ensure_identity, folder)
         return record, notice
+
+    async def _put_root_away(self, old_version: str) -> Notice | None:
+        """Keep the older image's root disk if there is room; return what to tell the trainee."""
+        kept = await asyncio.to_thread(keep_root_disk, self._folder, old_version)
+        if kept is None:
+            return None
+        spec = self._spec
+        stays = await self._host.volumes.keep_put_away(spec.owner, spec.name, kept)
+        return sayings.NEW_SYSTEM if stays else sayings.NEW_SYSTEM_ONLY
 
     async def _prepare_root(self, record: Record, base: Path) -> Record:
         """Make the root disk over `base`; a disk that no trainee ever had is made anew."""
@@ -271,8 +280,3 @@ async def attach_volume(
             hint=error.hint,
             public=error.public or sayings.DISK_IN_USE,
         ) from error
-
-
-def _set_root_aside(folder: MachineFolder, old_version: str) -> Notice | None:
-    """Keep the older image's root disk; return what to tell the trainee."""
-    return sayings.NEW_SYSTEM if keep_root_disk(folder, old_version) else None

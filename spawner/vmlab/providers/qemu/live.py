@@ -28,7 +28,7 @@ from vmlab.volumes.disk_image import scratch
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat
-from vmlab.volumes.snapshots import find_snapshot, list_snapshots
+from vmlab.volumes.states import find_snapshot, list_snapshots
 from vmlab.volumes.transfer import copy_snapshot
 
 FREEZE_LIMIT_S = 10
@@ -108,9 +108,10 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
     found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
     with (
         read_snapshots(ground.locks, volume.name) as lock,
-        scratch(ground.work, ground.find_user(), ".shown") as copy,
+        scratch(ground.work, ground.find_user(), f".{volume.name}.shown") as copy,
     ):
-        await copy_snapshot(ground.image(volume, lock), found, copy, ExportFormat.QCOW2)
+        image = ground.image(volume, lock)
+        await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
         # A machine that a version before 0012 started runs as whom the tools are.
         (find_machine_user(folder) or ground.find_user()).give(copy)
         copy.rename(folder.snapshot)

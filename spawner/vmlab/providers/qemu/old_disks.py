@@ -12,17 +12,17 @@ from pathlib import Path
 from vmlab.background import apart
 from vmlab.model import OldDisk
 from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.room import taken_mib
 
 _NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]{1,11})\.qcow2")
 
 
-def keep_root_disk(folder: MachineFolder, image_version: str) -> bool:
-    """Keep the root disk of an older image under another name; tell whether there was one."""
+def keep_root_disk(folder: MachineFolder, image_version: str) -> Path | None:
+    """Keep the root disk of an older image under another name; return it, None without one."""
     if not folder.root_disk.exists():
-        return False
+        return None
     name = f"root-{image_version}-{int(time.time())}.qcow2"
-    folder.root_disk.rename(folder.root_disk.with_name(name))
-    return True
+    return folder.root_disk.rename(folder.root_disk.with_name(name))
 
 
 def list_old_disks(folder: MachineFolder) -> list[OldDisk]:
@@ -30,7 +30,7 @@ def list_old_disks(folder: MachineFolder) -> list[OldDisk]:
     found = []
     for path in folder.path.glob("root-*.qcow2"):
         if match := _NAME.fullmatch(path.name):
-            size_mib = path.stat().st_blocks * 512 // 2**20
+            size_mib = taken_mib(path)
             at = float(match["at"])
             found.append(OldDisk(folder.path.name, match["version"], at, size_mib, str(path)))
     return sorted(found, key=lambda disk: disk.at, reverse=True)

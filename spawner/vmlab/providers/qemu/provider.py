@@ -41,6 +41,7 @@ from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
+from vmlab.providers.qemu.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.ending import end_machine
 from vmlab.providers.qemu.folders import share_templates
 from vmlab.providers.qemu.handover import await_agent, hand_over
@@ -66,7 +67,7 @@ from vmlab.volumes.store import VolumeStore
 _log = logging.getLogger(__name__)
 
 
-class QemuProvider(LiveVolumesOfQemu):
+class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     """Machines as QEMU processes of this host (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(
@@ -83,7 +84,7 @@ class QemuProvider(LiveVolumesOfQemu):
         self._host: Host | None = None
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._upkeep = Upkeep(self.pool, settings.pool)
-        self.volumes = VolumeStore(self._paths, self)
+        self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
 
     @property
     def features(self) -> Features:
@@ -260,9 +261,13 @@ class QemuProvider(LiveVolumesOfQemu):
             kept = await asyncio.to_thread(
                 aside.keep_folder, self._folder(name), self._paths.aside, time.time()
             )
+            if not kept:
+                return ""
             for old in await asyncio.to_thread(aside.thin, self._paths.aside, name):
                 _log.info("%s: removed, %d newer ones are kept", old, aside.KEPT)
-        return kept
+            owner = await asyncio.to_thread(aside.find_owner, self._paths.aside, kept)
+            stays = await self.volumes.keep_put_away(owner, name, self._paths.aside / kept)
+        return kept if stays else ""
 
     async def list_aside(self) -> list[AsideMachine]:
         """Return what was set aside (contract: `Provider.list_aside`)."""

@@ -1,0 +1,181 @@
+"""What each trainee takes of the host's disk: looked up, never kept in a book of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+
+from vmlab import sayings
+from vmlab.errors import LabError, VolumeConflictError, VolumeError
+from vmlab.model import DiskKind, DiskPart
+from vmlab.names import machine_name
+from vmlab.providers.base import CountsDisk
+from vmlab.room import taken_mib
+from vmlab.volumes.allowance import (
+    Use,
+    largest_volume_mib,
+    limit_mib,
+    volume_most_mib,
+    with_system_disk,
+)
+from vmlab.volumes.ground import Ground
+from vmlab.volumes.model import Volume, VolumeState
+
+_log = logging.getLogger(__name__)
+
+
+def owner_of(volume: Volume) -> str:
+    """Return whom a volume counts for; one of an older VMLab stands for itself."""
+    return volume.owner or volume.name
+
+
+async def find_use(ground: Ground, volume: Volume) -> Use:
+    """Return what the owner of a volume takes, this volume being as it is given.
+
+    Raises:
+        HostError: the registry cannot be used.
+    """
+    return (await find_uses(ground, given=volume))[owner_of(volume)]
+
+
+async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str, Use]:
+    """Return what every trainee takes, by name.
+
+    Args:
+        given: how a volume is to be counted, instead of what the registry says; then only its
+            owner's volumes are looked at.
+
+    Raises:
+        HostError: the registry cannot be used.
+    """
+    volumes = {volume.name: volume for volume in await ground.ask(lambda registry: registry.all())}
+    owners = {machine_name(v.owner, v.server): v.owner for v in volumes.values() if v.owner}
+    if given:
+        own = {v.name: v for v in volumes.values() if owner_of(v) == owner_of(given)}
+        volumes = {**own, given.name: given}
+    machines, system_mib = [], 0
+    if isinstance(ground.machines, CountsDisk):
+        machines = await ground.machines.disk_parts()
+        system_mib = await _system_disk_mib(ground)
+    parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
+    by_owner: dict[str, list[DiskPart]] = defaultdict(list)
+    for part in (*parts, *machines):
+        # A machine whose record is damaged is still somebody's.
+        by_owner[part.owner or owners.get(part.name, "")].append(part)
+    sizes: dict[str, int] = defaultdict(int)
+    for volume in volumes.values():
+        owner = owner_of(volume)
+        sizes[owner] = max(sizes[owner], volume.size_mib)
+    return {
+        owner: Use(
+            owner,
+            limit_mib(ground.allowance, system_mib, sizes[owner]),
+            tuple(with_system_disk(found, owner, system_mib)),
+        )
+        for owner, found in by_owner.items()
+        if owner
+    }
+
+
+async def most_volume_mib(ground: Ground) -> int:
+    """Return how large a volume may be that nobody made larger here: as the lab's limit allows."""
+    return largest_volume_mib(ground.allowance, await _system_disk_mib(ground))
+
+
+async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
+    """Make sure that a volume's file is not larger than the volume was made, or may be.
+
+    Raises:
+        VolumeError: it is.
+    """
+    most_mib = max(volume.size_mib, await most_volume_mib(ground))
+    if size_mib > most_mib:
+        raise VolumeError(
+            volume.name,
+            f"its file says that it has {size_mib} MiB, though it was given {volume.size_mib} MiB, "
+            f"and this lab's volumes may have {most_mib} MiB at most",
+            hint=f"if that is meant: vmlab volume grow {volume.name} {size_mib}M",
+            public=sayings.DISK_FAILED,
+        )
+
+
+async def _system_disk_mib(ground: Ground) -> int:
+    if not isinstance(ground.machines, CountsDisk):
+        return 0
+    return await asyncio.to_thread(ground.machines.system_disk_mib)
+
+
+def _volume_parts(ground: Ground, volumes: Iterable[Volume]) -> list[DiskPart]:
+    parts = []
+    for volume in volumes:
+        owner, path, name = owner_of(volume), ground.path(volume), volume.name
+        taken = taken_mib(path)
+        if volume.state is VolumeState.QUARANTINED:
+            parts.append(DiskPart(DiskKind.DELETED, owner, name, str(path), taken, taken))
+            continue
+        most = volume_most_mib(volume.size_mib, taken, has_snapshots=_has_snapshots(ground, volume))
+        parts.append(DiskPart(DiskKind.VOLUME, owner, name, str(path), taken, most))
+        copies = sum(taken_mib(copy) for copy in ground.work.glob(f"*.{name}.*"))
+        promised = ground.copies.promised_mib(name)
+        if copies or promised:
+            work = str(ground.work)
+            parts.append(DiskPart(DiskKind.COPY, owner, name, work, copies, promised))
+    return parts
+
+
+def _has_snapshots(ground: Ground, volume: Volume) -> bool:
+    try:
+        header, _ = ground.image(volume).read()
+    except VolumeError:
+        return False  # gone or damaged: no machine writes to it
+    return header.snapshots > 0
+
+
+async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
+    """Remove what is kept for diagnosis only, oldest first, until so much may be added.
+
+    Returns:
+        What is taken then, which may still be too much.
+    """
+    for part in use.made_anew():
+        if use.spare_mib >= more_mib or not isinstance(ground.machines, CountsDisk):
+            break
+        try:
+            await ground.machines.remove_part(part)
+        except LabError as error:
+            _log.warning("%s does not go: %s", part.path, error)
+            continue
+        use = use.without(part)
+        _log.warning(
+            "%s: removed (%s, %d MiB), as all of %s may take %d MiB of the disk",
+            part.path, part.kind, part.taken_mib, use.owner, use.limit_mib,
+        )  # fmt: skip
+    return use
+
+
+async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
+    """Remove what was put away of a trainee's machines, oldest first, as far as it is too much.
+
+    Args:
+        machine: counts for its owner by its name, should its record not say whose it is.
+
+    Raises:
+        HostError: the registry cannot be used.
+    """
+    uses = await find_uses(ground)
+    names = {part.name: use for use in uses.values() for part in use.parts}
+    if use := uses.get(owner) or names.get(machine):
+        await remove_made_anew(ground, use, 0)
+
+
+def over_limit(volume: Volume, use: Use, what: str, more_mib: int) -> VolumeConflictError:
+    """Return the error for what does not fit."""
+    return VolumeConflictError(
+        volume.name,
+        f"no room for {what}: {use.owner} may take {use.limit_mib} MiB of the host's disk in all, "
+        f"takes {use.taken_mib} MiB, and with it that may come to {use.most_mib + more_mib} MiB",
+        hint="delete snapshots that were taken by hand, or raise [volume] total in lab.toml; "
+        f"vmlab volume show {volume.name} tells what is there",
+    )

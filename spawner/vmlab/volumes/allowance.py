@@ -1,0 +1,108 @@
+"""What one trainee takes of the host's disk, and may take: one number for everything. Pure.
+
+Volume and snapshots, system disk and older ones, machines set aside, copies, deleted volumes: all
+of it counts against one limit, and counts as what it may come to without anybody's further word.
+A machine that runs writes until its disks are full: QEMU bounds those, by their sizes. What may
+still be added (a snapshot, a machine set aside, a copy) is added only where that sum stays within
+the limit; so the limit holds whatever the machine writes meanwhile (docs/decisions/0016).
+
+| what | counts as |
+| --- | --- |
+| system disk, there or not | its whole size |
+| volume without snapshots | its whole size |
+| volume with snapshots | what it takes, and its size once more: all of it may be written anew |
+| everything else | what it takes; a copy being made, what it was said to take at most |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from vmlab.model import Allowance, DiskKind, DiskPart
+
+VOLUMES = 4
+"""So many times a volume's size a trainee has beside the system disk, unless the lab says how much:
+the home, its rewriting after a snapshot, a copy to take home, older states and machines."""
+
+_TIGHT = 20
+
+MADE_ANEW = (DiskKind.ASIDE, DiskKind.OLD_DISK)
+"""What is kept for diagnosis only, and goes first."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one trainee takes."""
+
+    owner: str
+    limit_mib: int
+    parts: tuple[DiskPart, ...] = ()
+
+    @property
+    def taken_mib(self) -> int:
+        """What is taken now."""
+        return sum(part.taken_mib for part in self.parts)
+
+    @property
+    def most_mib(self) -> int:
+        """What it may come to without anybody's further word."""
+        return sum(max(part.taken_mib, part.most_mib) for part in self.parts)
+
+    @property
+    def spare_mib(self) -> int:
+        """What may be added; negative beyond the limit."""
+        return self.limit_mib - self.most_mib
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether so little may be added that earlier states go for new ones."""
+        return self.spare_mib < self.limit_mib // _TIGHT
+
+    def made_anew(self) -> list[DiskPart]:
+        """Return what goes first when something is to be added, the oldest first."""
+        found = (part for part in self.parts if part.kind in MADE_ANEW)
+        return sorted(found, key=lambda part: (part.at, part.path))
+
+    def without(self, part: DiskPart) -> Use:
+        """Return what is taken when this part is gone."""
+        return replace(self, parts=tuple(other for other in self.parts if other != part))
+
+
+def full_mib(size_mib: int) -> int:
+    """Return what a qcow2 file of this size takes when all of it is written, tables included."""
+    return size_mib + size_mib // 1024 + 1
+
+
+def volume_most_mib(size_mib: int, taken_mib: int, *, has_snapshots: bool) -> int:
+    """Return what a volume's file may come to while no snapshot is taken."""
+    full = full_mib(size_mib)
+    return taken_mib + full if has_snapshots else max(taken_mib, full)
+
+
+def limit_mib(allowance: Allowance, system_mib: int, volume_mib: int = 0) -> int:
+    """Return what one trainee may take.
+
+    A machine that was promised can always be started: it is never less than both disks.
+
+    Args:
+        system_mib: the size of the system disk.
+        volume_mib: of the trainee's volume; one that was made larger counts by its own size.
+    """
+    least = full_mib(system_mib) + full_mib(volume_mib)
+    volumes = VOLUMES * full_mib(max(allowance.volume_mib, volume_mib))
+    return max(least, allowance.total_mib or full_mib(system_mib) + volumes)
+
+
+def largest_volume_mib(allowance: Allowance, system_mib: int) -> int:
+    """Return how large a volume may be that comes from outside: both disks fit the lab's limit."""
+    spare = limit_mib(allowance, system_mib) - full_mib(system_mib) - 1
+    return max(allowance.volume_mib, spare * 1024 // 1025)
+
+
+def with_system_disk(parts: Iterable[DiskPart], owner: str, system_mib: int) -> list[DiskPart]:
+    """Return the parts with the system disk that the next start makes, if there is none now."""
+    found = list(parts)
+    if system_mib and not any(part.kind is DiskKind.MACHINE for part in found):
+        found.append(DiskPart(DiskKind.MACHINE, owner, "", "", 0, full_mib(system_mib)))
+    return found
