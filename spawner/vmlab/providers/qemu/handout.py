@@ -10,6 +10,7 @@ descriptor of ours instead. ref: seccomp_unotify(2). Standard library only, as t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -89,14 +90,20 @@ async def hand_out(path: str, descriptor: int, listener: int) -> None:
         while True:
             await asked.wait()
             asked.clear()
-            if _answer(listener, os.fsencode(path), descriptor):
-                return
+            # A signal takes QEMU out of its call, at any time before the answer: it asks again.
+            with contextlib.suppress(FileNotFoundError):
+                if _answer(listener, os.fsencode(path), descriptor):
+                    return
     finally:
         loop.remove_reader(listener)
 
 
 def _answer(listener: int, wanted: bytes, descriptor: int) -> bool:
-    """Answer one call; tell whether it was for the wanted file. Others happen as they would."""
+    """Answer one call; tell whether it was for the wanted file. Others happen as they would.
+
+    Raises:
+        FileNotFoundError: nobody waits in that call any more.
+    """
     notice = bytearray(_NOTICE.size)
     fcntl.ioctl(listener, _RECEIVE, notice)
     number, pid, *_, path_at = _NOTICE.unpack(notice)[:8]

@@ -87,7 +87,7 @@ def ensure_machine_user(folder: MachineFolder) -> QemuUser:
 
 
 def _free_uid(root: Path) -> int:
-    """Return a number that no account, process or machine below `root` has.
+    """Return a number that no account and no machine below `root` has.
 
     By chance from a range so large that a number does not come back when its machine is gone, nor
     appear in two labs of a host.
@@ -95,7 +95,7 @@ def _free_uid(root: Path) -> int:
     taken = {path.read_text().strip() for path in root.glob(f"*/*/{USER}")}
     while True:
         uid = MACHINE_UIDS.start + secrets.randbelow(len(MACHINE_UIDS))
-        if str(uid) not in taken and not _is_account(uid) and not find_processes_of(uid):
+        if str(uid) not in taken and not _is_account(uid):
             return uid
 
 
