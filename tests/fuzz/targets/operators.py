@@ -17,11 +17,13 @@ from vmlab.bench.facts import make_json, parse_json
 from vmlab.bodies import BodyError, parse_break, parse_progress, parse_receipt, parse_renewal
 from vmlab.courses.client import find_access
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
+from vmlab.hello import read_heard
 from vmlab.hublock import last_holder, lock_path
 from vmlab.idle.break_file import break_path, declare_break, parse_until, read_break
 from vmlab.images.mirrors import choose_mirrors, parse_apt_options, parse_deb822, parse_one_line
 from vmlab.images.recipe import read_recipe
 from vmlab.images.wheels import parse_lock
+from vmlab.job_states import jobs_path, read_jobs
 from vmlab.lab import parse_lab
 from vmlab.loop_watch import read_blocks, worst
 from vmlab.names import host_name, machine_name, volume_name
@@ -153,6 +155,22 @@ def hub_lock(data: bytes) -> None:
     paths = Paths(state, state)
     lock_path(paths).write_bytes(data)
     last_holder(paths)
+
+
+@target("job-states", HostError, parsers=("vmlab.job_states:read_jobs",))
+def job_states(data: bytes) -> None:
+    """What the hub has written of its jobs, for the command line."""
+    state = scratch("jobs")
+    jobs_path(state).write_bytes(data)
+    read_jobs(state)
+
+
+@target("hub-hello", parsers=("vmlab.hello:read_heard",))
+def hub_hello(data: bytes) -> None:
+    """What somebody answers at the hub's URL."""
+    heard = read_heard(data)
+    if heard is not None:
+        repr(heard).encode()
 
 
 @target("lock-note", parsers=("vmlab.volumes.locks:_read_note",))
