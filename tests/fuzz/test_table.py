@@ -58,7 +58,7 @@ LEFT_OUT = {
     "vmlab.origins:make_origins": _CHECKED,
     "vmlab.origins:public_hosts": _CHECKED,
     "vmlab.web_servers.site:make_site": _CHECKED,
-    "vmlab.hub:read_cli_access": "the same file and the same check as `_read_cli_file`",
+    "vmlab.cli_access:read_cli_access": "the same file and the same check as `_read_cli_file`",
     "vmlab.hub_calls:_reason": _ANSWER,
     "vmlab.hub_calls:call_hub": _ANSWER,
     "vmlab.images.bootstrap:make_payload": "writes",

@@ -25,8 +25,8 @@ import requests
 
 from fakes.names import resolve_localhost
 from vmlab.host import find_free_port
-from vmlab.hub import find_proxy
 from vmlab.origins import LOCAL_NAME, machine_host
+from vmlab.proxy import find_proxy
 
 resolve_localhost()
 

@@ -18,8 +18,8 @@ import requests
 
 from fakes.names import resolve_localhost
 from vmlab.host import find_free_port, find_port_state
-from vmlab.hub import find_proxy
 from vmlab.origins import LOCAL_NAME
+from vmlab.proxy import find_proxy
 
 resolve_localhost()
 

@@ -15,9 +15,9 @@ import requests
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.hub import find_proxy
 from vmlab.names import machine_name
 from vmlab.providers.qemu.layout import machine_folder
+from vmlab.proxy import find_proxy
 
 pytestmark = [
     pytest.mark.vm,

@@ -26,7 +26,7 @@ from fakes.web_servers import RunningWebServer, find_server_program
 from hub.running_hub import RunningHub
 from vmlab.cli.outside import ask_from_outside
 from vmlab.cli.reach import reach_findings
-from vmlab.hub import read_cli_access
+from vmlab.cli_access import read_cli_access
 from vmlab.lab import load_lab
 from vmlab.paths import Paths
 from vmlab.web_servers import WebServer, make_site

@@ -11,8 +11,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.websocket import WebSocketHandler
 
 from vmlab.api.runtime import ApiSettings
+from vmlab.cli_access import read_cli_access
 from vmlab.hello import Heard, is_nonce, make_proof
-from vmlab.hub import read_cli_access
 
 
 def hear(request: HTTPServerRequest, lab: ApiSettings) -> str:

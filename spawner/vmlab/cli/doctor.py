@@ -33,7 +33,7 @@ from vmlab.descriptors import read_limit
 from vmlab.environment import program_path, tool_environment
 from vmlab.errors import LabError
 from vmlab.host import find_host_facts, find_port_state, find_userns_problem
-from vmlab.hub import pool_size, proxy_command
+from vmlab.hub import pool_size
 from vmlab.hublock import running_holder
 from vmlab.images.store import ImageStore
 from vmlab.job_states import read_jobs
@@ -43,6 +43,7 @@ from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.confine import detect_confinement
 from vmlab.providers.qemu.template import Measured, list_templates
+from vmlab.proxy import proxy_command
 from vmlab.room import find_room
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}

@@ -22,13 +22,14 @@ from vmlab.cli.template import ensure_template_for
 from vmlab.courses.client import find_access, publish
 from vmlab.errors import HostError, LabError
 from vmlab.host import find_port_state
-from vmlab.hub import find_proxy, prepare_state, proxy_command
+from vmlab.hub import prepare_state
 from vmlab.hublock import Holder, HubLock, last_holder
 from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
 from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.accelerator import choose_accelerator
+from vmlab.proxy import find_proxy, proxy_command
 
 
 def up(

