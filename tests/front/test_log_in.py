@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from conftest import FRONT
 from fakes.waiting import wait_until
+from front.conftest import FRONT
 from hub.running_hub import RunningHub
 from vmlab.front.guesses import MOST_FAILURES, MOST_FAILURES_OF_AN_ACCOUNT, WINDOW_S
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import MOST_TOKENS
+from front.conftest import MOST_TOKENS
 from hub.running_hub import RunningHub
 
 
