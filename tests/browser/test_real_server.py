@@ -75,5 +75,6 @@ def test_jupyterlab_works_behind_the_borders(tmp_path, new_page, names):
             assert page.evaluate(OPENS, f"{url}/events/subscribe".replace("http", "ws", 1))
             sent = page.context.cookies(hub.machine_url("ada") + "/")
             assert {"jupyterhub-user-ada", "_xsrf"} <= {each["name"] for each in sent}
+            page.close()  # it complains when its server goes
         finally:
             os.kill(int((tmp_path / "server.pid").read_text()), signal.SIGTERM)
