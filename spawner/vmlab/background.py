@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import math
 import os
@@ -30,6 +31,9 @@ _WRITTEN_AGAIN_S = 30.0
 """A job whose rounds are alike is not written down more often."""
 
 _LINE_CHARS = 300
+
+_OF_THE_HOST = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
+"""What the host has run out of; whatever code that met was not wrong."""
 
 _log = logging.getLogger(__name__)
 _passed_over: ContextVar[list[str] | None] = ContextVar("passed_over", default=None)
@@ -192,7 +196,7 @@ def _tell(what: str, error: BaseException) -> None:
     A machine can make its errors differ each time: of one matter a few are told in an hour.
     """
     now = time.monotonic()
-    kind = _one_line(error) if isinstance(error, LabError) else _place(error)
+    kind = _one_line(error) if _is_explained(error) else _place(error)
     told = {each: at for each, at in _told.get(what, {}).items() if now - at < _TOLD_AGAIN_S}
     if kind in told or len(told) >= _MOST_KINDS:
         _log.debug("%s: fails still: %s", what, _one_line(error))
@@ -200,10 +204,15 @@ def _tell(what: str, error: BaseException) -> None:
     if len(_told) >= _MOST_TOLD:
         _told.clear()
     _told[what] = {**told, kind: now}
-    if isinstance(error, LabError):
+    if _is_explained(error):
         _log.warning("%s: %s", what, _one_line(error))
     else:
         _log.error("%s: failed unexpectedly; it is tried again", what, exc_info=error)
+
+
+def _is_explained(error: BaseException) -> bool:
+    """Tell whether the message says it all."""
+    return isinstance(error, LabError) or getattr(error, "errno", None) in _OF_THE_HOST
 
 
 def _place(error: BaseException) -> str:

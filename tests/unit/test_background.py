@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 
 import pytest
 
@@ -89,6 +91,14 @@ async def test_the_same_failure_does_not_fill_the_log(tmp_path, caplog):
     await play(tmp_path, *[overflow] * 50, *[HostError("full")] * 50)
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert [record.exc_info is not None for record in told] == [True, False]
+
+
+async def test_what_the_host_has_run_out_of_is_told_in_one_line(tmp_path, caplog):
+    missing = [OSError(number, os.strerror(number)) for number in (errno.EMFILE, errno.ENOSPC)]
+    await play(tmp_path, *missing, OSError(errno.EIO, "Input/output error"))
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.exc_info is not None for record in told] == [False, False, True]
+    assert "Too many open files" in told[0].getMessage()
 
 
 async def test_failures_that_differ_each_time_do_not_fill_it_either(tmp_path, caplog):
