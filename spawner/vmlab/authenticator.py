@@ -25,7 +25,7 @@ from vmlab.lab import is_user_name
 
 _TOO_MANY = (
     "Too many failed attempts. Try again in {0} s. / "
-    "Trop d'essais sans succès. Réessayez dans {0} s."
+    "Trop de tentatives infructueuses. Réessayez dans {0} s."
 )
 _DAMAGED = (
     "Nobody can log in at the moment; please call a facilitator. / "
@@ -90,7 +90,7 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
     def _check(self, name: str, bounds: tuple[Bound, ...]) -> None:
         wait_s = self.limit.wait_s(bounds)
         if wait_s:
-            self.log.warning("Too many failed log-ins: %r is refused for %.0f s", name, wait_s)
+            self.log.warning("Too many failed logins: %r is refused for %.0f s", name, wait_s)
             raise LockedError(wait_s)
 
     async def _load(self) -> dict[str, str]:

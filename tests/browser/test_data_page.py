@@ -70,8 +70,8 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("before something was restored")
     shot(page, "data-en")
-    page.get_by_role("button", name="Forget it").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Delete it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
     expect(rows).to_have_count(1)
     with ThreadPoolExecutor() as elsewhere:
         assert not elsewhere.submit(hub.server, "eve").result()

@@ -27,7 +27,7 @@ from web_servers.conftest import NamedLab
 OK = [
     ("outside", Level.OK, "this hub answers at "),
     ("machines", Level.OK, f"*.{LAB_NAME}: their names lead to this hub"),
-    ("web sockets", Level.OK, "they open"),
+    ("WebSockets", Level.OK, "they open"),
 ]
 FORGED = '{"proof": "é", "scheme": "https", "host": "lab", "client": "192.0.2.1"}'
 Nginx = Callable[..., AbstractContextManager[RunningWebServer]]
@@ -127,7 +127,7 @@ async def test_a_certificate_that_no_browser_takes(
 @pytest.mark.parametrize(
     ("old", "new", "what", "said"),
     [
-        ("proxy_set_header Upgrade .*", "", "web sockets", "no web socket opens"),
+        ("proxy_set_header Upgrade .*", "", "WebSockets", "no WebSocket opens"),
         (r"X-Forwarded-Proto https;", "X-Forwarded-Proto http;", "outside", "the hub is told http"),
         (r"(X-Real-IP|X-Forwarded-For) \$remote_addr", r"\1 $http_x_forwarded_for", "outside",
          "whoever asks can invent the address"),

@@ -189,7 +189,7 @@ def test_up_and_doctor_with_a_certificate(operator: NamedOperator, authority: Au
     said = (operator.state.parent / "up.err").read_text()
     assert f"warning: {certificate} expires on " in said
     found = doctor(operator)
-    levels = {what: found[what]["level"] for what in ("outside", "machines", "web sockets")}
+    levels = {what: found[what]["level"] for what in ("outside", "machines", "WebSockets")}
     assert set(levels.values()) == {"ok"}, found
     assert "plain HTTP" not in found, found
     assert found["certificate"]["level"] == "warn"

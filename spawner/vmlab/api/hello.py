@@ -48,7 +48,7 @@ class HelloHandler(web.RequestHandler):
 
 
 class HelloSocket(WebSocketHandler):
-    """The same by a web socket: one message, then the end."""
+    """The same by a WebSocket: one message, then the end."""
 
     def initialize(self, lab: ApiSettings) -> None:
         """Take what `setup_api` passes to every handler."""

@@ -101,7 +101,7 @@ class _Asker:
         return Visit(host, Stage.HEARD, heard=heard)
 
     async def open_socket(self) -> str:
-        """Open a web socket to the hub; return why it does not, or nothing."""
+        """Open a WebSocket to the hub; return why it does not, or nothing."""
         nonce = secrets.token_hex(16)
         try:
             async with self.session.ws_connect(

@@ -44,7 +44,7 @@ class Reach:
     hub: Visit
     machines: tuple[Visit, ...] = ()  # of accounts
     unlisted: Visit | None = None  # of a name that nobody has
-    socket: str = ""  # why a web socket did not open
+    socket: str = ""  # why a WebSocket did not open
     plain: str | None = ""  # why plain HTTP does not lead to HTTPS; None: it was not asked
 
 
@@ -58,10 +58,10 @@ def reach_findings(reach: Reach, hub: HubAddress) -> list[Finding]:
     findings += _machine_findings(reach, hub)
     if reach.socket:
         advice = f"the web server must pass on Upgrade and Connection, by HTTP/1.1; {_FRONT}"
-        found = f"no web socket opens at {hub.url}: {reach.socket}"
-        findings.append(Finding("web sockets", Level.FAIL, found, advice))
+        found = f"no WebSocket opens at {hub.url}: {reach.socket}"
+        findings.append(Finding("WebSockets", Level.FAIL, found, advice))
     else:
-        findings.append(Finding("web sockets", Level.OK, "they open"))
+        findings.append(Finding("WebSockets", Level.OK, "they open"))
     if reach.plain:
         advice = "redirect it: [hub] redirect_port = 80, or in the web server"
         findings.append(Finding("plain HTTP", Level.WARN, reach.plain, advice))
@@ -74,7 +74,7 @@ def asleep_findings(unknown: Visit | None, hub: HubAddress) -> list[Finding]:
     Args:
         unknown: the first of hub and machines whose name the resolver does not know.
     """
-    found = f"not asked: whether this hub answers at {hub.url} and below, and web sockets"
+    found = f"not asked: whether this hub answers at {hub.url} and below, and WebSockets"
     asleep = Finding("outside", Level.WARN, found, "start it, then run `vmlab doctor` again")
     return [_unreached("names", unknown, hub, Level.FAIL), asleep] if unknown else [asleep]
 

@@ -42,7 +42,7 @@ _CONFIG = """\
     RequestHeader unset X-Scheme
     RequestHeader unset Forwarded
 
-    # Web sockets, and a day for terminals in which nobody types.
+    # WebSockets, and a day for terminals in which nobody types.
     ProxyRequests off
     ProxyPreserveHost on
     ProxyPass / http://{behind}/ upgrade=websocket flushpackets=on nocanon timeout=86400

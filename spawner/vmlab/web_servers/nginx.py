@@ -8,7 +8,7 @@ _CONFIG = """\
 # VMLab behind nginx: save as /etc/nginx/conf.d/vmlab.conf, then: nginx -t && systemctl reload nginx
 
 map $http_upgrade $vmlab_connection {{
-    default upgrade;  # web sockets
+    default upgrade;  # WebSockets
     ''      '';
 }}
 
