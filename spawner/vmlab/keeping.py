@@ -74,7 +74,7 @@ def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules)
 def _when_up(
     name: str, hub: HubSide, look: Callable[[], Awaitable[object]], period_s: float
 ) -> Job:
-    """Return a job that looks at the hub's servers: it begins when the hub knows them."""
+    """Return a job that looks at the hub's servers: it starts once the hub knows them."""
 
     async def make_round() -> None:
         await hub.wait_until_up()

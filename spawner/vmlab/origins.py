@@ -18,7 +18,7 @@ ref: RFC 6761, section 6.3: whatever ends in .localhost is the loopback and need
 """
 
 _HOST: Final = re.compile(r"[a-z0-9._:-]+")
-_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit passes over tabs and ends of lines
+_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit ignores tabs and line ends
 
 
 def machine_host(name: str, hub_host: str, kind: str) -> str:
@@ -85,7 +85,7 @@ def url_problem(url: str, *, one_origin: bool) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        return f"it is no URL: {error}"
+        return f"it is not a URL: {error}"
     if parts.scheme not in {"https", "http"} or not host:
         return "it must begin with https:// or http:// and a host name"
     if not _HOST.fullmatch(host) or not _VISIBLE.fullmatch(url):
@@ -93,13 +93,13 @@ def url_problem(url: str, *, one_origin: bool) -> str:
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         return "it must end after the host name and port"
     if port == 0:
-        return "port 0 is none"
+        return "port 0 is not a port"
     return "" if one_origin else _name_problem(host)
 
 
 def _name_problem(host: str) -> str:
     if ":" in host or host.replace(".", "").isdecimal():
-        return "an address is no name, and machines need names beside the hub's"
+        return "it is an address; hub and machines need names"
     if "." not in host:
         return f"machines need names beside the hub's; for this host alone use {LOCAL_NAME}"
     return ""

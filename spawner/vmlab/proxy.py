@@ -76,7 +76,7 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
 
 
 def forget_dead_proxy(pid_file: Path) -> None:
-    """Remove the proxy's pid file when the process of that number is something else by now.
+    """Remove the proxy's pid file if that pid belongs to another process by now.
 
     JupyterHub kills whatever has the number (proxy.py, _check_previous_process), and after a
     reboot of the host that may be any process.

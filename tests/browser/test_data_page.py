@@ -119,4 +119,4 @@ def test_who_has_little_room_left_reads_that_older_states_go(hub, new_page):
     expect(page.locator("#vm-states tbody tr")).to_have_count(2)
     write_anew(hub, "bob")
     page.get_by_role("button", name="Conserver l'état actuel").click()
-    expect(page.locator("#vm-keep-status")).to_contain_text("autant qu'il y a de place")
+    expect(page.locator("#vm-keep-status")).to_contain_text("autant que la place le permet")

@@ -3,7 +3,7 @@
 //
 //   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
 //
-// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
+// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses that are trusted],
 // "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
 // to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.proxy.proxy_command` writes it.
 

@@ -174,7 +174,7 @@ class KeepsOldDisks(Protocol):
     async def prune_old_disks(self, before: float) -> list[OldDisk]:
         """Remove those of all machines that were replaced before this time; return them.
 
-        One that cannot be removed is told in the log, and keeps no other.
+        One that cannot be removed is logged; the others are removed all the same.
 
         Args:
             before: seconds since the epoch.

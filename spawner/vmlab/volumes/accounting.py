@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def owner_of(volume: Volume) -> str:
-    """Return whom a volume counts for; one of an older VMLab stands for itself."""
+    """Return whose a volume counts as; one of an older VMLab counts by itself."""
     return volume.owner or volume.name
 
 
@@ -94,9 +94,9 @@ async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
     if size_mib > most_mib:
         raise VolumeError(
             volume.name,
-            f"its file says that it has {size_mib} MiB, though it was given {volume.size_mib} MiB, "
-            f"and this lab's volumes may have {most_mib} MiB at most",
-            hint=f"if that is meant: vmlab volume grow {volume.name} {size_mib}M",
+            f"its file says that it has {size_mib} MiB, but it was made with {volume.size_mib} "
+            f"MiB, and this lab's volumes may have {most_mib} MiB at most",
+            hint=f"if that is intended: vmlab volume grow {volume.name} {size_mib}M",
             public=sayings.DISK_FAILED,
         )
 
@@ -145,11 +145,11 @@ async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
         try:
             await ground.machines.remove_part(part)
         except LabError as error:
-            _log.warning("%s does not go: %s", part.path, error)
+            _log.warning("%s could not be removed: %s", part.path, error)
             continue
         use = use.without(part)
         _log.warning(
-            "%s: removed (%s, %d MiB), as all of %s may take %d MiB of the disk",
+            "%s: removed (%s, %d MiB), since %s may take %d MiB of the disk in all",
             part.path, part.kind, part.taken_mib, use.owner, use.limit_mib,
         )  # fmt: skip
     return use
@@ -174,8 +174,9 @@ def over_limit(volume: Volume, use: Use, what: str, more_mib: int) -> VolumeConf
     """Return the error for what does not fit."""
     return VolumeConflictError(
         volume.name,
-        f"no room for {what}: {use.owner} may take {use.limit_mib} MiB of the host's disk in all, "
-        f"takes {use.taken_mib} MiB, and with it that may come to {use.most_mib + more_mib} MiB",
+        f"no room for {what}: {use.owner} may take {use.limit_mib} MiB of the host's disk in all "
+        f"and takes {use.taken_mib} MiB now; with it that could grow to "
+        f"{use.most_mib + more_mib} MiB",
         hint="delete snapshots that were taken by hand, or raise [volume] total in lab.toml; "
-        f"vmlab volume show {volume.name} tells what is there",
+        f"vmlab volume show {volume.name} lists what is there",
     )

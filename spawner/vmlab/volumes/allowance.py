@@ -1,7 +1,7 @@
 """What one trainee takes of the host's disk, and may take: one number for everything. Pure.
 
 Volume and snapshots, system disk and older ones, machines set aside, copies, deleted volumes: all
-of it counts against one limit, and counts as what it may come to without anybody's further word.
+of it counts against one limit, with the size that it may grow to on its own.
 A machine that runs writes until its disks are full: QEMU bounds those, by their sizes. What may
 still be added (a snapshot, a machine set aside, a copy) is added only where that sum stays within
 the limit; so the limit holds whatever the machine writes meanwhile (docs/decisions/0016).
@@ -46,7 +46,7 @@ class Use:
 
     @property
     def most_mib(self) -> int:
-        """What it may come to without anybody's further word."""
+        """What it may grow to on its own."""
         return sum(max(part.taken_mib, part.most_mib) for part in self.parts)
 
     @property
@@ -56,7 +56,7 @@ class Use:
 
     @property
     def is_tight(self) -> bool:
-        """Whether so little may be added that earlier states go for new ones."""
+        """Whether so little may be added that earlier states are deleted for new ones."""
         return self.spare_mib < self.limit_mib // _TIGHT
 
     def made_anew(self) -> list[DiskPart]:

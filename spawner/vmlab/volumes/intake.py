@@ -199,10 +199,9 @@ def _judge(wish: Import, file: int, most_mib: int) -> _Disk:
     if disk.size_mib > most_mib:
         raise VolumeError(
             wish.name,
-            f"the disk in {wish.source} has {disk.size_mib} MiB, and a volume of this lab may have "
+            f"the disk in {wish.source} has {disk.size_mib} MiB, but a volume of this lab may have "
             f"{most_mib} MiB at most",
-            hint="raise [volume] size or total in lab.toml, or make the disk smaller where it "
-            "comes from",
+            hint="raise [volume] size or total in lab.toml, or shrink the disk where it comes from",
         )
     if disk.form is ImportFormat.RAW:
         superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_AT)

@@ -51,7 +51,7 @@ async def make_way(
             continue
         await drop(ground, volume, lock, [snapshot])
         _log.warning(
-            "%s: snapshot %s went for %s: all of %s may take %d MiB of the disk",
+            "%s: deleted snapshot %s to make room for %s: %s may take %d MiB of the disk in all",
             volume.name, snapshot.id, what, use.owner, use.limit_mib,
         )  # fmt: skip
         use = await find_use(ground, volume)
@@ -61,7 +61,7 @@ async def make_way(
 
 
 async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
-    """Take away from trainees who have more than they may; return those who still have.
+    """Remove what trainees have beyond their limit; return those who are still beyond it.
 
     This is for what nobody asked for here: a limit that was lowered, a file put there by hand.
 
@@ -73,7 +73,7 @@ async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
         if found.taken_mib <= found.limit_mib:
             continue
         own = [volume for volume in volumes if owner_of(volume) == owner]
-        with apart(f"{owner}: what is too much does not go"):
+        with apart(f"{owner}: what exceeds the limit could not be removed"):
             use = await remove_made_anew(ground, found, 0)
             if use.taken_mib > use.limit_mib and own:
                 use = await _drop_hourly(ground, use, own)
@@ -86,7 +86,7 @@ async def _drop_hourly(ground: Ground, use: Use, volumes: list[Volume]) -> Use:
     async for volume, snapshot in _oldest_hourly(ground, volumes):
         if await _delete(ground, volume, snapshot):
             _log.warning(
-                "%s: snapshot %s went, as all of %s takes %d MiB of the disk and may take %d",
+                "%s: deleted snapshot %s: %s takes %d MiB of the disk in all and may take %d",
                 volume.name, snapshot.id, use.owner, use.taken_mib, use.limit_mib,
             )  # fmt: skip
             use = await find_use(ground, volume)
@@ -117,7 +117,7 @@ async def _oldest_hourly(
     for volume in volumes:
         if volume.state is VolumeState.QUARANTINED:
             continue
-        with apart(f"{volume.name}: its snapshots are not known"):
+        with apart(f"{volume.name}: its snapshots could not be listed"):
             snapshots = await list_snapshots(ground, volume)
             found += [(volume, each) for each in snapshots if each.reason is Reason.HOURLY]
     for entry in sorted(found, key=lambda entry: (entry[1].taken, entry[0].name)):
@@ -125,6 +125,6 @@ async def _oldest_hourly(
 
 
 async def _delete(ground: Ground, volume: Volume, snapshot: Snapshot) -> bool:
-    with apart(f"{volume.name}: {snapshot.id} does not go") as part:
+    with apart(f"{volume.name}: {snapshot.id} could not be deleted") as part:
         await delete_snapshot(ground, volume.name, snapshot.id)
     return part.error is None

@@ -63,14 +63,14 @@ def make_site(lab: Lab, *, certificate: Path | None = None, key: Path | None = N
     hub = lab.hub
     if not hub.public.startswith("https:"):
         raise ConfigError(
-            f"{lab.file}: [hub] url is {hub.public or 'not set'}, so there is no name for a web "
-            "server to answer to",
+            f"{lab.file}: [hub] url is {hub.public or 'not set'}, so a web server has no https "
+            "name to answer at",
             hint='set url = "https://lab.example.org" (your name) in [hub]',
         )
     if hub.certificate:
         raise ConfigError(
             f"{lab.file}: [hub] certificate is set, so VMLab speaks TLS itself on port {hub.port}",
-            hint="let browsers connect to that port; or take certificate and key out of [hub], and "
+            hint="let browsers connect to that port; or remove certificate and key from [hub], and "
             "give them to this command: --certificate FILE --key FILE",
         )
     hosts = public_hosts(lab.accounts.names(), hub.url, one_origin=hub.one_origin)

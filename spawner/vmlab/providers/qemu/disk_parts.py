@@ -87,7 +87,7 @@ def remove_part(part: DiskPart) -> None:
         HostError: it does not go.
     """
     if part.kind not in MADE_ANEW:
-        raise HostError(f"{part.path} ({part.kind}) is not removed: it cannot be made anew")
+        raise HostError(f"{part.path} ({part.kind}) is not removed: it could not be restored")
     try:
         if part.kind is DiskKind.ASIDE:
             shutil.rmtree(part.path)

@@ -43,14 +43,15 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
     # What is left: all of the machine, or what somebody who broke out of it left behind.
     user = await asyncio.to_thread(find_machine_user, folder)
     if user and user.drop:
-        # All of that user at once: who forks faster than they are found escapes any other way.
+        # All of that user at once: otherwise one that forks faster than it is found would escape.
         await run_tool("kill", "-KILL", "--", "-1", user=user)
     left = await asyncio.to_thread(_kill, folder)
     if left or not await _await_end(folder, _QUIT_LIMIT_S):
         pids = ", ".join(str(process.pid) for process in left)
         raise ProviderError(
             folder.path.name,
-            f"it does not end, not even by SIGKILL ({folder.shim_lock}; processes: {pids or '?'})",
+            f"it did not end, not even after SIGKILL ({folder.shim_lock}; "
+            f"processes: {pids or '?'})",
             hint=f"see who holds the lock: fuser -v {folder.shim_lock}",
         )
 

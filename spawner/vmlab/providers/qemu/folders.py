@@ -87,8 +87,8 @@ def _give(path: Path, uid: int, gid: int, mode: int) -> None:
         if os.fstat(descriptor).st_nlink != 1:
             raise ProviderError(
                 path.parent.name,
-                f"{path} is linked from elsewhere too, so it cannot be taken over",
-                hint=f"see its other names: find / -xdev -samefile {path}",
+                f"{path} has a second hard link, so it cannot be taken over",
+                hint=f"find its other names: find / -xdev -samefile {path}",
             )
         os.fchown(descriptor, uid, gid)
         os.fchmod(descriptor, mode)

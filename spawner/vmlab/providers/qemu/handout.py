@@ -56,7 +56,10 @@ def stop_at_writable_opens() -> int:
     """
     calls = _CALLS.get(platform.machine())
     if calls is None:
-        raise OSError(errno.ENOSYS, f"not known how to hand out memory on {platform.machine()}")
+        raise OSError(
+            errno.ENOSYS,
+            f"the template's memory cannot be handed out on {platform.machine()}",
+        )
     steps = [
         (_LOAD, 0, 0, _AT_ARCHITECTURE),
         (_JUMP_IF_EQUAL, 0, 5, calls.architecture),
@@ -73,7 +76,7 @@ def stop_at_writable_opens() -> int:
     listener = libc.syscall(calls.seccomp, _SET_MODE_FILTER, _NEW_LISTENER, program)
     if listener < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"QEMU cannot be stopped at a call: {os.strerror(number)}")
+        raise OSError(number, f"QEMU's system calls cannot be intercepted: {os.strerror(number)}")
     return int(listener)
 
 

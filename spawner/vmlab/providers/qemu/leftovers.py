@@ -60,7 +60,7 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     found: list[Leftover] = []
     for folder in machines.folders():
         with (
-            apart(f"{folder.path.name}: nobody knows what it left behind"),
+            apart(f"{folder.path.name}: what it left behind is unknown"),
             contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
         ):
             found += _in_folder(folder)
@@ -105,7 +105,7 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
     users = _find_users(homes)
     for process in psutil.process_iter():
         with (
-            apart(f"process {process.pid}: nobody knows whose"),
+            apart(f"process {process.pid}: its machine is unknown"),
             contextlib.suppress(psutil.Error, OSError),
         ):
             if not _is_machines(process) or process.status() == psutil.STATUS_ZOMBIE:
@@ -139,7 +139,7 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
     for home in homes:
         for folder in _Home(home).folders():
             with (
-                apart(f"{folder.path.name}: nobody knows its user"),
+                apart(f"{folder.path.name}: its user is unknown"),
                 contextlib.suppress(ProviderError),
             ):
                 user = find_machine_user(folder)

@@ -295,7 +295,7 @@ class Monitor:
         return answer
 
     def _nonsense(self, command: str) -> ProviderError:
-        return ProviderError(self._name, f"QEMU's answer to {command} makes no sense")
+        return ProviderError(self._name, f"QEMU's answer to {command} is invalid")
 
     async def _execute(self, command: str, /, **arguments: Any) -> Any:
         try:

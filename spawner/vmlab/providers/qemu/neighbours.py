@@ -74,7 +74,7 @@ def _of_routes(routes: list[dict[str, Any]]) -> Iterator[IPv4Network]:
 
 async def _ask(*words: str) -> list[dict[str, Any]]:
     command = ["ip", "-json", "-4", *words]
-    problem = f"`{' '.join(command)}` does not tell who is near this host"
+    problem = f"`{' '.join(command)}` does not list the networks near this host"
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -221,7 +221,7 @@ def _drop_privileges(config: ShimConfig) -> None:
     """Become the machine's user for good: no program that we might run gives a right back."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the shim cannot give up new rights")
+        raise OSError(ctypes.get_errno(), "the shim cannot set no_new_privs")
     if config.drop:
         os.setgroups([])
         os.setresgid(config.gid, config.gid, config.gid)

@@ -51,12 +51,12 @@ def find_machine_user(folder: MachineFolder) -> QemuUser | None:
     try:
         uid = int(text)
         if uid not in MACHINE_UIDS:
-            raise ValueError(f"{uid} is no machine's")
+            raise ValueError(f"{uid} is not in the range of machines' users")
     except ValueError as error:
         raise ProviderError(
             folder.path.name,
             f"its user {folder.user} cannot be read: {error}",
-            hint=f"write into it the number that {folder.root_disk} belongs to",
+            hint=f"write the uid of the owner of {folder.root_disk} into it",
         ) from error
     return QemuUser(uid, find_machines_gid(), drop=True)
 
