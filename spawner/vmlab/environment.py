@@ -1,4 +1,4 @@
-"""The environment of programs that VMLab starts: what they need, and nothing else of ours.
+"""The environment of programs that VMLab starts: what they need, and nothing else.
 
 The hub's own contains secrets: the proxy's token, keys of its database, whatever an operator
 exports. A program that gets none of them cannot leak them, whoever takes it over.
@@ -10,9 +10,9 @@ import os
 import re
 
 _DOWNLOADS = re.compile(
-    # the way out
+    # network proxies
     r"(https?|ftp|all|no)_proxy"
-    # whom to believe, and who we are
+    # trusted authorities, and our own identity
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC"
     # configuration of pip and apt, and where their files lie
     r"|PIP_\w+|APT_CONFIG|HOME|XDG_(CONFIG|CACHE)_HOME|XDG_CONFIG_DIRS",

@@ -41,7 +41,7 @@ def keep_house(slots: StartSlots, state: Path, hub_database: Path) -> None:
 
 
 class House:
-    """What is tidied, and how often it was."""
+    """Tidies the hub's memory and database."""
 
     def __init__(self, slots: StartSlots, hub_database: Path) -> None:
         self._slots = slots

@@ -31,12 +31,12 @@ class HubAddress:
 
     @property
     def local_address(self) -> str:
-        """The address by which this host reaches it."""
+        """The address at which this host reaches it."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All on which it listens."""
+        """All addresses on which it listens."""
         return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
 
     @property
@@ -78,7 +78,7 @@ class HubAddress:
 
     @property
     def origins(self) -> Origins:
-        """Which names are the hub's and which the machines'."""
+        """The names of the hub and of the machines."""
         return make_origins(self.url, shared=self.one_origin, is_chosen=bool(self.public))
 
 

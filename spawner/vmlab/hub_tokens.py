@@ -1,4 +1,4 @@
-"""How many tokens somebody may have: the hub's database keeps them, and anybody may make some.
+"""How many tokens a user may have: the hub's database keeps them, and any user can make some.
 
 Every login to a machine makes one as well, which lasts two weeks.
 """
@@ -27,7 +27,7 @@ def limit_tokens() -> None:
 
 
 def _check(_: Any, connection: Connection, token: Any) -> None:
-    """Cut the note to what its column is meant for, which SQLite does not; refuse the rest."""
+    """Cut the note to its column's length, which SQLite ignores; refuse tokens beyond limits."""
     if token.note:
         token.note = token.note[: orm.APIToken.note.type.length]
     if len(json.dumps(token.scopes)) > MOST_SCOPES_BYTES:

@@ -47,7 +47,7 @@ def jobs_finding(report: JobsReport | None, now: float, hub_pid: int) -> Finding
 
 
 def _health(job: JobState, now: float, hub_pid: int) -> JobHealth:
-    """Return how it does, or did when the hub ended: then none is silent."""
+    """Return its health, or its health when the hub ended; no job is overdue then."""
     return job.health(now if hub_pid else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What each trainee takes of the host's disk: looked up, never kept in a book of its own."""
+"""What each trainee takes of the host's disk: measured each time, never recorded."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
     parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
     by_owner: dict[str, list[DiskPart]] = defaultdict(list)
     for part in (*parts, *machines):
-        # A machine whose record is damaged is still somebody's.
+        # A machine with a damaged record still belongs to somebody.
         by_owner[part.owner or owners.get(part.name, "")].append(part)
     sizes: dict[str, int] = defaultdict(int)
     for volume in volumes.values():
@@ -80,7 +80,7 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
 
 
 async def most_volume_mib(ground: Ground) -> int:
-    """Return how large a volume may be that nobody made larger here: as the lab's limit allows."""
+    """Return how large a volume may be that no operator enlarged: as the lab's limit allows."""
     return largest_volume_mib(ground.allowance, await _system_disk_mib(ground))
 
 
@@ -133,7 +133,7 @@ def _has_snapshots(ground: Ground, volume: Volume) -> bool:
     return header.snapshots > 0
 
 
-async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
+async def remove_diagnostics(ground: Ground, use: Use, more_mib: int) -> Use:
     """Remove what is kept for diagnosis only, oldest first, until so much may be added.
 
     Returns:
@@ -156,7 +156,7 @@ async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
 
 
 async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
-    """Remove what was put away of a trainee's machines, oldest first, as far as it is too much.
+    """Remove what was put away of a trainee's machines, oldest first, until within the limit.
 
     Args:
         machine: counts for its owner by its name, should its record not say whose it is.
@@ -167,7 +167,7 @@ async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
     uses = await find_uses(ground)
     names = {part.name: use for use in uses.values() for part in use.parts}
     if use := uses.get(owner) or names.get(machine):
-        await remove_made_anew(ground, use, 0)
+        await remove_diagnostics(ground, use, 0)
 
 
 def over_limit(volume: Volume, use: Use, what: str, more_mib: int) -> VolumeConflictError:

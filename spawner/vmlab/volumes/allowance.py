@@ -1,4 +1,4 @@
-"""What one trainee takes of the host's disk, and may take: one number for everything. Pure.
+"""What one trainee takes and may take of the host's disk: one number for everything. Pure.
 
 Volume and snapshots, system disk and older ones, machines set aside, copies, deleted volumes: all
 of it counts against one limit, with the size that it may grow to on its own.
@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 from vmlab.model import Allowance, DiskKind, DiskPart
 
 VOLUMES = 4
-"""So many times a volume's size a trainee has beside the system disk, unless the lab says how much:
+"""How many times a volume's size a trainee may take beside the system disk, unless the lab says:
 the home, its rewriting after a snapshot, a copy to take home, older states and machines."""
 
 _TIGHT = 20
 
-MADE_ANEW = (DiskKind.ASIDE, DiskKind.OLD_DISK)
+DIAGNOSTICS = (DiskKind.ASIDE, DiskKind.OLD_DISK)
 """What is kept for diagnosis only, and goes first."""
 
 
@@ -61,7 +61,7 @@ class Use:
 
     def made_anew(self) -> list[DiskPart]:
         """Return what goes first when something is to be added, the oldest first."""
-        found = (part for part in self.parts if part.kind in MADE_ANEW)
+        found = (part for part in self.parts if part.kind in DIAGNOSTICS)
         return sorted(found, key=lambda part: (part.at, part.path))
 
     def without(self, part: DiskPart) -> Use:
@@ -83,7 +83,7 @@ def volume_most_mib(size_mib: int, taken_mib: int, *, has_snapshots: bool) -> in
 def limit_mib(allowance: Allowance, system_mib: int, volume_mib: int = 0) -> int:
     """Return what one trainee may take.
 
-    A machine that was promised can always be started: it is never less than both disks.
+    It is never less than both disks, so that every machine can be started.
 
     Args:
         system_mib: the size of the system disk.

@@ -24,7 +24,7 @@ __all__ = ["CONFIGS", "Site", "WebServer", "make_site"]
 
 
 class WebServer(StrEnum):
-    """The ones that a configuration can be printed for."""
+    """Web servers that a configuration can be printed for."""
 
     NGINX = "nginx"
     APACHE = "apache"

@@ -35,7 +35,7 @@ class Site:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """As few names as say them all."""
+        """The fewest names that cover all."""
         return (self.hub, self.wildcard) if self.wildcard else self.hosts
 
     @property
@@ -45,7 +45,7 @@ class Site:
 
     @property
     def files_comment(self) -> str:
-        """What to tell about the certificate; empty when there is nothing to tell."""
+        """A comment on the certificate; empty if none is needed."""
         if self.has_files:
             return ""
         return f"Put your own files here; the certificate must be for {' and '.join(self.patterns)}"

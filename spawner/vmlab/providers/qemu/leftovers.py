@@ -1,4 +1,4 @@
-"""What machines leave on the host when they do not end in the orderly way, and its removal.
+"""What machines leave on the host when they do not end properly, and its removal.
 
 Only what belongs to this lab's folders is named: processes by the user that they run as and the
 folder they work in, cgroups by the digest of that folder in their name. A disk is never named.
@@ -122,9 +122,9 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
 
 
 def _is_machines(process: psutil.Process) -> bool:
-    """Tell whether a process is a machine's, by what only the kernel writes.
+    """Tell whether a process is a machine's, by what the kernel says.
 
-    Under root by its user. Else it is ours, and lives in a network namespace of its own.
+    As root: by its user. Otherwise: it is ours and has a network namespace of its own.
     """
     uid = process.uids().real
     if os.geteuid() == 0:

@@ -50,7 +50,7 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
-    """Return the status for a list of all: what is odd about one must not hide the others."""
+    """Return the status for a list of all: one damaged machine must not hide the others."""
     name = os.fsencode(folder.path.name).decode(errors="replace")
     if os.path.lexists(folder.path) and not folder.path.is_dir():
         problem = f"{folder.path} is not a machine's folder; move it away"
