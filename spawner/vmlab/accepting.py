@@ -1,7 +1,7 @@
-"""Servers take a rest when no descriptor is left for a new connection.
+"""Servers pause when no file descriptor is left for a new connection.
 
-Tornado would try again at once, for ever, and write a traceback each time.
-ref: tornado 6.5, netutil.add_accept_handler; servers of asyncio rest for a second by themselves
+Tornado would try again at once, endlessly, and write a traceback each time.
+ref: tornado 6.5, netutil.add_accept_handler; asyncio's servers pause for a second by themselves
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def accept_patiently() -> None:
-    """Have all servers of tornado that this process starts from now on do so."""
+    """Make all tornado servers that this process starts from now on do so."""
     tcpserver.add_accept_handler = _add_patient_handler  # type: ignore[attr-defined]
 
 
@@ -44,15 +44,15 @@ class _PatientListener:
         return self._listener.fileno()
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; without a descriptor for it say that there is none, and rest."""
+        """Accept a connection; without a file descriptor for it, log that and pause."""
         try:
             return self._listener.accept()
         except OSError as error:
             if error.errno not in _OUT:
                 raise
             _log.error(
-                "no descriptor is left for new connections; the next try is in %.0f s. "
-                "`vmlab doctor` tells how many this lab needs",
+                "no file descriptor is left for new connections; trying again in %.0f s. "
+                "`vmlab doctor` says how many this lab needs",
                 _REST_S,
             )
             self._loop.update_handler(self, 0)

@@ -25,7 +25,7 @@ from vmlab.lab import is_user_name
 
 _TOO_MANY = (
     "Too many failed attempts. Try again in {0} s. / "
-    "Trop d'essais sans succès. Réessayez dans {0} s."
+    "Trop de tentatives infructueuses. Réessayez dans {0} s."
 )
 _DAMAGED = (
     "Nobody can log in at the moment; please call a facilitator. / "
@@ -36,7 +36,7 @@ _COOKIE_DAYS: Final = 180
 
 
 class LockedError(web.HTTPError):
-    """429; the hub's error handling takes `headers` over, and login.html shows `wait_s`."""
+    """429; the hub's error handling sends `headers`, and login.html shows `wait_s`."""
 
     def __init__(self, wait_s: float) -> None:
         self.wait_s = max(1, math.ceil(wait_s))
@@ -58,7 +58,7 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         self._read_at: tuple[int, int, int] | None = None
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
-        """Return the page of log-in, and what stands before the hub's own handlers of starts."""
+        """Return the page of login, and what stands before the hub's own handlers of starts."""
         return [*super().get_handlers(app), *START_HANDLERS]
 
     async def authenticate(self, handler: web.RequestHandler, data: dict[str, str]) -> str | None:
@@ -73,10 +73,10 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
             name = ""  # counted, compared and refused like any unknown account
         given = str(data.get("password", ""))
         bounds = make_bounds(name, str(handler.request.remote_ip), _read_cookie(handler, name))
-        self._check(name, bounds)  # reading passwords is for those who may try
+        self._check(name, bounds)  # no passwords are read for those who may not try
         passwords = await self._load()
-        # From here to the count nothing is awaited: however many attempts come at the same time,
-        # each one sees the failures of all before it.
+        # Nothing is awaited between this check and the count: however many attempts come at
+        # the same time, each one sees the failures of all before it.
         self._check(name, bounds)
         expected = passwords.get(name, "")
         equal = hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
@@ -90,7 +90,7 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
     def _check(self, name: str, bounds: tuple[Bound, ...]) -> None:
         wait_s = self.limit.wait_s(bounds)
         if wait_s:
-            self.log.warning("Too many failed log-ins: %r is refused for %.0f s", name, wait_s)
+            self.log.warning("Too many failed logins: %r is refused for %.0f s", name, wait_s)
             raise LockedError(wait_s)
 
     async def _load(self) -> dict[str, str]:
@@ -117,9 +117,9 @@ def _read_cookie(handler: web.RequestHandler, name: str) -> str:
 
 
 def _write_cookie(handler: web.RequestHandler, name: str) -> None:
-    """Let the browser be known when this account is logged in to the next time.
+    """Set the cookie by which this browser is recognized at the account's next login.
 
-    It opens nothing. It is signed with its name, so it is good for no other account.
+    It gives no access. It is signed with its name, so it is good for no other account.
     """
     browser = _read_cookie(handler, name) or secrets.token_hex(8)
     handler.set_signed_cookie(

@@ -1,8 +1,8 @@
 """What the hub does by itself: jobs that go on as long as it runs, whatever happens in them.
 
 A job is a round that is made again and again. What it raises is logged, the next round comes later
-and later, and the job goes on: neither a machine's word nor a damaged file nor a mistake of ours
-ends it. Within a round `apart` keeps what fails for one machine from all others.
+and later, and the job goes on: neither what a machine says nor a damaged file nor a bug of ours
+ends it. Within a round `apart` keeps a failure with one machine from affecting the others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOLD_AGAIN_S = 3600.0
 _MOST_TOLD = 1000
 _MOST_KINDS = 5
 _WRITTEN_AGAIN_S = 30.0
-"""A job whose rounds are alike is not written down more often."""
+"""The report of a job whose rounds are alike is not written more often."""
 
 _LINE_CHARS = 300
 
@@ -67,7 +67,7 @@ def begin(state: Path, *jobs: Job) -> tuple[asyncio.Task[None], ...]:
 
 
 def pause_s(job: Job, failures: int) -> float:
-    """Return how long to wait after a round that was the last of so many failures in a row."""
+    """Return how long to wait after so many failures in a row."""
     if not failures:
         return job.period_s
     return min(job.retry_s * 2.0 ** min(failures - 1, 20), max(job.period_s, _LONGEST_PAUSE_S))
@@ -102,7 +102,7 @@ class Board:
             error = await _attempt(job)
             state = self._states[job.name] = self._after(job, before, error, passed_over)
             if before.failures and error is None:
-                _log.info("%s: in order again after %d failures", job.name, before.failures)
+                _log.info("%s: works again after %d failures", job.name, before.failures)
             if (
                 _is_news(before, state)
                 or abs(self._clock() - self._written[job.name]) >= _WRITTEN_AGAIN_S
@@ -138,7 +138,7 @@ class Board:
                 states = list(self._states.values())
                 await asyncio.to_thread(write_jobs, self._state, os.getpid(), states)
             except OSError as error:
-                _tell("the report on the hub's jobs is not written", error)
+                _tell("the report on the hub's jobs (jobs.json) could not be written", error)
 
 
 def _is_news(before: JobState, after: JobState) -> bool:
@@ -156,7 +156,7 @@ class Part:
 
 @contextlib.contextmanager
 def apart(what: str) -> Generator[Part]:
-    """Keep what fails for one machine, volume or user from the others: it is told, that is all.
+    """Keep a failure with one machine, volume or user from the others: it is only reported.
 
     Args:
         what: whose turn it is, and what is done: "desk-ada: snapshot".
@@ -164,7 +164,7 @@ def apart(what: str) -> Generator[Part]:
     part = Part()
     try:
         yield part
-    except Exception as error:  # noqa: BLE001 - told; the others must have their turn
+    except Exception as error:  # noqa: BLE001 - reported; the others must have their turn
         part.error = error
         _tell(what, error)
         if (passed_over := _passed_over.get()) is not None:
@@ -172,7 +172,7 @@ def apart(what: str) -> Generator[Part]:
 
 
 async def _attempt(job: Job) -> BaseException | None:
-    """Make a round; return what it failed of."""
+    """Make a round; return the error that it failed with."""
     task = asyncio.current_task()
     try:
         await job.make_round()
@@ -181,7 +181,7 @@ async def _attempt(job: Job) -> BaseException | None:
             raise  # the hub ends
         _tell(job.name, error)  # something that the round waited for was cancelled, not the job
         return error
-    except Exception as error:  # noqa: BLE001 - told; the next round may do better
+    except Exception as error:  # noqa: BLE001 - reported; the next round may work
         _tell(job.name, error)
         return error
     return None
@@ -193,13 +193,13 @@ _told: dict[str, dict[str, float]] = {}  # what was the matter → which failure
 def _tell(what: str, error: BaseException) -> None:
     """Log a failure, the same one once an hour; with traceback unless it was raised on purpose.
 
-    A machine can make its errors differ each time: of one matter a few are told in an hour.
+    A machine can make its errors differ each time: at most a few per matter and hour are logged.
     """
     now = time.monotonic()
     kind = _one_line(error) if _is_explained(error) else _place(error)
     told = {each: at for each, at in _told.get(what, {}).items() if now - at < _TOLD_AGAIN_S}
     if kind in told or len(told) >= _MOST_KINDS:
-        _log.debug("%s: fails still: %s", what, _one_line(error))
+        _log.debug("%s: still failing: %s", what, _one_line(error))
         return
     if len(_told) >= _MOST_TOLD:
         _told.clear()
@@ -207,7 +207,7 @@ def _tell(what: str, error: BaseException) -> None:
     if _is_explained(error):
         _log.warning("%s: %s", what, _one_line(error))
     else:
-        _log.error("%s: failed unexpectedly; it is tried again", what, exc_info=error)
+        _log.error("%s: failed unexpectedly; it will be tried again", what, exc_info=error)
 
 
 def _is_explained(error: BaseException) -> bool:
@@ -227,7 +227,7 @@ def _place(error: BaseException) -> str:
 def _one_line(error: BaseException) -> str:
     try:
         text = error.message if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - the words of a foreign error may be what it failed of
+    except Exception:  # noqa: BLE001 - making the message of a foreign error may fail itself
         text = type(error).__name__
     return "".join(char if char.isprintable() else " " for char in text[:_LINE_CHARS])
 

@@ -14,11 +14,11 @@ MAX_KEPT = 500
 """Files that a receipt may name."""
 
 MAX_VERSION = 2**31 - 1
-"""Of a course: what every database has room for."""
+"""Of a course: the largest integer that every database can store."""
 
 
 class BodyError(LabError):
-    """A body that cannot be used; says what is expected."""
+    """A body that cannot be used; the message says what is expected."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def parse_receipt(body: dict[str, Any]) -> ReceiptBody:
     """Return what `POST receipts` says.
 
     Raises:
-        BodyError: it cannot be that.
+        BodyError: it is not a valid one.
     """
     version = body.get("version")
     if type(version) is not int or not 0 < version <= MAX_VERSION:
@@ -66,7 +66,9 @@ def parse_break(body: dict[str, Any]) -> float:
     """Return until when `POST idle` wants a break, in seconds; raises as `parse_receipt`."""
     until = body.get("until")
     if type(until) not in {int, float}:
-        raise BodyError("until must be a time in seconds since the epoch; 0 ends the break")
+        raise BodyError(
+            "until must be a time in seconds since the epoch, or 0, which ends the break"
+        )
     return float(until or 0)
 
 
@@ -78,7 +80,7 @@ def parse_renewal(body: dict[str, Any]) -> bool:
 def _name(body: dict[str, Any], key: str, pattern: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise BodyError(f"{key} must be a text that matches {pattern}")
+        raise BodyError(f"{key} must be a string that matches {pattern}")
     return value
 
 

@@ -28,8 +28,8 @@ from vmlab.origins import public_hosts
 WARN_AHEAD: Final = timedelta(days=14)
 _LISTED: Final = 3
 _PEM_HINT: Final = (
-    "[hub] certificate is a PEM file of the certificate and all intermediate ones (certbot: "
-    "fullchain.pem), [hub] key one of its private key without a passphrase (certbot: privkey.pem)"
+    "[hub] certificate is a PEM file with the certificate and all intermediate ones (certbot: "
+    "fullchain.pem), [hub] key one with its private key without a passphrase (certbot: privkey.pem)"
 )
 
 
@@ -53,7 +53,7 @@ class Pair:
 class Fault:
     """One thing that is wrong."""
 
-    is_fatal: bool  # no browser would go on, or a secret is open
+    is_fatal: bool  # browsers would refuse it, or a secret is readable
     found: str
     advice: str
 
@@ -62,14 +62,14 @@ def lab_faults(lab: Lab) -> tuple[Pair, list[Fault]] | None:
     """Return what is wrong with a lab's certificate now, the worst first; None without one.
 
     Raises:
-        HostError: as `read_pair`.
+        HostError: as for `read_pair`.
     """
     hub = lab.hub
     if hub.certificate is None or hub.key is None:
         return None
     pair = read_pair(hub.certificate, hub.key)
     names = lab.accounts.names()
-    has_name = hub.public or not hub.one_origin  # else browsers use whatever address they know
+    has_name = hub.public or not hub.one_origin  # else browsers may use any address
     hosts = public_hosts(names, hub.url, one_origin=hub.one_origin) if has_name else ()
     return pair, pair_faults(pair, hosts, datetime.now(UTC), known_authorities())
 
@@ -140,7 +140,7 @@ def covers(pattern: str, host: str) -> bool:
 def _key_faults(pair: Pair) -> list[Fault]:
     faults = []
     if not pair.key_fits:
-        advice = "set both to files of the same order, then start the hub again"
+        advice = "set both to files that were issued together, then start the hub again"
         faults.append(Fault(True, f"{pair.key} is not the key of {pair.certificate}", advice))
     if pair.key_mode & stat.S_IRWXO:
         found = f"everybody on this host may read the key {pair.key} (mode {pair.key_mode:04o})"
@@ -150,10 +150,10 @@ def _key_faults(pair: Pair) -> list[Fault]:
 
 def _time_faults(pair: Pair, now: datetime) -> list[Fault]:
     begins, ends = pair.leaf.not_valid_before_utc, pair.leaf.not_valid_after_utc
-    advice = f"renew {pair.certificate}; a running hub takes the new file up by itself"
+    advice = f"renew {pair.certificate}; a running hub uses the new file by itself"
     if now < begins:
-        found = f"{pair.certificate} is valid from {begins:%Y-%m-%d %H:%M} UTC only"
-        return [Fault(True, found, "wait, or look at this host's clock: date -u")]
+        found = f"{pair.certificate} is not valid before {begins:%Y-%m-%d %H:%M} UTC"
+        return [Fault(True, found, "wait, or check this host's clock: date -u")]
     if now >= ends:
         return [Fault(True, f"{pair.certificate} expired on {ends:%Y-%m-%d %H:%M} UTC", advice)]
     if ends - now < WARN_AHEAD:
@@ -173,7 +173,7 @@ def _name_faults(pair: Pair, hosts: Collection[str]) -> list[Fault]:
         f"{pair.certificate} is for {', '.join(named) or 'no name'}, "
         f"not for {', '.join(missing[:_LISTED])}{more}"
     )
-    return [Fault(True, found, "order one for the hub's name and for all names below it (*.NAME)")]
+    return [Fault(True, found, "get one for the hub's name and for all names below it (*.NAME)")]
 
 
 def _chain_faults(pair: Pair, known: Collection[bytes]) -> list[Fault]:
@@ -189,11 +189,11 @@ def _chain_faults(pair: Pair, known: Collection[bytes]) -> list[Fault]:
         return []
     found = (
         f"{pair.certificate} ends with {_show(last)}, issued by {_show(last, issuer=True)}, "
-        "whom this host does not know"
+        "which this host does not trust"
     )
     advice = (
         "add the intermediate certificates (certbot: fullchain.pem); for an authority of your own, "
-        "make it known to this host (update-ca-certificates) and to the browsers"
+        "add it to this host (update-ca-certificates) and to the browsers"
     )
     return [Fault(False, found, advice)]
 

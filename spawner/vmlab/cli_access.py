@@ -1,4 +1,4 @@
-"""cli.json: the command line's way to the hub, with a token that stays."""
+"""cli.json: the command line's access to the hub, with a token that stays the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_cli_access(paths: Paths) -> dict[str, str]:
 
 
 def ensure_cli_access(paths: Paths) -> None:
-    """Write cli.json unless it is there: a token that stays."""
+    """Write cli.json unless it is there, so that the token stays the same."""
     if not read_cli_access(paths):
         _write_cli_access(paths, "", secrets.token_hex(24))
 

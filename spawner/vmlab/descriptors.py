@@ -1,8 +1,8 @@
-"""How many descriptors hub and proxy need, and that they have them.
+"""How many file descriptors hub and proxy need, and whether they have them.
 
-Every connection of a machine costs some of the hub's. A machine's shim lets so many through and no
-more, and all machines together get a part of what the hub has (`vmlab.front.limits`). When none is
-left nevertheless: `vmlab.accepting`.
+Every connection of a machine costs some of the hub's. A machine's shim lets a fixed number
+through, and all machines together get a part of what the hub has (`vmlab.front.limits`). When none
+is left nevertheless: `vmlab.accepting`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from vmlab.providers.qemu.shim import MOST_OUTWARD
 
 SERVICE_LIMIT: Final = 524_288
-"""What systemd lets a service raise its limit to; it begins with 1024."""
+"""The limit that systemd lets a service raise itself to; it starts with 1024."""
 
 _OWN: Final = 256
 """Of a hub without machines: a few dozen, and the browsers of people who look at its pages."""
@@ -31,7 +31,7 @@ def descriptors_for(machines: int) -> int:
 
 
 def read_limit(pid: int) -> int:
-    """Return the limit that a process may raise its own to; raises OSError when it is gone."""
+    """Return the hard limit of a process; raises OSError when it is gone."""
     for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
         if line.startswith("Max open files"):
             return int(line.split()[4])

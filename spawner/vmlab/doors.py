@@ -41,7 +41,7 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
     _open_doors[folder] = servers
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
-    # Socket files of a hub that was killed are in the way: this hub holds the state folder's lock.
+    # Socket files here are a killed hub's, and in the way: this hub holds the state folder's lock.
     path = folder / "hub.sock"
     path.unlink(missing_ok=True)
     door = make_door_server(hub)

@@ -1,7 +1,7 @@
-"""The environment of programs that VMLab starts: what they need, and nothing else of ours.
+"""The environment of programs that VMLab starts: what they need, and nothing else.
 
-The hub's own holds what is nobody else's: the proxy's token, keys of its database, whatever an
-operator exports. A program that is given none of it cannot leak it, whoever takes it over.
+The hub's own contains secrets: the proxy's token, keys of its database, whatever an operator
+exports. A program that gets none of them cannot leak them, whoever takes it over.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import os
 import re
 
 _DOWNLOADS = re.compile(
-    # the way out
+    # network proxies
     r"(https?|ftp|all|no)_proxy"
-    # whom to believe, and who we are
+    # trusted authorities, and our own identity
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC"
     # configuration of pip and apt, and where their files lie
     r"|PIP_\w+|APT_CONFIG|HOME|XDG_(CONFIG|CACHE)_HOME|XDG_CONFIG_DIRS",
@@ -29,7 +29,7 @@ def tool_environment(*kept: str, **more: str) -> dict[str, str]:
     """Return the environment of a program.
 
     Args:
-        kept: names of variables of ours that it needs too; no-op for those that are not set.
+        kept: names of variables of ours that it needs too; those that are not set are skipped.
         more: further variables.
     """
     ours = {name: os.environ[name] for name in ("TMPDIR", *kept) if name in os.environ}
@@ -42,7 +42,7 @@ def download_environment() -> dict[str, str]:
 
 
 def keep_only(*names: str) -> list[str]:
-    """Return the words before a command that take all other variables of now from it.
+    """Return the words to put before a command so that it gets none of the other variables.
 
     For a program that somebody else starts, with all of them. No value stands on a command line.
     """

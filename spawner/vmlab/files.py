@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-# A name that somebody else made leads nowhere: not over a link, and no pipe can hold us up.
+# The name may be somebody else's: follow no symbolic link, and do not block on a pipe.
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -50,7 +50,7 @@ def read_end(path: Path, most_bytes: int) -> bytes:
     """Return the end of a file that somebody else writes, however large they made it.
 
     Raises:
-        OSError, ValueError: as `open_regular`.
+        OSError, ValueError: as for `open_regular`.
     """
     with os.fdopen(open_regular(path), "rb") as file:
         size = file.seek(0, os.SEEK_END)

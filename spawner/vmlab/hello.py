@@ -27,21 +27,21 @@ class Heard:
     proof: str
     scheme: str  # that the browser used
     host: str  # the Host header, with the port
-    client: str  # the address that log-ins are counted by
+    client: str  # the address that logins are counted by
 
 
 def make_proof(secret: str, nonce: str) -> str:
-    """Return the code over a random number, for a hub with this secret."""
+    """Return the code over a nonce, for a hub with this secret."""
     return hmac.new(secret.encode(), b"vmlab hello " + nonce.encode(), hashlib.sha256).hexdigest()
 
 
 def is_nonce(text: str) -> bool:
-    """Tell whether a text can be such a random number."""
+    """Tell whether a text can be a nonce."""
     return re.fullmatch(NONCE_PATTERN, text) is not None
 
 
 def read_heard(text: bytes | str) -> Heard | None:
-    """Return the answer of a hub, or None where it is that of something else."""
+    """Return the answer of a hub, or None if something else answered."""
     try:
         return as_facts(Heard, load_json(text))
     except ValueError:

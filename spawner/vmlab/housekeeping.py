@@ -41,7 +41,7 @@ def keep_house(slots: StartSlots, state: Path, hub_database: Path) -> None:
 
 
 class House:
-    """What is tidied, and how often it was."""
+    """Tidies the hub's memory and database."""
 
     def __init__(self, slots: StartSlots, hub_database: Path) -> None:
         self._slots = slots
@@ -63,7 +63,9 @@ class House:
         try:
             await asyncio.to_thread(carry_over, self._hub_database)
         except sqlite3.Error as error:
-            raise HostError(f"{self._hub_database} grows: {error}") from error
+            raise HostError(
+                f"{self._hub_database} could not be tidied, and grows: {error}"
+            ) from error
 
 
 async def _wait_until_quiet(slots: StartSlots) -> None:

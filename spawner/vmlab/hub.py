@@ -1,6 +1,6 @@
 """JupyterHub's configuration, made from a lab: what jupyterhub_config.py calls.
 
-Every setting stands here with its reason. The machines themselves are `vmlab.spawner`'s, log-in is
+Every setting stands here with its reason. The machines themselves are `vmlab.spawner`'s, login is
 `vmlab.authenticator`'s, pages and API are `vmlab.api`'s.
 """
 
@@ -186,8 +186,8 @@ def _check_descriptors(machines: int) -> None:
     wanted = descriptors_for(machines)
     if limit < wanted:
         _log.warning(
-            "this process may open %d files; %d machines that attack it need %d "
-            "(`vmlab doctor` tells how to raise the limit)",
+            "this process may open %d files; %d machines that use all their connections need %d "
+            "(`vmlab doctor` says how to raise the limit)",
             limit, machines, wanted,
         )  # fmt: skip
 
@@ -248,7 +248,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
 
 
 def _set_origins(c: Any, lab: Lab) -> None:
-    """Give hub and machines their names, and the hub's cookies what keeps them to it."""
+    """Set the names of hub and machines, and the attributes that keep the hub's cookies to it."""
     hub, address = c.JupyterHub, lab.hub
     if address.certificate and address.key:
         hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)

@@ -21,8 +21,8 @@ class HubAddress:
     one_origin: bool = False  # hub and machines under one name
     certificate: Path | None = None  # PEM, with all intermediate certificates; absolute
     key: Path | None = None
-    redirect_port: int = 0  # whose visitors are sent to https; 0: none
-    front: tuple[str, ...] = ()  # web servers in front whose word about browsers is believed
+    redirect_port: int = 0  # plain HTTP here is redirected to HTTPS; 0: none
+    front: tuple[str, ...] = ()  # web servers in front whose X-Forwarded-* headers are trusted
 
     @property
     def is_loopback(self) -> bool:
@@ -31,12 +31,12 @@ class HubAddress:
 
     @property
     def local_address(self) -> str:
-        """The address by which this host reaches it."""
+        """The address at which this host reaches it."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All on which it listens."""
+        """All addresses on which it listens."""
         return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
 
     @property
@@ -78,7 +78,7 @@ class HubAddress:
 
     @property
     def origins(self) -> Origins:
-        """Which names are the hub's and which the machines'."""
+        """The names of the hub and of the machines."""
         return make_origins(self.url, shared=self.one_origin, is_chosen=bool(self.public))
 
 
@@ -92,7 +92,7 @@ def read_hub(table: Table, folder: Path) -> HubAddress:
         table.mistake(
             "address",
             f"{show(address)} is not an IP address; allowed: 127.0.0.1 (this host only), 0.0.0.0 "
-            "(everybody who reaches this host), or one address of this host",
+            "(all addresses of this host), or one address of this host",
         )
         address = default.address
     one_origin = table.flag("one_origin", default=False)
@@ -118,17 +118,17 @@ def _check_hub(table: Table, hub: HubAddress) -> None:
     if not (hub.is_loopback or hub.public or hub.one_origin or table.raw("url")):
         table.mistake(
             "address",
-            f"others reach {hub.address}, so the hub needs a name: set url = "
+            f"others can reach {hub.address}, so the hub needs a name: set url = "
             '"https://lab.example.org", with DNS for that name and for *.lab.example.org, or '
             "one_origin = true (less safe: docs/operator.md)",
         )
     if (hub.certificate is None) != (hub.key is None):
         there, missing = ("certificate", "key") if hub.certificate else ("key", "certificate")
-        table.mistake(there, f"a {there} without a {missing}; set both, or none")
+        table.mistake(there, f"a {there} without a {missing}; set both or neither")
     if hub.redirect_port and not hub.certificate:
-        table.mistake("redirect_port", "only a hub with a certificate of its own has use for it")
+        table.mistake("redirect_port", "only a hub with a certificate of its own can use it")
     if hub.redirect_port == hub.port:
-        table.mistake("redirect_port", f"{hub.port} is the hub's own port already")
+        table.mistake("redirect_port", f"{hub.port} is already the hub's own port")
     if hub.certificate and hub.public.startswith("http:"):
         table.mistake("url", f"{show(hub.public)} is not https, but there is a certificate")
 
@@ -150,5 +150,5 @@ def _read_front(table: Table) -> tuple[str, ...]:
             table.mistake("front", f"{show(each)} is not allowed ({e}); allowed: {allowed}")
             continue
         if network.prefixlen == 0:
-            table.mistake("front", f"{show(each)} is everybody; allowed: {allowed}")
+            table.mistake("front", f"{show(each)} includes everybody; allowed: {allowed}")
     return front

@@ -1,6 +1,6 @@
-"""How many tokens somebody may have: the hub's database keeps them, and anybody may make some.
+"""How many tokens a user may have: the hub's database keeps them, and any user can make some.
 
-Every log-in to a machine makes one as well, which lasts two weeks.
+Every login to a machine makes one as well, which lasts two weeks.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ MOST_SCOPES_BYTES: Final = 16 * 1024
 
 
 class TooManyTokensError(SQLAlchemyError):
-    """A token was not kept; JupyterHub's handlers take this kind back and answer 500."""
+    """A token was not stored; JupyterHub's handlers roll back on this kind and answer 500."""
 
 
 def limit_tokens() -> None:
-    """Have every token refused that would be one too many; once is enough for a process."""
+    """Refuse every token beyond the limit from now on; once is enough for a process."""
     if not event.contains(orm.APIToken, "before_insert", _check):
         event.listen(orm.APIToken, "before_insert", _check)
 
 
 def _check(_: Any, connection: Connection, token: Any) -> None:
-    """Cut the note to what its column is meant for, which SQLite does not; refuse the rest."""
+    """Cut the note to its column's length, which SQLite ignores; refuse tokens beyond limits."""
     if token.note:
         token.note = token.note[: orm.APIToken.note.type.length]
     if len(json.dumps(token.scopes)) > MOST_SCOPES_BYTES:
-        raise TooManyTokensError("a token with scopes of more than 16 KiB is not kept")
+        raise TooManyTokensError("a token whose scopes take more than 16 KiB is not stored")
     if token.user_id is None:  # a service's: they are in the configuration
         return
     count = select(func.count()).where(orm.APIToken.user_id == token.user_id)
     if connection.execute(count).scalar_one() >= MOST_TOKENS:
         raise TooManyTokensError(
-            f"user {token.user_id} has {MOST_TOKENS} tokens: revoke some on the page of tokens"
+            f"user {token.user_id} has {MOST_TOKENS} tokens: revoke some on the hub's Token page"
         )

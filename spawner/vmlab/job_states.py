@@ -1,4 +1,4 @@
-"""How the hub's jobs do, as other processes read it: STATE/jobs.json (docs/protocols.md, 5).
+"""The state of the hub's jobs, for other processes: STATE/jobs.json (docs/protocols.md, 5).
 
 A file, because it still tells when the hub is gone.
 """
@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class JobState:
-    """How one job does. Times are seconds since the epoch; 0: never."""
+    """The state of one job. Times are seconds since the epoch; 0: never."""
 
     name: str
     due_by: (
@@ -35,7 +35,7 @@ class JobState:
     passed_over_why: str = ""  # the first of them
 
     def health(self, now: float) -> JobHealth:
-        """Return how it does at this time."""
+        """Return its health at this time."""
         if self.due_by and now > self.due_by:
             return JobHealth.SILENT
         if self.failures:
@@ -44,7 +44,7 @@ class JobState:
 
 
 class JobHealth(StrEnum):
-    """What is to be said of a job."""
+    """Whether a job is in order."""
 
     IN_ORDER = "in order"
     PASSES_OVER = "passes over"  # it does its work, but not for all
@@ -92,5 +92,5 @@ def read_jobs(state: Path) -> JobsReport | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HostError(
-            f"{path} cannot be read: {error}", hint="the hub writes it anew within a minute"
+            f"{path} cannot be read: {error}", hint="a running hub writes it anew within a minute"
         ) from error

@@ -19,8 +19,8 @@ from vmlab.lab import Lab, ProviderName
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import KeepsOldDisks
-from vmlab.providers.qemu.near_again import PERIOD_S as NEIGHBOURS_PERIOD_S
-from vmlab.providers.qemu.near_again import NeighbourWatch
+from vmlab.providers.qemu.neighbour_watch import PERIOD_S as NEIGHBOURS_PERIOD_S
+from vmlab.providers.qemu.neighbour_watch import NeighbourWatch
 from vmlab.reconcile.driver import PERIOD_S, Reconciler
 from vmlab.reconcile.hub_side import HubSide
 from vmlab.reconcile.volume_holders import RegistryHolders
@@ -64,7 +64,7 @@ def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules)
         jobs.append(Job("old disks", partial(_prune, provider, rules.keep_old_days), HOUR_S))
     if settings.name == ProviderName.QEMU:
         neighbours = NeighbourWatch(paths.machines, paths.pool)
-        jobs.append(Job("what is near the host", neighbours.look, NEIGHBOURS_PERIOD_S))
+        jobs.append(Job("networks near the host", neighbours.look, NEIGHBOURS_PERIOD_S))
     if rules.idle.is_on:
         watch = IdleWatch(hub, client, provider, rules.idle, settings.state)
         jobs.append(_when_up("idle machines", hub, watch.look, watch.period_s))
@@ -74,7 +74,7 @@ def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules)
 def _when_up(
     name: str, hub: HubSide, look: Callable[[], Awaitable[object]], period_s: float
 ) -> Job:
-    """Return a job that looks at the hub's servers: it begins when the hub knows them."""
+    """Return a job that looks at the hub's servers: it starts once the hub knows them."""
 
     async def make_round() -> None:
         await hub.wait_until_up()

@@ -237,7 +237,7 @@ def _read_allowance(table: Table) -> Allowance:
     if table.raw("total") is not None:
         total_mib = _read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
         if total_mib <= size_mib:
-            table.mistake("total", "it must be more than size: the system disk counts, too")
+            table.mistake("total", "it must be more than size: the system disk counts too")
     return Allowance(size_mib, total_mib)
 
 

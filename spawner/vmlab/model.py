@@ -181,7 +181,7 @@ class Allowance:
 
 
 class DiskKind(StrEnum):
-    """What of a trainee lies on the host's disk."""
+    """The kinds of things on the host's disk that belong to a trainee."""
 
     VOLUME = "volume"  # with its snapshots
     DELETED = "deleted"  # a volume in quarantine
@@ -194,14 +194,14 @@ class DiskKind(StrEnum):
 
 @dataclass(frozen=True)
 class DiskPart:
-    """Something that follows from one trainee and lies on the host's disk."""
+    """Something on the host's disk that belongs to one trainee."""
 
     kind: DiskKind
     owner: str  # empty: unknown
     name: str  # of the volume or the machine
     path: str
     taken_mib: int
-    most_mib: int  # what it may come to without anybody's further word
+    most_mib: int  # what it may grow to on its own
     at: float = 0.0  # seconds since the epoch: when it was put away
 
 

@@ -1,7 +1,7 @@
-"""Origins: under which name a browser finds the hub, and under which each machine. Pure.
+"""Origins: the names under which browsers find the hub and each machine. Pure.
 
-A trainee is root behind their machine's pages, so these must not share an origin with the hub or
-with another machine: scripts of one origin read each other's pages (docs/decisions/0011).
+Trainees are root in their machines, so a machine's pages must not share an origin with the hub or
+with another machine: scripts of one origin can read each other's pages (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ ref: RFC 6761, section 6.3: whatever ends in .localhost is the loopback and need
 """
 
 _HOST: Final = re.compile(r"[a-z0-9._:-]+")
-_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit passes over tabs and ends of lines
+_VISIBLE: Final = re.compile(r"[!-~]+")  # urlsplit ignores tabs and line ends
 
 
 def machine_host(name: str, hub_host: str, kind: str) -> str:
     """Return the host name of a user's machine, or of a service: JupyterHub's `subdomain_hook`.
 
     `ada` is at `ada.lab.example.org`, but at `ada-vmlab.localhost`: a sibling of the hub's name and
-    not below it. A page may set cookies for every name above its own, only TLS has cookies that
-    this cannot touch (`__Host-`), and for local use there is none.
+    not below it. A page may set cookies for every parent of its own name. Only with TLS are there
+    cookies that are safe from that (`__Host-`), and local use has no TLS.
     """
     from jupyterhub.utils import subdomain_hook_idna  # noqa: PLC0415 - lab.toml needs none of it
 
@@ -37,10 +37,10 @@ def machine_host(name: str, hub_host: str, kind: str) -> str:
 
 @dataclass(frozen=True)
 class Origins:
-    """What the proxy has to know of names (front/origins.mjs)."""
+    """What the proxy needs to know about names (front/origins.mjs)."""
 
     canonical: str = ""  # the hub's own; empty: it answers under any name
-    machines: str = ""  # those of machines, as a Content-Security-Policy names them
+    machines: str = ""  # the machines' origins, as in a Content-Security-Policy
     shared: bool = True  # machines are under the hub's own name
 
 
@@ -72,7 +72,7 @@ def public_hosts(names: tuple[str, ...], hub_url: str, *, one_origin: bool) -> t
 
 
 def wildcard(hub_host: str) -> str:
-    """Return the pattern of all machines' names; empty where none says it: beside the hub's name.
+    """Return the pattern of all machines' names; empty if there is none (names beside the hub's).
 
     ref: RFC 6125, section 6.4.3: a wildcard is a whole label.
     """
@@ -85,7 +85,7 @@ def url_problem(url: str, *, one_origin: bool) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        return f"it is no URL: {error}"
+        return f"it is not a URL: {error}"
     if parts.scheme not in {"https", "http"} or not host:
         return "it must begin with https:// or http:// and a host name"
     if not _HOST.fullmatch(host) or not _VISIBLE.fullmatch(url):
@@ -93,13 +93,13 @@ def url_problem(url: str, *, one_origin: bool) -> str:
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         return "it must end after the host name and port"
     if port == 0:
-        return "port 0 is none"
+        return "port 0 is not a port"
     return "" if one_origin else _name_problem(host)
 
 
 def _name_problem(host: str) -> str:
     if ":" in host or host.replace(".", "").isdecimal():
-        return "an address is no name, and machines need names beside the hub's"
+        return "it is an address; hub and machines need names"
     if "." not in host:
         return f"machines need names beside the hub's; for this host alone use {LOCAL_NAME}"
     return ""

@@ -66,7 +66,7 @@ class Paths:
 
     @property
     def proxy_door(self) -> Path:
-        """The proxy's unix socket for machines; what comes there is believed nothing."""
+        """The proxy's unix socket for machines, whose forwarding headers are not trusted."""
         return self.state / "proxy.sock"
 
     @property

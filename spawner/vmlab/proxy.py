@@ -33,9 +33,9 @@ def proxy_command(
 
     Args:
         project: the folder that holds node_modules.
-        front: web servers whose word about their clients is believed.
+        front: web servers whose X-Forwarded-* headers are trusted.
         door: a unix socket on which it listens too, for machines.
-        plain: a port whose visitors it sends to HTTPS, and to which port.
+        plain: a port for plain HTTP, and the HTTPS port that it redirects to.
         origins: which names are the hub's and which the machines'.
 
     Raises:
@@ -61,12 +61,12 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     """Have the hub start it.
 
     Raises:
-        HostError: as `proxy_command`.
+        HostError: as for `proxy_command`.
     """
     proxy = c.ConfigurableHTTPProxy
     door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
     plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
-    # The hub makes its token at each start and hands it over in the environment, with all the rest.
+    # The hub makes the proxy's token at each start and passes it in the environment, with the rest.
     command = proxy_command(
         project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
     )
@@ -76,7 +76,7 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
 
 
 def forget_dead_proxy(pid_file: Path) -> None:
-    """Remove the proxy's pid file when the process of that number is something else by now.
+    """Remove the proxy's pid file if that pid belongs to another process by now.
 
     JupyterHub kills whatever has the number (proxy.py, _check_previous_process), and after a
     reboot of the host that may be any process.

@@ -24,4 +24,4 @@ def keep_ready(lab: Lab, paths: Paths) -> None:
     """
     provider = make_provider(provider_settings(lab, paths))
     upkeep = partial(provider.upkeep, spare_machine(lab))
-    begin(paths.state, Job("machines ahead", upkeep, _PERIOD_S, longest_s=_LONGEST_S))
+    begin(paths.state, Job("template and pool", upkeep, _PERIOD_S, longest_s=_LONGEST_S))

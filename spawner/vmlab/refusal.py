@@ -19,8 +19,8 @@ def as_lab_error(machine: str, error: Exception) -> LabError:
     """Return an error that nobody expected as one of ours."""
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
         return HostError(
-            f"{machine}: no descriptor is left on this host: {error}",
-            hint="`vmlab doctor` tells how many hub and proxy need for this lab",
+            f"{machine}: no file descriptor is left on this host: {error}",
+            hint="`vmlab doctor` says how many hub and proxy need for this lab",
         )
     return LabError(f"{machine}: unexpected {type(error).__name__}: {error}")
 

@@ -52,8 +52,8 @@ HOST_FULL: Final = Notice(
     "Le disque de l'hôte est plein. Prévenez un encadrant.",
 )
 COPIES_BUSY: Final = Notice(
-    "Others are having copies made at the moment. Please try again in a few minutes.",
-    "D'autres copies sont en cours. Réessayez dans quelques minutes.",
+    "Other people's copies are being made at the moment. Please try again in a few minutes.",
+    "Des copies demandées par d'autres sont en cours. Réessayez dans quelques minutes.",
 )
 DISK_FAILED: Final = Notice(
     "Your machine's disk could not be prepared. Please tell a facilitator.",
@@ -82,8 +82,8 @@ NEW_SYSTEM: Final = Notice(
 NEW_SYSTEM_ONLY: Final = Notice(
     "Your machine starts from a new system image. Your home folder is as you left it. "
     "Packages that you installed are not in the new system; "
-    "the old system could not be kept: together with your data it takes too much room.",
+    "the old system could not be kept: together with your data it would take too much room.",
     "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
-    "système ; l'ancien n'a pas pu être conservé : avec vos données, il prend trop de place.",
+    "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",
 )

@@ -113,9 +113,9 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         0,
         min=0,
         config=True,
-        help="What one trainee may take of the host's disk in all, in MiB: volume with snapshots, "
-        "system disk, older system disks, machines set aside, copies. 0: the size of the system "
-        "disk and four times that of a volume.",
+        help="How much of the host's disk one trainee may take in all, in MiB: volume with "
+        "snapshots, system disk, older system disks, machines set aside, copies. 0: the size of "
+        "the system disk plus four times that of a volume.",
     )
     language = Enum(
         ["en", "fr"], default_value="en", config=True, help="Language of messages and machines."
@@ -162,8 +162,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     @default("options_from_form")
     def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
-        # Nothing that a browser brings to a start counts, least of all a link that somebody clicks
-        # (vmlab.api.starts). An empty answer replaces what a hub of older days has kept.
+        # Options that a browser sends with a start are ignored, above all those in a link
+        # (vmlab.api.starts). An empty answer replaces what an older hub has kept.
         return lambda _form: {}
 
     @default("hub_connect_url")
@@ -313,7 +313,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return None
         is_cut = status.state is MachineState.STARTING and self._log is None
         if status.state.is_on and not is_cut:
-            with apart(f"{self.machine}: its doors are not opened"):
+            with apart(f"{self.machine}: its connections to the hub could not be opened"):
                 await self._open_doors()
             return None
         if is_cut:
@@ -333,7 +333,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         "Not running" would make the hub forget a machine that may well run, and an exception of
         one of them ends the hub's start (jupyterhub/app.py, `init_spawners`).
         """
-        with apart(f"{self.machine}: state unknown, taken for running"):
+        with apart(f"{self.machine}: its state is unknown; assuming that it runs"):
             return await self._status()
         return None
 

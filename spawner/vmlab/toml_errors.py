@@ -150,7 +150,7 @@ def _check_dots(text: str, name: str) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MOST_DOTS and _QUOTED.sub("", line).count(".") > _MOST_DOTS:
             raise ConfigError(
-                f"{name}:{number}: more than {_MOST_DOTS} dots outside of quotes",
+                f"{name}:{number}: more than {_MOST_DOTS} dots outside quotes",
                 hint="a key has a few parts at most, such as machine.cpus",
             )
 

@@ -70,8 +70,8 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("before something was restored")
     shot(page, "data-en")
-    page.get_by_role("button", name="Forget it").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Delete it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
     expect(rows).to_have_count(1)
     with ThreadPoolExecutor() as elsewhere:
         assert not elsewhere.submit(hub.server, "eve").result()
@@ -119,4 +119,4 @@ def test_who_has_little_room_left_reads_that_older_states_go(hub, new_page):
     expect(page.locator("#vm-states tbody tr")).to_have_count(2)
     write_anew(hub, "bob")
     page.get_by_role("button", name="Conserver l'état actuel").click()
-    expect(page.locator("#vm-keep-status")).to_contain_text("autant qu'il y a de place")
+    expect(page.locator("#vm-keep-status")).to_contain_text("autant que la place le permet")

@@ -1,4 +1,4 @@
-"""A trainee's way into a real JupyterLab behind the proxy: log-in, cookies, web sockets."""
+"""A trainee's way into a real JupyterLab behind the proxy: log-in, cookies, WebSockets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPENS = """
 url => new Promise((yes, no) => {
   const socket = new WebSocket(url);
   socket.onopen = () => yes(true);
-  socket.onerror = () => no(new Error("no web socket"));
+  socket.onerror = () => no(new Error("no WebSocket"));
 })
 """
 WRITES = """

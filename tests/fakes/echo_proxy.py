@@ -26,7 +26,7 @@ START_LIMIT_S = 30
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the request's headers, also to what opens a web socket."""
+    """Answers with the request's headers, also to what opens a WebSocket."""
 
     protocol_version = "HTTP/1.1"
 

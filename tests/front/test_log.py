@@ -93,7 +93,7 @@ def test_a_flood_is_counted(
     clock.now += 1
     log.warning("after it")
     assert stream.getvalue().splitlines()[-2:] == [
-        f"{100_000 - BURST} lines were left out: there were too many",
+        f"{100_000 - BURST} log lines were left out: there were too many at once",
         "after it",
     ]
 

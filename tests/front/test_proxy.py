@@ -111,7 +111,7 @@ def test_nothing_is_believed_from_a_machine_even_if_everybody_is_a_front(
     assert "x-scheme" not in got
 
 
-@pytest.mark.attack("log-in.place", "the same with what opens a web socket")
+@pytest.mark.attack("log-in.place", "the same with what opens a WebSocket")
 def test_web_sockets_are_not_believed_either(proxy: EchoProxy) -> None:
     request = (
         "GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -50,8 +50,8 @@ def test_no_path_is_fine_for_the_hub_and_not_for_a_machine(path):
     ("files", "reason"),
     [
         ({"a\u00a0b": b""}, "no-break space"),
-        ({"a\tb": b""}, "cannot be seen"),
-        ({"a": b"", "a/b/c": b""}, "'a' is a file as well"),
+        ({"a\tb": b""}, "invisible"),
+        ({"a": b"", "a/b/c": b""}, "'a' is both a file and a folder"),
     ],
 )
 def test_what_no_machine_could_unpack_is_told_to_the_trainer(files, reason):

@@ -102,5 +102,5 @@ def test_a_hub_starts_whatever_one_machine_looks_like(tmp_path):
         (tmp_path / "unreadable").touch()
         hub.start()
         hub.start_server("ada")
-        assert "state unknown, taken for running" in hub.log.read_text()
+        assert "its state is unknown; assuming that it runs" in hub.log.read_text()
         assert "Failed to poll" not in hub.log.read_text()

@@ -122,9 +122,9 @@ def test_a_hub_without_descriptors_rests_and_comes_back(hub, tried):
     hub.log.write_text("")
     with few_descriptors(process, 20):
         held = knock(port, 60)
-        wait_until(lambda: "no descriptor is left" in hub.log.read_text())
+        wait_until(lambda: "no file descriptor is left" in hub.log.read_text())
         began = process.cpu_times()
-        wait_until(lambda: hub.log.read_text().count("no descriptor is left") >= 4)
+        wait_until(lambda: hub.log.read_text().count("no file descriptor is left") >= 4)
         used = process.cpu_times()
         assert used.user + used.system - began.user - began.system < 1, "three seconds' rest"
         assert "Traceback" not in hub.log.read_text()

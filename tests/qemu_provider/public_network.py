@@ -21,7 +21,7 @@ import sys
 import threading
 from pathlib import Path
 
-from vmlab.providers.qemu.near_again import tell
+from vmlab.providers.qemu.neighbour_watch import tell
 from vmlab.providers.qemu.neighbours import find_unreachable
 from vmlab.providers.qemu.uplink import enter_namespace_with_internet
 

@@ -14,7 +14,7 @@ import pytest
 
 import vmlab
 from fakes.benches import start
-from vmlab.providers.qemu.near_again import NeighbourWatch, find_connected, tell
+from vmlab.providers.qemu.neighbour_watch import NeighbourWatch, find_connected, tell
 
 from . import public_network
 from .public_network import IPV6, NEIGHBOURS, OWN
@@ -69,7 +69,7 @@ async def test_machines_at_work_are_told_and_the_host_is_not(bench):
 # A machine's namespace without root, and somebody with the same user outside.
 _WITHOUT_ROOT = """
 import asyncio, os, subprocess
-from vmlab.providers.qemu.near_again import tell
+from vmlab.providers.qemu.neighbour_watch import tell
 from vmlab.providers.qemu.uplink import enter_namespace
 
 ready, told = os.pipe(), os.pipe()
@@ -98,7 +98,7 @@ async def test_machines_of_an_ordinary_user_are_told_too():
     }
     words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     words += ["/usr/bin/python3", "-c"]
-    find = [*words, "import vmlab.providers.qemu.near_again"]
+    find = [*words, "import vmlab.providers.qemu.neighbour_watch"]
     done = await asyncio.to_thread(
         subprocess.run, find, cwd="/", env=environment, capture_output=True, check=False
     )

@@ -157,7 +157,7 @@ async def test_a_report_that_cannot_be_written_ends_nothing(tmp_path, caplog):
     reached = []
     await play(tmp_path / "gone", lambda: reached.append(1), lambda: reached.append(2))
     assert reached == [1, 2]
-    assert "report on the hub's jobs is not written" in caplog.text
+    assert "report on the hub's jobs (jobs.json) could not be written" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_names_that_are_missing_are_named(authority: Authority) -> None:
         (-30, -0.01, True, "expired on "),
         (-30, 0.5, False, ", 0 days from now"),
         (-30, 13.5, False, ", 13 days from now"),
-        (1, 30, True, "is valid from "),
+        (1, 30, True, "is not valid before "),
     ],
 )
 def test_time(
@@ -100,7 +100,7 @@ def test_chains(authority: Authority, tmp_path: Path) -> None:
     leaf = certificate.read_bytes()
     assert one(authority, read_pair(certificate, key)) == (
         False,
-        f"{certificate} ends with lab, issued by In the middle, whom this host does not know",
+        f"{certificate} ends with lab, issued by In the middle, which this host does not trust",
     )
     certificate.write_bytes(leaf + middle.pem)
     assert faults(authority, read_pair(certificate, key)) == []

@@ -28,7 +28,7 @@ def test_the_limit_of_a_process_is_read():
 def test_a_start_without_descriptors_says_so(code):
     error = as_lab_error("desk-ada-0", OSError(code, os.strerror(code)))
     assert isinstance(error, HostError)
-    assert "desk-ada-0: no descriptor is left" in error.message
+    assert "desk-ada-0: no file descriptor is left" in error.message
     assert "vmlab doctor" in error.hint
 
 

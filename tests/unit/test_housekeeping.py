@@ -63,5 +63,5 @@ def test_no_op_without_a_loop(collections, tmp_path):
 
 async def test_a_database_that_cannot_be_tidied_is_told(collections, tmp_path):
     slots = StartSlots(1, clock=iter((0.0, *([1e6] * 1000))).__next__)
-    with pytest.raises(HostError, match=r"hub\.sqlite grows"):
+    with pytest.raises(HostError, match=r"hub\.sqlite could not be tidied"):
         await House(slots, tmp_path / "gone" / "hub.sqlite").tidy()

@@ -122,7 +122,7 @@ def test_the_lab_of_the_project_is_right() -> None:
         ("[hub]\nport=70000", "hub.port: 70000 is out of range; allowed: 1 to 65535"),
         ("[hub]\nfront=['nginx']", "hub.front: 'nginx' is not allowed"),
         ("[hub]\nfront=['10.0.0.1/8']", "hub.front: '10.0.0.1/8' is not allowed (10.0.0.1/8 has"),
-        ("[hub]\nfront=['0.0.0.0/0']", "hub.front: '0.0.0.0/0' is everybody"),
+        ("[hub]\nfront=['0.0.0.0/0']", "hub.front: '0.0.0.0/0' includes everybody"),
         ("[hub]\nfront='127.0.0.1'", "hub.front: '127.0.0.1' is not a list"),
         ("[hub]\naddress='localhost'", "hub.address: 'localhost' is not an IP address; allowed:"),
         ("[accounts]\ntrainees=0", "accounts.trainees: 0 is out of range; allowed: 1 to 999"),

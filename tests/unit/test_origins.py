@@ -56,10 +56,10 @@ def test_no_page_on_this_host_may_set_the_hubs_cookies(name):
         ("https://lab.example.org/vmlab", "must end after the host name"),
         ("https://lab.example.org?x", "must end after the host name"),
         ("https://ada@lab.example.org", "must end after the host name"),
-        ("https://lab.example.org:99999", "is no URL"),
+        ("https://lab.example.org:99999", "is not a URL"),
         ("https://lab.example.org:0", "port 0"),
-        ("https://[::1]", "an address is no name"),
-        ("https://192.0.2.1", "an address is no name"),
+        ("https://[::1]", "it is an address"),
+        ("https://192.0.2.1", "it is an address"),
         ("http://localhost:8000", "use vmlab.localhost"),
         ("https://lab.ex\u00e4mple.org", "xn--"),
         ("https://lab;x.example.org", "xn--"),
@@ -89,7 +89,7 @@ def test_any_text_is_judged(text):
         ("redirect_port = 80", "only a hub with a certificate of its own"),
         (
             'port = 443\nredirect_port = 443\ncertificate = "a"\nkey = "b"',
-            "443 is the hub's own port",
+            "443 is already the hub's own port",
         ),
         (
             'url = "http://lab.example.org"\ncertificate = "a"\nkey = "b"',

@@ -61,7 +61,7 @@ def test_one_name_only() -> None:
         (
             'url = "https://lab.example.org"\ncertificate = "a"\nkey = "b"',
             "VMLab speaks TLS itself on port 8000",
-            "take certificate and key out",
+            "remove certificate and key",
         ),
     ],
 )

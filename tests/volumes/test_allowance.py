@@ -221,10 +221,10 @@ async def test_a_volume_grows_within_the_limit_only(store):
 async def test_a_file_that_became_larger_by_itself_is_not_taken_for_a_volume_s_size(store):
     path = await make(store, size_mib=SIZE_MIB)
     await run("qemu-img", "resize", "-q", "-f", "qcow2", path, "6T")  # as its QEMU could
-    with pytest.raises(VolumeError, match="6291456 MiB, though it was given 64 MiB"):
+    with pytest.raises(VolumeError, match="6291456 MiB, but it was made with 64 MiB"):
         await make(store, size_mib=SIZE_MIB)
     await store.delete("home-ada")
-    with pytest.raises(VolumeError, match="though it was given"):
+    with pytest.raises(VolumeError, match="but it was made with"):
         await store.undelete("home-ada")
 
 

@@ -50,7 +50,7 @@ async def test_everybody_else_has_a_snapshot(tried, caplog):
         assert await provider.volumes.snapshots("home-eve-0") == []
         assert list(memory.failed_at) == ["home-eve-0"]
         assert "home-eve-0: no hourly snapshot" in caplog.text
-        assert "home-bob-0: its snapshots are not known" in caplog.text
+        assert "home-bob-0: its snapshots could not be listed" in caplog.text
     tried(3)
 
 

@@ -40,7 +40,7 @@ def test_caddy_gets_a_certificate_for_the_hub_and_every_machine(tmp_path: Path) 
 
     findings = {finding["what"]: finding for finding in told["findings"]}
     assert findings["outside"]["found"] == f"this hub answers at https://{LAB_NAME}/"
-    assert findings["web sockets"]["level"] == "ok"
+    assert findings["WebSockets"]["level"] == "ok"
     assert "plain HTTP" not in findings, "it leads to https"
     # There is no record for every name, and doctor says what that means.
     assert findings["machines"]["level"] == "warn"

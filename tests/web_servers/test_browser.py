@@ -22,7 +22,7 @@ url => new Promise((resolve, reject) => {
   const socket = new WebSocket(url);
   socket.onopen = () => socket.send("from the browser");
   socket.onmessage = (event) => resolve(event.data);
-  socket.onerror = () => reject(new Error("no web socket"));
+  socket.onerror = () => reject(new Error("no WebSocket"));
 })
 """
 

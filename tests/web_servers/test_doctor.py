@@ -26,8 +26,8 @@ from web_servers.conftest import NamedLab
 
 OK = [
     ("outside", Level.OK, "this hub answers at "),
-    ("machines", Level.OK, f"*.{LAB_NAME}: their names lead to this hub"),
-    ("web sockets", Level.OK, "they open"),
+    ("machines", Level.OK, f"*.{LAB_NAME} lead to this hub"),
+    ("WebSockets", Level.OK, "they open"),
 ]
 FORGED = '{"proof": "é", "scheme": "https", "host": "lab", "client": "192.0.2.1"}'
 Nginx = Callable[..., AbstractContextManager[RunningWebServer]]
@@ -127,14 +127,14 @@ async def test_a_certificate_that_no_browser_takes(
 @pytest.mark.parametrize(
     ("old", "new", "what", "said"),
     [
-        ("proxy_set_header Upgrade .*", "", "web sockets", "no web socket opens"),
+        ("proxy_set_header Upgrade .*", "", "WebSockets", "no WebSocket opens"),
         (r"X-Forwarded-Proto https;", "X-Forwarded-Proto http;", "outside", "the hub is told http"),
         (r"(X-Real-IP|X-Forwarded-For) \$remote_addr", r"\1 $http_x_forwarded_for", "outside",
-         "whoever asks can invent the address"),
+         "browsers can invent the address"),
         (r"Host \$http_host", "Host $proxy_host", "outside", "the hub is told that its name"),
-        (r"proxy_pass .*", "return 200 hello;", "outside", "200 from something else than VMLab"),
+        (r"proxy_pass .*", "return 200 hello;", "outside", "200 from something other than VMLab"),
         (r"proxy_pass .*", f"return 200 '{FORGED}';", "outside", "the hub of another lab answers"),
-        (r"proxy_pass .*", "return 502;", "outside", "502 from something else than VMLab"),
+        (r"proxy_pass .*", "return 502;", "outside", "502 from something other than VMLab"),
     ],
 )  # fmt: skip
 async def test_web_servers_that_do_it_wrong(
@@ -165,7 +165,7 @@ async def test_without_a_hub_it_says_what_it_did_not_ask(lab: NamedLab, tmp_path
     read = load_lab(lab.hub.folder / "lab.toml")
     (finding,) = await outside_findings(read, Paths(tmp_path, tmp_path))
     assert finding.level is Level.WARN
-    assert f"not asked: whether this hub answers at {lab.url}/" in finding.found
+    assert f"not checked: whether this hub answers at {lab.url}/" in finding.found
 
 
 async def test_without_a_hub_names_are_looked_up_all_the_same(

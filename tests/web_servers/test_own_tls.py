@@ -108,11 +108,11 @@ def test_a_pair_that_does_not_fit_leaves_the_one_before(
     authority.issue(*NAMES)
     renewed = proxy.key.read_bytes()
     proxy.key.write_bytes(key)
-    said = "not taken up: it and the key do not belong together"
+    said = "not used: it does not match the key"
     wait_until(lambda: said in proxy.log.read_text(), TAKE_UP_LIMIT_S)
     assert proxy.served() == first
     proxy.key.write_bytes(b"half a f")
-    wait_until(lambda: proxy.log.read_text().count("not taken up") > 1, TAKE_UP_LIMIT_S)
+    wait_until(lambda: proxy.log.read_text().count("not used") > 1, TAKE_UP_LIMIT_S)
     assert proxy.served() == first
     proxy.key.write_bytes(renewed)
     wanted = serial(proxy.certificate.read_bytes())
@@ -189,7 +189,7 @@ def test_up_and_doctor_with_a_certificate(operator: NamedOperator, authority: Au
     said = (operator.state.parent / "up.err").read_text()
     assert f"warning: {certificate} expires on " in said
     found = doctor(operator)
-    levels = {what: found[what]["level"] for what in ("outside", "machines", "web sockets")}
+    levels = {what: found[what]["level"] for what in ("outside", "machines", "WebSockets")}
     assert set(levels.values()) == {"ok"}, found
     assert "plain HTTP" not in found, found
     assert found["certificate"]["level"] == "warn"
@@ -227,7 +227,7 @@ def test_up_refuses_a_certificate_that_no_browser_takes_and_an_open_key(
     certificate, key = authority.issue(*NAMES, days=-1)
     said = up()
     assert f"error: {certificate} expired on " in said
-    assert "a running hub takes the new file up by itself" in said
+    assert "a running hub uses the new file by itself" in said
     authority.issue(*NAMES)[1].chmod(0o644)
     assert f"error: everybody on this host may read the key {key} (mode 0644)" in up()
     key.unlink()

@@ -83,10 +83,10 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         self._is_prepared = True
 
     def _raise_limits(self) -> None:
-        """Allow for what this handler takes, now that it is known who sends it.
+        """Allow the size and time that this handler needs, now that it is known who sends.
 
-        tornado ends the connection of a larger body without a word, so there is room for more,
-        which is dropped. A refused sender has no more time than anybody else.
+        tornado closes the connection on a larger body without an answer, so more is accepted
+        and dropped. A refused sender gets no more time than anybody else.
         """
         connection = cast("HTTP1Connection", self.request.connection)
         connection.set_max_body_size(2 * self.max_body_bytes)

@@ -63,7 +63,7 @@ class ArchiveHandler(MachineHandler):
             try:
                 await send_file(self, self.runtime.shelf.archive_path(course.name, course.version))
             except StreamClosedError as e:
-                self.log.info("an archive of %s is not sent to its end: %r", name, e)
+                self.log.info("sending an archive of %s was cut off: %r", name, e)
             except OSError as e:
                 self.log.error("The archive of a published course cannot be read: %s", e)
                 raise web.HTTPError(500, "the archive is missing on the hub") from e

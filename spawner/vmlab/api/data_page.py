@@ -30,7 +30,7 @@ class State:
     at: str  # ISO 8601, UTC
     en: str  # why it was kept
     fr: str
-    may_forget: bool  # it stays until a person deletes it
+    may_delete: bool  # it stays until a person deletes it
 
 
 class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
@@ -67,7 +67,7 @@ def make_states(snapshots: list[Snapshot]) -> tuple[State, ...]:
             each.id,
             datetime.fromtimestamp(each.taken, UTC).isoformat(),
             *_REASONS[each.reason],
-            may_forget=each.reason is Reason.MANUAL,
+            may_delete=each.reason is Reason.MANUAL,
         )
         for each in found
     )

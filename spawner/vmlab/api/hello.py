@@ -23,7 +23,7 @@ def hear(request: HTTPServerRequest, lab: ApiSettings) -> str:
     """
     nonce = request.arguments.get("nonce", [b""])[-1].decode("latin-1")
     if not is_nonce(nonce):
-        raise web.HTTPError(400, "nonce must be 32 small hexadecimal digits")
+        raise web.HTTPError(400, "nonce must be 32 lowercase hexadecimal digits")
     heard = Heard(
         proof=make_proof(read_cli_access(lab.paths)["token"], nonce),
         scheme=str(get_browser_protocol(request)),
@@ -34,7 +34,7 @@ def hear(request: HTTPServerRequest, lab: ApiSettings) -> str:
 
 
 class HelloHandler(web.RequestHandler):
-    """Answers anybody, with nothing that they did not send themselves; knows no cookies."""
+    """Answers anybody, telling them only what they sent; ignores cookies."""
 
     def initialize(self, lab: ApiSettings) -> None:
         """Take what `setup_api` passes to every handler."""
@@ -48,7 +48,7 @@ class HelloHandler(web.RequestHandler):
 
 
 class HelloSocket(WebSocketHandler):
-    """The same by a web socket: one message, then the end."""
+    """The same by a WebSocket: one message, then the end."""
 
     def initialize(self, lab: ApiSettings) -> None:
         """Take what `setup_api` passes to every handler."""

@@ -67,7 +67,7 @@ class RateLimiter:
 
 
 class AtOnce:
-    """Lets each caller have so many requests under way.
+    """Limits how many requests each caller may have under way.
 
     Args:
         most: how many.
@@ -79,7 +79,7 @@ class AtOnce:
 
     @contextmanager
     def counted(self, caller: Hashable) -> Generator[bool]:
-        """Count a request for the body's time; gives whether the caller may have it."""
+        """Count a request while the `with` block runs; yield whether the caller may have it."""
         if self._under_way[caller] >= self.most:
             yield False
             return

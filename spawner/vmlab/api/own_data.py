@@ -115,7 +115,7 @@ class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub 
     async def get(self) -> None:
         """Send a copy of the volume as it is now; the machine may go on writing.
 
-        A copy cannot be gone on with: the next one is of another moment.
+        A download cannot be resumed: the next copy is of another moment.
         """
         self._check_link()
         form = self._form()
@@ -137,10 +137,10 @@ class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub 
                 try:
                     await send_file(self, path)
                 except StreamClosedError as error:
-                    self.log.info("%s does not get the rest of the disk: %r", user.name, error)
+                    self.log.info("%s: the download of the disk was cut off: %r", user.name, error)
 
     def _check_link(self) -> None:
-        """Check that a page of the hub made the link: JupyterHub lets whoever leads here download.
+        """Check that a page of the hub made the link: JupyterHub accepts links from any page.
 
         Raises:
             HTTPError: 403.
@@ -148,7 +148,8 @@ class OwnDiskHandler(GivesUp, BaseHandler):  # type: ignore[misc]  # JupyterHub 
         given = self.get_query_argument("_xsrf", "").encode()
         if not hmac.compare_digest(given, self.xsrf_token):
             raise web.HTTPError(
-                403, "This download begins on the page My data of the hub; open that page again."
+                403,
+                "This download must be started on the hub's page My data: open that page again.",
             )
 
     def _form(self) -> ExportFormat:

@@ -28,10 +28,10 @@ BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""
 
 MAX_WAITS = 4
-"""Long polls and archives that one server may have under way: more than a restarting agent has."""
+"""Long polls and archives that one server may have under way; a restarting agent needs fewer."""
 
 MAX_DOWNLOADS = 1
-"""Disk images that one person may have made or sent at a time: each takes room of the host's."""
+"""Disk images that one person may download at a time: each takes up space on the host's disk."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,12 @@ class Runtime:
         """
         with self._waits.counted(server) as may:
             if not may:
-                raise web.HTTPError(429, f"at most {MAX_WAITS} waiting requests a server")
+                raise web.HTTPError(429, f"at most {MAX_WAITS} waiting requests for each server")
             yield
 
     @contextmanager
     def downloading(self, user: str) -> Iterator[None]:
-        """Count a disk image of this person's from its making until it is sent.
+        """Count a disk image of this person, from the start of its copy until it is sent.
 
         Raises:
             HTTPError: 429, there is one already.
@@ -113,7 +113,8 @@ class Runtime:
         with self._downloads.counted(user) as may:
             if not may:
                 raise web.HTTPError(
-                    429, "You are downloading your disk already. Wait until that is done."
+                    429,
+                    "You are already downloading your disk. Wait until that download has finished.",
                 )
             yield
 

@@ -21,9 +21,11 @@ _READERS = ThreadPoolExecutor(4, thread_name_prefix="vmlab-send")
 
 @dataclass(frozen=True)
 class Pace:
-    """What a reader must keep up with, or the download is ended."""
+    """How fast a reader must be; otherwise the download is cut off."""
 
-    stall_s: float = 60.0  # the longest for one piece, and what a download may be late in all
+    stall_s: float = (
+        60.0  # the longest for one piece, and the longest that a download may lag behind
+    )
     least_bytes_s: int = 64 * 1024  # on average
 
     def piece_limit_s(self, elapsed_s: float, sent_bytes: int) -> float:
@@ -35,7 +37,7 @@ PACE = Pace()
 
 
 class TakenTooSlowlyError(StreamClosedError):
-    """The other end took too little; its connection was closed."""
+    """The other end read too slowly; its connection was closed."""
 
 
 async def send_file(handler: web.RequestHandler, path: Path, pace: Pace | None = None) -> None:
@@ -61,7 +63,7 @@ async def send_file(handler: web.RequestHandler, path: Path, pace: Pace | None =
 
 
 def _hang_up(handler: Any) -> None:
-    """Close the connection: an answer that was announced longer cannot end in another way."""
+    """Close the connection: an answer shorter than its Content-Length cannot end otherwise."""
     handler.request.connection.stream.close()
 
 

@@ -1,8 +1,8 @@
-"""Starts are refused that ask for something: a machine is its owner's, whoever starts it.
+"""Starts with options are refused: a machine is its owner's, whoever starts it.
 
-JupyterHub hands options from whoever may start a server to the spawner, and keeps them for later
-starts. VMLab knows none (`VMSpawner` reads none either): what they could set would follow the
-starter, a facilitator for instance, into the trainee's machine.
+JupyterHub passes options from anybody who may start a server on to the spawner, and keeps them for
+later starts. VMLab has none (`VMSpawner` reads none either): through them the person who starts,
+a facilitator for instance, could change something in the trainee's machine.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from jupyterhub.apihandlers.users import UserServerAPIHandler
 from tornado import web
 
 _REFUSED = (
-    "a start has no options, and these were given: {names}. Machines are made as lab.toml says; "
-    "who wants to bring an SSH key writes it into ~/.ssh/authorized_keys in their own machine."
+    "a start has no options, but these were given: {names}. Machines are made as lab.toml says; "
+    "to use an SSH key, add it to ~/.ssh/authorized_keys in your own machine."
 )
 
 
 class StartHandler(UserServerAPIHandler):  # type: ignore[misc]  # jupyterhub has no types
-    """The hub's own handler of starts and stops, without options."""
+    """The hub's own handler for starts and stops, without options."""
 
     def get_server_json_body(self) -> Any:
-        """Return the body of a start; refuse options, also those of JupyterHub's older form."""
+        """Return the body of a start; refuse options, in JupyterHub's older form too."""
         body = super().get_server_json_body()
         _refuse(body["user_options"])
         return body

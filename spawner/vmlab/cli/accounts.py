@@ -25,7 +25,7 @@ _TITLES = {
 def accounts(
     lab: LabOption = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print passwords where no terminal is, too.")
+        bool, typer.Option("--show", help="Print passwords into a file or pipe, too.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -42,8 +42,8 @@ def accounts(
         out().print(make_accounts_table(read, passwords))
     else:
         raise HostError(
-            "passwords are not printed: standard output is no terminal",
-            hint=f"add --show or --json if that is meant; they are in {paths.accounts}",
+            "passwords are not printed: standard output is not a terminal",
+            hint=f"add --show or --json to print them all the same; they are in {paths.accounts}",
         )
 
 

@@ -77,11 +77,11 @@ def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
         whose: whose limit it is: the running hub's, or that of whoever starts one.
     """
     wanted = descriptors_for(machines)
-    found = f"{limit} for {whose}; {machines} machines that attack it need {wanted}"
+    found = f"{limit} for {whose}; {machines} machines that use all their connections need {wanted}"
     if limit >= wanted:
         return Finding("descriptors", Level.OK, found)
     advice = (
-        "machines get half of them at most, and wait for each other; raise the hard limit of open "
+        "machines share half of them, so some may have to wait; raise the hard limit of open "
         "files: `ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`"
     )
     return Finding("descriptors", Level.WARN, found, advice)
@@ -116,11 +116,13 @@ def address_finding(lab: Lab) -> Finding:
     """Return who can reach the hub, by what name, and whether passwords travel in clear."""
     hub = lab.hub
     if not (hub.has_tls or hub.stays_on_host):
-        shared = ", and a trainee's page acts as whoever opens it" if hub.one_origin else ""
+        shared = (
+            ", and a trainee's page can act as the person who opens it" if hub.one_origin else ""
+        )
         return Finding(
             "address",
             Level.WARN,
-            f"{hub.url} without encryption: passwords can be read on the way{shared}",
+            f"{hub.url} has no encryption: others on the network can read passwords{shared}",
             "give the hub a certificate, or put a web server with TLS in front of it "
             "(docs/operator.md)",
         )
@@ -129,16 +131,17 @@ def address_finding(lab: Lab) -> Finding:
             "address",
             Level.WARN,
             f"{hub.url}: hub and machines share one name, so a trainee's page can look like the "
-            "log-in page, log its visitor in as somebody else, and act in the visitor's machine",
-            "where DNS can be had, give machines names of their own: [hub] url, without one_origin",
+            "login page, log its visitor in as somebody else, and act in the visitor's machine",
+            "with DNS records machines can have names of their own: set [hub] url and remove "
+            "one_origin",
         )
     if hub.has_tls and not hub.certificate and not hub.front:
         return Finding(
             "address",
             Level.WARN,
-            f"{hub.url} is what a web server in front of the hub serves, and the hub believes "
-            "nothing of what it says: for the hub all browsers are one place, without TLS",
-            "name its address in lab.toml: [hub] front (docs/operator.md)",
+            f"{hub.url} is served by a web server in front of the hub, but the hub trusts none of "
+            "its headers: all browsers seem to come from one address, without TLS",
+            "set [hub] front in lab.toml to its address (docs/operator.md)",
         )
     reach = "by TLS" if hub.has_tls else "from this host only"
     return Finding("address", Level.OK, f"{hub.url}, {reach}; each machine has its own name")

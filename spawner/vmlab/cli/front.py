@@ -15,12 +15,15 @@ from vmlab.web_servers import CONFIGS, WebServer, make_site
 def front(
     server: Annotated[WebServer, typer.Argument(help="The web server.")],
     certificate: Annotated[
-        Path | None, typer.Option(help="PEM, with intermediates.", metavar="FILE")
+        Path | None,
+        typer.Option(help="PEM file, with all intermediate certificates.", metavar="FILE"),
     ] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="PEM file of its private key.", metavar="FILE")
+    ] = None,
     lab: LabOption = None,
 ) -> None:
-    """Print a web server's configuration that lets a class in to this lab."""
+    """Print the configuration of a web server that lets a class into this lab."""
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key belong together", hint="give both, or none")
     read = read_lab(lab)
@@ -32,8 +35,8 @@ def front(
     typer.echo(CONFIGS[server](site), nl=False)
     if not read.hub.front:
         err().print(
-            f'Set [hub] front = ["127.0.0.1"] in {read.file}, or from where this web server '
-            "connects: else its word about browsers is not believed.",
+            f'Set [hub] front = ["127.0.0.1"] in {read.file}, or the address from which this web '
+            "server connects: otherwise the hub does not trust its X-Forwarded-* headers.",
             style="yellow",
             markup=False,
         )

@@ -26,7 +26,7 @@ _STOP_LIMIT_S = 30
 _ASK_AGAIN_S = 0.1
 _LAST_LINES = 20
 
-# Nothing secret is asked or told, and the certificate is for another name than the loopback's.
+# Nothing secret is sent either way, and the certificate is not for the loopback's name.
 _ANY_NAME = ssl.create_default_context()
 _ANY_NAME.check_hostname = False
 _ANY_NAME.verify_mode = ssl.CERT_NONE

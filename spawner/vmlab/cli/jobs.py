@@ -10,9 +10,7 @@ from vmlab.cli.findings import Finding, Level
 from vmlab.job_states import JobHealth, JobsReport, JobState
 
 _SIGNS = {JobHealth.PASSES_OVER: "!", JobHealth.FAILS: "✗", JobHealth.SILENT: "✗"}
-_ADVICE = (
-    "hub.log in the state folder says more; `vmlab down`, then `vmlab up` begins all jobs anew"
-)
+_ADVICE = "hub.log in the state folder says more; `vmlab down`, then `vmlab up` restarts all jobs"
 
 
 def job_lines(report: JobsReport | None, now: float, hub_pid: int) -> list[str]:
@@ -24,10 +22,12 @@ def job_lines(report: JobsReport | None, now: float, hub_pid: int) -> list[str]:
         hub_pid: of the hub that runs; 0: none does.
     """
     if report is None or (hub_pid and report.pid != hub_pid):
-        return ["jobs: the hub has not begun them"] if hub_pid else []
+        return ["jobs: the hub has not started them"] if hub_pid else []
     odd = [job for job in report.jobs if _health(job, now, hub_pid) is not JobHealth.IN_ORDER]
     count = f"{len(report.jobs) - len(odd)} of {len(report.jobs)} in order"
-    first = f"jobs: {count}" if hub_pid else f"jobs: none runs without the hub; at its end {count}"
+    first = (
+        f"jobs: {count}" if hub_pid else f"jobs: none runs without the hub; when it ended, {count}"
+    )
     return [first, *(f"  {_line(job, now, hub_pid)}" for job in odd)]
 
 
@@ -47,7 +47,7 @@ def jobs_finding(report: JobsReport | None, now: float, hub_pid: int) -> Finding
 
 
 def _health(job: JobState, now: float, hub_pid: int) -> JobHealth:
-    """Return how it does, or did when the hub ended: then none is silent."""
+    """Return its health, or its health when the hub ended; no job is overdue then."""
     return job.health(now if hub_pid else 0.0)
 
 
@@ -65,7 +65,7 @@ def _words(job: JobState, health: JobHealth, now: float) -> str:
         late = duration(now - job.due_by)
         return f"its round should have ended {late} ago; {since}"
     times = f"{job.failures} times in a row" if job.failures > 1 else "once"
-    again = f"; tried again in {duration(job.next_round - now)}" if job.next_round > now else ""
+    again = f"; next try in {duration(job.next_round - now)}" if job.next_round > now else ""
     return f"failed {times}, {_ago(job.last_failure, now)}: {job.error}{again}; {since}"
 
 

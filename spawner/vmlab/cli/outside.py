@@ -56,7 +56,7 @@ async def ask_from_outside(lab: Lab, secret: str) -> Reach:
     """Visit hub and machines by their names; of the accounts' the first and the last."""
     plain = lab.hub.redirect_port or (80 if lab.hub.public_port == 443 else 0)
     timeout = aiohttp.ClientTimeout(total=_LIMIT_S)
-    # Names and authorities are the host's; no proxy of the environment's is asked.
+    # The host's resolver and authorities; no proxy from the environment.
     connector = aiohttp.TCPConnector(
         resolver=aiohttp.ThreadedResolver(), ssl=ssl.create_default_context()
     )
@@ -95,13 +95,13 @@ class _Asker:
             stage = next(stage for kind, stage in _STAGES.items() if isinstance(e, kind))
             return Visit(host, stage, _short(e))
         if heard is None:
-            return Visit(host, Stage.ANSWER, f"{answer.status} from something else than VMLab")
+            return Visit(host, Stage.ANSWER, f"{answer.status} from something other than VMLab")
         if heard.proof != make_proof(self.secret, nonce):
             return Visit(host, Stage.ANSWER, "the hub of another lab answers")
         return Visit(host, Stage.HEARD, heard=heard)
 
     async def open_socket(self) -> str:
-        """Open a web socket to the hub; return why it does not, or nothing."""
+        """Open a WebSocket to the hub; return why it does not, or nothing."""
         nonce = secrets.token_hex(16)
         try:
             async with self.session.ws_connect(
@@ -112,11 +112,11 @@ class _Asker:
             return _short(e)
         heard = read_heard(message.data) if isinstance(message.data, str) else None
         if heard is None or heard.proof != make_proof(self.secret, nonce):
-            return f"the hub's greeting did not arrive ({message.type.name.lower()} instead)"
+            return f"the hub's first message did not arrive ({message.type.name.lower()} instead)"
         return ""
 
     async def ask_plain(self, port: int) -> str:
-        """Ask by plain HTTP; return why it does not lead to HTTPS, or nothing."""
+        """Ask by plain HTTP; return why it does not redirect to HTTPS, or nothing."""
         url = f"http://{urlsplit(self.url).hostname}:{port}/"
         try:
             async with self.session.get(url, allow_redirects=False) as answer:
@@ -125,7 +125,7 @@ class _Asker:
             return f"nobody answers at {url}: {_short(e)}"
         if leads_to.startswith("https://"):
             return ""
-        return f"{url} answers with {answer.status} and does not lead to https"
+        return f"{url} answers with {answer.status} and does not redirect to https"
 
 
 def _asked_hosts(lab: Lab) -> tuple[str, ...]:
@@ -147,8 +147,8 @@ async def _first_unknown(hosts: tuple[str, ...]) -> Visit | None:
 async def _local_finding() -> Finding:
     if await _first_unknown((LOCAL_NAME,)):
         found = (
-            f"browsers find {LOCAL_NAME} by themselves; this host's resolver does not know it "
-            "(Safari and other programs would need a line in /etc/hosts: docs/operator.md)"
+            f"browsers know {LOCAL_NAME} by themselves; this host's resolver does not "
+            "(Safari and other programs need a line in /etc/hosts: docs/operator.md)"
         )
         return Finding("outside", Level.OK, found)
     return Finding("outside", Level.OK, f"{LOCAL_NAME} is known to browsers and to this host")

@@ -12,7 +12,7 @@ from vmlab.hub_address import HubAddress
 from vmlab.origins import wildcard
 
 INVENTED = "192.0.2.77"
-"""What the doctor says about where it comes from. ref: RFC 5737, nobody has this address."""
+"""The address that the doctor claims to come from. ref: RFC 5737: nobody has it."""
 
 _FRONT = "`vmlab front` prints configurations that do"
 
@@ -44,8 +44,8 @@ class Reach:
     hub: Visit
     machines: tuple[Visit, ...] = ()  # of accounts
     unlisted: Visit | None = None  # of a name that nobody has
-    socket: str = ""  # why a web socket did not open
-    plain: str | None = ""  # why plain HTTP does not lead to HTTPS; None: it was not asked
+    socket: str = ""  # why a WebSocket did not open
+    plain: str | None = ""  # why plain HTTP does not redirect to HTTPS; None: it was not asked
 
 
 def reach_findings(reach: Reach, hub: HubAddress) -> list[Finding]:
@@ -57,11 +57,11 @@ def reach_findings(reach: Reach, hub: HubAddress) -> list[Finding]:
     ]
     findings += _machine_findings(reach, hub)
     if reach.socket:
-        advice = f"the web server must pass on Upgrade and Connection, by HTTP/1.1; {_FRONT}"
-        found = f"no web socket opens at {hub.url}: {reach.socket}"
-        findings.append(Finding("web sockets", Level.FAIL, found, advice))
+        advice = f"the web server must pass on Upgrade and Connection, with HTTP/1.1; {_FRONT}"
+        found = f"no WebSocket opens at {hub.url}: {reach.socket}"
+        findings.append(Finding("WebSockets", Level.FAIL, found, advice))
     else:
-        findings.append(Finding("web sockets", Level.OK, "they open"))
+        findings.append(Finding("WebSockets", Level.OK, "they open"))
     if reach.plain:
         advice = "redirect it: [hub] redirect_port = 80, or in the web server"
         findings.append(Finding("plain HTTP", Level.WARN, reach.plain, advice))
@@ -74,7 +74,7 @@ def asleep_findings(unknown: Visit | None, hub: HubAddress) -> list[Finding]:
     Args:
         unknown: the first of hub and machines whose name the resolver does not know.
     """
-    found = f"not asked: whether this hub answers at {hub.url} and below, and web sockets"
+    found = f"not checked: whether this hub answers at {hub.url} and below, and WebSockets"
     asleep = Finding("outside", Level.WARN, found, "start it, then run `vmlab doctor` again")
     return [_unreached("names", unknown, hub, Level.FAIL), asleep] if unknown else [asleep]
 
@@ -83,13 +83,13 @@ def _header_findings(visit: Visit, hub: HubAddress) -> list[Finding]:
     heard, findings = visit.heard, []
     assert heard is not None  # noqa: S101 - by its stage
     wanted = urlsplit(hub.url)
-    advice = f"the web server must write these headers anew; {_FRONT}"
+    advice = f"the web server must overwrite these headers; {_FRONT}"
     if heard.scheme != wanted.scheme:
         found = f"browsers use {wanted.scheme}, but the hub is told {heard.scheme}"
         if not hub.front:
             advice = (
-                'say whom to believe: [hub] front = ["127.0.0.1"], the address from which the web '
-                "server connects"
+                'say whose headers to trust: [hub] front = ["127.0.0.1"], the address from which '
+                "the web server connects"
             )
         findings.append(Finding("outside", Level.FAIL, f"{found} (X-Forwarded-Proto)", advice))
     if heard.host != wanted.netloc:
@@ -97,7 +97,7 @@ def _header_findings(visit: Visit, hub: HubAddress) -> list[Finding]:
         findings.append(Finding("outside", Level.FAIL, found, advice))
     if heard.client == INVENTED:
         found = (
-            "whoever asks can invent the address that log-ins are counted by (X-Forwarded-For, "
+            "browsers can invent the address by which logins are counted (X-Forwarded-For, "
             "X-Real-IP)"
         )
         findings.append(Finding("outside", Level.FAIL, found, advice))
@@ -113,7 +113,7 @@ def _machine_findings(reach: Reach, hub: HubAddress) -> list[Finding]:
         return []
     if unlisted.stage is Stage.HEARD:
         names = wildcard(urlsplit(hub.url).hostname or "") or "all"
-        return [Finding("machines", Level.OK, f"{names}: their names lead to this hub")]
+        return [Finding("machines", Level.OK, f"{names} lead to this hub")]
     finding = _unreached("machines", unlisted, hub, Level.WARN)
     found = f"names of accounts work, others do not: {finding.found}"
     advice = f"accounts that are added need records and certificates of their own; {finding.advice}"
@@ -133,19 +133,20 @@ def _advice(visit: Visit, hub: HubAddress) -> str:
     match visit.stage:
         case Stage.NAME:
             return (
-                f"make a DNS record for {record}: the address by which browsers reach this host; "
-                "it may take a while to be known everywhere"
+                f"make a DNS record for {record} with the address at which browsers reach this "
+                "host; it may take a while to spread"
             )
         case Stage.CONNECTION:
             return (
                 f"let port {hub.public_port} through the firewall, and see that the web server "
-                "runs; behind a router that does not lead back inside, ask from elsewhere: "
+                "runs; a host behind a router may not reach itself this way: then ask "
+                "from elsewhere: "
                 f"curl '{url}?nonce={'0' * 32}'"
             )
         case Stage.CERTIFICATE:
             return (
                 f"the certificate must be for {record}, valid, and complete with its intermediate "
-                "certificates; an authority of your own must be known to this host "
+                "certificates; this host must know an authority of your own "
                 "(update-ca-certificates)"
             )
         case _:

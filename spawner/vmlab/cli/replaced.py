@@ -51,7 +51,7 @@ def renew(
     if json:
         print_json({"machine": machine.name, "kept": kept, "started": started})
         return
-    what = f"set aside as {kept}" if kept else "gone: there was no room to keep it"
+    what = f"set aside as {kept}" if kept else "removed: there was no room to keep it"
     out().print(f"{machine.name} is {what}.", markup=False)
     out().print("A new one starts." if started else "The next start makes a new one.")
 

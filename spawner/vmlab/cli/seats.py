@@ -99,8 +99,8 @@ def seats_findings(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab
         Finding(
             "disk",
             _level(seats.disk, seats),
-            f"{facts.state_spare_mib} MiB free: {seats.disk} seats, each taking all that its "
-            f"trainee may ({seats.trainee_mib} MiB: system disk, volume, snapshots, copies); the "
+            f"{facts.state_spare_mib} MiB free: {seats.disk} seats, if each trainee takes all that "
+            f"they may ({seats.trainee_mib} MiB: system disk, volume, snapshots, copies); the "
             f"lab has {seats.wanted}",
             ""
             if seats.disk >= seats.wanted

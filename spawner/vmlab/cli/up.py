@@ -85,7 +85,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         with console.status("Starting the hub …"):
             hub.wait_until_up(lab.hub.local_url)
         _publish_course(lab, paths)
-        # A service's output is the host's journal, and what a pipe leads to is anybody's.
+        # A service's output goes to the host's journal, and a pipe may lead anywhere.
         if sys.stdout.isatty():
             out().print(make_accounts_table(lab, passwords))
         out().print(f"\nThe lab [bold]{lab.name}[/] is at [bold]{lab.hub.url}[/]")
@@ -100,7 +100,7 @@ def _check_certificate(lab: Lab) -> None:
     """Say what is wrong with the hub's certificate, if it has one.
 
     Raises:
-        HostError: no browser would go on, or a secret is open.
+        HostError: browsers would refuse it, or a secret is readable.
     """
     _, faults = lab_faults(lab) or (None, [])
     for fault in faults:

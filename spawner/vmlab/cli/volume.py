@@ -74,7 +74,7 @@ def list_volumes(json: JsonOption = False) -> None:
         "machine",
         "MiB",
         "on disk",
-        "user's all",
+        "user's total",
         "purged after",
     ):
         table.add_column(title, overflow="fold")
@@ -116,7 +116,7 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         console.print(f"  can be brought back until {_moment(volume.purge_after)}")
     console.print(plain(f"  user: {volume.owner or 'unknown'}"))
     console.print(f"  size: {volume.size_mib} MiB, on the host's disk {mib} MiB with its snapshots")
-    console.print(plain(f"  all of {owner_of(volume)}: {_total(uses, volume)}"))
+    console.print(plain(f"  total of {owner_of(volume)}: {_total(uses, volume)}"))
     for part in _use(uses, volume).parts:
         if part.taken_mib:
             console.print(plain(f"    {part.kind.replace('_', ' ')}: {part.taken_mib} MiB"))

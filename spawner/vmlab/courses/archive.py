@@ -52,20 +52,20 @@ class Archive:
 
 
 class _Entry(tarfile.TarInfo):
-    """An entry of an archive from outside; headers that go before it have limits.
+    """An entry of an archive from outside; the headers before it are limited.
 
     They hold long names. Python before 3.11.10 searches them in a time that grows with the square
-    of their length (CVE-2024-6232), and each may stand before the next, without end.
+    of their length (CVE-2024-6232), and they may follow each other without end.
     """
 
     def _proc_member(self, tar: _Archive) -> tarfile.TarInfo:
         # tarfile's own hook for subclasses; typeshed does not know it.
-        if self.size < 0:  # would lead back, for ever (CVE-2025-8194)
+        if self.size < 0:  # would loop endlessly (CVE-2025-8194)
             raise tarfile.ReadError(f"an entry of {self.size} bytes")
         if self.type in _LONG_NAMES:
             tar.long_names_bytes += tarfile.BLOCKSIZE + self.size
             if self.size > _MOST_LONG_NAME or tar.long_names_bytes > _MOST_LONG_NAMES:
-                raise tarfile.ReadError("it holds more long names than files could have")
+                raise tarfile.ReadError("it holds more long file names than it may")
         found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
         return found
 

@@ -37,7 +37,7 @@ def path_problem(path: str) -> str:
     if any(part in {"", ".", ".."} for part in path.split("/")):
         return "holds an empty part, '.' or '..'"
     if not path.isprintable():
-        return "holds a character that cannot be seen, such as a tab or a no-break space"
+        return "contains an invisible character, such as a tab or a no-break space"
     if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
         return f"longer than {MAX_PATH_BYTES} bytes"
     if path.count("/") >= MAX_DEPTH:
@@ -67,7 +67,7 @@ def check_limits(files: CourseFiles, name: str) -> None:
 def _clash(path: str, files: CourseFiles) -> str:
     """Say which folder of a path is a file, too: an archive can hold both, a disk cannot."""
     above = [parent.as_posix() for parent in PurePosixPath(path).parents if parent.name]
-    return next((f"{each!r} is a file as well" for each in above if each in files), "")
+    return next((f"{each!r} is both a file and a folder" for each in above if each in files), "")
 
 
 def read_folder(folder: Path) -> CourseFiles:

@@ -26,8 +26,8 @@ MAX_EXERCISES = 100
 MAX_STEPS = 50
 MAX_CHECKS_BYTES = 64 * 1024
 MAX_NOTEBOOK_BYTES = 8 * 1024 * 1024
-"""Python makes a thousand times as much of a program, thirty times as much of JSON, and the hub
-stands still meanwhile."""
+"""Parsed by Python, a program takes a thousand times its size, JSON thirty times; meanwhile the
+hub does nothing else."""
 
 _NAME_WORDS = "a lower-case letter, then lower-case letters, digits and '-', at most 40"
 _FOLDER_WORDS = "lower-case letters, digits and '-', for instance '01-who-am-i'"

@@ -1,11 +1,11 @@
-// What answers may say to browsers: a machine's less than it would, the hub's more. Pure, but that
-// headers are changed in place.
+// What answers tell browsers: headers that a machine may not send are removed, and the hub's security
+// headers are added. Pure, except that headers are changed in place.
 
 import { ownCookie } from "./cookies.mjs";
 import { Kind, kindOf } from "./requests.mjs";
 
-// What a server says with these holds for more than its own page: for all pages of the name, for
-// names below or beside it, or for the time after it.
+// These headers apply to more than their own page: to all pages of the host name, to names below or
+// beside it, or to later visits.
 const BEYOND_THE_PAGE = [
   "alt-svc",
   "clear-site-data",
@@ -18,10 +18,10 @@ const BEYOND_THE_PAGE = [
   "set-cookie2",
   "strict-transport-security",
 ];
-// A page that says the same as the hub's keeps a hand on those that it opens.
+// With the same policy as the hub's pages, a page would keep a reference to those that it opens.
 const OPENER = ["cross-origin-opener-policy", "cross-origin-opener-policy-report-only"];
 
-/** Take out of a machine's answer what is no affair of a machine. */
+/** Remove from a machine's answer what a machine may not set. */
 export function cleanMachine(headers, prefix, shared) {
   for (const name of BEYOND_THE_PAGE) delete headers[name];
   if (shared) for (const name of OPENER) delete headers[name];
@@ -33,11 +33,11 @@ export function cleanMachine(headers, prefix, shared) {
 }
 
 /**
- * Say with every answer of the hub what others may do with it.
+ * Add to an answer of the hub what other pages may do with it.
  *
  * @param {string} path as the browser asked for it
  * @param {string} machines the origins of machines, as a policy names them; empty: the hub's own
- * @param {string[]} expired cookies that are to go
+ * @param {string[]} expired Set-Cookie lines that delete cookies
  */
 export function sealHub(headers, path, machines, expired) {
   const isPage = /^text\/html\b/i.test(headers["content-type"] ?? "text/html");

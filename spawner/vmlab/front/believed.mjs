@@ -1,13 +1,13 @@
-// What a request says about where it comes from, and what of that is believed.
+// What a request says about where it comes from, and what of that is trusted.
 //
-// Whoever sends a request can write anything into its headers. So they are taken away, and the ones
-// below are written anew from what the connection itself shows. Only when the other end is a web
-// server that the lab names (`front` in lab.toml) does its word count.
+// Whoever sends a request can write anything into its headers. So they are removed, and the ones
+// below are written anew from what the connection itself shows. Only a web server that the lab names
+// (`front` in lab.toml) is trusted to say otherwise.
 
 import { BlockList, isIP, isIPv6 } from "node:net";
 
-// Whoever comes through a unix socket has no address: a machine. It is nobody's, so it is believed
-// nothing, and all machines together are one place. vmlab.front.door says the same.
+// A request through a unix socket has no address: it comes from a machine. Nothing that it says is
+// trusted, and all machines count as one address. vmlab.front.door does the same.
 export const MACHINES = "0.0.0.0";
 
 const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
@@ -15,7 +15,7 @@ const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
 /**
  * Return a function that rewrites a request's headers in place.
  *
- * @param {string[]} front addresses and networks ("10.0.0.0/8") of the web servers that are believed
+ * @param {string[]} front addresses and networks ("10.0.0.0/8") of the trusted web servers
  * @returns {(headers: object, address: string | undefined, encrypted: boolean) => void}
  */
 export function makeRewriter(front) {
@@ -36,7 +36,7 @@ export function makeRewriter(front) {
   };
 }
 
-// The last hop that is no front: each front wrote down from whom it had the request.
+// The last hop that is not a trusted web server: each of those appended the address of its client.
 function findClient(peer, said, isTrusted) {
   const hops = (said["x-forwarded-for"] ?? said["x-real-ip"] ?? "").split(",").reverse();
   let client = peer;

@@ -1,18 +1,18 @@
-// The hub's own TLS: a certificate that is renewed under a running proxy, and the way from plain HTTP.
+// The hub's own TLS: certificate renewal while the proxy runs, and the redirect from plain HTTP.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, watchFile } from "node:fs";
 import http from "node:http";
 
-// certbot and its like replace links, so it is the names that are looked at, not the files.
+// certbot and its like replace symbolic links, so the names are watched, not the files.
 const LOOK_EVERY_MS = 2_000;
-// The way from plain HTTP has no bodies.
+// Requests that are only redirected have no bodies.
 const LIMITS = { headersTimeout: 15_000, requestTimeout: 15_000 };
 const HOST = /^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$/i;
 
 /**
  * Serve what the two files hold, now and whenever they change. Protocols and ciphers are Node's own.
- * Connections stay; a pair that does not fit together, or cannot be read, leaves the one before.
+ * Open connections stay; a pair that does not match or cannot be read is ignored.
  *
  * @param {import("node:tls").Server} server
  * @param {string} certFile PEM, with all intermediate certificates
@@ -25,11 +25,11 @@ export function keepCertificate(server, certFile, keyFile) {
       const key = readFileSync(keyFile);
       const leaf = new X509Certificate(cert);
       if (!leaf.checkPrivateKey(createPrivateKey(key)))
-        throw new Error("it and the key do not belong together (the other file may follow)");
+        throw new Error("it does not match the key (perhaps the other file is still to be renewed)");
       server.setSecureContext({ cert, key });
       console.log(`certificate ${certFile}: served, valid until ${leaf.validTo}`);
     } catch (error) {
-      console.error(`certificate ${certFile}: not taken up: ${error.message}`);
+      console.error(`certificate ${certFile}: not used: ${error.message}`);
     }
   };
   take();
@@ -38,7 +38,7 @@ export function keepCertificate(server, certFile, keyFile) {
 }
 
 /**
- * Send who comes by plain HTTP to the same name by HTTPS.
+ * Redirect plain HTTP to the same name with HTTPS.
  *
  * @param {string} address where to listen
  * @param {number} port where to listen

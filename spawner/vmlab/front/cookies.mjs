@@ -1,7 +1,7 @@
 // Which cookies pass between browsers and machines. Pure.
 //
-// A trainee is root in a machine. So it must not be told the hub's cookies, and must not make any
-// that the hub or another machine would be sent.
+// A trainee is root in a machine. So it must not receive the hub's cookies, and must not set any that
+// browsers would send to the hub or to another machine.
 
 const PREFIXES = "(__(secure|host|http|host-http)-)?";
 const HUBS = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|session-id|services)$`, "i");
@@ -27,7 +27,7 @@ export function withoutHubCookies(header) {
 export function ownCookie(line, prefix, shared) {
   const [pair, ...attributes] = line.split(";");
   const name = pair.includes("=") ? nameOf(pair) : "";
-  // One without a name is sent as its value alone, which may look like any other cookie.
+  // A cookie without a name is sent as its value alone, which may look like any other cookie.
   if (!name || HUBS.test(name) || CONTROLS.test(line)) return null;
   const given = new Map(attributes.map((each) => [nameOf(each).toLowerCase(), valueOf(each)]));
   if (given.has("domain")) return null; // it would be sent to the hub or to other machines
@@ -39,11 +39,11 @@ export function ownCookie(line, prefix, shared) {
 }
 
 /**
- * Return what a request to the hub says when somebody else has added a log-in cookie.
+ * Return what a request to the hub says when somebody else has added a login cookie.
  *
  * A page can set one for any path of its name, and with a real name without TLS for names above its
  * own; then nobody knows which is the hub's. But it cannot set the hub's own, which is HttpOnly: so
- * none counts this time, and those on all other paths are made to go.
+ * none counts this time, and those on all other paths are deleted.
  *
  * @returns {{header: string | undefined, expired: string[]}}
  */

@@ -1,7 +1,7 @@
 """The machines' door to the hub: its own application, behind a server that trusts nobody.
 
-A machine asks for its own affairs with its server's token, and for nothing else: no log-in, no
-pages, no cookies. What it writes about where it comes from is taken away.
+A machine asks for its own affairs with its server's token, and for nothing else: no login, no
+pages, no cookies. Headers in which it says where it comes from are removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vmlab.front.limits import MOST_OF_ONE, most_connections
 from vmlab.providers.qemu.relay import find_peer
 
 # What single-user servers ask for, and VMLab's own API (docs/protocols.md, section 2). Paths are
-# compared as they are sent: a way of writing that the hub would read otherwise is not admitted.
+# compared as they are sent: a spelling that the hub would read differently is not admitted.
 # Methods are named, because the hub keeps a counter for every one that it ever saw.
 _ADMITTED: Final = tuple(
     re.compile(pattern)
@@ -42,7 +42,7 @@ _ADMITTED: Final = tuple(
 _NOT_BELIEVED: Final = re.compile(
     r"cookie|forwarded|x-forwarded-.*|x-real-ip|x-scheme", re.IGNORECASE
 )
-_REFUSAL: Final = b'{"status": 404, "message": "machines cannot ask for this at the hub\'s door"}'
+_REFUSAL: Final = b'{"status": 404, "message": "machines may not request this from the hub"}'
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ MOST_FAILURES_OF_AN_ACCOUNT: Final = 50
 
 MOST_FAILURES_OF_A_PLACE: Final = 100
 """Failed attempts from one address, whatever the account: a whole class may sit behind it. Beyond,
-each account has one attempt left there, so that nobody can shut the door for all others."""
+each account has one attempt left there, so that nobody can lock out everybody else."""
 
 WINDOW_S: Final = 60.0
 _MOST_KEYS: Final = 10_000
@@ -32,11 +32,11 @@ _MOST_KEYS: Final = 10_000
 
 @dataclass(frozen=True)
 class Bound:
-    """So many failures may have this key within WINDOW_S."""
+    """How many failures this key may have within WINDOW_S."""
 
     key: tuple[str, ...]
     most: int
-    leaves: int = 0  # when it is reached: how many failures the first bound may have all the same
+    leaves: int = 0  # once `most` is reached: how many failures the first bound may still have
 
 
 def make_bounds(account: str, place: str, browser: str = "") -> tuple[Bound, ...]:
@@ -83,7 +83,7 @@ class FailureLimit:
             self._failures.popitem(last=False)
 
     def wait_s(self, bounds: tuple[Bound, ...]) -> float:
-        """Return for how long no attempt is let through; 0 when one is now."""
+        """Return for how long no attempt is let through; 0: one is let through now."""
         most = bounds[0].most
         wait_s = 0.0
         for bound in bounds[1:]:
@@ -95,7 +95,7 @@ class FailureLimit:
         return max(wait_s, self._wait_s(bounds[0].key, most))
 
     def forgive(self, bounds: tuple[Bound, ...]) -> None:
-        """Forget what only this account's owner has done here; the first bound is theirs."""
+        """Forget the failures of the first bound: those of whoever has now logged in."""
         self._failures.pop(bounds[0].key, None)
 
     def _wait_s(self, key: tuple[str, ...], most: int) -> float:

@@ -1,4 +1,4 @@
-"""How much a request may be and how long it may take, before anybody looks who sends it.
+"""How large a request may be and how long it may take, before it is known who sends it.
 
 tornado's own limits are 100 MiB and no time at all, and a body is in memory before a handler of
 JupyterHub's runs. A handler that takes more says so itself once it knows who asks
@@ -23,8 +23,8 @@ MOST_HEADER_BYTES: Final = 32 * 1024
 BODY_LIMIT_S: Final = 30.0
 
 MOST_OF_ONE: Final = 2 * MOST_OUTWARD
-"""Connections of one machine at a door. Its shim has half of them; who broke out of the machine
-comes without a shim."""
+"""Connections of one machine at a door. Its shim uses half of them at most; somebody who broke out
+of the machine comes without the shim."""
 
 _MOST_DESCRIPTORS: Final = 65536
 _MOST_OF_A_DOOR: Final = 4096
@@ -48,7 +48,7 @@ def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
 def raise_descriptor_limit() -> None:
     """Let this process open as many files and connections as it may.
 
-    Usually it begins with 1024, for programs of other times: sixteen machines would fill that.
+    The usual limit is 1024, for older programs: sixteen machines would exhaust that.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)

@@ -1,4 +1,4 @@
-"""The hub's log as a file that does not grow without end.
+"""The hub's log as a file of bounded size.
 
 Hub and proxy inherit one descriptor for all they write, and `vmlab up` may be gone: so nobody can
 open another file for them, and a pipe would need a reader that never dies. The file is emptied in

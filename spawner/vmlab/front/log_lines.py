@@ -1,4 +1,4 @@
-"""The hub's log, a line at a time: none is endless, and a flood of them is counted instead.
+"""The hub's log, line by line: long ones are cut, and a flood of them is counted instead.
 
 Lines hold what others send: a request line may have 16 KiB, and a hub answers a thousand of them a
 second.
@@ -29,7 +29,7 @@ def cut(text: str, longest: int) -> str:
 
 
 class BoundedHandler(logging.StreamHandler[TextIO]):
-    """Writes to a stream what is neither too long nor too much."""
+    """Writes to a stream within limits of length and rate."""
 
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
@@ -62,7 +62,7 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
 
 
 def bounded_logging() -> dict[str, Any]:
-    """Return what makes JupyterHub's log bounded, and sends VMLab's own the same way."""
+    """Return the settings that bound JupyterHub's log and send VMLab's own the same way."""
     handler = f"{BoundedHandler.__module__}.{BoundedHandler.__name__}"
     return {
         "handlers": {"console": {"class": handler}},
@@ -71,5 +71,5 @@ def bounded_logging() -> dict[str, Any]:
 
 
 def _make_note(name: str, count: int) -> logging.LogRecord:
-    words = "%d lines were left out: there were too many"
+    words = "%d log lines were left out: there were too many at once"
     return logging.LogRecord(name, logging.WARNING, __file__, 0, words, (count,), None)

@@ -1,4 +1,4 @@
-// The borders between hub and machines, at the one place that sees all requests and all answers.
+// Separates hub and machines, in the one place that sees all requests and all answers.
 
 import { cleanMachine, sealHub } from "./answers.mjs";
 import { sortLogins, withoutHubCookies } from "./cookies.mjs";

@@ -1,4 +1,4 @@
-// A process's output that nobody can blow up: long pieces are cut, floods are counted.
+// A process's output, bounded: long pieces are cut, floods are counted.
 
 const LONGEST = 2048; // characters of one piece; the proxy writes a line at a time
 const PER_SECOND = 50;
@@ -26,7 +26,7 @@ export function boundOutput(stream, clock = () => performance.now() / 1000) {
       return true;
     }
     free -= 1;
-    if (leftOut) write(`${leftOut} lines were left out: there were too many\n`);
+    if (leftOut) write(`${leftOut} log lines were left out: there were too many at once\n`);
     leftOut = 0;
     return write(cut(piece), ...more);
   };

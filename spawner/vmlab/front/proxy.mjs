@@ -3,7 +3,7 @@
 //
 //   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
 //
-// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses whose word is believed],
+// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses that are trusted],
 // "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
 // to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.proxy.proxy_command` writes it.
 
@@ -27,12 +27,12 @@ const [folder, settingsText, ...words] = process.argv.slice(2);
 const settings = JSON.parse(settingsText);
 const rewrite = makeRewriter(settings.front);
 
-// Every request, web sockets included, before it is looked at.
+// Every request, WebSockets included, before it is looked at.
 function onRequest(req) {
   rewrite(req.headers, req.socket.remoteAddress, Boolean(req.socket.encrypted));
 }
 
-// What is asked for by a web socket's request may be answered with any headers, too.
+// What is asked for by a WebSocket's request may be answered with any headers, too.
 function onSocketRequest(sent, req, onAnswer) {
   for (const kind of ["upgrade", "response"]) {
     sent.prependListener(kind, (answer) => onAnswer(answer, req));

@@ -2,8 +2,8 @@
 //
 // Pages of machines run in the same browsers as those of the hub, and under the hub's own name where
 // only one can be had. What a browser says of a request's origin is the same for both then. So:
-// pages, which carry the proof that a request is the hub's own (XSRF), are for windows and nobody
-// reads them by a script; the API is answered to whoever has that proof.
+// pages, which contain the hub's XSRF token, are sent only when a window navigates to them, so that
+// no script can read them; the API answers requests with that token.
 
 export const Kind = Object.freeze({
   OPEN: "open", // the same for everybody
@@ -31,7 +31,7 @@ export function kindOf(url) {
  *
  * @param {{method: string, url: string, headers: object}} req with x-forwarded-host, as believed
  * @param {URL | null} canonical where the hub is; null: at any name
- * @returns {{status: number, message: string, location?: string} | null} why it is refused
+ * @returns {{status: number, message: string, location?: string} | null} the refusal; null: let through
  */
 export function judge(req, canonical) {
   const { headers } = req;
@@ -42,13 +42,14 @@ export function judge(req, canonical) {
   if (isForeign) return isWindow(headers) && isRead(req) ? lead(req, canonical) : refuse(kind, 421);
   if (isWindow(headers)) return null;
   if (kind !== Kind.API) return refuse(kind, 403);
-  // JupyterHub takes some scripts for windows: those that say "no-cors", which can read all the same.
+  // JupyterHub mistakes some scripts' requests for navigations: those with "no-cors", which can still
+  // be read under a shared origin.
   headers["sec-fetch-mode"] = "cors";
   return null;
 }
 
-// Browsers say it wherever pages are safe from the network. Whoever says nothing is a program, or
-// cannot be told apart (docs/operator.md).
+// Browsers send these headers in secure contexts (HTTPS, localhost). A request without them is a
+// program's, or cannot be told apart (docs/operator.md).
 function isWindow(headers) {
   const mode = headers["sec-fetch-mode"];
   return mode === undefined || (mode === "navigate" && headers["sec-fetch-dest"] === "document");
@@ -70,8 +71,8 @@ function lead(req, canonical) {
 }
 
 function refuse(kind, status) {
-  // JupyterLab knows by 424 that its server does not run.
+  // 424 tells JupyterLab that its server does not run.
   if (kind === Kind.MACHINE) return { status: 424, message: "this server is not running" };
-  if (status === 421) return { status, message: "the hub does not answer at this name" };
-  return { status, message: "pages of the hub are for windows of a browser, not for scripts" };
+  if (status === 421) return { status, message: "the hub does not answer at this host name" };
+  return { status, message: "pages of the hub can only be opened in a browser window, not loaded by scripts or frames" };
 }

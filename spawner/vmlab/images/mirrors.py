@@ -174,7 +174,7 @@ def read_host_mirrors(etc_apt: Path = Path("/etc/apt")) -> Mirrors:
 
 
 def _scheme(uri: str) -> str:
-    """Return how a source is reached; of what is no address, nothing."""
+    """Return how a source is reached; empty if it is not an address."""
     try:
         return urlsplit(uri).scheme
     except ValueError:

@@ -108,7 +108,7 @@ def parse_manifest(data: Any, folder: Path) -> Image:
         for name, fact in data["files"].items()
     }
     if odd := [name for name in files if name.startswith(".") or "/" in name or "\0" in name]:
-        raise ValueError(f"{odd[0][:40]!r} cannot be a file of an image")
+        raise ValueError(f"{odd[0][:40]!r} cannot be the name of an image's file")
     if not {DISK, KERNEL, INITRD} <= files.keys():
         raise ValueError(f"it describes only {sorted(files)}")
     return Image(

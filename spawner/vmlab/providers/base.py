@@ -111,10 +111,10 @@ class Provider(Protocol):
         """Stop the machine and keep it under another name; return that name.
 
         Its volume is let go and is not touched: the next start makes a new machine with the same
-        volume. Of each machine the last three are kept, older ones are removed. Where even the last
-        one does not fit what its trainee may take of the disk, it is removed, and the answer is
-        empty. No-op if it is absent; then the answer is empty. Cut at any point it has happened or
-        not, and can be called again.
+        volume. Of each machine the last three are kept, older ones are removed. If even the last
+        one exceeds its trainee's disk limit, it is removed, and an empty name is returned. No-op
+        if the machine is absent; an empty name is returned then, too. Interrupted at any point,
+        it has happened or not, and can be called again.
 
         Raises:
             MachineConflictError: it is being started.
@@ -174,7 +174,7 @@ class KeepsOldDisks(Protocol):
     async def prune_old_disks(self, before: float) -> list[OldDisk]:
         """Remove those of all machines that were replaced before this time; return them.
 
-        One that cannot be removed is told in the log, and keeps no other.
+        One that cannot be removed is logged; the others are removed all the same.
 
         Args:
             before: seconds since the epoch.
@@ -201,7 +201,7 @@ class CountsDisk(Protocol):
         """Remove a machine that was set aside, or an older image's disk; no-op if it is gone.
 
         Raises:
-            HostError: it does not go.
+            HostError: it cannot be removed.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 It keeps the whole contract, in memory: the same phases, states and errors as a real one, with
 delays and faults where a test wants them. Its "servers" are one small HTTP server of this process
-that answers under the prefix of every running machine, and echoes what a web socket says.
+that answers under the prefix of every running machine, and echoes what a WebSocket says.
 
 Delays and faults come from `fake.json` in the state folder, read at each start, so that a test can
 change them under a running hub:

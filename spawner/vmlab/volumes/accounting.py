@@ -1,4 +1,4 @@
-"""What each trainee takes of the host's disk: looked up, never kept in a book of its own."""
+"""What each trainee takes of the host's disk: measured each time, never recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def owner_of(volume: Volume) -> str:
-    """Return whom a volume counts for; one of an older VMLab stands for itself."""
+    """Return whose a volume counts as; one of an older VMLab counts by itself."""
     return volume.owner or volume.name
 
 
@@ -62,7 +62,7 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
     parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
     by_owner: dict[str, list[DiskPart]] = defaultdict(list)
     for part in (*parts, *machines):
-        # A machine whose record is damaged is still somebody's.
+        # A machine with a damaged record still belongs to somebody.
         by_owner[part.owner or owners.get(part.name, "")].append(part)
     sizes: dict[str, int] = defaultdict(int)
     for volume in volumes.values():
@@ -80,7 +80,7 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
 
 
 async def most_volume_mib(ground: Ground) -> int:
-    """Return how large a volume may be that nobody made larger here: as the lab's limit allows."""
+    """Return how large a volume may be that no operator enlarged: as the lab's limit allows."""
     return largest_volume_mib(ground.allowance, await _system_disk_mib(ground))
 
 
@@ -94,9 +94,9 @@ async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
     if size_mib > most_mib:
         raise VolumeError(
             volume.name,
-            f"its file says that it has {size_mib} MiB, though it was given {volume.size_mib} MiB, "
-            f"and this lab's volumes may have {most_mib} MiB at most",
-            hint=f"if that is meant: vmlab volume grow {volume.name} {size_mib}M",
+            f"its file says that it has {size_mib} MiB, but it was made with {volume.size_mib} "
+            f"MiB, and this lab's volumes may have {most_mib} MiB at most",
+            hint=f"if that is intended: vmlab volume grow {volume.name} {size_mib}M",
             public=sayings.DISK_FAILED,
         )
 
@@ -133,7 +133,7 @@ def _has_snapshots(ground: Ground, volume: Volume) -> bool:
     return header.snapshots > 0
 
 
-async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
+async def remove_diagnostics(ground: Ground, use: Use, more_mib: int) -> Use:
     """Remove what is kept for diagnosis only, oldest first, until so much may be added.
 
     Returns:
@@ -145,18 +145,18 @@ async def remove_made_anew(ground: Ground, use: Use, more_mib: int) -> Use:
         try:
             await ground.machines.remove_part(part)
         except LabError as error:
-            _log.warning("%s does not go: %s", part.path, error)
+            _log.warning("%s could not be removed: %s", part.path, error)
             continue
         use = use.without(part)
         _log.warning(
-            "%s: removed (%s, %d MiB), as all of %s may take %d MiB of the disk",
+            "%s: removed (%s, %d MiB), since %s may take %d MiB of the disk in all",
             part.path, part.kind, part.taken_mib, use.owner, use.limit_mib,
         )  # fmt: skip
     return use
 
 
 async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
-    """Remove what was put away of a trainee's machines, oldest first, as far as it is too much.
+    """Remove what was put away of a trainee's machines, oldest first, until within the limit.
 
     Args:
         machine: counts for its owner by its name, should its record not say whose it is.
@@ -167,15 +167,16 @@ async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
     uses = await find_uses(ground)
     names = {part.name: use for use in uses.values() for part in use.parts}
     if use := uses.get(owner) or names.get(machine):
-        await remove_made_anew(ground, use, 0)
+        await remove_diagnostics(ground, use, 0)
 
 
 def over_limit(volume: Volume, use: Use, what: str, more_mib: int) -> VolumeConflictError:
     """Return the error for what does not fit."""
     return VolumeConflictError(
         volume.name,
-        f"no room for {what}: {use.owner} may take {use.limit_mib} MiB of the host's disk in all, "
-        f"takes {use.taken_mib} MiB, and with it that may come to {use.most_mib + more_mib} MiB",
+        f"no room for {what}: {use.owner} may take {use.limit_mib} MiB of the host's disk in all "
+        f"and takes {use.taken_mib} MiB now; with it that could grow to "
+        f"{use.most_mib + more_mib} MiB",
         hint="delete snapshots that were taken by hand, or raise [volume] total in lab.toml; "
-        f"vmlab volume show {volume.name} tells what is there",
+        f"vmlab volume show {volume.name} lists what is there",
     )

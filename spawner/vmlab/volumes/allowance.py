@@ -1,7 +1,7 @@
-"""What one trainee takes of the host's disk, and may take: one number for everything. Pure.
+"""What one trainee takes and may take of the host's disk: one number for everything. Pure.
 
 Volume and snapshots, system disk and older ones, machines set aside, copies, deleted volumes: all
-of it counts against one limit, and counts as what it may come to without anybody's further word.
+of it counts against one limit, with the size that it may grow to on its own.
 A machine that runs writes until its disks are full: QEMU bounds those, by their sizes. What may
 still be added (a snapshot, a machine set aside, a copy) is added only where that sum stays within
 the limit; so the limit holds whatever the machine writes meanwhile (docs/decisions/0016).
@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 from vmlab.model import Allowance, DiskKind, DiskPart
 
 VOLUMES = 4
-"""So many times a volume's size a trainee has beside the system disk, unless the lab says how much:
+"""How many times a volume's size a trainee may take beside the system disk, unless the lab says:
 the home, its rewriting after a snapshot, a copy to take home, older states and machines."""
 
 _TIGHT = 20
 
-MADE_ANEW = (DiskKind.ASIDE, DiskKind.OLD_DISK)
+DIAGNOSTICS = (DiskKind.ASIDE, DiskKind.OLD_DISK)
 """What is kept for diagnosis only, and goes first."""
 
 
@@ -46,7 +46,7 @@ class Use:
 
     @property
     def most_mib(self) -> int:
-        """What it may come to without anybody's further word."""
+        """What it may grow to on its own."""
         return sum(max(part.taken_mib, part.most_mib) for part in self.parts)
 
     @property
@@ -56,12 +56,12 @@ class Use:
 
     @property
     def is_tight(self) -> bool:
-        """Whether so little may be added that earlier states go for new ones."""
+        """Whether so little may be added that earlier states are deleted for new ones."""
         return self.spare_mib < self.limit_mib // _TIGHT
 
     def made_anew(self) -> list[DiskPart]:
         """Return what goes first when something is to be added, the oldest first."""
-        found = (part for part in self.parts if part.kind in MADE_ANEW)
+        found = (part for part in self.parts if part.kind in DIAGNOSTICS)
         return sorted(found, key=lambda part: (part.at, part.path))
 
     def without(self, part: DiskPart) -> Use:
@@ -83,7 +83,7 @@ def volume_most_mib(size_mib: int, taken_mib: int, *, has_snapshots: bool) -> in
 def limit_mib(allowance: Allowance, system_mib: int, volume_mib: int = 0) -> int:
     """Return what one trainee may take.
 
-    A machine that was promised can always be started: it is never less than both disks.
+    It is never less than both disks, so that every machine can be started.
 
     Args:
         system_mib: the size of the system disk.

@@ -28,7 +28,7 @@ class Copies:
 
     @contextlib.asynccontextmanager
     async def making(self) -> AsyncGenerator[None]:
-        """Have one's turn at copying, first come, first served.
+        """Wait for a turn at copying, first come, first served.
 
         Raises:
             HostError: it did not come within a minute.
@@ -38,7 +38,7 @@ class Copies:
                 await self._slots.acquire()
         except TimeoutError as error:
             raise HostError(
-                f"{AT_ONCE} volumes are being copied, and neither was done within {WAIT_S:.0f} s",
+                f"{AT_ONCE} volumes are being copied, and no copy finished within {WAIT_S:.0f} s",
                 hint="try again later",
                 public=sayings.COPIES_BUSY,
             ) from error
@@ -58,7 +58,7 @@ class Copies:
         Raises:
             HostError: there is too little beside the others.
         """
-        # What others have written of theirs is missing from the room already: hence the half.
+        # What the others have already written is no longer free: hence half.
         room.require(self._promised.total() + mib, f"a copy of {volume}, with other copies,")
         self._promised[volume] += mib
         try:

@@ -1,8 +1,8 @@
 """The tools that work on a volume's file, as a user of their own and never through a reference.
 
-The file is that user's, and while a machine has it, that machine's; the tools may read it then. A
-file that QEMU wrote is not trusted either: whoever breaks out of a machine into its QEMU can
-write anything there, a reference to a file of the host included. So no tool reads a backing file,
+The file belongs to that user, or to the machine that has it; the tools may read it then. A file
+that QEMU wrote is not trusted either: somebody who takes over a machine's QEMU can write anything
+there, including a reference to a file of the host. So no tool reads a backing file,
 and none runs as root.
 """
 

@@ -164,8 +164,8 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
 async def _copy(wish: Import, target: Path, room: Room, most_mib: int) -> None:
     """Copy the file as it is now; from here on nobody can change it.
 
-    What its first bytes say is looked at before, so that nothing is copied in vain, and by the
-    caller once more afterwards.
+    Its first bytes are checked before, so that nothing is copied in vain; the caller checks the
+    copy once more.
     """
     try:
         descriptor = os.open(wish.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -177,7 +177,7 @@ async def _copy(wish: Import, target: Path, room: Room, most_mib: int) -> None:
             what = "empty" if stat.S_ISREG(facts.st_mode) else "no file, but a folder or device"
             raise VolumeError(wish.name, f"{wish.source} is {what}")
         disk = _judge(wish, descriptor, most_mib)
-        # The copy and the volume made of it; and once it is a volume, all of it may be written.
+        # The copy and the volume made of it; as a volume, it may be written to its full size.
         mib = max(2 * facts.st_blocks * 512 // _MIB, full_mib(disk.size_mib))
         room.require(mib, f"importing {wish.source}")
         await run_tool(
@@ -192,17 +192,16 @@ def _judge(wish: Import, file: int, most_mib: int) -> _Disk:
     """Return what an open file says of itself.
 
     Raises:
-        VolumeError: it is none that is taken, or too large.
+        VolumeError: it is not of an accepted format, or too large.
     """
     head = os.pread(file, _HEAD_BYTES, 0)
     disk = read_disk(wish.name, head, wish.form, os.fstat(file).st_size)
     if disk.size_mib > most_mib:
         raise VolumeError(
             wish.name,
-            f"the disk in {wish.source} has {disk.size_mib} MiB, and a volume of this lab may have "
+            f"the disk in {wish.source} has {disk.size_mib} MiB, but a volume of this lab may have "
             f"{most_mib} MiB at most",
-            hint="raise [volume] size or total in lab.toml, or make the disk smaller where it "
-            "comes from",
+            hint="raise [volume] size or total in lab.toml, or shrink the disk where it comes from",
         )
     if disk.form is ImportFormat.RAW:
         superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_AT)
@@ -214,7 +213,7 @@ def read_disk(name: str, head: bytes, form: ImportFormat, file_bytes: int) -> _D
     """Return format and size of the disk in a file; pure.
 
     Raises:
-        VolumeError: as `judge_head`; or it is cut off.
+        VolumeError: as for `judge_head`; or it is cut off.
     """
     found = judge_head(name, head, form)
     if found is ImportFormat.RAW:

@@ -1,7 +1,7 @@
-"""Making room: on the host's disk for all, and for each trainee within what they may take.
+"""Making room: on the host's disk for all, and for each trainee within their limit.
 
-What goes is what can be made anew (machines set aside, system disks of older images), and then
-hourly snapshots, the oldest first: never what a volume holds now, nor what somebody asked for.
+Removed are first what is kept for diagnosis (machines set aside, system disks of older images),
+then hourly snapshots, the oldest first: never what a volume holds now or somebody asked to keep.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from vmlab.background import apart
 from vmlab.room import find_room
-from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_made_anew
+from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_diagnostics
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.model import Reason, Snapshot, Volume, VolumeState
@@ -29,12 +29,12 @@ async def make_way(
     more_mib: int = 0,
     sparing: str = "",
 ) -> None:
-    """Have room for something more of a volume's owner; the caller has the volume.
+    """Make room for something more of a volume's owner; the caller holds the volume.
 
     Args:
         volume: as it is to be counted.
-        what: is added, for the message: "a snapshot (manual)".
-        more_mib: by so much their sum grows.
+        what: what is added, for the message: "a snapshot (manual)".
+        more_mib: by how much the owner's sum grows.
         sparing: a snapshot that is needed for it.
 
     Raises:
@@ -43,7 +43,7 @@ async def make_way(
     """
     use = await find_use(ground, volume)
     if use.spare_mib < more_mib:
-        use = await remove_made_anew(ground, use, more_mib)
+        use = await remove_diagnostics(ground, use, more_mib)
     if use.spare_mib >= more_mib:
         return
     for snapshot in await list_snapshots(ground, volume):
@@ -51,7 +51,7 @@ async def make_way(
             continue
         await drop(ground, volume, lock, [snapshot])
         _log.warning(
-            "%s: snapshot %s went for %s: all of %s may take %d MiB of the disk",
+            "%s: deleted snapshot %s to make room for %s: %s may take %d MiB of the disk in all",
             volume.name, snapshot.id, what, use.owner, use.limit_mib,
         )  # fmt: skip
         use = await find_use(ground, volume)
@@ -61,9 +61,9 @@ async def make_way(
 
 
 async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
-    """Take away from trainees who have more than they may; return those who still have.
+    """Remove what trainees have beyond their limit; return those who are still beyond it.
 
-    This is for what nobody asked for here: a limit that was lowered, a file put there by hand.
+    This is for excess that no operation here caused: a lowered limit, a file put there by hand.
 
     Raises:
         HostError: the registry cannot be used.
@@ -73,8 +73,8 @@ async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
         if found.taken_mib <= found.limit_mib:
             continue
         own = [volume for volume in volumes if owner_of(volume) == owner]
-        with apart(f"{owner}: what is too much does not go"):
-            use = await remove_made_anew(ground, found, 0)
+        with apart(f"{owner}: what exceeds the limit could not be removed"):
+            use = await remove_diagnostics(ground, found, 0)
             if use.taken_mib > use.limit_mib and own:
                 use = await _drop_hourly(ground, use, own)
             if use.taken_mib > use.limit_mib:
@@ -86,7 +86,7 @@ async def _drop_hourly(ground: Ground, use: Use, volumes: list[Volume]) -> Use:
     async for volume, snapshot in _oldest_hourly(ground, volumes):
         if await _delete(ground, volume, snapshot):
             _log.warning(
-                "%s: snapshot %s went, as all of %s takes %d MiB of the disk and may take %d",
+                "%s: deleted snapshot %s: %s takes %d MiB of the disk in all and may take %d",
                 volume.name, snapshot.id, use.owner, use.taken_mib, use.limit_mib,
             )  # fmt: skip
             use = await find_use(ground, volume)
@@ -117,7 +117,7 @@ async def _oldest_hourly(
     for volume in volumes:
         if volume.state is VolumeState.QUARANTINED:
             continue
-        with apart(f"{volume.name}: its snapshots are not known"):
+        with apart(f"{volume.name}: its snapshots could not be listed"):
             snapshots = await list_snapshots(ground, volume)
             found += [(volume, each) for each in snapshots if each.reason is Reason.HOURLY]
     for entry in sorted(found, key=lambda entry: (entry[1].taken, entry[0].name)):
@@ -125,6 +125,6 @@ async def _oldest_hourly(
 
 
 async def _delete(ground: Ground, volume: Volume, snapshot: Snapshot) -> bool:
-    with apart(f"{volume.name}: {snapshot.id} does not go") as part:
+    with apart(f"{volume.name}: {snapshot.id} could not be deleted") as part:
         await delete_snapshot(ground, volume.name, snapshot.id)
     return part.error is None

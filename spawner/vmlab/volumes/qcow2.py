@@ -128,7 +128,7 @@ def read_volume(file: BinaryIO) -> tuple[Header, list[Snapshot]]:
         if not header.snapshots:
             return header, []
         if header.snapshots_offset > _MOST_OFFSET:
-            raise Qcow2Error("its table of snapshots is said to lie where no file reaches")
+            raise Qcow2Error("its table of snapshots lies beyond the largest possible file")
         file.seek(header.snapshots_offset)
         data = file.read(_MOST_TABLE_BYTES)
         try:

@@ -113,7 +113,7 @@ async def undelete(ground: Ground, name: str) -> Volume:
 async def purge(ground: Ground) -> list[Volume]:
     """Remove for ever the volumes whose quarantine is over; return them. Each is logged.
 
-    One that cannot be removed is told in the log.
+    One that cannot be removed is logged.
 
     Raises:
         HostError: the registry cannot be used.

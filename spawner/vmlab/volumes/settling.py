@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 async def settle(ground: Ground) -> None:
     """Settle every volume of which file and entry do not agree, unless it is being worked on.
 
-    One that cannot be settled is told in the log.
+    One that cannot be settled is logged.
 
     Raises:
         HostError: the registry cannot be used.

@@ -54,10 +54,10 @@ async def take(
     sparing: str = "",
     limited: bool = True,
 ) -> Snapshot:
-    """Take a snapshot as `take_snapshot` does; the caller has the volume.
+    """Take a snapshot as `take_snapshot` does; the caller holds the volume.
 
     Args:
-        sparing: another snapshot, which may not go for this one.
+        sparing: another snapshot, which must not be deleted for this one.
         limited: refuse it where the owner may not take so much of the host's disk.
     """
     image = ground.image(volume, lock)

@@ -61,7 +61,7 @@ async def delete_snapshot(ground: Ground, name: str, snapshot: str) -> None:
 
 
 async def drop(ground: Ground, volume: Volume, lock: int, which: list[Snapshot]) -> None:
-    """Delete snapshots; the caller has the volume. Raises as `delete_snapshot`."""
+    """Delete snapshots; the caller holds the volume. Raises as `delete_snapshot`."""
     if not which:
         return
     image = ground.image(volume, lock)

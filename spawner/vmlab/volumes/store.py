@@ -193,7 +193,7 @@ class VolumeStore:
     async def keep_put_away(self, owner: str, machine: str, path: Path) -> bool:
         """Keep what was put away of a machine if its trainee may take that much.
 
-        Older machines set aside and system disks go for it.
+        Older machines set aside and system disks may be removed for it.
 
         Args:
             machine: whose next start makes a new system disk.

@@ -30,8 +30,8 @@ async def export(
     """Write a volume, or one of its snapshots, into a new file; return what was written.
 
     The machine may run and go on writing: what is copied is a snapshot, taken for this if none
-    is named. The file appears when it is whole; it never replaces another one. It is the
-    operator's: what the trainee may take of the disk does not keep anybody from it.
+    is named. The file appears when it is whole; it never replaces another one. It is for
+    the operator: the trainee's disk limit does not apply.
 
     Raises:
         HostError: the file exists or cannot be written, or the host's disk is too full.
@@ -55,7 +55,7 @@ async def exported(
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
     """Give a file with a volume's content, for the body's time; raises as `export`.
 
-    Whatever the body waits for: it holds nothing of the volume, and nobody's turn at copying.
+    However long the block waits, it blocks neither the volume nor another copy's turn.
 
     Args:
         limited: refuse it where the owner may not take so much of the host's disk.
@@ -111,7 +111,7 @@ async def copy_snapshot(
 ) -> None:
     """Copy a snapshot into an empty file of QEMU's user.
 
-    One's turn is had for the copying alone: what comes before and after waits for machines.
+    The turn is held while copying only: what comes before and after waits for machines.
 
     Raises:
         ToolError, HostError: it failed, or there is no room or no turn for it.

@@ -49,7 +49,7 @@ class Memory:
     """What one hub remembers between its rounds; it may forget it at any time."""
 
     failed_at: dict[str, float] = field(default_factory=dict)  # volume → when no snapshot worked
-    beyond: set[str] = field(default_factory=set)  # who has more than they may, and was told of
+    beyond: set[str] = field(default_factory=set)  # who is beyond the limit, and was reported
 
 
 def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float) -> list[str]:
@@ -113,7 +113,7 @@ async def _due(
             continue
         if not ground.path(volume).exists():
             continue  # the fake provider's volumes have no file until one is needed
-        with apart(f"{volume.name}: its snapshots are not known"):
+        with apart(f"{volume.name}: its snapshots could not be listed"):
             held.append(Held(volume, tuple(await states.list_snapshots(ground, volume))))
     return choose_due(held, memory.failed_at, ground.clock())
 
@@ -122,7 +122,9 @@ async def _thin(ground: Ground, volume: Volume) -> None:
     if not ground.path(volume).exists():
         return
     for snapshot in await snapshots.thin(ground, volume.name):
-        _log.info("%s: snapshot %s is not kept any longer", volume.name, snapshot.id)
+        _log.info(
+            "%s: deleted snapshot %s, which need not be kept any longer", volume.name, snapshot.id
+        )
 
 
 async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
@@ -144,8 +146,8 @@ async def _keep_within(ground: Ground, volumes: list[Volume], memory: Memory) ->
     beyond = await making_room.keep_within(ground, volumes)
     for owner in sorted(beyond - memory.beyond):
         _log.warning(
-            "%s takes more of the disk than they may, and nothing of it may go by itself: "
-            "`vmlab volume list` shows how much",
+            "%s takes more of the disk than allowed, and nothing of it can be removed "
+            "automatically: `vmlab volume list` shows how much",
             owner,
         )
     memory.beyond = beyond
@@ -161,7 +163,7 @@ async def _resume(provider: Provider, room: Room) -> None:
     for name, status in (await provider.status()).items():
         if not status.state.is_on:
             continue
-        with apart(f"{name}: nobody knows whether it is paused"):
+        with apart(f"{name}: it is unknown whether it is paused"):
             await _resume_one(provider, name, room)
 
 
@@ -169,11 +171,11 @@ async def _resume_one(provider: LiveVolumes, name: str, room: Room) -> None:
     try:
         was_paused = await provider.resume_paused(name)
     except LabError as error:  # usually it is being started or stopped just now
-        _log.debug("%s: cannot be asked whether it is paused: %s", name, error)
+        _log.debug("%s: could not find out whether it is paused: %s", name, error)
         return
     if was_paused:
         _log.warning(
-            "%s: was paused, as the host's disk was full; goes on, with %d MiB free",
+            "%s: was paused because the host's disk was full; resumed with %d MiB free",
             name, room.free_mib,
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ site.py      what they all need to know of a lab
 nginx.py, apache.py, caddy.py, traefik.py
 
 All of them do the same: redirect plain HTTP, speak TLS for the hub's and all machines' names, write
-anew whatever says where a request comes from, let web sockets through, hold nothing back (events of
+anew whatever says where a request comes from, let WebSockets through, hold nothing back (events of
 a start, downloads), and set no limits of their own to sizes and times.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["CONFIGS", "Site", "WebServer", "make_site"]
 
 
 class WebServer(StrEnum):
-    """The ones that a configuration can be printed for."""
+    """Web servers that a configuration can be printed for."""
 
     NGINX = "nginx"
     APACHE = "apache"

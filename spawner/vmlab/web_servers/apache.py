@@ -32,7 +32,7 @@ _CONFIG = """\
     </IfModule>
     AllowEncodedSlashes nodecode
 
-    # Written anew: what a browser says about itself is not to reach the hub.
+    # Overwritten: what a browser says about itself must not reach the hub.
     ProxyAddHeaders off
     RequestHeader set X-Real-IP "expr=%{{REMOTE_ADDR}}"
     RequestHeader set X-Forwarded-For "expr=%{{REMOTE_ADDR}}"
@@ -42,7 +42,7 @@ _CONFIG = """\
     RequestHeader unset X-Scheme
     RequestHeader unset Forwarded
 
-    # Web sockets, and a day for terminals in which nobody types.
+    # WebSockets, and a day of silence for terminals in which nobody types.
     ProxyRequests off
     ProxyPreserveHost on
     ProxyPass / http://{behind}/ upgrade=websocket flushpackets=on nocanon timeout=86400

@@ -11,8 +11,8 @@ _CONFIG = """\
 {bind}{tls}    # {hsts_sentence}
     # header Strict-Transport-Security "{hsts_value}"
 
-    # What a browser says about itself is not to reach the hub. Caddy itself writes X-Forwarded-For,
-    # X-Forwarded-Proto and X-Forwarded-Host anew.
+    # What a browser says about itself must not reach the hub. Caddy itself overwrites
+    # X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host.
     reverse_proxy {behind} {{
         header_up X-Real-IP {{remote_host}}
         header_up X-Forwarded-Port {port}
@@ -24,7 +24,7 @@ _CONFIG = """\
 """
 _BY_ITSELF = """\
 # Caddy gets a certificate for each of these names by itself, so all of them must have a DNS record
-# that leads here, and ports 80 and 443 must be reached from outside. Print this file again when
+# that leads here, and ports 80 and 443 must be reachable from outside. Print this file again when
 # accounts are added in lab.toml.
 """
 

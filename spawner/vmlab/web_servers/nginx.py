@@ -8,7 +8,7 @@ _CONFIG = """\
 # VMLab behind nginx: save as /etc/nginx/conf.d/vmlab.conf, then: nginx -t && systemctl reload nginx
 
 map $http_upgrade $vmlab_connection {{
-    default upgrade;  # web sockets
+    default upgrade;  # WebSockets
     ''      '';
 }}
 
@@ -38,7 +38,7 @@ server {{
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection $vmlab_connection;
 
-        # Written anew: what a browser says about itself is not to reach the hub.
+        # Overwritten: what a browser says about itself must not reach the hub.
         proxy_set_header X-Real-IP $remote_addr;
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto https;
@@ -47,7 +47,7 @@ server {{
         proxy_set_header X-Scheme '';
         proxy_set_header Forwarded '';
 
-        # Events of a start, downloads of a disk, terminals in which nobody types.
+        # Progress of a start, downloads of a disk, terminals in which nobody types.
         proxy_buffering off;
         proxy_request_buffering off;
         proxy_read_timeout 1d;

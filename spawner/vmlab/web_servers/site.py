@@ -35,7 +35,7 @@ class Site:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """As few names as say them all."""
+        """The fewest names that cover all."""
         return (self.hub, self.wildcard) if self.wildcard else self.hosts
 
     @property
@@ -45,7 +45,7 @@ class Site:
 
     @property
     def files_comment(self) -> str:
-        """What to tell about the certificate; empty when there is nothing to tell."""
+        """A comment on the certificate; empty if none is needed."""
         if self.has_files:
             return ""
         return f"Put your own files here; the certificate must be for {' and '.join(self.patterns)}"
@@ -63,14 +63,14 @@ def make_site(lab: Lab, *, certificate: Path | None = None, key: Path | None = N
     hub = lab.hub
     if not hub.public.startswith("https:"):
         raise ConfigError(
-            f"{lab.file}: [hub] url is {hub.public or 'not set'}, so there is no name for a web "
-            "server to answer to",
+            f"{lab.file}: [hub] url is {hub.public or 'not set'}, so a web server has no https "
+            "name to answer at",
             hint='set url = "https://lab.example.org" (your name) in [hub]',
         )
     if hub.certificate:
         raise ConfigError(
             f"{lab.file}: [hub] certificate is set, so VMLab speaks TLS itself on port {hub.port}",
-            hint="let browsers connect to that port; or take certificate and key out of [hub], and "
+            hint="let browsers connect to that port; or remove certificate and key from [hub], and "
             "give them to this command: --certificate FILE --key FILE",
         )
     hosts = public_hosts(lab.accounts.names(), hub.url, one_origin=hub.one_origin)

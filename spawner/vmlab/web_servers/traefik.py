@@ -42,7 +42,7 @@ flushInterval = "-1ms"    # events of a start are sent on at once
 # stsSeconds = 31536000
 # stsIncludeSubdomains = true
 [http.middlewares.vmlab.headers.customRequestHeaders]
-X-Scheme = ""    # empty: taken away
+X-Scheme = ""    # empty: removed
 Forwarded = ""
 
 [[tls.certificates]]

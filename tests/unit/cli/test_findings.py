@@ -54,7 +54,11 @@ def test_descriptors_for_every_machine_of_the_lab() -> None:
     [
         ('address = "127.0.0.1"', Level.OK, "http://vmlab.localhost:8000/, from this host only"),
         ('address = "::1"', Level.OK, "from this host only"),
-        ('url = "https://lab.example.org"', Level.WARN, "all browsers are one place"),
+        (
+            'url = "https://lab.example.org"',
+            Level.WARN,
+            "all browsers seem to come from one address",
+        ),
         (
             'url = "https://lab.example.org"\nfront = ["10.0.0.1"]',
             Level.OK,
@@ -66,10 +70,14 @@ def test_descriptors_for_every_machine_of_the_lab() -> None:
             "https://lab.example.org/, by TLS",
         ),
         ("one_origin = true", Level.WARN, "share one name"),
-        ('address = "0.0.0.0"\none_origin = true', Level.WARN, "acts as whoever opens it"),
-        ('url = "http://lab.example.org"', Level.WARN, "passwords can be read"),
+        (
+            'address = "0.0.0.0"\none_origin = true',
+            Level.WARN,
+            "can act as the person who opens it",
+        ),
+        ('url = "http://lab.example.org"', Level.WARN, "can read passwords"),
         ('url = "http://lab.localhost:8000"', Level.OK, "from this host only"),
-        ('address = "0.0.0.0"\nurl = "http://lab.example.org"', Level.WARN, "without encryption"),
+        ('address = "0.0.0.0"\nurl = "http://lab.example.org"', Level.WARN, "has no encryption"),
         ('url = "https://lab.example.org"\none_origin = true', Level.WARN, "share one name"),
     ],
 )

@@ -29,7 +29,7 @@ def test_each_job_that_is_not_has_a_line():
     assert lines(GOOD, FAILS, SILENT, PARTLY) == [
         "jobs: 1 of 4 in order",
         (
-            "  ✗ idle machines: failed 3 times in a row, 40 s ago: full; tried again in 1 min; "
+            "  ✗ idle machines: failed 3 times in a row, 40 s ago: full; next try in 1 min; "
             "last in order 30 s ago"
         ),
         "  ✗ reconcile: its round should have ended 10 min ago; last in order 2 h 00 min ago",
@@ -43,13 +43,13 @@ def test_a_first_failure_of_a_new_hub():
 
 
 def test_the_report_of_an_earlier_hub_is_not_this_hubs():
-    assert lines(FAILS, hub_pid=8) == ["jobs: the hub has not begun them"]
-    assert job_lines(None, NOW, 8) == ["jobs: the hub has not begun them"]
+    assert lines(FAILS, hub_pid=8) == ["jobs: the hub has not started them"]
+    assert job_lines(None, NOW, 8) == ["jobs: the hub has not started them"]
 
 
 def test_without_a_hub_nothing_is_silent_and_what_failed_is_still_told():
     told = lines(SILENT, FAILS, hub_pid=0)
-    assert told[0] == "jobs: none runs without the hub; at its end 1 of 2 in order"
+    assert told[0] == "jobs: none runs without the hub; when it ended, 1 of 2 in order"
     assert "idle machines: failed 3 times" in told[1]
     assert job_lines(None, NOW, 0) == []
 

@@ -147,5 +147,5 @@ def test_a_warning_is_there_for_everybody_to_read_until_it_is_taken_back(system)
 
 @pytest.mark.parametrize("value", [None, "soon", -1, float("inf"), float("nan"), True, [1]])
 def test_what_is_no_time_is_no_warning(system, value):
-    with pytest.raises(ApplyError, match="is no time"):
+    with pytest.raises(ApplyError, match="is not a time"):
         set_warning(system, value)

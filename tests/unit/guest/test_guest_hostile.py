@@ -58,7 +58,7 @@ def test_what_no_kernel_could_be_started_with(change):
     if change == {"env": []}:  # no variables at all, which is fine
         assert parse_request(json.dumps({**REQUEST, **change}).encode()).env == {}
         return
-    with pytest.raises(ValueError, match=r"texts|variable|request"):
+    with pytest.raises(ValueError, match=r"strings|variable|request"):
         parse_request(json.dumps({**REQUEST, **change}).encode())
 
 

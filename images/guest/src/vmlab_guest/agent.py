@@ -72,7 +72,7 @@ class Agent:
             attempt(self._system.log, "a request", works.get())
 
     def _on_line(self, line: bytes) -> None:
-        # In the thread of `serve`: the port must be served whatever is in one line.
+        # In the thread of `serve`: no line may end it.
         attempt(self._system.log, "a line", lambda: self._take_line(line))
 
     def _take_line(self, line: bytes) -> None:
@@ -141,7 +141,7 @@ class Agent:
         except (AgentError, OSError, ValueError) as error:
             self._send_error(Phase.VOLUME, f"{kind}: {error}")
         except Exception as error:  # noqa: BLE001 - the host waits for an answer
-            self._send_error(Phase.VOLUME, f"{kind}: a mistake in the agent: {describe(error)}")
+            self._send_error(Phase.VOLUME, f"{kind}: a bug in the agent: {describe(error)}")
 
     def _prepare(self, prepare: Callable[[System], None], done: str) -> None:
         if is_seeded(self._system):
@@ -167,7 +167,7 @@ class Agent:
         except PhaseError as error:
             self._send_error(error.phase, str(error))
         except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
-            self._send_error(Phase.IDENTITY, f"a mistake in the agent: {describe(error)}")
+            self._send_error(Phase.IDENTITY, f"a bug in the agent: {describe(error)}")
         else:
             self._begin_activity()
             set_warning(self._system, 0)
@@ -188,7 +188,7 @@ class Agent:
 
     def _power_off(self) -> None:
         self._system.announce("powering off")
-        # Each whatever became of the others: the machine is to end.
+        # Each is tried even if another one failed: the machine must power off.
         attempt(self._system.log, "poweroff, thaw", self._home.thaw)
         attempt(self._system.log, "poweroff, sync", self._system.sync)
         words = ("systemctl", "poweroff", "--no-block")

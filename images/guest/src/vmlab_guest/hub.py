@@ -94,8 +94,10 @@ class Hub:
             except (OSError, http.client.HTTPException) as error:
                 raise HubError(f"{where}: no answer: {error}") from error
             except ValueError as error:
-                # Of a token or an address with what no header can hold; nothing of them is shown.
-                raise HubError(f"{where}: cannot be asked: {type(error).__name__}") from error
+                # A token or an address with characters that no header can hold; they are not shown.
+                raise HubError(
+                    f"{where}: cannot send the request: {type(error).__name__}"
+                ) from error
             if not 200 <= answer.status < 300:
                 raise HubError(f"{where}: {_refusal(answer)}", answer.status)
             return _read(answer, where, target, max_bytes)
@@ -114,7 +116,7 @@ class Hub:
             return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
         except (ValueError, http.client.InvalidURL) as error:
             shown = f"{self.api_url[:100]!r}"
-            raise HubError(f"{shown} is no address of a hub: {str(error)[:100]}") from error
+            raise HubError(f"{shown} is not the address of a hub: {str(error)[:100]}") from error
 
 
 def _read(

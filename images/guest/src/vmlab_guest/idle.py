@@ -47,9 +47,9 @@ def set_warning(system: System, stop_at: object) -> None:
         ApplyError: that is no time.
     """
     if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
-        raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is no time")
+        raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is not a time")
     if not 0 <= stop_at <= _MOST_TIME_S:
-        raise ApplyError(f"stop_at {str(stop_at)[:40]} is no time")
+        raise ApplyError(f"stop_at {str(stop_at)[:40]} is not a time")
     path = system.root / RUN / "warning.json"
     if stop_at:
         ensure_file(path, json.dumps({"stop_at": stop_at}) + "\n")
@@ -84,10 +84,10 @@ def parse_kernels(data: bytes) -> int:
     """Return how many kernels in the server's answer run code.
 
     Raises:
-        ValueError: it is no list of kernels.
+        ValueError: it is not a list of kernels.
     """
     answer = load_json(data)
     try:
         return sum(kernel["execution_state"] == "busy" for kernel in answer)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no list of kernels: {error!r}") from error
+        raise ValueError(f"not a list of kernels: {error!r}") from error

@@ -113,19 +113,19 @@ def parse_request(data: bytes) -> Request:
     """Return the request for a kernel in this message; any program of the trainee's can send one.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     table = load_json(data)
     try:
         args, env, cwd = tuple(table["args"]), dict(table["env"]), table["cwd"]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no request: {error!r}") from error
+        raise ValueError(f"not a request: {error!r}") from error
     texts = [*args, *env, *env.values(), cwd]
     # A name or value with a zero byte would end the kernel's process after its fork.
     if not all(isinstance(text, str) and "\0" not in text for text in texts):
-        raise ValueError("something else than texts")
+        raise ValueError("something other than strings")
     if not all(name and "=" not in name for name in env):
-        raise ValueError("a variable that cannot be")
+        raise ValueError("an invalid name of an environment variable")
     return Request(args, env, cwd)
 
 

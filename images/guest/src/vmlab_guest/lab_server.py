@@ -31,11 +31,11 @@ _RUN = _ROOT / "run/vmlab"
 _MOST_BYTES = 256 * 1024
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _QUEUED = 8  # pieces of the archive that wait for the browser
-_STALL_S = 60.0  # the longest for the browser to take one
+_STALL_S = 60.0  # the longest that a browser may take for one
 _AT_ONCE = 2
 _packers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="vmlab-home")
-"""Archives are made by threads of their own: a browser that reads slowly keeps no other call
-waiting for a thread."""
+"""Threads for making archives only: a browser that reads slowly keeps no other call waiting for a
+thread."""
 
 
 class NoticesHandler(APIHandler):
@@ -76,7 +76,9 @@ class HomeHandler(JupyterHandler):
     async def get(self) -> None:
         """Send it while it is made."""
         if HomeHandler._under_way >= _AT_ONCE:
-            raise web.HTTPError(429, "Your home is being downloaded already; wait until it is.")
+            raise web.HTTPError(
+                429, "Your home is already being downloaded. Wait until that is done."
+            )
         HomeHandler._under_way += 1
         try:
             await self._send()
@@ -112,7 +114,7 @@ class HomeHandler(JupyterHandler):
         except iostream.StreamClosedError:
             pass  # the browser went away
         except TimeoutError:
-            self.log.warning("the home is not sent to its end: nobody read for %.0f s", _STALL_S)
+            self.log.warning("download of the home cut off: nobody read for %.0f s", _STALL_S)
             _hang_up(self)
         finally:
             gone.set()

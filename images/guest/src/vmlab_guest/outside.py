@@ -22,7 +22,7 @@ def load_json(data: bytes | str) -> Any:
     """Return what this JSON says; whole numbers fit into 64 bits, all others are finite.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds such a number or half a character.
+        ValueError: it is invalid, nested too deeply, or has another number or half a character.
     """
     try:
         text = data if isinstance(data, str) else data.decode()

@@ -1,4 +1,4 @@
-// A trainee's own data: keep a state, forget it, go back to one, take the disk home.
+// A trainee's own data: keep a state, delete it, go back to one, take the disk home.
 
 import { askFirst, call } from "./dialog.js";
 
@@ -9,7 +9,7 @@ const TEXTS = {
   en: {
     keeping: "Keeping the present state …",
     notKept: "It could not be kept just now. Try again in a minute.",
-    full: "You have kept ten states already, or as many as there is room for. Forget one of them first, or try again in a minute.",
+    full: "You have already kept ten states, or as many as there is room for. Delete one of them first, or try again in a minute.",
     title: (when) => `Go back to the state of ${when}?`,
     all: "All files in your home folder become again what they were then.",
     kept: "What is there now is not lost: it is kept as an earlier state for 14 days.",
@@ -21,14 +21,14 @@ const TEXTS = {
     restoring: "Going back …",
     done: "Done.",
     failed: "It was not done; your files are as they were. Try again in a minute, or tell a facilitator.",
-    forgetTitle: (when) => `Forget the state of ${when}?`,
-    forgetText: "Your files stay as they are now; only this earlier state goes, for ever.",
-    forget: "Forget it",
+    deleteTitle: (when) => `Delete the state of ${when}?`,
+    deleteText: "Your files stay as they are now; only this earlier state is deleted, permanently.",
+    deleteIt: "Delete it",
   },
   fr: {
     keeping: "Conservation de l'état actuel …",
     notKept: "Il n'a pas pu être conservé pour l'instant. Réessayez dans une minute.",
-    full: "Vous avez déjà conservé dix états, ou autant qu'il y a de place. Oubliez-en un d'abord, ou réessayez dans une minute.",
+    full: "Vous avez déjà conservé dix états, ou autant que la place le permet. Supprimez-en un d'abord, ou réessayez dans une minute.",
     title: (when) => `Revenir à l'état du ${when}\u00a0?`,
     all: "Tous les fichiers de votre dossier personnel redeviennent ce qu'ils étaient alors.",
     kept: "Ce qui s'y trouve maintenant n'est pas perdu\u00a0: c'est conservé comme état antérieur pendant 14 jours.",
@@ -40,9 +40,9 @@ const TEXTS = {
     restoring: "Retour en cours …",
     done: "C'est fait.",
     failed: "Ce n'a pas été fait\u00a0; vos fichiers sont tels quels. Réessayez dans une minute, ou prévenez un encadrant.",
-    forgetTitle: (when) => `Oublier l'état du ${when}\u00a0?`,
-    forgetText: "Vos fichiers restent tels quels\u00a0; seul cet état antérieur disparaît, pour toujours.",
-    forget: "L'oublier",
+    deleteTitle: (when) => `Supprimer l'état du ${when}\u00a0?`,
+    deleteText: "Vos fichiers restent tels quels\u00a0; seul cet état antérieur est supprimé, définitivement.",
+    deleteIt: "Le supprimer",
   },
 };
 
@@ -94,10 +94,10 @@ function goBack(button) {
   });
 }
 
-function forget(button) {
+function deleteState(button) {
   const t = texts();
-  const words = { title: t.forgetTitle, texts: [t.forgetText], yes: t.forget };
-  askAbout(button, words, () => call(`${page.dataset.snapshotsUrl}/${button.dataset.forget}`, "DELETE"));
+  const words = { title: t.deleteTitle, texts: [t.deleteText], yes: t.deleteIt };
+  askAbout(button, words, () => call(`${page.dataset.snapshotsUrl}/${button.dataset.delete}`, "DELETE"));
 }
 
 async function keep(button) {
@@ -120,6 +120,6 @@ document.addEventListener("vmlab-language", showTimes);
 page.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.restore) goBack(button);
-  else if (button?.dataset.forget) forget(button);
+  else if (button?.dataset.delete) deleteState(button);
   else if (button?.id === "vm-keep") keep(button);
 });

@@ -1,12 +1,12 @@
-// A locked log-in says until when: the time of day where the reader is, and how many seconds that is.
+// A locked login page says when to try again: in the reader's time of day, and in how many seconds.
 
 const TEXTS = {
   en: {
-    until: (time, seconds) => `at ${time} (in ${seconds} seconds).`,
+    until: (time, seconds) => `at ${time} (in ${seconds} s).`,
     over: "now.",
   },
   fr: {
-    until: (time, seconds) => `à ${time} (dans ${seconds} secondes).`,
+    until: (time, seconds) => `à ${time} (dans ${seconds} s).`,
     over: "maintenant.",
   },
 };

@@ -11,7 +11,7 @@ const TEXTS = {
     stays: "Stays: all files in the home folder.",
     goes:
       "Starts afresh: the system, programs installed in it, and whatever runs now. What is not saved yet is lost.",
-    kept: "If there is room, the old machine is kept for a while, switched off: a facilitator can look into it.",
+    kept: "If there is room, the old machine is kept for a while, switched off, so that a facilitator can look into it.",
     yes: "Replace it",
     no: "Leave it as it is",
     stages: {
@@ -31,7 +31,7 @@ const TEXTS = {
     stays: "Restent\u00a0: tous les fichiers du dossier personnel.",
     goes:
       "Repartent de zéro\u00a0: le système, les programmes installés et tout ce qui tourne. Ce qui n'est pas encore enregistré est perdu.",
-    kept: "S'il y a de la place, l'ancienne machine est gardée éteinte quelque temps\u00a0: un animateur peut y regarder.",
+    kept: "S'il y a de la place, l'ancienne machine est gardée éteinte quelque temps\u00a0: un encadrant peut l'examiner.",
     yes: "La remplacer",
     no: "La laisser telle quelle",
     stages: {

@@ -31,7 +31,7 @@ const TEXTS = {
     words: { done: "fait", current: "en cours", waiting: "" },
     lost: "La connexion a été interrompue ; nouvel essai …",
     stopping: "Arrêt en cours …",
-    stopFailed: "L'arrêt a échoué ; réessayez ou appelez un animateur.",
+    stopFailed: "L'arrêt a échoué ; réessayez ou appelez un encadrant.",
     neutral: "Quelque chose n'a pas marché pendant le démarrage.",
     cancelled: "Le démarrage a été arrêté.",
   },

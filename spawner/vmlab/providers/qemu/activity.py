@@ -24,7 +24,7 @@ async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activit
     async def ask(folder: MachineFolder) -> None:
         name = folder.path.name
         async with slots:
-            with apart(f"{name}: nobody knows whether somebody works in it"):
+            with apart(f"{name}: it is unknown whether somebody works in it"):
                 answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
                 if answer.activity is not None:
                     found[name] = answer.activity

@@ -77,7 +77,7 @@ class Host:
 async def guest_runs(folder: MachineFolder) -> bool:
     """Tell whether the machine's guest runs; end what was launched and never got so far.
 
-    Also what somebody left behind who broke out of it: it may not wait there for the next QEMU.
+    That includes what an attacker in it may have left behind to wait for the next QEMU.
     """
     record = await asyncio.to_thread(read_record, folder)
     locked = is_locked(str(folder.shim_lock))

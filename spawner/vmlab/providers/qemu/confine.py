@@ -17,10 +17,10 @@ from pathlib import Path
 from vmlab.errors import HostError
 
 QEMU_USER = "vmlab-qemu"
-"""Whom disk tools run as; its group is that of all machines (users.py)."""
+"""The user that disk tools run as; all machines share its group (users.py)."""
 
 TOOLS_GID = 0x7000_0000
-"""Group of the disk tools: no machine is in it. Nobody gives out numbers of this range, and a group
+"""Group of the disk tools; no machine is in it. Nobody assigns numbers of this range, and a group
 needs no name. ref: systemd, docs/UIDS-GIDS.md, "1879048192…2147352575: unused"
 """
 
@@ -200,14 +200,14 @@ class QemuUser:
     drop: bool  # whether a process of ours must change to it
 
     def give(self, path: Path) -> None:
-        """Make the file this user's and nobody else's; it lies in a folder of ours."""
+        """Give the file to this user, accessible to nobody else; it lies in a folder of ours."""
         if self.drop:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
         path.chmod(0o600)
 
 
 def find_tools_user() -> QemuUser:
-    """Return whom the tools run as that work on disks, and whose a volume is that no machine has.
+    """Return the user that disk tools run as, who also owns volumes that no machine has.
 
     Raises:
         HostError: the hub is root and the user does not exist.

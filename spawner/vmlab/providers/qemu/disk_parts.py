@@ -15,7 +15,7 @@ from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.old_disks import list_old_disks
 from vmlab.providers.qemu.records import read_record
 from vmlab.room import taken_mib
-from vmlab.volumes.allowance import MADE_ANEW, full_mib
+from vmlab.volumes.allowance import DIAGNOSTICS, full_mib
 
 _CONSOLE_MIB = 1
 """The console's end, records and keys."""
@@ -76,7 +76,7 @@ def _find_owner(folder: MachineFolder) -> str:
     try:
         record = read_record(folder)
     except ProviderError:
-        return ""  # damaged: the name may say whose it is
+        return ""  # damaged: the name may tell whose it is
     return record.owner if record else ""
 
 
@@ -84,10 +84,10 @@ def remove_part(part: DiskPart) -> None:
     """Remove what was put away.
 
     Raises:
-        HostError: it does not go.
+        HostError: it cannot be removed.
     """
-    if part.kind not in MADE_ANEW:
-        raise HostError(f"{part.path} ({part.kind}) is not removed: it cannot be made anew")
+    if part.kind not in DIAGNOSTICS:
+        raise HostError(f"{part.path} ({part.kind}) is not removed: it could not be restored")
     try:
         if part.kind is DiskKind.ASIDE:
             shutil.rmtree(part.path)

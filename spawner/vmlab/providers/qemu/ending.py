@@ -40,23 +40,24 @@ async def end_process(folder: MachineFolder, *, shutdown_limit_s: float) -> None
             await _await_end(folder, shutdown_limit_s)
         if is_locked(str(folder.shim_lock)) and await _tell_qemu(folder, Monitor.end):
             await _await_end(folder, _QUIT_LIMIT_S)
-    # What is left: all of the machine, or what somebody who broke out of it left behind.
+    # What is left: the whole machine, or what an attacker who broke out of it left behind.
     user = await asyncio.to_thread(find_machine_user, folder)
     if user and user.drop:
-        # All of that user at once: who forks faster than they are found escapes any other way.
+        # All of that user at once: otherwise one that forks faster than it is found would escape.
         await run_tool("kill", "-KILL", "--", "-1", user=user)
     left = await asyncio.to_thread(_kill, folder)
     if left or not await _await_end(folder, _QUIT_LIMIT_S):
         pids = ", ".join(str(process.pid) for process in left)
         raise ProviderError(
             folder.path.name,
-            f"it does not end, not even by SIGKILL ({folder.shim_lock}; processes: {pids or '?'})",
+            f"it did not end, not even after SIGKILL ({folder.shim_lock}; "
+            f"processes: {pids or '?'})",
             hint=f"see who holds the lock: fuser -v {folder.shim_lock}",
         )
 
 
 def _kill(folder: MachineFolder) -> list[psutil.Process]:
-    """Kill the machine's processes; return those that are there all the same."""
+    """Kill the machine's processes; return those that are still there."""
     processes = find_processes(folder)
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -128,10 +129,10 @@ async def _tell_qemu(folder: MachineFolder, act: Callable[[Monitor], Awaitable[N
 
 
 def find_processes(folder: MachineFolder) -> list[psutil.Process]:
-    """Return the machine's processes: what is known of them cannot be said of any other process.
+    """Return the machine's processes, recognized by what no other process can have.
 
-    The kernel says who holds the lock; it made the children of that one; and whatever runs as the
-    machine's own user is the machine's. No process is taken for its name or what it works on.
+    The kernel says who holds the lock and which are its children; and whatever runs as the
+    machine's own user is the machine's. Names and open files of a process prove nothing.
     """
     user = find_machine_user(folder)
     found = {process.pid: process for process in _shim_and_below(folder)}

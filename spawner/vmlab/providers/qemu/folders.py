@@ -1,7 +1,7 @@
-"""Making a machine's folder, and taking over those of a VMLab before 0012.
+"""Making a machine's folder, and converting those of a VMLab before decision 12.
 
-There all machines ran as one user, to whom their folders belonged: whoever broke out could put
-anything under any name. So nothing in such a folder is believed to be what its name says.
+There all machines ran as one user, who owned their folders: somebody who broke out could put
+anything under any name. So nothing in such a folder is trusted to be what its name says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vmlab.providers.qemu.layout import ROOT_DISK, USER, MachineFolder
 from vmlab.providers.qemu.users import ensure_machine_user
 
 _PASS = 0o710
-"""Of a folder that is root's, and in order: its machine may pass through, and list nothing."""
+"""Of a converted folder, which is root's: its machine may pass through it, but not list it."""
 
 _SHARED_FOLDER, _SHARED_FILE = 0o711, 0o444
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _own(folder: MachineFolder, descriptor: int) -> QemuUser:
     os.fchown(descriptor, 0, 0)
     for path in sorted(folder.path.iterdir()):
         if path.name == USER and path.lstat().st_uid != 0:
-            path.unlink()  # of a number that somebody chose
+            path.unlink()  # its number may be anybody's choice
     user = ensure_machine_user(folder)
     for path in sorted(folder.path.iterdir()):
         _own_entry(path, user)
@@ -77,18 +77,18 @@ def _own_entry(path: Path, user: QemuUser) -> None:
 
 
 def _give(path: Path, uid: int, gid: int, mode: int) -> None:
-    """Give a file in a folder of root's to somebody.
+    """Give a file in a folder of root's to a user.
 
     Raises:
-        ProviderError: it has another name elsewhere, and may be anybody's.
+        ProviderError: it has another hard link, so it may be anybody's file.
     """
     descriptor = open_regular(path)
     try:
         if os.fstat(descriptor).st_nlink != 1:
             raise ProviderError(
                 path.parent.name,
-                f"{path} is linked from elsewhere too, so it cannot be taken over",
-                hint=f"see its other names: find / -xdev -samefile {path}",
+                f"{path} has a second hard link, so it cannot be taken over",
+                hint=f"find its other names: find / -xdev -samefile {path}",
             )
         os.fchown(descriptor, uid, gid)
         os.fchmod(descriptor, mode)

@@ -1,8 +1,8 @@
-"""Gives QEMU a template's memory that it can read only.
+"""Gives QEMU a template's memory read-only.
 
-A clone needs nothing but to read it: what it writes becomes its own (MAP_PRIVATE). But QEMU asks
-for a file that it may write to (physmem.c, `file_ram_open`; since 8.2 `rom=off` could avoid that),
-and whoever broke out of one clone could then change the memory that all others go on reading from.
+A clone only needs to read it: what it writes becomes its own copy (MAP_PRIVATE). But QEMU opens
+the file for writing (physmem.c, `file_ram_open`; since 8.2 `rom=off` could avoid that),
+and somebody who broke out of one clone could then change the memory that all others still read.
 So the template belongs to root, and here the kernel stops QEMU at that one call and hands it a
 descriptor of ours instead. ref: seccomp_unotify(2). Standard library only, as the shim.
 """
@@ -48,7 +48,7 @@ _CALLS = {
 def stop_at_writable_opens() -> int:
     """Have the kernel ask whoever holds the descriptor that is returned.
 
-    Asked is at each openat(2) with exactly O_RDWR, of this process and those that it starts from
+    It asks at each openat(2) with exactly O_RDWR by this process and those that it starts from
     now on. Python itself never opens a file so: it adds O_CLOEXEC.
 
     Raises:
@@ -56,7 +56,10 @@ def stop_at_writable_opens() -> int:
     """
     calls = _CALLS.get(platform.machine())
     if calls is None:
-        raise OSError(errno.ENOSYS, f"not known how to hand out memory on {platform.machine()}")
+        raise OSError(
+            errno.ENOSYS,
+            f"the template's memory cannot be handed out on {platform.machine()}",
+        )
     steps = [
         (_LOAD, 0, 0, _AT_ARCHITECTURE),
         (_JUMP_IF_EQUAL, 0, 5, calls.architecture),
@@ -73,7 +76,7 @@ def stop_at_writable_opens() -> int:
     listener = libc.syscall(calls.seccomp, _SET_MODE_FILTER, _NEW_LISTENER, program)
     if listener < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"QEMU cannot be stopped at a call: {os.strerror(number)}")
+        raise OSError(number, f"QEMU's system calls cannot be intercepted: {os.strerror(number)}")
     return int(listener)
 
 
@@ -99,7 +102,7 @@ async def hand_out(path: str, descriptor: int, listener: int) -> None:
 
 
 def _answer(listener: int, wanted: bytes, descriptor: int) -> bool:
-    """Answer one call; tell whether it was for the wanted file. Others happen as they would.
+    """Answer one call; tell whether it was for the wanted file. Others go ahead as usual.
 
     Raises:
         FileNotFoundError: nobody waits in that call any more.
@@ -121,5 +124,5 @@ def _read_text(pid: int, address: int) -> bytes:
         with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
             memory.seek(address)
             return memory.read(_PATH_BYTES).partition(b"\0")[0]
-    except (OSError, OverflowError):  # the process says the address, and may say any
+    except (OSError, OverflowError):  # the process chose the address, which may be invalid
         return b""

@@ -69,7 +69,7 @@ def make_shim_config(
         cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
-        # Linux counts them for each user, of each user namespace: a machine has its own of either.
+        # Linux counts them per user and user namespace, and each machine has its own of both.
         tasks=limits.tasks if alone else None,
         inward={
             folder.server.name: INNER_SERVER_PORT,
@@ -145,7 +145,7 @@ async def launch_shim(
 
 
 async def _talk(name: str, process: asyncio.subprocess.Process, config: bytes) -> dict[str, Any]:
-    """Send the configuration once the shim has locked the machine; return its last word."""
+    """Send the configuration once the shim has locked the machine; return its last line."""
     assert process.stdin is not None  # noqa: S101 - asked for by the caller
     try:
         word = await _read_word(name, process)

@@ -1,4 +1,4 @@
-"""What machines leave on the host when they do not end in the orderly way, and its removal.
+"""What machines leave on the host when they do not end properly, and its removal.
 
 Only what belongs to this lab's folders is named: processes by the user that they run as and the
 folder they work in, cgroups by the digest of that folder in their name. A disk is never named.
@@ -60,7 +60,7 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     found: list[Leftover] = []
     for folder in machines.folders():
         with (
-            apart(f"{folder.path.name}: nobody knows what it left behind"),
+            apart(f"{folder.path.name}: what it left behind is unknown"),
             contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
         ):
             found += _in_folder(folder)
@@ -105,7 +105,7 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
     users = _find_users(homes)
     for process in psutil.process_iter():
         with (
-            apart(f"process {process.pid}: nobody knows whose"),
+            apart(f"process {process.pid}: its machine is unknown"),
             contextlib.suppress(psutil.Error, OSError),
         ):
             if not _is_machines(process) or process.status() == psutil.STATUS_ZOMBIE:
@@ -122,9 +122,9 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
 
 
 def _is_machines(process: psutil.Process) -> bool:
-    """Tell whether a process is a machine's, by what only the kernel writes.
+    """Tell whether a process is a machine's, by what the kernel says.
 
-    Under root by its user. Else it is ours, and lives in a network namespace of its own.
+    As root: by its user. Otherwise: it is ours and has a network namespace of its own.
     """
     uid = process.uids().real
     if os.geteuid() == 0:
@@ -139,7 +139,7 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
     for home in homes:
         for folder in _Home(home).folders():
             with (
-                apart(f"{folder.path.name}: nobody knows its user"),
+                apart(f"{folder.path.name}: its user is unknown"),
                 contextlib.suppress(ProviderError),
             ):
                 user = find_machine_user(folder)

@@ -112,7 +112,7 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
     ):
         image = ground.image(volume, lock)
         await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
-        # A machine that a version before 0012 started runs as whom the tools are.
+        # A machine that a version before decision 12 started runs as the tools' user.
         (find_machine_user(folder) or ground.find_user()).give(copy)
         copy.rename(folder.snapshot)
     try:

@@ -281,7 +281,7 @@ class Monitor:
             raise ProviderError(self._name, message) from error
 
     async def _ask(self, command: str, /, **arguments: Any) -> dict[str, Any]:
-        """Return an answer that is an object: a QEMU that was broken out of may say anything."""
+        """Return an answer that is an object: a QEMU taken over by an attacker may say anything."""
         answer = await self._execute(command, **arguments)
         if not isinstance(answer, dict):
             raise self._nonsense(command)
@@ -295,7 +295,7 @@ class Monitor:
         return answer
 
     def _nonsense(self, command: str) -> ProviderError:
-        return ProviderError(self._name, f"QEMU's answer to {command} makes no sense")
+        return ProviderError(self._name, f"QEMU's answer to {command} is invalid")
 
     async def _execute(self, command: str, /, **arguments: Any) -> Any:
         try:
@@ -328,5 +328,5 @@ async def open_monitor(name: str, socket: Path) -> AsyncGenerator[Monitor]:
     finally:
         try:
             await client.disconnect()
-        except Exception as error:  # noqa: BLE001 - whatever the library met in what QEMU sent
-            _log.debug("%s: the end of QEMU's control connection: %r", name, error)
+        except Exception as error:  # noqa: BLE001 - whatever the library raised on what QEMU sent
+            _log.debug("%s: QEMU's control connection ended: %r", name, error)

@@ -19,7 +19,7 @@ from vmlab.errors import HostError
 
 _NEVER = [
     IPv4Network(network)
-    # ref: IANA, IPv4 Special-Purpose Address Registry, without what only documents use; RFC 5771
+    # ref: IANA, IPv4 Special-Purpose Address Registry, without the documentation ranges; RFC 5771
     for network in (
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
         "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3",
@@ -74,7 +74,7 @@ def _of_routes(routes: list[dict[str, Any]]) -> Iterator[IPv4Network]:
 
 async def _ask(*words: str) -> list[dict[str, Any]]:
     command = ["ip", "-json", "-4", *words]
-    problem = f"`{' '.join(command)}` does not tell who is near this host"
+    problem = f"`{' '.join(command)}` does not list the networks near this host"
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

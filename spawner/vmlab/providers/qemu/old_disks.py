@@ -39,7 +39,7 @@ def list_old_disks(folder: MachineFolder) -> list[OldDisk]:
 def prune_old_disks(machines: Path, before: float) -> list[OldDisk]:
     """Remove root disks that were replaced before this time (seconds since the epoch).
 
-    One that cannot be removed is told in the log.
+    One that cannot be removed is logged.
     """
     gone = []
     for path in sorted(machines.iterdir()):

@@ -1,6 +1,6 @@
-"""What the shim opens while it is root, and writes to when it is the machine's user.
+"""What the shim opens as root and writes to as the machine's user.
 
-In the machine's folder that user can open, make and remove nothing. Standard library only.
+That user cannot open, create or remove anything in the machine's folder. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True)
 class OpenFiles:
-    """What is open for the time when no file can be opened any more."""
+    """Open files for the time when the shim cannot open any more."""
 
     console: int
     older_console: int
@@ -27,7 +27,7 @@ class OpenFiles:
 
 
 def open_files(console: Path, exit_report: Path, memory: str) -> OpenFiles:
-    """Open what the machine's user must not: it has no right in the folder."""
+    """Open what the machine's user cannot: it has no rights in the folder."""
     return OpenFiles(
         console=_open_anew(console),
         older_console=_open_anew(console.with_suffix(".log.1")),

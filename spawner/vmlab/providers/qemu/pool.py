@@ -111,13 +111,15 @@ class Pool:
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             if path in kept:
                 continue
-            with apart(f"{path.name}: does not leave the pool") as part:
+            with apart(f"{path.name}: could not be removed from the pool") as part:
                 await remove_machine(MachineFolder(path))
                 _log.info("%s has left the pool", path.name)
             if part.error is not None:
                 stuck.append(path.name)
         if stuck:
-            raise ProviderError(stuck[0], f"does not leave the pool, one of {len(stuck)}")
+            raise ProviderError(
+                stuck[0], f"could not be removed from the pool, one of {len(stuck)}"
+            )
 
     def state(self, wanted: int) -> PoolState:
         """Return how full the pool is, whatever its machines are cloned from."""

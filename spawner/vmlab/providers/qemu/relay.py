@@ -47,10 +47,10 @@ Paces = tuple[Pace, Pace]
 
 
 def find_peer(connection: socket.socket) -> tuple[int, int]:
-    """Return who opened the other end of this unix socket, as far as users are told apart.
+    """Return who opened the other end of this unix socket.
 
-    Another user than ours: a machine has one of its own, whatever processes it makes. Without root
-    all machines are ours, and their processes are told apart. ref: unix(7), SO_PEERCRED
+    By user where machines have users of their own, whatever processes they make. Without root
+    all machines run as our user, so by process. ref: unix(7), SO_PEERCRED
     """
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, _ = _UCRED.unpack(credentials)
@@ -67,7 +67,7 @@ def make_relay(
         most: connections at a time; further ones are closed at once, so that a hostile machine
             cannot use up the other side's descriptors.
         most_of_one: connections at a time of one peer (`find_peer`); for unix sockets.
-        paces: how fast; as fast as they come when left out.
+        paces: speed limits; none when left out.
     """
     free = Pace(0)
     towards, back = paces or (free, free)

@@ -4,9 +4,9 @@ Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qe
 that it starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
 (PR_SET_PDEATHSIG); when QEMU ends, it writes the exit report and ends.
 
-It begins as root where the hub is root, and opens all that it will ever need in the machine's
-folder: lock, sockets, console, report. Then it becomes the machine's own user, who can make and
-change no name in there.
+If the hub is root, it starts as root and opens all that it will ever need in the machine's
+folder: lock, sockets, console, report. Then it becomes the machine's own user, who cannot create
+or rename anything in there.
 
 In the namespace only loopback exists. QEMU's user network takes it for the host, so a machine that
 tries the host's ports finds nothing but the relays to the hub's API and to the proxy.
@@ -101,7 +101,7 @@ def main() -> None:
 def take_lock(path: str) -> None:
     """Lock the file for as long as this very process lives.
 
-    Not a lock that descriptors carry: those can be handed on. The kernel tells whose it is.
+    Not an open file description lock: that could be handed on. The kernel tells who holds it.
 
     Raises:
         BlockingIOError: another shim holds it.
@@ -211,17 +211,17 @@ def qemu_words(config: ShimConfig) -> list[str]:
 
 
 async def _first_of(task: asyncio.Task[None], ending: asyncio.Task[int]) -> None:
-    """Return when the task is through, has failed, or QEMU has ended."""
+    """Return when the task has finished or failed, or QEMU has ended."""
     await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
 
 
 def _drop_privileges(config: ShimConfig) -> None:
-    """Become the machine's user for good: no program that we might run gives a right back."""
+    """Become the machine's user for good: no program that we might run restores privileges."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the shim cannot give up new rights")
+        raise OSError(ctypes.get_errno(), "the shim cannot set no_new_privs")
     if config.drop:
         os.setgroups([])
         os.setresgid(config.gid, config.gid, config.gid)

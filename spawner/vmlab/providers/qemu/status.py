@@ -50,10 +50,10 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
-    """Return the status for a list of all: what is odd about one must not hide the others."""
+    """Return the status for a list of all: one damaged machine must not hide the others."""
     name = os.fsencode(folder.path.name).decode(errors="replace")
     if os.path.lexists(folder.path) and not folder.path.is_dir():
-        problem = f"{folder.path} is no machine's folder; move it away"
+        problem = f"{folder.path} is not a machine's folder; move it away"
         return MachineStatus(name, MachineState.ABSENT, problem=clean_text(problem))
     try:
         return machine_status(folder)
@@ -83,7 +83,10 @@ def is_on(folder: MachineFolder, record: Record) -> bool:
     try:
         return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
     except OSError as error:
-        message = f"its lock {folder.shim_lock} does not say whether it runs: {error.strerror}"
+        message = (
+            f"its lock {folder.shim_lock} cannot be queried, so whether it runs is unknown: "
+            f"{error.strerror}"
+        )
         raise ProviderError(folder.path.name, message) from error
 
 

@@ -1,8 +1,9 @@
 """Each machine's own user on the host (docs/decisions/0012).
 
 When the hub is root, a machine's QEMU and shim run as a user that no other machine has, known by
-its number only. Whoever broke out of one machine may signal, trace and read what belongs to that
-number: nothing of another machine. All machines share a group, which opens the doors to the hub.
+its number only. Somebody who broke out of a machine can signal, trace and read only what belongs to
+that number: nothing of another machine. All machines share a group, which opens the doors to the
+hub.
 
 The number is kept in the machine's folder, which is root's.
 """
@@ -28,7 +29,7 @@ from vmlab.providers.qemu.confine import (
 from vmlab.providers.qemu.layout import USER, MachineFolder
 
 MACHINE_UIDS = range(TOOLS_GID + 1, 0x7FFE_0000)
-"""268 million numbers that nobody else gives out: above those of containers' namespaces, below
+"""268 million numbers that nobody else assigns: above those of containers' namespaces, below
 systemd's for foreign files. ref: systemd, docs/UIDS-GIDS.md"""
 
 _DIGITS = 10
@@ -36,10 +37,10 @@ _ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
 def find_machine_user(folder: MachineFolder) -> QemuUser | None:
-    """Return whom the machine runs as; None when it has no user of its own yet.
+    """Return the user that the machine runs as; None when it has none of its own yet.
 
-    A number that root did not write counts for nothing: in the folder of a version before anybody
-    could name another machine's.
+    A number that root did not write is ignored: in folders of earlier versions, a machine could
+    have written another machine's.
 
     Raises:
         ProviderError: its number cannot be read.
@@ -51,12 +52,12 @@ def find_machine_user(folder: MachineFolder) -> QemuUser | None:
     try:
         uid = int(text)
         if uid not in MACHINE_UIDS:
-            raise ValueError(f"{uid} is no machine's")
+            raise ValueError(f"{uid} is not in the range of machines' users")
     except ValueError as error:
         raise ProviderError(
             folder.path.name,
             f"its user {folder.user} cannot be read: {error}",
-            hint=f"write into it the number that {folder.root_disk} belongs to",
+            hint=f"write the uid of the owner of {folder.root_disk} into it",
         ) from error
     return QemuUser(uid, find_machines_gid(), drop=True)
 
@@ -77,7 +78,7 @@ def _read_number(path: Path) -> bytes | None:
 
 
 def ensure_machine_user(folder: MachineFolder) -> QemuUser:
-    """Return whom the machine runs as, giving it a number at first; raises as the above."""
+    """Return the user that the machine runs as, giving it one at first; raises as the above."""
     found = find_machine_user(folder)
     if found is None:
         uid = _free_uid(folder.path.parent.parent)
@@ -89,8 +90,8 @@ def ensure_machine_user(folder: MachineFolder) -> QemuUser:
 def _free_uid(root: Path) -> int:
     """Return a number that no account and no machine below `root` has.
 
-    By chance from a range so large that a number does not come back when its machine is gone, nor
-    appear in two labs of a host.
+    At random from a range so large that a number is not likely to be reused when its machine is
+    gone, nor to appear in two labs on one host.
     """
     taken = {path.read_text().strip() for path in root.glob(f"*/*/{USER}")}
     while True:

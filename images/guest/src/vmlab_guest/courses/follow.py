@@ -163,7 +163,7 @@ class Follower:
                 self._system.log(f"courses: {error}")
             except Exception as error:  # noqa: BLE001 - the root of a thread that must not end
                 failures += 1
-                self._system.log(f"courses: a mistake: {describe(error)}")
+                self._system.log(f"courses: unexpected error: {describe(error)}")
             if failures:
                 self._stopped.wait(make_pause(failures, random.random()))  # noqa: S311 - jitter
 

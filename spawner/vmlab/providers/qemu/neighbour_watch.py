@@ -1,4 +1,4 @@
-"""Machines at work learn what is near the host when that changes: addresses come and go.
+"""Running machines are told what is near the host when that changes: addresses come and go.
 
 A machine is told at its power-on (launch.py); the hub looks again every minute (keeping.py), for
 those that run and those of the pool.
@@ -89,7 +89,9 @@ async def tell(pid: int, networks: Sequence[str]) -> None:
         _, errors = await process.communicate(lines.encode())
     if process.returncode != 0:
         reason = errors.decode(errors="replace").strip()[-300:]
-        raise HostError(f"process {pid} was not told what is near this host: {reason}")
+        raise HostError(
+            f"the machine of process {pid} was not told which networks are near this host: {reason}"
+        )
 
 
 def _kinds() -> tuple[str, ...]:
