@@ -34,7 +34,7 @@ def test_the_whole_command():
     assert values(words, "-m") == ["512M"]
     assert values(words, "-smp") == ["2"]
     assert values(words, "-kernel") == ["/i/vmlinuz"]
-    assert values(words, "-append") == ["root=/dev/vda quiet"]
+    assert values(words, "-append") == ["root=/dev/vda quiet clearcpuid=cx16"]
     assert values(words, "-accel") == [f"tcg,thread=multi,tb-size={TRANSLATION_BUFFER_MIB}"]
     assert "-nodefaults" in words
     assert "-no-user-config" in words
@@ -49,6 +49,7 @@ def test_qemu_is_sandboxed():
 
 def test_kvm_gives_the_hosts_processor():
     words = make_argv(dataclasses.replace(MACHINE, accelerator=Accelerator.KVM))
+    assert values(words, "-append") == ["root=/dev/vda quiet"]
     assert values(words, "-accel") == ["kvm"]
     assert values(words, "-cpu") == ["host"]
 
