@@ -2,10 +2,12 @@
 
 import { cleanMachine, sealHub } from "./answers.mjs";
 import { sortLogins, withoutHubCookies } from "./cookies.mjs";
-import { hostOf, judge } from "./requests.mjs";
+import { hostOf, judge, losesFrame } from "./requests.mjs";
 
 // "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
 const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
+
+const NO_LENGTH = { status: 411, message: "a body of this method needs a Content-Length" };
 
 class Refusal extends Error {
   constructor({ status, message, location }) {
@@ -31,6 +33,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
 
   // Where a request goes is known here only, by the proxy's own reading of its path.
   ConfigurableProxy.prototype.targetForReq = async function (req) {
+    if (losesFrame(req)) throw new Refusal(NO_LENGTH);
     const match = await targetForReq.call(this, req);
     const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
     prefixes.set(req, prefix);

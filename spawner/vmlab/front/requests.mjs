@@ -48,6 +48,16 @@ export function judge(req, canonical) {
   return null;
 }
 
+/**
+ * Tell whether a request's body would go on as another request, of which nothing here was looked at:
+ * of these methods http-proxy-3 drops how a body is framed, but not the body (web-incoming.js,
+ * `deleteLength`).
+ */
+export function losesFrame({ method, headers }) {
+  const isChunked = headers["transfer-encoding"] !== undefined;
+  return isChunked && (method === "DELETE" || method === "OPTIONS");
+}
+
 // Browsers send these headers in secure contexts (HTTPS, localhost). A request without them is a
 // program's, or cannot be told apart (docs/operator.md).
 function isWindow(headers) {
