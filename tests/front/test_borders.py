@@ -178,6 +178,9 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
         "=jupyterhub-hub-login=eve; Path=/user/ada/",
         "jupyterhub-hub-login; Path=/user/ada/",
         "a=b; Path=/user/ada/\t; Domain=localhost",
+        # Python takes these for blanks around the hub's name; browsers do not.
+        "jupyterhub-hub-login\x85=eve; Path=/user/ada/",
+        "\xa0__Host-jupyterhub-hub-login=eve; Path=/user/ada/",
     ]
     shared_only = [
         "_xsrf=eve; Path=/hub/",
@@ -188,6 +191,8 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
         "a=b; pAtH = /hub",
         "a=b; Path=/user/%",
         "__Host-a=b; Path=/; Secure",
+        "a=b; Path\xa0=/user/ada/",  # to a browser that is no path
+        "a=b; Path=/user/ada/; Path=/\xa0",
     ]
     bad = everywhere + (shared_only if ground.shared else [])
     good = [
@@ -198,6 +203,14 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
     got = ground.machine_says([("Set-Cookie", line) for line in (*bad, *good)], sent)
     assert got.get_all("Set-Cookie") == good
     tried(len(bad))
+
+
+@pytest.mark.attack("origin.cookies", "gives a path that is one for the proxy and none for browsers")
+def test_a_path_behind_a_blank_that_is_none_to_browsers_is_no_path(ground, tried):
+    for path in ("\xa0/user/ada/", "\u00a0/user/ada/lab"):
+        got = ground.machine_says([("Set-Cookie", f"a=b; Path={path}")])["Set-Cookie"]
+        assert got == f"a=b; Path={path}" + "; Path=/user/ada/" * ground.shared
+        tried(1)
 
 
 def test_a_cookie_without_a_path_is_below_the_machine_s_own(ground):
@@ -273,11 +286,15 @@ def test_of_two_log_in_cookies_none_counts_and_the_foreign_one_goes(ground, trie
         f"{expired}{path}; Domain={HUB}" for path in [*paths, "/hub/"]
     )
     assert "cookie" not in ground.arrived("/hub/api/x", {"Cookie": two["Cookie"][5:]} | SCRIPTS[0])
+    for blank in "\x85\xa0":  # the hub cuts them off
+        for name in (f"jupyterhub-hub-login{blank}", f"{blank}jupyterhub-hub-login"):
+            two = {"Cookie": f"a=1; jupyterhub-hub-login=ada; {name}=eve"}
+            assert ground.arrived("/hub/home", WINDOW | two)["cookie"] == "a=1"
     same = {"Cookie": "jupyterhub-hub-login=ada"}
     answer, body = ground.ask("/hub/home", WINDOW | same)
     assert json.loads(body)["cookie"] == same["Cookie"]
     assert "Set-Cookie" not in answer.headers
-    tried(2)
+    tried(6)
 
 
 def test_what_is_the_same_for_everybody_needs_no_cookies(ground):
