@@ -25,6 +25,12 @@ BEYOND = {
     "Report-To": '{"group": "x", "max_age": 1, "endpoints": []}',
     "Reporting-Endpoints": 'x="https://elsewhere.example"',
     "Set-Cookie2": "a=b; Path=/",
+    "Secure-Session-Registration": '(ES256);path="/user/ada/x";challenge="x"',
+    "Sec-Session-Registration": '(ES256);path="/user/ada/x";challenge="x"',
+    "Use-As-Dictionary": 'match="/hub/*"',
+    "Set-Login": "logged-out",
+    "Accept-CH": "Sec-CH-UA-Model",
+    "Critical-CH": "Sec-CH-UA-Model",
 }
 WINDOW = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 # Everything by which a page can ask for something of its own origin.
@@ -57,6 +63,12 @@ PAGES = [
     "//x/hub/api/user",
     "/hub/nothing",
     "/",
+    # The proxy sends these on as pages.
+    "/hub/api/../token",
+    "/hub/api/%2e%2E/token",
+    "/hub/static/.%2e/token",
+    "/hub/api\\..\\token",
+    "http://elsewhere.example/hub/home",
 ]
 
 
@@ -205,7 +217,7 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
     tried(len(bad))
 
 
-@pytest.mark.attack("origin.cookies", "gives a path that is one for the proxy and none for browsers")
+@pytest.mark.attack("origin.cookies", "gives a path that is one for the proxy only")
 def test_a_path_behind_a_blank_that_is_none_to_browsers_is_no_path(ground, tried):
     for path in ("\xa0/user/ada/", "\u00a0/user/ada/lab"):
         got = ground.machine_says([("Set-Cookie", f"a=b; Path={path}")])["Set-Cookie"]
@@ -298,7 +310,7 @@ def test_of_two_log_in_cookies_none_counts_and_the_foreign_one_goes(ground, trie
 
 
 def test_what_is_the_same_for_everybody_needs_no_cookies(ground):
-    for path in ("/hub/static/x.css?v=1", "/hub/vmlab-static/x.js", "/hub/static/../token"):
+    for path in ("/hub/static/x.css?v=1", "/hub/vmlab-static/x.js", "/hub/api/../static/x"):
         for headers in (SCRIPTS[3], WINDOW, {}):
             assert "cookie" not in ground.arrived(path, headers | {"Cookie": "c=1"})
 
@@ -360,5 +372,9 @@ def test_the_hub_says_what_others_may_do_with_its_answers(ground):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "Cache-Control" not in ground.ask("/hub/static/x.js")[0].headers
+    for path, status in (("/hub/%", 500), ("/user/gone/%", 500)):
+        answer, _ = ground.ask(path, host=ground.machine_host)
+        assert answer.status == status
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     machine, _ = ground.ask("/user/ada/x", host=ground.machine_host)
     assert machine.headers["Content-Security-Policy"] is None

@@ -44,7 +44,10 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
   };
 
   ConfigurableProxy.prototype.handleProxyError = function (code, kind, req, res, error) {
-    if (!(error instanceof Refusal)) return handleProxyError.call(this, code, kind, req, res, error);
+    if (!(error instanceof Refusal)) {
+      if (kind === "web" && !res.headersSent) sealError(res, req.url, machines);
+      return handleProxyError.call(this, code, kind, req, res, error);
+    }
     this.log.info("%s %s %s: %s", error.status, req.method, req.url.split("?", 1)[0], error.message);
     return kind === "ws" ? endSocket(res, error) : endRequest(res, error);
   };
@@ -54,6 +57,13 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
     if (prefix) cleanMachine(answer.headers, prefix, shared);
     else sealHub(answer.headers, req.url, machines, expired.get(req));
   };
+}
+
+// The page of an error is the hub's, which the proxy asks it for by itself.
+function sealError(res, path, machines) {
+  const headers = {};
+  sealHub(headers, path, machines, []);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
 }
 
 function sortCookies({ headers, url }) {
