@@ -176,6 +176,32 @@ def test_no_header_goes_round_the_proxy(ground, answer, sent, tried):
     tried(1)
 
 
+@pytest.mark.attack(
+    "origin.answers", "breaks off, and leaves a length for the hub's page of errors"
+)
+def test_nothing_of_a_broken_answer_is_left(ground, tried):
+    head = b"HTTP/1.1 200 Own\r\nX-Own: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as machine:
+
+        def serve() -> None:
+            connection, _ = machine.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(head + b"0\r\nContent-Length: 9\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        route = "/user/broken" if ground.shared else f"/ada-{HUB}/user/broken"
+        ground.proxy.add_route(route, machine.getsockname()[1])
+        answer, body = ground.ask("/user/broken/", host=ground.machine_host)
+        thread.join(30)
+    assert (answer.status, answer.reason) == (503, "Service Unavailable")
+    assert body.startswith(b"<!doctype html>")
+    assert answer.headers["X-Own"] is None
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    tried(1)
+
+
 @pytest.mark.attack("origin.cookies", "sets cookies that the hub or another machine would be sent")
 @pytest.mark.parametrize("sent", [{}, {"Upgrade": "websocket", "Connection": "Upgrade"}])
 def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):

@@ -59,8 +59,11 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
   };
 }
 
-// The page of an error is the hub's, which the proxy asks it for by itself.
+// The page of an error is the hub's, which the proxy asks it for by itself. Of an answer that broke off
+// headers may be there, such as the length of another body.
 function sealError(res, path, machines) {
+  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  res.statusMessage = "";
   const headers = {};
   sealHub(headers, path, machines, []);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
