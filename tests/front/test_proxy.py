@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from fakes.echo_proxy import EchoProxy
 from fakes.hostile_server import HostileServer
+from vmlab.proxy import find_proxy
 
 INVENTED = {
     "X-Real-IP": "203.0.113.9",
@@ -166,6 +169,22 @@ def test_a_body_with_a_length_goes_with_any_method(proxy: EchoProxy) -> None:
             ("DELETE", b"{}"),
             ("PUT", b"{}"),
         ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.attack("worker.processes", "another user's process has the number of the old proxy")
+@pytest.mark.parametrize("user", ["nobody", "root"])
+def test_a_proxy_of_before_is_the_hub_s_own_process(tmp_path: Path, user: str, tried) -> None:
+    words = ["/bin/sh", "-c", "read line", "configurable-http-proxy"]
+    pretender = subprocess.Popen(words, user=user, cwd="/", stdin=subprocess.PIPE)
+    try:
+        pid_file = tmp_path / "proxy.pid"
+        pid_file.write_text(str(pretender.pid))
+        assert find_proxy(pid_file) == (pretender.pid if user == "root" else None)
+    finally:
+        pretender.kill()
+        pretender.communicate()
+    tried(1)
 
 
 def test_it_is_configurable_http_proxy_with_its_own_command_line(short_folder: Path) -> None:
