@@ -45,7 +45,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
 
   ConfigurableProxy.prototype.handleProxyError = function (code, kind, req, res, error) {
     if (!(error instanceof Refusal)) {
-      if (kind === "web" && !res.headersSent) sealError(res, req.url, machines);
+      if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
       return handleProxyError.call(this, code, kind, req, res, error);
     }
     this.log.info("%s %s %s: %s", error.status, req.method, req.url.split("?", 1)[0], error.message);
