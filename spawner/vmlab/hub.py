@@ -31,6 +31,7 @@ from vmlab.origins import machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.proxy import forget_dead_proxy, set_proxy
+from vmlab.server_versions import check_any_version
 from vmlab.slots import make_slots
 
 _log = logging.getLogger(__name__)
@@ -160,6 +161,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     limit_servers()
     raise_descriptor_limit()
     limit_tokens()
+    check_any_version()
     keep_log(paths.hub_log)
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)

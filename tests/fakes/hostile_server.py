@@ -42,6 +42,7 @@ class HostileServer:
     def __init__(self) -> None:
         self.pages: dict[str, Answer] = {}  # path, decoded and without query
         self.seen: list[Seen] = []
+        self.version = "6.0"  # the hub looks whether it is one of its
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
@@ -79,9 +80,7 @@ def _make_handler(site: HostileServer) -> type[BaseHTTPRequestHandler]:
                 self.send_response_only(answer.status)
                 self.send_header("Content-Type", answer.type)
                 self.send_header("Content-Length", str(len(answer.body)))
-            self.send_header(
-                "X-JupyterHub-Version", "6.0"
-            )  # the hub looks whether it is one of its
+            self.send_header("X-JupyterHub-Version", site.version)
             for name, value in answer.headers:
                 self.send_header(name, value)
             self.end_headers()

@@ -118,6 +118,38 @@ def test_bodies_are_not_held(
     assert "MemoryError" not in hub.log.read_text()
 
 
+@pytest.mark.attack("bodies.memory", "20 web sockets that say 10 MiB each, from nobody")
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:
+    wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
+    connect, memory = ways(hub)[way], Memory(hub.pid)
+    host = urlsplit(hub.base_url).netloc
+    head = (
+        f"GET /hub/vmlab/hello/socket?nonce={'0' * 32} HTTP/1.1\r\nHost: {host}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    frame = b"\x82\xff" + (10 * 2**20).to_bytes(8) + bytes(10 * 2**20)
+
+    def talk() -> bytes:
+        with connect() as client:
+            client.sendall(head.encode())
+            answer = client.recv(12)
+            try:
+                client.sendall(frame)
+                while client.recv(65536):
+                    pass
+            except ConnectionError:
+                pass  # it is cut off
+            return answer
+
+    with ThreadPoolExecutor(BODIES) as pool:
+        answers = list(pool.map(lambda _: talk(), range(BODIES)))
+    tried(BODIES)
+    assert answers == [b"HTTP/1.1 101"] * BODIES
+    assert memory.growth_mib() < MOST_GROWTH_MIB
+
+
 @pytest.mark.attack("bodies.time", "20 bodies that never end, at the real hub")
 @pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
 def test_bodies_do_not_last(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:

@@ -25,6 +25,12 @@ BEYOND = {
     "Report-To": '{"group": "x", "max_age": 1, "endpoints": []}',
     "Reporting-Endpoints": 'x="https://elsewhere.example"',
     "Set-Cookie2": "a=b; Path=/",
+    "Secure-Session-Registration": '(ES256);path="/user/ada/x";challenge="x"',
+    "Sec-Session-Registration": '(ES256);path="/user/ada/x";challenge="x"',
+    "Use-As-Dictionary": 'match="/hub/*"',
+    "Set-Login": "logged-out",
+    "Accept-CH": "Sec-CH-UA-Model",
+    "Critical-CH": "Sec-CH-UA-Model",
 }
 WINDOW = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 # Everything by which a page can ask for something of its own origin.
@@ -57,6 +63,12 @@ PAGES = [
     "//x/hub/api/user",
     "/hub/nothing",
     "/",
+    # The proxy sends these on as pages.
+    "/hub/api/../token",
+    "/hub/api/%2e%2E/token",
+    "/hub/static/.%2e/token",
+    "/hub/api\\..\\token",
+    "http://elsewhere.example/hub/home",
 ]
 
 
@@ -164,6 +176,32 @@ def test_no_header_goes_round_the_proxy(ground, answer, sent, tried):
     tried(1)
 
 
+@pytest.mark.attack(
+    "origin.answers", "breaks off, and leaves a length for the hub's page of errors"
+)
+def test_nothing_of_a_broken_answer_is_left(ground, tried):
+    head = b"HTTP/1.1 200 Own\r\nX-Own: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as machine:
+
+        def serve() -> None:
+            connection, _ = machine.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(head + b"0\r\nContent-Length: 9\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        route = "/user/broken" if ground.shared else f"/ada-{HUB}/user/broken"
+        ground.proxy.add_route(route, machine.getsockname()[1])
+        answer, body = ground.ask("/user/broken/", host=ground.machine_host)
+        thread.join(30)
+    assert (answer.status, answer.reason) == (503, "Service Unavailable")
+    assert body.startswith(b"<!doctype html>")
+    assert answer.headers["X-Own"] is None
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    tried(1)
+
+
 @pytest.mark.attack("origin.cookies", "sets cookies that the hub or another machine would be sent")
 @pytest.mark.parametrize("sent", [{}, {"Upgrade": "websocket", "Connection": "Upgrade"}])
 def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
@@ -178,6 +216,9 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
         "=jupyterhub-hub-login=eve; Path=/user/ada/",
         "jupyterhub-hub-login; Path=/user/ada/",
         "a=b; Path=/user/ada/\t; Domain=localhost",
+        # Python takes these for blanks around the hub's name; browsers do not.
+        "jupyterhub-hub-login\x85=eve; Path=/user/ada/",
+        "\xa0__Host-jupyterhub-hub-login=eve; Path=/user/ada/",
     ]
     shared_only = [
         "_xsrf=eve; Path=/hub/",
@@ -188,6 +229,8 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
         "a=b; pAtH = /hub",
         "a=b; Path=/user/%",
         "__Host-a=b; Path=/; Secure",
+        "a=b; Path\xa0=/user/ada/",  # to a browser that is no path
+        "a=b; Path=/user/ada/; Path=/\xa0",
     ]
     bad = everywhere + (shared_only if ground.shared else [])
     good = [
@@ -198,6 +241,14 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
     got = ground.machine_says([("Set-Cookie", line) for line in (*bad, *good)], sent)
     assert got.get_all("Set-Cookie") == good
     tried(len(bad))
+
+
+@pytest.mark.attack("origin.cookies", "gives a path that is one for the proxy only")
+def test_a_path_behind_a_blank_that_is_none_to_browsers_is_no_path(ground, tried):
+    for path in ("\xa0/user/ada/", "\u00a0/user/ada/lab"):
+        got = ground.machine_says([("Set-Cookie", f"a=b; Path={path}")])["Set-Cookie"]
+        assert got == f"a=b; Path={path}" + "; Path=/user/ada/" * ground.shared
+        tried(1)
 
 
 def test_a_cookie_without_a_path_is_below_the_machine_s_own(ground):
@@ -273,15 +324,19 @@ def test_of_two_log_in_cookies_none_counts_and_the_foreign_one_goes(ground, trie
         f"{expired}{path}; Domain={HUB}" for path in [*paths, "/hub/"]
     )
     assert "cookie" not in ground.arrived("/hub/api/x", {"Cookie": two["Cookie"][5:]} | SCRIPTS[0])
+    for blank in "\x85\xa0":  # the hub cuts them off
+        for name in (f"jupyterhub-hub-login{blank}", f"{blank}jupyterhub-hub-login"):
+            two = {"Cookie": f"a=1; jupyterhub-hub-login=ada; {name}=eve"}
+            assert ground.arrived("/hub/home", WINDOW | two)["cookie"] == "a=1"
     same = {"Cookie": "jupyterhub-hub-login=ada"}
     answer, body = ground.ask("/hub/home", WINDOW | same)
     assert json.loads(body)["cookie"] == same["Cookie"]
     assert "Set-Cookie" not in answer.headers
-    tried(2)
+    tried(6)
 
 
 def test_what_is_the_same_for_everybody_needs_no_cookies(ground):
-    for path in ("/hub/static/x.css?v=1", "/hub/vmlab-static/x.js", "/hub/static/../token"):
+    for path in ("/hub/static/x.css?v=1", "/hub/vmlab-static/x.js", "/hub/api/../static/x"):
         for headers in (SCRIPTS[3], WINDOW, {}):
             assert "cookie" not in ground.arrived(path, headers | {"Cookie": "c=1"})
 
@@ -343,5 +398,9 @@ def test_the_hub_says_what_others_may_do_with_its_answers(ground):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "Cache-Control" not in ground.ask("/hub/static/x.js")[0].headers
+    for path, status in (("/hub/%", 500), ("/user/gone/%", 500)):
+        answer, _ = ground.ask(path, host=ground.machine_host)
+        assert answer.status == status
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     machine, _ = ground.ask("/user/ada/x", host=ground.machine_host)
     assert machine.headers["Content-Security-Policy"] is None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from fakes.echo_proxy import EchoProxy
+from fakes.hostile_server import HostileServer
+from vmlab.proxy import find_proxy
 
 INVENTED = {
     "X-Real-IP": "203.0.113.9",
@@ -125,6 +129,62 @@ def test_web_sockets_are_not_believed_either(proxy: EchoProxy) -> None:
     got = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert got["x-real-ip"] == got["x-forwarded-for"] == "127.0.0.1"
     assert "forwarded" not in got
+
+
+@pytest.mark.attack("log-in.place", "a request in the body of another, which the proxy unframes")
+@pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "GET", "HEAD", "POST", "PUT", "PATCH"])
+def test_no_body_goes_on_as_a_request(proxy: EchoProxy, method: str, tried) -> None:
+    # Its sender would write what the proxy writes, and somebody else would get its answer.
+    inner = b"GET /inner HTTP/1.1\r\nHost: lab\r\nX-Real-IP: 203.0.113.9\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy.add_route("/unframed", server.getsockname()[1])
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
+        head = f"{method} /unframed HTTP/1.1\r\nHost: lab\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as client:
+            client.sendall(head.encode() + body)
+            if method in {"DELETE", "OPTIONS"}:
+                assert client.recv(65536).startswith(b"HTTP/1.1 411 ")
+                server.settimeout(0.3)
+                with pytest.raises(TimeoutError):
+                    server.accept()
+            else:
+                hub, _ = server.accept()
+                with hub:
+                    arrived = b"".join(iter(lambda: hub.recv(1), b"\n")) + hub.recv(65536)
+                    while not arrived.endswith(b"0\r\n\r\n"):
+                        arrived += hub.recv(65536)
+                assert b"transfer-encoding: chunked\r\n" in arrived.lower()
+                assert arrived.endswith(body)
+    tried(1)
+
+
+def test_a_body_with_a_length_goes_with_any_method(proxy: EchoProxy) -> None:
+    with HostileServer() as server:
+        proxy.add_route("/framed", server.port)
+        for method in ("DELETE", "PUT"):
+            connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+            connection.request(method, "/framed", body=b"{}")
+            assert connection.getresponse().status == 200
+        assert [(each.method, each.body) for each in server.seen] == [
+            ("DELETE", b"{}"),
+            ("PUT", b"{}"),
+        ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.attack("worker.processes", "another user's process has the number of the old proxy")
+@pytest.mark.parametrize("user", ["nobody", "root"])
+def test_a_proxy_of_before_is_the_hub_s_own_process(tmp_path: Path, user: str, tried) -> None:
+    words = ["/bin/sh", "-c", "read line", "configurable-http-proxy"]
+    pretender = subprocess.Popen(words, user=user, cwd="/", stdin=subprocess.PIPE)
+    try:
+        pid_file = tmp_path / "proxy.pid"
+        pid_file.write_text(str(pretender.pid))
+        assert find_proxy(pid_file) == (pretender.pid if user == "root" else None)
+    finally:
+        pretender.kill()
+        pretender.communicate()
+    tried(1)
 
 
 def test_it_is_configurable_http_proxy_with_its_own_command_line(short_folder: Path) -> None:

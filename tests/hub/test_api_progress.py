@@ -51,6 +51,16 @@ def test_the_token_says_who_and_the_body_does_not(hub):
     assert row(hub, "bob")["steps"] == {}
 
 
+@pytest.mark.attack("volumes.one-limit", "invents servers, each with reports to be kept of its own")
+def test_a_server_that_there_is_not_says_nothing(hub, tried):
+    invented = hub.user_token("ada", ["access:servers!server=ada/invented"])
+    assert post(hub, invented).status_code == 403
+    body = {"course": "first-steps", "version": 1, "kept": []}
+    assert hub.api("POST", "vmlab/receipts", token=invented, json=body).status_code == 403
+    assert hub.api("GET", "vmlab/courses", token=invented).status_code == 403
+    tried(3)
+
+
 def test_attempts_are_counted(hub):
     for passed in (False, False, True):
         hub.report("bob", "01-who/home-disk", passed=passed).raise_for_status()

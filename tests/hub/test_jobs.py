@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from fakes.hostile_server import HostileServer
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.job_states import JobState, read_jobs
@@ -104,3 +105,35 @@ def test_a_hub_starts_whatever_one_machine_looks_like(tmp_path):
         hub.start_server("ada")
         assert "its state is unknown; assuming that it runs" in hub.log.read_text()
         assert "Failed to poll" not in hub.log.read_text()
+
+
+ELSEWHERE = """
+
+class Elsewhere(NotingSpawner):
+    async def start(self):
+        url = await super().start()
+        return {url!r} if self.user.name == "eve" else url
+
+    async def poll(self):
+        return None if self.user.name == "eve" and self.server else await super().poll()
+
+    async def get_url(self):
+        return {url!r} if self.user.name == "eve" else await super().get_url()
+
+
+c.JupyterHub.spawner_class = Elsewhere
+"""
+
+
+@pytest.mark.attack("jobs.own-machine", "a server says that it has a version that is none")
+def test_a_hub_starts_whatever_version_a_server_says(tmp_path, tried):
+    with HostileServer() as server:
+        config = ELSEWHERE.format(url=server.url)
+        with RunningHub(tmp_path, extra_config=config) as hub:
+            hub.start_server("eve")
+            for version in ("none", "9" * 5000):
+                server.version = version
+                hub.stop(signal.SIGKILL)
+                hub.start()
+                assert hub.server("eve")["ready"]
+                tried(1)

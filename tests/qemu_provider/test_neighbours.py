@@ -14,6 +14,7 @@ import pytest
 
 import vmlab
 from fakes.benches import start
+from vmlab.errors import HostError
 from vmlab.providers.qemu.neighbour_watch import NeighbourWatch, find_connected, tell
 
 from . import public_network
@@ -64,6 +65,61 @@ async def test_machines_at_work_are_told_and_the_host_is_not(bench):
     assert await watch.look() == [], "nothing has changed"
     await tell(os.getpid(), ["203.0.113.0/24"])
     assert await asyncio.to_thread(run, *show) == ours
+
+
+# Says that it is QEMU, in a network with the machine's cable; holds the machine's lock if it may.
+_PRETENDER = """
+import os, subprocess, sys
+from vmlab.providers.qemu.shim import take_lock
+
+subprocess.run(["ip", "link", "add", "uplink0", "type", "bridge"], check=True)
+if sys.argv[1] == "locked":
+    take_lock("shim.lock")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own needs root")
+@pytest.mark.attack("worker.processes", "calls itself QEMU, and works in a machine's folder")
+@pytest.mark.parametrize("lock", ["locked", "free"])
+def test_a_machine_at_work_is_known_by_its_lock(tmp_path, lock, tried):
+    folder = tmp_path / "desk-ada"
+    folder.mkdir()
+    (tmp_path / "no-folder").touch()
+    words = ["unshare", "--net", sys.executable, "-c", _PRETENDER, lock, "qemu-system-x86_64"]
+    pretender = subprocess.Popen(
+        words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert pretender.stdout.readline() == "ready\n"
+        is_known = lock == "locked"
+        assert find_connected([tmp_path, tmp_path / "none"]) == [pretender.pid] * is_known
+    finally:
+        pretender.communicate()
+    tried(1)
+
+
+@pytest.mark.attack("jobs.apart", "a machine that cannot be told what is near")
+async def test_the_others_are_told_all_the_same(monkeypatch, tmp_path, tried):
+    told = []
+
+    async def tell_but_the_first(pid, _networks):
+        if pid == 1 and len(told) < 4:
+            raise HostError("process 1 was not told")
+        told.append(pid)
+
+    async def find_nothing():
+        return []
+
+    watch_module = "vmlab.providers.qemu.neighbour_watch"
+    monkeypatch.setattr(f"{watch_module}.find_connected", lambda _homes: [1, 2, 3])
+    monkeypatch.setattr(f"{watch_module}.find_unreachable", find_nothing)
+    monkeypatch.setattr(f"{watch_module}.tell", tell_but_the_first)
+    watch = NeighbourWatch(tmp_path)
+    looks = [await watch.look() for _ in range(5)]
+    assert looks == [[2, 3], [2, 3], [1, 2, 3], [1, 2, 3], []]
+    tried(2)
 
 
 # A machine's namespace without root, and somebody with the same user outside.

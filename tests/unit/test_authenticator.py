@@ -272,10 +272,14 @@ async def test_a_known_browser_may_not_guess_more(
 def test_places() -> None:
     assert find_place("10.0.0.1") == "10.0.0.1"
     assert find_place("2001:db8:1:2:3:4:5:6") == find_place("2001:db8:1:2::") == "2001:db8:1:2::/64"
+    assert find_place("fe80::1%eth0") == "fe80::/64"
     assert find_place("no address") == "no address"
 
 
-def test_the_limit_is_bounded_in_memory(clock: Clock) -> None:
+@pytest.mark.attack("log-in.guessing", "pushes failures out by those of invented accounts")
+def test_failures_are_kept_for_a_minute_and_no_longer(
+    clock: Clock, tried: Callable[[int], None]
+) -> None:
     limit = FailureLimit(clock)
     many = [
         make_bounds(f"n{number}", f"10.0.{number // 256}.{number % 256}")
@@ -285,4 +289,16 @@ def test_the_limit_is_bounded_in_memory(clock: Clock) -> None:
         for _ in range(MOST_FAILURES):
             limit.note(bounds)
     assert limit.wait_s(many[-1]) > 0
-    assert limit.wait_s(many[0]) == 0
+    assert limit.wait_s(many[0]) > 0
+    clock.now += WINDOW_S + 1
+    limit.note(many[0])
+    assert len(limit._failures) == len(many[0])
+    tried(len(many))
+
+
+def test_the_limit_is_bounded_in_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmlab.front.guesses._MOST_KEYS", 10)
+    limit = FailureLimit(clock)
+    for number in range(20):
+        limit.note(make_bounds(f"n{number}", "10.0.0.1"))
+    assert len(limit._failures) == 10

@@ -195,10 +195,17 @@ class MachineHandler(LabHandler):
         return found
 
     def find_server_identity(self) -> ServerIdentity | None:
-        """Return who calls, or None if it is no server."""
+        """Return who calls, or None if it is no server.
+
+        Anybody may make a token for a server of theirs that there is not: of any number of names,
+        each with limits and rows of the database of its own.
+        """
         if not self.current_user or getattr(self.current_user, "kind", "user") != "user":
             return None
-        return identify_server(self.current_user.name, self.parsed_scopes)
+        found = identify_server(self.current_user.name, self.parsed_scopes)
+        if found and found.server and found.server not in self.current_user.orm_spawners:
+            return None
+        return found
 
     def count_report(self, server: ServerIdentity) -> None:
         """Count a report of this server.

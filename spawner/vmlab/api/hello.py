@@ -54,6 +54,11 @@ class HelloSocket(WebSocketHandler):
         """Take what `setup_api` passes to every handler."""
         self.lab_settings = lab
 
+    @property
+    def max_message_size(self) -> int:
+        """Room for the word that closes, and no more: tornado holds 10 MiB of what anybody says."""
+        return 125
+
     async def open(self, *_: str, **__: str) -> None:
         """Tell."""
         await self.write_message(hear(self.request, self.lab_settings))

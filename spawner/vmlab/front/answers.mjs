@@ -7,16 +7,24 @@ import { Kind, kindOf } from "./requests.mjs";
 // These headers apply to more than their own page: to all pages of the host name, to names below or
 // beside it, or to later visits.
 const BEYOND_THE_PAGE = [
+  "accept-ch",
+  "activate-storage-access",
   "alt-svc",
   "clear-site-data",
+  "critical-ch",
   "nel",
   "public-key-pins",
   "public-key-pins-report-only",
   "report-to",
   "reporting-endpoints",
+  "sec-session-registration",
+  "secure-session-challenge",
+  "secure-session-registration",
   "service-worker-allowed",
   "set-cookie2",
+  "set-login",
   "strict-transport-security",
+  "use-as-dictionary",
 ];
 // With the same policy as the hub's pages, a page would keep a reference to those that it opens.
 const OPENER = ["cross-origin-opener-policy", "cross-origin-opener-policy-report-only"];

@@ -10,6 +10,11 @@ const SECRET = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|services)$`, "i");
 const LOGIN = "jupyterhub-hub-login";
 const LOGIN_PATH = "/hub/";
 const CONTROLS = /[\0-\x08\x0a-\x1f\x7f]/; // browsers disagree where such a line ends
+// More than this is no name, and which bytes around it are blanks is another matter for Python, for
+// JavaScript and for browsers: what one of them cuts off, another takes for a part of the name.
+const NAME = /^[!-~]+$/;
+const BLANKS_OF_BROWSERS = /^[ \t]+|[ \t]+$/g;
+const BLANKS_OF_THE_HUB = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // Python's, str.strip
 
 /** Return the header `Cookie` for a machine; undefined when nothing of it is left. */
 export function withoutHubCookies(header) {
@@ -30,6 +35,8 @@ export function ownCookie(line, prefix, shared) {
   // A cookie without a name is sent as its value alone, which may look like any other cookie.
   if (!name || HUBS.test(name) || CONTROLS.test(line)) return null;
   const given = new Map(attributes.map((each) => [nameOf(each).toLowerCase(), valueOf(each)]));
+  given.delete("");
+  if (![name, ...given.keys()].every((each) => NAME.test(each))) return null;
   if (given.has("domain")) return null; // it would be sent to the hub or to other machines
   if (!shared) return line;
   const path = given.get("path") ?? "";
@@ -49,8 +56,8 @@ export function ownCookie(line, prefix, shared) {
  */
 export function sortLogins(header, url, host) {
   const pairs = (header ?? "").split(";");
-  if (pairs.filter((pair) => nameOf(pair) === LOGIN).length < 2) return { header, expired: [] };
-  const others = pairs.filter((pair) => nameOf(pair) !== LOGIN);
+  const others = pairs.filter((pair) => nameOf(pair, BLANKS_OF_THE_HUB) !== LOGIN);
+  if (pairs.length - others.length < 2) return { header, expired: [] };
   const paths = pathsAbove(url.split("?", 1)[0]);
   const gone = (path) => `${LOGIN}=; Max-Age=0; Path=${path}`;
   return {
@@ -82,10 +89,10 @@ function isBelow(path, prefix) {
   }
 }
 
-function nameOf(pair) {
-  return pair.split("=", 1)[0].trim();
+function nameOf(pair, blanks = BLANKS_OF_BROWSERS) {
+  return pair.split("=", 1)[0].replace(blanks, "");
 }
 
 function valueOf(pair) {
-  return pair.slice(pair.indexOf("=") + 1).trim();
+  return pair.slice(pair.indexOf("=") + 1).replace(BLANKS_OF_BROWSERS, "");
 }

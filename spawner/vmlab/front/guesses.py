@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +27,9 @@ MOST_FAILURES_OF_A_PLACE: Final = 100
 each account has one attempt left there, so that nobody can lock out everybody else."""
 
 WINDOW_S: Final = 60.0
-_MOST_KEYS: Final = 10_000
+_MOST_KEYS: Final = 100_000
+"""40 MB. No hub compares as many passwords within WINDOW_S: else failures for invented accounts
+would push out those that count."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def make_bounds(account: str, place: str, browser: str = "") -> tuple[Bound, ...
 
 def find_place(address: str) -> str:
     """Return what is counted as one place: an address, of IPv6 the network that one client has."""
+    address = address.partition("%")[0]  # of a neighbour: by which cable it came
     try:
         version = ipaddress.ip_address(address).version
     except ValueError:
@@ -71,16 +74,21 @@ class FailureLimit:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, ...], list[float]] = OrderedDict()  # oldest first
 
     def note(self, bounds: tuple[Bound, ...]) -> None:
         """Count one failure."""
+        now = self._clock()
         for bound in bounds:
-            failures = self._failures.setdefault(bound.key, deque(maxlen=bound.most))
-            failures.append(self._clock())
+            failures = self._failures.setdefault(bound.key, [])
+            failures.append(now)
+            del failures[: -bound.most]
             self._failures.move_to_end(bound.key)
-        while len(self._failures) > _MOST_KEYS:
+        while len(self._failures) > _MOST_KEYS or self._oldest() + WINDOW_S < now:
             self._failures.popitem(last=False)
+
+    def _oldest(self) -> float:
+        return next(iter(self._failures.values()))[-1]
 
     def wait_s(self, bounds: tuple[Bound, ...]) -> float:
         """Return for how long no attempt is let through; 0: one is let through now."""

@@ -2,10 +2,12 @@
 
 import { cleanMachine, sealHub } from "./answers.mjs";
 import { sortLogins, withoutHubCookies } from "./cookies.mjs";
-import { hostOf, judge } from "./requests.mjs";
+import { hostOf, judge, losesFrame } from "./requests.mjs";
 
 // "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
 const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
+
+const NO_LENGTH = { status: 411, message: "a body of this method needs a Content-Length" };
 
 class Refusal extends Error {
   constructor({ status, message, location }) {
@@ -31,6 +33,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
 
   // Where a request goes is known here only, by the proxy's own reading of its path.
   ConfigurableProxy.prototype.targetForReq = async function (req) {
+    if (losesFrame(req)) throw new Refusal(NO_LENGTH);
     const match = await targetForReq.call(this, req);
     const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
     prefixes.set(req, prefix);
@@ -41,7 +44,10 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
   };
 
   ConfigurableProxy.prototype.handleProxyError = function (code, kind, req, res, error) {
-    if (!(error instanceof Refusal)) return handleProxyError.call(this, code, kind, req, res, error);
+    if (!(error instanceof Refusal)) {
+      if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
+      return handleProxyError.call(this, code, kind, req, res, error);
+    }
     this.log.info("%s %s %s: %s", error.status, req.method, req.url.split("?", 1)[0], error.message);
     return kind === "ws" ? endSocket(res, error) : endRequest(res, error);
   };
@@ -51,6 +57,16 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
     if (prefix) cleanMachine(answer.headers, prefix, shared);
     else sealHub(answer.headers, req.url, machines, expired.get(req));
   };
+}
+
+// The page of an error is the hub's, which the proxy asks it for by itself. Of an answer that broke off
+// headers may be there, such as the length of another body.
+function sealError(res, path, machines) {
+  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  res.statusMessage = "";
+  const headers = {};
+  sealHub(headers, path, machines, []);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
 }
 
 function sortCookies({ headers, url }) {

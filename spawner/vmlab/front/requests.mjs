@@ -12,7 +12,7 @@ export const Kind = Object.freeze({
   PAGE: "page",
 });
 
-// JupyterHub compares paths as they are sent, and so does this.
+// JupyterHub compares paths as they are sent to it, and so does this.
 const KINDS = [
   [/^\/hub\/(static\/|vmlab-static\/|vmlab\/hello(\/socket)?$|logo$|health$|error\/)|^\/favicon\.ico$/, Kind.OPEN],
   [/^\/hub\/api\/oauth2\/authorize/, Kind.PAGE], // asks for consent
@@ -22,8 +22,13 @@ const KINDS = [
 
 /** Tell what a path of the hub is. */
 export function kindOf(url) {
-  const path = url.split("?", 1)[0];
+  const path = pathSent(url);
   return KINDS.find(([pattern]) => pattern.test(path))?.[1] ?? Kind.PAGE;
+}
+
+// The proxy sends on what this makes of a path: "/hub/home" of "/hub/api/%2e%2e/home".
+function pathSent(url) {
+  return new URL(url.startsWith("//") ? `http://x${url}` : url, "http://x").pathname;
 }
 
 /**
@@ -46,6 +51,16 @@ export function judge(req, canonical) {
   // be read under a shared origin.
   headers["sec-fetch-mode"] = "cors";
   return null;
+}
+
+/**
+ * Tell whether a request's body would go on as another request, of which nothing here was looked at:
+ * of these methods http-proxy-3 drops how a body is framed, but not the body (web-incoming.js,
+ * `deleteLength`).
+ */
+export function losesFrame({ method, headers }) {
+  const isChunked = headers["transfer-encoding"] !== undefined;
+  return isChunked && (method === "DELETE" || method === "OPTIONS");
 }
 
 // Browsers send these headers in secure contexts (HTTPS, localhost). A request without them is a

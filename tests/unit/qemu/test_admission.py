@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from vmlab.providers.qemu.admission import (
     read_machines,
 )
 from vmlab.providers.qemu.confine import machine_limits
+from vmlab.providers.qemu.users import MACHINE_UIDS
 
+OWN = os.geteuid()
 LIMIT_MIB = machine_limits(512, 1).memory_mib
 
 
@@ -110,19 +113,28 @@ def proc(tmp_path):
     return folder
 
 
-def add_process(proc, pid, *, comm, words, private_kib=1024, cwd="/"):
+def add_process(proc, pid, *, comm, words, private_kib=1024, cwd="/", uid=OWN):
     folder = proc / str(pid)
     folder.mkdir()
     (folder / "comm").write_text(f"{comm}\n")
     (folder / "cmdline").write_text("".join(f"{word}\0" for word in words))
-    (folder / "status").write_text(f"Name:\t{comm}\nVmRSS:\t 9 kB\nRssAnon:\t  {private_kib} kB\n")
+    (folder / "status").write_text(
+        f"Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
+        f"VmRSS:\t 9 kB\nRssAnon:\t  {private_kib} kB\n"
+    )
     (folder / "cwd").symlink_to(cwd)
 
 
-def add_machine(proc, pid, cwd, *, private_kib=102400, comm="vmlab-desk-ada-"):
+def add_machine(proc, pid, cwd, *, private_kib=102400, comm="vmlab-desk-ada-", uid=OWN):
     words = ["qemu-system-x86_64", "-name", "guest=desk-ada-0,process=vmlab-desk-ada-0"]
     add_process(
-        proc, pid, comm=comm, words=[*words, "-m", "512M"], private_kib=private_kib, cwd=cwd
+        proc,
+        pid,
+        comm=comm,
+        words=[*words, "-m", "512M"],
+        private_kib=private_kib,
+        cwd=cwd,
+        uid=uid,
     )
 
 
@@ -134,6 +146,17 @@ def test_machines_are_found_by_their_processes(proc):
         MachineMemory("/other/machines/desk-ada", LIMIT_MIB, 2),
         MachineMemory("/s/machines/desk-ada", LIMIT_MIB, 100),
     ]
+
+
+@pytest.mark.attack("worker.processes", "another user of the host calls processes machines")
+@pytest.mark.parametrize(
+    ("uid", "counts"),
+    [(OWN, True), (MACHINE_UIDS.start, True), (MACHINE_UIDS.stop, False), (OWN + 54321, False)],
+)
+def test_what_others_call_a_machine_takes_no_memory_from_one(proc, uid, counts, tried):
+    add_machine(proc, 10, "/m", uid=uid)
+    assert len(read_machines(proc)) == counts
+    tried(1)
 
 
 def test_a_process_that_is_ending_is_none(proc):

@@ -6,9 +6,10 @@ its limit (`confine.machine_limits`), and the promises are kept when
     sum of what all machines may still grow by + limit of the new one
         <= (MemAvailable - reserve) * overcommit
 
-Machines are counted as the host has them, by the QEMU processes of all labs, so that nothing needs
-to be remembered. Only a start whose QEMU is not there yet needs a note: a locked file in a folder
-that all labs of a user share. The lock ends with the process that holds it, however it ends.
+Machines are counted as the host has them, by the QEMU processes of all labs of root and of this
+user, so that nothing needs to be remembered; others may call a process what they like. Only a start
+whose QEMU is not there yet needs a note: a locked file in a folder that all labs of a user share.
+The lock ends with the process that holds it, however it ends.
 
 Why no page of a template is counted: MemAvailable takes cached pages of files for free, although
 clones have a template's mapped. But a page that is needed in the cache is one that some clone has
@@ -24,6 +25,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, Iterator
@@ -32,7 +34,12 @@ from pathlib import Path
 
 from vmlab import sayings
 from vmlab.errors import HostError
-from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.providers.qemu.confine import (
+    TRANSLATION_BUFFER_MIB,
+    find_tools_user,
+    machine_limits,
+)
+from vmlab.providers.qemu.users import MACHINE_UIDS
 
 RESERVE_MIB = 768
 """Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
@@ -101,24 +108,35 @@ def check_room(need_mib: int, facts: MemoryFacts, overcommit: float = 1.0) -> No
 
 
 def read_machines(proc: Path = Path("/proc")) -> list[MachineMemory]:
-    """Return the machines of all labs on this host; takes about 10 us a process."""
+    """Return the machines of root's labs and of this user's; takes about 10 us a process."""
     found = []
+    own = _own_uids()
     for entry in proc.iterdir():
         if entry.name.isdigit():
             # It may end while it is looked at, or be hidden from us.
             with contextlib.suppress(OSError):
-                if machine := _read_machine(entry):
+                if machine := _read_machine(entry, own):
                     found.append(machine)
     return found
 
 
-def _read_machine(process: Path) -> MachineMemory | None:
+def _own_uids() -> set[int]:
+    """Return whose processes may be machines beside the machines' own users."""
+    with contextlib.suppress(HostError):  # nothing of a VMLab before 0012 is here
+        return {os.geteuid(), find_tools_user().uid}
+    return {os.geteuid()}
+
+
+def _read_machine(process: Path, own: set[int]) -> MachineMemory | None:
     # Its own name comes with the option -name, an instant after the program's. A process chooses
     # name and command line, so they may be no text, and numbers of any length.
     if not (process / "comm").read_bytes().startswith((b"vmlab-", b"qemu-system-")):
         return None
-    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     status = (process / "status").read_text(errors="replace")
+    uid = re.search(r"^Uid:\s*(\d+)", status, re.MULTILINE)
+    if uid is None or (int(uid[1]) not in own and int(uid[1]) not in MACHINE_UIDS):
+        return None  # somebody else's, who may say so to leave no memory to others
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     private = re.search(r"^RssAnon:\s*(\d+) kB", status, re.MULTILINE)
     memory = re.fullmatch(r"([0-9]{1,9})M", _value(words, "-m"))
     if "process=vmlab-" not in _value(words, "-name") or not memory or not private:

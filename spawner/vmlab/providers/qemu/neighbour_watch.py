@@ -12,11 +12,13 @@ import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-import psutil
-
+from vmlab.background import apart
 from vmlab.environment import tool_environment
 from vmlab.errors import HostError
+from vmlab.providers.qemu.ending import find_processes
+from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.neighbours import find_unreachable
+from vmlab.providers.qemu.shim import lock_holder
 from vmlab.providers.qemu.uplink import UPLINK
 
 PERIOD_S = 60.0
@@ -38,30 +40,49 @@ class NeighbourWatch:
 
         Twice after each change: a machine that is being powered on was not there the first time.
 
+        One that was not told is told of in the log, and told with all others at the next look.
+
         Raises:
-            HostError: it cannot be found out what is near, or a machine was not told.
+            HostError: it cannot be found out what is near.
         """
         networks = await find_unreachable()
         if self._told == [networks, networks]:
             return []
-        told = await asyncio.to_thread(find_connected, self._homes)
-        for pid in told:
-            await tell(pid, networks)
-        self._told = [*self._told[-1:], networks]
+        told = []
+        found = await asyncio.to_thread(find_connected, self._homes)
+        for pid in found:
+            with apart(f"process {pid}: not told what is near the host"):
+                await tell(pid, networks)
+                told.append(pid)
+        self._told = [*self._told[-1:], networks] if told == found else []
         return told
 
 
 def find_connected(homes: Sequence[Path]) -> list[int]:
-    """Return the QEMU of each machine with internet in these folders."""
+    """Return a process of each machine with internet in these folders.
+
+    No other process is looked at: whose it is, its owner could say what they like, and have whoever
+    reads that (/proc/PID/cmdline is its own memory) wait for ever.
+    """
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            is_qemu = "qemu-system-x86_64" in process.cmdline()
-            if is_qemu and Path(process.cwd()).parent in homes:
-                devices = Path(f"/proc/{process.pid}/net/dev").read_text()
-                if f"{UPLINK}:" in devices:
-                    found.append(process.pid)
+    for path in sorted(path for home in homes if home.is_dir() for path in home.iterdir()):
+        with apart(f"{path.name}: nobody knows whether it has internet"):
+            found += [pid for pid in _find_pids(MachineFolder(path)) if _has_uplink(pid)][:1]
     return found
+
+
+def _find_pids(folder: MachineFolder) -> list[int]:
+    if not folder.path.is_dir():
+        return []
+    shim = lock_holder(str(folder.shim_lock))
+    return [shim] if shim else [process.pid for process in find_processes(folder)]
+
+
+def _has_uplink(pid: int) -> bool:
+    try:
+        return f"{UPLINK}:" in Path(f"/proc/{pid}/net/dev").read_text()
+    except OSError:
+        return False  # it has just ended
 
 
 async def tell(pid: int, networks: Sequence[str]) -> None:
