@@ -93,3 +93,30 @@ def test_a_hub_killed_in_a_start_leaves_no_token(hub):
     wait_until(lambda: hub.api("GET", "user", token=lost).status_code == 403)
     assert server_tokens(hub) == 1
     assert hub.api("GET", "user", token=own).status_code == 200
+
+
+# The machine ends once the test asks for it, and the hub has forgotten whom to tell.
+DEAF = """
+class DeafSpawner(NotingSpawner):
+    def add_poll_callback(self, *_, **__):
+        pass
+
+    async def poll(self):
+        if (folder / "end").exists():
+            await self.provider.stop(self.machine, now=True)
+        return await super().poll()
+
+
+c.JupyterHub.spawner_class = DeafSpawner
+c.NotingSpawner.poll_interval = 1
+"""
+
+
+def test_a_server_whose_end_nobody_was_told_of_is_ended(tmp_path):
+    with RunningHub(tmp_path, extra_config=DEAF, provider_lines=GRACE) as hub:
+        hub.start_server("ada")
+        (hub.folder / "end").touch()
+        wait_until(lambda: not hub.server("ada"))
+        assert log_lines(hub, "is handed to the hub to end")
+        (hub.folder / "end").unlink()
+        hub.start_server("ada")

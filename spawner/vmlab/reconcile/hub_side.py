@@ -72,9 +72,16 @@ class HubSide:
         orm_user = orm.User.find(app.db, user)
         if orm_user is None or orm_user not in app.users:
             return
-        spawner = app.users[orm_user].spawners.get(server)
-        if spawner is not None and spawner.ready:
-            await spawner.poll_and_notify()
+        owner = app.users[orm_user]
+        spawner = owner.spawners.get(server)
+        if spawner is None or not spawner.ready:
+            return
+        await spawner.poll_and_notify()
+        # Whom to tell is known to JupyterHub's memory only, and was lost once when a start was
+        # cut in the moment in which its machine got ready: nobody ended the server then.
+        if spawner.ready and await spawner.poll() is not None:
+            await app.proxy.delete_user(owner, server)
+            await owner.stop(server)
 
     def revoke(self, token: ServerToken) -> None:
         """Delete a token; no-op if it is gone."""
