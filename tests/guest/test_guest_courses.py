@@ -154,7 +154,7 @@ def test_no_hub_at_all(tmp_path: Path) -> None:
         url = hub.api_url
     with pytest.raises(HubError, match="no answer"):
         Hub(url, "t").get_json("courses", 5)
-    with pytest.raises(HubError, match="no address"):
+    with pytest.raises(HubError, match="is not the address of a hub"):
         Hub("file:///etc/passwd", "t").get_json("courses", 5)
 
 
