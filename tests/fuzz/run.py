@@ -8,6 +8,7 @@ Crashes, hangs and inputs that take too much memory are kept in cases/ and make 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -102,7 +103,8 @@ def _fuzz_some(
         crashes = sorted(_files(keep / name) - before[name])
         outcomes.append(_judge(name, code, took_s, said, crashes))
         if not _files(keep / name):
-            (keep / name).rmdir()
+            with contextlib.suppress(FileNotFoundError):  # another run at the same time tidies, too
+                (keep / name).rmdir()
     return outcomes
 
 
