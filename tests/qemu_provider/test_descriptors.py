@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -52,21 +49,6 @@ for port in sys.argv[2:]:
 print("open", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_cache):
-    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
-    folder.chmod(0o711)  # as the state folder is: others pass through
-    config = 'c.VMSpawner.image = "tiny"\n'
-    with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as running:
-        running.api("POST", "users/ada/server").raise_for_status()
-        record = machine_folder(folder / "machines", machine_name("ada")).record
-        wait_until(lambda: record.exists() and '"seeded"' in record.read_text())
-        yield running
-        running.api("DELETE", "users/ada/server").raise_for_status()
-        wait_until(lambda: not running.server("ada").get("pending"))
-    shutil.rmtree(folder)
 
 
 def processes(hub: RunningHub) -> dict[str, psutil.Process]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
-from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.names import machine_name
-from vmlab.providers.qemu.layout import machine_folder
 from vmlab.proxy import find_proxy
 
 pytestmark = [
@@ -52,22 +47,6 @@ for path in json.load(sys.stdin):
             pass
 print(json.dumps(got))
 """
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_cache):
-    """A hub with a machine at work: powered on, its sockets and disks in use."""
-    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
-    folder.chmod(0o711)  # as the state folder is: others pass through
-    config = 'c.VMSpawner.image = "tiny"\n'
-    with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as running:
-        running.api("POST", "users/ada/server").raise_for_status()
-        record = machine_folder(folder / "machines", machine_name("ada")).record
-        wait_until(lambda: record.exists() and '"seeded"' in record.read_text())
-        yield running
-        running.api("DELETE", "users/ada/server").raise_for_status()
-        wait_until(lambda: not running.server("ada").get("pending"))
-    shutil.rmtree(folder)
 
 
 def intrude(paths: list[Path]) -> list[str]:
