@@ -146,7 +146,9 @@ def start_ready(words: list[str], **options: Any) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, **options)
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    if (said := process.stdout.readline()) != "ready\n":
+        process.kill()
+        raise AssertionError(f"{words[:2]} said {said!r} instead of ready, {process.communicate()}")
     return process
 
 
