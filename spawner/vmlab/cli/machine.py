@@ -121,7 +121,8 @@ def kill(
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name))
     if not machine.state.is_on:
-        out().print(f"{machine.name} does not run.", markup=False)
+        asyncio.run(provider.stop(machine.name, now=True))  # a start that has not yet got far
+        out().print(f"{machine.name} does not run; a start under way ends.", markup=False)
         return
     if not yes:
         owner = plain(machine.owner or "unknown").plain

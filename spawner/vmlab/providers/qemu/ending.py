@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from vmlab.errors import GuestError, ProviderError
+from vmlab import sayings
+from vmlab.errors import GuestError, MachineConflictError, ProviderError
 from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
 from vmlab.providers.qemu.layout import MachineFolder
@@ -64,6 +65,34 @@ def _kill(folder: MachineFolder) -> list[psutil.Process]:
             process.kill()
     psutil.wait_procs(processes, _QUIT_LIMIT_S)
     return find_processes(folder) if processes else []
+
+
+def note_end(folder: MachineFolder) -> None:
+    """Tell a start that may be under way, in whatever process, that the machine is to be off."""
+    with contextlib.suppress(FileNotFoundError):  # there is no machine
+        folder.ended.touch(mode=0o600)
+
+
+async def require_wanted(folder: MachineFolder) -> None:
+    """Let a start go on unless somebody ended the machine since it began; then nothing runs.
+
+    Raises:
+        MachineConflictError: it was switched off or deleted.
+        ProviderError: what the start has launched meanwhile does not end.
+    """
+    name = folder.path.name
+    if not folder.path.is_dir():
+        raise MachineConflictError(
+            name, "it was deleted while it was starting", public=sayings.WENT_OFF
+        )
+    if folder.ended.exists():
+        await end_machine(folder)
+        raise MachineConflictError(
+            name,
+            "it was switched off while it was starting",
+            hint="start it again if that was a mistake",
+            public=sayings.WENT_OFF,
+        )
 
 
 async def end_machine(folder: MachineFolder, *, shutdown_limit_s: float = 0.0) -> None:
