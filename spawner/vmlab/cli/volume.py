@@ -29,7 +29,7 @@ from vmlab.volumes.model import (
     Snapshot,
     Volume,
     VolumeState,
-    parse_quarantine_name,
+    own_name,
 )
 from vmlab.volumes.store import VolumeStore, deleted_name, store_of
 
@@ -259,8 +259,7 @@ def undelete(
 
     async def run() -> Volume:
         names = {deleted_name(volume) for volume in await store.all()}
-        own = parse_quarantine_name(name) or (name, 0.0)
-        return await store.undelete(name if own[0] in names else volume_name(name))
+        return await store.undelete(name if own_name(name) in names else volume_name(name))
 
     volume = asyncio.run(run())
     if json:

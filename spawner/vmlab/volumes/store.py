@@ -41,7 +41,7 @@ from vmlab.volumes.model import (
     Snapshot,
     Volume,
     VolumeState,
-    parse_quarantine_name,
+    own_name,
 )
 
 
@@ -232,5 +232,4 @@ def deleted_name(volume: Volume) -> str:
     """Return what a volume was, or is, called when it is not in quarantine."""
     if volume.state is not VolumeState.QUARANTINED:
         return volume.name
-    parsed = parse_quarantine_name(volume.name)
-    return parsed[0] if parsed else volume.name
+    return own_name(volume.name)

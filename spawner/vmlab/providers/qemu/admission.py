@@ -45,7 +45,7 @@ RESERVE_MIB = 768
 """Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
 a few hundred MiB of file cache for image and template every machine waits for the disk."""
 
-_TURN_LIMIT_S = 10.0
+_TURN_LIMIT_S = 60.0
 _TURN_POLL_S = 0.002
 _TURN = "turn"
 

@@ -13,6 +13,7 @@ import psutil
 
 from vmlab import sayings
 from vmlab.errors import GuestError, MachineConflictError, ProviderError
+from vmlab.files import move
 from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
 from vmlab.providers.qemu.layout import MachineFolder
@@ -122,7 +123,7 @@ async def remove_machine(folder: MachineFolder, *, keep_as: Path | None = None) 
         return
     await end_machine(folder)
     if keep_as:
-        folder.path.rename(keep_as)
+        await asyncio.to_thread(move, folder.path, keep_as)
     else:
         await asyncio.to_thread(shutil.rmtree, folder.path)
 
