@@ -13,7 +13,16 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from vmlab.cli.common import JsonOption, duration, err, out, plain, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    duration,
+    err,
+    make_table,
+    out,
+    plain,
+    print_json,
+    print_table,
+)
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
 from vmlab.courses.client import find_access
 from vmlab.errors import HostError, MachineConflictError, UnsupportedError
@@ -39,7 +48,7 @@ def renew(
 ) -> None:
     """Replace a machine by a new one with the same volume; the old one is kept, stopped."""
     provider = current_provider()
-    machine = asyncio.run(find_machine(provider, name))
+    machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not yes:
         owner = plain(machine.owner or "unknown").plain
         question = (
@@ -128,7 +137,7 @@ def list_aside(json: JsonOption = False) -> None:
     if not kept:
         out().print("No machine was set aside.")
         return
-    out().print(_aside_table(kept))
+    print_table(_aside_table(kept))
     err().print("To look into one: see `vmlab machine old --help`; its disk is root.qcow2.")
 
 
@@ -150,7 +159,7 @@ def old(name: NameArgument, json: JsonOption = False) -> None:
     if not disks:
         out().print(f"{machine.name} has no disks of older images.", markup=False)
         return
-    out().print(_disk_table(disks))
+    print_table(_disk_table(disks))
     for line in make_reading_words(disks[0].path):
         err().print(line, markup=False)
 
@@ -183,9 +192,7 @@ def _disk_table(disks: list[OldDisk]) -> Table:
 
 
 def _table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
+    table = make_table(*titles)
     for row in rows:
         table.add_row(*(plain(str(cell)) for cell in row))
     return table

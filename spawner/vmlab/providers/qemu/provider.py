@@ -50,7 +50,7 @@ from vmlab.providers.qemu.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.ending import end_machine, note_end, require_wanted
 from vmlab.providers.qemu.folders import share_templates
 from vmlab.providers.qemu.handover import await_agent, hand_over
-from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
+from vmlab.providers.qemu.identity import await_greeting, ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
 from vmlab.providers.qemu.live_volumes import LiveVolumesOfQemu
@@ -329,6 +329,16 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the end of the serial console (contract: `Provider.console`)."""
         return await asyncio.to_thread(read_console, self._folder(name), max_bytes)
+
+    async def await_ssh(self, name: str) -> None:
+        """Return when the machine's sshd greets: it is started after the server.
+
+        Raises:
+            MachineNotFoundError: it does not run.
+            GuestError: sshd does not answer in time.
+        """
+        self.ssh_command(name)
+        await await_greeting(self._folder(name))
 
     def ssh_command(self, name: str) -> list[str]:
         """Return the command that opens a shell in the machine as the trainee's user.
