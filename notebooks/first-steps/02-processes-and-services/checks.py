@@ -57,6 +57,14 @@ def start(child: object) -> Outcome:
             f"Le processus {number} appartient à un autre utilisateur. Lancez le vôtre, sans "
             "`sudo`.",
         )
+    if found.parent != os.getpid():
+        return failed(
+            f"Process {number} is a `sleep`, but this notebook did not start it (its parent is "
+            f"{found.parent}). Use `subprocess.Popen` here, and give what it returns.",
+            f"Le processus {number} est bien un `sleep`, mais ce notebook ne l'a pas lancé (son "
+            f"parent est {found.parent}). Utilisez `subprocess.Popen` ici, et donnez ce qu'il "
+            "renvoie.",
+        )
     memory[SEEN] = (found.pid, found.started)
     return passed(
         f"`{' '.join(found.command)}` runs as process {number}; its parent is {found.parent}.",
@@ -107,6 +115,16 @@ def own_service() -> Outcome:
     state = service(UNIT)
     if problem := _find_problem(state):
         return problem
+    if state.active == "activating":
+        return _ends_again()
+    if state.active != "active" and state.ended and state.result == "success":
+        return failed(
+            "It ran and came to its end: a service's program must go on, in a loop for instance. "
+            "If you stopped it yourself: `sudo systemctl start counter`.",
+            "Il a tourné puis s'est terminé : le programme d'un service doit continuer, dans une "
+            "boucle par exemple. Si vous l'avez arrêté vous-même : "
+            "`sudo systemctl start counter`.",
+        )
     if state.active != "active":
         return failed(
             f"`{UNIT}` is {state.active}. Start it: `sudo systemctl enable --now counter`.",
@@ -136,19 +154,39 @@ def survive() -> Outcome:
             "First do the step `service`.",
             "Faites d'abord l'étape `service`.",
         )
-    if problem := _find_problem(state):
+    # First what the file says: a service that was killed and is not to come back has "failed" too.
+    if problem := _find_mistake(state):
         return problem
     if state.restart not in {"always", "on-failure", "on-abnormal", "on-abort"}:
         return failed(
             "systemd will not start it again: add `Restart=always` below `[Service]`, then "
-            "`sudo systemctl daemon-reload`.",
+            "`sudo systemctl daemon-reload`"
+            + ("." if state.active == "active" else ", and `sudo systemctl start counter`."),
             "systemd ne le relancera pas : ajoutez `Restart=always` sous `[Service]`, puis "
-            "`sudo systemctl daemon-reload`.",
+            "`sudo systemctl daemon-reload`"
+            + ("." if state.active == "active" else ", et `sudo systemctl start counter`."),
         )
+    if problem := _find_failure(state):
+        return problem
     if state.active == "activating":
+        return (
+            _ends_again()
+            if state.restarts > 1
+            else failed(
+                "systemd is just starting it again. Check in a few seconds.",
+                "systemd est en train de le relancer. Vérifiez dans quelques secondes.",
+            )
+        )
+    if state.active != "active" and state.ended and state.restart != "always":
         return failed(
-            "systemd is just starting it again. Check in a few seconds.",
-            "systemd est en train de le relancer. Vérifiez dans quelques secondes.",
+            f"It ended, and `Restart={state.restart}` does not bring it back from every end: "
+            "`kill` alone asks a program to end, which counts as a good end. Write "
+            "`Restart=always`, `sudo systemctl daemon-reload`, `sudo systemctl start counter`, "
+            "then kill it again.",
+            f"Il s'est terminé, et `Restart={state.restart}` ne le relance pas après n'importe "
+            "quelle fin : `kill` seul demande au programme de se terminer, ce qui compte comme "
+            "une fin normale. Écrivez `Restart=always`, `sudo systemctl daemon-reload`, "
+            "`sudo systemctl start counter`, puis tuez-le de nouveau.",
         )
     if state.active != "active":
         return failed(
@@ -214,6 +252,17 @@ def _others() -> list[Process]:
 
 def _find_problem(state: Service) -> Outcome | None:
     """Return what keeps systemd from running the unit, or None."""
+    return _find_mistake(state) or _find_failure(state)
+
+
+def _find_mistake(state: Service) -> Outcome | None:
+    """Return what is wrong with the file, or with what systemd knows of it, or None."""
+    if state.load == "masked":
+        return failed(
+            "The unit is masked: systemd may not start it. `sudo systemctl unmask counter`.",
+            "L'unité est masquée : systemd n'a pas le droit de la lancer. "
+            "`sudo systemctl unmask counter`.",
+        )
     if state.load == "not-found" or state.reload_needed:
         return failed(
             "systemd has not read the file as it is now: `sudo systemctl daemon-reload`.",
@@ -226,10 +275,32 @@ def _find_problem(state: Service) -> Outcome | None:
             "systemd refuse le fichier : `ExecStart=` demande un programme avec son chemin "
             "complet, par exemple `/usr/local/bin/counter`.",
         )
-    if state.active == "failed":
-        return failed(
-            f"It was started and failed ({state.result}). `journalctl -u counter -n 20` says why.",
-            f"Il a été lancé et a échoué ({state.result}). `journalctl -u counter -n 20` dit "
-            "pourquoi.",
-        )
     return None
+
+
+def _find_failure(state: Service) -> Outcome | None:
+    """Return why the service does not run though it was started, or None."""
+    if state.active != "failed":
+        return None
+    if state.result == "signal":
+        return failed(
+            "It was killed and did not come back. Start it: `sudo systemctl start counter`.",
+            "Il a été tué et n'est pas revenu. Lancez-le : `sudo systemctl start counter`.",
+        )
+    if state.result == "start-limit-hit":
+        return _ends_again()
+    return failed(
+        f"It was started and failed ({state.result}). `journalctl -u counter -n 20` says why.",
+        f"Il a été lancé et a échoué ({state.result}). `journalctl -u counter -n 20` dit pourquoi.",
+    )
+
+
+def _ends_again() -> Outcome:
+    return failed(
+        "systemd starts it, and it ends at once, again and again. "
+        "`journalctl -u counter -n 20` says why; correct it, then "
+        "`sudo systemctl reset-failed counter` and `sudo systemctl restart counter`.",
+        "systemd le lance et il se termine aussitôt, encore et encore. "
+        "`journalctl -u counter -n 20` dit pourquoi ; corrigez, puis "
+        "`sudo systemctl reset-failed counter` et `sudo systemctl restart counter`.",
+    )

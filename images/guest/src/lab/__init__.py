@@ -19,6 +19,7 @@ In a course's checks.py:
 
 from __future__ import annotations
 
+from lab.cells import watch
 from lab.checking import check
 from lab.notices import show_unread
 from lab.outcome import Outcome, failed, memory, passed, step
@@ -27,4 +28,5 @@ from lab.space import space
 
 __all__ = ["Outcome", "check", "failed", "memory", "passed", "snapshots", "space", "step"]
 
+watch()
 show_unread()

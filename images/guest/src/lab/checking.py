@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.cells import find_stale
 from lab.exercise import Exercise, find_exercise, load_steps
 from lab.outcome import DEADLINE_S, Outcome
 from lab.report import report
@@ -39,6 +40,10 @@ def check(name: str, *answers: Any) -> None:
     exercise = find_exercise(Path.cwd(), machine_root() / "var/lib/vmlab/courses")
     if exercise is None:
         show(Shown(str(name), _say("no_exercise")))
+        return
+
+    if stale := find_stale():
+        show(Shown(str(name), _say("stale", names=", ".join(f"`{word}`" for word in stale))))
         return
 
     def look() -> Shown:

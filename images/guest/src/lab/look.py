@@ -40,8 +40,9 @@ class Service:
     main_pid: int
     restart: str  # no, always, on-failure, ...
     restarts: int
-    result: str  # success, exit-code, ...
+    result: str  # success, exit-code, signal, start-limit-hit, ...
     reload_needed: bool
+    ended: bool = False  # it ran once, and its main process ended
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ def processes() -> list[Process]:
 
 def service(name: str) -> Service:
     """Return the state of a systemd unit; one that is unknown has `load` "not-found"."""
-    names = "LoadState,ActiveState,UnitFileState,MainPID,Restart,NRestarts,Result,NeedDaemonReload"
+    names = (
+        "LoadState,ActiveState,UnitFileState,MainPID,Restart,NRestarts,Result,NeedDaemonReload,"
+        "ExecMainExitTimestampMonotonic"
+    )
     lines = run(["systemctl", "show", "-p", names, "--", name]).splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line)
     return Service(
@@ -110,6 +114,7 @@ def service(name: str) -> Service:
         restarts=int(values.get("NRestarts") or 0),
         result=values.get("Result", ""),
         reload_needed=values.get("NeedDaemonReload") == "yes",
+        ended=values.get("ExecMainExitTimestampMonotonic", "0") not in {"", "0"},
     )
 
 

@@ -109,6 +109,17 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "This exercise has no step `{name}`. Its steps are: {steps}.",
         "Cet exercice n'a pas d'étape `{name}`. Ses étapes sont : {steps}.",
     ),
+    "stale": (
+        (
+            "The cell that defines {names} could not be run: there is a mistake in its grammar "
+            "(SyntaxError). Correct it and run it, then check; what is there now is from before."
+        ),
+        (
+            "La cellule qui définit {names} n'a pas pu être exécutée : elle contient une erreur de "
+            "syntaxe (SyntaxError). Corrigez-la, exécutez-la, puis vérifiez ; pour l'instant, "
+            "c'est l'ancienne version qui est là."
+        ),
+    ),
     "dots": (
         "First replace the three dots `...` above with your answer, run that cell, then check.",
         (

@@ -41,6 +41,8 @@ def make_environment(env: Mapping[str, str], home: str = HOME) -> dict[str, str]
         "SHELL": "/bin/bash",
         "PATH": PATH,
         "LANG": "C.UTF-8",
+        # systemctl would write file names as links of terminals, which no notebook can show.
+        "SYSTEMD_URLIFY": "0",
         "JUPYTER_RUNTIME_DIR": str(RUNTIME),
     }
     return {**own, **env}
