@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vmlab.board.people import Person, Seat
 from vmlab.database import Receipt, StepResult, StoredCourse
-from vmlab.model import MachineState, MachineStatus
+from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
 
 PENDING = "pending"
@@ -17,12 +17,16 @@ UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
 
+Notes = Mapping[tuple[str, str], tuple[Notice, ...]]
+"""What a facilitator should know of a user and server, for instance that its files did not come."""
+
 
 @dataclass(frozen=True)
 class BoardFacts:
     """Everything that the board is made from.
 
     `statuses` is None when the provider could not be asked; the rest is shown all the same.
+    `notes` come from whoever has something to say of a server; the board only shows them.
     """
 
     now: float
@@ -31,6 +35,7 @@ class BoardFacts:
     results: tuple[StepResult, ...]
     receipts: tuple[Receipt, ...]
     statuses: Mapping[str, MachineStatus] | None
+    notes: Notes = field(default_factory=dict)
 
 
 def make_board(
@@ -88,10 +93,15 @@ def _row(
         "place": seat.place,
         "since": status.since if status else 0.0,
         "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+        "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
         "steps": steps,
         "passed": len(passed),
         "last_progress": max(passed, default=None),
     }
+
+
+def _note(note: Notice) -> dict[str, str]:
+    return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
 
 
 def _state(facts: BoardFacts, seat: Seat, status: MachineStatus | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from vmlab.board import BoardFacts, Group, Person, Seat, make_board
 from vmlab.database import Receipt, StepResult, StoredCourse, StoredStep
-from vmlab.model import MachineState, MachineStatus
+from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
 
 
@@ -52,6 +52,7 @@ def test_somebody_who_never_started():
         "place": 0,
         "since": 0.0,
         "problem": "",
+        "notes": [],
         "steps": {},
         "passed": 0,
         "last_progress": None,
@@ -99,6 +100,17 @@ def test_a_provider_that_cannot_be_asked_hides_no_progress():
 def test_long_problems_are_cut():
     (row,) = rows(facts(statuses=status("ada", MachineState.STOPPED, problem="x" * 999)), ADA)
     assert len(row["problem"]) == 300
+
+
+def test_notes_are_of_one_server_and_in_both_languages():
+    note = Notice("The files of the course did not come.", "Les fichiers du cours manquent.")
+    person = replace(ADA, seats=(Seat(""), Seat("second")))
+    found = rows(facts(notes={("ada", "second"): (note, Notice("y" * 999, "z" * 999))}), person)
+    assert found[0]["notes"] == []
+    assert found[1]["notes"] == [
+        {"en": note.en, "fr": note.fr},
+        {"en": "y" * 300, "fr": "z" * 300},
+    ]
 
 
 def test_each_server_is_a_row_of_its_own():

@@ -183,7 +183,9 @@ function machineCell(row, name) {
   const shape = { pending: "starting", waiting: "starting" }[row.state] || row.state;
   const words = row.state === "waiting" ? t.inLine(row.place) : t.states[row.state] || row.state;
   const cell = make("td", { class: "vm-machine" }, icon(shape), " ", words);
-  if (row.problem) cell.append(make("div", { class: "vm-problem small" }, row.problem));
+  for (const words of [row.problem, ...row.notes.map(localized)].filter(Boolean)) {
+    cell.append(make("div", { class: "vm-problem small" }, words));
+  }
   if (row.may_renew && row.state !== "absent") {
     const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
     cell.append(" ", make("button", { type: "button", class: "vm-renew-row", ...words }, t.renew));
