@@ -11,6 +11,8 @@ from typing import Any
 from jupyterhub import orm
 from sqlalchemy.orm import selectinload
 
+from vmlab.kept_state import kept_machine
+
 STAFF_SCOPE = "admin-ui"
 
 
@@ -26,6 +28,7 @@ class Seat:
     """One server of a user, running or not."""
 
     name: str  # server name; empty for the default server
+    machine: str  # the one that the hub keeps for it
     pending: str = ""  # "spawn", "stop" or empty
     place: int = 0  # in the line for a start slot, 1 for the next one; 0: not in the line
     url: str = ""  # path under which it is reached; empty unless it is ready
@@ -87,17 +90,17 @@ def _cached(users: Any, orm_user: Any) -> Any | None:
 
 def _seats(orm_user: Any, user: Any | None) -> tuple[Seat, ...]:
     names = sorted({"", *orm_user.orm_spawners})
-    if user is None:
-        return tuple(Seat(name) for name in names)
-    return tuple(_seat(user, name) for name in names)
+    return tuple(_seat(orm_user, user, name) for name in names)
 
 
-def _seat(user: Any, name: str) -> Seat:
-    if name not in user.spawners:
-        return Seat(name)
+def _seat(orm_user: Any, user: Any | None, name: str) -> Seat:
+    machine = kept_machine(orm_user, orm_user.name, name)
+    if user is None or name not in user.spawners:
+        return Seat(name, machine)
     spawner = user.spawners[name]
     return Seat(
         name=name,
+        machine=getattr(spawner, "machine", machine),
         pending=spawner.pending or "",
         place=getattr(spawner, "place", 0),  # another spawner class has no line
         url=user.server_url(name) if spawner.ready else "",

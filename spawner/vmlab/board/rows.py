@@ -9,7 +9,6 @@ from typing import Any
 from vmlab.board.people import Person, Seat
 from vmlab.database import Receipt, StepResult, StoredCourse
 from vmlab.model import MachineState, MachineStatus, Notice
-from vmlab.names import machine_name
 
 PENDING = "pending"
 WAITING = "waiting"
@@ -81,14 +80,13 @@ def make_board(
 def _row(
     facts: BoardFacts, person: Person, seat: Seat, results: list[StepResult]
 ) -> dict[str, Any]:
-    machine = machine_name(person.name, seat.name)
-    status = (facts.statuses or {}).get(machine)
+    status = (facts.statuses or {}).get(seat.machine)
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
     return {
         "user": person.name,
         "server": seat.name,
-        "machine": machine,
+        "machine": seat.machine,
         "state": _state(facts, seat, status),
         "place": seat.place,
         "since": status.since if status else 0.0,

@@ -19,8 +19,9 @@ def step(name: str) -> StoredStep:
 COURSE = StoredCourse(
     "first-steps", 2, "d2", "First", "Premiers", (step("user"), step("home")), 500.0
 )
-ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat(""),))
-TRAINER = Person("trainer", (), is_staff=True, seats=(Seat(""),))
+ADAS = machine_name("ada")
+ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat("", ADAS),))
+TRAINER = Person("trainer", (), is_staff=True, seats=(Seat("", machine_name("trainer")),))
 
 
 def facts(**changes: object) -> BoardFacts:
@@ -86,7 +87,7 @@ def test_steps_that_the_course_no_longer_has_do_not_count():
 
 
 def test_pending_comes_from_the_hub():
-    person = replace(ADA, seats=(Seat("", pending="spawn"),))
+    person = replace(ADA, seats=(Seat("", ADAS, pending="spawn"),))
     (row,) = rows(facts(statuses=status("ada", MachineState.STARTING)), person)
     assert row["state"] == "pending"
 
@@ -97,6 +98,12 @@ def test_a_provider_that_cannot_be_asked_hides_no_progress():
     assert (row["state"], row["passed"]) == ("unknown", 1)
 
 
+def test_the_machine_is_the_one_that_the_hub_keeps():
+    person = replace(ADA, name="ada.l", seats=(Seat("", ADAS),))
+    (row,) = rows(facts(statuses=status("ada", MachineState.RUNNING)), person)
+    assert (row["user"], row["machine"], row["state"]) == ("ada.l", ADAS, "running")
+
+
 def test_long_problems_are_cut():
     (row,) = rows(facts(statuses=status("ada", MachineState.STOPPED, problem="x" * 999)), ADA)
     assert len(row["problem"]) == 300
@@ -104,7 +111,7 @@ def test_long_problems_are_cut():
 
 def test_notes_are_of_one_server_and_in_both_languages():
     note = Notice("The files of the course did not come.", "Les fichiers du cours manquent.")
-    person = replace(ADA, seats=(Seat(""), Seat("second")))
+    person = replace(ADA, seats=(Seat("", ADAS), Seat("second", machine_name("ada", "second"))))
     found = rows(facts(notes={("ada", "second"): (note, Notice("y" * 999, "z" * 999))}), person)
     assert found[0]["notes"] == []
     assert found[1]["notes"] == [
@@ -114,7 +121,7 @@ def test_notes_are_of_one_server_and_in_both_languages():
 
 
 def test_each_server_is_a_row_of_its_own():
-    person = replace(ADA, seats=(Seat(""), Seat("second")))
+    person = replace(ADA, seats=(Seat("", ADAS), Seat("second", machine_name("ada", "second"))))
     found = rows(facts(statuses=status("ada", MachineState.RUNNING, "second")), person)
     assert [(r["server"], r["state"]) for r in found] == [("", "absent"), ("second", "running")]
     assert found[0]["machine"] != found[1]["machine"]
@@ -130,7 +137,7 @@ def test_staff_is_shown_only_at_work(statuses, shown):
 
 @pytest.mark.parametrize(("may_open", "url"), [(True, "/user/ada/"), (False, "")])
 def test_the_address_only_for_those_who_may_open_it(may_open, url):
-    person = replace(ADA, seats=(Seat("", url="/user/ada/"),))
+    person = replace(ADA, seats=(Seat("", ADAS, url="/user/ada/"),))
     assert rows(facts(), person, may_open=may_open)[0]["url"] == url
 
 
@@ -155,7 +162,7 @@ def test_without_a_course_there_are_machines():
 
 
 def test_who_waits_in_the_line_is_told_from_who_starts():
-    waiting = replace(ADA, seats=(Seat("", pending="spawn", place=3),))
-    starting = replace(ADA, seats=(Seat("", pending="spawn"),))
+    waiting = replace(ADA, seats=(Seat("", ADAS, pending="spawn", place=3),))
+    starting = replace(ADA, seats=(Seat("", ADAS, pending="spawn"),))
     shown = [(row["state"], row["place"]) for row in rows(facts(), waiting, starting)]
     assert shown == [("waiting", 3), ("pending", 0)]
