@@ -6,6 +6,7 @@ Read on the hub's event loop, because the hub's database session belongs to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
@@ -42,6 +43,7 @@ class Person:
     groups: tuple[Group, ...]
     is_staff: bool
     seats: tuple[Seat, ...]
+    last_active: float | None = None  # when the hub last saw a request of theirs
 
 
 def list_people(db: Any, users: Any) -> tuple[Person, ...]:
@@ -63,9 +65,15 @@ def list_people(db: Any, users: Any) -> tuple[Person, ...]:
             groups=tuple(Group(group.name) for group in user.groups),
             is_staff=user.id in staff,
             seats=_seats(user, _cached(users, user)),
+            last_active=_epoch(user.last_activity),
         )
         for user in query
     )
+
+
+def _epoch(moment: datetime | None) -> float | None:
+    """Return seconds since the epoch; the hub's database has UTC without saying so."""
+    return moment.replace(tzinfo=UTC).timestamp() if moment else None
 
 
 def _staff_ids(db: Any) -> set[int]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vmlab.board import BoardFacts, Group, Person, Seat, make_board
-from vmlab.database import Receipt, StepResult, StoredCourse, StoredStep
+from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse, StoredStep
 from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
 
@@ -58,6 +58,7 @@ def test_somebody_who_never_started():
         "passed": 0,
         "last_progress": None,
         "course_version": None,
+        "begun": [],
         "may_renew": False,
         "url": "",
     }
@@ -139,6 +140,24 @@ def test_staff_is_shown_only_at_work(statuses, shown):
 def test_the_address_only_for_those_who_may_open_it(may_open, url):
     person = replace(ADA, seats=(Seat("", ADAS, url="/user/ada/"),))
     assert rows(facts(), person, may_open=may_open)[0]["url"] == url
+
+
+def test_what_was_begun_in_any_course_is_told_whichever_is_shown():
+    other = replace(COURSE, name="other")
+    done = (
+        CourseStep("ada", "", "first-steps", "01-who/user", 700.0, 700.0),
+        CourseStep("ada", "", "other", "01-who/user", 750.0, 800.0),
+        CourseStep("ada", "", "other", "01-who/home", None, 900.0),
+        CourseStep("ada", "", "other", "01-who/gone", 950.0, 950.0),
+        CourseStep("ada", "", "withdrawn", "01-who/user", 960.0, 960.0),
+        CourseStep("bob", "", "other", "01-who/user", None, 970.0),
+    )
+    (row,) = rows(facts(courses=(COURSE, other), done=done), ADA)
+    begun = {"total": 2, "passed": 1}
+    assert row["begun"] == [
+        begun | {"course": "first-steps", "last_progress": 700.0, "last_tried": 700.0},
+        begun | {"course": "other", "last_progress": 750.0, "last_tried": 900.0},
+    ]
 
 
 def test_the_course_and_the_others():
