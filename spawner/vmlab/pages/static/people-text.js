@@ -78,7 +78,7 @@ const TEXTS = {
     find: "Chercher un nom",
     shown: (n, m) => `${n} sur ${m} affichés`,
     nobody: "Aucun nom ne contient cela.",
-    startAll: (n) => `Démarrer toutes celles qui sont éteintes (${n}) …`,
+    startAll: (n) => `Démarrer toutes les machines éteintes (${n}) …`,
     stopAll: (n) => `Arrêter toutes les machines (${n}) …`,
     asking: "On demande aux machines qui travaille …",
     stopTitle: (name) => `Arrêter la machine de ${name}\u00a0?`,
