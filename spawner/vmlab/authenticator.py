@@ -18,6 +18,7 @@ from tornado import web
 from traitlets import Unicode
 
 from vmlab.accounts import read_passwords
+from vmlab.api.account_calls import ACCOUNT_HANDLERS
 from vmlab.api.starts import START_HANDLERS
 from vmlab.errors import ConfigError
 from vmlab.front.guesses import Bound, FailureLimit, make_bounds
@@ -58,8 +59,8 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         self._read_at: tuple[int, int, int] | None = None
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
-        """Return the page of login, and what stands before the hub's own handlers of starts."""
-        return [*super().get_handlers(app), *START_HANDLERS]
+        """Return the page of login, and what stands before the hub's own handlers."""
+        return [*super().get_handlers(app), *START_HANDLERS, *ACCOUNT_HANDLERS]
 
     async def authenticate(self, handler: web.RequestHandler, data: dict[str, str]) -> str | None:
         """Return the account's name when the password is right, else None.

@@ -50,18 +50,25 @@ class Job:
     longest_s: float = 1800.0  # of a round; one that takes longer is reported, and goes on
 
 
+def is_hub() -> bool:
+    """Tell whether this is a hub: `jupyterhub` reads its configuration for other commands too."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def begin(state: Path, *jobs: Job) -> tuple[asyncio.Task[None], ...]:
     """Do these jobs as long as this process runs; return their tasks.
 
-    No-op where no event loop runs: `jupyterhub` reads its configuration for other commands too.
+    No-op unless this is a hub.
 
     Args:
         state: the folder in which the jobs' report is written.
         jobs: each name once in a process.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not is_hub():
         return ()
     return tuple(_board(state).begin(job) for job in jobs)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 
+from vmlab.background import is_hub
 from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.outside import load_json
@@ -34,11 +34,8 @@ def ensure_cli_access(paths: Paths) -> None:
 
 def note_cli_url(paths: Paths, bind_url: str) -> None:
     """Tell the command line where the hub itself listens: no name, no certificate in between."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # `jupyterhub` reads its configuration for other commands too
-        return
-    _write_cli_access(paths, f"{bind_url}/", read_cli_access(paths)["token"])
+    if is_hub():
+        _write_cli_access(paths, f"{bind_url}/", read_cli_access(paths)["token"])
 
 
 def _write_cli_access(paths: Paths, url: str, token: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.accounts import ensure_passwords
+from vmlab.background import is_hub
 from vmlab.cli_access import ensure_cli_access, note_cli_url, read_cli_access
 from vmlab.descriptors import descriptors_for
 from vmlab.errors import HostError
@@ -154,6 +155,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     """
     # This module serves the command line too, which needs none of them.
     from vmlab.api import setup_api  # noqa: PLC0415
+    from vmlab.hub_accounts import settle_accounts  # noqa: PLC0415
     from vmlab.hub_tokens import limit_tokens  # noqa: PLC0415
     from vmlab.keeping import keep_order, order_rules  # noqa: PLC0415
 
@@ -166,6 +168,8 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
     prepare_state(lab, paths)
+    if is_hub():
+        settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port()}"
     access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
@@ -274,6 +278,8 @@ def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
     c.JupyterHub.authenticator_class = "vmlab.authenticator.LabAuthenticator"
     c.LabAuthenticator.accounts_file = str(paths.accounts)
     c.LabAuthenticator.allowed_users = set(lab.accounts.names())
+    # Else everybody whom the hub's database knows, also those who left lab.toml.
+    c.LabAuthenticator.allow_existing_users = False
     c.JupyterHub.load_groups = {
         role.value: {"users": list(names)} for role, names in lab.accounts.by_role().items()
     }

@@ -20,6 +20,15 @@ def token_server(user: str, scopes: list[str]) -> str | None:
     return own[0] if len(own) == 1 else None
 
 
+def is_machines_own(user: str, token: Any) -> bool:
+    """Tell whether a token was made for a user's server, and is good for nothing else."""
+    activity = ("users:activity!user", f"users:activity!user={user}")
+    is_noted = (token.note or "").startswith(NOTE)
+    return is_noted and all(
+        scope in activity or scope.startswith(f"{_SCOPE}{user}/") for scope in token.scopes
+    )
+
+
 def revoke_server_tokens(db: Any, orm_user: Any, server: str) -> None:
     """Delete all tokens that were made for a user's server."""
     for token in list(orm_user.api_tokens):

@@ -17,15 +17,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import requests
+from jupyterhub import orm
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from fakes.names import resolve_localhost
 from vmlab.host import find_free_port
 from vmlab.origins import LOCAL_NAME, machine_host
+from vmlab.paths import Paths
 from vmlab.proxy import find_proxy
 
 resolve_localhost()
@@ -228,11 +234,20 @@ class RunningHub:
         answer.raise_for_status()
         return session
 
+    @contextmanager
+    def database(self) -> Iterator[Session]:
+        """The hub's database, as something writes it that is not this hub."""
+        file = Paths(self.folder, self.folder).hub_database
+        engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": START_LIMIT_S})
+        with Session(engine) as session, session.begin():
+            yield session
+        engine.dispose()
+
     def add_user(self, name: str, group: str = "") -> None:
-        """Make an account from outside, as an administrator can, whatever its name."""
-        self.api("POST", f"users/{quote(name, safe='')}").raise_for_status()
-        if group:
-            self.api("POST", f"groups/{group}/users", json={"users": [name]}).raise_for_status()
+        """Make an account that lab.toml does not have, whatever its name, as older hubs left."""
+        with self.database() as db:
+            role, groups = orm.Role.find(db, "user"), [orm.Group.find(db, group)] if group else []
+            db.add(orm.User(name=name, roles=[role], groups=groups))
 
     # -- calls -------------------------------------------------------------------------------
 

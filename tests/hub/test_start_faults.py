@@ -172,8 +172,8 @@ def test_any_user_name_gets_a_machine_of_its_own(hub, name):
 @pytest.mark.parametrize("name", ["../../etc", "a/b"])
 def test_a_user_name_with_a_path_in_it_is_refused_with_words(hub, name):
     answer = hub.api("POST", f"users/{quote(name, safe='')}")
-    assert answer.status_code == 400
-    assert name in answer.json()["message"]
+    assert answer.status_code == 409
+    assert f"{name} is not in it" in answer.json()["message"]
 
 
 def test_no_state_that_the_hub_shows_holds_a_token(hub):

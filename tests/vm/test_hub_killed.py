@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyterhub import orm
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
@@ -43,7 +44,9 @@ def stop_server(hub, machine) -> None:
 
 
 @contextmanager
-def hub_that_ended(folder, tiny_cache, sig, stage: str, http_timeout_s: int):
+def hub_that_ended(
+    folder, tiny_cache, sig, stage: str, http_timeout_s: int, meanwhile=lambda _hub: None
+):
     """A hub that ended when a start had come so far, and was started again; and the machine."""
     config = f'c.VMSpawner.image = "tiny"\nc.VMSpawner.http_timeout = {http_timeout_s}\n'
     machine = machine_folder(folder / "machines", machine_name("ada"))
@@ -53,6 +56,7 @@ def hub_that_ended(folder, tiny_cache, sig, stage: str, http_timeout_s: int):
         wait_until(lambda: f'"{stage}"' in machine.record.read_text())
         hub.stop(sig)
         assert is_locked(str(machine.shim_lock)), "the machine ended with the hub"
+        meanwhile(hub)
         hub.start()
         yield hub, machine
 
@@ -65,6 +69,31 @@ def test_a_start_that_was_cut_with_its_hub_is_begun_again(folder, tiny_cache, si
         wait_until(lambda: '"seeded"' in machine.record.read_text())
         assert "is adopted: it is starting" in hub.log.read_text()
         assert hub.server("ada")["pending"] == "spawn"
+        stop_server(hub, machine)
+
+
+def test_the_machine_of_a_trainee_who_was_renamed_runs_on_and_is_theirs(folder, tiny_cache):
+    pids = []
+
+    def rename(hub) -> None:
+        """As an older version's admin page did before a start, and its next hub after it."""
+        machine = machine_folder(folder / "machines", machine_name("ada"))
+        pids.extend(process.pid for process in find_processes(machine))
+        with hub.database() as db:
+            ada = orm.User.find(db, "ada")
+            ada.name = "ada2"
+            spawner = ada.orm_spawners[""]
+            spawner.state = {"vmlab": {"version": 1, "machine": machine_name("ada")}}
+            spawner.server = orm.Server(base_url="/user/ada2/")
+            db.add(orm.User(name="ada"))
+
+    ended = hub_that_ended(folder, tiny_cache, signal.SIGTERM, "seeded", 3600, rename)
+    with ended as (hub, machine):
+        wait_until(lambda: hub.server("ada").get("pending") == "spawn")
+        assert "is adopted: it runs, and the hub lost the server of ada\n" in hub.log.read_text()
+        assert pids
+        assert [process.pid for process in find_processes(machine)] == pids
+        assert hub.api("GET", "users/ada2").status_code == 404
         stop_server(hub, machine)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tornado import web
 
@@ -24,12 +24,42 @@ class _Server:
     user: Person
 
 
-class BoardHandler(LabHandler):
-    """The board's data."""
+class BoardReader(LabHandler):
+    """What is common to the board and the list of people: who may look, and at whom."""
 
     def authorize(self) -> None:
         """Let those in who may open the admin page."""
         self.require_scope(BOARD_SCOPE)
+
+    async def machine_statuses(self) -> Mapping[str, MachineStatus] | None:
+        """Ask the provider; a board without machine states is better than none."""
+        try:
+            return await self.runtime.statuses.get()
+        except LabError as e:
+            self.log.error("The board could not ask the provider: %s", e)
+            return None
+
+    def visible_people(self) -> list[Person]:
+        """Return the hub's users whom the reader may see, with those servers they may see."""
+        people = self.runtime.people(lambda: list_people(self.db, self.users))
+        may_read = self.get_scope_filter("read:servers")
+        visible = []
+        for person in people:
+            if may_read(person, kind="user"):
+                visible.append(person)
+                continue
+            seats = tuple(seat for seat in person.seats if self.may("read:servers", person, seat))
+            if seats:
+                visible.append(replace(person, seats=seats))
+        return visible
+
+    def may(self, scope: str, person: Person, seat: Seat) -> bool:
+        """Tell whether the reader holds a scope on somebody's server."""
+        return bool(self.get_scope_filter(scope)(_Server(seat.name, person), kind="server"))
+
+
+class BoardHandler(BoardReader):
+    """The board's data."""
 
     async def get(self) -> None:
         """Send the rows of all users whom the reader may see."""
@@ -45,45 +75,17 @@ class BoardHandler(LabHandler):
             courses=listing.courses,
             results=known.results if known else (),
             receipts=known.receipts if known else (),
-            statuses=await self._statuses(),
+            statuses=await self.machine_statuses(),
+            done=await self.runtime.done_steps.get(),
         )
-        people = self.runtime.people(lambda: list_people(self.db, self.users))
-        rows = make_board(facts, self._visible(people), self._may_open, self._may_renew)
-        self.write(rows)
-
-    async def _statuses(self) -> Mapping[str, MachineStatus] | None:
-        """Ask the provider; a board without machine states is better than none."""
-        try:
-            return await self.runtime.statuses.get()
-        except LabError as e:
-            self.log.error("The board could not ask the provider: %s", e)
-            return None
-
-    def _visible(self, people: tuple[Person, ...]) -> list[Person]:
-        may_read = self.get_scope_filter("read:servers")
-        visible = []
-        for person in people:
-            if may_read(person, kind="user"):
-                visible.append(person)
-                continue
-            seats = tuple(
-                seat for seat in person.seats if may_read(_Server(seat.name, person), kind="server")
-            )
-            if seats:
-                visible.append(Person(person.name, person.groups, person.is_staff, seats))
-        return visible
+        self.write(make_board(facts, self.visible_people(), self._may_open, self._may_renew))
 
     def _may_open(self, person: Person, seat: Seat) -> bool:
-        return bool(
-            self.get_scope_filter("access:servers")(_Server(seat.name, person), kind="server")
-        )
+        return self.may("access:servers", person, seat)
 
     def _may_renew(self, person: Person, seat: Seat) -> bool:
-        server = _Server(seat.name, person)
         # A row of the default server only: that is what `machines/USER/renew` replaces.
-        return not seat.name and all(
-            self.get_scope_filter(scope)(server, kind="server") for scope in RENEW_SCOPES
-        )
+        return not seat.name and all(self.may(scope, person, seat) for scope in RENEW_SCOPES)
 
 
 def _choose(courses: tuple[StoredCourse, ...], wanted: str) -> StoredCourse | None:

@@ -11,11 +11,11 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from vmlab.api.base import LabHandler, TooManyReportsError
-from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
 from vmlab.api.runtime import ApiSettings, find_volumes, get_runtime
 from vmlab.api.sending import GivesUp, send_file
 from vmlab.errors import LabError
+from vmlab.kept_state import kept_volume
 from vmlab.volumes.model import ExportFormat, Reason
 from vmlab.volumes.store import VolumeStore
 

@@ -9,9 +9,9 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.api.base import LabHandler
-from vmlab.api.kept_state import kept_machine
 from vmlab.bodies import parse_renewal
 from vmlab.errors import MachineConflictError
+from vmlab.kept_state import kept_machine
 from vmlab.renewal import Renewal, RenewalTarget
 
 RENEW_SCOPES = ("delete:servers", "start:servers")

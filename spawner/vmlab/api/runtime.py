@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,12 +15,12 @@ from vmlab.api.identity import ServerIdentity
 from vmlab.api.limits import AtOnce, RateLimiter
 from vmlab.board import Cached, Person
 from vmlab.courses import Shelf
-from vmlab.database import Database, Receipt, StepResult, open_database
+from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
 from vmlab.hub_client import NOWHERE, HubClient, KeeperAccess
-from vmlab.model import MachineStatus
+from vmlab.model import Activity, MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings, make_provider
-from vmlab.providers.base import Provider
+from vmlab.providers.base import Provider, ReportsActivity
 from vmlab.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
 
@@ -62,6 +62,9 @@ class Runtime:
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S
         )
+        self.done_steps: Cached[tuple[CourseStep, ...]] = Cached(
+            self._read_done_steps, max_age_s=BOARD_MAX_AGE_S
+        )
         self.clock: Callable[[], float] = time.time
         self._people: tuple[float, tuple[Person, ...]] | None = None
         self._course_facts: dict[str, Cached[CourseFacts]] = {}
@@ -90,6 +93,15 @@ class Runtime:
             tuple(self.database.progress.of_course(course)),
             tuple(self.database.courses.receipts(course)),
         )
+
+    async def activity(self, machines: Iterable[str]) -> Mapping[str, Activity]:
+        """Return what the agents of running machines say; those that do not answer are left out."""
+        if not isinstance(self.provider, ReportsActivity):
+            return {}
+        return await self.provider.activity(machines)
+
+    async def _read_done_steps(self) -> tuple[CourseStep, ...]:
+        return tuple(await asyncio.to_thread(self.database.progress.of_all))
 
     @contextmanager
     def waiting(self, server: ServerIdentity) -> Iterator[None]:

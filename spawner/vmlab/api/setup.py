@@ -18,6 +18,7 @@ from vmlab.api.own_data import (
 )
 from vmlab.api.renewal import RenewHandler
 from vmlab.api.reports import ProgressHandler, ReceiptHandler
+from vmlab.api.roster import RosterHandler, WorkHandler
 from vmlab.api.runtime import ApiSettings
 from vmlab.api.volume import OpenSnapshotHandler, SnapshotsHandler
 from vmlab.hub_client import NOWHERE, KeeperAccess
@@ -58,6 +59,8 @@ def setup_api(
         (rf"{api}/receipts", ReceiptHandler),
         (rf"{api}/progress", ProgressHandler),
         (rf"{api}/board", BoardHandler),
+        (rf"{api}/people", RosterHandler),
+        (rf"{api}/people/work", WorkHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
         (r"/vmlab/hello", HelloHandler),

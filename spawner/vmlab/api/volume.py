@@ -6,10 +6,10 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.api.base import MachineHandler
-from vmlab.api.kept_state import kept_volume
 from vmlab.api.refusals import volume_refusal
 from vmlab.api.runtime import find_volumes
 from vmlab.errors import LabError
+from vmlab.kept_state import kept_volume
 from vmlab.volumes.store import VolumeStore
 
 

@@ -5,6 +5,17 @@ Here is what it shows and how often it asks; `vmlab.api` serves it, `vmlab.pages
 
 from vmlab.board.cached import Cached
 from vmlab.board.people import Group, Person, Seat, list_people
+from vmlab.board.roster import Rights, make_roster
 from vmlab.board.rows import BoardFacts, make_board
 
-__all__ = ["BoardFacts", "Cached", "Group", "Person", "Seat", "list_people", "make_board"]
+__all__ = [
+    "BoardFacts",
+    "Cached",
+    "Group",
+    "Person",
+    "Rights",
+    "Seat",
+    "list_people",
+    "make_board",
+    "make_roster",
+]

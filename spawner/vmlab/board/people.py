@@ -6,10 +6,13 @@ Read on the hub's event loop, because the hub's database session belongs to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub import orm
 from sqlalchemy.orm import selectinload
+
+from vmlab.kept_state import kept_machine
 
 STAFF_SCOPE = "admin-ui"
 
@@ -26,6 +29,7 @@ class Seat:
     """One server of a user, running or not."""
 
     name: str  # server name; empty for the default server
+    machine: str  # the one that the hub keeps for it
     pending: str = ""  # "spawn", "stop" or empty
     place: int = 0  # in the line for a start slot, 1 for the next one; 0: not in the line
     url: str = ""  # path under which it is reached; empty unless it is ready
@@ -39,6 +43,7 @@ class Person:
     groups: tuple[Group, ...]
     is_staff: bool
     seats: tuple[Seat, ...]
+    last_active: float | None = None  # when the hub last saw a request of theirs
 
 
 def list_people(db: Any, users: Any) -> tuple[Person, ...]:
@@ -60,9 +65,15 @@ def list_people(db: Any, users: Any) -> tuple[Person, ...]:
             groups=tuple(Group(group.name) for group in user.groups),
             is_staff=user.id in staff,
             seats=_seats(user, _cached(users, user)),
+            last_active=_epoch(user.last_activity),
         )
         for user in query
     )
+
+
+def _epoch(moment: datetime | None) -> float | None:
+    """Return seconds since the epoch; the hub's database has UTC without saying so."""
+    return moment.replace(tzinfo=UTC).timestamp() if moment else None
 
 
 def _staff_ids(db: Any) -> set[int]:
@@ -87,17 +98,17 @@ def _cached(users: Any, orm_user: Any) -> Any | None:
 
 def _seats(orm_user: Any, user: Any | None) -> tuple[Seat, ...]:
     names = sorted({"", *orm_user.orm_spawners})
-    if user is None:
-        return tuple(Seat(name) for name in names)
-    return tuple(_seat(user, name) for name in names)
+    return tuple(_seat(orm_user, user, name) for name in names)
 
 
-def _seat(user: Any, name: str) -> Seat:
-    if name not in user.spawners:
-        return Seat(name)
+def _seat(orm_user: Any, user: Any | None, name: str) -> Seat:
+    machine = kept_machine(orm_user, orm_user.name, name)
+    if user is None or name not in user.spawners:
+        return Seat(name, machine)
     spawner = user.spawners[name]
     return Seat(
         name=name,
+        machine=getattr(spawner, "machine", machine),
         pending=spawner.pending or "",
         place=getattr(spawner, "place", 0),  # another spawner class has no line
         url=user.server_url(name) if spawner.ready else "",

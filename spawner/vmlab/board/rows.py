@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from vmlab.board.begun import find_begun
 from vmlab.board.people import Person, Seat
-from vmlab.database import Receipt, StepResult, StoredCourse
-from vmlab.model import MachineState, MachineStatus
-from vmlab.names import machine_name
+from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
+from vmlab.model import MachineState, MachineStatus, Notice
 
 PENDING = "pending"
 WAITING = "waiting"
@@ -17,12 +17,17 @@ UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
 
+Notes = Mapping[tuple[str, str], tuple[Notice, ...]]
+"""What a facilitator should know of a user and server, for instance that its files did not come."""
+
 
 @dataclass(frozen=True)
 class BoardFacts:
     """Everything that the board is made from.
 
     `statuses` is None when the provider could not be asked; the rest is shown all the same.
+    `results` are of the chosen course, `done` of all. `notes` come from whoever has something to
+    say of a server; the board only shows them.
     """
 
     now: float
@@ -31,6 +36,8 @@ class BoardFacts:
     results: tuple[StepResult, ...]
     receipts: tuple[Receipt, ...]
     statuses: Mapping[str, MachineStatus] | None
+    notes: Notes = field(default_factory=dict)
+    done: tuple[CourseStep, ...] = ()
 
 
 def make_board(
@@ -53,6 +60,7 @@ def make_board(
     results: dict[tuple[str, str], list[StepResult]] = {}
     for result in facts.results:
         results.setdefault((result.user, result.server), []).append(result)
+    begun = find_begun(facts.courses, facts.done)
     versions = {(r.user, r.server): r.version for r in facts.receipts}
     rows = []
     for person in people:
@@ -62,6 +70,7 @@ def make_board(
             if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
                 continue
             row["course_version"] = versions.get(key)
+            row["begun"] = [course.as_row() for course in begun.get(key, ())]
             row["may_renew"] = may_renew(person, seat)
             row["url"] = seat.url if seat.url and may_open(person, seat) else ""
             rows.append(row)
@@ -73,33 +82,44 @@ def make_board(
     }
 
 
+def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> dict[str, Any]:
+    """Return what is told of a server's machine: name, state, place in the line, problem."""
+    status = (statuses or {}).get(seat.machine)
+    return {
+        "server": seat.name,
+        "machine": seat.machine,
+        "state": _state(seat, status, is_known=statuses is not None),
+        "place": seat.place,
+        "since": status.since if status else 0.0,
+        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+    }
+
+
 def _row(
     facts: BoardFacts, person: Person, seat: Seat, results: list[StepResult]
 ) -> dict[str, Any]:
-    machine = machine_name(person.name, seat.name)
-    status = (facts.statuses or {}).get(machine)
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
     return {
         "user": person.name,
-        "server": seat.name,
-        "machine": machine,
-        "state": _state(facts, seat, status),
-        "place": seat.place,
-        "since": status.since if status else 0.0,
-        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+        **machine_facts(facts.statuses, seat),
+        "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
         "steps": steps,
         "passed": len(passed),
         "last_progress": max(passed, default=None),
     }
 
 
-def _state(facts: BoardFacts, seat: Seat, status: MachineStatus | None) -> str:
+def _note(note: Notice) -> dict[str, str]:
+    return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
+
+
+def _state(seat: Seat, status: MachineStatus | None, *, is_known: bool) -> str:
     if seat.place:
         return WAITING
     if seat.pending:
         return PENDING
-    if facts.statuses is None:
+    if not is_known:
         return UNKNOWN
     return status.state.value if status else MachineState.ABSENT.value
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
 from vmlab.database.engine import Sessions, open_engine, sqlite_url
 from vmlab.database.phases import Phases
-from vmlab.database.progress import Progress, StepReport, StepResult
+from vmlab.database.progress import CourseStep, Progress, StepReport, StepResult
 from vmlab.database.volumes import Volumes
 
 __all__ = [
+    "CourseStep",
     "Courses",
     "Database",
     "Phases",

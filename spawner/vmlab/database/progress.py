@@ -41,6 +41,18 @@ class StepResult:
     last_passed: bool
 
 
+@dataclass(frozen=True)
+class CourseStep:
+    """When one trainee did one step of one course, of all courses: no more than the board needs."""
+
+    user: str
+    server: str
+    course: str
+    key: str  # exercise/step
+    first_passed: float | None
+    last_at: float
+
+
 class Progress:
     """The results of all checks."""
 
@@ -96,4 +108,14 @@ class Progress:
                     last_passed=row.last_passed,
                 )
                 for row in rows
+            ]
+
+    def of_all(self) -> list[CourseStep]:
+        """Return who did which step of any course, in no order."""
+        columns = (StepRow.user, StepRow.server, StepRow.course, StepRow.exercise, StepRow.step)
+        with self._sessions.read() as session:
+            rows = session.execute(select(*columns, StepRow.first_passed, StepRow.last_at))
+            return [
+                CourseStep(user, server, course, f"{exercise}/{step}", first_passed, last_at)
+                for user, server, course, exercise, step, first_passed, last_at in rows
             ]

@@ -12,7 +12,7 @@ from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
 
 from vmlab.hub_client import HubClient
-from vmlab.names import machine_name
+from vmlab.kept_state import kept_machine
 from vmlab.reconcile.facts import Seat, ServerToken
 from vmlab.server_tokens import NOTE, token_server
 
@@ -93,11 +93,7 @@ class HubSide:
 
 
 def _seat(users: Any, orm_user: Any, name: str) -> Seat:
-    machine = machine_name(orm_user.name, name)
-    orm_spawner = orm_user.orm_spawners.get(name)
-    if orm_spawner is not None:
-        own = (orm_spawner.state or {}).get("vmlab") or {}
-        machine = str(own.get("machine") or machine)  # a user who was renamed keeps the machine
+    machine = kept_machine(orm_user, orm_user.name, name)
     # `UserDict` would make a wrapper for every user of the database, and keep it.
     spawner = users[orm_user].spawners.get(name) if orm_user in users else None
     if spawner is None:

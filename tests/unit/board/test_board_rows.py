@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from vmlab.board import BoardFacts, Group, Person, Seat, make_board
-from vmlab.database import Receipt, StepResult, StoredCourse, StoredStep
-from vmlab.model import MachineState, MachineStatus
+from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse, StoredStep
+from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
 
 
@@ -19,8 +19,9 @@ def step(name: str) -> StoredStep:
 COURSE = StoredCourse(
     "first-steps", 2, "d2", "First", "Premiers", (step("user"), step("home")), 500.0
 )
-ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat(""),))
-TRAINER = Person("trainer", (), is_staff=True, seats=(Seat(""),))
+ADAS = machine_name("ada")
+ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat("", ADAS),))
+TRAINER = Person("trainer", (), is_staff=True, seats=(Seat("", machine_name("trainer")),))
 
 
 def facts(**changes: object) -> BoardFacts:
@@ -52,10 +53,12 @@ def test_somebody_who_never_started():
         "place": 0,
         "since": 0.0,
         "problem": "",
+        "notes": [],
         "steps": {},
         "passed": 0,
         "last_progress": None,
         "course_version": None,
+        "begun": [],
         "may_renew": False,
         "url": "",
     }
@@ -85,7 +88,7 @@ def test_steps_that_the_course_no_longer_has_do_not_count():
 
 
 def test_pending_comes_from_the_hub():
-    person = replace(ADA, seats=(Seat("", pending="spawn"),))
+    person = replace(ADA, seats=(Seat("", ADAS, pending="spawn"),))
     (row,) = rows(facts(statuses=status("ada", MachineState.STARTING)), person)
     assert row["state"] == "pending"
 
@@ -96,13 +99,30 @@ def test_a_provider_that_cannot_be_asked_hides_no_progress():
     assert (row["state"], row["passed"]) == ("unknown", 1)
 
 
+def test_the_machine_is_the_one_that_the_hub_keeps():
+    person = replace(ADA, name="ada.l", seats=(Seat("", ADAS),))
+    (row,) = rows(facts(statuses=status("ada", MachineState.RUNNING)), person)
+    assert (row["user"], row["machine"], row["state"]) == ("ada.l", ADAS, "running")
+
+
 def test_long_problems_are_cut():
     (row,) = rows(facts(statuses=status("ada", MachineState.STOPPED, problem="x" * 999)), ADA)
     assert len(row["problem"]) == 300
 
 
+def test_notes_are_of_one_server_and_in_both_languages():
+    note = Notice("The files of the course did not come.", "Les fichiers du cours manquent.")
+    person = replace(ADA, seats=(Seat("", ADAS), Seat("second", machine_name("ada", "second"))))
+    found = rows(facts(notes={("ada", "second"): (note, Notice("y" * 999, "z" * 999))}), person)
+    assert found[0]["notes"] == []
+    assert found[1]["notes"] == [
+        {"en": note.en, "fr": note.fr},
+        {"en": "y" * 300, "fr": "z" * 300},
+    ]
+
+
 def test_each_server_is_a_row_of_its_own():
-    person = replace(ADA, seats=(Seat(""), Seat("second")))
+    person = replace(ADA, seats=(Seat("", ADAS), Seat("second", machine_name("ada", "second"))))
     found = rows(facts(statuses=status("ada", MachineState.RUNNING, "second")), person)
     assert [(r["server"], r["state"]) for r in found] == [("", "absent"), ("second", "running")]
     assert found[0]["machine"] != found[1]["machine"]
@@ -118,8 +138,26 @@ def test_staff_is_shown_only_at_work(statuses, shown):
 
 @pytest.mark.parametrize(("may_open", "url"), [(True, "/user/ada/"), (False, "")])
 def test_the_address_only_for_those_who_may_open_it(may_open, url):
-    person = replace(ADA, seats=(Seat("", url="/user/ada/"),))
+    person = replace(ADA, seats=(Seat("", ADAS, url="/user/ada/"),))
     assert rows(facts(), person, may_open=may_open)[0]["url"] == url
+
+
+def test_what_was_begun_in_any_course_is_told_whichever_is_shown():
+    other = replace(COURSE, name="other")
+    done = (
+        CourseStep("ada", "", "first-steps", "01-who/user", 700.0, 700.0),
+        CourseStep("ada", "", "other", "01-who/user", 750.0, 800.0),
+        CourseStep("ada", "", "other", "01-who/home", None, 900.0),
+        CourseStep("ada", "", "other", "01-who/gone", 950.0, 950.0),
+        CourseStep("ada", "", "withdrawn", "01-who/user", 960.0, 960.0),
+        CourseStep("bob", "", "other", "01-who/user", None, 970.0),
+    )
+    (row,) = rows(facts(courses=(COURSE, other), done=done), ADA)
+    begun = {"total": 2, "passed": 1}
+    assert row["begun"] == [
+        begun | {"course": "first-steps", "last_progress": 700.0, "last_tried": 700.0},
+        begun | {"course": "other", "last_progress": 750.0, "last_tried": 900.0},
+    ]
 
 
 def test_the_course_and_the_others():
@@ -143,7 +181,7 @@ def test_without_a_course_there_are_machines():
 
 
 def test_who_waits_in_the_line_is_told_from_who_starts():
-    waiting = replace(ADA, seats=(Seat("", pending="spawn", place=3),))
-    starting = replace(ADA, seats=(Seat("", pending="spawn"),))
+    waiting = replace(ADA, seats=(Seat("", ADAS, pending="spawn", place=3),))
+    starting = replace(ADA, seats=(Seat("", ADAS, pending="spawn"),))
     shown = [(row["state"], row["place"]) for row in rows(facts(), waiting, starting)]
     assert shown == [("waiting", 3), ("pending", 0)]

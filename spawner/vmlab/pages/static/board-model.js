@@ -9,34 +9,49 @@ const RANK = { stuck: 0, working: 1, changing: 2, off: 3, finished: 4 };
 const CHANGING = new Set(["starting", "pending", "waiting"]);
 
 /**
- * Add to each row what the board says about it:
- * `kind` (stuck, working, changing, off, finished), `idle` in seconds, `label` by name.
+ * Add to each row what the board says about it: `kind` (stuck, working, changing, off, finished),
+ * `idle` in seconds, `total` steps of the course shown, `progress`: when the last step of any
+ * course was passed, `elsewhere`: the course that is worked on, if it is another one.
  */
 export function describeRows(board, thresholdMinutes) {
   const total = board.course ? board.course.steps.length : 0;
   return board.rows.map((row, index) => {
-    const idle = idleSeconds(board, row);
-    return { ...row, idle, total, index, kind: kindOf(row, total, idle, thresholdMinutes) };
+    const begun = row.begun || [];
+    const passed = [row.last_progress, ...begun.map((course) => course.last_progress)];
+    const progress = Math.max(0, ...passed.map(Number));
+    const elsewhere = findElsewhere(board, begun);
+    const idle = idleSeconds(board, row, progress, elsewhere);
+    const described = { ...row, begun, progress, elsewhere, idle, total, index };
+    return { ...described, kind: kindOf(described, thresholdMinutes) };
   });
 }
 
+/** The course in which a step was tried last, unless it is the one shown or all of it is done. */
+function findElsewhere(board, begun) {
+  const last = begun.reduce((a, b) => (b.last_tried > (a?.last_tried || 0) ? b : a), null);
+  if (!last || last.course === board.course?.name || last.passed >= last.total) return null;
+  return last;
+}
+
 /**
- * Seconds since the last sign of progress. Nobody is behind before having had a chance: the clock
- * starts when the machine was switched on and the course was published, whichever came last.
+ * Seconds since the last sign of progress in any course. Nobody is behind before having had a
+ * chance: the clock starts when the machine was switched on and, for somebody who works on the
+ * course shown, when that was published, whichever came last.
  */
-function idleSeconds(board, row) {
-  const published = board.course ? board.course.published : 0;
-  const began = Math.max(row.last_progress || 0, row.since || 0, published);
+function idleSeconds(board, row, progress, elsewhere) {
+  const published = board.course && !elsewhere ? board.course.published : 0;
+  const began = Math.max(progress, row.since || 0, published);
   return began ? Math.max(0, board.now - began) : 0;
 }
 
-function kindOf(row, total, idle, thresholdMinutes) {
-  if (total && row.passed >= total) return "finished";
+function kindOf(row, thresholdMinutes) {
+  if (row.total && row.passed >= row.total && !row.elsewhere) return "finished";
   if (CHANGING.has(row.state)) return "changing";
   // With an unknown machine the progress still counts.
-  const isWorking = row.state === "running" || (row.state === "unknown" && row.last_progress);
+  const isWorking = row.state === "running" || (row.state === "unknown" && row.progress);
   if (!isWorking) return "off";
-  return total && idle >= thresholdMinutes * 60 ? "stuck" : "working";
+  const hasWork = row.total || row.elsewhere;
+  return hasWork && row.idle >= thresholdMinutes * 60 ? "stuck" : "working";
 }
 
 /** Order rows; ties always go by name, so that rows do not jump about. */

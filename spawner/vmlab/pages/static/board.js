@@ -11,6 +11,7 @@ import {
 } from "./board-model.js";
 import { BoardTable } from "./board-table.js";
 import { clock, duration, localized, texts } from "./board-text.js";
+import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
 
@@ -54,6 +55,12 @@ function change(key, value) {
   if (key === "course") askNow();
 }
 
+/** The course that was chosen and has not come yet, if there is one. */
+function awaited() {
+  if (!board || !view.course || board.course?.name === view.course) return null;
+  return board.courses.find(({ name }) => name === view.course) || null;
+}
+
 // -- parts of the page -----------------------------------------------------------------------
 
 function controls() {
@@ -65,7 +72,7 @@ function controls() {
   ];
   if (board && board.courses.length > 1) {
     const courses = board.courses.map((c) => [c.name, localized(c.title)]);
-    parts.unshift(select("course", t.chooseCourse, courses, board.course.name));
+    parts.unshift(select("course", t.chooseCourse, courses, awaited()?.name || board.course.name));
   }
   const box = make("input", {
     type: "checkbox",
@@ -105,7 +112,7 @@ function summary(rows) {
         t.summary[kind](counts[kind]),
       ),
     );
-  const latest = Math.max(0, ...rows.map((row) => row.last_progress || 0));
+  const latest = Math.max(0, ...rows.map((row) => row.progress));
   if (board.course && rows.length) {
     const words = latest ? t.anyone(duration(board.now - latest)) : t.nobody;
     chips.push(make("li", { class: "vm-latest" }, words));
@@ -155,7 +162,7 @@ function legend() {
 
 function heading() {
   const t = texts();
-  const course = board && board.course;
+  const course = board && !awaited() && board.course;
   byId("-course").textContent = course ? t.course(localized(course.title), course.version) : "";
   const when = board ? t.updated(clock(board.now)) : t.loading;
   const words = { lost: "", refused: "", paused: t.paused }[status.kind] ?? when;
@@ -170,10 +177,16 @@ function render() {
   alertBox();
   legend();
   byId("").dataset.status = status.kind;
-  document.getElementById("vm-admin-page").hidden = view.areNamesHidden;
-  document.getElementById("vm-admin-hidden").hidden = !view.areNamesHidden;
+  showPeople(!view.areNamesHidden);
   if (!board) {
     if (status.kind === "loading") table.clear(t.loading);
+    return;
+  }
+  const coming = awaited();
+  if (coming) {
+    // Another course's rows under this one's name would be believed.
+    table.clear(t.loadingCourse(localized(coming.title)));
+    byId("-summary").replaceChildren();
     return;
   }
   const rows = describeRows(board, view.threshold);
@@ -202,9 +215,12 @@ const askNow = poll(
       if (before !== JSON.stringify(board.courses)) controls();
       render();
     },
-    lost(wait) {
-      // The course that this browser remembers may be gone: fall back to the newest.
-      if (!board && view.course) view.course = "";
+    lost(wait, httpStatus) {
+      if (httpStatus === 404 && view.course) {
+        // The course that this browser remembers is gone: fall back to the newest.
+        change("course", "");
+        return;
+      }
       status = { kind: "lost", wait };
       render();
     },

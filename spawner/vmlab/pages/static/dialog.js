@@ -3,7 +3,7 @@
 // It is a <dialog>: the keyboard stays in it, Escape leaves everything as it is, and a screen reader
 // reads its title and text.
 
-import { make } from "./dom.js";
+import { giveFocusBack, make } from "./dom.js";
 
 /**
  * Ask, and if the answer is yes, act.
@@ -25,10 +25,11 @@ export function askFirst(words, act, failure) {
     make("div", { class: "d-flex flex-wrap gap-2" }, yes, no),
   );
   const asker = document.activeElement;
+  const row = asker?.closest("tr");
   no.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();
-    asker?.focus();
+    giveFocusBack(asker, row);
   });
   const tell = (text) => {
     status.textContent = text || "";

@@ -14,6 +14,17 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * Give the focus back to what had it. If that was written anew meanwhile: to the same button of its
+ * row, or to what the row offers now.
+ */
+export function giveFocusBack(held, row) {
+  if (held?.isConnected) return held.focus();
+  const act = held?.dataset.act;
+  const same = act && row?.querySelector(`[data-act="${CSS.escape(act)}"]`);
+  (same || row?.querySelector("button, a"))?.focus();
+}
+
 /** A text for screen readers only. */
 export function spoken(text) {
   return make("span", { class: "visually-hidden" }, text);

@@ -6,7 +6,7 @@ const LIMIT_MS = 15000;
 
 /**
  * Ask `url()` every 3 seconds while the page is visible.
- * @param {object} on `data(json)`, `lost(waitSeconds)`, `refused()`, `paused()`
+ * @param {object} on `data(json)`, `lost(waitSeconds, httpStatus)`, `refused()`, `paused()`
  * @returns {function} asks at once
  */
 export function poll(url, on) {
@@ -28,7 +28,9 @@ export function poll(url, on) {
         on.refused();
         return;
       }
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      if (!response.ok) {
+        throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
+      }
       const data = await response.json();
       if (mine !== running) return;
       failures = 0;
@@ -36,10 +38,10 @@ export function poll(url, on) {
       again(PERIOD_MS);
     } catch (error) {
       if (mine !== running) return; // a newer question is under way
-      console.warn("board:", error);
+      console.warn("vmlab:", error);
       failures += 1;
       const wait = Math.min(LONGEST_MS, PERIOD_MS * 2 ** (failures - 1));
-      on.lost(Math.round(wait / 1000));
+      on.lost(Math.round(wait / 1000), error.status);
       again(wait);
     } finally {
       clearTimeout(limit);

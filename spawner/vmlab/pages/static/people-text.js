@@ -1,0 +1,118 @@
+// What the list of people says, in both languages.
+
+const TEXTS = {
+  en: {
+    caption: "People, their roles and machines; renewed every few seconds",
+    name: "Name",
+    role: "Role",
+    machine: "Machine",
+    seen: "Last seen",
+    actions: "Actions",
+    roles: {
+      trainees: "trainee",
+      trainers: "trainer",
+      facilitators: "facilitator",
+      administrators: "administrator",
+      unlisted: "not in lab.toml",
+    },
+    noMachine: "none",
+    never: "never",
+    ago: (time) => `${time} ago`,
+    start: "Start",
+    startOf: (name) => `Start the machine of ${name}`,
+    stop: "Stop",
+    stopOf: (name) => `Stop the machine of ${name}`,
+    open: "Open",
+    openOf: (name) => `Open the machine of ${name}`,
+    find: "Find a name",
+    shown: (n, m) => `${n} of ${m} shown`,
+    nobody: "No name has this in it.",
+    startAll: (n) => `Start all that are off (${n}) …`,
+    stopAll: (n) => `Stop all machines (${n}) …`,
+    asking: "Asking the machines who works …",
+    stopTitle: (name) => `Stop the machine of ${name}?`,
+    stopAllTitle: (n) => (n > 1 ? `Stop ${n} machines?` : "Stop 1 machine?"),
+    startAllTitle: (n) => (n > 1 ? `Start ${n} machines?` : "Start 1 machine?"),
+    startAllHow: "They start a few at a time; the others wait in line. This can take minutes.",
+    works: "Somebody works in it just now.",
+    rests: (time) => `Nobody has worked in it for ${time}.`,
+    workNow: (n, m) =>
+      n === 0 ? "Nobody works just now." : `${n} of ${m} ${n > 1 ? "work" : "works"} just now.`,
+    workUnknown: (n) => `${n} ${n > 1 ? "machines do" : "machine does"} not say whether somebody works.`,
+    workNotKnown: "Whether somebody works just now is not known.",
+    stays: "All files in the home folders stay. What is not saved yet, and whatever runs, is lost.",
+    yesStop: (n) => (n > 1 ? `Stop ${n} machines` : "Stop the machine"),
+    yesStart: (n) => (n > 1 ? `Start ${n} machines` : "Start the machine"),
+    noStop: (n) => (n > 1 ? "Let them run" : "Let it run"),
+    noStart: "Start none",
+    close: "Close",
+    going: (n, m) => `${n} of ${m} done …`,
+    done: (n) => (n > 1 ? `All ${n} are on their way.` : "It is on its way."),
+    failedFor: (names) => `Refused by the hub: ${names}. The hub's log says why.`,
+    failed: (name) => `The machine of ${name}: the hub refused. Its log says why.`,
+    lost: "The hub does not answer. What you see may be old.",
+  },
+  fr: {
+    caption: "Les personnes, leurs rôles et leurs machines ; renouvelé toutes les quelques secondes",
+    name: "Nom",
+    role: "Rôle",
+    machine: "Machine",
+    seen: "Vu",
+    actions: "Actions",
+    roles: {
+      trainees: "participant",
+      trainers: "formateur",
+      facilitators: "encadrant",
+      administrators: "administrateur",
+      unlisted: "absent de lab.toml",
+    },
+    noMachine: "aucune",
+    never: "jamais",
+    ago: (time) => `il y a ${time}`,
+    start: "Démarrer",
+    startOf: (name) => `Démarrer la machine de ${name}`,
+    stop: "Arrêter",
+    stopOf: (name) => `Arrêter la machine de ${name}`,
+    open: "Ouvrir",
+    openOf: (name) => `Ouvrir la machine de ${name}`,
+    find: "Chercher un nom",
+    shown: (n, m) => `${n} sur ${m} affichés`,
+    nobody: "Aucun nom ne contient cela.",
+    startAll: (n) => `Démarrer toutes les machines éteintes (${n}) …`,
+    stopAll: (n) => `Arrêter toutes les machines (${n}) …`,
+    asking: "On demande aux machines qui travaille …",
+    stopTitle: (name) => `Arrêter la machine de ${name}\u00a0?`,
+    stopAllTitle: (n) => (n > 1 ? `Arrêter ${n} machines\u00a0?` : "Arrêter 1 machine\u00a0?"),
+    startAllTitle: (n) => (n > 1 ? `Démarrer ${n} machines\u00a0?` : "Démarrer 1 machine\u00a0?"),
+    startAllHow:
+      "Elles démarrent quelques-unes à la fois ; les autres attendent leur tour. Cela peut durer des minutes.",
+    works: "Quelqu'un y travaille en ce moment.",
+    rests: (time) => `Personne n'y a travaillé depuis ${time}.`,
+    workNow: (n, m) =>
+      n === 0
+        ? "Personne ne travaille en ce moment."
+        : `${n} ${n > 1 ? "personnes travaillent" : "personne travaille"} en ce moment, sur ${m}.`,
+    workUnknown: (n) =>
+      n > 1
+        ? `${n} machines ne disent pas si quelqu'un travaille.`
+        : "1 machine ne dit pas si quelqu'un travaille.",
+    workNotKnown: "On ne sait pas si quelqu'un travaille en ce moment.",
+    stays:
+      "Tous les fichiers des dossiers personnels restent. Ce qui n'est pas encore enregistré et tout ce qui tourne est perdu.",
+    yesStop: (n) => (n > 1 ? `Arrêter ${n} machines` : "Arrêter la machine"),
+    yesStart: (n) => (n > 1 ? `Démarrer ${n} machines` : "Démarrer la machine"),
+    noStop: (n) => (n > 1 ? "Les laisser en marche" : "La laisser en marche"),
+    noStart: "N'en démarrer aucune",
+    close: "Fermer",
+    going: (n, m) => `${n} sur ${m} …`,
+    done: (n) => (n > 1 ? `C'est en cours pour les ${n}.` : "C'est en cours."),
+    failedFor: (names) => `Refusé par le hub\u00a0: ${names}. Le journal du hub dit pourquoi.`,
+    failed: (name) => `La machine de ${name}\u00a0: le hub a refusé. Son journal dit pourquoi.`,
+    lost: "Le hub ne répond pas. Ce que vous voyez peut être ancien.",
+  },
+};
+
+/** The texts of the language that the page is shown in. */
+export function peopleTexts() {
+  return TEXTS[window.vmlab.language()] || TEXTS.en;
+}
