@@ -73,11 +73,19 @@ def select(lines: Iterable[str], name: str | None, after: float) -> Iterator[str
     is_late, is_named = True, wanted is None
     for line in lines:
         if found := _STAMP.match(line):
-            if found[1]:
-                is_late = datetime.fromisoformat(found[1]).astimezone().timestamp() >= after
+            if found[1] and (at := _moment(found[1])) is not None:
+                is_late = at >= after
             is_named = wanted is None or bool(wanted.search(line))
         if is_late and is_named:
             yield line
+
+
+def _moment(stamp: str) -> float | None:
+    """Return a stamp's seconds since the epoch; None for a day that is none."""
+    try:
+        return datetime.fromisoformat(stamp).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _naming(name: str) -> re.Pattern[str]:

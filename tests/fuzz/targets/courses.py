@@ -10,6 +10,7 @@ import tarfile
 import zlib
 
 from fuzz.target import check, scratch, target
+from lab.cells import find_answers, find_names
 from vmlab.courses import pack_course, parse_course, read_folder, unpack_course
 from vmlab.courses.folder import check_limits, is_delivered
 from vmlab.errors import ConfigError, CourseError
@@ -50,6 +51,15 @@ def course_toml(data: bytes) -> None:
 )
 def notebook(data: bytes) -> None:
     _parse("01-who/exercise.ipynb", data)
+
+
+@target("cell", parsers=("lab.cells:find_answers",))
+def cell(data: bytes) -> None:
+    """A trainee's own cell, which may be no Python."""
+    source = data.decode("utf-8", "replace")
+    found = {*find_names(source), *find_answers(source)}
+    if source.isascii():  # Python reads other spellings of a letter as one
+        check(all(name in source for name in found), source)
 
 
 @target("checks-py", ConfigError, parsers=(f"{_PARSE}:_checks_mistakes",))

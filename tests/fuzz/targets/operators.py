@@ -15,6 +15,7 @@ from narval.outside import load_json as acquisition_json
 from vmlab.accounts import format_passwords, read_passwords
 from vmlab.bench.facts import make_json, parse_json
 from vmlab.bodies import BodyError, parse_break, parse_progress, parse_receipt, parse_renewal
+from vmlab.cli.log import select
 from vmlab.courses.client import find_access
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
 from vmlab.hello import read_heard
@@ -90,6 +91,15 @@ def toml_lines(data: bytes) -> None:
         check(1 <= file.line(path) <= most, path)
         if isinstance(value, dict):
             todo += [((*path, key), inner) for key, inner in value.items()]
+
+
+@target("hub-log", parsers=("vmlab.cli.log:select",))
+def hub_log(data: bytes) -> None:
+    """What stands there may be anybody's words; each line is shown once at most, in its order."""
+    lines = data.decode("utf-8", "replace").split("\n")
+    shown = iter(lines)
+    check(all(line in shown for line in select(lines, "ada", 1.0)), "other lines, or another order")
+    check(list(select(lines, None, 0.0)) == lines, "without a wish all are shown")
 
 
 @target("recipe-toml", ConfigError, parsers=("vmlab.images.recipe:read_recipe",))

@@ -261,7 +261,7 @@ overcommit = 0.5
 stop_after = "1h"
 [hub]
 port = 99999
-adress = "127.0.0.1"
+where = "127.0.0.1"
 [accounts]
 trainees = 0
 trainers = ["a", "a", "A b"]

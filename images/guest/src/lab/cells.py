@@ -50,7 +50,7 @@ def find_answers(source: str) -> set[str]:
     """Return the names that a cell gives to `check`; of one with magics, what can be told."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # nested deep, or a null byte
         return {word for call in re.findall(r"\bcheck\(([^)]*)\)", source) for word in _words(call)}
     return {
         name.id
