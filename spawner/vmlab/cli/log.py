@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -37,14 +38,14 @@ def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
 ) -> None:
     """Print what the hub and its proxy wrote."""
-    after = time.time() - parse_age(since) if since else 0.0
+    after = time.time() - parse_age(since) if since else -math.inf
     file = default_paths().hub_log
     shown = list(select(read_lines(file), name, after))[-lines:]
     for line in shown:
         out().print(whole(line))
     if follow:
         try:
-            for line in select(follow_lines(file), name, 0.0):
+            for line in select(follow_lines(file), name, -math.inf):
                 out().print(whole(line))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None  # the way to end it

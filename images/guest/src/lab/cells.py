@@ -63,7 +63,7 @@ def find_answers(source: str) -> set[str]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[A-Za-z_]\w*", re.sub(r"\"[^\"]*\"|'[^']*'", "", text))
+    return re.findall(r"[A-Za-z_]\w*", re.sub(r"\"[^\"]*\"|'[^']*'", " ", text))
 
 
 def _called(call: ast.Call) -> str:
