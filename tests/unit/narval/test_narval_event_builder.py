@@ -17,7 +17,7 @@ inputs = st.lists(times, min_size=1, max_size=4)
 
 
 def make(source, timestamp, number=0):
-    return pack_event(Event(1, timestamp, number, b"", source))
+    return pack_event(Event(0x4E01, timestamp, number, b"", source))
 
 
 class Feed:
@@ -76,8 +76,7 @@ def test_inputs_in_order_give_exactly_the_events_of_the_definition(
     events = feed.play(inputs, data.draw)
     members = [[(m.data_source, m.event_number) for m in parse_members(each)] for each in events]
     assert members == build_plainly(inputs, window, fold)
-    assert [event.event_number for event in events] == list(range(len(events)))
-    assert all(event.frame_type == FrameType.BUILT for event in events)
+    assert all(event.frame_type == FrameType.MERGED for event in events)
     seen = feed.builder.monitor()
     assert seen["late"] == seen["out_of_order"] == seen["timeouts"] == seen["waiting"] == 0
     assert seen["in_events"] + seen["below_fold"] == seen["frames"] == sum(map(len, inputs))
@@ -134,13 +133,13 @@ def test_a_silent_input_is_waited_for_no_longer_than_the_patience(tmp_path):
 
 def test_events_that_do_not_fit_are_kept_for_the_next_block(tmp_path):
     feed = Feed(tmp_path, 1, window=0, fold=1)
-    feed.output = memoryview(bytearray(100))  # two events of 48 bytes
+    feed.output = memoryview(bytearray(100))  # two events of 50 bytes
     feed.builder.take(0, memoryview(b"".join(make(0, time) for time in range(5))))
     feed.builder.end(0)
     sizes = []
     while used := feed.builder.give(feed.output):
         sizes.append(used)
-    assert sizes == [96, 96, 48]
+    assert sizes == [100, 100, 50]
 
 
 def test_an_event_larger_than_the_buffer_is_told(tmp_path):
@@ -148,7 +147,7 @@ def test_an_event_larger_than_the_buffer_is_told(tmp_path):
     feed.builder.take(0, memoryview(make(0, 1)))
     feed.builder.end(0)
     with pytest.raises(
-        NarvalError, match="an event of 48 bytes does not fit into the buffer of 32"
+        NarvalError, match="an event of 50 bytes does not fit into the buffer of 32"
     ):
         feed.builder.give(memoryview(bytearray(32)))
 

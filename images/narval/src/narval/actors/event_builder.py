@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any, ClassVar
 
 from narval.errors import NarvalError
-from narval.events import FrameType
-from narval.mfm import Event, iterate_frames, pack_event, parse_event
+from narval.events import pack_merged
+from narval.mfm import iterate_frames, parse_event
 from narval.plugins.plugin import Merger, Parameter, Run
 
 _NOTHING = -1  # earlier than any timestamp
@@ -27,6 +27,7 @@ class Counts:
     events: int = 0
     below_fold: int = 0  # frames thrown away: their event has too few
     late: int = 0  # frames thrown away: events after them had been built
+    timeless: int = 0  # frames thrown away: their type has no time, such as a file's header
     out_of_order: int = 0  # frames that came after a later one of the same input
     timeouts: int = 0  # times that an input was not waited for any longer
 
@@ -47,7 +48,7 @@ class _Input:
 
 
 class EventBuilder(Merger):
-    """Puts frames into BUILT frames.
+    """Puts frames into merge frames by time (`narval.events`).
 
     The earliest frame opens an event, and all frames at most `window` ticks later are in it. It is
     complete when each input has ended or given a later frame, or has kept it waiting for longer
@@ -75,13 +76,16 @@ class EventBuilder(Merger):
         """Keep the frames of a block until they are in an event.
 
         Raises:
-            FrameError: it holds something else than event frames.
+            FrameError: it holds something else than frames.
         """
         came = self._inputs[source]
         came.waited_s, came.given_up = 0.0, False
         for at, header in iterate_frames(data):
             timestamp = parse_event(data, at).timestamp
             self._counts.frames += 1
+            if timestamp is None:
+                self._counts.timeless += 1
+                continue
             self._counts.out_of_order += timestamp < came.newest
             came.newest = max(came.newest, timestamp)
             if timestamp <= self._built_until:
@@ -159,9 +163,7 @@ class EventBuilder(Merger):
             members.sort(key=lambda member: member[:2])
             self._counts.in_events += len(members)
             self._counts.events += 1
-            payload = b"".join(frame for _, _, frame in members)
-            number = (self._counts.events - 1) % 2**32
-            return pack_event(Event(FrameType.BUILT, opening, number, payload))
+            return pack_merged([frame for _, _, frame in members], opening, members[-1][0])
         return None
 
     def _must_wait(self, until: int) -> bool:

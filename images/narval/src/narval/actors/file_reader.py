@@ -1,15 +1,20 @@
-"""A producer that plays files of MFM frames again."""
+"""A producer that plays files of frames again."""
 
 from __future__ import annotations
 
+import re
 from io import FileIO
 from pathlib import Path
 from typing import Any, ClassVar
 
 from narval.errors import NarvalError
-from narval.mfm import FrameError, parse_header, whole_frames_bytes
+from narval.formats import Format, frame_size, whole_frames_bytes
+from narval.frames import FrameError
 from narval.plugins.plugin import EndOfData, Parameter, Producer, Run
 from narval.runs import PARTIAL
+
+_AUTO = "auto"
+_NUMBERED = re.compile(r"(.*?)(\d*)\.\w+")
 
 
 class FileReader(Producer):
@@ -19,14 +24,18 @@ class FileReader(Producer):
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("file", "", "a file, or the folder of a run: then all its .mfm files by name"),
-    )
+        Parameter("file", "", "a file, or the folder of a run: then all its files in order"),
+        Parameter(
+            "format", _AUTO, "of the frames; auto: adf where the name ends so, else mfm",
+            choices=(_AUTO, *Format),
+        ),
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self._left: list[Path] = []
         self._file: FileIO | None = None
-        self._path = Path()
+        self._path, self._format = Path(), Format.MFM
         self._at = self._size = self._bytes = 0
 
     def initialise(self) -> None:
@@ -55,7 +64,7 @@ class FileReader(Producer):
         try:
             self._file.seek(self._at)
             there = output[: self._file.readinto(output)]
-            used = whole_frames_bytes(there)
+            used = whole_frames_bytes(self._format, there)
             if not used:
                 self._explain(there, len(output))
         except FrameError as error:
@@ -88,10 +97,13 @@ class FileReader(Producer):
             raise NarvalError("file: say what is to be read, a file or the folder of a run")
         place = Path(text).expanduser()
         if place.is_dir():
-            files = [*place.glob("*.mfm"), *place.glob(f"*.mfm{PARTIAL}")]
-            if not files:
-                raise NarvalError(f"file: there is no .mfm file in {place}")
-            return sorted(files)
+            wanted = self.values["format"]
+            for kind in Format if wanted == _AUTO else (wanted,):
+                files = [*place.glob(f"*.{kind}"), *place.glob(f"*.{kind}{PARTIAL}")]
+                if files:
+                    return sorted(files, key=_order)
+            kinds = " or ".join(f".{kind}" for kind in (Format if wanted == _AUTO else (wanted,)))
+            raise NarvalError(f"file: there is no {kinds} file in {place}")
         if not place.is_file():
             raise NarvalError(f"file: there is no {place}")
         return [place]
@@ -101,6 +113,7 @@ class FileReader(Producer):
         if not self._left:
             raise EndOfData
         self._path = self._left.pop(0)
+        self._format = self._format_of(self._path)
         try:
             self._file = FileIO(self._path)
             self._size = self._path.stat().st_size
@@ -108,9 +121,15 @@ class FileReader(Producer):
             raise NarvalError(f"{self._path}: {error.strerror}") from error
         self._at = 0
 
+    def _format_of(self, path: Path) -> Format:
+        if self.values["format"] != _AUTO:
+            return Format(str(self.values["format"]))
+        is_adf = path.name.removesuffix(PARTIAL).lower().endswith(f".{Format.ADF}")
+        return Format.ADF if is_adf else Format.MFM
+
     def _explain(self, there: memoryview, room: int) -> None:
         """Raise why there is no whole frame: cut off, or no room for it."""
-        size, left = parse_header(there).size_bytes, self._size - self._at
+        size, left = frame_size(self._format, there), self._size - self._at
         if size > left:
             raise FrameError(f"a frame of {size} bytes, {left} are left", 0)
         raise NarvalError(
@@ -123,3 +142,11 @@ class FileReader(Producer):
             self._file.close()
             self._file = None
         self._at = self._size = 0
+
+
+def _order(path: Path) -> tuple[str, int, str]:
+    """Return what files of a run are sorted by: `data-1000.mfm` comes after `data-999.mfm`."""
+    match = _NUMBERED.match(path.name)
+    if match is None:
+        return path.name, 0, path.name
+    return match[1], int(match[2] or 0), path.name

@@ -41,6 +41,7 @@ class Parameter:
     help: str
     least: float | None = None
     most: float | None = None
+    choices: tuple[str, ...] = ()  # the texts that are allowed; empty: all
 
     def parse(self, text: str) -> Value:
         """Return the value in this text; its type is the default's.
@@ -68,7 +69,7 @@ class Parameter:
                 high = "" if self.most is None else f" up to {self.most:g}"
                 return f"{kind}{low}{high}"
             case _:
-                return "a text"
+                return " or ".join(self.choices) or "a text"
 
     def _convert(self, text: str) -> Value:
         word = text.strip()
@@ -82,7 +83,8 @@ class Parameter:
                 case float():
                     return float(word)
                 case _:
-                    return text
+                    if not self.choices or word in self.choices:
+                        return word if self.choices else text
         except ValueError:
             pass
         raise NarvalError(f"{self.name}: {text[:60]!r} is not {self.allowed}")
