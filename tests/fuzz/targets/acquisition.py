@@ -9,6 +9,7 @@ import select
 import socket
 
 from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
+from narval.actors.refusals import find_refusals
 from narval.client import read_status
 from narval.config import parse_address
 from narval.control.central_log import CentralLog
@@ -150,9 +151,11 @@ def link_hello(data: bytes) -> None:
 
 @target("topology", NarvalError, parsers=(
     "narval.topology.read:parse_topology", "narval.topology.xml:parse_xml",
-    "narval.topology.check:find_mistakes"))  # fmt: skip
+    "narval.topology.check:find_mistakes", "narval.actors.refusals:find_refusals",
+    "narval.actors.refusals:set_arguments"))  # fmt: skip
 def topology(data: bytes) -> None:
     found = parse_topology(data, "topology.xml")
+    check(all(line >= 0 and message for line, message in find_refusals(found)), "no message")
     again = parse_topology(format_topology(found).encode(), "again.xml")
     check([a.name for a in again.actors] == [a.name for a in found.actors], "other actors")
     check([a.arguments for a in again.actors] == [a.arguments for a in found.actors], "arguments")

@@ -13,20 +13,19 @@ from narval.actor.counters import Counters, Rates
 from narval.actor.links import Links, LinkSettings
 from narval.actor.thread import DataThread
 from narval.actor.work import ReadingWorker, Worker, make_worker
-from narval.actors.catalogue import make_plugin
 from narval.actors.generic import GenericActor
+from narval.actors.refusals import make_fitting_plugin, set_arguments
 from narval.errors import NarvalError
-from narval.links.output import FanOut
+from narval.links.output import FAN_OUT, parse_fan_out
 from narval.plugins.crash_mark import CrashMark
 from narval.plugins.plugin import Merger, Plugin, Run
 from narval.plugins.python import describe
 from narval.runs import run_name
 from narval.runtime import symbol_file
 from narval.states import State
-from narval.topology.model import OutputBuffer
+from narval.topology.model import OutputBuffer, Role
 
 DRAIN_DEADLINE_S = 30.0
-_FAN_OUT = "fan_out"
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Actor:
         settings = LinkSettings(self.name, sub_system, actor["hostname"], self._secret)
         buffers = [OutputBuffer(e["name"], e["size_bytes"], e["port"]) for e in actor["outputs"]]
         self._links = Links(settings, buffers, self._thread.abort)
-        self._plugin = make_plugin(actor["binary_code"])
+        self._plugin = make_fitting_plugin(actor["binary_code"], Role(actor["role"]))
         if isinstance(self._plugin, GenericActor):
             try:
                 self._mark = CrashMark(symbol_file(sub_system, self._uuid))
@@ -97,11 +96,9 @@ class Actor:
             self._plugin.enter = self._mark.enter
         if isinstance(self._plugin, Merger):
             self._plugin.inputs = len(actor["sources"])
-        for argument in actor["arguments"]:
-            name, equals, value = argument.partition("=")
-            if not equals:
-                raise NarvalError(f"the argument {argument!r} is not of the form NAME=VALUE")
-            self._set(name.strip(), value.strip())
+        refused = set_arguments(actor["arguments"], self._set)
+        if refused:
+            raise NarvalError("\n".join(refused))
         self._change(State.CONFIGURED)
 
     async def set_argument(self, name: str, value: str) -> None:
@@ -322,16 +319,13 @@ class Actor:
 
     def _set(self, name: str, value: str) -> None:
         """Set a parameter: ours, or the plugin's."""
-        if name == _FAN_OUT:
-            try:
-                self._links.fan_out = FanOut(value)
-            except ValueError:
-                raise NarvalError(f"{name}: {value!r} is not {' or '.join(FanOut)}") from None
+        if name == FAN_OUT:
+            self._links.fan_out = parse_fan_out(value)
         else:
             self._have_plugin().set(name, value)
 
     def _fan_out(self) -> dict[str, str]:
-        return {_FAN_OUT: self._links.fan_out} if self._links.has_outputs else {}
+        return {FAN_OUT: self._links.fan_out} if self._links.has_outputs else {}
 
     def _set_work(self, worker: Worker) -> None:
         self._thread.work = worker

@@ -39,6 +39,12 @@ class FileWriter(Consumer):
         self._began = datetime.fromtimestamp(0, UTC)
         self._index = self._file_bytes = self._file_blocks = self._bytes = 0
 
+    def set(self, name: str, value: str) -> None:
+        """Set a parameter; the beginning of a name leads to no other folder."""
+        if name == "file" and (not value or Path(value).name != value):
+            raise NarvalError(f"file: {value!r} cannot be the beginning of a file's name")
+        super().set(name, value)
+
     def start(self, run: Run) -> None:
         """Begin the run's first file.
 
@@ -46,9 +52,6 @@ class FileWriter(Consumer):
             NarvalError: it cannot be made, for instance because another writer has it.
         """
         self._close()
-        name = str(self.values["file"])
-        if not name or Path(name).name != name:
-            raise NarvalError(f"file: {name!r} cannot be the beginning of a file's name")
         self._run, self._began = run, datetime.now().astimezone()
         self._index = self._bytes = 0
         self._open()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from narval.actors.refusals import find_refusals
 from narval.config import Address
 from narval.control.peer import connect
 from narval.coordinator.crew import Crew
@@ -89,7 +91,8 @@ class Actions:
             name = self._settings.sub_system
             raise NarvalError(f"no topology yet: set configuration_file FILE {name}")
         try:
-            topology = await asyncio.to_thread(read_topology, self.file)
+            read = functools.partial(read_topology, self.file, rules=[find_refusals])
+            topology = await asyncio.to_thread(read)
         except OSError as error:
             raise NarvalError(f"{self.file}: {error.strerror}") from error
         self.crew = await self._make_crew(topology)

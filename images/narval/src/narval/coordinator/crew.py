@@ -27,7 +27,7 @@ from narval.coordinator.order import (
 from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
 from narval.states import State
-from narval.topology.model import THIS_HOST, Topology
+from narval.topology.model import Topology, is_loopback
 
 ORDER_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 60.0
@@ -209,7 +209,7 @@ class Crew:
 
     def _host_for_others(self, hostname: str) -> str:
         host = reachable_host(self.listening.host)
-        if host in THIS_HOST:
+        if is_loopback(host):
             raise LaunchError(
                 f"an actor on {hostname} could not reach its coordinator, which listens on {host} "
                 "only; launch the sub-system with the name of its host, or use --host"
