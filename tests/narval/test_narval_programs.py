@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -65,8 +66,8 @@ def texts(answer: str, element: str) -> list[str]:
 
 
 def do(*words: str, **more) -> str:
-    """A command of the shell that must be done; gives its answer."""
-    done = run("narval_shell", *words, **more)
+    """A command of the shell that must be done; gives its answer, XML."""
+    done = run("narval_shell", "--xml", *words, **more)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
 
@@ -90,19 +91,42 @@ def test_a_trainees_first_steps(shell, topology, acquisition_folder, tmp_path):
         do("set", "action", action, "toto")
     assert texts(do("get", "actors", "toto"), "actor") == ["writer", "copier", "reader"]
     assert texts(do("get", "state", "toto"), "value") == ["Running"]
-    refused = run("narval_shell", "set", "action", "load", "toto")
+    refused = run("narval_shell", "--xml", "set", "action", "load", "toto")
     assert refused.returncode == 1
     assert texts(refused.stdout, "text") == [
         "load is not allowed in state Running; allowed: stop, pause"
     ]
     again = run("narval_shell", "launch", "toto", "localhost", "local")
     assert again.returncode == 1
-    assert "'toto' is taken" in again.stdout
+    assert "'toto' is taken" in again.stderr
     do("set", "rate", "-5", "toto", "writer")
     assert texts(do("get", "rate", "toto", "writer"), "value") == ["-5"]
     do("set", "library", "absent.so", "toto", "writer")
     assert "library" in texts(do("get", "arguments", "toto", "writer"), "argument")
     do("set", "action", "stop", "toto")
+
+
+def test_the_shell_answers_people_in_words(shell, topology, tmp_path):
+    told = []
+    for words in (
+        "launch toto localhost", "set configuration_file chain.xml toto",
+        "set action configure toto", "get actors toto", "get state toto",
+        "set rate 5 toto writer", "get rate toto writer", "help launch",
+    ):  # fmt: skip
+        done = run("narval_shell", *words.split(), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        told.append(done.stdout.rstrip("\n"))
+    assert told[:-1] == [
+        "toto: done", f"toto: configuration_file {topology}",
+        "toto: action configure, state Configured", "writer\ncopier\nreader", "Configured",
+        "toto writer: done", "5",
+    ]  # fmt: skip
+    assert re.search(r"\nlaunch sub_system_name host_name local  +the same, without", told[-1])
+    refused = run("narval_shell", "set", "action", "start", "toto")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("narval_shell: start is not allowed in state Configured")
+    misused = run("narval_shell", "get")
+    assert "get is not used like this\nget sub_systems  " in misused.stderr
 
 
 def test_scripts_by_hand_and_by_the_topologys_name(shell, topology, tmp_path):
@@ -120,7 +144,7 @@ def test_scripts_by_hand_and_by_the_topologys_name(shell, topology, tmp_path):
     fewer = run("narval_shell", "-f", str(script))
     assert "uses $1, but was given 0 parameters" in fewer.stderr
     piped = run("narval_shell", input="get state toto\nexit\nget nonsense\n")
-    assert (piped.returncode, piped.stdout.count("<result")) == (0, 1)
+    assert (piped.returncode, piped.stdout) == (0, "Loaded\n")
 
 
 def test_the_shell_server_lets_nobody_in_without_the_secret(shell, acquisition_folder):
@@ -369,7 +393,7 @@ def test_the_prompt_answers_completes_and_remembers(shell, terminal, acquisition
         os.write(ours, b"get sub_s\t")
         read_until(ours, "ystems")
         os.write(ours, b"\r")
-        read_until(ours, "<result")
+        read_until(ours, "there are no sub_systems")
         os.write(ours, b"exit\r")
         assert process.wait(timeout=60) == 0
     assert "+get sub_systems" in (acquisition_folder / "shell_history").read_text()

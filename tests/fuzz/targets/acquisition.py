@@ -25,6 +25,7 @@ from narval.runs import end_run, list_runs, read_run
 from narval.shell.answers import Answer, Message, error_answer, format_answer
 from narval.shell.client import read_reply
 from narval.shell.grammar import fill_in, parse_command
+from narval.shell.plain import format_plainly
 from narval.topology.model import LogLevel
 from narval.topology.numerals import format_ada_integer, parse_ada_integer
 from narval.topology.read import parse_topology
@@ -180,12 +181,18 @@ def shell_line(data: bytes) -> None:
         check(read_reply(format_answer(said), "200").is_ok, "an answer that is none")
 
 
-@target("shell-reply", NarvalError, parsers=("narval.shell.client:read_reply",))
+@target(
+    "shell-reply",
+    NarvalError,
+    parsers=("narval.shell.client:read_reply", "narval.shell.plain:format_plainly"),
+)
 def shell_reply(data: bytes) -> None:
     """What a shell server answers, and that any text of ours is an answer."""
     reply = read_reply(format_answer(error_answer("get", _text(data))), "400")
     check(not reply.is_ok, "an error that is none")
-    read_reply(_text(data), "200").texts("text")
+    reply = read_reply(_text(data), "200")
+    reply.texts("text")
+    check_text(*format_plainly(reply).replace("\t", " ").split("\n"))
 
 
 @target("service-address", NarvalError, parsers=("narval.config:parse_address",))

@@ -117,6 +117,7 @@ def test_a_name_cannot_lead_elsewhere(tmp_path):
         writer_in(tmp_path / "run", file="../x")
 
 
+@pytest.mark.parametrize("buffer_bytes", [32, 4096])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -125,21 +126,29 @@ def test_a_name_cannot_lead_elsewhere(tmp_path):
         (lambda data: data[:32] + bytes(32) + data[64:], "damaged at byte 32: a frame of 0 bytes"),
     ],
 )
-def test_the_byte_of_damage_is_told_and_what_is_before_it_is_read(tmp_path, change, message):
+def test_the_byte_of_damage_is_told_and_what_is_before_it_is_read(
+    tmp_path, change, message, buffer_bytes
+):
     file = tmp_path / "x.mfm"
-    file.write_bytes(change(frame(0) + frame(1) + frame(2)))
+    data = frame(0) + frame(1) + frame(2)
+    file.write_bytes(change(data))
     reader = FileReader()
     reader.set("file", str(file))
     reader.start(Run(1, tmp_path))
-    output, whole = memoryview(bytearray(32)), 0
-    for whole in range(4):
-        try:
-            reader.produce(output)
-        except NarvalError as error:
-            assert message in str(error)  # noqa: PT017
-            break
-        assert bytes(output) == frame(whole)
-    assert whole == int(re.search(r"byte (\d+)", message)[1]) // 32
+    output, read = memoryview(bytearray(buffer_bytes)), b""
+    with pytest.raises(NarvalError, match=message):  # noqa: PT012
+        while True:
+            read += output[: reader.produce(output)]
+    assert read == data[: int(re.search(r"byte (\d+)", message)[1])]
+
+
+@pytest.mark.parametrize("left", [1, 8, 31])
+@pytest.mark.parametrize("buffer_bytes", [32, 4096])
+def test_of_a_partial_file_the_torn_end_is_left_out(tmp_path, left, buffer_bytes, caplog):
+    (tmp_path / "data-000.mfm.partial").write_bytes(frame(0) + frame(1)[:left])
+    (tmp_path / "other-000.mfm").write_bytes(frame(2))
+    assert b"".join(read_all(tmp_path, buffer_bytes)) == frame(0) + frame(2)
+    assert f"data-000.mfm.partial ends within a frame: its last {left} bytes" in caplog.text
 
 
 def test_a_frame_that_does_not_fit_the_buffer_is_told(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -162,3 +164,10 @@ def test_what_only_pretends_to_be_ours_is_told_whatever_comes_behind(tmp_path):
     file.write_bytes(bytes.fromhex("c1 05 00 00 00 01 4e 01 00 00"))
     with pytest.raises(NarvalError, match="damaged at byte 0: a payload of 0 bytes"):
         play(file)
+
+
+def test_the_document_has_every_type():
+    text = (Path(__file__).parents[3] / "docs" / "acquisition.md").read_text(encoding="utf-8")
+    table = text[text.index("| after the common header |") : text.index("In Python,")]
+    found = {int(word, 16) for word in re.findall(r"0x[0-9A-F]+", table)}
+    assert found == (set(KINDS) - set(OWN_TYPES)) | {OWN_TYPES.start, OWN_TYPES.stop - 1}

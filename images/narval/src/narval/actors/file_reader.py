@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from io import FileIO
 from pathlib import Path
@@ -14,13 +15,16 @@ from narval.plugins.plugin import EndOfData, Parameter, Producer, Run
 from narval.runs import PARTIAL
 
 _AUTO = "auto"
+logger = logging.getLogger(__name__)
+
 _NUMBERED = re.compile(r"(.*?)(\d*)\.\w+")
 
 
 class FileReader(Producer):
     """Writes the frames of a file, or of all files of a run's folder, as many as fit in a block.
 
-    Every start begins with the first byte. A damaged file ends the run with the number of the byte.
+    Every start begins with the first byte. A damaged file ends the run with the number of the byte,
+    after all frames before it; of a partial one the torn end is left out, with a warning.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -59,21 +63,21 @@ class FileReader(Producer):
             EndOfData: all is read.
             NarvalError: a file is damaged, or a frame is larger than the buffer.
         """
-        while self._file is None or self._at == self._size:
-            self._open_next()
-        try:
-            self._file.seek(self._at)
-            there = output[: self._file.readinto(output)]
-            used = whole_frames_bytes(self._format, there)
-            if not used:
-                self._explain(there, len(output))
-        except FrameError as error:
-            raise NarvalError(f"{self._path}: damaged at {error.moved(self._at)}") from error
-        except OSError as error:
-            raise NarvalError(f"{self._path}: byte {self._at}: {error.strerror}") from error
-        self._at += used
-        self._bytes += used
-        return used
+        while True:
+            while self._file is None or self._at == self._size:
+                self._open_next()
+            try:
+                self._file.seek(self._at)
+                there = output[: self._file.readinto(output)]
+                used = self._whole_before_damage(there) or self._torn_end(there, len(output))
+            except FrameError as error:
+                raise NarvalError(f"{self._path}: damaged at {error.moved(self._at)}") from error
+            except OSError as error:
+                raise NarvalError(f"{self._path}: byte {self._at}: {error.strerror}") from error
+            if used:
+                self._at += used
+                self._bytes += used
+                return used
 
     def stop(self) -> None:
         """Close the file."""
@@ -127,15 +131,37 @@ class FileReader(Producer):
         is_adf = path.name.removesuffix(PARTIAL).lower().endswith(f".{Format.ADF}")
         return Format.ADF if is_adf else Format.MFM
 
-    def _explain(self, there: memoryview, room: int) -> None:
-        """Raise why there is no whole frame: cut off, or no room for it."""
-        size, left = frame_size(self._format, there), self._size - self._at
-        if size > left:
-            raise FrameError(f"a frame of {size} bytes, {left} are left", 0)
-        raise NarvalError(
-            f"{self._path}: byte {self._at}: a frame of {size} bytes does not fit into the buffer "
-            f"of {room}; give it a larger <size>"
-        )
+    def _whole_before_damage(self, there: memoryview) -> int:
+        """Return how many bytes are whole frames; damage behind them is told when it is reached."""
+        try:
+            return whole_frames_bytes(self._format, there)
+        except FrameError as error:
+            if error.at:
+                return error.at
+            raise
+
+    def _torn_end(self, there: memoryview, room: int) -> int:
+        """Pass over the end of a partial file, whose writer was killed; else raise what is wrong.
+
+        There is no whole frame: it is cut off, or there is no room for it.
+        """
+        left = self._size - self._at
+        is_partial = self._path.name.endswith(PARTIAL)
+        if not (is_partial and len(there) == left):
+            size = frame_size(self._format, there)
+            if size <= left:
+                raise NarvalError(
+                    f"{self._path}: byte {self._at}: a frame of {size} bytes does not fit into the "
+                    f"buffer of {room}; give it a larger <size>"
+                )
+            if not is_partial:
+                raise FrameError(f"a frame of {size} bytes, {left} are left", 0)
+        logger.warning(
+            "%s ends within a frame: its last %d bytes, from byte %d on, are left out",
+            self._path, left, self._at,
+        )  # fmt: skip
+        self._at = self._size
+        return 0
 
     def _close(self) -> None:
         if self._file is not None:
