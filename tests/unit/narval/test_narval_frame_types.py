@@ -136,13 +136,13 @@ def test_a_file_of_all_types_is_played_byte_by_byte(tmp_path):
     assert play(file) == file.read_bytes()
 
 
-def test_frames_of_others_are_built_by_their_own_times(tmp_path):
+def test_frames_of_others_are_built_by_their_own_times(tmp_path, caplog):
     builder = EventBuilder(lambda: 0.0)
     builder.inputs = 2
     builder.set("window", "10")
     builder.start(Run(1, tmp_path))
     rea, wanted = make_frame(0x1C)
-    builder.take(0, memoryview(rea + make_frame(0xFF11)[0]))
+    builder.take(0, memoryview(make_frame(0xFF11)[0] + rea + make_frame(0x20)[0] * 2))
     builder.take(1, memoryview(make_frame(0x01)[0]))
     for source in range(2):
         builder.end(source)
@@ -150,7 +150,9 @@ def test_frames_of_others_are_built_by_their_own_times(tmp_path):
     event = parse_event(output[: builder.give(output)])
     assert (event.timestamp, event.items) == (wanted[0], 2)
     seen = builder.monitor()
-    assert (seen["frames"], seen["in_events"], seen["timeless"]) == (3, 2, 1)
+    assert (seen["frames"], seen["in_events"], seen["timeless"]) == (5, 2, 3)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["frames of type 0x0020 EBY_EN have no time: they are lost"]
 
 
 def test_spectra_pass_over_the_frames_of_others():

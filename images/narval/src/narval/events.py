@@ -101,25 +101,25 @@ def parse_pulse(event: Event) -> Pulse:
     return Pulse(channel, period_ns, array("H", samples))
 
 
-def pack_merged(frames: Sequence[bytes], first: int, last: int) -> bytes:
+def pack_merged(frames: Sequence[bytes], first: int, span: int) -> bytes:
     """Return the frame of an event that was built by time.
 
     Args:
         frames: in the order of their times.
         first: timestamp of the first one.
-        last: timestamp of the last one; what is further away than the field can say is cut.
+        span: ticks from it to the last one; what is more than the field can say is cut.
 
     Raises:
         FrameError: a value does not fit its field, or all together are too large.
     """
     size = _MERGED_HEADER_BYTES + sum(map(len, frames))
-    if not 0 <= first < 2**48 or last < first:
-        raise FrameError(f"an event from {first} to {last} does not fit into 48 bits")
+    if not 0 <= first < 2**48 or span < 0:
+        raise FrameError(f"an event of {span} ticks from {first} on does not fit into 48 bits")
     return b"".join((
         pack_header(FrameType.MERGED, size, is_blob=False),
         # Header sizes count blocks as frame sizes do; the items have sizes of their own.
         _ITEMS.pack(_MERGED_HEADER_BYTES // 2, 0, len(frames)),
-        first.to_bytes(6, "little"), min(last - first, _MOST_TICKS).to_bytes(4, "little"),
+        first.to_bytes(6, "little"), min(span, _MOST_TICKS).to_bytes(4, "little"),
         *frames, bytes(size % 2),
     ))  # fmt: skip
 

@@ -66,7 +66,11 @@ OWN_TYPES: Final = range(0x4E00, 0x4F00)
 
 MERGE_BY_NUMBER: Final = 0xFF01
 MERGE_BY_TIME: Final = 0xFF02
+XML_DATA_DESCRIPTION: Final = 0xFF10
 XML_FILE_HEADER: Final = 0xFF11
+
+DESCRIPTIONS: Final = frozenset({XML_DATA_DESCRIPTION, XML_FILE_HEADER})
+"""Types that tell of the data and are none: nothing is lost where they are passed over."""
 
 _TIME_FIRST = Layout(number_at=_BLOB + 6, time_at=_BLOB)
 _NUMBER_FIRST = Layout(number_at=_BLOB, time_at=_BLOB + 4)
@@ -120,7 +124,7 @@ KINDS: Final[Mapping[int, FrameKind]] = {
     0xFF00: FrameKind("HELLO", _TIME_FIRST),
     MERGE_BY_NUMBER: FrameKind("MERGE_EN", _ITEMS_NUMBER),
     MERGE_BY_TIME: FrameKind("MERGE_TS", _ITEMS_TIME),
-    0xFF10: FrameKind("XML_DATA_DESCRIPTION", UNKNOWN),
+    XML_DATA_DESCRIPTION: FrameKind("XML_DATA_DESCRIPTION", UNKNOWN),
     XML_FILE_HEADER: FrameKind("XML_FILE_HEADER", UNKNOWN),
 }
 

@@ -43,7 +43,7 @@ def make_plugin(binary_code: str) -> Plugin:
     module, _, name = place.partition(":")
     try:
         kind: type[Plugin] = getattr(importlib.import_module(module), name)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise NotInstalledError(
             f"{binary_code} needs {error.name}, which is not installed: "
             "pip install 'narval-stack[notebook]'"

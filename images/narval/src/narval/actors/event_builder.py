@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,11 +12,14 @@ from typing import Any, ClassVar
 
 from narval.errors import NarvalError
 from narval.events import pack_merged
+from narval.frame_types import DESCRIPTIONS, name_of
 from narval.mfm import iterate_frames, parse_event
 from narval.plugins.plugin import Merger, Parameter, Run
 
 _NOTHING = -1  # earlier than any timestamp
 _LONGEST_LOOK_S = 0.1
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -84,7 +88,7 @@ class EventBuilder(Merger):
             timestamp = parse_event(data, at).timestamp
             self._counts.frames += 1
             if timestamp is None:
-                self._counts.timeless += 1
+                self._pass_over(header.frame_type)
                 continue
             self._counts.out_of_order += timestamp < came.newest
             came.newest = max(came.newest, timestamp)
@@ -140,7 +144,15 @@ class EventBuilder(Merger):
         self._counts = Counts()
         self._built_until = _NOTHING
         self._kept = None
+        self._passed_over: set[int] = set()
         self._looked_s = self._now()
+
+    def _pass_over(self, frame_type: int) -> None:
+        """Count a frame that can be in no event; tell the first of its type, if it holds data."""
+        self._counts.timeless += 1
+        if frame_type not in self._passed_over | DESCRIPTIONS:
+            self._passed_over.add(frame_type)
+            logger.warning("frames of type %s have no time: they are lost", name_of(frame_type))
 
     def _opening(self) -> int | None:
         return min((each.queue[0][0] for each in self._inputs if each.queue), default=None)
@@ -163,7 +175,9 @@ class EventBuilder(Merger):
             members.sort(key=lambda member: member[:2])
             self._counts.in_events += len(members)
             self._counts.events += 1
-            return pack_merged([frame for _, _, frame in members], opening, members[-1][0])
+            return pack_merged(
+                [frame for _, _, frame in members], opening, members[-1][0] - opening
+            )
         return None
 
     def _must_wait(self, until: int) -> bool:
