@@ -31,7 +31,8 @@ class Counts:
     events: int = 0
     below_fold: int = 0  # frames thrown away: their event has too few
     late: int = 0  # frames thrown away: events after them had been built
-    timeless: int = 0  # frames thrown away: their type has no time, such as a file's header
+    timeless: int = 0  # frames thrown away: their type has no time
+    descriptions: int = 0  # frames passed over: they tell of the data, such as a file's header
     out_of_order: int = 0  # frames that came after a later one of the same input
     timeouts: int = 0  # times that an input was not waited for any longer
 
@@ -148,9 +149,12 @@ class EventBuilder(Merger):
         self._looked_s = self._now()
 
     def _pass_over(self, frame_type: int) -> None:
-        """Count a frame that can be in no event; tell the first of its type, if it holds data."""
+        """Count a frame that can be in no event; tell the first of each type that holds data."""
+        if frame_type in DESCRIPTIONS:
+            self._counts.descriptions += 1
+            return
         self._counts.timeless += 1
-        if frame_type not in self._passed_over | DESCRIPTIONS:
+        if frame_type not in self._passed_over:
             self._passed_over.add(frame_type)
             logger.warning("frames of type %s have no time: they are lost", name_of(frame_type))
 
