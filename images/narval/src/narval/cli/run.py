@@ -16,6 +16,7 @@ from narval.config import LOOPBACK, Address, config_folder, ensure_secret
 from narval.control.central_log import NAME as CENTRAL_LOG
 from narval.control.central_log import serve_log
 from narval.control.naming import serve_names
+from narval.control.peer import connect
 from narval.control.registration import connect_naming, look_up
 from narval.control.server import PortError
 from narval.control.service import complain, say
@@ -75,19 +76,25 @@ async def _services(request: RunRequest, secret: str, folder: Path) -> AsyncIter
     with contextlib.ExitStack() as stack:
         naming = request.naming
         try:
-            names = await serve_names(naming, secret, folder)
+            names = await serve_names(naming, secret, None)
         except PortError as error:
             await _expect_naming_service(naming, secret, error)
         else:
             stack.callback(names.close)
             naming = Address(naming.host, names.server.port)
         try:
-            await look_up(naming, secret, CENTRAL_LOG)
+            await _expect_log(naming, secret)
         except NarvalError:
             log = await serve_log(Address(LOOPBACK, 0), secret, folder, request.log_level)
             stack.callback(log.close)
             await log.register(naming, secret, CENTRAL_LOG)
         yield naming
+
+
+async def _expect_log(naming: Address, secret: str) -> None:
+    """Raise NarvalError unless there is a central log that takes connections."""
+    at = await look_up(naming, secret, CENTRAL_LOG)
+    (await connect(at.host, at.port, secret, {"hello": "client"})).close()
 
 
 async def _expect_naming_service(naming: Address, secret: str, reason: PortError) -> None:

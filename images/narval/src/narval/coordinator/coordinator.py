@@ -179,15 +179,20 @@ class Coordinator:
         return Crew(self.settings, topology, self._notice_errors, listening=at, log=self._log)
 
     async def _find_log(self) -> None:
-        if self._log is not None:
-            return
+        """Have our lines go to the central log, wherever it is now."""
         try:
             entry = await look_up(self.settings.naming, self.settings.secret, CENTRAL_LOG)
         except NarvalError as error:
-            logger.warning("the log stays here: %s", error)
+            if self._log is None:
+                logger.warning("the log stays here: %s", error)
             return
-        self._log = Address(entry.host, entry.port)
-        forward = self._log_handler.forward(self._log, self.settings.secret)
+        at = Address(entry.host, entry.port)
+        if at == self._log:
+            return
+        self._log = at
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+        forward = self._log_handler.forward(at, self.settings.secret)
         self._forwarding = asyncio.create_task(forward)
 
     def _notice_errors(self) -> None:
