@@ -19,7 +19,7 @@ from narval.control.naming import serve_names
 from narval.control.peer import connect
 from narval.control.registration import connect_naming, look_up
 from narval.control.server import PortError
-from narval.control.service import complain, say
+from narval.control.service import complain, say, unless_stopped
 from narval.coordinator.coordinator import Coordinator, coordinate
 from narval.coordinator.settings import Settings, check_sub_system
 from narval.errors import NarvalError
@@ -66,6 +66,9 @@ async def run(request: RunRequest, stop: asyncio.Event) -> int:
             if request.run_number is not None:
                 coordinator.set_run_number(request.run_number)
             return await _lead(coordinator, request, stop)
+        except asyncio.CancelledError:
+            coordinator.kill()
+            raise
         finally:
             await coordinator.close()
 
@@ -109,13 +112,14 @@ async def _expect_naming_service(naming: Address, secret: str, reason: PortError
 
 async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Event) -> int:
     for action in _STARTING:
-        if stop.is_set():
+        if not await unless_stopped(stop, coordinator.act(action)):
             return 1
-        await coordinator.act(action)
     number, naming = coordinator.status()["run_number"], coordinator.settings.naming
     say(f"{request.sub_system}: Running, run {number}; naming service {naming}")
     await _watch(coordinator, request.seconds, stop)
-    if coordinator.state is State.RUNNING:
+    if coordinator.state in {State.RUNNING, State.PAUSED}:
+        if stop.is_set():
+            complain("narval run", f"run {number} is ending; Ctrl-C again ends it at once")
         await coordinator.act(Action.STOP)
     final = read_status(coordinator.status())
     for line in format_table(final):

@@ -148,7 +148,7 @@ class NamingService:
             logger.info("%s has gone", name)
 
     async def _may_return(self, name: str) -> bool:
-        """Tell whether a name of before a restart waits for its owner; forget it if that is gone."""
+        """Tell whether a name of before a restart waits for its owner; else it is forgotten."""
         entry = self._entries.get(name)
         if entry is None or name in self._owners:
             return False

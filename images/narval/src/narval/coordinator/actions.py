@@ -9,7 +9,7 @@ from pathlib import Path
 
 from narval.config import Address
 from narval.control.peer import connect
-from narval.coordinator.crew import Crew
+from narval.coordinator.crew import PREPARE_DEADLINE_S, Crew
 from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
 from narval.runs import RunRecord, begin_run, end_run
@@ -17,8 +17,6 @@ from narval.states import Action
 from narval.topology.model import Topology
 from narval.topology.read import read_topology
 from narval.topology.write import format_topology
-
-_RESET_STOP_DEADLINE_S = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +45,7 @@ class Actions:
         self._steps: Mapping[Action, Callable[[], Awaitable[None]]] = {
             Action.CONFIGURE: self._configure,
             Action.LOAD: self._load,
-            Action.INITIALISE: lambda: self.actors.order(self.actors.readers_first, "initialise"),
+            Action.INITIALISE: self._initialise,
             Action.START: self._start,
             Action.STOP: self._stop,
             Action.PAUSE: lambda: self.actors.order(self.actors.writers_first, "pause"),
@@ -102,6 +100,10 @@ class Actions:
     async def _load(self) -> None:
         await self.actors.load()
 
+    async def _initialise(self) -> None:
+        ranks = self.actors.readers_first
+        await self.actors.order(ranks, "initialise", deadline_s=PREPARE_DEADLINE_S)
+
     async def _start(self) -> None:
         text = format_topology(self.actors.topology)
         where = (self._settings.folder, self._settings.sub_system)
@@ -125,26 +127,12 @@ class Actions:
         """End a run that did not end by `stop`; where that cannot be noted, go on."""
         if self.run is None:
             return
-        await self._stop_leniently()
+        if self.crew is not None:
+            await self.crew.stop_leniently()
         try:
             await self._end_run(failed=True)
         except NarvalError as error:
             logger.warning("%s", error)
-
-    async def _stop_leniently(self) -> None:
-        """Have those that still can end their run in order, so that what they have is whole."""
-        for rank in self.actors.writers_first:
-            members = [self.actors.members[name] for name in rank]
-            orders = [
-                member.order("stop", deadline_s=_RESET_STOP_DEADLINE_S)
-                for member in members
-                if member.is_alive
-            ]
-            for result in await asyncio.gather(*orders, return_exceptions=True):
-                if isinstance(result, NarvalError):
-                    logger.warning("%s", result)
-                elif isinstance(result, BaseException):
-                    raise result
 
     async def _end_run(self, *, failed: bool) -> None:
         if self.run is None:

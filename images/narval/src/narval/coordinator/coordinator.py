@@ -93,8 +93,12 @@ class Coordinator:
         await self._find_log()
 
     async def close(self) -> None:
-        """End the actors and leave. Again: no change."""
-        await self._actions.dismiss()
+        """End the actors and leave; at once where this is cancelled. Again: no change."""
+        try:
+            await self._actions.dismiss()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
         if self._forwarding is not None:
             forwarding, self._forwarding = self._forwarding, None
             await self._log_handler.flush_for(2.0)
@@ -103,6 +107,11 @@ class Coordinator:
         if self._registration is not None:
             self._registration.close()
         self.server.close()
+
+    def kill(self) -> None:
+        """End the actors at once, whatever they do. Again: no change."""
+        if self._actions.crew is not None:
+            self._actions.crew.kill()
 
     def set_configuration_file(self, file: Path) -> None:
         """Choose the topology that the next `configure` reads."""
