@@ -9,7 +9,7 @@ from pathlib import Path
 
 from narval.config import Address
 from narval.control.peer import connect
-from narval.coordinator.crew import PREPARE_DEADLINE_S, Crew
+from narval.coordinator.crew import Crew
 from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
 from narval.runs import RunRecord, begin_run, end_run
@@ -45,7 +45,7 @@ class Actions:
         self._steps: Mapping[Action, Callable[[], Awaitable[None]]] = {
             Action.CONFIGURE: self._configure,
             Action.LOAD: self._load,
-            Action.INITIALISE: self._initialise,
+            Action.INITIALISE: lambda: self.actors.order(self.actors.readers_first, "initialise"),
             Action.START: self._start,
             Action.STOP: self._stop,
             Action.PAUSE: lambda: self.actors.order(self.actors.writers_first, "pause"),
@@ -99,10 +99,6 @@ class Actions:
 
     async def _load(self) -> None:
         await self.actors.load()
-
-    async def _initialise(self) -> None:
-        ranks = self.actors.readers_first
-        await self.actors.order(ranks, "initialise", deadline_s=PREPARE_DEADLINE_S)
 
     async def _start(self) -> None:
         text = format_topology(self.actors.topology)

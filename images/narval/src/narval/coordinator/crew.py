@@ -36,6 +36,7 @@ ORDER_DEADLINE_S = 30.0
 """How long it may take to do any other order. To stop: since data flowed last."""
 LENIENT_DEADLINE_S = 10.0
 """How long it may take to stop where its run is given up."""
+_PREPARING = frozenset({"load", "initialise"})
 _LAUNCH_DEADLINE_S = 30.0
 _LAUNCH_EACH_S = 3.0  # guests without hardware virtualisation start a Python in seconds
 
@@ -114,7 +115,7 @@ class Crew:
     async def load(self) -> None:
         """Have all load their plugins, and connect them; raises as `order`."""
         ranks = (tuple(self.members),)
-        await self.order(ranks, "load", deadline_s=PREPARE_DEADLINE_S)
+        await self.order(ranks, "load")
         opened: dict[tuple[str, str, str], Mapping[str, Any]] = {}
 
         async def open_one(member: Member) -> None:
@@ -130,14 +131,13 @@ class Crew:
             orders = {name: each(member) for name, member in self.members.items()}
             await settle(self.members, orders, PREPARE_DEADLINE_S)
 
-    async def order(
-        self, ranks: Ranks, name: str, *, deadline_s: float = ORDER_DEADLINE_S, **with_: Any
-    ) -> None:
+    async def order(self, ranks: Ranks, name: str, **with_: Any) -> None:
         """Give an order to all, rank after rank.
 
         Raises:
             ActorError: at least one failed; names them. Later ranks were not asked.
         """
+        deadline_s = PREPARE_DEADLINE_S if name in _PREPARING else ORDER_DEADLINE_S
         for rank in ranks:
             orders = {actor: self.members[actor].order(name, **with_) for actor in rank}
             await settle(self.members, orders, deadline_s)

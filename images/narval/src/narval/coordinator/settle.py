@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from narval.control.log_handler import as_actor
 from narval.coordinator.member import ActorError, Member
 from narval.errors import NarvalError
 
 _LOOK_S = 0.5  # as often as the actors tell their status
 _MOST_TOLD = 5
-
-logger = logging.getLogger(__name__)
 
 Members = Mapping[str, Member]
 Orders = Mapping[str, Coroutine[Any, Any, Any]]
@@ -89,13 +85,11 @@ def _count(members: Members) -> list[tuple[int, int]]:
 def _kill_hung(members: Members, deadline_s: float) -> bool:
     """Kill the actors that have been in one call for about so long; tell whether there were any."""
     found = False
-    for name, member in members.items():
+    for member in members.values():
         seconds = member.seconds_hung()
         if not member.is_alive or seconds < deadline_s - 2 * _LOOK_S:
             continue
         what = member.status.get("busy_in") or "its plugin"
-        reason = f"{what} has not returned for {seconds:.0f} s; it was killed"
-        logger.warning("%s", reason, extra=as_actor(name))
-        member.kill(reason)
+        member.kill(f"{what} has not returned for {seconds:.0f} s; it was killed")
         found = True
     return found
