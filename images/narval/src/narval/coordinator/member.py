@@ -116,6 +116,8 @@ class Member:
         """
         about = f"{self.actor.name}: {name}"
         if self._peer is None or not self.is_alive:
+            if self._peer is not None:
+                await self._wait_for_end(2 * _KILL_AFTER_S)  # then it is known why
             raise ActorError(f"{about}: it is not running: {self.error or 'it was not launched'}")
         try:
             return await self._peer.call(name, deadline_s=deadline_s, **with_)
