@@ -101,6 +101,7 @@ class Actor:
             self._plugin.enter = self._mark.enter
         if isinstance(self._plugin, Merger):
             self._plugin.inputs = len(actor["sources"])
+            self._plugin.names = [source["actor"] for source in actor["sources"]]
         for argument in actor["arguments"]:
             name, equals, value = argument.partition("=")
             if not equals:
@@ -311,8 +312,20 @@ class Actor:
             "busy_in": self._place() if busy_s > _BUSY_S else "",
             "has_ended": worker is not None and worker.drained.is_set(),
             "buffers": self._links.describe(),
+            "lost": self._lost(),
             "monitor": self._monitor(),
         }
+
+    def _lost(self) -> dict[str, int]:
+        """Return what the plugin has lost; what is no count is left out, as in `_monitor`."""
+        if self._plugin is None:
+            return {}
+        try:
+            counts = self._plugin.losses()
+            return {str(kind): int(count) for kind, count in counts.items() if count}
+        except Exception as error:  # of a plugin in Python, which may raise anything
+            logger.debug("a plugin's losses are not known", exc_info=error)
+            return {"unknown": 1}
 
     def _place(self) -> str:
         """Return what of the plugin the data thread is in: a function in C, a line in Python."""
