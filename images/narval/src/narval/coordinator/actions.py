@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from narval.actors.losses import describe_losses
 from narval.config import Address
 from narval.control.peer import connect
 from narval.coordinator.crew import Crew
@@ -134,7 +135,11 @@ class Actions:
         if self.run is None:
             return
         run, self.run = self.run, None
-        record = end_run(run.folder, failed=failed)
+        lost = self.crew.lost() if self.crew is not None else {}
+        total = sum(sum(counts.values()) for counts in lost.values())
+        record = end_run(run.folder, failed=failed, lost_frames=total)
+        for actor, counts in lost.items():
+            logger.warning("run %d: %s: %s", run.number, actor, describe_losses(counts))
         logger.info("run %d has ended%s", run.number, "" if record.complete else ", incomplete")
         await self._tell_log(None)
 

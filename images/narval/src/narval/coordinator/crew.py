@@ -190,6 +190,11 @@ class Crew:
         """End all processes. Again: no change."""
         await asyncio.gather(*(member.finish() for member in self.members.values()))
 
+    def lost(self) -> dict[str, dict[str, int]]:
+        """Return what each actor knows to have lost in the run, by kind."""
+        told = {name: member.status.get("lost") for name, member in self.members.items()}
+        return {name: lost for name, lost in told.items() if lost}
+
     def kill(self) -> None:
         """End all processes at once. Again: no change."""
         for member in self.members.values():
