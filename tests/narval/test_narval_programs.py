@@ -257,6 +257,19 @@ def test_narval_run_ends_when_it_is_told(acquisition_folder, topology):
     assert "\x1b" not in done.stdout
 
 
+def test_each_narval_run_has_its_log(acquisition_folder, topology):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ("narval", "run", str(topology), "--seconds", "0.1", "--naming_service", at)
+    for number in (1, 2):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        log = acquisition_folder / "runs" / "chain" / f"run-{number:04d}" / "log.jsonl"
+        assert f"run {number} begins" in log.read_text()
+    assert not list(acquisition_folder.glob("naming-*")), "the names end with those who had them"
+
+
 def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
     words = ("narval", "run", str(topology), "--seconds", "0.1", "--run_number", "42")
     words = (*words, "--naming_service", "127.0.0.1:0")
@@ -266,7 +279,7 @@ def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
     again = run(*words)
     assert again.returncode == 1
     assert "run_number 42: " in again.stderr
-    assert "is there already; choose another" in again.stderr
+    assert "it was given already" in again.stderr
     assert "Traceback" not in again.stderr
 
 

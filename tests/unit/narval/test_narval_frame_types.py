@@ -153,7 +153,7 @@ def test_frames_of_others_are_built_by_their_own_times(tmp_path, caplog):
     assert (seen["frames"], seen["in_events"]) == (5, 2)
     assert (seen["timeless"], seen["descriptions"]) == (2, 1)
     told = [record.getMessage() for record in caplog.records]
-    assert told == ["frames of type 0x0020 EBY_EN have no time: they are lost"]
+    assert told == ["input 0: 1 frame lost: frames of type 0x0020 EBY_EN have no time"]
 
 
 def test_spectra_pass_over_the_frames_of_others():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from narval.runtime import symbol_file
 from narval.states import State
 from narval.topology.model import OutputBuffer, Role
 
-DRAIN_DEADLINE_S = 30.0
+DRAIN_DEADLINE_S = 25.0
+"""How long after the last block the mark of a run's end may take to come."""
+_DRAIN_LOOK_S = 0.5
+_BUSY_S = 1.0  # a call that is longer is told with its place
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +100,7 @@ class Actor:
             self._plugin.enter = self._mark.enter
         if isinstance(self._plugin, Merger):
             self._plugin.inputs = len(actor["sources"])
+            self._plugin.names = [source["actor"] for source in actor["sources"]]
         refused = set_arguments(actor["arguments"], self._set)
         if refused:
             raise NarvalError("\n".join(refused))
@@ -180,7 +185,7 @@ class Actor:
         if isinstance(worker, ReadingWorker):
             if self.state is State.PAUSED:
                 await self._thread.do(lambda: self._set_work(worker))
-            if not await asyncio.to_thread(worker.drained.wait, DRAIN_DEADLINE_S):
+            if not await self._drain(worker):
                 late = [reader.name for reader in worker.readers if not reader.has_ended]
 
         def job() -> None:
@@ -194,9 +199,19 @@ class Actor:
         self._change(State.STOPPED)
         if late:
             raise NarvalError(
-                f"{', '.join(late)}: the run's end did not come within {DRAIN_DEADLINE_S:g} s; "
-                "what was still under way is lost"
+                f"{', '.join(late)}: the run's end did not come within {DRAIN_DEADLINE_S:g} s of "
+                "the last block; what was still under way is lost"
             )
+
+    async def _drain(self, worker: ReadingWorker) -> bool:
+        """Wait until all has come, however long data flow; tell whether it has."""
+        blocks, since = worker.counters.blocks_in, time.monotonic()
+        while not await asyncio.to_thread(worker.drained.wait, _DRAIN_LOOK_S):
+            if worker.counters.blocks_in != blocks or self._thread.seconds_busy():
+                blocks, since = worker.counters.blocks_in, time.monotonic()
+            elif time.monotonic() - since > DRAIN_DEADLINE_S:
+                return False
+        return True
 
     async def pause(self) -> None:
         """Stand still; what comes waits in the links."""
@@ -279,6 +294,7 @@ class Actor:
         worker = self._worker
         counters = Counters() if worker is None else worker.counters
         rate_in, rate_out = self._rates.look(counters)
+        busy_s = self._thread.seconds_busy()
         return {
             "state": self.state,
             "error": self.error,
@@ -289,10 +305,28 @@ class Actor:
             "bytes_per_s_in": rate_in,
             "bytes_per_s_out": rate_out,
             "lost_links": counters.lost_links + self._links.lost,
+            "busy_s": round(busy_s, 1),
+            "busy_in": self._place() if busy_s > _BUSY_S else "",
             "has_ended": worker is not None and worker.drained.is_set(),
             "buffers": self._links.describe(),
+            "lost": self._lost(),
             "monitor": self._monitor(),
         }
+
+    def _lost(self) -> dict[str, int]:
+        """Return what the plugin has lost; what is no count is left out, as in `_monitor`."""
+        if self._plugin is None:
+            return {}
+        try:
+            counts = self._plugin.losses()
+            return {str(kind): int(count) for kind, count in counts.items() if count}
+        except Exception as error:  # of a plugin in Python, which may raise anything
+            logger.debug("a plugin's losses are not known", exc_info=error)
+            return {"unknown": 1}
+
+    def _place(self) -> str:
+        """Return what of the plugin the data thread is in: a function in C, a line in Python."""
+        return (self._mark.symbol if self._mark else "") or self._thread.place()
 
     def _monitor(self) -> Any:
         """Return the plugin's numbers; what is wrong with them is no reason to tell nothing."""

@@ -111,6 +111,10 @@ class GenericActor(Plugin):
         """Return the plugin's numbers."""
         return None if self._plugin is None else self._plugin.monitor()
 
+    def losses(self) -> Mapping[str, int]:
+        """Return what the plugin has lost."""
+        return {} if self._plugin is None else self._plugin.losses()
+
     def ask(self, what: str, with_: Mapping[str, Any]) -> Any:
         """Ask the plugin."""
         return self.plugin.ask(what, with_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from narval.actors.losses import describe_losses
 from narval.client import SubSystemStatus
 from narval.units import format_byte_rate, format_bytes
 
@@ -24,6 +25,9 @@ def format_table(status: SubSystemStatus, width: int = 200) -> list[str]:
         )
         lines.append("  ".join([first, second, *figures, buffers]).rstrip())
     lines += [f"  {actor['name']}: {actor['error']}" for actor in status.actors if actor["error"]]
+    for actor in status.actors:
+        if lost := describe_losses(actor.get("lost") or {}):
+            lines.append(f"  {actor['name']}: {lost}")
     return [line[:width] for line in lines]
 
 

@@ -43,6 +43,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "{actor}: no data for {seconds} s",
         "{actor} : pas de données depuis {seconds} s",
     ),
+    "alarm_lost": (
+        "{actor}: frames lost in this run: {detail}; the log says why",
+        "{actor} : trames perdues dans ce run : {detail} ; le journal dit pourquoi",
+    ),
     "log": ("Last log lines", "Dernières lignes du journal"),
     "no_log": ("Nothing has been logged yet.", "Le journal est encore vide."),
     # picture

@@ -143,6 +143,13 @@ class Plugin:
         """Return a few numbers that go with each status, as JSON holds them."""
         return None
 
+    def losses(self) -> Mapping[str, int]:
+        """Return how many frames of the run were lost, by kind; a run that lost some is incomplete.
+
+        Called as `monitor` is.
+        """
+        return {}
+
     def ask(self, what: str, with_: Mapping[str, Any]) -> Any:  # noqa: ARG002
         """Answer a question about bigger things, as JSON holds them.
 
@@ -184,10 +191,12 @@ class Merger(Plugin):
     """Makes one stream of several.
 
     Attributes:
-        inputs: how many there are; set by the actor before `initialise`.
+        inputs: how many there are; set by the actor before `initialise`, as `names`.
+        names: whose data they are.
     """
 
     inputs: int = 1
+    names: Sequence[str] = ()
 
     def take(self, source: int, data: memoryview) -> None:
         """Take one block of an input."""

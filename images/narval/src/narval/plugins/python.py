@@ -7,6 +7,7 @@ import inspect
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import narval
@@ -62,3 +63,11 @@ def describe(error: BaseException) -> str:
     if not theirs:
         return text
     return f"{theirs[-1].filename}:{theirs[-1].lineno}: {text}"
+
+
+def place_of(frame: FrameType) -> str:
+    """Return the plugin's line that a thread is in: `FILE:LINE`; empty if it is in none."""
+    here = traceback.extract_stack(frame)[-1]
+    if _PACKAGE in Path(here.filename).parents:
+        return ""
+    return f"{here.filename}:{here.lineno}"
