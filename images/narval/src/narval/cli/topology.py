@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from narval.console import write_file_to_stdout
 from narval.control.service import say
 from narval.errors import NarvalError
 from narval.topology.model import Topology
@@ -43,7 +44,7 @@ def _read(file: Path, *, allow_unknown: bool) -> Topology:
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        say(text.rstrip("\n"))
+        write_file_to_stdout(text.rstrip("\n") + "\n")
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from narval import __version__
 from narval.config import LOOPBACK, Port, config_folder, parse_address, read_secret
+from narval.console import program
 from narval.control.service import complain, say
 from narval.errors import NarvalError
 from narval.shell.client import ShellClient
-from narval.shell.grammar import fill_in
+from narval.shell.grammar import fill_in, split_commands
 
 PROGRAM = "narval_shell"
 
 
+@program
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run narval_shell; return its exit code: 0 only if every command was done."""
     given = _parser().parse_args(arguments)
@@ -26,10 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = given.server or os.environ.get("NARVAL_SHELL") or LOOPBACK
         client = ShellClient(parse_address(where, Port.SHELL), read_secret(config_folder()))
         if given.script is not None:
-            lines = _read(given.script).splitlines()
-            return run_lines(client, lines, str(given.script), given.words)
+            lines, place = _read(given.script).splitlines(), given.script.absolute().parent
+            return run_lines(client, lines, str(given.script), given.words, place)
+        if len(given.words) == 1:  # "get state tandem; get actors tandem"
+            return run_lines(client, given.words[0].splitlines(), "command", [])
         if given.words:
-            return 0 if _ask(client, " ".join(map(_quoted, given.words))) else 1
+            return 0 if _ask(client, shlex.join(given.words)) else 1
         if not sys.stdin.isatty():
             return run_lines(client, sys.stdin, "standard input", [])
         from narval.shell.prompt import run_prompt  # noqa: PLC0415 - takes a while to import
@@ -38,43 +42,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NarvalError as error:
         complain(PROGRAM, error)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def run_lines(
-    client: ShellClient, lines: Iterable[str], name: str, parameters: Sequence[str]
+    client: ShellClient,
+    lines: Iterable[str],
+    name: str,
+    parameters: Sequence[str],
+    directory: Path | None = None,
 ) -> int:
     """Do the lines of a script until one fails; return the exit code.
 
     Args:
         name: of the script, for messages.
         parameters: what $1 to $9 stand for.
+        directory: where names of files in it begin; None: where this program is.
     """
     for number, line in enumerate(lines, start=1):
         try:
-            filled = fill_in(line, parameters)
-            if filled.split()[:1] == ["exit"]:
-                return 0
-            done = _ask(client, filled)
+            for command in split_commands(fill_in(line, parameters)):
+                if command.split()[:1] == ["exit"]:
+                    return 0
+                if not _ask(client, command, directory):
+                    complain(f"{name}:{number}", f"failed, and all after it: {command.strip()}")
+                    return 1
         except NarvalError as error:
             complain(f"{name}:{number}", error)
-            return 1
-        if not done:
-            complain(f"{name}:{number}", f"failed, and with it the script: {line.strip()}")
             return 1
     return 0
 
 
-def _ask(client: ShellClient, line: str) -> bool:
-    reply = client.ask(line)
+def _ask(client: ShellClient, line: str, directory: Path | None = None) -> bool:
+    reply = client.ask(line, directory)
     if reply is not None:
         say(reply.text)
     return reply is None or reply.is_ok
-
-
-def _quoted(word: str) -> str:
-    return shlex.quote(word)
 
 
 def _read(file: Path) -> str:
@@ -88,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Leads sub-systems by commands. Without a command: a prompt.",
-        epilog="Begin with: narval_shell help",
+        epilog="Begin with: narval_shell help. Several at once: narval_shell 'COMMAND; COMMAND'",
     )
     parser.add_argument("--version", action="version", version=f"narval {__version__}")
     text = "of aws_shell; default: NARVAL_SHELL, else this machine's port 6080"
