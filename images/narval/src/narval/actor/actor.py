@@ -164,6 +164,7 @@ class Actor:
 
         def job() -> None:
             worker.begin()
+            self._rates.begin()
             try:
                 plugin.start(run)
             except Exception as error:
@@ -199,6 +200,7 @@ class Actor:
                 worker.end()
 
         await self._thread.do(job)
+        self._rates.end()
         self._change(State.STOPPED)
         if late:
             raise NarvalError(
@@ -255,6 +257,7 @@ class Actor:
                 self._thread.abort.clear()
 
         await self._thread.do(job)
+        self._rates.end()
         self.error = None
         self._change(State.LOADED)
 
@@ -307,6 +310,7 @@ class Actor:
             "bytes_out": counters.bytes_out,
             "bytes_per_s_in": rate_in,
             "bytes_per_s_out": rate_out,
+            "run_s": round(self._rates.seconds(), 1),
             "lost_links": counters.lost_links + self._links.lost,
             "busy_s": round(busy_s, 1),
             "busy_in": self._place() if busy_s > _BUSY_S else "",
@@ -380,6 +384,7 @@ class Actor:
         """Take note that a step failed. In the data thread."""
         # Others must not wait for us: what they would write here is lost, and they count it.
         self._close_links()
+        self._rates.end()
         self.error = error
         logger.error("%s: %s", self.name, error)
         self._loop.call_soon_threadsafe(self._change, State.ERROR)
