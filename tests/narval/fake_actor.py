@@ -59,7 +59,7 @@ class FakeActor:
     def tell(self, state):
         self.peer.note("status", state=state, bytes_in=1, bytes_out=2, buffers=[], error=None)
 
-    async def configure(self, actor, sub_system, log_level, log, run_folder):
+    async def configure(self, actor, sub_system, log_level, log, run_folder, folder):
         self.actor = actor
         self.values = dict(argument.split("=", 1) for argument in actor["arguments"])
         self.note("configure")

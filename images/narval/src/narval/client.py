@@ -17,6 +17,7 @@ import threading
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from narval.config import Address, config_folder, naming_address, read_secret
@@ -168,8 +169,12 @@ class SubSystem:
         await self._call("set_argument", name=name, value=str(value), actor=actor)
 
     async def set_configuration_file(self, file: str) -> None:
-        """Choose the topology that `configure` reads: a path on the coordinator's host."""
-        await self.set("configuration_file", file)
+        """Choose the topology that `configure` reads, on the coordinator's host.
+
+        Args:
+            file: its name, from where this program is.
+        """
+        await self.set("configuration_file", str(Path(file).expanduser().absolute()))
 
     async def log(
         self, last: int = 100, actor: str | None = None, level: str = "debug"

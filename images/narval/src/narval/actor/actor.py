@@ -161,6 +161,7 @@ class Actor:
 
         def job() -> None:
             worker.begin()
+            self._rates.begin()
             try:
                 plugin.start(run)
             except Exception as error:
@@ -196,6 +197,7 @@ class Actor:
                 worker.end()
 
         await self._thread.do(job)
+        self._rates.end()
         self._change(State.STOPPED)
         if late:
             raise NarvalError(
@@ -252,6 +254,7 @@ class Actor:
                 self._thread.abort.clear()
 
         await self._thread.do(job)
+        self._rates.end()
         self.error = None
         self._change(State.LOADED)
 
@@ -304,6 +307,7 @@ class Actor:
             "bytes_out": counters.bytes_out,
             "bytes_per_s_in": rate_in,
             "bytes_per_s_out": rate_out,
+            "run_s": round(self._rates.seconds(), 1),
             "lost_links": counters.lost_links + self._links.lost,
             "busy_s": round(busy_s, 1),
             "busy_in": self._place() if busy_s > _BUSY_S else "",
@@ -374,6 +378,7 @@ class Actor:
         """Take note that a step failed. In the data thread."""
         # Others must not wait for us: what they would write here is lost, and they count it.
         self._close_links()
+        self._rates.end()
         self.error = error
         logger.error("%s: %s", self.name, error)
         self._loop.call_soon_threadsafe(self._change, State.ERROR)

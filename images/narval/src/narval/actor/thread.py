@@ -96,7 +96,7 @@ class DataThread:
             try:
                 future.set_result(job())
             except NarvalError as error:
-                future.set_exception(error)
+                future.set_exception(error if str(error) else NarvalError(describe(error)))
             except AbortedError:
                 future.set_exception(NarvalError("it was given up: the links were reset"))
             except BaseException as error:  # a plugin in Python may raise anything
@@ -110,7 +110,7 @@ class DataThread:
             self.work = None
         except NarvalError as error:
             self.work = None
-            self._on_failure(str(error))
+            self._on_failure(str(error) or describe(error))
         except BaseException as error:  # as above, and the thread must live on
             logger.debug("a plugin failed", exc_info=error)
             self.work = None

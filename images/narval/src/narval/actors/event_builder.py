@@ -165,7 +165,7 @@ class EventBuilder(Merger):
 
     def losses(self) -> dict[str, int]:
         """Return how many frames were lost, by kind."""
-        return {kind: self._losses.counts.get(kind, 0) for kind in _LOST}
+        return {kind: self._losses.count(kind) for kind in _LOST}
 
     def _begin(self) -> None:
         self._clock = EventClock(self.inputs, int(self.values["jump"]))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 TELL_AGAIN_S = 10.0
+FULL = "it was full for longer than a second"
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,9 @@ class Losses:
         self._untold: Counter[tuple[str, str]] = Counter()
         self._told_at: dict[tuple[str, str], float] = {}
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many frames were lost, by kind."""
-        return dict(self._counts)
+    def count(self, kind: str) -> int:
+        """Return how many frames of this kind were lost."""
+        return self._counts[kind]
 
     def note(self, kind: str, source: str, why: str, count: int = 1) -> None:
         """Count frames that are lost, and tell it."""

@@ -122,7 +122,7 @@ async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Eve
             complain("narval run", f"run {number} is ending; Ctrl-C again ends it at once")
         await coordinator.act(Action.STOP)
     final = read_status(coordinator.status())
-    for line in format_table(final):
+    for line in format_table(final, is_over=True):
         say(line)
     if final.state is not State.STOPPED:
         complain("narval run", final.error or f"it is {final.state}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from narval.actors.refusals import find_refusals
+from narval.console import write_file_to_stdout
 from narval.control.service import say
 from narval.coordinator.launch import LaunchError, is_this_host
 from narval.errors import NarvalError
@@ -65,7 +66,7 @@ def _read(file: Path, *, allow_unknown: bool, rules: Iterable[Rule] = ()) -> Top
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        say(text.rstrip("\n"))
+        write_file_to_stdout(text.rstrip("\n") + "\n")
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -23,7 +23,7 @@ from narval.topology.write import format_topology
 
 logger = logging.getLogger(__name__)
 
-MakeCrew = Callable[[Topology], Awaitable[Crew]]
+MakeCrew = Callable[[Topology, Path], Awaitable[Crew]]
 
 
 class Actions:
@@ -94,7 +94,7 @@ class Actions:
             topology = await asyncio.to_thread(read)
         except OSError as error:
             raise NarvalError(f"{self.file}: {error.strerror}") from error
-        self.crew = await self._make_crew(topology)
+        self.crew = await self._make_crew(topology, self.file.parent)
         try:
             await self.crew.launch(actor.name for actor in topology.actors)
         except BaseException:

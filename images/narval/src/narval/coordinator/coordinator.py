@@ -115,7 +115,7 @@ class Coordinator:
 
     def set_configuration_file(self, file: Path) -> None:
         """Choose the topology that the next `configure` reads."""
-        self._actions.file = file
+        self._actions.file = file.absolute()
 
     def set_run_number(self, number: int) -> None:
         """Choose the number of the run to come; those after it count on from the highest.
@@ -182,10 +182,11 @@ class Coordinator:
             case role:
                 raise NarvalError(f"a coordinator has nothing for {str(role)[:60]!r}")
 
-    async def _make_crew(self, topology: Topology) -> Crew:
+    async def _make_crew(self, topology: Topology, folder: Path) -> Crew:
         await self._find_log()
         at = Address(self.settings.at.host, self.server.port)
-        return Crew(self.settings, topology, self._notice_errors, listening=at, log=self._log)
+        notice = self._notice_errors
+        return Crew(self.settings, topology, folder, notice, listening=at, log=self._log)
 
     async def _find_log(self) -> None:
         """Have our lines go to the central log, wherever it is now."""
@@ -259,7 +260,10 @@ class Coordinator:
                 )
             self._actions.actors.values[actor][name] = value
         elif name == "configuration_file":
-            self.set_configuration_file(Path(value).expanduser())
+            file = Path(value).expanduser()
+            if not file.is_absolute():  # from where? who asked may be anywhere
+                raise NarvalError(f"configuration_file {value[:200]!r}: give the full path")
+            self.set_configuration_file(file)
         elif name == "run_number":
             self.set_run_number(_whole_number(name, value))
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from narval.config import LOOPBACK, Address, reachable_host
@@ -46,6 +47,9 @@ logger = logging.getLogger(__name__)
 class Crew:
     """The actors of one topology.
 
+    Args:
+        folder: the topology file's; where names of files in it begin.
+
     Attributes:
         listening: where the actors find their coordinator.
         log: where the central log is.
@@ -56,12 +60,13 @@ class Crew:
         self,
         settings: Settings,
         topology: Topology,
+        folder: Path,
         on_trouble: Callable[[], None],
         *,
         listening: Address,
         log: Address | None,
     ) -> None:
-        self.topology = topology
+        self.topology, self._folder = topology, folder
         self.listening, self.log = listening, log
         self.values: dict[str, dict[str, str]] = {actor.name: {} for actor in topology.actors}
         self._settings = settings
@@ -252,6 +257,7 @@ class Crew:
             sub_system=self._settings.sub_system,
             log_level=member.actor.log_level,
             log=log,
+            folder=str(self._folder),
             run_folder=str(self._settings.folder / "runs" / self._settings.sub_system),
         )
         for name, value in self.values[member.actor.name].items():

@@ -29,7 +29,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "out": ("Out", "Sortie"),
     "blocks": ("Blocks in / out", "Blocs entrée / sortie"),
     "fullest": ("Fullest buffer", "Tampon le plus plein"),
-    "actors": ("Actors of {sub_system}", "Acteurs de {sub_system}"),
+    "actors": (
+        "Actors of {sub_system}; rates of the last {seconds:g} s",
+        "Acteurs de {sub_system} ; débits des {seconds:g} dernières secondes",
+    ),
     "no_actors": ("No actor is running.", "Aucun acteur n'est lancé."),
     "alarms": ("Alarms", "Alarmes"),
     "no_alarms": ("No alarm.", "Pas d'alarme."),

@@ -102,6 +102,11 @@ class Plugin:
     def __init__(self) -> None:
         self.values: dict[str, Value] = {each.name: each.default for each in self.parameters}
 
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        return type(self).__name__
+
     def set(self, name: str, value: str) -> None:
         """Set a parameter.
 

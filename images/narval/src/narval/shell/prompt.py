@@ -15,6 +15,7 @@ from narval.control.service import complain, say
 from narval.errors import NarvalError
 from narval.shell.client import Reply, ShellClient
 from narval.shell.completion import complete
+from narval.shell.grammar import split_commands
 
 HISTORY_FILE = "shell_history"
 
@@ -66,9 +67,11 @@ def run_prompt(client: ShellClient, show: Callable[[Reply], None]) -> int:
         if line == "exit":
             return 0
         try:
-            reply = client.ask(line)
+            for command in split_commands(line):
+                reply = client.ask(command)
+                if reply is not None:
+                    show(reply)
+                if reply is not None and not reply.is_ok:
+                    break
         except NarvalError as error:
             complain("narval_shell", error)
-            continue
-        if reply is not None:
-            show(reply)
