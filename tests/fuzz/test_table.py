@@ -31,6 +31,7 @@ WANTED = {
     "the acquisition's wire": {"control-line", "control-peer", "control-facts", "naming-file",
                                "link-hello", "link-blocks", "link-header", "service-address"},
     "XML, topologies and commands": {"topology", "ada-integer", "shell-line", "shell-reply",
+                                     "shell-proof",
                                      "argument", "run-file"},
     "frames, MFM and ADF": {"mfm", "adf", "events", "event-builder", "run-data", "spectrum"},
     "the kernel's own words, as far as their lengths lead": {"netlink"},

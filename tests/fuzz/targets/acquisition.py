@@ -26,6 +26,7 @@ from narval.shell.answers import Answer, Message, error_answer, format_answer
 from narval.shell.client import read_reply
 from narval.shell.grammar import fill_in, parse_command
 from narval.shell.plain import format_plainly
+from narval.shell.proofs import Gate, make_authorization, read_words
 from narval.topology.model import LogLevel
 from narval.topology.numerals import format_ada_integer, parse_ada_integer
 from narval.topology.read import parse_topology
@@ -193,6 +194,19 @@ def shell_reply(data: bytes) -> None:
     reply = read_reply(_text(data), "200")
     reply.texts("text")
     check_text(*format_plainly(reply).replace("\t", " ").split("\n"))
+
+
+@target("shell-proof", parsers=("narval.shell.proofs:read_words",
+    "narval.shell.proofs:Gate.admit"))  # fmt: skip
+def shell_proof(data: bytes) -> None:
+    """Headers of anybody: they let nobody in, and do not spoil the way of who has the secret."""
+    gate = Gate("5" * 64, lambda: 0.0)
+    challenge = read_words(gate.invite())["challenge"]
+    header, _, line = _text(data).partition("\n")
+    check(gate.admit(header, line, line) is None, "let in without the secret")
+    right = make_authorization("5" * 64, challenge, "0" * 64, line, line)
+    check(gate.admit(right, line, line) is not None, "the secret is not enough")
+    check(gate.admit(right, line, line) is None, "let in twice")
 
 
 @target("service-address", NarvalError, parsers=("narval.config:parse_address",))

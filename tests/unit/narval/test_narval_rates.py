@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from narval.actor.counters import RATE_WINDOW_S, Counters, Rates
+from narval.actor.counters import Counters, Rates
 from narval.cli.table import format_table
 from narval.client import SubSystemStatus
 from narval.states import State
+from narval.units import RATE_WINDOW_S
 
 
 class Clock:
@@ -68,6 +69,7 @@ def test_a_table_says_what_its_rates_are():
     actor = {
         "name": "a", "state": "Stopped", "error": None, "bytes_in": 80_000, "bytes_out": 0,
         "bytes_per_s_in": 5.0, "bytes_per_s_out": 0.0, "run_s": 8.0, "lost": {"late": 3},
+        "busy_s": 12.3, "busy_in": "process_block",
     }  # fmt: skip
     status = SubSystemStatus("tandem", State.STOPPED, None, (), None, 7, "", (actor,))
     over = format_table(status, is_over=True)
@@ -75,6 +77,8 @@ def test_a_table_says_what_its_rates_are():
     assert "10 kB/s" in over[2]
     assert "80 kB" in over[2]
     assert over[-1] == "  a: 3 frames lost (3 late)"
+    assert not any("process_block" in line for line in over)
     now = format_table(status)
+    assert "  a: process_block has not returned for 12 s" in now
     assert now[0] == "tandem: Stopped, run 7; rates of 5 s"
     assert "5 B/s" in now[2]

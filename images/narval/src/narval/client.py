@@ -29,9 +29,6 @@ from narval.control.registration import list_entries, look_up
 from narval.errors import NarvalError
 from narval.states import Action, State
 
-ACTION_DEADLINE_S = 600.0
-"""Longer than any action takes with its own deadlines."""
-
 T = TypeVar("T")
 
 
@@ -140,8 +137,11 @@ class SubSystem:
             self._peer.close()
 
     async def act(self, action: Action | str) -> State:
-        """Do an action; return the state that it has led to."""
-        return State(await self._call("act", ACTION_DEADLINE_S, action=str(action)))
+        """Do an action, however long it takes; return the state that it has led to.
+
+        The coordinator has a deadline for whatever does not go on, and a stop may drain for long.
+        """
+        return State(await self._call("act", None, action=str(action)))
 
     async def status(self) -> SubSystemStatus:
         """Return how it is."""
@@ -198,7 +198,9 @@ class SubSystem:
             self._peer.what = f"the coordinator of {self.name}"
         return self._peer
 
-    async def _call(self, name: str, /, deadline_s: float = CALL_DEADLINE_S, **with_: Any) -> Any:
+    async def _call(
+        self, name: str, /, deadline_s: float | None = CALL_DEADLINE_S, **with_: Any
+    ) -> Any:
         peer = await self._connected()
         return await peer.call(name, deadline_s=deadline_s, **with_)
 

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from narval.units import RATE_WINDOW_S
+
 
 @dataclass
 class Counters:
@@ -19,8 +21,6 @@ class Counters:
     lost_links: int = 0
 
 
-RATE_WINDOW_S = 5.0
-"""Rates are those of the last so many seconds: detectors may deliver in batches."""
 _SHORTEST_S = 0.2  # between two looks: less says nothing
 
 

@@ -128,8 +128,7 @@ class EventClock:
         clock = self.inputs[source]
         newest = clock.newest or 0
         step = difference(time, newest)
-        near = self._near(source, time, self.most_jump) if step > 0 else None
-        if -self.most_jump <= step <= ahead or (near is not None and near > newest):
+        if -self.most_jump <= step <= ahead or (step > ahead and self._is_there(source, time)):
             self._drop_held(clock, placed)
             self._accept(clock, newest + step, frame, placed)
             return
@@ -181,6 +180,11 @@ class EventClock:
             return None
         newest = min(places)[2]
         return newest + difference(time, newest)
+
+    def _is_there(self, source: int, time: int) -> bool:
+        """Tell whether another input has come as far ahead as this time."""
+        near, newest = self._near(source, time, self.most_jump), self.inputs[source].newest
+        return near is not None and newest is not None and near > newest
 
     def _accept(self, clock: InputClock, place: int, frame: bytes, placed: Placed) -> None:
         clock.newest = place if clock.newest is None else max(clock.newest, place)

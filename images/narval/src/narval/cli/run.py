@@ -113,14 +113,16 @@ async def _expect_naming_service(naming: Address, secret: str, reason: PortError
 async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Event) -> int:
     for action in _STARTING:
         if not await unless_stopped(stop, coordinator.act(action)):
+            complain("narval run", f"{action} was given up: a signal asked to end")
             return 1
     number, naming = coordinator.status()["run_number"], coordinator.settings.naming
     say(f"{request.sub_system}: Running, run {number}; naming service {naming}")
-    await _watch(coordinator, request.seconds, stop)
+    screen = _Screen()
+    await _watch(coordinator, request.seconds, stop, screen)
     if coordinator.state in {State.RUNNING, State.PAUSED}:
         if stop.is_set():
             complain("narval run", f"run {number} is ending; Ctrl-C again ends it at once")
-        await coordinator.act(Action.STOP)
+        await _stop(coordinator, screen)
     final = read_status(coordinator.status())
     for line in format_table(final, is_over=True):
         say(line)
@@ -130,9 +132,24 @@ async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Eve
     return 0
 
 
-async def _watch(coordinator: Coordinator, seconds: float | None, stop: asyncio.Event) -> None:
+async def _stop(coordinator: Coordinator, screen: _Screen) -> None:
+    """End the run, and show the rates while data still flow."""
+    stopping = asyncio.ensure_future(coordinator.act(Action.STOP))
+    try:
+        while not stopping.done():
+            await asyncio.wait({stopping}, timeout=_REFRESH_S)
+            if not stopping.done():
+                screen.show(coordinator, "the run is ending; Ctrl-C ends it at once")
+    finally:
+        stopping.cancel()
+        screen.clear()
+    await stopping
+
+
+async def _watch(
+    coordinator: Coordinator, seconds: float | None, stop: asyncio.Event, screen: _Screen
+) -> None:
     """Show the rates on a terminal until it is time, somebody stops it, or it leaves Running."""
-    screen = _Screen()
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
     while coordinator.state in {State.RUNNING, State.PAUSED}:
@@ -144,7 +161,7 @@ async def _watch(coordinator: Coordinator, seconds: float | None, stop: asyncio.
                 await stop.wait()
         if stop.is_set():
             break
-        screen.show(coordinator)
+        screen.show(coordinator, "Ctrl-C ends the run")
     screen.clear()
 
 
@@ -155,12 +172,12 @@ class _Screen:
         self._is_terminal = sys.stdout.isatty()
         self._height = 0
 
-    def show(self, coordinator: Coordinator) -> None:
+    def show(self, coordinator: Coordinator, last_line: str) -> None:
         if not self._is_terminal:
             return
         size = shutil.get_terminal_size()
         lines = format_table(read_status(coordinator.status()), size.columns - 1)
-        lines = [*lines[: size.lines - 2], "Ctrl-C ends the run"]
+        lines = [*lines[: size.lines - 2], last_line]
         self.clear()
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from narval.actor.counters import RATE_WINDOW_S
 from narval.actors.losses import describe_losses
 from narval.client import SubSystemStatus
-from narval.units import format_byte_rate, format_bytes
+from narval.units import RATE_WINDOW_S, format_byte_rate, format_bytes
 
+_LONG_S = 5.0  # a call of a plugin that is worth a line
 _HEAD = ("actor", "state", "in", "out", "in total", "out total", "buffers")
 
 
@@ -33,6 +33,10 @@ def format_table(status: SubSystemStatus, width: int = 200, *, is_over: bool = F
         lines.append("  ".join([first, second, *figures, buffers]).rstrip())
     lines += [f"  {actor['name']}: {actor['error']}" for actor in status.actors if actor["error"]]
     for actor in status.actors:
+        busy_s = float(actor.get("busy_s") or 0)
+        if busy_s >= _LONG_S and not is_over:
+            what = actor.get("busy_in") or "its plugin"
+            lines.append(f"  {actor['name']}: {what} has not returned for {busy_s:.0f} s")
         if lost := describe_losses(actor.get("lost") or {}):
             lines.append(f"  {actor['name']}: {lost}")
     return [line[:width] for line in lines]

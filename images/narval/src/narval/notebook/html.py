@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from narval.actor.counters import RATE_WINDOW_S
 from narval.control.log_record import LogRecord
 from narval.notebook.alarms import Alarm
 from narval.notebook.words import Language, phrase
 from narval.topology.picture import describe_status
-from narval.units import format_byte_rate
+from narval.units import RATE_WINDOW_S, format_byte_rate
 
 
 def make_sentence(text: str) -> str:

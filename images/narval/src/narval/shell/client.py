@@ -10,7 +10,6 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
-from narval.client import ACTION_DEADLINE_S
 from narval.config import Address
 from narval.control.proof import is_same, new_challenge
 from narval.errors import NarvalError
@@ -23,6 +22,7 @@ from narval.shell.proofs import (
 )
 
 PATH = "/shell"
+ANSWER_DEADLINE_S = 600.0
 
 _MOST_ANSWER_BYTES = 4 * 2**20
 
@@ -55,7 +55,7 @@ class ShellClient:
         Raises:
             NarvalError: the server is not there, or is no shell server of this acquisition.
         """
-        link = HTTPConnection(self.server.host, self.server.port, timeout=ACTION_DEADLINE_S)
+        link = HTTPConnection(self.server.host, self.server.port, timeout=ANSWER_DEADLINE_S)
         body = line.encode(errors="surrogateescape")  # as it came, in whatever locale
         said = body.decode(errors="surrogateescape")
         where, own = quote(os.fsencode(directory or _here())), new_challenge()
@@ -74,6 +74,11 @@ class ShellClient:
             link.request("POST", PATH, body, headers)
             response = link.getresponse()
             text = response.read(_MOST_ANSWER_BYTES).decode()
+        except TimeoutError as error:
+            raise NarvalError(
+                f"shell server: {self.server} gave no answer within {ANSWER_DEADLINE_S:g} s; the "
+                "action may still be under way: get state SUB_SYSTEM_NAME tells"
+            ) from error
         except OSError as error:
             raise NarvalError(
                 f"shell server: {self.server} cannot be reached: {error.strerror or error}; "
