@@ -8,12 +8,14 @@ process and come back with it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_unix_socket
 
+from vmlab.errors import HostError
 from vmlab.front.door import make_door_server
 from vmlab.front.limits import MOST_OF_ONE, most_connections
 from vmlab.providers.qemu.confine import admit_machines
@@ -22,10 +24,13 @@ from vmlab.providers.qemu.relay import make_relay, to_socket
 _BACKLOG = 1024
 
 _open_doors: dict[Path, list[HTTPServer | asyncio.Server]] = {}
+_turns: dict[Path, asyncio.Lock] = {}
 
 
 async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
-    """Open these doors unless this process has opened them already.
+    """Open these doors unless this process has opened them already; they are open afterwards.
+
+    Doors that could not be opened are tried again by whoever asks next.
 
     Args:
         folder: where the sockets appear.
@@ -33,12 +38,27 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
         proxy: the proxy's unix socket for machines.
 
     Raises:
-        OSError: a socket cannot be made.
+        HostError: a socket cannot be made.
     """
-    if folder in _open_doors:
-        return
-    servers: list[HTTPServer | asyncio.Server] = []
-    _open_doors[folder] = servers
+    async with _turns.setdefault(folder, asyncio.Lock()):
+        if folder in _open_doors:
+            return
+        async with AsyncExitStack() as opened:
+            try:
+                servers = await _open(folder, hub, proxy, opened)
+            except OSError as error:
+                raise HostError(
+                    f"the machines' way to the hub could not be opened in {folder}: {error}",
+                    hint="check this folder's permissions and free space; each start tries again",
+                ) from error
+            opened.pop_all()
+        _open_doors[folder] = servers
+
+
+async def _open(
+    folder: Path, hub: HTTPServerConnectionDelegate, proxy: Path, opened: AsyncExitStack
+) -> list[HTTPServer | asyncio.Server]:
+    """Open both; `opened` closes what was opened when the other one fails."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     # Socket files here are a killed hub's, and in the way: this hub holds the state folder's lock.
@@ -46,10 +66,12 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
     path.unlink(missing_ok=True)
     door = make_door_server(hub)
     door.add_socket(bind_unix_socket(str(path), backlog=_BACKLOG))
-    servers.append(door)
+    opened.callback(door.stop)
     admit_machines(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
     relay = make_relay(to_socket(str(proxy)), most=most_connections(), most_of_one=MOST_OF_ONE)
-    servers.append(await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG))
+    server = await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG)
+    opened.callback(server.close)
     admit_machines(path)
+    return [door, server]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import stat
+import subprocess
 from pathlib import Path
+
+from vmlab.environment import tool_environment
 
 # The name may be somebody else's: follow no symbolic link, and do not block on a pipe.
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -30,6 +35,47 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder that nobody works in, also into another file system.
+
+    There it appears by a rename, too, once its copy is whole: holes stay holes, owners and modes
+    stay. A crash may leave the copy's beginning, which the next attempt replaces, or both.
+
+    Raises:
+        OSError: it cannot be moved; nothing has changed.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    else:
+        return
+    partial = target.with_name(f".{target.name}.partial")
+    _remove(partial)
+    words = ["cp", "--archive", "--sparse=always", "--no-target-directory", "--"]
+    done = subprocess.run(
+        [*words, str(source), str(partial)],
+        env=tool_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        _remove(partial)
+        message = done.stderr.decode(errors="replace").strip()
+        raise OSError(errno.EIO, f"copy to another file system failed: {message}", str(target))
+    partial.rename(target)
+    _remove(source)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

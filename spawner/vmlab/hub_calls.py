@@ -15,13 +15,18 @@ _LIMIT_S = 60.0
 _SHOWN = 300
 
 
+class HubAbsentError(HostError):
+    """The hub does not answer: it does not run, or is being restarted."""
+
+
 def call_hub(
     access: HubAccess, method: str, path: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return the hub's answer to a call below `/hub/api/vmlab/`.
 
     Raises:
-        HostError: it does not answer, or refuses; carries its reason.
+        HubAbsentError: it does not answer.
+        HostError: it refuses; carries its reason.
     """
     # Never through a proxy of the environment: the hub is on this host.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,7 +46,7 @@ def call_hub(
             "then `vmlab up`",
         ) from error
     except (OSError, ValueError) as error:
-        raise HostError(
+        raise HubAbsentError(
             f"the hub at {access.url} does not answer: {error}",
             hint="is it running? `vmlab status` tells; `vmlab up` starts it",
         ) from error

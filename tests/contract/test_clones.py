@@ -16,9 +16,12 @@ import pytest
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState, Phase, StartStyle
+from vmlab.providers.qemu import power
 from vmlab.providers.qemu import template as templates
 from vmlab.providers.qemu.bringup import Host
+from vmlab.providers.qemu.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
 from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.qemu.suspicion import find_failures, is_suspect, note_failure
 from vmlab.providers.qemu.template import TemplateError, list_templates
 
 pytestmark = pytest.mark.vm
@@ -146,7 +149,10 @@ async def test_devices_that_qemu_refuses_mean_a_boot(bench, template, caplog):
     phases = await start(bench.provider, bench.spec(), bench.seed())
     assert phases.count(Phase.POWER) == 2
     assert style(bench) == "boot"
-    assert not list_templates(bench.settings.cache / "templates"), "nobody tries it again"
+    assert find_failures(template) == ["desk-ada-0"]
+    made_anew = await bench.provider.make_template(spare(bench))
+    assert made_anew.folder != template.folder, "a clone was tried, and it failed too"
+    assert list_templates(bench.settings.cache / "templates") == [made_anew]
 
 
 async def test_an_agent_that_does_not_answer_after_resume_means_a_boot(bench, template, caplog):
@@ -155,7 +161,27 @@ async def test_an_agent_that_does_not_answer_after_resume_means_a_boot(bench, te
     assert phases.count(Phase.POWER) == 2
     assert style(bench) == "boot"
     assert "no answer within 0 s" in caplog.text
-    assert not list_templates(bench.settings.cache / "templates"), "nobody tries it again"
+    assert find_failures(template) == ["desk-ada-0"]
+    await bench.provider.delete(bench.spec().name)
+    assert await ways(bench, bench.spec()) == {"clone"}, (
+        "one slow clone is no fault of the template"
+    )
+    assert find_failures(template) == []
+
+
+async def test_a_template_whose_clones_fail_in_a_row_is_tried_before_it_goes(bench, template):
+    for machine in ("desk-bob-0", "desk-dan-0", "desk-eve-0"):
+        assert not is_suspect(template)
+        note_failure(template, machine)
+    note_failure(template, "desk-eve-0")
+    assert is_suspect(template)
+    assert await ways(bench, bench.spec()) == {"boot"}, "nobody else waits for it in vain"
+    said: list[str] = []
+    assert await bench.provider.make_template(spare(bench), said.append) == template
+    assert said == [
+        "trying a clone, since desk-bob-0, desk-dan-0, desk-eve-0 did not come to life as one"
+    ]
+    assert not is_suspect(template)
 
 
 async def test_an_image_that_cannot_park_says_so_and_leaves_nothing(bench, desk_image):
@@ -218,6 +244,24 @@ async def test_a_machine_of_the_pool_becomes_the_trainees(bench):
     assert (await provider.status([spec.name]))[spec.name].state is MachineState.STOPPED
     await provider.drain()
     assert provider.pool.state(2) == type(provider.pool.state(2))(2, 0, 0)
+
+
+async def test_a_machine_of_the_pool_is_admitted_with_all_that_it_may_take(bench, monkeypatch):
+    provider = with_settings(bench, pool=1)
+    promised = []
+
+    async def look(folder, *words, **options):
+        machines = (await provider._memory.facts()).machines
+        promised.extend(m.limit_mib for m in machines if m.folder == str(folder.path))
+        return await launch_shim(folder, *words, **options)
+
+    launch_shim = power.launch_shim
+    monkeypatch.setattr(power, "launch_shim", look)
+    await fill(provider, bench)
+    mib = spare(bench).memory_mib
+    (usual, pools) = (machine_limits(mib, 1), machine_limits(mib, 1, POOL_TRANSLATION_BUFFER_MIB))
+    assert promised[-1] == pools.memory_mib > usual.memory_mib
+    assert {*promised[:-1]} == {usual.memory_mib}, "the template and its trial"
 
 
 async def test_one_machine_of_the_pool_goes_to_one_of_two(bench):

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from fakes.benches import start, start_until
-from vmlab.errors import MachineNotFoundError
+from vmlab.errors import MachineConflictError, MachineNotFoundError
 from vmlab.model import MachineState, Phase
 from vmlab.providers.base import Provider
 from vmlab.providers.qemu.confine import Confinement, detect_confinement
@@ -97,6 +97,30 @@ async def test_a_start_cut_at_any_phase_leaves_nothing_running_after_stop(bench,
     assert await state(other, spec.name) in {MachineState.STOPPED, MachineState.ABSENT}
     await start(other, spec, bench.seed())
     assert await state(other, spec.name) is MachineState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        ("stop", Phase.VOLUME),
+        ("delete", Phase.POWER),
+        ("stop", Phase.BOOT),
+        ("stop", Phase.MOUNTS),
+    ],
+)
+async def test_a_machine_that_another_object_ends_does_not_start_another_way(bench, end, last):
+    """As `vmlab machine kill` does, from a process that knows nothing of the start."""
+    spec, other = bench.spec(), bench.again()
+
+    async def go_on() -> None:
+        async with aclosing(bench.provider.start(spec, bench.seed())) as events:
+            async for event in events:
+                if event.phase is last:
+                    await getattr(other, end)(spec.name)
+
+    with pytest.raises(MachineConflictError, match=r"switched off|deleted"):
+        await go_on()
+    assert await state(other, spec.name) in {MachineState.STOPPED, MachineState.ABSENT}
 
 
 @pytest.mark.parametrize("last", [Phase.DISK, Phase.BOOT, Phase.MOUNTS])

@@ -110,15 +110,18 @@ print(json.dumps({'done': sorted(done), 'tried': tried}), flush=True)
 
 BOMB = r"""
 import os, sys
-# Each lives for a moment and leaves two more: whoever looks for them comes too late.
+# Each lives for a moment and leaves another: whoever looks for them comes too late.
 os.setsid()
 for _ in range(int(sys.argv[1])):
     if os.fork() == 0:
         break
-print('ready', flush=True)
+os.write(1, b'ready\n')  # in one piece: they all say it
 while True:
-    if os.fork() != 0:
-        os._exit(0)
+    try:
+        if os.fork() != 0:
+            os._exit(0)
+    except BlockingIOError:
+        pass  # the kernel has too many of this user's that nobody collected yet
 """
 
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -118,29 +118,31 @@ def test_bodies_are_not_held(
     assert "MemoryError" not in hub.log.read_text()
 
 
+def hello_socket(hub: RunningHub) -> bytes:
+    """Return the request for the one web socket of the hub's that nobody needs to log in for."""
+    host = urlsplit(hub.base_url).netloc
+    return (
+        f"GET /hub/vmlab/hello/socket?nonce={'0' * 32} HTTP/1.1\r\nHost: {host}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ).encode()
+
+
 @pytest.mark.attack("bodies.memory", "20 web sockets that say 10 MiB each, from nobody")
 @pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
 def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:
     wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
-    connect, memory = ways(hub)[way], Memory(hub.pid)
-    host = urlsplit(hub.base_url).netloc
-    head = (
-        f"GET /hub/vmlab/hello/socket?nonce={'0' * 32} HTTP/1.1\r\nHost: {host}\r\n"
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
+    connect, memory, head = ways(hub)[way], Memory(hub.pid), hello_socket(hub)
     frame = b"\x82\xff" + (10 * 2**20).to_bytes(8) + bytes(10 * 2**20)
 
     def talk() -> bytes:
         with connect() as client:
-            client.sendall(head.encode())
+            client.sendall(head)
             answer = client.recv(12)
-            try:
+            with suppress(ConnectionError):  # it is cut off
                 client.sendall(frame)
                 while client.recv(65536):
                     pass
-            except ConnectionError:
-                pass  # it is cut off
             return answer
 
     with ThreadPoolExecutor(BODIES) as pool:
@@ -148,6 +150,27 @@ def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None],
     tried(BODIES)
     assert answers == [b"HTTP/1.1 101"] * BODIES
     assert memory.growth_mib() < MOST_GROWTH_MIB
+
+
+@pytest.mark.attack("bodies.time", "goes on sending when the web socket's server has ended")
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+def test_web_sockets_that_the_server_ended_are_not_kept(
+    hub: RunningHub, tried: Callable[[int], None], way: str
+) -> None:
+    """http-proxy-3 reads no more then, and keeps the connection for as long as the other likes."""
+    wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
+    with ways(hub)[way]() as client:
+        client.sendall(hello_socket(hub))
+        client.sendall(b"\x82\xff" + (10 * 2**20).to_bytes(8))  # more than the hub takes
+        with pytest.raises(ConnectionError):
+            send_after_the_end(client)
+    tried(1)
+
+
+def send_after_the_end(client: socket.socket) -> None:
+    while client.recv(1000):
+        pass
+    client.sendall(bytes(100 * 2**20))
 
 
 @pytest.mark.attack("bodies.time", "20 bodies that never end, at the real hub")

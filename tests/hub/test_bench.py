@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+
+from vmlab.bench import rig, rounds
+from vmlab.bench.facts import Variant
+from vmlab.errors import HostError
 
 PROJECT = Path(__file__).parents[2]
 LIMIT_S = 120
@@ -85,3 +92,58 @@ def test_a_stop_leaves_nothing_behind(scratch):
     _, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, errors
     assert left_behind(scratch) == []
+
+
+@pytest.mark.parametrize("fault", ["make_lab", "HubProcess", "_end_machines"])
+async def test_a_failure_leaves_nothing_behind(scratch, monkeypatch, fault):
+    """Wherever it is: before the hub is there, while it starts, and when all is to end."""
+
+    async def fail(*_, **__):
+        raise HostError("no room")
+
+    def fail_at_once(*_, **__):
+        raise HostError("no room")
+
+    monkeypatch.setattr(rig, fault, fail if fault == "_end_machines" else fail_at_once)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    wish = rig.Wish(PROJECT, scratch.parent / "cache", "desk")
+    with pytest.raises(HostError, match="no room"):
+        async with rig.open_rig(Variant.FAKE, 1, wish):
+            pass
+    assert left_behind(scratch) == []
+
+
+async def test_nothing_of_a_start_that_failed_goes_on(monkeypatch):
+    """The look at its processor time did, and its error was nobody's."""
+    looks, begun = [], asyncio.Event()
+
+    async def look(*_):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            looks.append("ended")
+
+    async def fail(*_):
+        await begun.wait()
+        raise OSError("the kernel is gone")
+
+    class Client:
+        async def start(self, _user):
+            """It has started."""
+
+        async def progress(self, _user):
+            for event in ():
+                yield event
+
+        async def first_answer(self, _user):
+            """It has answered."""
+
+    rigged = SimpleNamespace(
+        client=Client(), plan=SimpleNamespace(variant=Variant.CLONE), find_cause=lambda _user: ""
+    )
+    monkeypatch.setattr(rounds, "_look_at_cpu", look)
+    monkeypatch.setattr(rounds, "_run_kernel", fail)
+    sample = await rounds._start(rigged, "ada", {}, with_kernel=True)
+    assert "the kernel is gone" in sample.failure
+    assert looks == ["ended"]

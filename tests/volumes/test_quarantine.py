@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import pytest
 
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError
 from vmlab.model import VolumeSpec
+from vmlab.volumes.locks import forget_locks, hold_volume
 from vmlab.volumes.model import Reason, VolumeState
 from volumes.conftest import holds, make, spec, write
 
@@ -99,3 +103,42 @@ async def test_a_start_after_a_deletion_that_was_cut_makes_a_new_volume(store):
     async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
         assert attached.is_new
     assert {volume.name for volume in await store.all()} == {"home-ada", gone.name}
+
+
+async def test_a_volume_that_is_gone_for_ever_leaves_no_lock(store, clock):
+    locks = store.ground.locks
+    await make(store)
+    await store.delete("home-ada")
+    path = await make(store)
+    await store.delete("home-ada")
+    await make(store)
+    clock.now += 15 * DAY
+    assert len(await store.purge()) == 2
+    assert (locks / "home-ada.lock").exists(), "there is another volume of this name"
+    await store.delete("home-ada")
+    clock.now += 15 * DAY
+    await store.purge()
+    assert list(locks.iterdir()) == []
+    path = await make(store)
+    path.unlink()
+    assert await store.delete("home-ada") is None
+    assert list(locks.iterdir()) == []
+
+
+async def test_who_waited_for_a_lock_that_was_forgotten_has_the_new_one(tmp_path):
+    """Two would hold one volume: one the file that is gone, one the file that is there."""
+    async with hold_volume(tmp_path, "home-ada", "purging"):
+        waiting = asyncio.create_task(_hold_long(tmp_path))
+        await asyncio.sleep(0)  # it has the old file open now
+        forget_locks(tmp_path, "home-ada")
+    async with asyncio.timeout(60):
+        held = await waiting
+    async with held:
+        with pytest.raises(VolumeConflictError, match="waiting"):
+            await hold_volume(tmp_path, "home-ada", "another").__aenter__()
+
+
+async def _hold_long(folder):
+    held = AsyncExitStack()
+    await held.enter_async_context(hold_volume(folder, "home-ada", "waiting", wait_s=60))
+    return held

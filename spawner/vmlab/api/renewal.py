@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from jupyterhub import orm
 from tornado import web
@@ -16,6 +16,9 @@ from vmlab.renewal import Renewal, RenewalTarget
 
 RENEW_SCOPES = ("delete:servers", "start:servers")
 """What is done, is to stop a server and to start one: trainees hold both for their own."""
+
+NO_RENEWAL: Final = {"machine": "", "stage": "", "kept": "", "message": None}
+"""Of a machine of whose renewal this hub knows nothing; it may be an earlier hub that began one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RenewHandler(LabHandler):
     async def get(self, user: str) -> None:
         """Tell how far the last renewal got."""
         renewal = self.runtime.renewals.state(self._target(user).machine)
-        self.write(_model(renewal) if renewal else {"machine": "", "stage": ""})
+        self.write(_model(renewal) if renewal else NO_RENEWAL)
 
     def _who(self) -> str:
         return str(getattr(self.current_user, "name", "?"))

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,40 +159,58 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
     Raises:
         HostError: the hub does not start; carries the end of its log.
     """
+    with _scratch() as folder:
+        plan = HubPlan(
+            variant=variant,
+            seats=seats,
+            folder=folder,
+            cache=wish.cache,
+            project=wish.project,
+            image=wish.image,
+            port=find_free_port(),
+            token=secrets.token_hex(24),
+            peer=wish.peers.get(variant),
+        )
+        try:
+            async with _run_hub(plan) as rig:
+                yield rig
+        finally:
+            try:
+                await _end_machines(plan)
+            finally:
+                _keep_log(folder / "hub.log", wish, f"{variant}-{seats}.log")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Give a folder that is gone afterwards, whatever failed."""
     # Short: unix sockets lie below it. Open to pass: QEMU runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="vmlab-bench-"))
-    folder.chmod(0o711)
-    plan = HubPlan(
-        variant=variant,
-        seats=seats,
-        folder=folder,
-        cache=wish.cache,
-        project=wish.project,
-        image=wish.image,
-        port=find_free_port(),
-        token=secrets.token_hex(24),
-        peer=wish.peers.get(variant),
-    )
+    try:
+        folder.chmod(0o711)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.asynccontextmanager
+async def _run_hub(plan: HubPlan) -> AsyncIterator[Rig]:
+    folder = plan.folder
     (folder / "lab.toml").write_text(make_lab(plan))
     config = folder / "jupyterhub_config.py"
     config.touch(mode=0o600)
     config.write_text(make_config(plan))
     command = [sys.executable, "-m", "jupyterhub", "-f", os.fspath(config)]
-    paths = Paths(folder, wish.cache)
+    paths = Paths(folder, plan.cache)
     url = f"http://127.0.0.1:{plan.port}/"
-    environment = {VARIABLE: os.fspath(_loop_watch(plan))} if variant is Variant.FAKE else {}
-    try:
-        if needs_template(variant):
-            lab = parse_lab(make_lab(plan), folder / "lab.toml")
-            await QemuProvider(_settings(plan)).make_template(spare_machine(lab))
-        with HubLock(paths) as lock, HubProcess(command, environment, paths, lock) as hub:
-            await asyncio.to_thread(hub.wait_until_up, url)
-            async with HubClient(url, plan.token) as client:
-                yield Rig(plan, hub, client)
-    finally:
-        await _end_machines(plan)
-        _keep_log(folder / "hub.log", wish, f"{variant}-{seats}.log")
-        shutil.rmtree(folder)
+    environment = {VARIABLE: os.fspath(_loop_watch(plan))} if plan.variant is Variant.FAKE else {}
+    if needs_template(plan.variant):
+        lab = parse_lab(make_lab(plan), folder / "lab.toml")
+        await QemuProvider(_settings(plan)).make_template(spare_machine(lab))
+    with HubLock(paths) as lock, HubProcess(command, environment, paths, lock) as hub:
+        await asyncio.to_thread(hub.wait_until_up, url)
+        async with HubClient(url, plan.token) as client:
+            yield Rig(plan, hub, client)
 
 
 def _loop_watch(plan: HubPlan) -> Path:

@@ -141,14 +141,15 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
             if rig.plan.variant is Variant.FAKE:
                 return sample
             # In a thread and beside the kernel's start: looking must not delay what is timed.
-            look = asyncio.create_task(_look_at_cpu(rig, user, earlier))
-            if with_kernel:
-                sample = replace(sample, kernel_s=await _run_kernel(rig, user, now_s))
-            use = await look
+            async with asyncio.TaskGroup() as group:  # neither outlives the other's failure
+                look = group.create_task(_look_at_cpu(rig, user, earlier))
+                if with_kernel:
+                    sample = replace(sample, kernel_s=await _run_kernel(rig, user, now_s))
+            use = look.result()
             return replace(
                 sample, cpu_s=round(use.since_s, 3), prepare_cpu_s=round(use.before_s, 3)
             )
-    except _EXPECTED as error:
+    except (*_EXPECTED, ExceptionGroup) as error:
         cause = await asyncio.to_thread(rig.find_cause, user)
         return replace(sample, failure=one_line(cause) if cause else reason(error))
 

@@ -7,7 +7,8 @@ a traceback is a bug of VMLab.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +21,7 @@ from vmlab.cli import (
     front,
     idle,
     image,
+    log,
     machine,
     replaced,
     service,
@@ -27,13 +29,14 @@ from vmlab.cli import (
     up,
     volume,
 )
-from vmlab.cli.common import err
+from vmlab.cli.common import err, out
 from vmlab.errors import LabError
 
 app = typer.Typer(
     name="vmlab",
     help="A whole virtual machine for every trainee, in the browser.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,6 +45,7 @@ app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("accounts")(accounts.accounts)
 app.command("status")(status.status)
+app.command("log")(log.log)
 app.command("doctor")(doctor.doctor)
 app.command("front")(front.front)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
@@ -56,6 +60,17 @@ app.add_typer(volume.app, name="volume", help="The trainees' disks: snapshots, c
 app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")
 app.add_typer(bench.app, name="bench", help="Measure how fast machines start.")
 app.add_typer(course.app, name="course", help="Publish courses and see who has them.")
+
+
+@app.callback()
+def tell_version(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """A whole virtual machine for every trainee, in the browser."""
+    if version:
+        out().print(f"vmlab {installed_version('vmlab')}")
+        raise typer.Exit
 
 
 def main() -> Any:

@@ -9,7 +9,15 @@ import typer
 from rich.table import Table
 
 from vmlab.accounts import read_passwords
-from vmlab.cli.common import JsonOption, LabOption, out, plain, print_json, read_lab
+from vmlab.cli.common import (
+    JsonOption,
+    LabOption,
+    make_table,
+    plain,
+    print_json,
+    print_table,
+    read_lab,
+)
 from vmlab.errors import HostError
 from vmlab.lab import Lab, Role
 from vmlab.paths import default_paths
@@ -39,7 +47,7 @@ def accounts(
         ]
         print_json({"accounts": rows})
     elif show or sys.stdout.isatty():
-        out().print(make_accounts_table(read, passwords))
+        print_table(make_accounts_table(read, passwords))
     else:
         raise HostError(
             "passwords are not printed: standard output is not a terminal",
@@ -49,9 +57,8 @@ def accounts(
 
 def make_accounts_table(lab: Lab, passwords: dict[str, str]) -> Table:
     """Return the table of accounts and passwords; one without a password has none yet."""
-    table = Table(title="Accounts", title_justify="left", box=None, pad_edge=False)
-    for title in ("account", "password", "role"):
-        table.add_column(title, no_wrap=True)
+    table = make_table("account", "password", "role")
+    table.title, table.title_justify = "Accounts", "left"
     for name, title in _accounts(lab):
         table.add_row(name, plain(passwords.get(name, "(made by `vmlab up`)")), title)
     return table

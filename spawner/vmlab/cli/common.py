@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 import vmlab
@@ -28,16 +33,59 @@ LabOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data for programs.")]
 
 _MARKER = "jupyterhub_config.py"
+_WIDEST = 10_000
+_WORD = re.compile(r"[^\S\n]*\S+")  # with what stands before it: an indented line is one piece
 
 
 def out() -> Console:
     """Return the console for results. Made anew, because tests replace sys.stdout."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console()
 
 
 def err() -> Console:
     """Return the console for progress and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Return a console that prints what it is given: names and messages hold brackets and colons.
+
+    What is no terminal gets its lines whole.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    wraps = stream.isatty()
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not wraps)
+
+
+def make_table(*titles: str, free: Collection[str] = ()) -> Table:
+    """Return an empty table.
+
+    Args:
+        titles: of its columns.
+        free: those of columns that hold sentences, which may be broken at blanks.
+    """
+    table = Table(box=None, pad_edge=False, show_header=any(titles))
+    for title in titles:
+        table.add_column(title, no_wrap=title not in free, overflow="fold")
+    return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table, wider than the terminal if a word of it would be broken otherwise.
+
+    A name, path or address in two pieces can neither be read nor copied.
+    """
+    for column in table.columns:
+        cells = [cell.plain if isinstance(cell, Text) else str(cell) for cell in column.cells]
+        pieces = (
+            cells if column.no_wrap else [word for cell in cells for word in _WORD.findall(cell)]
+        )
+        column.min_width = max(map(cell_len, pieces), default=0)
+    console = out()
+    wide = console.options.update(max_width=_WIDEST)
+    least = Measurement.get(console, wide, table).minimum
+    console.width = max(console.width, least)
+    console.print(table, crop=False, soft_wrap=False)
 
 
 def find_project() -> Path:
@@ -94,8 +142,13 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - a result
 
 
+def whole(text: str) -> Text:
+    """Return a message of ours with all its lines; what it quotes has no control characters."""
+    return Text("".join(c if c.isprintable() or c == "\n" else "·" for c in text))
+
+
 def plain(text: str, *, most: int = 200) -> Text:
-    """Return text from outside for a table: no markup, no control characters, cut."""
+    """Return text from outside for a table: in one line, no control characters, cut."""
     shown = "".join(char if char.isprintable() else "·" for char in text)
     return Text(shown if len(shown) <= most else f"{shown[:most]}…")
 

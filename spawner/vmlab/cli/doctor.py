@@ -12,9 +12,20 @@ from pathlib import Path
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from vmlab.certificates import lab_faults
-from vmlab.cli.common import JsonOption, LabOption, find_project, out, plain, print_json, read_lab
+from vmlab.cli.common import (
+    JsonOption,
+    LabOption,
+    find_project,
+    make_table,
+    out,
+    print_json,
+    print_table,
+    read_lab,
+    whole,
+)
 from vmlab.cli.findings import (
     Finding,
     Level,
@@ -77,7 +88,7 @@ def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
         fit = seats.as_json() if seats else None
         print_json({"findings": [asdict(f) for f in findings], "seats": fit})
     else:
-        out().print(_table(findings))
+        print_table(_table(findings))
         if seats:
             out().print(f"\n{summary(seats)}")
     if any(f.level is Level.FAIL for f in findings):
@@ -235,15 +246,13 @@ def _jobs(paths: Paths) -> list[Finding]:
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    table = make_table("level", "what", "found", free=("found",))
+    table.show_header = False
     for finding in findings:
         sign, colour = _SIGNS[finding.level]
         label = f"{sign} {finding.level.value}"
-        text = plain(finding.found, most=1000)
+        text = whole(finding.found)
         if finding.advice:
-            text.append("\n→ ").append(plain(finding.advice, most=1000))
-        table.add_row(f"[{colour}]{label}[/]", finding.what, text)
+            text.append("\n→ ").append(whole(finding.advice))
+        table.add_row(Text(label, colour), finding.what, text)
     return table

@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from vmlab.cli.common import JsonOption, LabOption, current_settings, err, out, plain, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    LabOption,
+    current_settings,
+    err,
+    make_table,
+    out,
+    plain,
+    print_json,
+    print_table,
+)
 from vmlab.errors import HostError
 from vmlab.hublock import Holder, running_holder
 from vmlab.paths import Paths, default_paths
@@ -55,7 +65,10 @@ def down(
         print_json({"hub_stopped": holder is not None, "machines": machines})
     else:
         out().print("The hub is stopped." if holder else "No hub was running.")
-        out().print(_table(results) if results else "No machine was running.")
+        if results:
+            print_table(_table(results))
+        else:
+            out().print("No machine was running.")
     failed = [r.machine for r in results if r.problem]
     if failed:
         if not json:
@@ -123,9 +136,7 @@ def _result(stopped: Stopped) -> str:
 
 
 def _table(results: Iterable[Stopped]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("machine", "user", "result"):
-        table.add_column(title, overflow="fold")
+    table = make_table("machine", "user", "result", free=("result",))
     for result in results:
         table.add_row(plain(result.machine), plain(result.user), plain(_result(result)))
     return table

@@ -13,9 +13,15 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from vmlab.cli.common import JsonOption, err, find_project, out, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    err,
+    find_project,
+    make_table,
+    print_json,
+    print_table,
+)
 from vmlab.cli.template import template
 from vmlab.errors import HostError, ImageError
 from vmlab.images.build import build_image, compare_builds
@@ -95,13 +101,13 @@ def list_images(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([{**image.to_json(), "current": current} for image, current in rows])
         return
-    table = Table("image", "version", "current", "built", "MiB", "packages")
+    table = make_table("image", "version", "current", "built", "MiB", "packages")
     for image, current in rows:
         built = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.created))
         mib = f"{image.size_bytes / 2**20:.0f}"
         mark = "*" if current else ""
         table.add_row(image.name, image.version, mark, built, mib, str(image.packages))
-    out().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -18,9 +18,11 @@ from vmlab.cli.common import (
     LabOption,
     current_settings,
     duration,
+    make_table,
     out,
     plain,
     print_json,
+    print_table,
     read_lab,
 )
 from vmlab.environment import tool_environment
@@ -55,6 +57,8 @@ STATE_SIGNS: Mapping[MachineState, str] = {
 class _HasSsh(Protocol):
     """A provider that opens a shell in a machine."""
 
+    async def await_ssh(self, name: str) -> None: ...
+
     def ssh_command(self, name: str) -> list[str]:
         """Return the command; raises MachineNotFoundError when the machine does not run."""
         ...
@@ -79,7 +83,7 @@ def list_machines(json: JsonOption = False) -> None:
     if json:
         print_json({"machines": [machine_json(m) for m in machines.values()]})
     else:
-        out().print(machine_table(machines) if machines else "No machines yet.")
+        print_machines(machines)
 
 
 @app.command("console")
@@ -105,8 +109,12 @@ def ssh(
     if not provider.features.ssh or not isinstance(provider, _HasSsh):
         raise UnsupportedError(machine.name, f"provider {provider.features.name} has no SSH")
     words = [*provider.ssh_command(machine.name), *(command or [])]
-    if shutil.which(words[0]) is None:
-        raise HostError(f"{words[0]} is not installed", hint="apt-get install openssh-client socat")
+    for program in (words[0], "socat"):
+        if shutil.which(program) is None:
+            raise HostError(
+                f"{program} is not installed", hint="apt-get install openssh-client socat"
+            )
+    asyncio.run(provider.await_ssh(machine.name))
     # What ssh needs to know its user, and the shell there its terminal.
     environment = tool_environment("HOME", "USER", "TERM", "COLORTERM")
     os.execvpe(words[0], words, environment)  # noqa: S606 - a list of words, no shell wanted
@@ -119,9 +127,10 @@ def kill(
 ) -> None:
     """Switch a machine off like pulling its plug; its disks stay."""
     provider = current_provider()
-    machine = asyncio.run(find_machine(provider, name))
+    machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not machine.state.is_on:
-        out().print(f"{machine.name} does not run.", markup=False)
+        asyncio.run(provider.stop(machine.name, now=True))  # a start that has not yet got far
+        out().print(f"{machine.name} does not run; a start under way ends.", markup=False)
         return
     if not yes:
         owner = plain(machine.owner or "unknown").plain
@@ -130,11 +139,18 @@ def kill(
     out().print(f"{machine.name} is off; its disks are kept.", markup=False)
 
 
+def print_machines(machines: Mapping[str, MachineStatus]) -> None:
+    """Print a table of machines, or that there is none."""
+    if machines:
+        print_table(machine_table(machines))
+    else:
+        out().print("No machines yet.")
+
+
 def machine_table(machines: Mapping[str, MachineStatus]) -> Table:
     """Return a table of machines."""
-    table = Table(box=None, pad_edge=False)
-    for title in ("machine", "user", "state", "since", "image", "problem"):
-        table.add_column(title, overflow="fold")
+    titles = ("machine", "user", "state", "since", "image", "problem")
+    table = make_table(*titles, free=("problem",))
     now = time.time()
     for name, machine in sorted(machines.items()):
         since = duration(now - machine.since) if machine.since else ""
@@ -185,8 +201,11 @@ async def _print_console(name: str, *, follow: bool) -> None:
         await asyncio.sleep(_FOLLOW_S)
 
 
-async def find_machine(provider: Provider, name: str) -> MachineStatus:
+async def find_machine(provider: Provider, name: str, *, suggest: bool = True) -> MachineStatus:
     """Return the machine of this name, or the desk of this user.
+
+    Args:
+        suggest: name the nearest if there is none; not where a mistake costs another one's work.
 
     Raises:
         MachineNotFoundError: there is none; names the nearest.
@@ -199,5 +218,7 @@ async def find_machine(provider: Provider, name: str) -> MachineStatus:
     names = [*machines, *(m.owner for m in machines.values() if m.owner)]
     close = nearest(name, names)
     shown = plain(name).plain
-    hint = f"did you mean {close}?" if close else "`vmlab machine list` shows all machines"
+    hint = (
+        f"did you mean {close}?" if close and suggest else "`vmlab machine list` shows all machines"
+    )
     raise MachineNotFoundError(shown, "no machine of this name, and no user with one", hint=hint)

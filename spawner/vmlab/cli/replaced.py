@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,11 +13,20 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from vmlab.cli.common import JsonOption, duration, err, out, plain, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    duration,
+    err,
+    make_table,
+    out,
+    plain,
+    print_json,
+    print_table,
+)
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
 from vmlab.courses.client import find_access
-from vmlab.errors import HostError, UnsupportedError
-from vmlab.hub_calls import call_hub
+from vmlab.errors import HostError, MachineConflictError, UnsupportedError
+from vmlab.hub_calls import HubAbsentError, call_hub
 from vmlab.hublock import running_holder
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.paths import Paths, default_paths
@@ -24,6 +35,7 @@ from vmlab.renewal import RenewalStage
 
 aside_app = typer.Typer(no_args_is_help=True)
 
+_log = logging.getLogger(__name__)
 _LOOK_S = 0.5
 _LIMIT_S = 600.0
 _UNDER_WAY = {RenewalStage.STOPPING.value, RenewalStage.ASIDE.value}
@@ -36,7 +48,7 @@ def renew(
 ) -> None:
     """Replace a machine by a new one with the same volume; the old one is kept, stopped."""
     provider = current_provider()
-    machine = asyncio.run(find_machine(provider, name))
+    machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not yes:
         owner = plain(machine.owner or "unknown").plain
         question = (
@@ -45,7 +57,7 @@ def renew(
         typer.confirm(question, abort=True)
     paths = default_paths()
     if running_holder(paths) is not None and machine.owner:
-        kept, started = _renew_by_hub(paths, machine), True
+        kept, started = _renew_by_hub(paths, machine)
     else:
         kept, started = asyncio.run(provider.set_aside(machine.name)), False
     if json:
@@ -56,22 +68,63 @@ def renew(
     out().print("A new one starts." if started else "The next start makes a new one.")
 
 
-def _renew_by_hub(paths: Paths, machine: MachineStatus) -> str:
-    """Have the running hub do it, so that its server ends and starts; return what was kept."""
-    access = find_access(paths)
+def _renew_by_hub(paths: Paths, machine: MachineStatus) -> tuple[str, bool]:
+    """Have the running hub do it, so that its server ends and starts; returns as `follow`."""
     path = f"machines/{quote(machine.owner, safe='')}/renew"
-    answer = call_hub(access, "POST", path)
-    deadline = time.monotonic() + _LIMIT_S
-    while answer["stage"] in _UNDER_WAY:
-        if time.monotonic() > deadline:
-            raise HostError(f"{machine.name}: not renewed within {_LIMIT_S:.0f} s; see hub.log")
-        time.sleep(_LOOK_S)
-        answer = call_hub(access, "GET", path)
-    if answer["stage"] == RenewalStage.FAILED.value:
-        raise HostError(
-            f"{machine.name}: the hub could not renew it", hint=f"see {paths.state / 'hub.log'}"
+    try:
+        return follow_renewal(
+            lambda method: call_hub(find_access(paths), method, path),
+            lambda: asyncio.run(_kept_of(machine.name)),
         )
-    return str(answer["kept"])
+    except TimeoutError as error:
+        message = f"{machine.name}: not renewed within {_LIMIT_S:.0f} s"
+        raise HostError(message, hint=f"see {paths.hub_log}") from error
+    except MachineConflictError as error:
+        message = f"{machine.name}: the hub could not renew it"
+        raise HostError(message, hint=f"see {paths.hub_log}") from error
+
+
+def follow_renewal(
+    ask: Callable[[str], dict[str, Any]], find_kept: Callable[[], set[str]], look_s: float = _LOOK_S
+) -> tuple[str, bool]:
+    """Begin a renewal and follow it to its end.
+
+    A hub that is restarted meanwhile has forgotten it, and is asked again: unless the old machine
+    is set aside already.
+
+    Args:
+        ask: sends POST, which begins, or GET, which looks; returns the hub's answer.
+        find_kept: returns the names of what is kept of this machine.
+
+    Returns:
+        The name of what was kept, and whether a new machine starts.
+
+    Raises:
+        TimeoutError: it is not over in time.
+        MachineConflictError: it failed.
+        HostError: the hub refuses, or does not run at first.
+    """
+    before = find_kept()
+    deadline = time.monotonic() + _LIMIT_S
+    answer = ask("POST")
+    while (stage := answer["stage"]) in _UNDER_WAY or not stage:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        if not stage and (done := find_kept() - before):
+            return done.pop(), False
+        time.sleep(look_s)
+        try:
+            answer = ask("GET" if stage else "POST")
+        except HubAbsentError as error:
+            _log.info("the hub is away, perhaps to come back: %s", error.message)
+    if stage == RenewalStage.FAILED.value:
+        raise MachineConflictError(str(answer.get("machine")), "it could not be renewed")
+    return str(answer["kept"]), stage == RenewalStage.STARTING.value
+
+
+async def _kept_of(machine: str) -> set[str]:
+    kept = await current_provider().list_aside()
+    return {each.name for each in kept if each.machine == machine}
 
 
 @aside_app.command("list")
@@ -84,7 +137,7 @@ def list_aside(json: JsonOption = False) -> None:
     if not kept:
         out().print("No machine was set aside.")
         return
-    out().print(_aside_table(kept))
+    print_table(_aside_table(kept))
     err().print("To look into one: see `vmlab machine old --help`; its disk is root.qcow2.")
 
 
@@ -106,7 +159,7 @@ def old(name: NameArgument, json: JsonOption = False) -> None:
     if not disks:
         out().print(f"{machine.name} has no disks of older images.", markup=False)
         return
-    out().print(_disk_table(disks))
+    print_table(_disk_table(disks))
     for line in make_reading_words(disks[0].path):
         err().print(line, markup=False)
 
@@ -139,9 +192,7 @@ def _disk_table(disks: list[OldDisk]) -> Table:
 
 
 def _table(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
+    table = make_table(*titles)
     for row in rows:
         table.add_row(*(plain(str(cell)) for cell in row))
     return table

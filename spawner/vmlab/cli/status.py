@@ -18,7 +18,7 @@ from vmlab.cli.common import (
     print_json,
 )
 from vmlab.cli.jobs import job_lines, jobs_json
-from vmlab.cli.machine import machine_json, machine_table
+from vmlab.cli.machine import machine_json, print_machines
 from vmlab.errors import HostError
 from vmlab.hublock import running_holder
 from vmlab.job_states import JobsReport, read_jobs
@@ -61,7 +61,7 @@ def status(lab: LabOption = None, json: JsonOption = False) -> None:
     words = ", ".join(f"{counts[s]} {s.value}" for s in MachineState if counts[s])
     console.print(f"  machines: {words or 'none yet'}")
     if machines:
-        console.print(machine_table(machines))
+        print_machines(machines)
 
 
 def _find_report(paths: Paths) -> JobsReport | None:

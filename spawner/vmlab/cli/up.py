@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from vmlab.certificates import lab_faults
 from vmlab.cli.accounts import make_accounts_table
-from vmlab.cli.common import LabOption, err, find_project, out, read_lab
+from vmlab.cli.common import (
+    LabOption,
+    err,
+    find_project,
+    out,
+    print_table,
+    read_lab,
+)
 from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
@@ -87,8 +95,9 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         _publish_course(lab, paths)
         # A service's output goes to the host's journal, and a pipe may lead anywhere.
         if sys.stdout.isatty():
-            out().print(make_accounts_table(lab, passwords))
-        out().print(f"\nThe lab [bold]{lab.name}[/] is at [bold]{lab.hub.url}[/]")
+            print_table(make_accounts_table(lab, passwords))
+        where = Text.assemble("\nThe lab ", (lab.name, "bold"), " is at ", (lab.hub.url, "bold"))
+        out().print(where)
         out().print(
             f"Passwords: {paths.accounts} (`vmlab accounts`)   Log: {hub.log}   Stop: Ctrl-C",
             style="dim",

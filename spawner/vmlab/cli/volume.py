@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.table import Table
 
-from vmlab.cli.common import JsonOption, current_settings, duration, out, plain, print_json
+from vmlab.cli.common import (
+    JsonOption,
+    current_settings,
+    duration,
+    make_table,
+    out,
+    plain,
+    print_json,
+    print_table,
+)
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
@@ -29,8 +37,9 @@ from vmlab.volumes.model import (
     Snapshot,
     Volume,
     VolumeState,
-    parse_quarantine_name,
+    own_name,
 )
+from vmlab.volumes.states import find_snapshot
 from vmlab.volumes.store import VolumeStore, deleted_name, store_of
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,18 +75,8 @@ def list_volumes(json: JsonOption = False) -> None:
     if not rows:
         out().print("No volumes yet. A trainee's first start makes one.")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in (
-        "volume",
-        "user",
-        "state",
-        "machine",
-        "MiB",
-        "on disk",
-        "user's total",
-        "purged after",
-    ):
-        table.add_column(title, overflow="fold")
+    titles = ("volume", "user", "state", "machine", "MiB", "on disk", "user's total")
+    table = make_table(*titles, "purged after")
     for volume, mib in rows:
         table.add_row(
             plain(volume.name),
@@ -89,7 +88,7 @@ def list_volumes(json: JsonOption = False) -> None:
             _total(uses, volume),
             _moment(volume.purge_after) if volume.purge_after else "",
         )
-    out().print(table)
+    print_table(table)
 
 
 @app.command("show")
@@ -121,10 +120,13 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         if part.taken_mib:
             console.print(plain(f"    {part.kind.replace('_', ' ')}: {part.taken_mib} MiB"))
     console.print(plain(f"  file: {store.ground.path(volume)}"))
-    table = Table("snapshot", "age", "MiB", box=None, pad_edge=False)
+    table = make_table("snapshot", "age", "MiB")
     for snapshot in reversed(snapshots):
         table.add_row(plain(snapshot.id), duration(now - snapshot.taken), str(snapshot.size_mib))
-    console.print(table if snapshots else "  no snapshots yet")
+    if snapshots:
+        print_table(table)
+    else:
+        console.print("  no snapshots yet")
 
 
 @app.command("grow")
@@ -174,9 +176,14 @@ def restore(
     json: JsonOption = False,
 ) -> None:
     """Make a snapshot the volume's content; what it replaces is kept as a snapshot."""
-    if not yes:
-        typer.confirm(f"Replace the content of {plain(name).plain}?", abort=True)
-    done = _on(name, lambda store, wanted: store.restore(wanted, snapshot))
+
+    async def ask_first(store: VolumeStore, volume: Volume) -> None:
+        find_snapshot(volume, await store.snapshots(volume.name), snapshot)
+        await store.require_alone(volume.name)
+        if not yes:
+            typer.confirm(f"Replace the content of {volume.name}?", abort=True)
+
+    done = _on(name, lambda store, wanted: store.restore(wanted, snapshot), ask_first)
     if json:
         kept = snapshot_json(done.kept)
         print_json({**snapshot_json(done.snapshot), "kept": kept, "volume_mib": done.size_mib})
@@ -237,9 +244,13 @@ def delete(
     json: JsonOption = False,
 ) -> None:
     """Delete a volume: it goes into quarantine first, and is removed when that is over."""
-    if not yes:
-        typer.confirm(f"Delete the volume of {plain(name).plain}?", abort=True)
-    gone = _on(name, lambda store, wanted: store.delete(wanted, days))
+
+    async def ask_first(store: VolumeStore, volume: Volume) -> None:
+        await store.require_alone(volume.name)
+        if not yes:
+            typer.confirm(f"Delete {volume.name} (user {volume.owner or 'unknown'})?", abort=True)
+
+    gone = _on(name, lambda store, wanted: store.delete(wanted, days), ask_first)
     if json:
         print_json(volume_json(gone) if gone else {"forgotten": name})
     elif gone is None:
@@ -259,8 +270,7 @@ def undelete(
 
     async def run() -> Volume:
         names = {deleted_name(volume) for volume in await store.all()}
-        own = parse_quarantine_name(name) or (name, 0.0)
-        return await store.undelete(name if own[0] in names else volume_name(name))
+        return await store.undelete(name if own_name(name) in names else volume_name(name))
 
     volume = asyncio.run(run())
     if json:
@@ -312,12 +322,22 @@ def _store() -> VolumeStore:
     return store_of(make_provider(current_settings(paths)), paths)
 
 
-def _on(name: str, act: Callable[[VolumeStore, str], Awaitable[T]]) -> T:
-    """Do something with the volume of this name, or of this user; return what that returns."""
+def _on(
+    name: str,
+    act: Callable[[VolumeStore, str], Awaitable[T]],
+    ask_first: Callable[[VolumeStore, Volume], Awaitable[None]] | None = None,
+) -> T:
+    """Do something with the volume of this name, or of this user; return what that returns.
+
+    Args:
+        ask_first: for what somebody may lose something by: looks whether it can be done, then asks.
+    """
     store = _store()
 
     async def run() -> T:
-        volume = await store.find(name)
+        volume = await store.find(name, suggest=ask_first is None)
+        if ask_first:
+            await ask_first(store, volume)
         return await act(store, volume.name)
 
     return asyncio.run(run())

@@ -22,6 +22,8 @@ import { boundOutput } from "./output.mjs";
 const HEADERS_LIMIT_MS = 15_000;
 // For a whole request. A course of 64 MiB takes as long at 2 Mbit/s.
 const REQUEST_LIMIT_MS = 300_000;
+// For a visitor to take what a WebSocket's server said before it ended.
+const LAST_WORDS_LIMIT_MS = 10_000;
 
 const [folder, settingsText, ...words] = process.argv.slice(2);
 const settings = JSON.parse(settingsText);
@@ -33,10 +35,18 @@ function onRequest(req) {
 }
 
 // What is asked for by a WebSocket's request may be answered with any headers, too.
-function onSocketRequest(sent, req, onAnswer) {
+function onSocketRequest(sent, req, socket, onAnswer) {
+  sent.on("upgrade", (_answer, server) => server.on("close", () => endSoon(socket)));
   for (const kind of ["upgrade", "response"]) {
     sent.prependListener(kind, (answer) => onAnswer(answer, req));
   }
+}
+
+// http-proxy-3 only ends its own half, and reads no more: a visitor who still sends would be kept for
+// as long as they like.
+function endSoon(socket) {
+  socket.destroySoon(); // once what the server said last is delivered
+  setTimeout(() => socket.destroy(), LAST_WORDS_LIMIT_MS).unref();
 }
 
 function adopt(proxy, server, onAnswer) {
@@ -46,7 +56,7 @@ function adopt(proxy, server, onAnswer) {
   server.prependListener("upgrade", onRequest);
   // Every answer of a machine or of the hub, before anything of it is sent on.
   proxy.proxy.on("proxyRes", onAnswer);
-  proxy.proxy.on("proxyReqWs", (sent, req) => onSocketRequest(sent, req, onAnswer));
+  proxy.proxy.on("proxyReqWs", (sent, req, socket) => onSocketRequest(sent, req, socket, onAnswer));
   if (settings.door) openDoor(server, settings.door);
   if (server instanceof https.Server)
     keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));

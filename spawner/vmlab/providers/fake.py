@@ -122,6 +122,7 @@ class FakeProvider:
         paths = Paths(state=settings.state, cache=settings.cache)
         self.volumes = VolumeStore(paths, self, _ours, settings.allowance)
         self._shown: dict[str, str] = {}  # machine → snapshot
+        self._ended: set[str] = set()  # machines that were stopped since their start began
         self._served: set[str] = set()  # the prefixes of running machines
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
@@ -143,18 +144,27 @@ class FakeProvider:
             self._locks.setdefault(spec.name, asyncio.Lock()),
             self._journal(spec.name, faults),
         ):
+            self._ended.discard(spec.name)
             for phase in START_PHASES:
+                self._require_wanted(spec.name)
                 if phase is Phase.POWER:
                     await self._attach(spec, with_file=faults.volumes)
                 self._note(spec, phase)
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
+            self._require_wanted(spec.name)
             url = await self._serve(spec, seed)
             machine = self._machines[spec.name]
             prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             self._served.add(prefix)
+
+    def _require_wanted(self, name: str) -> None:
+        if name in self._ended:
+            raise MachineConflictError(
+                name, "it was switched off while it was starting", public=sayings.WENT_OFF
+            )
 
     async def _attach(self, spec: MachineSpec, *, with_file: bool) -> None:
         """Attach the volume; a class of thousands costs no files."""
@@ -198,7 +208,7 @@ class FakeProvider:
         machine = self._machines.get(spec.name)
         if phase is Phase.POWER and machine is None:
             # `stop` came in between and somebody deleted it: nothing may be powered on.
-            raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
+            raise MachineConflictError(spec.name, "it was deleted while it was starting")
         status = MachineStatus(
             spec.name,
             MachineState.STARTING if powered else MachineState.STOPPED,
@@ -227,7 +237,7 @@ class FakeProvider:
             )
         machine = self._machines.get(spec.name)
         if phase is not Phase.IMAGE and machine is None:
-            raise MachineNotFoundError(spec.name, "it was deleted while it was starting")
+            raise MachineConflictError(spec.name, "it was deleted while it was starting")
 
     async def settled(self, name: str) -> None:
         """Nothing goes before anything."""
@@ -241,6 +251,7 @@ class FakeProvider:
 
     async def stop(self, name: str, *, now: bool = False) -> None:  # noqa: ARG002 - contract
         """Power the machine off."""
+        self._ended.add(name)
         machine = self._machines.get(name)
         if machine is None:
             return

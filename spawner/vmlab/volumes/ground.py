@@ -23,7 +23,7 @@ from vmlab.providers.qemu.confine import QemuUser, find_tools_user
 from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import Volume, VolumeState, parse_quarantine_name
+from vmlab.volumes.model import Volume, VolumeState, own_name
 
 T = TypeVar("T")
 
@@ -151,8 +151,7 @@ class Ground:
             VolumeConflictError: something else is done with it now, or it is in quarantine.
         """
         await self.find(name)  # no lock for a name that is none
-        own, _ = parse_quarantine_name(name) or (name, 0.0)
-        async with hold_volume(self.locks, own, operation, wait_s=wait_s) as lock:
+        async with hold_volume(self.locks, own_name(name), operation, wait_s=wait_s) as lock:
             volume = await self.find(name)  # as it is now that nobody else changes it
             if volume.state is VolumeState.QUARANTINED and not quarantined:
                 raise VolumeConflictError(

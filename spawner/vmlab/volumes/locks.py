@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 from vmlab.errors import VolumeConflictError
+from vmlab.files import read_end
 from vmlab.outside import load_json
 
 _POLL_S = 0.05
@@ -37,18 +38,21 @@ async def hold_volume(
     Raises:
         VolumeConflictError: another operation is at work; says which.
     """
-    with _open(folder / f"{name}.lock") as file:
-        deadline = time.monotonic() + wait_s
-        while not _try_lock(file, fcntl.LOCK_EX):
-            if time.monotonic() >= deadline:
-                raise VolumeConflictError(
-                    name,
-                    f"something else is being done with it: {_read_note(file)}",
-                    hint="wait until that is done, then try again",
-                )
-            await asyncio.sleep(_POLL_S)
-        _write_note(file, operation)
-        yield file
+    path = folder / f"{name}.lock"
+    deadline = time.monotonic() + wait_s
+    while True:
+        with _locked(path, fcntl.LOCK_EX) as file:
+            if file is not None:
+                _write_note(file, operation)
+                yield file
+                return
+        if time.monotonic() >= deadline:
+            raise VolumeConflictError(
+                name,
+                f"something else is being done with it: {_read_note(path)}",
+                hint="wait until that is done, then try again",
+            )
+        await asyncio.sleep(_POLL_S)
 
 
 @contextlib.contextmanager
@@ -58,8 +62,8 @@ def read_snapshots(folder: Path, name: str) -> Generator[int]:
     Raises:
         VolumeConflictError: one is being deleted now.
     """
-    with _open(folder / f"{name}.readers") as file:
-        if not _try_lock(file, fcntl.LOCK_SH):
+    with _locked(folder / f"{name}.readers", fcntl.LOCK_SH) as file:
+        if file is None:
             raise VolumeConflictError(
                 name, "a snapshot of it is being deleted", hint="try again in a moment"
             )
@@ -73,8 +77,8 @@ def delete_snapshots(folder: Path, name: str) -> Generator[int]:
     Raises:
         VolumeConflictError: somebody does.
     """
-    with _open(folder / f"{name}.readers") as file:
-        if not _try_lock(file, fcntl.LOCK_EX):
+    with _locked(folder / f"{name}.readers", fcntl.LOCK_EX) as file:
+        if file is None:
             raise VolumeConflictError(
                 name,
                 "a snapshot of it is being read, for an export or to be looked into",
@@ -84,19 +88,34 @@ def delete_snapshots(folder: Path, name: str) -> Generator[int]:
 
 
 def forget_locks(folder: Path, name: str) -> None:
-    """Remove the locks of a volume that is no more."""
+    """Remove the locks of a volume that is no more; only for who holds it."""
     for end in ("lock", "readers"):
         (folder / f"{name}.{end}").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Generator[int]:
+def _locked(path: Path, kind: int) -> Generator[int | None]:
+    """Give the locked file, or None when somebody else has it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _try_lock(descriptor, kind):
+                yield None
+                return
+            # Who had it before may have forgotten the volume: then others lock another file.
+            if _is_there(path, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
@@ -113,10 +132,10 @@ def _write_note(descriptor: int, operation: str) -> None:
     os.pwrite(descriptor, json.dumps(note).encode(), 0)
 
 
-def _read_note(descriptor: int) -> str:
+def _read_note(path: Path) -> str:
     try:
-        note = load_json(os.pread(descriptor, _NOTE_BYTES, 0))
+        note = load_json(read_end(path, _NOTE_BYTES))
         age_s = max(0, int(time.time() - note["since"]))
         return f"{note['operation']}, by process {note['pid']}, for {age_s} s"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "it has just begun"

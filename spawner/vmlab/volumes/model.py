@@ -117,3 +117,9 @@ def parse_quarantine_name(text: str) -> tuple[str, float] | None:
     except ValueError:
         return None
     return (name, at) if mark and make_quarantine_name(name, at) == text else None
+
+
+def own_name(name: str) -> str:
+    """Return what a volume was called before it was deleted; of others the name itself."""
+    own, _ = parse_quarantine_name(name) or (name, 0.0)
+    return own

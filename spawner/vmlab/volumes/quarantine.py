@@ -19,7 +19,7 @@ from vmlab.volumes.model import (
     Volume,
     VolumeState,
     make_quarantine_name,
-    parse_quarantine_name,
+    own_name,
 )
 
 _DAY_S = 86400.0
@@ -44,6 +44,7 @@ async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Vo
         path = ground.path(volume)
         if not path.exists():
             await ground.ask(lambda registry: registry.remove(name))
+            await _forget_locks(ground, name)
             _log.warning("%s: forgotten; its file %s was gone already", name, path)
             return None
         now = ground.clock()
@@ -87,7 +88,7 @@ async def undelete(ground: Ground, name: str) -> Volume:
     """
     wanted = await _find_deleted(ground, name)
     async with ground.using(wanted.name, "bringing it back", quarantined=True) as (volume, _):
-        own, _ = parse_quarantine_name(volume.name) or (volume.name, 0.0)
+        own = own_name(volume.name)
         target = ground.folder / f"{own}.qcow2"
         if target.exists() or await ground.knows(own):
             raise VolumeConflictError(
@@ -135,7 +136,7 @@ async def purge(ground: Ground) -> list[Volume]:
                 mib = taken_mib(path)
                 path.unlink(missing_ok=True)
                 await ground.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
-                forget_locks(ground.locks, volume.name)
+                await _forget_locks(ground, own_name(volume.name))
                 _log.warning(
                     "%s: removed for ever, as its quarantine is over (owner %r, %d MiB on disk)",
                     volume.name, volume.owner, mib,
@@ -147,12 +148,15 @@ async def purge(ground: Ground) -> list[Volume]:
 async def _find_deleted(ground: Ground, name: str) -> Volume:
     entries = await ground.ask(lambda registry: registry.all())
     deleted = [volume for volume in entries if volume.state is VolumeState.QUARANTINED]
-    matching = [
-        volume
-        for volume in deleted
-        if name in {volume.name, (parse_quarantine_name(volume.name) or ("", 0))[0]}
-    ]
+    matching = [volume for volume in deleted if name in {volume.name, own_name(volume.name)}]
     if matching:
         return max(matching, key=lambda volume: volume.quarantined_at or 0.0)
     volume = await ground.find(name)
     raise VolumeConflictError(volume.name, "it is not deleted")
+
+
+async def _forget_locks(ground: Ground, own: str) -> None:
+    """Remove the locks of a name that no volume has any more; the caller holds them."""
+    entries = await ground.ask(lambda registry: registry.all())
+    if all(own_name(volume.name) != own for volume in entries):
+        forget_locks(ground.locks, own)

@@ -24,6 +24,7 @@ from vmlab.volumes.model import (
     QUARANTINE_DAYS,
     Volume,
     is_volume_name,
+    own_name,
     parse_quarantine_name,
 )
 
@@ -42,7 +43,7 @@ async def settle(ground: Ground) -> None:
     await asyncio.to_thread(_tidy, ground.work)
     entries = {volume.name for volume in await ground.ask(lambda registry: registry.all())}
     files = {path.stem for path in await asyncio.to_thread(_find_files, ground)}
-    for name in sorted({_own_name(name) for name in entries ^ files}):
+    for name in sorted({own_name(name) for name in entries ^ files}):
         with (
             apart(f"{name}: file and registry do not agree"),
             contextlib.suppress(VolumeConflictError),
@@ -60,12 +61,12 @@ async def settle_name(ground: Ground, name: str) -> None:
     entries = {
         volume.name: volume
         for volume in await ground.ask(lambda registry: registry.all())
-        if _own_name(volume.name) == name
+        if own_name(volume.name) == name
     }
     files = {
         path.stem: path
         for path in await asyncio.to_thread(_find_files, ground)
-        if _own_name(path.stem) == name
+        if own_name(path.stem) == name
     }
     for new in sorted(set(files) - set(entries), reverse=True):
         # Deleting or bringing back was cut after the file had moved: the entry follows.
@@ -118,11 +119,6 @@ def _is_at_work(pid: str) -> bool:
     return pid.isdecimal() and len(pid) <= _PID_DIGITS and psutil.pid_exists(int(pid))
 
 
-def _own_name(name: str) -> str:
-    parsed = parse_quarantine_name(name)
-    return parsed[0] if parsed else name
-
-
 def _find_files(ground: Ground) -> list[Path]:
     """Return all files that are volumes by their names."""
     return [
@@ -130,6 +126,6 @@ def _find_files(ground: Ground) -> list[Path]:
         for folder in (ground.folder, ground.quarantine)
         if folder.is_dir()
         for path in sorted(folder.glob("*.qcow2"))
-        if is_volume_name(_own_name(path.stem))
+        if is_volume_name(own_name(path.stem))
         and (folder == ground.quarantine) == (parse_quarantine_name(path.stem) is not None)
     ]

@@ -41,7 +41,7 @@ from vmlab.volumes.model import (
     Snapshot,
     Volume,
     VolumeState,
-    parse_quarantine_name,
+    own_name,
 )
 
 
@@ -69,8 +69,11 @@ class VolumeStore:
         await settling.settle(self.ground)
         return await self.ground.ask(lambda registry: registry.all())
 
-    async def find(self, name: str) -> Volume:
+    async def find(self, name: str, *, suggest: bool = True) -> Volume:
         """Return the volume of this name, or the one of this user.
+
+        Args:
+            suggest: name the nearest if there is none; not where a mistake costs others' data.
 
         Raises:
             VolumeNotFoundError: there is none; names the nearest.
@@ -81,7 +84,11 @@ class VolumeStore:
                 return volumes[wanted]
         shown = "".join(char if char.isprintable() else "·" for char in name[:100])
         close = nearest(name, [*volumes, *(v.owner for v in volumes.values() if v.owner)])
-        hint = f"did you mean {close}?" if close else "`vmlab volume list` shows all volumes"
+        hint = (
+            f"did you mean {close}?"
+            if close and suggest
+            else "`vmlab volume list` shows all volumes"
+        )
         raise VolumeNotFoundError(shown, "no volume of this name, and no user with one", hint=hint)
 
     def attach(
@@ -89,6 +96,15 @@ class VolumeStore:
     ) -> contextlib.AbstractAsyncContextManager[holding.Attached]:
         """Give a machine its volume for a start (`holding.attach`)."""
         return holding.attach(self.ground, spec, wanted, runs=runs)
+
+    async def require_alone(self, name: str) -> None:
+        """Make sure that no machine has this volume and nothing is done with it now.
+
+        Raises:
+            VolumeNotFoundError, VolumeConflictError: as `Ground.using_alone`.
+        """
+        async with self.ground.using_alone(name, "a look at it"):
+            pass
 
     async def detach(self, machine: str) -> list[str]:
         """Take its volumes from a machine that does not run (`holding.detach`)."""
@@ -232,5 +248,4 @@ def deleted_name(volume: Volume) -> str:
     """Return what a volume was, or is, called when it is not in quarantine."""
     if volume.state is not VolumeState.QUARANTINED:
         return volume.name
-    parsed = parse_quarantine_name(volume.name)
-    return parsed[0] if parsed else volume.name
+    return own_name(volume.name)

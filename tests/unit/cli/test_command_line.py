@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ COMMANDS = [
     ["down"],
     ["accounts"],
     ["status"],
+    ["log"],
     ["doctor"],
     ["front"],
     ["machine", "list"],
@@ -237,3 +239,51 @@ def test_the_configuration_of_a_web_server_is_printed(run, project: Path) -> Non
     assert run("front", "caddy")[2] == ""
     assert "belong together" in run("front", "nginx", "--key", "/k.pem")[2]
     assert run("front", "lighttpd")[0] == 2
+
+
+MISTAKES = """[lab]
+name = "Bad Name!"
+language = "de"
+coarse = "x"
+[machine]
+memory = "512"
+cpus = 0
+internet = "yes"
+disk_speed = -1
+[volume]
+size = "1T"
+total = "1G"
+[provider]
+name = "kvm"
+pool = "many"
+overcommit = 0.5
+[idle]
+stop_after = "1h"
+[hub]
+port = 99999
+adress = "127.0.0.1"
+[accounts]
+trainees = 0
+trainers = ["a", "a", "A b"]
+administrators = "admin"
+[extra]
+"""
+
+
+@pytest.mark.parametrize("command", ["doctor", "up"])
+def test_all_mistakes_of_a_lab_toml_are_told(run, tmp_path, monkeypatch, command) -> None:
+    """The doctor cut its report after a thousand characters."""
+    monkeypatch.setenv("COLUMNS", "80")
+    file = tmp_path / "lab.toml"
+    file.write_text(MISTAKES)
+    status, out, err = run(command, "--lab", str(file))
+    assert status == 1
+    told = {line for line in range(1, 30) if f"{file}:{line}:" in out + err}
+    keys = {n for n, line in enumerate(MISTAKES.splitlines(), 1) if "=" in line}
+    assert told == keys | {len(MISTAKES.splitlines())}
+
+
+def test_the_version_is_told(run) -> None:
+    status, out, _ = run("--version")
+    assert status == 0
+    assert re.fullmatch(r"vmlab [0-9]+\.[0-9]+.*\n", out)

@@ -93,6 +93,15 @@ def test_the_nearest_machine_is_named(run, provider: FakeProvider) -> None:
     assert "hint: did you mean ada?" in err
 
 
+@pytest.mark.parametrize("command", ["kill", "renew"])
+def test_nobody_is_led_to_another_persons_machine(run, provider: FakeProvider, command) -> None:
+    status, _, err = run("machine", command, "adda")
+    assert status == 1
+    assert "did you mean" not in err
+    assert "hint: `vmlab machine list` shows all machines" in err
+    assert states(provider) == dict.fromkeys(USERS, MachineState.STARTING)
+
+
 def test_kill_asks_first(run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
     assert run("machine", "kill", "ada")[0] == 1

@@ -221,7 +221,7 @@ def places(available_mib, limit_mib=LIMIT_MIB):
 
 
 async def start(memory, folder, gate):
-    async with memory.reserve(folder, 512):
+    async with memory.reserve(folder, LIMIT_MIB):
         await gate.wait()
 
 
@@ -249,7 +249,7 @@ async def test_a_promise_ends_with_the_start_even_when_it_is_cancelled(proc, tmp
     inside = asyncio.Event()
 
     async def hang():
-        async with memory.reserve(tmp_path / "m", 512):
+        async with memory.reserve(tmp_path / "m", LIMIT_MIB):
             inside.set()
             await asyncio.Event().wait()
 
@@ -264,7 +264,7 @@ async def test_a_promise_ends_with_the_start_even_when_it_is_cancelled(proc, tmp
 
 async def test_a_machine_whose_process_is_there_is_counted_once(proc, tmp_path):
     memory = Memory(tmp_path / "notes", proc=proc)
-    async with memory.reserve(Path("/s/machines/desk-ada"), 512):
+    async with memory.reserve(Path("/s/machines/desk-ada"), LIMIT_MIB):
         add_machine(proc, 10, "/s/machines/desk-ada")
         facts = await memory.facts()
     assert [machine.private_mib for machine in facts.machines] == [100]
@@ -273,7 +273,7 @@ async def test_a_machine_whose_process_is_there_is_counted_once(proc, tmp_path):
 
 async def test_the_promise_of_a_process_that_was_killed_is_void(proc, tmp_path):
     notes = tmp_path / "notes"
-    async with Memory(notes, proc=proc).reserve(Path("/m"), 512):
+    async with Memory(notes, proc=proc).reserve(Path("/m"), LIMIT_MIB):
         (left,) = notes.glob("*.json")
         content = left.read_bytes()
     left.write_bytes(content)  # a lock ends with its process, the file does not

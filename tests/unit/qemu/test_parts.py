@@ -12,6 +12,7 @@ import pytest
 
 from vmlab.errors import HostError, ProviderError
 from vmlab.files import write_atomic
+from vmlab.providers.qemu.accelerator import describe_device
 from vmlab.providers.qemu.confine import (
     TRANSLATION_BUFFER_MIB,
     Confinement,
@@ -218,3 +219,14 @@ def test_the_url_is_a_unix_socket_as_jupyterhub_writes_it():
     folder = MachineFolder(Path("/var/lib/vmlab/machines/desk-ada-0"))
     expected = "http+unix://%2Fvar%2Flib%2Fvmlab%2Fmachines%2Fdesk-ada-0%2Fserver.sock"
     assert server_url(folder) == expected
+
+
+def test_a_device_that_may_be_opened_now_is_another_one(tmp_path):
+    device = tmp_path / "kvm"
+    descriptions = [describe_device(device)]
+    device.touch(mode=0o600)
+    for mode in (0o600, 0o660):
+        device.chmod(mode)
+        descriptions.append(describe_device(device))
+    assert len(set(descriptions)) == 3
+    assert describe_device(device) == descriptions[-1]

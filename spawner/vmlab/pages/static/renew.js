@@ -21,6 +21,7 @@ const TEXTS = {
       done: "The old machine is put aside.",
     },
     failed: "It could not be replaced; nothing is lost. Please tell a facilitator.",
+    forgotten: "The lab was restarted in the meantime. If the old machine is still there, try again.",
     refused: "You may not replace this machine.",
     busy: "It is being replaced already.",
     close: "Close",
@@ -41,6 +42,7 @@ const TEXTS = {
       done: "L'ancienne machine est mise de côté.",
     },
     failed: "Elle n'a pas pu être remplacée\u00a0; rien n'est perdu. Prévenez un encadrant.",
+    forgotten: "Le lab a redémarré entre-temps. Si l'ancienne machine est toujours là, réessayez.",
     refused: "Vous ne pouvez pas remplacer cette machine.",
     busy: "Elle est déjà en cours de remplacement.",
     close: "Fermer",
@@ -69,7 +71,8 @@ export function renew(url, { name = "", started = () => {} } = {}) {
     words,
     async (tell, dialog) => {
       const last = await follow(url, (stage) => tell(t.stages[stage]));
-      if (last.stage === "failed") tell(last.message?.[window.vmlab.language()] || t.failed);
+      if (!last.stage) tell(t.forgotten);
+      else if (last.stage === "failed") tell(last.message?.[window.vmlab.language()] || t.failed);
       else started(dialog);
     },
     (error) => ({ 404: t.refused, 409: t.busy })[error.status] || t.failed,

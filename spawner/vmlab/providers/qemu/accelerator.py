@@ -3,7 +3,7 @@
 `/dev/kvm` that opens proves nothing: on some nested hosts a guest then aborts or prints nothing for
 ever. So a 512-byte guest must run with exactly the CPU model that machines get, and say so through
 a debug port, within seconds. The same guest under software emulation proves that QEMU itself works.
-The verdict is kept per host boot and QEMU version.
+The verdict is kept for as long as what decided it stays the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from vmlab.errors import HostError
 from vmlab.files import write_atomic
 from vmlab.outside import load_json
 
-_PROBE_LIMIT_S = 3.0
+KVM = Path("/dev/kvm")
+_QEMU = "qemu-system-x86_64"
+_PROBE_LIMIT_S = 10.0  # on a busy host; the verdict stays
 
 # Real-mode code: mov dx,0xf4; mov al,0x31; out dx,al; hlt; jmp $-1
 _PROBE_CODE = bytes([0xBA, 0xF4, 0x00, 0xB0, 0x31, 0xEE, 0xF4, 0xEB, 0xFD])
@@ -73,8 +75,12 @@ async def choose_accelerator(wish: str, cache: Path) -> Verdict:
 
 
 async def _cached_verdict(cache: Path) -> Verdict:
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    key = {"boot_id": boot_id, "qemu": await qemu_version(), "uid": os.geteuid()}
+    key = {
+        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "qemu": await qemu_version(),
+        "uid": os.geteuid(),
+        "kvm": describe_device(KVM),
+    }
     stamp = cache / "accelerator.json"
     try:
         stored = load_json(stamp.read_bytes())
@@ -88,13 +94,37 @@ async def _cached_verdict(cache: Path) -> Verdict:
     return verdict
 
 
+def describe_device(device: Path) -> str:
+    """Return what decides whether this process may open a device; changes when that changes.
+
+    That is who it belongs to, what those may, and of which of them this process is: somebody who
+    joined the group `kvm`, or was given the device, is asked about anew.
+    """
+    try:
+        facts = device.stat()
+    except OSError as error:
+        return error.strerror or "absent"
+    may_open = os.access(device, os.R_OK | os.W_OK)
+    kind = f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid} {facts.st_rdev:x}"
+    return f"{kind} {'open' if may_open else 'closed'}"
+
+
+def mark_engine() -> str:
+    """Return what changes when this host's QEMU is another one, or KVM may be used or not."""
+    program = shutil.which(_QEMU)
+    if program is None:
+        return ""
+    facts = os.stat(program)  # noqa: PTH116 - a program, not a path of ours
+    return f"{program} {facts.st_ino} {facts.st_mtime_ns} {describe_device(KVM)}"
+
+
 async def qemu_version() -> str:
     """Return the first line of QEMU's own version.
 
     Raises:
         HostError: there is no QEMU.
     """
-    if shutil.which("qemu-system-x86_64") is None:
+    if shutil.which(_QEMU) is None:
         raise HostError(
             "qemu-system-x86_64 is not installed",
             hint="apt-get install qemu-system-x86 qemu-utils",
@@ -125,10 +155,9 @@ async def _probe_host() -> Verdict:
 
 async def _kvm_problem() -> str:
     """Return why KVM cannot be used, or an empty string."""
-    device = Path("/dev/kvm")
-    if not device.exists():
+    if not KVM.exists():
         return "there is no /dev/kvm"
-    if not os.access(device, os.R_OK | os.W_OK):
+    if not os.access(KVM, os.R_OK | os.W_OK):
         return "/dev/kvm may not be opened by this user (group kvm)"
     failure = await _run_probe("kvm", "host", limit_s=_PROBE_LIMIT_S)
     return f"a probing guest under KVM failed: {failure}" if failure else ""

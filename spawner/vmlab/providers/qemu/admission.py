@@ -45,7 +45,7 @@ RESERVE_MIB = 768
 """Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
 a few hundred MiB of file cache for image and template every machine waits for the disk."""
 
-_TURN_LIMIT_S = 10.0
+_TURN_LIMIT_S = 60.0
 _TURN_POLL_S = 0.002
 _TURN = "turn"
 
@@ -203,19 +203,18 @@ class Memory:
         check_room(need_mib, await self.facts(), self._overcommit)
 
     @contextlib.asynccontextmanager
-    async def reserve(self, folder: Path, memory_mib: int) -> AsyncGenerator[None]:
+    async def reserve(self, folder: Path, need_mib: int) -> AsyncGenerator[None]:
         """Promise a machine its memory, until its process is there and speaks for itself.
 
         Of starts at the same moment, in whatever process, exactly as many get room as there is.
 
         Args:
             folder: the machine's, as an absolute path.
-            memory_mib: the guest's memory.
+            need_mib: most that all of it may take (`confine.machine_limits`).
 
         Raises:
             HostError: as `check`.
         """
-        need_mib = machine_limits(memory_mib, cpus=1).memory_mib
         with contextlib.ExitStack() as note:
             async with self._turn():
                 check_room(need_mib, await self.facts(), self._overcommit)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vmlab.background import apart
 from vmlab.errors import ProviderError
+from vmlab.files import move
 from vmlab.model import AsideMachine
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import Record, read_record
@@ -23,14 +24,14 @@ _NAME = re.compile(r"(?P<machine>.+)-(?P<stamp>[0-9]{8}T[0-9]{6}Z)")
 def keep_folder(folder: MachineFolder, aside: Path, now: float) -> str:
     """Rename a stopped machine's folder into `aside`; return its new name, empty without a folder.
 
-    One rename: whatever point this is cut at, the machine is there or set aside.
+    Whatever point this is cut at, the machine is there or set aside.
     """
     if not folder.path.is_dir():
         return ""
     aside.mkdir(mode=0o700, parents=True, exist_ok=True)
     while (kept := aside / f"{folder.path.name}-{_stamp(now)}").exists():
         now += 1  # twice within a second
-    folder.path.rename(kept)
+    move(folder.path, kept)
     return kept.name
 
 

@@ -19,7 +19,7 @@ from vmlab.providers.qemu.accelerator import Accelerator
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.deadlines import Deadlines
-from vmlab.providers.qemu.ending import end_machine, find_processes
+from vmlab.providers.qemu.ending import end_machine, find_processes, require_wanted
 from vmlab.providers.qemu.folders import make_folder
 from vmlab.providers.qemu.handover import await_agent
 from vmlab.providers.qemu.identity import ensure_identity
@@ -29,11 +29,11 @@ from vmlab.providers.qemu.pool import Pool
 from vmlab.providers.qemu.power import POOL, Plan, make_machine, power_on, wake
 from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.shim import is_locked
+from vmlab.providers.qemu.suspicion import clear_failures, is_suspect, note_failure
 from vmlab.providers.qemu.template import (
     Template,
     TemplateError,
     TemplateKind,
-    drop_template,
     find_template,
     make_kind,
 )
@@ -97,7 +97,7 @@ class _Way:
     detail: str
     power: Callable[[], Awaitable[None]]
     limit_s: float  # until its agent answers
-    template: Template | None = None  # not to be used again when it fails
+    template: Template | None = None  # that it stands on
 
 
 class BringUp:
@@ -152,19 +152,24 @@ class BringUp:
         for way in ways:
             yield PhaseEvent(Phase.POWER, way.detail, way=way.name)
             try:
+                await require_wanted(self._folder)
                 await way.power()
                 yield PhaseEvent(Phase.BOOT)
                 link = await self._stack.enter_async_context(
                     connect_agent(self._spec.name, self._folder.agent)
                 )
                 await await_agent(link, way.limit_s)
+                await require_wanted(self._folder)
             except MachineConflictError:
                 raise
-            except ProviderError as error:
-                if way is ways[-1]:
+            except (ProviderError, OSError) as error:
+                await require_wanted(self._folder)
+                if way is ways[-1] or not isinstance(error, ProviderError):
                     raise
                 await self._give_up(way, error)
             else:
+                if way.template:
+                    await asyncio.to_thread(clear_failures, way.template)
                 self._link = link
                 return
 
@@ -182,6 +187,14 @@ class BringUp:
             template = await asyncio.to_thread(find_template, self._host.paths.templates, kind)
         except TemplateError as error:
             _log.warning("%s boots instead of being cloned: %s", self._spec.name, error)
+            return []
+        if await asyncio.to_thread(is_suspect, template):
+            _log.warning(
+                "%s boots instead of being cloned: the last clones of %s did not come to life; "
+                "it is tried again when the host is calm",
+                self._spec.name,
+                template.folder,
+            )
             return []
         plan = replace(self._host.boot_plan(self._image), template=template)
 
@@ -206,7 +219,7 @@ class BringUp:
         _log.warning("%s, %s: tried another way, because %s", self._spec.name, way.name, error)
         await end_machine(self._folder)
         if way.template:
-            await asyncio.to_thread(drop_template, way.template)
+            await asyncio.to_thread(note_failure, way.template, self._spec.name)
 
     # -- disks and records -------------------------------------------------------------------------
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from vmlab.errors import GuestError, ProviderError
+from vmlab import sayings
+from vmlab.errors import GuestError, MachineConflictError, ProviderError
+from vmlab.files import move
 from vmlab.providers.qemu import confine
 from vmlab.providers.qemu.agent import connect_agent
 from vmlab.providers.qemu.layout import MachineFolder
@@ -66,6 +68,34 @@ def _kill(folder: MachineFolder) -> list[psutil.Process]:
     return find_processes(folder) if processes else []
 
 
+def note_end(folder: MachineFolder) -> None:
+    """Tell a start that may be under way, in whatever process, that the machine is to be off."""
+    with contextlib.suppress(FileNotFoundError):  # there is no machine
+        folder.ended.touch(mode=0o600)
+
+
+async def require_wanted(folder: MachineFolder) -> None:
+    """Let a start go on unless somebody ended the machine since it began; then nothing runs.
+
+    Raises:
+        MachineConflictError: it was switched off or deleted.
+        ProviderError: what the start has launched meanwhile does not end.
+    """
+    name = folder.path.name
+    if not folder.path.is_dir():
+        raise MachineConflictError(
+            name, "it was deleted while it was starting", public=sayings.WENT_OFF
+        )
+    if folder.ended.exists():
+        await end_machine(folder)
+        raise MachineConflictError(
+            name,
+            "it was switched off while it was starting",
+            hint="start it again if that was a mistake",
+            public=sayings.WENT_OFF,
+        )
+
+
 async def end_machine(folder: MachineFolder, *, shutdown_limit_s: float = 0.0) -> None:
     """Return when nothing of the machine is left but its files: no process, cgroup or socket.
 
@@ -93,7 +123,7 @@ async def remove_machine(folder: MachineFolder, *, keep_as: Path | None = None) 
         return
     await end_machine(folder)
     if keep_as:
-        folder.path.rename(keep_as)
+        await asyncio.to_thread(move, folder.path, keep_as)
     else:
         await asyncio.to_thread(shutil.rmtree, folder.path)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vmlab.errors import ProviderError
+from vmlab.errors import GuestError, ProviderError
 from vmlab.files import write_atomic
 from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.seed import Identity
+
+SSH_LIMIT_S = 30.0
+"""How long somebody waits for a machine's sshd, which starts after the trainee's server."""
+
+_GREETING = b"SSH-"
+_LOOK_S = 0.5
 
 
 def ensure_identity(folder: MachineFolder) -> Identity:
@@ -59,6 +66,38 @@ def make_ssh_command(folder: MachineFolder) -> list[str]:
         f"trainee@{name}",
     ]
     # fmt: on
+
+
+async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) -> None:
+    """Return when the machine's sshd greets.
+
+    Raises:
+        GuestError: it does not in time; ssh's own message would only say that a pipe ended.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            while not await _greets(folder):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError as error:
+        name = folder.path.name
+        raise GuestError(
+            name,
+            f"its sshd did not answer within {limit_s:.0f} s",
+            hint=f"it is started once the trainee's server runs; see: vmlab machine console {name}",
+        ) from error
+
+
+async def _greets(folder: MachineFolder) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(folder.ssh))
+    except OSError:
+        return False  # the machine has just gone, or come
+    try:
+        return await reader.readexactly(len(_GREETING)) == _GREETING
+    except (OSError, asyncio.IncompleteReadError):
+        return False
+    finally:
+        writer.close()
 
 
 def _make_key_pair(comment: str) -> tuple[str, str]:

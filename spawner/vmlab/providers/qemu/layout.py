@@ -75,6 +75,11 @@ class MachineFolder:
         return self.path / "shim.lock"
 
     @property
+    def ended(self) -> Path:
+        """There since somebody ended the machine; a start removes it first (ending.py)."""
+        return self.path / "ended"
+
+    @property
     def exit_report(self) -> Path:
         """How QEMU ended; empty as long as it runs, or when it was killed."""
         return self.path / "exit.json"

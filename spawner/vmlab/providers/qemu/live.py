@@ -17,6 +17,7 @@ from vmlab.errors import (
     MachineConflictError,
     MachineNotFoundError,
 )
+from vmlab.files import move
 from vmlab.model import MachineState, Phase
 from vmlab.providers.qemu.agent import AgentLink, GuestMessage, GuestMessageType, connect_agent
 from vmlab.providers.qemu.handover import ask_agent, await_agent
@@ -114,7 +115,8 @@ async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) ->
         await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
         # A machine that a version before decision 12 started runs as the tools' user.
         (find_machine_user(folder) or ground.find_user()).give(copy)
-        copy.rename(folder.snapshot)
+        # Volumes may lie on a file system of their own.
+        await asyncio.to_thread(move, copy, folder.snapshot)
     try:
         async with open_monitor(name, folder.qmp) as monitor:
             await monitor.plug_snapshot(SNAPSHOT_DISK)

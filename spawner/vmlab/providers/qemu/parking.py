@@ -30,6 +30,7 @@ from vmlab.providers.qemu.monitor import open_monitor
 from vmlab.providers.qemu.power import Plan, launch, make_machine, power_on
 from vmlab.providers.qemu.records import Record
 from vmlab.providers.qemu.status import read_console
+from vmlab.providers.qemu.suspicion import clear_failures, find_failures
 from vmlab.providers.qemu.template import (
     DEVICES,
     MEMORY,
@@ -76,13 +77,38 @@ async def ensure_template(parking: Parking) -> Template:
     async with _locked(templates / f"{kind.key}.lock", parking.deadlines.boot_s * 2):
         await _remove_unfinished(parking)
         try:
-            return find_template(templates, kind)
+            template = find_template(templates, kind)
+            await _try_again(parking, template)
         except TemplateError as error:
             parking.report(f"making a template: {error.message}")
+        else:
+            return template
         for old in list_templates(templates):
             if old.kind == kind:
                 await asyncio.to_thread(drop_template, old)
         return await _make(parking)
+
+
+async def _try_again(parking: Parking, template: Template) -> None:
+    """Try a clone of a template whose last clones failed; no-op when none did.
+
+    Raises:
+        TemplateError: this one failed, too.
+    """
+    if not (failures := await asyncio.to_thread(find_failures, template)):
+        return
+    parking.report(f"trying a clone, since {', '.join(failures)} did not come to life as one")
+    trial = machine_folder(parking.templates, template.folder.name + _TRIAL)
+    try:
+        await _try_clone(parking, template, trial)
+        await asyncio.to_thread(clear_failures, template)
+    except LabError as error:
+        raise TemplateError(
+            f"the last {len(failures)} clones of {template.folder.name} did not come to life, "
+            f"and one that was tried now did not, either: {error.message}"
+        ) from error
+    finally:
+        await asyncio.shield(remove_machine(trial))
 
 
 async def _make(parking: Parking) -> Template:

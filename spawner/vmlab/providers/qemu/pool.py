@@ -7,6 +7,7 @@ answered; taking the machine is one rename of the folder, which only one can win
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import secrets
@@ -70,7 +71,15 @@ class Pool:
             try:
                 # Of two that want it, one finds it gone.
                 folder.path.rename(target.path)
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EXDEV:
+                    _log.error(
+                        "%s and %s lie on two file systems, and a running machine cannot be moved "
+                        "from one to the other: the pool is of no use like this",
+                        self._folder,
+                        target.path.parent,
+                    )
+                    return False
                 continue
             (target.path / _READY).unlink()
             return True

@@ -84,7 +84,7 @@ async def launch(
     )
     folder.exit_report.unlink(missing_ok=True)  # the last run's
     try:
-        async with plan.memory.reserve(folder.path, machine.memory_mib):
+        async with plan.memory.reserve(folder.path, limits.memory_mib):
             # Recorded before it happens: whatever comes next, `stop` knows that something may run.
             record = write_record(
                 folder, record, stage=Stage.POWERED, powered_at=time.time(), unit=folder.unit

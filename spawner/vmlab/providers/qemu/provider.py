@@ -36,16 +36,21 @@ from vmlab.model import (
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu import activity, aside, live
-from vmlab.providers.qemu.accelerator import Accelerator, choose_accelerator, qemu_version
+from vmlab.providers.qemu.accelerator import (
+    Accelerator,
+    choose_accelerator,
+    mark_engine,
+    qemu_version,
+)
 from vmlab.providers.qemu.admission import Memory
 from vmlab.providers.qemu.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.disk_parts import DiskPartsOfQemu
-from vmlab.providers.qemu.ending import end_machine
+from vmlab.providers.qemu.ending import end_machine, note_end, require_wanted
 from vmlab.providers.qemu.folders import share_templates
 from vmlab.providers.qemu.handover import await_agent, hand_over
-from vmlab.providers.qemu.identity import ensure_identity, make_ssh_command
+from vmlab.providers.qemu.identity import await_greeting, ensure_identity, make_ssh_command
 from vmlab.providers.qemu.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
 from vmlab.providers.qemu.live_volumes import LiveVolumesOfQemu
@@ -82,6 +87,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         self._locks: dict[str, asyncio.Lock] = {}
         self._memory = Memory(self._paths.cache / "promises", settings.overcommit)
         self._host: Host | None = None
+        self._host_mark = ""
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._upkeep = Upkeep(self.pool, settings.pool)
         self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
@@ -121,6 +127,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         async with lock, AsyncExitStack() as stack:
             stack.enter_context(self._upkeep.interrupted())
             folder = self._folder(spec.name)
+            folder.ended.unlink(missing_ok=True)  # of an earlier start
             yield PhaseEvent(Phase.IMAGE, spec.image)
             image = await self._validated_image(spec)
             host = await self._find_host()
@@ -137,9 +144,13 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
                             seed = replace(seed, notices=(*seed.notices, event.notice))
                         yield event
                 link, attached = bring_up.link, bring_up.attached
-            async with aclosing(self._hand_over_seed(folder, spec, seed, link)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with aclosing(self._hand_over_seed(folder, spec, seed, link)) as events:
+                    async for event in events:
+                        yield event
+            except ProviderError:
+                await require_wanted(folder)  # else it is no wonder
+                raise
             if attached and attached.volume.needs_grow:
                 await self._let_grow(link, attached.volume)
 
@@ -174,6 +185,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         record = read_record(folder)
         if record is None:
             raise MachineConflictError(spec.name, "it was deleted while it was starting")
+        await require_wanted(folder)
         write_record(folder, record, stage=Stage.SEEDED, used=True)
 
     async def settled(self, name: str) -> None:
@@ -224,6 +236,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         """Power the machine off (contract: `Provider.stop`)."""
         folder = self._folder(name)
         if folder.path.is_dir():
+            note_end(folder)
             await self._end(folder, now=now)
         for volume in await self.volumes.detach(name):
             _log.info("%s: detached from %s", volume, name)
@@ -317,6 +330,16 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         """Return the end of the serial console (contract: `Provider.console`)."""
         return await asyncio.to_thread(read_console, self._folder(name), max_bytes)
 
+    async def await_ssh(self, name: str) -> None:
+        """Return when the machine's sshd greets: it is started after the server.
+
+        Raises:
+            MachineNotFoundError: it does not run.
+            GuestError: sshd does not answer in time.
+        """
+        self.ssh_command(name)
+        await await_greeting(self._folder(name))
+
     def ssh_command(self, name: str) -> list[str]:
         """Return the command that opens a shell in the machine as the trainee's user.
 
@@ -351,8 +374,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         share_templates(self._paths.templates)
 
     async def _find_host(self) -> Host:
-        """Return what this host can do; asked once, since QEMU does not change under a hub."""
-        if self._host is None:
+        """Return what this host can do; asked again when QEMU or the device of KVM changed."""
+        mark = await asyncio.to_thread(mark_engine)
+        if self._host is None or mark != self._host_mark:
+            self._host_mark = mark
             verdict = await choose_accelerator(self._settings.accelerator, self._paths.cache)
             self._host = Host(
                 paths=self._paths,
