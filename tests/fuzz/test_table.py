@@ -31,8 +31,9 @@ WANTED = {
     "the acquisition's wire": {"control-line", "control-peer", "control-facts", "naming-file",
                                "link-hello", "link-blocks", "link-header", "service-address"},
     "XML, topologies and commands": {"topology", "ada-integer", "shell-line", "shell-reply",
+                                     "shell-proof",
                                      "argument", "run-file"},
-    "MFM frames": {"mfm", "events", "event-builder", "run-data", "spectrum"},
+    "frames, MFM and ADF": {"mfm", "adf", "events", "event-builder", "run-data", "spectrum"},
     "the kernel's own words, as far as their lengths lead": {"netlink"},
     "JSON": {"json"},
 }  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import narval
-from narval.mfm import Event, pack_event, whole_frames_bytes
+from narval.mfm import Event, pack_event, parse_header, whole_frames_bytes
 
 # The kernel refuses to let a file of this process grow beyond the limit: a short write, then an
 # error, as on a full disk.
@@ -25,7 +25,7 @@ writer = FileWriter()
 writer.start(Run(1, Path(sys.argv[1])))
 try:
     for number in range(1000):
-        frame = pack_event(Event(1, number, number, bytes(476)))
+        frame = pack_event(Event(0x4E01, number, number, bytes(476)))
         writer.consume(memoryview(frame))
 except NarvalError as error:
     print(error)
@@ -47,8 +47,9 @@ def test_what_was_whole_before_stays_readable_and_partial(tmp_path):
     (file,) = tmp_path.iterdir()
     assert file.name == "data-000.mfm.partial"
     data = file.read_bytes()
-    assert len(data) == whole_frames_bytes(data) == 10_000
-    assert data.startswith(pack_event(Event(1, 0, 0, bytes(476))))
+    header = parse_header(data).size_bytes
+    assert len(data) == whole_frames_bytes(data) == header + (10_200 - header) // 500 * 500
+    assert data[header:].startswith(pack_event(Event(0x4E01, 0, 0, bytes(476))))
     assert done.stdout == (
         f"{file}: File too large; the {len(data)} bytes before are whole and readable, "
         "the run stays incomplete\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import asdict
 
 import pytest
@@ -28,6 +29,13 @@ async def names(tmp_path):
 
 def at(service) -> Address:
     return Address("127.0.0.1", service.server.port)
+
+
+@pytest.fixture
+def port():
+    """Of a service that listens, as those do whose names are kept."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
 
 
 def entry(port: int = 1, name: str = "tandem") -> Entry:
@@ -69,30 +77,57 @@ async def test_what_is_no_entry_is_refused(names):
 
 
 @pytest.fixture
-async def restarted(names, tmp_path, monkeypatch):
-    """Serves anew with the names of before; the owner of `tandem` lives, that of `gone` not."""
+async def restarted(names, tmp_path, monkeypatch, port):
+    """Serves anew with the names of before.
+
+    The owner of `tandem` lives; that of `gone` has lost its name, though its port still answers;
+    that of `dead` has ended.
+    """
     monkeypatch.setattr(registration_module, "RETRY_S", 0.05)
     monkeypatch.setattr(naming_module, "GRACE_S", 3.0)
     mine, gone = (
-        Registration(at(names), SECRET, entry(1)),
-        Registration(at(names), SECRET, entry(3, "gone")),
+        Registration(at(names), SECRET, entry(port)),
+        Registration(at(names), SECRET, entry(port, "gone")),
     )
-    await mine.begin()
-    await gone.begin()
+    dead = Registration(at(names), SECRET, entry(1, "dead"))
+    for each in (mine, gone, dead):
+        await each.begin()
     names.close()
     gone.close()
+    dead.close()
     again = await serve_names(at(names), SECRET, tmp_path)
     yield again
     mine.close()
     again.close()
 
 
-async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(restarted):
+async def test_after_a_restart_the_owner_comes_back_and_nobody_slips_in(restarted, port):
     with pytest.raises(RemoteError, match="is taken"):
         await Registration(at(restarted), SECRET, entry(9)).begin()
     await until(lambda: restarted._owners.keys() == {"tandem"})
-    assert await look_up(at(restarted), SECRET, "tandem") == entry(1)
+    assert await look_up(at(restarted), SECRET, "tandem") == entry(port)
     await until(lambda: restarted._entries.keys() == {"tandem"})
+
+
+async def test_a_name_whose_service_has_ended_is_told_to_nobody_and_free_at_once(
+    names, tmp_path, monkeypatch
+):
+    old = [Registration(at(names), SECRET, entry(1, name)) for name in ("a", "b", "c")]
+    for each in old:
+        await each.begin()
+    names.close()
+    for each in old:
+        each.close()
+    monkeypatch.setattr(naming_module, "GRACE_S", 3600.0)  # who waits for it, waits too long
+    again = await serve_names(at(names), SECRET, tmp_path)
+    assert again._entries.keys() == {"a", "b", "c"}
+    with pytest.raises(RemoteError, match="there is no 'a'"):
+        await look_up(at(again), SECRET, "a")
+    fresh = Registration(at(again), SECRET, entry(2, "b"))
+    await fresh.begin()
+    assert await list_entries(at(again), SECRET, Kind.SUB_SYSTEM) == (entry(2, "b"),)
+    fresh.close()
+    again.close()
 
 
 async def test_after_a_restart_a_name_is_given_to_one_of_those_who_wait(restarted):

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -14,9 +15,11 @@ import stat
 import struct
 import subprocess
 import termios
+import threading
 import time
 import xml.etree.ElementTree as ET
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from acquisition import SOURCES, chain, command, is_running, kill, run, service, until
@@ -26,6 +29,7 @@ from narval.config import ensure_secret, read_secret
 from narval.control.naming import Kind
 from narval.control.registration import list_entries
 from narval.errors import NarvalError
+from narval.shell.proofs import Gate, make_authorization, read_words
 from narval.states import State
 
 
@@ -65,8 +69,8 @@ def texts(answer: str, element: str) -> list[str]:
 
 
 def do(*words: str, **more) -> str:
-    """A command of the shell that must be done; gives its answer."""
-    done = run("narval_shell", *words, **more)
+    """A command of the shell that must be done; gives its answer, XML."""
+    done = run("narval_shell", "--xml", *words, **more)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
 
@@ -90,19 +94,44 @@ def test_a_trainees_first_steps(shell, topology, acquisition_folder, tmp_path):
         do("set", "action", action, "toto")
     assert texts(do("get", "actors", "toto"), "actor") == ["writer", "copier", "reader"]
     assert texts(do("get", "state", "toto"), "value") == ["Running"]
-    refused = run("narval_shell", "set", "action", "load", "toto")
+    refused = run("narval_shell", "--xml", "set", "action", "load", "toto")
     assert refused.returncode == 1
     assert texts(refused.stdout, "text") == [
         "load is not allowed in state Running; allowed: stop, pause"
     ]
     again = run("narval_shell", "launch", "toto", "localhost", "local")
     assert again.returncode == 1
-    assert "'toto' is taken" in again.stdout
+    assert "'toto' is taken" in again.stderr
     do("set", "rate", "-5", "toto", "writer")
     assert texts(do("get", "rate", "toto", "writer"), "value") == ["-5"]
-    do("set", "library", "absent.so", "toto", "writer")
+    absent = run("narval_shell", "set", "library", "absent.so", "toto", "writer")
+    assert "there is no file 'absent.so' in " in absent.stderr
+    do("set", "library", "/nowhere/on/this/host.so", "toto", "writer")
     assert "library" in texts(do("get", "arguments", "toto", "writer"), "argument")
     do("set", "action", "stop", "toto")
+
+
+def test_the_shell_answers_people_in_words(shell, topology, tmp_path):
+    told = []
+    for words in (
+        "launch toto localhost", "set configuration_file chain.xml toto",
+        "set action configure toto", "get actors toto", "get state toto",
+        "set rate 5 toto writer", "get rate toto writer", "help launch",
+    ):  # fmt: skip
+        done = run("narval_shell", *words.split(), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        told.append(done.stdout.rstrip("\n"))
+    assert told[:-1] == [
+        "toto: done", f"toto: configuration_file {topology}",
+        "toto: action configure, state Configured", "writer\ncopier\nreader", "Configured",
+        "toto writer: done", "5",
+    ]  # fmt: skip
+    assert re.search(r"\nlaunch sub_system_name host_name local  +the same, without", told[-1])
+    refused = run("narval_shell", "set", "action", "start", "toto")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("narval_shell: start is not allowed in state Configured")
+    misused = run("narval_shell", "get")
+    assert "get is not used like this\nget sub_systems  " in misused.stderr
 
 
 def test_scripts_by_hand_and_by_the_topologys_name(shell, topology, tmp_path):
@@ -115,26 +144,132 @@ def test_scripts_by_hand_and_by_the_topologys_name(shell, topology, tmp_path):
     script.write_text("get state $1\nset action load $1\nget sub_systems\n")
     failed = run("narval_shell", "-f", str(script), "toto")
     assert failed.returncode == 1
-    assert f"{script}:2: failed" in failed.stderr
+    assert f"{script}:2: failed, and all after it: set action" in failed.stderr
     assert "sub_systems" not in failed.stdout
     fewer = run("narval_shell", "-f", str(script))
     assert "uses $1, but was given 0 parameters" in fewer.stderr
     piped = run("narval_shell", input="get state toto\nexit\nget nonsense\n")
-    assert (piped.returncode, piped.stdout.count("<result")) == (0, 1)
+    assert (piped.returncode, piped.stdout) == (0, "Loaded\n")
+
+
+@contextlib.contextmanager
+def overheard(port: int):
+    """A way to a port on which all is overheard; gives its own port, and what was sent each way."""
+    said = {"there": bytearray(), "back": bytearray()}
+
+    def copy(source: socket.socket, target: socket.socket, way: str) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                said[way] += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def take(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = listener.accept()
+                server = socket.create_connection(("127.0.0.1", port))
+                for words in ((link, server, "there"), (server, link, "back")):
+                    threading.Thread(target=copy, args=words, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=take, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1], said
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_the_shells_http_does_not_carry_the_secret_and_cannot_be_used_again(
+    shell, acquisition_folder
+):
+    secret = read_secret(acquisition_folder)
+    with overheard(shell.port) as (port, said):
+        done = run("narval_shell", "--server", f"127.0.0.1:{port}", "help", "get")
+    assert done.returncode == 0, done.stderr
+    assert b"help get" in said["there"]
+    for way in said.values():
+        assert secret.encode() not in way
+    head, _, body = bytes(said["there"]).rpartition(b"POST /shell")[2].partition(b"\r\n\r\n")
+    lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
+    headers = dict(lines)
+    assert "proof=" in headers["Authorization"]
+    assert post(shell.port, body, headers)[0] == 401, "each challenge is for one command"
 
 
 def test_the_shell_server_lets_nobody_in_without_the_secret(shell, acquisition_folder):
     secret = read_secret(acquisition_folder)
     assert post(shell.port, b"help", {})[0] == 401
-    assert post(shell.port, b"help", {"Authorization": f"Bearer {'6' * 64}"})[0] == 401
-    assert post(shell.port, b"help", {"Authorization": f"Basic {secret}"})[0] == 401
-    own = {"Authorization": f"Bearer {secret}"}
-    assert post(shell.port, b"help get", own)[0] == 200
-    assert post(shell.port, b"\xff", own)[0] == 400
-    assert "at most 4096 characters" in post(shell.port, b"get " + b"x" * 5000, own)[1]
+    for words in (f"Bearer {secret}", f"Basic {secret}", f"Narval {secret}", "Narval", "\u00e9"):
+        assert post(shell.port, b"help", {"Authorization": words})[0] == 401
+
+    def ask(body: bytes, secret: str = secret, sent: bytes | None = None):
+        with contextlib.closing(HTTPConnection("127.0.0.1", shell.port, timeout=60)) as link:
+            link.request("GET", "/shell")
+            answer = link.getresponse()
+            answer.read()
+            challenge = read_words(answer.getheader("WWW-Authenticate"))["challenge"]
+        line = body.decode(errors="surrogateescape")
+        words = make_authorization(secret, challenge, "0" * 64, "/", line)
+        headers = {"Authorization": words, "Narval-Directory": "/"}
+        return post(shell.port, body if sent is None else sent, headers)
+
+    assert ask(b"help get")[0] == 200
+    assert ask(b"help get", "6" * 64)[0] == 401
+    assert ask(b"help get", sent=b"help set")[0] == 401, "the proof is for the command"
+    assert ask(b"\xff")[0] == 400
+    assert "at most 4096 characters" in ask(b"get " + b"x" * 5000)[1]
     with contextlib.suppress(OSError):  # closed while we were still sending
-        assert post(shell.port, b"x" * 20_000, own)[0] in {400, 413}
-    assert post(shell.port, b"help", own)[0] == 200
+        assert ask(b"x" * 20_000)[0] in {400, 413}
+    assert ask(b"help")[0] == 200
+
+
+def test_an_impostor_of_the_shell_server_is_not_believed(shell, acquisition_folder, tmp_path):
+    mine = tmp_path / "mine"
+    ensure_secret(mine)
+    refused = run("narval_shell", "help", env={**os.environ, "NARVAL_CONFIG": str(mine)})
+    assert (refused.returncode, "does not take this secret" in refused.stderr) == (1, True)
+    gate = Gate("0" * 64)
+
+    class Impostor(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", gate.invite())
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            text = b'<result cmd="help" status="OK"></result>'
+            self.send_response(200)
+            self.send_header("Narval-Proof", "0" * 64)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = run("narval_shell", "--server", f"127.0.0.1:{server.server_port}", "help")
+        server.shutdown()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not know the secret" in done.stderr
+
+
+def test_quoted_commands_and_several_at_once(shell, topology):
+    done = run("narval_shell", f"launch toto localhost; set configuration_file '{topology}' toto")
+    told = f"toto: done\ntoto: configuration_file {topology}\n"
+    assert (done.returncode, done.stdout) == (0, told), done.stderr
+    assert texts(do("get state toto"), "value") == ["Initial"]
+    failed = run("narval", "shell", "configure toto; get state toto")
+    assert failed.returncode == 1
+    assert "did you mean: set action configure SUB_SYSTEM_NAME?" in failed.stderr
+    assert "command:1: failed, and all after it: configure toto" in failed.stderr
+    assert failed.stdout == ""
+    piped = run("narval_shell", input="get state toto; exit; get nonsense\n")
+    assert (piped.returncode, piped.stdout.count("<result")) == (0, 1)
 
 
 def test_ports_in_use_and_missing_services_are_told(naming, acquisition_folder):
@@ -233,6 +368,19 @@ def test_narval_run_ends_when_it_is_told(acquisition_folder, topology):
     assert "\x1b" not in done.stdout
 
 
+def test_each_narval_run_has_its_log(acquisition_folder, topology):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ("narval", "run", str(topology), "--seconds", "0.1", "--naming_service", at)
+    for number in (1, 2):
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        log = acquisition_folder / "runs" / "chain" / f"run-{number:04d}" / "log.jsonl"
+        assert f"run {number} begins" in log.read_text()
+    assert not list(acquisition_folder.glob("naming-*")), "the names end with those who had them"
+
+
 def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
     words = ("narval", "run", str(topology), "--seconds", "0.1", "--run_number", "42")
     words = (*words, "--naming_service", "127.0.0.1:0")
@@ -242,7 +390,7 @@ def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
     again = run(*words)
     assert again.returncode == 1
     assert "run_number 42: " in again.stderr
-    assert "is there already; choose another" in again.stderr
+    assert "it was given already" in again.stderr
     assert "Traceback" not in again.stderr
 
 
@@ -369,7 +517,7 @@ def test_the_prompt_answers_completes_and_remembers(shell, terminal, acquisition
         os.write(ours, b"get sub_s\t")
         read_until(ours, "ystems")
         os.write(ours, b"\r")
-        read_until(ours, "<result")
+        read_until(ours, "there are no sub_systems")
         os.write(ours, b"exit\r")
         assert process.wait(timeout=60) == 0
     assert "+get sub_systems" in (acquisition_folder / "shell_history").read_text()

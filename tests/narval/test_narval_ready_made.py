@@ -16,6 +16,7 @@ import narval
 from narval.client import Access, SyncSubSystem
 from narval.config import parse_address, read_secret
 from narval.events import FrameType, iterate_events, parse_members
+from narval.frame_types import XML_FILE_HEADER
 from narval.notebook.control import RunControl
 from narval.notebook.pictures import TopologyPicture
 from narval.notebook.spectra import LiveSpectra
@@ -140,8 +141,13 @@ def test_detectors_are_built_seen_kept_and_replayed(start, tmp_path):
     files = sorted(run.folder.glob("*.mfm"))
     assert len(files) > 1
     kept = [event for file in files for event in iterate_events(file.read_bytes())]
-    assert [event.event_number for event in kept] == list(range(len(kept)))
-    assert {event.frame_type for event in kept} == {FrameType.BUILT}
+    headers = [event for event in kept if event.frame_type == XML_FILE_HEADER]
+    assert [f"<index>{index}</index>".encode() in header.payload
+            for index, header in enumerate(headers)] == [True] * len(files)  # fmt: skip
+    kept = [event for event in kept if event.frame_type != XML_FILE_HEADER]
+    assert {event.frame_type for event in kept} == {FrameType.MERGED}
+    times = [event.timestamp for event in kept]
+    assert times == sorted(times)
     pairs = [{member.data_source for member in parse_members(event)} for event in kept]
     assert sum(pair == {1, 2} for pair in pairs) > 0.95 * len(pairs)
     replay(start, run.folder, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -77,8 +76,7 @@ class Shell:
         return self._desk.run(f"{AT_HOME}set -e; {lines}", check=check)
 
     def get(self, name: str, *actor: str, of: str = "tandem") -> str:
-        found = re.search(r"<value>(.*)</value>", self.run(" ".join(("get", name, of, *actor))))
-        return found[1] if found else ""
+        return self.run(" ".join(("get", name, of, *actor))).strip()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import select
 import socket
 
 from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
+from narval.actors.refusals import find_refusals
 from narval.client import read_status
 from narval.config import parse_address
 from narval.control.central_log import CentralLog
@@ -24,6 +25,8 @@ from narval.runs import end_run, list_runs, read_run
 from narval.shell.answers import Answer, Message, error_answer, format_answer
 from narval.shell.client import read_reply
 from narval.shell.grammar import fill_in, parse_command
+from narval.shell.plain import format_plainly
+from narval.shell.proofs import Gate, make_authorization, read_words
 from narval.topology.model import LogLevel
 from narval.topology.numerals import format_ada_integer, parse_ada_integer
 from narval.topology.read import parse_topology
@@ -150,9 +153,11 @@ def link_hello(data: bytes) -> None:
 
 @target("topology", NarvalError, parsers=(
     "narval.topology.read:parse_topology", "narval.topology.xml:parse_xml",
-    "narval.topology.check:find_mistakes"))  # fmt: skip
+    "narval.topology.check:find_mistakes", "narval.actors.refusals:find_refusals",
+    "narval.actors.refusals:set_arguments"))  # fmt: skip
 def topology(data: bytes) -> None:
     found = parse_topology(data, "topology.xml")
+    check(all(line >= 0 and message for line, message in find_refusals(found)), "no message")
     again = parse_topology(format_topology(found).encode(), "again.xml")
     check([a.name for a in again.actors] == [a.name for a in found.actors], "other actors")
     check([a.arguments for a in again.actors] == [a.arguments for a in found.actors], "arguments")
@@ -177,12 +182,31 @@ def shell_line(data: bytes) -> None:
         check(read_reply(format_answer(said), "200").is_ok, "an answer that is none")
 
 
-@target("shell-reply", NarvalError, parsers=("narval.shell.client:read_reply",))
+@target(
+    "shell-reply",
+    NarvalError,
+    parsers=("narval.shell.client:read_reply", "narval.shell.plain:format_plainly"),
+)
 def shell_reply(data: bytes) -> None:
     """What a shell server answers, and that any text of ours is an answer."""
     reply = read_reply(format_answer(error_answer("get", _text(data))), "400")
     check(not reply.is_ok, "an error that is none")
-    read_reply(_text(data), "200").texts("text")
+    reply = read_reply(_text(data), "200")
+    reply.texts("text")
+    check_text(*format_plainly(reply).replace("\t", " ").split("\n"))
+
+
+@target("shell-proof", parsers=("narval.shell.proofs:read_words",
+    "narval.shell.proofs:Gate.admit"))  # fmt: skip
+def shell_proof(data: bytes) -> None:
+    """Headers of anybody: they let nobody in, and do not spoil the way of who has the secret."""
+    gate = Gate("5" * 64, lambda: 0.0)
+    challenge = read_words(gate.invite())["challenge"]
+    header, _, line = _text(data).partition("\n")
+    check(gate.admit(header, line, line) is None, "let in without the secret")
+    right = make_authorization("5" * 64, challenge, "0" * 64, line, line)
+    check(gate.admit(right, line, line) is not None, "the secret is not enough")
+    check(gate.admit(right, line, line) is None, "let in twice")
 
 
 @target("service-address", NarvalError, parsers=("narval.config:parse_address",))

@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 from fuzz.target import check, scratch, target
+from narval import adf
 from narval.actors.energy_frames import unpack_energies
 from narval.actors.event_builder import EventBuilder
 from narval.actors.file_reader import FileReader
 from narval.control.wire import decode
 from narval.errors import NarvalError
 from narval.events import iterate_events, parse_hits, parse_members, parse_pulse
+from narval.formats import Format
+from narval.frame_types import TRANSMITTER, layout_of
 from narval.links.frame import HEADER_BYTES, parse_header
 from narval.links.reader import LinkReader
 from narval.mfm import FrameError, iterate_frames, pack_event, parse_event, whole_frames_bytes
@@ -23,12 +26,24 @@ RUN = Run(1, Path("/"))
 
 @target("mfm", FrameError, parsers=(
     "narval.mfm:parse_header", "narval.mfm:parse_event", "narval.mfm:iterate_frames",
-    "narval.mfm:whole_frames_bytes"), is_text=False)  # fmt: skip
+    "narval.mfm:whole_frames_bytes", "narval.mfm:frame_size", "narval.mfm:_payload"),
+    is_text=False)  # fmt: skip
 def mfm(data: bytes) -> None:
     whole = whole_frames_bytes(data)
     check(sum(header.size_bytes for _, header in iterate_frames(data[:whole])) == whole, whole)
     event = parse_event(data)
-    check(parse_event(pack_event(event)) == event, "another event")
+    if layout_of(event.frame_type) is TRANSMITTER:
+        check(parse_event(pack_event(event)) == event, "another event")
+
+
+@target("adf", FrameError, parsers=(
+    "narval.adf:parse_key", "narval.adf:iterate_keys", "narval.adf:iterate_members",
+    "narval.adf:whole_frames_bytes"), is_text=False)  # fmt: skip
+def adf_frames(data: bytes) -> None:
+    whole = adf.whole_frames_bytes(data)
+    check(sum(key.size_bytes for _, key in adf.iterate_keys(data[:whole])) == whole, whole)
+    for at, key in adf.iterate_members(data):
+        check(adf.parse_key(data, at) == key, "another key")
 
 
 @target("events", FrameError, parsers=(
@@ -63,11 +78,24 @@ def event_builder(data: bytes) -> None:
 @target("run-data", NarvalError, parsers=("narval.actors.file_reader:FileReader.produce",),
         is_text=False)  # fmt: skip
 def run_data(data: bytes) -> None:
-    """A file of a run; what the reader gives out are its bytes, from the first on."""
-    path = scratch("data") / "run.mfm"
+    """A file of a run, in both formats; each refuses some, and what both refuse is no file."""
+    refused = []
+    for of in Format:
+        try:
+            _play(data, of)
+        except NarvalError as error:
+            refused.append(error)
+    if len(refused) == len(Format):
+        raise refused[0]
+
+
+def _play(data: bytes, of: Format) -> None:
+    """Play a file; what the reader gives out are its bytes, from the first on."""
+    path = scratch("data") / "run.data"
     path.write_bytes(data)
     reader = FileReader()
     reader.set("file", str(path))
+    reader.set("format", of)
     reader.start(RUN)
     output = memoryview(bytearray(4096))
     at = 0

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from narval.frame_types import OWN_TYPES
 from narval.mfm import Event, FrameError, iterate_frames, pack_event, parse_event, parse_header
 
 events = st.builds(
     Event,
-    frame_type=st.integers(0, 2**16 - 1),
+    frame_type=st.sampled_from([0x4ADF, *OWN_TYPES]),
     timestamp=st.integers(0, 2**48 - 1),
     event_number=st.integers(0, 2**32 - 1),
     payload=st.binary(max_size=100),
@@ -52,10 +53,16 @@ def test_any_bytes_are_frames_or_an_error(data):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"timestamp": 2**48}, "48 bits"), ({"event_number": -1}, "32 bits")],
+    [
+        ({"timestamp": 2**48}, "48 bits"),
+        ({"event_number": -1}, "32 bits"),
+        ({"timestamp": None}, "timestamp None"),
+        ({"frame_type": 1}, "0x0001 COBO has another layout .* 0x4e00 to 0x4eff"),
+        ({"frame_type": 0x1234}, "0x1234 has another layout"),
+    ],
 )
 def test_values_that_do_not_fit_are_refused(changes, message):
-    fields = {"frame_type": 1, "timestamp": 0, "event_number": 0, "payload": b"", **changes}
+    fields = {"frame_type": 0x4E01, "timestamp": 0, "event_number": 0, "payload": b"", **changes}
     with pytest.raises(FrameError, match=message):
         pack_event(Event(**fields))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,12 +16,13 @@ from narval.events import (
     Pulse,
     iterate_events,
     pack_hits,
+    pack_merged,
     pack_pulse,
     parse_hits,
     parse_members,
     parse_pulse,
 )
-from narval.mfm import Event, FrameError, pack_event, whole_frames_bytes
+from narval.mfm import Event, FrameError, pack_event, parse_event, whole_frames_bytes
 
 hits = st.builds(Hit, st.integers(0, 65535), st.floats(0, 1e4, width=32))
 
@@ -46,7 +49,7 @@ def test_pulses_come_back(channel, samples):
 
 @pytest.mark.parametrize("parse", [parse_hits, parse_pulse, parse_members])
 def test_another_frame_is_told(parse):
-    with pytest.raises(FrameError, match="0x0007 with 5 bytes"):
+    with pytest.raises(FrameError, match="0x0007 COBOT with 5 bytes"):
         parse(Event(7, 0, 0, b"12345"))
 
 
@@ -93,7 +96,7 @@ def test_a_cut_block_is_told():
 
 @given(st.lists(st.binary(max_size=9), max_size=4), st.integers(0, 60))
 def test_whole_frames_are_counted_wherever_the_data_end(payloads, cut):
-    frames = [pack_event(Event(1, 0, 0, payload)) for payload in payloads]
+    frames = [pack_event(Event(0x4EFF, 0, 0, payload)) for payload in payloads]
     data = b"".join(frames)
     left = data[: max(len(data) - cut, 0)]
     ends = [sum(map(len, frames[:count])) for count in range(len(frames) + 1)]
@@ -101,7 +104,52 @@ def test_whole_frames_are_counted_wherever_the_data_end(payloads, cut):
 
 
 def test_a_payload_longer_than_its_frame_is_damage_and_not_an_end():
-    data = bytearray(pack_event(Event(1, 0, 0, b"abcd")) * 2)
+    data = bytearray(pack_event(Event(0x4EFF, 0, 0, b"abcd")) * 2)
     data[28 + 20] = 99
     with pytest.raises(FrameError, match="byte 28: a payload of 99 bytes"):
         whole_frames_bytes(data)
+
+
+@given(st.lists(st.binary(max_size=9), max_size=4), st.integers(0, 2**40), st.integers(0, 2**33))
+def test_a_merge_frame_has_its_frames_its_time_and_its_span(payloads, first, span):
+    members = [Event(0x4EFF, first + n, n, payload) for n, payload in enumerate(payloads)]
+    data = pack_merged([pack_event(member) for member in members], first, span)
+    assert data[4:8] == b"\0\x02\xff\1"
+    # headerSize in blocks of two bytes, itemSize, nItems; the time; the span
+    assert struct.unpack_from("<HHI", data, 8) == (13, 0, len(members))
+    assert int.from_bytes(data[16:22], "little") == first
+    assert int.from_bytes(data[22:26], "little") == min(span, 2**32 - 1)
+    event = parse_event(data)
+    assert (event.timestamp, event.event_number) == (first, None)
+    assert list(parse_members(event)) == members
+
+
+def test_members_of_odd_sizes_leave_a_byte_that_is_none(tmp_path):
+    odd = bytes.fromhex("c0 09 00 00 00 34 12 01 ff")  # a type of somebody's, nine bytes
+    event = parse_event(pack_merged([odd], 5, 0))
+    assert [(each.frame_type, each.payload) for each in parse_members(event)] == [(0x1234, b"\xff")]
+
+
+def test_events_that_others_have_merged_by_number_are_read():
+    member = pack_event(Event(0x4ADF, 7, 8, b"abc"))
+    blocks = (20 + len(member)) // 2
+    data = (  # big-endian; the member is not
+        b"\x01" + blocks.to_bytes(3, "big") + struct.pack(">BHB", 0, 0xFF01, 1)
+        + struct.pack(">HHI", 10, 0, 1) + struct.pack(">I", 4711) + member
+    )  # fmt: skip
+    event = parse_event(data)
+    assert (event.timestamp, event.event_number, event.items) == (None, 4711, 1)
+    assert parse_members(event) == (Event(0x4ADF, 7, 8, b"abc"),)
+
+
+def test_a_merge_frame_that_has_fewer_frames_than_it_says_is_told():
+    data = bytearray(pack_merged([pack_event(Event(0x4EFF, 1, 1, b""))], 1, 0))
+    data[12] = 2
+    with pytest.raises(FrameError, match="a header has 8 bytes, 0 are left"):
+        parse_members(parse_event(data))
+
+
+@pytest.mark.parametrize(("first", "span"), [(-1, 0), (2**48, 0), (5, -1)])
+def test_times_that_cannot_be_merged_are_refused(first, span):
+    with pytest.raises(FrameError, match="48 bits"):
+        pack_merged([], first, span)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from narval.errors import NarvalError
-from narval.runs import begin_run, config_folder, end_run, list_runs, read_run
+from narval.runs import begin_run, check_number, config_folder, end_run, list_runs, read_run
 
 
 def test_numbers_count_up_and_the_topology_is_kept(tmp_path):
@@ -21,13 +22,44 @@ def test_numbers_count_up_and_the_topology_is_kept(tmp_path):
 
 def test_a_number_can_be_chosen_once_and_the_next_ones_follow_it(tmp_path):
     assert begin_run(tmp_path, "tandem", "", 17).folder.name == "run-0017"
-    with pytest.raises(NarvalError, match=r"run_number 17: .*run-0017 is there already"):
+    with pytest.raises(NarvalError, match=r"run_number 17: it was given already.*none for 18"):
         begin_run(tmp_path, "tandem", "", 17)
     assert begin_run(tmp_path, "tandem", "").number == 18
     for number in (0, -1, 10**9):
         with pytest.raises(NarvalError, match=f"run_number {number}: a run's number is 1 to"):
             begin_run(tmp_path, "tandem", "", number)
     assert [run.number for run in list_runs(tmp_path, "tandem")] == [17, 18]
+
+
+def test_a_number_is_not_given_again_where_its_run_has_gone(tmp_path):
+    first, second = (begin_run(tmp_path, "tandem", "") for _ in range(2))
+    first.folder.rename(tmp_path / "kept elsewhere")
+    shutil.rmtree(second.folder.parent.parent)
+    assert begin_run(tmp_path, "tandem", "").number == 3
+    for number in (1, 2, 3):
+        with pytest.raises(NarvalError, match=f"run_number {number}: it was given already"):
+            begin_run(tmp_path, "tandem", "", number)
+        with pytest.raises(NarvalError, match="none for 4"):
+            check_number(tmp_path, "tandem", number)
+    assert check_number(tmp_path, "tandem", 9) == 9
+    assert begin_run(tmp_path, "tandem", "").number == 4, "asking does not take it"
+
+
+def test_runs_of_before_numbers_were_kept_count_and_what_is_no_number_does_not(tmp_path):
+    (tmp_path / "runs/tandem/run-0007").mkdir(parents=True)
+    (tmp_path / "runs/tandem/run-\u0663").mkdir()
+    (tmp_path / "run_numbers").mkdir()
+    (tmp_path / "run_numbers/tandem").write_bytes(b"5\n\xff\n-3\n12 x\n" + b"9" * 5000)
+    assert begin_run(tmp_path, "tandem", "").number == 13
+
+
+def test_a_run_that_lost_frames_is_not_complete_and_says_how_many(tmp_path):
+    folder = begin_run(tmp_path, "tandem", "").folder
+    assert not end_run(folder, lost_frames=414).complete
+    assert read_run(folder).lost_frames == 414
+    (folder / "run.toml").write_text((folder / "run.toml").read_text().replace("414", "-1"))
+    with pytest.raises(NarvalError, match="does not say"):
+        read_run(folder)
 
 
 def test_a_number_is_given_once(tmp_path):

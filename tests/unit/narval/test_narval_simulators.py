@@ -151,10 +151,11 @@ def test_timestamps_never_go_back(germanium):
     assert (np.diff(times) >= 0).all()
 
 
-def test_what_cannot_be_written_for_a_second_is_lost_and_counted(germanium):
+def test_what_cannot_be_written_for_a_second_is_lost_told_and_counted(germanium, caplog):
     bench = germanium(rate=1000, dead_time_us=0)
     written = unpack_energies(bench.run(10.0, step_s=10.0))[0].timestamps * TICK_S
     assert written.min() > 9 - 1e-6
+    assert "lost: it was full for longer than a second" in caplog.text
     lost = bench.simulator.monitor()["lost"]
     assert within(lost, 9000, math.sqrt(9000))
 

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from narval.config import Address, config_folder, naming_address, read_secret
@@ -27,9 +28,6 @@ from narval.control.peer import CALL_DEADLINE_S, Peer, connect
 from narval.control.registration import list_entries, look_up
 from narval.errors import NarvalError
 from narval.states import Action, State
-
-ACTION_DEADLINE_S = 600.0
-"""Longer than any action takes with its own deadlines."""
 
 T = TypeVar("T")
 
@@ -139,8 +137,11 @@ class SubSystem:
             self._peer.close()
 
     async def act(self, action: Action | str) -> State:
-        """Do an action; return the state that it has led to."""
-        return State(await self._call("act", ACTION_DEADLINE_S, action=str(action)))
+        """Do an action, however long it takes; return the state that it has led to.
+
+        The coordinator has a deadline for whatever does not go on, and a stop may drain for long.
+        """
+        return State(await self._call("act", None, action=str(action)))
 
     async def status(self) -> SubSystemStatus:
         """Return how it is."""
@@ -168,8 +169,12 @@ class SubSystem:
         await self._call("set_argument", name=name, value=str(value), actor=actor)
 
     async def set_configuration_file(self, file: str) -> None:
-        """Choose the topology that `configure` reads: a path on the coordinator's host."""
-        await self.set("configuration_file", file)
+        """Choose the topology that `configure` reads, on the coordinator's host.
+
+        Args:
+            file: its name, from where this program is.
+        """
+        await self.set("configuration_file", str(Path(file).expanduser().absolute()))
 
     async def log(
         self, last: int = 100, actor: str | None = None, level: str = "debug"
@@ -193,7 +198,9 @@ class SubSystem:
             self._peer.what = f"the coordinator of {self.name}"
         return self._peer
 
-    async def _call(self, name: str, /, deadline_s: float = CALL_DEADLINE_S, **with_: Any) -> Any:
+    async def _call(
+        self, name: str, /, deadline_s: float | None = CALL_DEADLINE_S, **with_: Any
+    ) -> Any:
         peer = await self._connected()
         return await peer.call(name, deadline_s=deadline_s, **with_)
 

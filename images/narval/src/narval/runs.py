@@ -1,13 +1,18 @@
 """Runs on disk: a folder each, with the topology, the log, what was written, and `run.toml`.
 
-A run is complete when it was ended, nothing in it failed and no file in it is partial.
+A run is complete when it was ended, nothing in it failed, no frame was lost and no file in it is
+partial. A number is given once: `run_numbers/SUB_SYSTEM` keeps those that were, wherever the runs'
+folders have gone since.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +28,8 @@ LOG_FILE = "log.jsonl"
 LAST_NUMBER = 999_999_999
 
 _FACTS = "run.toml"
-_MOST_BYTES = 4096  # four lines
+_MOST_BYTES = 4096  # five lines
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class RunRecord:
     began: datetime
     ended: datetime | None = None
     complete: bool = False
+    lost_frames: int = 0
 
 
 def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -53,19 +60,20 @@ def begin_run(config: Path, sub_system: str, topology: str, number: int | None =
     Args:
         config: where the acquisition keeps its files.
         topology: its text, kept with the run.
-        number: the run's; None: one more than the highest.
+        number: the run's; None: one more than the highest that there ever was.
 
     Raises:
-        NarvalError: the folder cannot be made, or there is a run of this number.
+        NarvalError: the folder cannot be made, or there was a run of this number.
     """
     above = _runs_of(config, sub_system)
     try:
         above.mkdir(parents=True, exist_ok=True)
-        if number is None:
-            folder = _make_folder(above)
-        else:
-            folder = above / run_name(check_number(config, sub_system, number))
-            folder.mkdir()
+        with _numbers(config, sub_system) as (given, give):
+            if number is None:
+                number = max(given, default=0) + 1
+            folder = above / run_name(_check(number, given))
+            give(number)
+        folder.mkdir()
         record = RunRecord(folder, _number(folder), datetime.now(UTC))
         (folder / TOPOLOGY_FILE).write_text(topology, encoding="utf-8")
         _write(record)
@@ -78,18 +86,50 @@ def check_number(config: Path, sub_system: str, number: int) -> int:
     """Return the number of a run that is to come.
 
     Raises:
-        NarvalError: it cannot be one, or there is such a run.
+        NarvalError: it cannot be one, or there was such a run.
     """
+    try:
+        with _numbers(config, sub_system) as (given, _):
+            return _check(number, given)
+    except OSError as error:
+        raise NarvalError(f"{error.filename}: {error.strerror}") from error
+
+
+def _check(number: int, given: Collection[int]) -> int:
     if not 0 < number <= LAST_NUMBER:
         raise NarvalError(f"run_number {number}: a run's number is 1 to {LAST_NUMBER}")
-    folder = _runs_of(config, sub_system) / run_name(number)
-    if folder.exists():
-        raise NarvalError(f"run_number {number}: {folder} is there already; choose another")
+    if number in given:
+        raise NarvalError(
+            f"run_number {number}: it was given already, and is not given twice even where its "
+            f"folder has gone; choose another, or none for {max(given) + 1}"
+        )
     return number
 
 
-def end_run(folder: Path, *, failed: bool = False) -> RunRecord:
+@contextmanager
+def _numbers(config: Path, sub_system: str) -> Iterator[tuple[set[int], Callable[[int], None]]]:
+    """Give the numbers that were given, and what gives another; nobody else does meanwhile."""
+    file = config / "run_numbers" / sub_system
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+", encoding="ascii", errors="replace") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        given = {int(line) for line in stream.read().split() if _NUMBER.fullmatch(line)}
+        given |= {_number(folder) for folder in _runs_of(config, sub_system).glob("run-*")} - {0}
+
+        def give(number: int) -> None:
+            stream.write(f"{number}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+        yield given, give
+
+
+def end_run(folder: Path, *, failed: bool = False, lost_frames: int = 0) -> RunRecord:
     """Note that a run has ended and whether it is complete; again for an ended one: no change.
+
+    Args:
+        lost_frames: how many frames its actors know to be lost.
 
     Raises:
         NarvalError: it is no run's folder, or cannot be written.
@@ -97,8 +137,9 @@ def end_run(folder: Path, *, failed: bool = False) -> RunRecord:
     record = read_run(folder)
     if record.ended is not None:
         return record
-    complete = not failed and not any(folder.glob(f"*{PARTIAL}"))
-    record = replace(record, ended=datetime.now(UTC), complete=complete)
+    complete = not failed and not lost_frames and not any(folder.glob(f"*{PARTIAL}"))
+    ended = datetime.now(UTC)
+    record = replace(record, ended=ended, complete=complete, lost_frames=lost_frames)
     try:
         _write(record)
     except OSError as error:
@@ -127,13 +168,16 @@ def read_run(folder: Path) -> RunRecord:
         raise NarvalError(f"{file}: {error}") from error
     except KeyError as error:
         raise NarvalError(f"{file}: {error} is missing") from error
-    record = RunRecord(folder, number, began, facts.get("ended"), complete)
+    lost_frames = facts.get("lost_frames", 0)
+    record = RunRecord(folder, number, began, facts.get("ended"), complete, lost_frames)
     if not (
         type(number) is int
         and 0 < number <= LAST_NUMBER
         and isinstance(began, datetime)
         and isinstance(record.ended, datetime | None)
         and isinstance(complete, bool)
+        and type(lost_frames) is int
+        and lost_frames >= 0
     ):
         raise NarvalError(f"{file}: it does not say what a run's file says")
     return record
@@ -151,22 +195,9 @@ def _runs_of(config: Path, sub_system: str) -> Path:
     return config / "runs" / sub_system
 
 
-def _make_folder(above: Path) -> Path:
-    """Make the next folder; whoever else does so at the same time gets the one after."""
-    number = max(map(_number, above.glob("run-*")), default=0) + 1
-    while True:
-        folder = above / run_name(number)
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
-
-
 def _number(folder: Path) -> int:
     digits = folder.name.removeprefix("run-")
-    return int(digits) if digits.isdecimal() else 0
+    return int(digits) if _NUMBER.fullmatch(digits) else 0
 
 
 def _write(record: RunRecord) -> None:
@@ -174,6 +205,8 @@ def _write(record: RunRecord) -> None:
     lines = [f"number = {record.number}", f"began = {record.began.isoformat()}"]
     if record.ended is not None:
         lines.append(f"ended = {record.ended.isoformat()}")
+    if record.lost_frames:
+        lines.append(f"lost_frames = {record.lost_frames}")
     lines += [f"complete = {'true' if record.complete else 'false'}", ""]
     fresh = record.folder / f"{_FACTS}.new"
     fresh.write_text("\n".join(lines), encoding="utf-8")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+RATE_WINDOW_S = 5.0
+"""Rates are those of the last so many seconds: detectors may deliver in batches."""
+
 _PREFIXES = ("", "k", "M", "G", "T", "P")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,22 @@ from narval.actor.counters import Counters, Rates
 from narval.actor.links import Links, LinkSettings
 from narval.actor.thread import DataThread
 from narval.actor.work import ReadingWorker, Worker, make_worker
-from narval.actors.catalogue import make_plugin
 from narval.actors.generic import GenericActor
+from narval.actors.refusals import make_fitting_plugin, set_arguments
 from narval.errors import NarvalError
-from narval.links.output import FanOut
+from narval.links.output import FAN_OUT, parse_fan_out
 from narval.plugins.crash_mark import CrashMark
 from narval.plugins.plugin import Merger, Plugin, Run
 from narval.plugins.python import describe
 from narval.runs import run_name
 from narval.runtime import symbol_file
 from narval.states import State
-from narval.topology.model import OutputBuffer
+from narval.topology.model import OutputBuffer, Role
 
-DRAIN_DEADLINE_S = 30.0
-_FAN_OUT = "fan_out"
+DRAIN_DEADLINE_S = 25.0
+"""How long after the last block the mark of a run's end may take to come."""
+_DRAIN_LOOK_S = 0.5
+_BUSY_S = 1.0  # a call that is longer is told with its place
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ class Actor:
         settings = LinkSettings(self.name, sub_system, actor["hostname"], self._secret)
         buffers = [OutputBuffer(e["name"], e["size_bytes"], e["port"]) for e in actor["outputs"]]
         self._links = Links(settings, buffers, self._thread.abort)
-        self._plugin = make_plugin(actor["binary_code"])
+        self._plugin = make_fitting_plugin(actor["binary_code"], Role(actor["role"]))
         if isinstance(self._plugin, GenericActor):
             try:
                 self._mark = CrashMark(symbol_file(sub_system, self._uuid))
@@ -97,11 +100,10 @@ class Actor:
             self._plugin.enter = self._mark.enter
         if isinstance(self._plugin, Merger):
             self._plugin.inputs = len(actor["sources"])
-        for argument in actor["arguments"]:
-            name, equals, value = argument.partition("=")
-            if not equals:
-                raise NarvalError(f"the argument {argument!r} is not of the form NAME=VALUE")
-            self._set(name.strip(), value.strip())
+            self._plugin.names = [source["actor"] for source in actor["sources"]]
+        refused = set_arguments(actor["arguments"], self._set)
+        if refused:
+            raise NarvalError("\n".join(refused))
         self._change(State.CONFIGURED)
 
     async def set_argument(self, name: str, value: str) -> None:
@@ -159,6 +161,7 @@ class Actor:
 
         def job() -> None:
             worker.begin()
+            self._rates.begin()
             try:
                 plugin.start(run)
             except Exception as error:
@@ -183,7 +186,7 @@ class Actor:
         if isinstance(worker, ReadingWorker):
             if self.state is State.PAUSED:
                 await self._thread.do(lambda: self._set_work(worker))
-            if not await asyncio.to_thread(worker.drained.wait, DRAIN_DEADLINE_S):
+            if not await self._drain(worker):
                 late = [reader.name for reader in worker.readers if not reader.has_ended]
 
         def job() -> None:
@@ -194,12 +197,23 @@ class Actor:
                 worker.end()
 
         await self._thread.do(job)
+        self._rates.end()
         self._change(State.STOPPED)
         if late:
             raise NarvalError(
-                f"{', '.join(late)}: the run's end did not come within {DRAIN_DEADLINE_S:g} s; "
-                "what was still under way is lost"
+                f"{', '.join(late)}: the run's end did not come within {DRAIN_DEADLINE_S:g} s of "
+                "the last block; what was still under way is lost"
             )
+
+    async def _drain(self, worker: ReadingWorker) -> bool:
+        """Wait until all has come, however long data flow; tell whether it has."""
+        blocks, since = worker.counters.blocks_in, time.monotonic()
+        while not await asyncio.to_thread(worker.drained.wait, _DRAIN_LOOK_S):
+            if worker.counters.blocks_in != blocks or self._thread.seconds_busy():
+                blocks, since = worker.counters.blocks_in, time.monotonic()
+            elif time.monotonic() - since > DRAIN_DEADLINE_S:
+                return False
+        return True
 
     async def pause(self) -> None:
         """Stand still; what comes waits in the links."""
@@ -240,6 +254,7 @@ class Actor:
                 self._thread.abort.clear()
 
         await self._thread.do(job)
+        self._rates.end()
         self.error = None
         self._change(State.LOADED)
 
@@ -282,6 +297,7 @@ class Actor:
         worker = self._worker
         counters = Counters() if worker is None else worker.counters
         rate_in, rate_out = self._rates.look(counters)
+        busy_s = self._thread.seconds_busy()
         return {
             "state": self.state,
             "error": self.error,
@@ -291,11 +307,30 @@ class Actor:
             "bytes_out": counters.bytes_out,
             "bytes_per_s_in": rate_in,
             "bytes_per_s_out": rate_out,
+            "run_s": round(self._rates.seconds(), 1),
             "lost_links": counters.lost_links + self._links.lost,
+            "busy_s": round(busy_s, 1),
+            "busy_in": self._place() if busy_s > _BUSY_S else "",
             "has_ended": worker is not None and worker.drained.is_set(),
             "buffers": self._links.describe(),
+            "lost": self._lost(),
             "monitor": self._monitor(),
         }
+
+    def _lost(self) -> dict[str, int]:
+        """Return what the plugin has lost; what is no count is left out, as in `_monitor`."""
+        if self._plugin is None:
+            return {}
+        try:
+            counts = self._plugin.losses()
+            return {str(kind): int(count) for kind, count in counts.items() if count}
+        except Exception as error:  # of a plugin in Python, which may raise anything
+            logger.debug("a plugin's losses are not known", exc_info=error)
+            return {"unknown": 1}
+
+    def _place(self) -> str:
+        """Return what of the plugin the data thread is in: a function in C, a line in Python."""
+        return (self._mark.symbol if self._mark else "") or self._thread.place()
 
     def _monitor(self) -> Any:
         """Return the plugin's numbers; what is wrong with them is no reason to tell nothing."""
@@ -322,16 +357,13 @@ class Actor:
 
     def _set(self, name: str, value: str) -> None:
         """Set a parameter: ours, or the plugin's."""
-        if name == _FAN_OUT:
-            try:
-                self._links.fan_out = FanOut(value)
-            except ValueError:
-                raise NarvalError(f"{name}: {value!r} is not {' or '.join(FanOut)}") from None
+        if name == FAN_OUT:
+            self._links.fan_out = parse_fan_out(value)
         else:
             self._have_plugin().set(name, value)
 
     def _fan_out(self) -> dict[str, str]:
-        return {_FAN_OUT: self._links.fan_out} if self._links.has_outputs else {}
+        return {FAN_OUT: self._links.fan_out} if self._links.has_outputs else {}
 
     def _set_work(self, worker: Worker) -> None:
         self._thread.work = worker
@@ -346,6 +378,7 @@ class Actor:
         """Take note that a step failed. In the data thread."""
         # Others must not wait for us: what they would write here is lost, and they count it.
         self._close_links()
+        self._rates.end()
         self.error = error
         logger.error("%s: %s", self.name, error)
         self._loop.call_soon_threadsafe(self._change, State.ERROR)

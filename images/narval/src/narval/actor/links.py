@@ -14,7 +14,7 @@ from narval.links.output import FanOut, Output
 from narval.links.reader import LinkReader
 from narval.links.waiting import Bell
 from narval.runtime import runtime_folder
-from narval.topology.model import FIFO, THIS_HOST, OutputBuffer
+from narval.topology.model import FIFO, OutputBuffer, is_loopback
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,6 @@ class Links:
     def _address(self, port: str) -> str:
         """Return where links of a network port are offered: its interface, or this host's name."""
         hostname = self._settings.hostname
-        if hostname in THIS_HOST:
+        if is_loopback(hostname):
             return "127.0.0.1"
         return tcp.address_of_interface(port) or socket.gethostbyname(hostname)

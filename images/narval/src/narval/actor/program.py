@@ -16,6 +16,7 @@ from typing import Any
 from narval.actor.actor import Actor
 from narval.actor.guard import split_off
 from narval.config import Address, parse_address
+from narval.console import program
 from narval.control.log_handler import CentralLogHandler
 from narval.control.log_record import PYTHON_LEVELS, read_level
 from narval.control.peer import Handler, Peer, connect
@@ -29,6 +30,7 @@ _FLUSH_S = 1.0
 logger = logging.getLogger(__name__)
 
 
+@program
 def main(arguments: Sequence[str] | None = None, binary_code: str = "") -> int:
     """Run an actor until its coordinator ends it or has gone; return the exit code.
 
@@ -58,6 +60,15 @@ def main(arguments: Sequence[str] | None = None, binary_code: str = "") -> int:
         return 1
 
 
+def _enter(folder: str) -> None:
+    """Have names of files begin at the topology's folder, in whatever language they are opened."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        text = "the topology's folder %s is not here (%s): names of files begin at %s"
+        logger.warning(text, folder, error.strerror, Path.cwd())
+
+
 def _print_by_line() -> None:
     """Have what plugins in C print go out at each line's end, and not every 4096 bytes."""
     libc = ctypes.CDLL(None)
@@ -76,6 +87,7 @@ async def _work(given: argparse.Namespace, secret: str) -> int:
 
     async def configure(**facts: Any) -> None:
         log.begin(facts)
+        _enter(facts["folder"])
         await actor.configure(**facts)
 
     async def finish() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -12,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from narval.errors import NarvalError
 from narval.links.waiting import AbortedError, Bell, wait_for
-from narval.plugins.python import describe
+from narval.plugins.python import describe, place_of
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class DataThread:
         self._bell = Bell()
         self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._is_ending = False
+        self._began = time.monotonic()  # the step or job under way
         # A daemon: a plugin that never returns must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="narval-data", daemon=True)
         self._thread.start()
@@ -54,6 +57,16 @@ class DataThread:
         self._bell.ring()
         return await asyncio.wrap_future(future)
 
+    def seconds_busy(self) -> float:
+        """Return for how long it has been in one call of the plugin; 0 while it waits."""
+        began = max(self._began, self._bell.heard_at, self.abort.heard_at)
+        return max(0.0, time.monotonic() - began)
+
+    def place(self) -> str:
+        """Return which line of a plugin in Python it is in: `FILE:LINE`; empty for none."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        return "" if frame is None else place_of(frame)
+
     def end(self) -> None:
         """Have the thread end when it is through with what it does. Again: no change."""
         self._is_ending = True
@@ -62,6 +75,7 @@ class DataThread:
 
     def _run(self) -> None:
         while not self._is_ending:
+            self._began = time.monotonic()
             if self._bell.is_rung:
                 self._bell.clear()
                 self._do_jobs()
@@ -78,13 +92,14 @@ class DataThread:
                 return
             if not future.set_running_or_notify_cancel():
                 continue
+            self._began = time.monotonic()
             try:
                 future.set_result(job())
             except NarvalError as error:
-                future.set_exception(error)
+                future.set_exception(error if str(error) else NarvalError(describe(error)))
             except AbortedError:
                 future.set_exception(NarvalError("it was given up: the links were reset"))
-            except (Exception, SystemExit) as error:  # a plugin in Python may raise anything
+            except BaseException as error:  # a plugin in Python may raise anything
                 logger.debug("a plugin failed", exc_info=error)
                 future.set_exception(NarvalError(describe(error)))
 
@@ -95,8 +110,8 @@ class DataThread:
             self.work = None
         except NarvalError as error:
             self.work = None
-            self._on_failure(str(error))
-        except (Exception, SystemExit) as error:  # as above
+            self._on_failure(str(error) or describe(error))
+        except BaseException as error:  # as above, and the thread must live on
             logger.debug("a plugin failed", exc_info=error)
             self.work = None
             self._on_failure(describe(error))

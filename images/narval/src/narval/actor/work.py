@@ -13,6 +13,7 @@ from narval.links.output import Output
 from narval.links.reader import READABLE, LinkReader
 from narval.links.waiting import AbortedError, Bell, wait_for
 from narval.plugins.plugin import Consumer, EndOfData, Filter, Merger, Plugin, Producer
+from narval.plugins.returned import used_bytes
 
 _NOTHING_YET_S = 0.01
 _MERGER_LOOK_S = 0.05  # a merger has patience with silent inputs, and must look at its clock
@@ -85,13 +86,13 @@ class ProducerWorker(Worker):
             self.rest({}, None, bell)
             return
         try:
-            size = self._plugin.produce(self._out)
+            returned = self._plugin.produce(self._out)
         except EndOfData:
             logger.info("there is no more data")
             self.end()
             self.drained.set()
             return
-        if size:
+        if size := used_bytes(returned, len(self._out), self._plugin, "produce"):
             self.send(size)
         else:
             self.rest({}, _NOTHING_YET_S, bell)
@@ -196,8 +197,8 @@ class FilterWorker(ReadingWorker):
 
     def take(self, index: int, block: memoryview) -> None:  # noqa: ARG002
         """Have it filtered."""
-        size = self._plugin.filter(block, self._out)
-        if size:
+        returned = self._plugin.filter(block, self._out)
+        if size := used_bytes(returned, len(self._out), self._plugin, "filter"):
             self.send(size)
 
 
@@ -238,7 +239,9 @@ class MergerWorker(ReadingWorker):
         self._give()
 
     def _give(self) -> None:
-        while size := self._plugin.give(self._out):
+        while size := used_bytes(
+            self._plugin.give(self._out), len(self._out), self._plugin, "give"
+        ):
             self.send(size)
 
 

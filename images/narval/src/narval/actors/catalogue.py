@@ -23,11 +23,16 @@ CATALOGUE: dict[str, str] = {
 }
 
 
+class NotInstalledError(NarvalError):
+    """A program that needs what is not installed on this host."""
+
+
 def make_plugin(binary_code: str) -> Plugin:
     """Return what an actor of this program does.
 
     Raises:
-        NarvalError: no such program, or what it needs is not installed.
+        NotInstalledError: what it needs is not here.
+        NarvalError: no such program.
     """
     place = CATALOGUE.get(binary_code)
     if place is None:
@@ -38,8 +43,8 @@ def make_plugin(binary_code: str) -> Plugin:
     module, _, name = place.partition(":")
     try:
         kind: type[Plugin] = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise NarvalError(
+    except ModuleNotFoundError as error:
+        raise NotInstalledError(
             f"{binary_code} needs {error.name}, which is not installed: "
             "pip install 'narval-stack[notebook]'"
         ) from error

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from narval.events import FrameType, Hit, pack_hits, parse_hits, parse_members
+from narval.events import BUILT_TYPES, FrameType, Hit, pack_hits, parse_hits, parse_members
 from narval.mfm import Event, iterate_frames, pack_event, parse_event
 
 Floats = NDArray[np.float64]
@@ -65,12 +65,12 @@ def unpack_energies(data: bytes | memoryview) -> tuple[Energies, list[tuple[floa
         return Energies(detectors, times, alike["energy_kev"].astype(np.float64)), []
     hits: list[tuple[int, int, float]] = []
     pairs: list[tuple[float, float]] = []
-    for at, _ in iterate_frames(data):
-        event = parse_event(data, at)
-        if event.frame_type == FrameType.ENERGIES:
-            hits += _hits(event)
-        elif event.frame_type == FrameType.BUILT:
-            members = [hit for member in parse_members(event) for hit in _hits(member)]
+    for at, header in iterate_frames(data):
+        if header.frame_type == FrameType.ENERGIES:
+            hits += _hits(parse_event(data, at))
+        elif header.frame_type in BUILT_TYPES:
+            built = parse_members(parse_event(data, at))
+            members = [hit for member in built for hit in _hits(member)]
             hits += members
             in_order = sorted(members, key=lambda hit: hit[0])
             pairs += [(one[2], other[2]) for one, other in combinations(in_order, 2)]
@@ -90,6 +90,6 @@ def _frames_alike(data: bytes | memoryview) -> NDArray[np.void] | None:
 
 
 def _hits(event: Event) -> list[tuple[int, int, float]]:
-    if event.frame_type != FrameType.ENERGIES:
+    if event.frame_type != FrameType.ENERGIES or event.timestamp is None:
         return []
     return [(event.data_source, event.timestamp, hit.energy_kev) for hit in parse_hits(event)]

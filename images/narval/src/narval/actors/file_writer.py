@@ -1,29 +1,34 @@
-"""A consumer that writes MFM frames into files of the run."""
+"""A consumer that writes frames into files of the run."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from narval.errors import NarvalError
-from narval.mfm import FrameError, iterate_frames
+from narval.formats import Format, whole_frames_bytes
+from narval.frames import FrameError
 from narval.plugins.plugin import Consumer, Parameter, Run
+from narval.run_header import RunHeader, pack_run_header
 from narval.runs import PARTIAL
 
 
 class FileWriter(Consumer):
     """Writes `NAME-000.mfm`, `NAME-001.mfm`, ... into the run's folder.
 
-    A file bears `.partial` in its name until all of it is on the disk. Where the disk is full, the
-    file ends with the last block that was written whole, keeps `.partial`, and the actor fails.
+    A file of MFM frames begins with one that says which run it is of (`narval.run_header`). A file
+    bears `.partial` in its name until all of it is on the disk. Where the disk is full, the file
+    ends with the last block that was written whole, keeps `.partial`, and the actor fails.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("file", "data", "beginning of the files' names; one for each writer of a run"),
         Parameter("split_bytes", 2_000_000_000, "begin another file before this size", least=64),
-        Parameter("check", True, "refuse what is no MFM frame"),
+        Parameter("check", True, "refuse what is no frame; false: any bytes, no header"),
+        Parameter("format", Format.MFM.value, "of the frames", choices=tuple(Format)),
     )
 
     def __init__(self) -> None:
@@ -31,7 +36,14 @@ class FileWriter(Consumer):
         self._descriptor: int | None = None
         self._path = Path()
         self._run: Run | None = None
-        self._index = self._file_bytes = self._bytes = self._blocks = 0
+        self._began = datetime.fromtimestamp(0, UTC)
+        self._index = self._file_bytes = self._file_blocks = self._bytes = 0
+
+    def set(self, name: str, value: str) -> None:
+        """Set a parameter; the beginning of a name leads to no other folder."""
+        if name == "file" and (not value or Path(value).name != value):
+            raise NarvalError(f"file: {value!r} cannot be the beginning of a file's name")
+        super().set(name, value)
 
     def start(self, run: Run) -> None:
         """Begin the run's first file.
@@ -40,11 +52,8 @@ class FileWriter(Consumer):
             NarvalError: it cannot be made, for instance because another writer has it.
         """
         self._close()
-        name = str(self.values["file"])
-        if not name or Path(name).name != name:
-            raise NarvalError(f"file: {name!r} cannot be the beginning of a file's name")
-        self._run = run
-        self._index = self._bytes = self._blocks = 0
+        self._run, self._began = run, datetime.now().astimezone()
+        self._index = self._bytes = 0
         self._open()
 
     def consume(self, data: memoryview) -> None:
@@ -57,11 +66,13 @@ class FileWriter(Consumer):
             raise NarvalError("no run has been started: there is no file to write into")
         if self.values["check"]:
             self._check(data)
-        if self._file_bytes and self._file_bytes + len(data) > int(self.values["split_bytes"]):
+        if self._file_blocks and self._file_bytes + len(data) > int(self.values["split_bytes"]):
             self._complete()
             self._index += 1
             self._open()
-        self._append(self._descriptor, data)
+        self._append(data)
+        self._bytes += len(data)
+        self._file_blocks += 1
 
     def stop(self) -> None:
         """Complete the file."""
@@ -81,17 +92,22 @@ class FileWriter(Consumer):
         return {"file": self._path.name, "files": self._index + 1, "bytes": self._bytes}
 
     def _check(self, data: memoryview) -> None:
+        of = Format(str(self.values["format"]))
         try:
-            for _ in iterate_frames(data):
-                pass
+            # The reader's own check: what is written can be read.
+            whole = whole_frames_bytes(of, data)
+            if whole != len(data):
+                raise FrameError(f"a frame is cut off after {len(data) - whole} bytes", whole)
         except FrameError as error:
             place = error.moved(self._bytes)
-            raise NarvalError(f"what came in is no MFM frame: {place} of the run") from error
+            raise NarvalError(
+                f"what came in is no {of.upper()} frame: {place} of the run"
+            ) from error
 
     def _open(self) -> None:
         if self._run is None:
             raise NarvalError("no run has been started")
-        name = f"{self.values['file']}-{self._index:03d}.mfm"
+        name = f"{self.values['file']}-{self._index:03d}.{self.values['format']}"
         self._path = self._run.folder / name
         partial = self._partial()
         try:
@@ -101,10 +117,25 @@ class FileWriter(Consumer):
             self._descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except OSError as error:
             raise NarvalError(f"{partial} cannot be made: {error.strerror}") from error
-        self._file_bytes = 0
+        self._file_bytes = self._file_blocks = 0
+        if self.values["check"] and self.values["format"] == Format.MFM:
+            self._append(memoryview(self._header(self._run)))
 
-    def _append(self, descriptor: int, data: memoryview) -> None:
-        written = 0
+    def _header(self, run: Run) -> bytes:
+        return pack_run_header(
+            RunHeader(
+                experiment=run.folder.parent.name,
+                run_number=run.number,
+                run_began=self._began,
+                index=self._index,
+                file_name=self._path.name,
+                file_began=datetime.now().astimezone(),
+            )
+        )
+
+    def _append(self, data: memoryview) -> None:
+        descriptor, written = self._descriptor, 0
+        assert descriptor is not None, "a file is open"  # noqa: S101
         try:
             while written < len(data):
                 written += os.write(descriptor, data[written:])
@@ -115,8 +146,6 @@ class FileWriter(Consumer):
                 "whole and readable, the run stays incomplete"
             ) from error
         self._file_bytes += len(data)
-        self._bytes += len(data)
-        self._blocks += 1
 
     def _give_up(self, descriptor: int) -> None:
         """Cut off the block of which only a part was written."""

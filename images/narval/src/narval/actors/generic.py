@@ -44,6 +44,11 @@ class GenericActor(Plugin):
             raise NarvalError("no plugin is loaded")
         return self._plugin
 
+    @property
+    def title(self) -> str:
+        """The plugin's file, and its name."""
+        return f"{Path(str(self.values['library'])).name}: {self.plugin.title}"
+
     def set(self, name: str, value: str) -> None:
         """Set a parameter, ours or the plugin's; those of a plugin to come are kept for it."""
         if name in self.values:
@@ -110,6 +115,10 @@ class GenericActor(Plugin):
     def monitor(self) -> dict[str, Any] | None:
         """Return the plugin's numbers."""
         return None if self._plugin is None else self._plugin.monitor()
+
+    def losses(self) -> Mapping[str, int]:
+        """Return what the plugin has lost."""
+        return {} if self._plugin is None else self._plugin.losses()
 
     def ask(self, what: str, with_: Mapping[str, Any]) -> Any:
         """Ask the plugin."""

@@ -21,7 +21,7 @@ _TIME_BINS = 240
 
 
 class Histogrammer(Consumer):
-    """Sorts ENERGIES and BUILT frames, and passes over others.
+    """Sorts ENERGIES frames, and those in built events, and passes over others.
 
     Its spectra: `detector_N`, the energies of each detector; `energy_time`, energies against the
     time of the run; `coincidences`, energies against each other for each pair in a built event.

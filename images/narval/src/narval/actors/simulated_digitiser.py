@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from narval.actors.losses import FULL, Losses
 from narval.actors.pace import RunClock
 from narval.errors import NarvalError
 from narval.events import TICK_S, FrameType, Pulse, pack_pulse
@@ -56,7 +58,8 @@ class SimulatedDigitiser(Producer):
     def __init__(self, clock: RunClock | None = None) -> None:
         super().__init__()
         self._clock = clock or RunClock()
-        self._written = self._lost = 0
+        self._written = 0
+        self._losses = Losses(time.monotonic)
 
     def initialise(self) -> None:
         """Make the shape of the pulses."""
@@ -70,7 +73,8 @@ class SimulatedDigitiser(Producer):
     def start(self, run: Run) -> None:  # noqa: ARG002
         """Begin at time zero with the first random number."""
         self._random = np.random.default_rng(int(self._number("seed")))
-        self._written = self._lost = 0
+        self._written = 0
+        self._losses = Losses(time.monotonic)
         self._next_s = self._gap_s()
         self._clock.start()
 
@@ -91,7 +95,7 @@ class SimulatedDigitiser(Producer):
         while self._next_s <= now_s and used + frame_bytes <= len(output):
             samples = self._draw()  # also of a lost one: those after it are the same
             if self._next_s < now_s - _KEPT_S:
-                self._lost += 1
+                self._losses.note("lost", "buffer", FULL)
             else:
                 output[used : used + frame_bytes] = self._pack(samples)
                 used += frame_bytes
@@ -100,7 +104,7 @@ class SimulatedDigitiser(Producer):
 
     def monitor(self) -> dict[str, Any] | None:
         """Return what was written and what could not be."""
-        return {"pulses": self._written, "lost": self._lost}
+        return {"pulses": self._written, "lost": self._losses.count("lost")}
 
     def _pack(self, samples: NDArray[np.int64]) -> bytes:
         channel, period = int(self._number("channel")), int(self._number("period_ns"))

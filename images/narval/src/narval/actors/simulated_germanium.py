@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from narval.actors.energy_frames import FRAME, Floats, Integers, pack_energies
 from narval.actors.germanium import Response, draw_energies, keep_live, parse_lines
+from narval.actors.losses import FULL, Losses
 from narval.actors.pace import RunClock
 from narval.errors import NarvalError
 from narval.events import TICK_S
@@ -46,7 +48,8 @@ class SimulatedGermanium(Producer):
     def __init__(self, clock: RunClock | None = None) -> None:
         super().__init__()
         self._clock = clock or RunClock()
-        self._taken = self._dead = self._lost = 0
+        self._taken = self._dead = 0
+        self._losses = Losses(time.monotonic)
         self._waiting = np.empty(0, _DRAWN)  # what the detector takes and is not yet written
 
     def initialise(self) -> None:
@@ -62,7 +65,8 @@ class SimulatedGermanium(Producer):
         seed, detector = int(self._number("seed")), int(self._number("detector"))
         self._arrivals = np.random.default_rng(seed)
         self._measured = np.random.default_rng([seed, detector])
-        self._taken = self._dead = self._lost = 0
+        self._taken = self._dead = 0
+        self._losses = Losses(time.monotonic)
         self._drawn_s = self._busy_until_s = 0.0
         self._drawn_dead = self._last_tick = 0
         self._waiting = np.empty(0, _DRAWN)
@@ -81,7 +85,8 @@ class SimulatedGermanium(Producer):
         now_s = self._clock.elapsed_s()
         while self._drawn_s <= now_s:
             self._draw()
-        self._lost += len(self._take(now_s - _KEPT_S, len(self._waiting)))
+        if lost := len(self._take(now_s - _KEPT_S, len(self._waiting))):
+            self._losses.note("lost", "buffer", FULL, lost)
         room = len(output) // FRAME.itemsize
         if not room:
             raise NarvalError(f"a frame has {FRAME.itemsize} bytes, the buffer {len(output)}")
@@ -100,7 +105,11 @@ class SimulatedGermanium(Producer):
 
     def monitor(self) -> dict[str, Any] | None:
         """Return what was taken, what came in the dead time and what could not be written."""
-        return {"events": self._taken, "dead": self._dead, "lost": self._lost}
+        return {
+            "events": self._taken,
+            "dead": self._dead,
+            "lost": self._losses.count("lost"),
+        }
 
     def _draw(self) -> None:
         gaps = self._arrivals.exponential(1 / self._number("rate"), _BATCH)

@@ -119,7 +119,7 @@ async def _running(name: str, pairs: Sequence[str], *, rate: int) -> AsyncIterat
     with tempfile.TemporaryDirectory(prefix="narval-bench-") as folder:
         config = Path(folder)
         secret = ensure_secret(config)
-        names = await serve_names(Address(LOOPBACK, 0), secret, config)
+        names = await serve_names(Address(LOOPBACK, 0), secret, None)
         naming = Address(LOOPBACK, names.server.port)
         at = Address(LOOPBACK, 0)
         coordinator = await coordinate(Settings(name, at, naming, secret, config, is_all_here=True))

@@ -11,6 +11,7 @@ from pathlib import Path
 import narval
 from narval import __version__
 from narval.config import Port, naming_address, parse_address
+from narval.console import program
 from narval.control.log_record import PYTHON_LEVELS
 from narval.control.service import complain, log_to_stderr, run_until_stopped
 from narval.errors import NarvalError, TopologyError
@@ -39,6 +40,7 @@ files, runs and the secret are in NARVAL_CONFIG, else ~/.narval
 """
 
 
+@program
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run narval; return its exit code: 0 only if all is well."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -46,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from narval.bench.program import main as bench  # noqa: PLC0415 - it parses its own options
 
         return int(bench(words[1:]) or 0)
+    if words[:1] == ["shell"]:
+        from narval.shell.program import main as shell  # noqa: PLC0415 - as above
+
+        return shell(words[1:])
     given = _parser().parse_args(words)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
@@ -56,8 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NarvalError as error:
         complain(PROGRAM, error)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "where the header of plugins in C is: gcc -I$(narval include) ..."
     commands.add_parser("include", help=text, description=text).set_defaults(run=_include)
     commands.add_parser("bench", help="measure the links (narval bench --help)")
+    commands.add_parser("shell", help="the same as narval_shell (narval shell --help)")
     return parser
 
 

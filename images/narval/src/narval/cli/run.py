@@ -16,9 +16,10 @@ from narval.config import LOOPBACK, Address, config_folder, ensure_secret
 from narval.control.central_log import NAME as CENTRAL_LOG
 from narval.control.central_log import serve_log
 from narval.control.naming import serve_names
+from narval.control.peer import connect
 from narval.control.registration import connect_naming, look_up
 from narval.control.server import PortError
-from narval.control.service import complain, say
+from narval.control.service import complain, say, unless_stopped
 from narval.coordinator.coordinator import Coordinator, coordinate
 from narval.coordinator.settings import Settings, check_sub_system
 from narval.errors import NarvalError
@@ -65,6 +66,9 @@ async def run(request: RunRequest, stop: asyncio.Event) -> int:
             if request.run_number is not None:
                 coordinator.set_run_number(request.run_number)
             return await _lead(coordinator, request, stop)
+        except asyncio.CancelledError:
+            coordinator.kill()
+            raise
         finally:
             await coordinator.close()
 
@@ -75,19 +79,25 @@ async def _services(request: RunRequest, secret: str, folder: Path) -> AsyncIter
     with contextlib.ExitStack() as stack:
         naming = request.naming
         try:
-            names = await serve_names(naming, secret, folder)
+            names = await serve_names(naming, secret, None)
         except PortError as error:
             await _expect_naming_service(naming, secret, error)
         else:
             stack.callback(names.close)
             naming = Address(naming.host, names.server.port)
         try:
-            await look_up(naming, secret, CENTRAL_LOG)
+            await _expect_log(naming, secret)
         except NarvalError:
             log = await serve_log(Address(LOOPBACK, 0), secret, folder, request.log_level)
             stack.callback(log.close)
             await log.register(naming, secret, CENTRAL_LOG)
         yield naming
+
+
+async def _expect_log(naming: Address, secret: str) -> None:
+    """Raise NarvalError unless there is a central log that takes connections."""
+    at = await look_up(naming, secret, CENTRAL_LOG)
+    (await connect(at.host, at.port, secret, {"hello": "client"})).close()
 
 
 async def _expect_naming_service(naming: Address, secret: str, reason: PortError) -> None:
@@ -102,16 +112,19 @@ async def _expect_naming_service(naming: Address, secret: str, reason: PortError
 
 async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Event) -> int:
     for action in _STARTING:
-        if stop.is_set():
+        if not await unless_stopped(stop, coordinator.act(action)):
+            complain("narval run", f"{action} was given up: a signal asked to end")
             return 1
-        await coordinator.act(action)
     number, naming = coordinator.status()["run_number"], coordinator.settings.naming
     say(f"{request.sub_system}: Running, run {number}; naming service {naming}")
-    await _watch(coordinator, request.seconds, stop)
-    if coordinator.state is State.RUNNING:
-        await coordinator.act(Action.STOP)
+    screen = _Screen()
+    await _watch(coordinator, request.seconds, stop, screen)
+    if coordinator.state in {State.RUNNING, State.PAUSED}:
+        if stop.is_set():
+            complain("narval run", f"run {number} is ending; Ctrl-C again ends it at once")
+        await _stop(coordinator, screen)
     final = read_status(coordinator.status())
-    for line in format_table(final):
+    for line in format_table(final, is_over=True):
         say(line)
     if final.state is not State.STOPPED:
         complain("narval run", final.error or f"it is {final.state}")
@@ -119,9 +132,24 @@ async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Eve
     return 0
 
 
-async def _watch(coordinator: Coordinator, seconds: float | None, stop: asyncio.Event) -> None:
+async def _stop(coordinator: Coordinator, screen: _Screen) -> None:
+    """End the run, and show the rates while data still flow."""
+    stopping = asyncio.ensure_future(coordinator.act(Action.STOP))
+    try:
+        while not stopping.done():
+            await asyncio.wait({stopping}, timeout=_REFRESH_S)
+            if not stopping.done():
+                screen.show(coordinator, "the run is ending; Ctrl-C ends it at once")
+    finally:
+        stopping.cancel()
+        screen.clear()
+    await stopping
+
+
+async def _watch(
+    coordinator: Coordinator, seconds: float | None, stop: asyncio.Event, screen: _Screen
+) -> None:
     """Show the rates on a terminal until it is time, somebody stops it, or it leaves Running."""
-    screen = _Screen()
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
     while coordinator.state in {State.RUNNING, State.PAUSED}:
@@ -133,7 +161,7 @@ async def _watch(coordinator: Coordinator, seconds: float | None, stop: asyncio.
                 await stop.wait()
         if stop.is_set():
             break
-        screen.show(coordinator)
+        screen.show(coordinator, "Ctrl-C ends the run")
     screen.clear()
 
 
@@ -144,12 +172,12 @@ class _Screen:
         self._is_terminal = sys.stdout.isatty()
         self._height = 0
 
-    def show(self, coordinator: Coordinator) -> None:
+    def show(self, coordinator: Coordinator, last_line: str) -> None:
         if not self._is_terminal:
             return
         size = shutil.get_terminal_size()
         lines = format_table(read_status(coordinator.status()), size.columns - 1)
-        lines = [*lines[: size.lines - 2], "Ctrl-C ends the run"]
+        lines = [*lines[: size.lines - 2], last_line]
         self.clear()
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from narval.actors.refusals import find_refusals
+from narval.console import write_file_to_stdout
 from narval.control.service import say
+from narval.coordinator.launch import LaunchError, is_this_host
 from narval.errors import NarvalError
 from narval.topology.model import Topology
-from narval.topology.read import read_topology
+from narval.topology.read import Rule, read_topology
 from narval.topology.write import format_topology
 
 
@@ -15,11 +20,29 @@ def check(file: Path, *, allow_unknown: bool) -> None:
     """Say what is in a topology.
 
     Raises:
-        NarvalError: it has mistakes; names all, by file and line.
+        NarvalError: it has mistakes, or `configure` would refuse it; names all, by file and line.
     """
-    topology = _read(file, allow_unknown=allow_unknown)
+    rules = [find_refusals, find_unknown_hosts]
+    topology = _read(file, allow_unknown=allow_unknown, rules=rules)
     links = sum(len(actor.sources) for actor in topology.actors)
     say(f"{file}: {len(topology.actors)} actors, {links} links, no mistakes")
+
+
+def find_unknown_hosts(topology: Topology) -> Iterator[tuple[int, str]]:
+    """Yield line and message of actors on hosts that cannot be found from here."""
+
+    async def look(hosts: list[str]) -> list[bool | BaseException]:
+        return await asyncio.gather(*map(is_this_host, hosts), return_exceptions=True)
+
+    hosts = {actor.hostname: None for actor in topology.actors}
+    found = dict(zip(hosts, asyncio.run(look(list(hosts))), strict=True))
+    for actor in topology.actors:
+        problem = found[actor.hostname]
+        if isinstance(problem, LaunchError):
+            told = f"{problem} (narval run runs all on this machine and does without)"
+            yield actor.line, f"{actor.name!r}: {told}"
+        elif isinstance(problem, BaseException):
+            raise problem
 
 
 def draw(file: Path, output: Path | None, *, allow_unknown: bool) -> None:
@@ -34,16 +57,16 @@ def convert(file: Path, output: Path | None, *, allow_unknown: bool) -> None:
     _write(format_topology(_read(file, allow_unknown=allow_unknown)), output)
 
 
-def _read(file: Path, *, allow_unknown: bool) -> Topology:
+def _read(file: Path, *, allow_unknown: bool, rules: Iterable[Rule] = ()) -> Topology:
     try:
-        return read_topology(file, allow_unknown=allow_unknown)
+        return read_topology(file, allow_unknown=allow_unknown, rules=rules)
     except OSError as error:
         raise NarvalError(f"{file}: {error.strerror}") from error
 
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        say(text.rstrip("\n"))
+        write_file_to_stdout(text.rstrip("\n") + "\n")
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 A name belongs to the connection that registered it, and is free again when that ends. The names are
 kept in a file too: after a restart of the service they stay taken for a few seconds, in which
 those who had them come back; nobody else can slip in, and who asks for such a name waits so long.
+A name of before whose port nobody listens on any more is free at once, and is not told to anybody.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from narval.outside import load_json
 
 GRACE_S = 5.0
 """How long after a restart a name waits for whoever had it."""
+_ANSWER_DEADLINE_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +123,10 @@ class NamingService:
 
     async def _register(self, peer: Peer, **facts: Any) -> None:
         entry = read_entry(facts)
-        # From before a restart; the same service of the same process may return at once.
-        if entry.name not in self._owners and self._entries.get(entry.name) not in {None, entry}:
+        # The same service of the same process may return at once.
+        if self._entries.get(entry.name) not in {None, entry} and await self._may_return(
+            entry.name
+        ):
             await self._grace_is_over.wait()
         old = self._entries.get(entry.name)
         owner = self._owners.get(entry.name)
@@ -143,7 +147,21 @@ class NamingService:
             self._save()
             logger.info("%s has gone", name)
 
+    async def _may_return(self, name: str) -> bool:
+        """Tell whether a name of before a restart waits for its owner; else it is forgotten."""
+        entry = self._entries.get(name)
+        if entry is None or name in self._owners:
+            return False
+        if await _somebody_listens(entry.host, entry.port):
+            return True
+        if self._entries.get(name) is entry and name not in self._owners:
+            logger.info("%s of before is gone", name)
+            del self._entries[name]
+            self._save()
+        return False
+
     async def _lookup(self, name: str) -> dict[str, Any]:
+        await self._may_return(name)
         entry = self._entries.get(name)
         if entry is None:
             known = ", ".join(sorted(self._entries)) or "nothing"
@@ -151,6 +169,7 @@ class NamingService:
         return asdict(entry)
 
     async def _list(self, kind: str | None = None) -> list[dict[str, Any]]:
+        await asyncio.gather(*map(self._may_return, self._entries.keys() - self._owners.keys()))
         entries = sorted(self._entries.values(), key=lambda entry: entry.name)
         return [asdict(entry) for entry in entries if kind in {None, entry.kind}]
 
@@ -168,13 +187,31 @@ class NamingService:
             logger.warning("the names cannot be kept in %s: %s", self._file, error.strerror)
 
 
-async def serve_names(at: Address, secret: str, folder: Path) -> NamingService:
-    """Run the naming service until it is closed; its file is in `folder`.
+async def _somebody_listens(host: str, port: int) -> bool:
+    """Tell whether a port takes connections; where nothing answers at all, it may yet."""
+    try:
+        async with asyncio.timeout(_ANSWER_DEADLINE_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return True
+    except (OSError, ValueError):  # ValueError: what is no host's name
+        return False
+    writer.close()
+    return True
+
+
+async def serve_names(at: Address, secret: str, folder: Path | None) -> NamingService:
+    """Run the naming service until it is closed.
+
+    Args:
+        folder: where the names are kept for a restart; None: they end with this service, as those
+            do who have them.
 
     Raises:
         PortError: the port cannot be listened on.
     """
     service = NamingService()
     service.server = await serve(at.host, at.port, secret, service.greet)
-    service.remember(folder / f"naming-{service.server.port}.json")
+    if folder is not None:
+        service.remember(folder / f"naming-{service.server.port}.json")
     return service

@@ -100,8 +100,13 @@ class Peer:
         """Read what comes from now on; `connect` and `serve` call it once."""
         self._spawn(self._read())
 
-    async def call(self, name: str, /, *, deadline_s: float = CALL_DEADLINE_S, **with_: Any) -> Any:
+    async def call(
+        self, name: str, /, *, deadline_s: float | None = CALL_DEADLINE_S, **with_: Any
+    ) -> Any:
         """Call a handler of the other side; return its value.
+
+        Args:
+            deadline_s: None: the caller has a deadline of its own.
 
         Raises:
             RemoteError: it refused or failed.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from narval.config import Address, Port, config_folder, ensure_secret, naming_address
+from narval.console import program
 from narval.control.central_log import NAME, serve_log
 from narval.control.naming import serve_names
 from narval.control.service import (
@@ -22,14 +23,15 @@ from narval.control.service import (
 from narval.topology.model import LogLevel
 
 
+@program
 def naming_service(arguments: Sequence[str] | None = None) -> int:
     """Run narval_naming_service; return its exit code."""
-    program = "narval_naming_service"
-    parser = make_parser(program, "Tells where the sub-systems and the central log are.")
+    name = "narval_naming_service"
+    parser = make_parser(name, "Tells where the sub-systems and the central log are.")
     add_host(parser)
     parser.add_argument("--port", type=int, default=Port.NAMING_SERVICE, help="default: 2809")
     given = parser.parse_args(arguments)
-    log_to_stderr(program, given.log_level)
+    log_to_stderr(name, given.log_level)
 
     async def work(stop: asyncio.Event) -> int:
         folder = config_folder()
@@ -39,13 +41,14 @@ def naming_service(arguments: Sequence[str] | None = None) -> int:
         service.close()
         return 0
 
-    return run_until_stopped(program, work)
+    return run_until_stopped(name, work)
 
 
+@program
 def central_log(arguments: Sequence[str] | None = None) -> int:
     """Run central_log; return its exit code."""
-    program = "central_log"
-    parser = make_parser(program, "Takes the log of all sub-systems and keeps it with their runs.")
+    name = "central_log"
+    parser = make_parser(name, "Takes the log of all sub-systems and keeps it with their runs.")
     add_host(parser)
     parser.add_argument("--server", dest="host", help="the same as --host")
     add_naming(parser)
@@ -54,7 +57,7 @@ def central_log(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default=NAME, help=f"in the naming service; default: {NAME}")
     parser.add_argument("--wait_time", help="NARVAL's; taken and not needed here")
     given = parser.parse_args(arguments)
-    log_to_stderr(program, given.log_level)
+    log_to_stderr(name, given.log_level)
 
     async def work(stop: asyncio.Event) -> int:
         folder = config_folder()
@@ -71,4 +74,4 @@ def central_log(arguments: Sequence[str] | None = None) -> int:
             log.close()
         return 0
 
-    return run_until_stopped(program, work)
+    return run_until_stopped(name, work)

@@ -107,18 +107,29 @@ def run_until_stopped(program: str, work: Callable[[asyncio.Event], Awaitable[in
     """Run a service until it ends or a signal asks it to; return the exit code.
 
     Args:
-        work: given an event that SIGTERM, SIGINT and SIGHUP set; returns the exit code.
+        work: given an event that SIGTERM, SIGINT and SIGHUP set; returns the exit code. The second
+            such signal cancels it.
     """
 
     async def run() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        working = asyncio.ensure_future(work(stop))
+
+        def hear() -> None:
+            if stop.is_set():
+                working.cancel()
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
-        return await work(stop)
+            loop.add_signal_handler(number, hear)
+        return await working
 
     try:
         return asyncio.run(run())
+    except asyncio.CancelledError:
+        complain(program, "ended at once: a second signal came while it was ending")
+        return 130
     except NarvalError as error:
         complain(program, error)
         return 1

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from narval.actors.losses import describe_losses
+from narval.actors.refusals import find_refusals
 from narval.config import Address
 from narval.control.peer import connect
 from narval.coordinator.crew import Crew
@@ -18,11 +21,9 @@ from narval.topology.model import Topology
 from narval.topology.read import read_topology
 from narval.topology.write import format_topology
 
-_RESET_STOP_DEADLINE_S = 10.0
-
 logger = logging.getLogger(__name__)
 
-MakeCrew = Callable[[Topology], Awaitable[Crew]]
+MakeCrew = Callable[[Topology, Path], Awaitable[Crew]]
 
 
 class Actions:
@@ -89,10 +90,11 @@ class Actions:
             name = self._settings.sub_system
             raise NarvalError(f"no topology yet: set configuration_file FILE {name}")
         try:
-            topology = await asyncio.to_thread(read_topology, self.file)
+            read = functools.partial(read_topology, self.file, rules=[find_refusals])
+            topology = await asyncio.to_thread(read)
         except OSError as error:
             raise NarvalError(f"{self.file}: {error.strerror}") from error
-        self.crew = await self._make_crew(topology)
+        self.crew = await self._make_crew(topology, self.file.parent)
         try:
             await self.crew.launch(actor.name for actor in topology.actors)
         except BaseException:
@@ -125,32 +127,22 @@ class Actions:
         """End a run that did not end by `stop`; where that cannot be noted, go on."""
         if self.run is None:
             return
-        await self._stop_leniently()
+        if self.crew is not None:
+            await self.crew.stop_leniently()
         try:
             await self._end_run(failed=True)
         except NarvalError as error:
             logger.warning("%s", error)
 
-    async def _stop_leniently(self) -> None:
-        """Have those that still can end their run in order, so that what they have is whole."""
-        for rank in self.actors.writers_first:
-            members = [self.actors.members[name] for name in rank]
-            orders = [
-                member.order("stop", deadline_s=_RESET_STOP_DEADLINE_S)
-                for member in members
-                if member.is_alive
-            ]
-            for result in await asyncio.gather(*orders, return_exceptions=True):
-                if isinstance(result, NarvalError):
-                    logger.warning("%s", result)
-                elif isinstance(result, BaseException):
-                    raise result
-
     async def _end_run(self, *, failed: bool) -> None:
         if self.run is None:
             return
         run, self.run = self.run, None
-        record = end_run(run.folder, failed=failed)
+        lost = self.crew.lost() if self.crew is not None else {}
+        total = sum(sum(counts.values()) for counts in lost.values())
+        record = end_run(run.folder, failed=failed, lost_frames=total)
+        for actor, counts in lost.items():
+            logger.warning("run %d: %s: %s", run.number, actor, describe_losses(counts))
         logger.info("run %d has ended%s", run.number, "" if record.complete else ", incomplete")
         await self._tell_log(None)
 

@@ -93,8 +93,12 @@ class Coordinator:
         await self._find_log()
 
     async def close(self) -> None:
-        """End the actors and leave. Again: no change."""
-        await self._actions.dismiss()
+        """End the actors and leave; at once where this is cancelled. Again: no change."""
+        try:
+            await self._actions.dismiss()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
         if self._forwarding is not None:
             forwarding, self._forwarding = self._forwarding, None
             await self._log_handler.flush_for(2.0)
@@ -104,9 +108,14 @@ class Coordinator:
             self._registration.close()
         self.server.close()
 
+    def kill(self) -> None:
+        """End the actors at once, whatever they do. Again: no change."""
+        if self._actions.crew is not None:
+            self._actions.crew.kill()
+
     def set_configuration_file(self, file: Path) -> None:
         """Choose the topology that the next `configure` reads."""
-        self._actions.file = file
+        self._actions.file = file.absolute()
 
     def set_run_number(self, number: int) -> None:
         """Choose the number of the run to come; those after it count on from the highest.
@@ -173,21 +182,27 @@ class Coordinator:
             case role:
                 raise NarvalError(f"a coordinator has nothing for {str(role)[:60]!r}")
 
-    async def _make_crew(self, topology: Topology) -> Crew:
+    async def _make_crew(self, topology: Topology, folder: Path) -> Crew:
         await self._find_log()
         at = Address(self.settings.at.host, self.server.port)
-        return Crew(self.settings, topology, self._notice_errors, listening=at, log=self._log)
+        notice = self._notice_errors
+        return Crew(self.settings, topology, folder, notice, listening=at, log=self._log)
 
     async def _find_log(self) -> None:
-        if self._log is not None:
-            return
+        """Have our lines go to the central log, wherever it is now."""
         try:
             entry = await look_up(self.settings.naming, self.settings.secret, CENTRAL_LOG)
         except NarvalError as error:
-            logger.warning("the log stays here: %s", error)
+            if self._log is None:
+                logger.warning("the log stays here: %s", error)
             return
-        self._log = Address(entry.host, entry.port)
-        forward = self._log_handler.forward(self._log, self.settings.secret)
+        at = Address(entry.host, entry.port)
+        if at == self._log:
+            return
+        self._log = at
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+        forward = self._log_handler.forward(at, self.settings.secret)
         self._forwarding = asyncio.create_task(forward)
 
     def _notice_errors(self) -> None:
@@ -245,7 +260,10 @@ class Coordinator:
                 )
             self._actions.actors.values[actor][name] = value
         elif name == "configuration_file":
-            self.set_configuration_file(Path(value).expanduser())
+            file = Path(value).expanduser()
+            if not file.is_absolute():  # from where? who asked may be anywhere
+                raise NarvalError(f"configuration_file {value[:200]!r}: give the full path")
+            self.set_configuration_file(file)
         elif name == "run_number":
             self.set_run_number(_whole_number(name, value))
         else:

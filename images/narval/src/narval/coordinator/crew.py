@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from narval.config import LOOPBACK, Address, reachable_host
@@ -25,21 +26,29 @@ from narval.coordinator.order import (
     readers_of,
 )
 from narval.coordinator.settings import Settings
+from narval.coordinator.settle import raise_failures, settle, shorten
 from narval.errors import NarvalError
 from narval.states import State
-from narval.topology.model import THIS_HOST, Topology
+from narval.topology.model import Topology, is_loopback
 
-ORDER_DEADLINE_S = 60.0
-STOP_DEADLINE_S = 60.0
+PREPARE_DEADLINE_S = 60.0
+"""How long an actor may take to be configured, loaded and initialised."""
+ORDER_DEADLINE_S = 30.0
+"""How long it may take to do any other order. To stop: since data flowed last."""
+LENIENT_DEADLINE_S = 10.0
+"""How long it may take to stop where its run is given up."""
+_PREPARING = frozenset({"load", "initialise"})
 _LAUNCH_DEADLINE_S = 30.0
 _LAUNCH_EACH_S = 3.0  # guests without hardware virtualisation start a Python in seconds
-_MOST_TOLD = 5
 
 logger = logging.getLogger(__name__)
 
 
 class Crew:
     """The actors of one topology.
+
+    Args:
+        folder: the topology file's; where names of files in it begin.
 
     Attributes:
         listening: where the actors find their coordinator.
@@ -51,12 +60,13 @@ class Crew:
         self,
         settings: Settings,
         topology: Topology,
+        folder: Path,
         on_trouble: Callable[[], None],
         *,
         listening: Address,
         log: Address | None,
     ) -> None:
-        self.topology = topology
+        self.topology, self._folder = topology, folder
         self.listening, self.log = listening, log
         self.values: dict[str, dict[str, str]] = {actor.name: {} for actor in topology.actors}
         self._settings = settings
@@ -104,7 +114,8 @@ class Crew:
             self.members[name] = Member(actor, self._settings.sub_system, self._on_trouble)
         deadline_s = _LAUNCH_DEADLINE_S + _LAUNCH_EACH_S * len(wanted)
         await _all(self._launch_one(self.members[name], deadline_s) for name in wanted)
-        await _all(self._configure_one(self.members[name]) for name in wanted)
+        configure = {name: self._configure_one(self.members[name]) for name in wanted}
+        await settle(self.members, configure, PREPARE_DEADLINE_S)
 
     async def load(self) -> None:
         """Have all load their plugins, and connect them; raises as `order`."""
@@ -114,41 +125,51 @@ class Crew:
 
         async def open_one(member: Member) -> None:
             readers = readers_of(self.topology, member.actor)
-            order = member.order("open_outputs", deadline_s=ORDER_DEADLINE_S, readers=readers)
-            for link in await order:
+            for link in await member.order("open_outputs", readers=readers):
                 opened[member.actor.name, link["buffer"], link["reader"]] = link
 
         async def connect_one(member: Member) -> None:
             inputs = inputs_of(self.topology, member.actor, opened)
-            await member.order("connect_inputs", deadline_s=ORDER_DEADLINE_S, inputs=inputs)
+            await member.order("connect_inputs", inputs=inputs)
 
-        members = self.members.values()
-        await _all(open_one(member) for member in members)
-        await _all(connect_one(member) for member in members)
+        for each in (open_one, connect_one):
+            orders = {name: each(member) for name, member in self.members.items()}
+            await settle(self.members, orders, PREPARE_DEADLINE_S)
 
-    async def order(
-        self, ranks: Ranks, name: str, *, deadline_s: float = ORDER_DEADLINE_S, **with_: Any
-    ) -> None:
+    async def order(self, ranks: Ranks, name: str, **with_: Any) -> None:
         """Give an order to all, rank after rank.
 
         Raises:
             ActorError: at least one failed; names them. Later ranks were not asked.
         """
+        deadline_s = PREPARE_DEADLINE_S if name in _PREPARING else ORDER_DEADLINE_S
         for rank in ranks:
-            await _all(
-                self.members[actor].order(name, deadline_s=deadline_s, **with_) for actor in rank
-            )
+            orders = {actor: self.members[actor].order(name, **with_) for actor in rank}
+            await settle(self.members, orders, deadline_s)
 
-    async def stop_producers_first(self, deadline_s: float = STOP_DEADLINE_S) -> None:
+    async def stop_producers_first(self) -> None:
         """Have all stop, each when its inputs are drained; raises as `order`.
 
-        Those that read go on if they stand still: the mark of the end must get through full links.
+        However long that takes, as long as data flow. Those that read go on if they stand still:
+        the mark of the end must get through full links.
         """
         paused = {n for n, m in self.members.items() if m.status.get("state") == State.PAUSED}
         reading = {actor.name for actor in self.topology.actors if actor.sources}
         wake = tuple(tuple(n for n in rank if n in paused & reading) for rank in self.readers_first)
         await self.order(wake, "resume")
-        await self.order(from_producers(self.topology), "stop", deadline_s=deadline_s)
+        for rank in self.writers_first:
+            orders = {name: self.members[name].order("stop") for name in rank}
+            await settle(self.members, orders, ORDER_DEADLINE_S, while_data_flow=True)
+
+    async def stop_leniently(self) -> None:
+        """Have those that still can end their run in order, so that what they have is whole."""
+        for rank in self.writers_first:
+            alive = [name for name in rank if self.members[name].is_alive]
+            orders = {name: self.members[name].order("stop") for name in alive}
+            try:
+                await settle(self.members, orders, LENIENT_DEADLINE_S)
+            except NarvalError as error:
+                logger.warning("%s", error)
 
     @property
     def readers_first(self) -> Ranks:
@@ -166,19 +187,28 @@ class Crew:
         Raises:
             NarvalError: at least one cannot be launched again; names them.
         """
-        await asyncio.gather(*(self._reset_one(member) for member in self.members.values()))
+        alive = {name: self._reset_one(m) for name, m in self.members.items() if m.is_alive}
+        await settle(self.members, alive, ORDER_DEADLINE_S)
         await self.launch([name for name, m in self.members.items() if not m.is_alive])
 
     async def finish(self) -> None:
         """End all processes. Again: no change."""
         await asyncio.gather(*(member.finish() for member in self.members.values()))
 
+    def lost(self) -> dict[str, dict[str, int]]:
+        """Return what each actor knows to have lost in the run, by kind."""
+        told = {name: member.status.get("lost") for name, member in self.members.items()}
+        return {name: lost for name, lost in told.items() if lost}
+
+    def kill(self) -> None:
+        """End all processes at once. Again: no change."""
+        for member in self.members.values():
+            member.kill()
+
     async def _reset_one(self, member: Member) -> None:
-        if not member.is_alive:
-            return
         try:
-            await member.order("reset", deadline_s=ORDER_DEADLINE_S)
-            await member.order("unload", deadline_s=ORDER_DEADLINE_S)
+            await member.order("reset")
+            await member.order("unload")
         except ActorError as error:
             logger.warning("%s; it is launched again", error)
             await member.finish()
@@ -209,7 +239,7 @@ class Crew:
 
     def _host_for_others(self, hostname: str) -> str:
         host = reachable_host(self.listening.host)
-        if host in THIS_HOST:
+        if is_loopback(host):
             raise LaunchError(
                 f"an actor on {hostname} could not reach its coordinator, which listens on {host} "
                 "only; launch the sub-system with the name of its host, or use --host"
@@ -223,29 +253,17 @@ class Crew:
             about["hostname"] = "localhost"
         await member.order(
             "configure",
-            deadline_s=ORDER_DEADLINE_S,
             actor=about,
             sub_system=self._settings.sub_system,
             log_level=member.actor.log_level,
             log=log,
+            folder=str(self._folder),
             run_folder=str(self._settings.folder / "runs" / self._settings.sub_system),
         )
         for name, value in self.values[member.actor.name].items():
-            await member.order("set_argument", deadline_s=ORDER_DEADLINE_S, name=name, value=value)
+            await member.order("set_argument", name=name, value=value)
 
 
 async def _all(work: Iterable[Awaitable[Any]]) -> None:
     """Wait for all, also where some fail; then raise what failed as one."""
-    done = await asyncio.gather(*work, return_exceptions=True)
-    failed = [result for result in done if isinstance(result, BaseException)]
-    for result in failed:
-        if not isinstance(result, NarvalError):
-            raise result
-    if failed:
-        raise ActorError(shorten(list(map(str, failed))))
-
-
-def shorten(lines: list[str]) -> str:
-    """Return lines as one text that is still read where fifty actors say the same."""
-    more = len(lines) - _MOST_TOLD
-    return "\n".join([*lines[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
+    raise_failures(await asyncio.gather(*work, return_exceptions=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shlex
 import socket
 import sys
@@ -11,8 +10,8 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Sequence
 
 from narval.errors import NarvalError
+from narval.topology.model import HOST_NAME, is_loopback
 
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}")  # no option of ssh, no user, no space
 _LONGEST_LINE = 4096
 
 
@@ -26,7 +25,7 @@ def check_host(host: str) -> str:
     Raises:
         LaunchError: it is none.
     """
-    if not _HOST.fullmatch(host):
+    if not HOST_NAME.fullmatch(host):
         raise LaunchError(f"{host[:60]!r} is no name or address of a host")
     return host
 
@@ -37,7 +36,7 @@ async def is_this_host(host: str) -> bool:
     Raises:
         LaunchError: nobody knows the name.
     """
-    if check_host(host) in {"localhost", socket.gethostname()}:
+    if is_loopback(check_host(host)) or host == socket.gethostname():
         return True
     loop = asyncio.get_running_loop()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +49,7 @@ class Member:
         self._peer: Peer | None = None
         self._by_ssh = False
         self._is_finishing = False
+        self._told_at = 0.0
         self._last_line = ""
         self._last_words: str | None = None  # of its note `died`
         self._connected = asyncio.Event()
@@ -97,20 +99,25 @@ class Member:
         """
         if self._peer is not None:
             raise ActorError(f"{self.actor.name} is connected already")
-        self._peer = peer
+        self._peer, self._told_at = peer, time.monotonic()
         peer.what = f"the actor {self.actor.name}"
         peer.handlers = {"status": self._take_status, "died": self._take_last_words}
         peer.when_closed(self._disconnected)
         self._connected.set()
 
-    async def order(self, name: str, /, *, deadline_s: float, **with_: Any) -> Any:
+    async def order(self, name: str, /, *, deadline_s: float | None = None, **with_: Any) -> Any:
         """Give the actor an order and wait until it has done it.
+
+        Args:
+            deadline_s: None: `narval.coordinator.settle` has it.
 
         Raises:
             ActorError: it failed, died, or did not answer in time; names the order.
         """
         about = f"{self.actor.name}: {name}"
         if self._peer is None or not self.is_alive:
+            if self._peer is not None:
+                await self._wait_for_end(2 * _KILL_AFTER_S)  # then it is known why
             raise ActorError(f"{about}: it is not running: {self.error or 'it was not launched'}")
         try:
             return await self._peer.call(name, deadline_s=deadline_s, **with_)
@@ -135,9 +142,24 @@ class Member:
             self.kill()
             await self._wait_for_end(FINISH_DEADLINE_S)
 
-    def kill(self) -> None:
-        """End the process at once, as no actor's fault. Again: no change."""
-        self._is_finishing = True
+    def seconds_hung(self) -> float:
+        """Return for how long its plugin has not returned from a call, as far as it can tell.
+
+        What holds Python's lock holds the status back, too.
+        """
+        silent_s = time.monotonic() - self._told_at
+        return float(self.status.get("busy_s", 0.0)) + silent_s
+
+    def kill(self, reason: str = "") -> None:
+        """End the process at once. Again: no change.
+
+        Args:
+            reason: what it did; empty: it is not its fault.
+        """
+        if reason:
+            self._last_words = reason
+        else:
+            self._is_finishing = True
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
         if self._peer is not None:
@@ -161,7 +183,7 @@ class Member:
         }
 
     async def _take_status(self, **status: Any) -> None:
-        self.status = status
+        self.status, self._told_at = status, time.monotonic()
         error = status.get("error")
         if status.get("state") == State.ERROR and self.error is None:
             self._blame(str(error or "it is in state Error and does not say why"))

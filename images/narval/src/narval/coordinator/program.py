@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from narval.config import Address, config_folder, naming_address, read_secret
+from narval.console import program
 from narval.control.service import (
     LISTENING,
     add_host,
@@ -28,6 +29,7 @@ PROGRAM = "narval_coordinator"
 logger = logging.getLogger(__name__)
 
 
+@program
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run narval_coordinator; return its exit code."""
     parser = make_parser(PROGRAM, "Leads the actors of one sub-system.")

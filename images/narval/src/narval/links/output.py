@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from narval.control.proof import Side, new_challenge, prove
+from narval.errors import NarvalError
 from narval.links import fifo, tcp
 from narval.links.frame import Kind
 from narval.links.waiting import AbortedError, Bell, wait_for
@@ -21,11 +22,27 @@ from narval.topology.model import FIFO, OutputBuffer
 logger = logging.getLogger(__name__)
 
 
+FAN_OUT = "fan_out"
+"""The argument that every actor has besides its own."""
+
+
 class FanOut(StrEnum):
     """What several readers of one buffer get. The sources do not say."""
 
     BROADCAST = "broadcast"  # each gets all; the slowest holds the others back
     SHARE = "share"  # each block goes to one that has room
+
+
+def parse_fan_out(value: str) -> FanOut:
+    """Return what several readers are to get.
+
+    Raises:
+        NarvalError: it is none of the two.
+    """
+    try:
+        return FanOut(value)
+    except ValueError:
+        raise NarvalError(f"{FAN_OUT}: {value[:60]!r} is not {' or '.join(FanOut)}") from None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import threading
+import time
 from collections.abc import Mapping
 
 
@@ -14,9 +16,14 @@ class AbortedError(Exception):
 
 
 class Bell:
-    """Something that other threads ring and a waiting thread hears; stays rung until cleared."""
+    """Something that other threads ring and a waiting thread hears; stays rung until cleared.
+
+    Attributes:
+        heard_at: when (`time.monotonic`) the last wait with it ended; infinite amid one.
+    """
 
     def __init__(self) -> None:
+        self.heard_at = -math.inf
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._lock = threading.Lock()  # the mark and the descriptor say the same
         self.is_rung = False
@@ -58,5 +65,12 @@ def wait_for(events: Mapping[int, int], timeout_s: float | None, *bells: Bell) -
     for bell in bells:
         poll.register(bell.fileno(), select.POLLIN)
     silent = {bell.fileno() for bell in bells}
-    found = poll.poll(None if timeout_s is None else timeout_s * 1000)
+    for bell in bells:
+        bell.heard_at = math.inf
+    try:
+        found = poll.poll(None if timeout_s is None else timeout_s * 1000)
+    finally:
+        now = time.monotonic()
+        for bell in bells:
+            bell.heard_at = now
     return {descriptor: what for descriptor, what in found if descriptor not in silent}

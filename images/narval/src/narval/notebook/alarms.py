@@ -22,6 +22,7 @@ class AlarmKind(StrEnum):
     SUB_SYSTEM = "alarm_sub_system"
     BUFFER_FULL = "alarm_buffer_full"
     NO_DATA = "alarm_no_data"
+    LOST = "alarm_lost"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class AlarmWatch:
             for name, status in actors.items()
             if status.get("error") or status.get("state") == State.ERROR
         ]
+        lost = [
+            Alarm(AlarmKind.LOST, name, str(sum(status["lost"].values())))
+            for name, status in actors.items()
+            if status.get("lost")
+        ]
         told = [Alarm(AlarmKind.SUB_SYSTEM, "", error)] if error and not died else []
         lasting = dict(_lasting(actors))
         self._since = {key: self._since.get(key, now_s) for key in lasting}
@@ -68,7 +74,7 @@ class AlarmWatch:
             for key, kind in lasting.items()
             if old[key] >= self.patience_s
         ]
-        return (*told, *died, *waited)
+        return (*told, *died, *lost, *waited)
 
 
 def _lasting(actors: Mapping[str, ActorStatus]) -> Iterator[tuple[tuple[str, str], AlarmKind]]:

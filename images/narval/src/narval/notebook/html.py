@@ -10,7 +10,7 @@ from narval.control.log_record import LogRecord
 from narval.notebook.alarms import Alarm
 from narval.notebook.words import Language, phrase
 from narval.topology.picture import describe_status
-from narval.units import format_byte_rate
+from narval.units import RATE_WINDOW_S, format_byte_rate
 
 
 def make_sentence(text: str) -> str:
@@ -44,7 +44,7 @@ def make_actors_table(
         return make_sentence(say("no_actors"))
     heads = [say(name) for name in ("actor", "state", "in", "out", "blocks", "fullest")]
     rows = [(name, *_actor_cells(status)) for name, status in actors.items()]
-    return make_table(say("actors", sub_system=sub_system), heads, rows)
+    return make_table(say("actors", sub_system=sub_system, seconds=RATE_WINDOW_S), heads, rows)
 
 
 def make_alarms(alarms: Sequence[Alarm], language: Language) -> str:

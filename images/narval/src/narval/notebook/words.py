@@ -29,7 +29,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "out": ("Out", "Sortie"),
     "blocks": ("Blocks in / out", "Blocs entrée / sortie"),
     "fullest": ("Fullest buffer", "Tampon le plus plein"),
-    "actors": ("Actors of {sub_system}", "Acteurs de {sub_system}"),
+    "actors": (
+        "Actors of {sub_system}; rates of the last {seconds:g} s",
+        "Acteurs de {sub_system} ; débits des {seconds:g} dernières secondes",
+    ),
     "no_actors": ("No actor is running.", "Aucun acteur n'est lancé."),
     "alarms": ("Alarms", "Alarmes"),
     "no_alarms": ("No alarm.", "Pas d'alarme."),
@@ -42,6 +45,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "alarm_no_data": (
         "{actor}: no data for {seconds} s",
         "{actor} : pas de données depuis {seconds} s",
+    ),
+    "alarm_lost": (
+        "{actor}: frames lost in this run: {detail}; the log says why",
+        "{actor} : trames perdues dans ce run : {detail} ; le journal dit pourquoi",
     ),
     "log": ("Last log lines", "Dernières lignes du journal"),
     "no_log": ("Nothing has been logged yet.", "Le journal est encore vide."),

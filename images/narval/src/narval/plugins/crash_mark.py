@@ -15,6 +15,9 @@ class CrashMark:
     A write costs no system call, so that it can be done for each block; the kernel keeps the page
     whatever ends the process.
 
+    Attributes:
+        symbol: the function that is being called; "" for none.
+
     Raises:
         OSError: the file cannot be made.
     """
@@ -28,6 +31,7 @@ class CrashMark:
             os.close(descriptor)
         self._path = path
         self._names: dict[str, bytes] = {}
+        self.symbol = ""
 
     def enter(self, symbol: str) -> None:
         """Note what is called next; "" for nothing."""
@@ -36,6 +40,7 @@ class CrashMark:
             name = symbol.encode()[:_BYTES].ljust(_BYTES, b"\0")
             self._names[symbol] = name
         self._page[:] = name
+        self.symbol = symbol
 
     def remove(self) -> None:
         """Remove the file: nothing went wrong."""

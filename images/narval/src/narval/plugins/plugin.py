@@ -41,6 +41,7 @@ class Parameter:
     help: str
     least: float | None = None
     most: float | None = None
+    choices: tuple[str, ...] = ()  # the texts that are allowed; empty: all
 
     def parse(self, text: str) -> Value:
         """Return the value in this text; its type is the default's.
@@ -68,7 +69,7 @@ class Parameter:
                 high = "" if self.most is None else f" up to {self.most:g}"
                 return f"{kind}{low}{high}"
             case _:
-                return "a text"
+                return " or ".join(self.choices) or "a text"
 
     def _convert(self, text: str) -> Value:
         word = text.strip()
@@ -82,7 +83,8 @@ class Parameter:
                 case float():
                     return float(word)
                 case _:
-                    return text
+                    if not self.choices or word in self.choices:
+                        return word if self.choices else text
         except ValueError:
             pass
         raise NarvalError(f"{self.name}: {text[:60]!r} is not {self.allowed}")
@@ -99,6 +101,11 @@ class Plugin:
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {each.name: each.default for each in self.parameters}
+
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        return type(self).__name__
 
     def set(self, name: str, value: str) -> None:
         """Set a parameter.
@@ -141,6 +148,13 @@ class Plugin:
         """Return a few numbers that go with each status, as JSON holds them."""
         return None
 
+    def losses(self) -> Mapping[str, int]:
+        """Return how many frames of the run were lost, by kind; a run that lost some is incomplete.
+
+        Called as `monitor` is.
+        """
+        return {}
+
     def ask(self, what: str, with_: Mapping[str, Any]) -> Any:  # noqa: ARG002
         """Answer a question about bigger things, as JSON holds them.
 
@@ -182,10 +196,12 @@ class Merger(Plugin):
     """Makes one stream of several.
 
     Attributes:
-        inputs: how many there are; set by the actor before `initialise`.
+        inputs: how many there are; set by the actor before `initialise`, as `names`.
+        names: whose data they are.
     """
 
     inputs: int = 1
+    names: Sequence[str] = ()
 
     def take(self, source: int, data: memoryview) -> None:
         """Take one block of an input."""

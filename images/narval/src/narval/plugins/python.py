@@ -7,11 +7,13 @@ import inspect
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import narval
 from narval.errors import NarvalError
 from narval.plugins.plugin import Plugin
+from narval.plugins.returned import check_functions
 
 P = TypeVar("P", bound=Plugin)
 
@@ -51,7 +53,14 @@ def load_python_plugin(path: Path, kind: type[P]) -> P:
             f"{path}: exactly one class must be a {kind.__name__} of narval.plugins.plugin; "
             f"classes of plugins in it: {names}"
         )
-    return fitting[0]()
+    try:
+        check_functions(fitting[0])
+    except NarvalError as error:
+        raise NarvalError(f"{path}: {error}") from error
+    plugin = fitting[0]()
+    if not hasattr(plugin, "values"):
+        raise NarvalError(f"{path}: {plugin.title}.__init__ must call super().__init__()")
+    return plugin
 
 
 def describe(error: BaseException) -> str:
@@ -62,3 +71,11 @@ def describe(error: BaseException) -> str:
     if not theirs:
         return text
     return f"{theirs[-1].filename}:{theirs[-1].lineno}: {text}"
+
+
+def place_of(frame: FrameType) -> str:
+    """Return the plugin's line that a thread is in: `FILE:LINE`; empty if it is in none."""
+    here = traceback.extract_stack(frame)[-1]
+    if _PACKAGE in Path(here.filename).parents:
+        return ""
+    return f"{here.filename}:{here.lineno}"

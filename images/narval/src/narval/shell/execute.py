@@ -36,7 +36,7 @@ class Context:
 
     Attributes:
         folder: the acquisition's.
-        directory: where the user is; names of files start here.
+        directory: where names of files begin: where the user is, or the script.
         loads_scripts: whether `set configuration_file` runs the script of the same name.
     """
 
@@ -70,12 +70,13 @@ async def run_script(file: Path, parameters: Sequence[str], context: Context) ->
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NarvalError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+    within = replace(context, directory=file.parent, loads_scripts=False)
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             filled = fill_in(line, parameters)
         except NarvalError as error:
             raise NarvalError(f"{file}:{number}: {error}") from error
-        answer = await execute_line(filled, replace(context, loads_scripts=False))
+        answer = await execute_line(filled, within)
         if answer is not None and not answer.is_ok:
             raise NarvalError(f"{file}:{number}: {text_of(answer)}")
 
@@ -145,9 +146,6 @@ async def _act(values: Values, context: Context) -> Answer:
 
 async def _set_configuration_file(values: Values, context: Context) -> Answer:
     file = _find_file(values["file_name"], context)
-    if file is None:
-        places = f"{context.directory} and {context.folder}"
-        raise NarvalError(f"there is no file {values['file_name']!r} in {places}")
     async with await _find(values, context) as sub_system:
         await sub_system.set_configuration_file(str(file))
     script = file.with_suffix(SCRIPT_SUFFIX)
@@ -158,8 +156,8 @@ async def _set_configuration_file(values: Values, context: Context) -> Answer:
 
 
 async def _set_library(values: Values, context: Context) -> Answer:
-    file = _find_file(values["file_name"], context)
-    library = values["file_name"] if file is None else str(file)  # else the loader looks for it
+    given = Path(values["file_name"]).expanduser()  # in full: may be on the actor's own host
+    library = str(given if given.is_absolute() else _find_file(values["file_name"], context))
     async with await _find(values, context) as sub_system:
         await sub_system.set("library", library, values["actor_name"])
     return _set_answer(values, library=library)
@@ -176,13 +174,19 @@ async def _find(values: Values, context: Context) -> SubSystem:
     return await SubSystem.find(values["sub_system_name"], context.access)
 
 
-def _find_file(name: str, context: Context) -> Path | None:
-    """Return a file's full path: from where the user is, else from the acquisition's folder."""
+def _find_file(name: str, context: Context) -> Path:
+    """Return a file's full path: from where the command is, else from the acquisition's folder.
+
+    Raises:
+        NarvalError: there is none.
+    """
     given = Path(name).expanduser()
-    for place in (context.directory, context.folder):
+    places = (context.directory, context.folder)
+    for place in places:
         if (place / given).is_file():
             return place / given
-    return None
+    where = "" if given.is_absolute() else f" in {' or '.join(map(str, places))}"
+    raise NarvalError(f"there is no file {name!r}{where}")
 
 
 def _set_answer(values: Values, **attributes: str) -> Answer:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from narval.errors import NarvalError
+from narval.states import Action
 
 MOST_CHARACTERS = 4096
 _PARAMETER = re.compile(r"\$([1-9])")
@@ -130,6 +131,8 @@ def parse_command(line: str) -> Command | None:
     except ValueError:
         close = difflib.get_close_matches(words[0][:60], list(Verb), n=1)
         guess = f"; did you mean {close[0]}?" if close else f" (known: {', '.join(Verb)})"
+        if words[0] in set(Action):
+            guess = f"; did you mean: set action {words[0]} SUB_SYSTEM_NAME?"
         raise SyntaxRefusedError(f"unknown command {words[0][:60]!r}{guess}") from None
     forms = forms_of(verb)
     for form in forms:
@@ -160,3 +163,30 @@ def fill_in(line: str, parameters: Sequence[str]) -> str:
         return shlex.quote(parameters[number - 1])
 
     return _PARAMETER.sub(value, line)
+
+
+def split_commands(line: str) -> list[str]:
+    """Return the commands of a line, which are separated by semicolons.
+
+    Example:
+        >>> split_commands("get state a; set title 'b; c' a")
+        ['get state a', " set title 'b; c' a"]
+    """
+    commands, quote, escaped = [""], "", False
+    for at, char in enumerate(line):
+        if escaped:
+            escaped = False
+        elif char == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in {"'", '"'}:
+            quote = char
+        elif char == "#":  # a comment, to the end
+            commands[-1] += line[at:]
+            break
+        elif char == ";":
+            commands.append("")
+            continue
+        commands[-1] += char
+    return commands

@@ -17,6 +17,7 @@ from narval.coordinator.launch import (
     ssh_command,
 )
 from narval.coordinator.settings import check_sub_system
+from narval.topology.model import is_loopback
 
 DEADLINE_S = 60.0
 _MOST_TOLD_BYTES = 2000
@@ -34,7 +35,7 @@ async def launch_coordinator(name: str, host: str, access: Access, folder: Path)
     naming = ("--naming_service", str(access.naming), "--naming_wait", "0")
     words = [name, *naming, "--secret_on_stdin"]
     if await is_this_host(host):
-        at = LOOPBACK if host in {"localhost", LOOPBACK} else host
+        at = LOOPBACK if is_loopback(host) else host
         command = local_command("narval.coordinator.program", [*words, "--host", at])
     else:
         command = ssh_command(host, "narval_coordinator", [*words, "--host", host])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -13,8 +13,9 @@ from prompt_toolkit.history import FileHistory
 from narval.config import config_folder
 from narval.control.service import complain, say
 from narval.errors import NarvalError
-from narval.shell.client import ShellClient
+from narval.shell.client import Reply, ShellClient
 from narval.shell.completion import complete
+from narval.shell.grammar import split_commands
 
 HISTORY_FILE = "shell_history"
 
@@ -45,7 +46,7 @@ class ShellCompleter(Completer):
         return reply.texts(element) if reply is not None and reply.is_ok else []
 
 
-def run_prompt(client: ShellClient) -> int:
+def run_prompt(client: ShellClient, show: Callable[[Reply], None]) -> int:
     """Ask for commands and show their answers until the user leaves; return the exit code."""
     session: PromptSession[str] = PromptSession(
         "narval> ",
@@ -66,9 +67,11 @@ def run_prompt(client: ShellClient) -> int:
         if line == "exit":
             return 0
         try:
-            reply = client.ask(line)
+            for command in split_commands(line):
+                reply = client.ask(command)
+                if reply is not None:
+                    show(reply)
+                if reply is not None and not reply.is_ok:
+                    break
         except NarvalError as error:
             complain("narval_shell", error)
-            continue
-        if reply is not None:
-            say(reply.text)

@@ -1,17 +1,19 @@
 """The shell server, aws_shell: commands by HTTP, answers in XML.
 
-`POST /shell` with one line of text; the acquisition's secret is the bearer token. Where the user
-is, for names of files, is given by the header `Narval-Directory`.
+`POST /shell` with one line of text, with a proof of the acquisition's secret
+(`narval.shell.proofs`). Where the user is, for names of files, is given by the header
+`Narval-Directory`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -19,8 +21,8 @@ from tornado.web import Application, RequestHandler
 
 from narval.client import Access
 from narval.config import Address, Port, config_folder, ensure_secret, naming_address
+from narval.console import program
 from narval.control.peer import reason_of
-from narval.control.proof import is_same
 from narval.control.server import PortError
 from narval.control.service import (
     LISTENING,
@@ -31,12 +33,12 @@ from narval.control.service import (
     run_until_stopped,
     say,
 )
-from narval.shell.answers import OkSpelling, error_answer, format_answer
+from narval.shell.answers import Answer, OkSpelling, error_answer, format_answer
 from narval.shell.execute import Context, execute_line
+from narval.shell.proofs import DIRECTORY_HEADER, PROOF_HEADER, Gate, prove_answer
 
 PROGRAM = "aws_shell"
 PATH = "/shell"
-DIRECTORY_HEADER = "Narval-Directory"
 MOST_BODY_BYTES = 16 * 1024
 _BODY_DEADLINE_S = 10.0
 
@@ -46,9 +48,10 @@ logger = logging.getLogger(__name__)
 class ShellHandler(RequestHandler):
     """One command."""
 
-    def initialize(self, context: Context, ok: OkSpelling) -> None:
+    def initialize(self, context: Context, ok: OkSpelling, gate: Gate) -> None:
         """Take what the server was started with; tornado calls it."""
-        self.context, self.ok = context, ok
+        self.context, self.ok, self.gate = context, ok, gate
+        self.words: dict[str, str] = {}
 
     def set_default_headers(self) -> None:
         """Answers are XML, and do not stay anywhere."""
@@ -57,13 +60,19 @@ class ShellHandler(RequestHandler):
 
     def prepare(self) -> None:
         """Let only those in who know the secret."""
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not is_same(token.strip(), self.context.access.secret):
-            logger.warning("a request from %s without the secret", self.request.remote_ip)
-            self.set_status(401)
-            self.set_header("WWW-Authenticate", "Bearer")
-            text = "the acquisition's secret is missing or wrong: it is the bearer token"
-            self.finish(format_answer(error_answer("", text), self.ok))
+        header = self.request.headers.get
+        line = self.request.body.decode(errors="surrogateescape")
+        given = header("Authorization", "")
+        words = self.gate.admit(given, header(DIRECTORY_HEADER, ""), line)
+        if words is not None:
+            self.words = words
+            return
+        if given:
+            logger.warning("a request from %s that does not prove it", self.request.remote_ip)
+        self.set_status(401)
+        self.set_header("WWW-Authenticate", self.gate.invite())
+        text = "the proof of the acquisition's secret is missing or wrong: use narval_shell"
+        self.finish(format_answer(error_answer("", text), self.ok))
 
     async def post(self) -> None:
         """Do the command."""
@@ -71,12 +80,16 @@ class ShellHandler(RequestHandler):
             line = self.request.body.decode()
         except UnicodeDecodeError:
             self.set_status(400)
-            self.finish(format_answer(error_answer("", "a command is text in UTF-8"), self.ok))
+            self._answer(error_answer("", "a command is text in UTF-8"))
             return
-        directory = Path(unquote(self.request.headers.get(DIRECTORY_HEADER, "/")))
-        context = replace(self.context, directory=directory)
-        answer = await execute_line(line.strip(), context)
-        self.finish("" if answer is None else format_answer(answer, self.ok))
+        where = unquote_to_bytes(self.request.headers.get(DIRECTORY_HEADER, "/"))
+        context = replace(self.context, directory=Path(os.fsdecode(where)))
+        self._answer(await execute_line(line.strip(), context))
+
+    def _answer(self, answer: Answer | None) -> None:
+        text = "" if answer is None else format_answer(answer, self.ok)
+        self.set_header(PROOF_HEADER, prove_answer(self.context.access.secret, self.words, text))
+        self.finish(text)
 
 
 def serve_shell(at: Address, context: Context, ok: OkSpelling) -> tuple[HTTPServer, int]:
@@ -85,9 +98,8 @@ def serve_shell(at: Address, context: Context, ok: OkSpelling) -> tuple[HTTPServ
     Raises:
         PortError: the port cannot be listened on.
     """
-    application = Application(
-        [(PATH, ShellHandler, {"context": context, "ok": ok})], log_function=lambda _: None
-    )
+    facts = {"context": context, "ok": ok, "gate": Gate(context.access.secret)}
+    application = Application([(PATH, ShellHandler, facts)], log_function=lambda _: None)
     server = HTTPServer(
         application,
         max_body_size=MOST_BODY_BYTES,
@@ -106,6 +118,7 @@ def serve_shell(at: Address, context: Context, ok: OkSpelling) -> tuple[HTTPServ
     return server, sockets[0].getsockname()[1]
 
 
+@program
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run aws_shell; return its exit code."""
     parser = make_parser(PROGRAM, "Takes the shell's commands by HTTP.")

@@ -7,12 +7,13 @@ from graphlib import CycleError, TopologicalSorter
 
 from narval.topology.model import (
     FIFO,
-    THIS_HOST,
     Actor,
     DataSource,
     OutputBuffer,
     Role,
     Topology,
+    is_loopback,
+    is_same_host,
 )
 
 
@@ -70,10 +71,11 @@ def _source_mistakes(
     if source.port and source.port != buffer.port:
         reads = f"{actor.name!r} reads {buffer.name!r} through {source.port}"
         yield source.line, f"{reads}, but it is written through {buffer.port}"
-    if other.hostname in THIS_HOST and actor.hostname not in THIS_HOST and buffer.port != FIFO:
+    is_one = is_same_host(other.hostname, actor.hostname)
+    if is_loopback(other.hostname) and not is_one and buffer.port != FIFO:
         where = f"{actor.name!r} on {actor.hostname} cannot reach {other.name!r}"
         yield source.line, f"{where} on {other.hostname}: write that host's name in its <hostname>"
-    if buffer.port == FIFO and other.hostname != actor.hostname:
+    if buffer.port == FIFO and not is_one:
         hosts = f"{other.name!r} runs on {other.hostname}, {actor.name!r} on {actor.hostname}"
         yield source.line, f"a fifo does not leave its host: {hosts}"
 

@@ -6,6 +6,8 @@ Words are those of NARVAL's own configuration files: *producer*, *intermediary*,
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -30,8 +32,8 @@ class LogLevel(StrEnum):
     FATAL = "fatal"
 
 
-THIS_HOST = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Names that mean another host on each host."""
+HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,252}|::1")
+"""What may be a host's name or address: no option of ssh, no user, no space."""
 
 FIFO = "fifo"
 """The port between actors of one host."""
@@ -40,6 +42,21 @@ NETWORK_PORTS = ("eth0", "eth1", "eth2", "eth3", "ib0", "ib1")
 """Ports between hosts, by network interface."""
 
 PORTS = (FIFO, *NETWORK_PORTS)
+
+
+def is_loopback(hostname: str) -> bool:
+    """Tell whether a name or address means this host on each host: `localhost`, `127.0.0.1`."""
+    if hostname.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def is_same_host(one: str, other: str) -> bool:
+    """Tell whether two names or addresses are one host, as far as they say so themselves."""
+    return one.lower() == other.lower() or (is_loopback(one) and is_loopback(other))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from narval.errors import Mistake, TopologyError
 from narval.topology.check import find_mistakes
 from narval.topology.model import (
+    HOST_NAME,
     PORTS,
     Actor,
     DataSource,
@@ -38,14 +39,22 @@ _REPEATED = {"output_buffer_name", "size", "port", "data_source", "argument"}
 _SHOWN = 60
 
 
-def read_topology(path: Path, *, allow_unknown: bool = False) -> Topology:
+Rule = Callable[[Topology], Iterable[tuple[int, str]]]
+"""Finds mistakes in a topology; line and message of each."""
+
+
+def read_topology(
+    path: Path, *, allow_unknown: bool = False, rules: Iterable[Rule] = ()
+) -> Topology:
     """Read a file; arguments and errors as `parse_topology`, OSError if it cannot be read."""
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)  # no more of a file that is huge, or has no end
-    return parse_topology(data, str(path), allow_unknown=allow_unknown)
+    return parse_topology(data, str(path), allow_unknown=allow_unknown, rules=rules)
 
 
-def parse_topology(data: bytes, file: str, *, allow_unknown: bool = False) -> Topology:
+def parse_topology(
+    data: bytes, file: str, *, allow_unknown: bool = False, rules: Iterable[Rule] = ()
+) -> Topology:
     """Return the topology in this text.
 
     Args:
@@ -53,6 +62,7 @@ def parse_topology(data: bytes, file: str, *, allow_unknown: bool = False) -> To
         file: its name, for messages.
         allow_unknown: pass over elements in actors that this package does not know. The original's
             own list of them is not published in full.
+        rules: to be kept besides those of `narval.topology.check`.
 
     Raises:
         TopologyError: names all mistakes.
@@ -64,7 +74,9 @@ def parse_topology(data: bytes, file: str, *, allow_unknown: bool = False) -> To
     reader = _Reader(file, allow_unknown=allow_unknown)
     topology = reader.topology(root)
     mistakes = reader.mistakes or [
-        Mistake(file, line, message) for line, message in find_mistakes(topology)
+        Mistake(file, line, message)
+        for rule in (find_mistakes, *rules)
+        for line, message in rule(topology)
     ]
     if mistakes:
         raise TopologyError(mistakes)
@@ -112,7 +124,7 @@ class _Reader:
         return Actor(
             name=self._name(element, "name"),
             role=role,
-            hostname=self._word(element, "hostname"),
+            hostname=self._hostname(element),
             binary_code=self._word(element, "binary_code"),
             log_level=self._log_level(element),
             outputs=outputs,
@@ -136,6 +148,14 @@ class _Reader:
         word = self._word(element, name)
         if word and not _NAME.fullmatch(word):
             self._blame(next(element.all(name)), f"{_cut(word)!r} is no name: {_NAME.pattern}")
+        return word
+
+    def _hostname(self, element: Element) -> str:
+        word = self._word(element, "hostname")
+        if word and not HOST_NAME.fullmatch(word):
+            self._blame(
+                next(element.all("hostname")), f"{_cut(word)!r} is no name or address of a host"
+            )
         return word
 
     def _log_level(self, element: Element) -> LogLevel:
