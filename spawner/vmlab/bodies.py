@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from vmlab.courses.folder import path_problem
 from vmlab.courses.parse import FOLDER_PATTERN, NAME_PATTERN
+from vmlab.courses.paths import path_problem
 from vmlab.errors import LabError
 
 MAX_KEPT = 500

@@ -51,10 +51,10 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     machine = Machine(tmp_path / "machine")
     arrived = threading.Semaphore(0)
 
-    def bring(original, course):
-        kept = deliver(original, home, course.name, course.version)
+    def bring(original, name, version):
+        outcome = deliver(original, home, name, version)
         arrived.release()
-        return kept
+        return outcome
 
     client = Hub.from_env(env)
     assert client is not None

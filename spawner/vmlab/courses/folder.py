@@ -7,15 +7,13 @@ import re
 from pathlib import Path, PurePosixPath
 
 from vmlab.courses.model import CourseFiles
+from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_TOTAL_BYTES = 128 * 1024 * 1024
 """Of all files together, uncompressed. The archive itself may have 64 MiB (docs/protocols.md)."""
-
-MAX_PATH_BYTES = 200
-MAX_DEPTH = 8
 
 _SKIPPED = re.compile(r"\..*|__pycache__|.*~|.*\.py[co]")
 _SOLUTION = re.compile(r"solution(?:[._-].*)?", re.IGNORECASE)
@@ -25,24 +23,6 @@ def is_delivered(path: str) -> bool:
     """Tell whether a file goes to trainees: no solution, no hidden file, no by-product."""
     parts = PurePosixPath(path).parts
     return not any(_SKIPPED.fullmatch(p) or _SOLUTION.fullmatch(p) for p in parts)
-
-
-def path_problem(path: str) -> str:
-    """Say what is wrong with a path inside a course; an empty text when nothing is.
-
-    Archives come from outside, and their paths become paths in every machine.
-    """
-    if path.startswith("/") or "\\" in path:
-        return "not a relative path with '/'"
-    if any(part in {"", ".", ".."} for part in path.split("/")):
-        return "holds an empty part, '.' or '..'"
-    if not path.isprintable():
-        return "contains an invisible character, such as a tab or a no-break space"
-    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
-        return f"longer than {MAX_PATH_BYTES} bytes"
-    if path.count("/") >= MAX_DEPTH:
-        return f"more than {MAX_DEPTH} folders deep"
-    return ""
 
 
 def check_limits(files: CourseFiles, name: str) -> None:

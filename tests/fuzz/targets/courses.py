@@ -87,9 +87,9 @@ def mend_checksums(data: bytes) -> bytes:
         "vmlab.courses.archive:unpack_course",
         "vmlab.courses.archive:pack_course",
         "vmlab.courses.folder:check_limits",
-        "vmlab.courses.folder:path_problem",
+        "vmlab.courses.paths:path_problem",
         "vmlab_guest.courses.archive:unpack",
-        "vmlab_guest.courses.names:is_safe_path",
+        "vmlab_guest.courses.paths:path_problem",
     ),
     is_text=False,
 )

@@ -9,7 +9,8 @@ import pytest
 from fakes.courses import make_files, write_folder
 from vmlab.courses import folder as limits
 from vmlab.courses import read_folder
-from vmlab.courses.folder import check_limits, is_delivered, path_problem
+from vmlab.courses.folder import check_limits, is_delivered
+from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError
 
 
