@@ -218,7 +218,7 @@ def test_a_course_that_was_taken_back_goes_and_comes_again(desk: Desk) -> None:
     assert "ont retiré le cours first" in desk.wait_for_notice("own.md")
     desk.hub.publish({**make_course("one"), "own.md": b"text"}, "first", 3)
     desk.hub.wait_for(lambda state: len(state.receipts) == 3)
-    assert desk.read() == {"own.md": "my own words", EXERCISE: "one"}
+    assert desk.read() == {"own.md": "my own words", "own.v3.md": "text", EXERCISE: "one"}
 
 
 def test_what_was_taken_back_before_it_came_is_no_news(desk: Desk) -> None:

@@ -61,7 +61,7 @@ def make_board(
     for result in facts.results:
         results.setdefault((result.user, result.server), []).append(result)
     begun = find_begun(facts.courses, facts.done)
-    versions = {(r.user, r.server): r.version for r in facts.receipts}
+    versions = {(r.user, r.server): r.version for r in facts.receipts if r.version}
     rows = []
     for person in people:
         for seat in person.seats:

@@ -16,13 +16,25 @@ MAX_TOTAL_BYTES = 128 * 1024 * 1024
 """Of all files together, uncompressed. The archive itself may have 64 MiB (docs/protocols.md)."""
 
 _SKIPPED = re.compile(r"\..*|__pycache__|.*~|.*\.py[co]")
-_SOLUTION = re.compile(r"solution(?:[._-].*)?", re.IGNORECASE)
+# Begins with the word, or its stem ends with it: solution.ipynb, solutions/, exercise-solution2.py
+_SOLUTION = re.compile(
+    r"solution(?:[._ -].*)?|(?:.*[._ -])?solutions?[._ -]?[0-9]*(?:\.[a-z0-9]+)?", re.IGNORECASE
+)
 
 
 def is_delivered(path: str) -> bool:
     """Tell whether a file goes to trainees: no solution, no hidden file, no by-product."""
-    parts = PurePosixPath(path).parts
-    return not any(_SKIPPED.fullmatch(p) or _SOLUTION.fullmatch(p) for p in parts)
+    return not any(is_skipped(part) or is_solution(part) for part in PurePosixPath(path).parts)
+
+
+def is_skipped(name: str) -> bool:
+    """Tell whether a file or folder is hidden or a by-product."""
+    return _SKIPPED.fullmatch(name) is not None
+
+
+def is_solution(name: str) -> bool:
+    """Tell whether a file or folder surely holds a solution; `review` doubts about others."""
+    return _SOLUTION.fullmatch(name) is not None
 
 
 def check_limits(files: CourseFiles, name: str) -> None:
@@ -63,7 +75,7 @@ def read_folder(folder: Path) -> CourseFiles:
         )
     files: dict[str, bytes] = {}
     total = 0
-    for path in _walk(folder):
+    for path in _walk(folder)[0]:
         relative = path.relative_to(folder).as_posix()
         if path.is_symlink() or not path.is_file():
             raise ConfigError(
@@ -86,19 +98,29 @@ def read_folder(folder: Path) -> CourseFiles:
     return files
 
 
-def _walk(folder: Path) -> list[Path]:
-    """Return all files and links below, without entering what is skipped."""
+def list_skipped(folder: Path) -> list[str]:
+    """Return which hidden files and by-products `read_folder` leaves out; folders end with `/`."""
+    skipped = _walk(folder)[1]
+    return [f"{p.relative_to(folder).as_posix()}{'/' * p.is_dir()}" for p in skipped]
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return all files and links below, without entering what is skipped, and what that is."""
     found: list[Path] = []
+    skipped: list[Path] = []
     for root, folders, names in os.walk(folder):
         entered = []
         for name in sorted(folders):
             if (Path(root) / name).is_symlink():
                 found.append(Path(root) / name)
-            elif not _SKIPPED.fullmatch(name):
+            elif is_skipped(name):
+                skipped.append(Path(root) / name)
+            else:
                 entered.append(name)
         folders[:] = entered
-        found += [Path(root) / name for name in sorted(names) if not _SKIPPED.fullmatch(name)]
-    return found
+        for name in sorted(names):
+            (skipped if is_skipped(name) else found).append(Path(root) / name)
+    return found, skipped
 
 
 def _too_large(what: str, size: int, limit: int) -> ConfigError:
