@@ -46,6 +46,9 @@ def test_a_right_course():
         ('"user"', '"nobody"', "c/01-who/checks.py:1: no check for step 'nobody'"),
         ("[[exercise.step]]", "[[exercise.stop]]", "unknown key"),
         ("[course]", "[course", "c/course.toml:1"),
+        ('"user"', "0x" + "f" * 5000, "exercise[1].step[1].name: a whole number of thousands of d"),
+        ('"user"', "[0x" + "f" * 5000 + "]", "a whole number of thousands of digits"),
+        ('"user"', "9" * 5000, "c/course.toml: not usable TOML"),
     ],
 )
 def test_mistakes_in_course_toml(old, new, expected):
