@@ -64,8 +64,8 @@ def _head_problems(notebook: Any) -> list[str]:
     if type(major) is not int or major != _MAJOR:
         return [f"notebook format {show(major)}; allowed: {_MAJOR}"]
     if type(minor) is not int or not 0 <= minor <= _NEWEST_MINOR:
-        allowed = f"allowed: 0 to {_NEWEST_MINOR}"
-        return [f"notebook format {major}, nbformat_minor {show(minor)}; {allowed}"]
+        found = "is missing" if minor is None else show(minor)
+        return [f"notebook format {major}, nbformat_minor {found}; allowed: 0 to {_NEWEST_MINOR}"]
     if len(notebook["cells"]) > MAX_CELLS:
         return [f"{len(notebook['cells'])} cells; a notebook has at most {MAX_CELLS}"]
     return []

@@ -58,7 +58,7 @@ DAMAGED = {
                                "cell 1: 'outputs' is a required property"),
     "an odd output": (raw(notebook(CODE | {"outputs": [{"output_type": "x"}]})),
                       "cell 1.outputs.0: {'output_type': 'x'} is not valid"),
-    "no minor format": (raw(without(notebook(TEXT), "nbformat_minor")), "nbformat_minor None"),
+    "no minor format": (raw(without(notebook(TEXT), "nbformat_minor")), "nbformat_minor is missing"),
     "a format as text": (raw(notebook(TEXT, nbformat="4")), "notebook format '4'; allowed: 4"),
     "a minor format as text": (raw(notebook(TEXT, nbformat_minor="5")), "nbformat_minor '5'"),
     "NaN": (raw(notebook(TEXT, metadata={"x": float("nan")})), "NaN is no number"),
