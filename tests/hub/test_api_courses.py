@@ -346,6 +346,8 @@ class TestCommandLine:
         version = self.json(hub, "push", str(folder))["version"]
         done = self.run(hub, "remove", "first-steps")
         assert (done.returncode, "nobody can be asked" in done.stderr) == (1, True)
+        done = self.run(hub, "remove", "nothing")
+        assert (done.returncode, "there is no course 'nothing'" in done.stderr) == (1, True)
         done = self.run(hub, "remove", "first-steps", "--yes")
         assert f"first-steps: taken back (version {version + 1})" in done.stdout
         assert "Their progress is kept" in done.stdout

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from vmlab.cli.common import JsonOption, out, plain, print_json
-from vmlab.cli.course_tables import print_review, status_table
+from vmlab.cli.common import JsonOption, make_table, out, plain, print_json, print_table
+from vmlab.cli.course_tables import print_review, print_status
 from vmlab.courses.client import (
     HubAccess,
     find_access,
@@ -90,12 +89,13 @@ def remove(
 ) -> None:
     """Take a course back: from the shelf, and from every machine what nobody has edited there."""
     access = _access(hub, token_file)
+    machines = len(list_receipts(access, name)["receipts"])  # refused by the hub if there is none
     if not yes:
         if not sys.stdin.isatty():
             raise CourseError(f"{name} is not taken back", hint="add --yes: nobody can be asked")
         lost = ", and forget how far they are" if drop_progress else ""
-        question = f"Take {plain(name).plain} back from all trainees{lost}?"
-        typer.confirm(question, abort=True)
+        whose = "one trainee" if machines == 1 else f"{machines} trainees"
+        typer.confirm(f"Take {plain(name).plain} back from {whose}{lost}?", abort=True)
     result = remove_course(access, name, drop_progress=drop_progress)
     if json:
         print_json(result)
@@ -121,12 +121,12 @@ def list_(hub: HubOption = "", token_file: TokenOption = None, json: JsonOption 
     if not courses:
         out().print(_NOTHING)
         return
-    table = Table("course", "version", "title", "titre", "digest")
+    table = make_table("course", "version", "title", "titre", "digest", free=("title", "titre"))
     for course in courses:
         title = course["title"]
         cells = (course["name"], str(course["version"]), title["en"], title["fr"])
         table.add_row(*(plain(cell) for cell in cells), plain(course["digest"][:12]))
-    out().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -147,7 +147,7 @@ def status(
     if not names:
         out().print(_NOTHING)
     for course, facts in found.items():
-        out().print(status_table(course, facts))
+        print_status(course, facts)
 
 
 def _access(hub: str, token_file: Path | None) -> HubAccess:

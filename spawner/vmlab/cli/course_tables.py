@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rich.table import Table
-
-from vmlab.cli.common import out, plain
+from vmlab.cli.common import make_table, out, plain, print_table
 from vmlab.courses.review import Remark, Review, show_size
 from vmlab.obstacles import Obstacle, Reason, describe
 
 _SHOWN_FILES = 40
+_KEPT, _TROUBLE = "kept because edited", "not in place"
 
 
 def print_review(review: Review) -> None:
@@ -26,21 +25,17 @@ def print_review(review: Review) -> None:
     _print_lines("Please look at:", _lines(review.doubts))
 
 
-def status_table(course: str, facts: dict[str, Any]) -> Table:
-    """Return who has which version of a course."""
+def print_status(course: str, facts: dict[str, Any]) -> None:
+    """Print who has which version of a course."""
     receipts, newest = facts["receipts"], facts["version"]
     state = f"taken back (version {newest})" if facts["removed"] else f"newest version {newest}"
-    table = Table(
-        "trainee",
-        "version",
-        "delivered",
-        "kept because edited",
-        title=f"{course}, {state}",
-        caption="" if receipts else "No machine has taken it yet.",
-    )
+    out().print(plain(f"{course}, {state}"))
+    if not receipts:
+        out().print("No machine has taken it yet.")
+        return
     has_trouble = any(r["obstacles"] or r["refused"] for r in receipts)
-    if has_trouble:
-        table.add_column("not in place")
+    titles = ["trainee", "version", "delivered", _KEPT, *([_TROUBLE] * has_trouble)]
+    table = make_table(*titles, free=(_KEPT, _TROUBLE))
     for receipt in receipts:
         at = datetime.fromtimestamp(receipt["at"]).astimezone()
         old = " (old)" if 0 < receipt["version"] < newest else ""
@@ -48,7 +43,7 @@ def status_table(course: str, facts: dict[str, Any]) -> Table:
         version = f"{receipt['version'] or 'none'}{old}"
         cells = [who, version, f"{at:%Y-%m-%d %H:%M}", ", ".join(receipt["kept"])]
         table.add_row(*map(plain, cells), *([plain(_trouble(receipt), most=1000)] * has_trouble))
-    return table
+    print_table(table)
 
 
 def _trouble(receipt: dict[str, Any]) -> str:
