@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from vmlab.courses.folder import path_problem
 from vmlab.courses.parse import FOLDER_PATTERN, NAME_PATTERN
+from vmlab.courses.paths import path_problem
 from vmlab.errors import LabError
+from vmlab.obstacles import Obstacle, Reason
 
 MAX_KEPT = 500
 """Files that a receipt may name."""
+
+_MAX_TEXT = 400
 
 MAX_VERSION = 2**31 - 1
 """Of a course: the largest integer that every database can store."""
@@ -23,11 +26,13 @@ class BodyError(LabError):
 
 @dataclass(frozen=True)
 class ReceiptBody:
-    """A machine has this version of a course; `kept` are files that its trainee had edited."""
+    """A machine has this version of a course, or says why it has not (`database.Receipt`)."""
 
     course: str
     version: int
     kept: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...] = ()
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,13 @@ def parse_receipt(body: dict[str, Any]) -> ReceiptBody:
     version = body.get("version")
     if type(version) is not int or not 0 < version <= MAX_VERSION:
         raise BodyError(f"version must be a whole number from 1 to {MAX_VERSION}")
-    return ReceiptBody(_name(body, "course", NAME_PATTERN), version, _kept(body.get("kept")))
+    return ReceiptBody(
+        _name(body, "course", NAME_PATTERN),
+        version,
+        _kept(body.get("kept")),
+        _obstacles(body.get("obstacles", [])),
+        _text(body.get("refused", ""), "refused"),
+    )
 
 
 def parse_progress(body: dict[str, Any]) -> ProgressBody:
@@ -98,3 +109,28 @@ def _kept(value: Any) -> tuple[str, ...]:
         if not isinstance(path, str) or path_problem(path):
             raise BodyError("kept must hold relative paths of files")
     return tuple(value)
+
+
+def _obstacles(value: Any) -> tuple[Obstacle, ...]:
+    if not isinstance(value, list) or len(value) > MAX_KEPT:
+        raise BodyError(f"obstacles must be a list of at most {MAX_KEPT} objects")
+    return tuple(_obstacle(each) for each in value)
+
+
+def _obstacle(value: Any) -> Obstacle:
+    if not isinstance(value, dict):
+        raise BodyError("obstacles must hold objects with path, reason and beside")
+    reason = _text(value.get("reason"), "reason")
+    return Obstacle(
+        _text(value.get("path"), "path"),
+        # A newer agent may know more reasons; that a file is missing is told all the same.
+        Reason(reason) if reason in set(Reason) else Reason.FAILED,
+        _text(value.get("beside"), "beside"),
+    )
+
+
+def _text(value: Any, key: str) -> str:
+    """Return a text to be shown: what a trainee's machine says is never more than that."""
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise BodyError(f"{key} must be a text of at most {_MAX_TEXT} characters")
+    return "".join(char if char.isprintable() else "·" for char in value)

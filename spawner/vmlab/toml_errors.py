@@ -76,7 +76,10 @@ def show(value: object) -> str:
     """Return a value as a message repeats it: one line, cut, control characters visible."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # TOML's 0xfff… may have more digits than Python writes as a decimal
+        text = "a whole number of thousands of digits"
     return text if len(text) <= SHOWN_VALUE else f"{text[:SHOWN_VALUE]}…"
 
 

@@ -8,7 +8,13 @@ from pathlib import Path
 NOTEBOOK = {
     "cells": [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Who am I?\n"]},
-        {"cell_type": "code", "metadata": {}, "source": "!whoami", "outputs": []},
+        {
+            "cell_type": "code",
+            "metadata": {"tags": ["exercise"]},
+            "source": "!whoami",
+            "outputs": [],
+            "execution_count": None,
+        },
     ],
     "metadata": {},
     "nbformat": 4,
@@ -46,7 +52,7 @@ def make_files(changes: dict[str, bytes] | None = None) -> dict[str, bytes]:
     return {
         "course.toml": COURSE_TOML.encode(),
         "01-who/exercise.ipynb": json.dumps(NOTEBOOK).encode(),
-        "01-who/solution.ipynb": json.dumps(NOTEBOOK).encode(),
+        "01-who/solution.ipynb": json.dumps(NOTEBOOK | {"metadata": {"title": "solved"}}).encode(),
         "01-who/checks.py": CHECKS.encode(),
     } | (changes or {})
 

@@ -28,14 +28,17 @@ class State:
     receipts: list[dict] = field(default_factory=list)
     progress: list[dict] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
     fail_next: int = 0  # so many requests are answered with 500
+    fail_posts: int = 0  # so many of those that send something are
     cut_archives: bool = False  # archives end in the middle
     snapshots: dict[str, float] = field(default_factory=dict)  # when each was taken
     on_open: Callable[[str], None] = lambda _: None  # plugs a snapshot in
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def digest(self) -> str:
-        return "-".join(f"{name}.{entry[1]}" for name, entry in sorted(self.courses.items())) or "0"
+        courses = [f"{name}.{entry[1]}" for name, entry in sorted(self.courses.items())]
+        return "-".join(courses + [f"{n}.{v}" for n, v in sorted(self.removed.items())]) or "0"
 
 
 class SmallHub:
@@ -55,8 +58,15 @@ class SmallHub:
         archive = pack_course(source if isinstance(source, dict) else read_folder(source))
         self.publish_archive(name, version, archive.digest, archive.data)
 
+    def take_back(self, name: str, version: int) -> None:
+        with self.state.changed:
+            self.state.courses.pop(name, None)
+            self.state.removed[name] = version
+            self.state.changed.notify_all()
+
     def publish_archive(self, name: str, version: int, digest: str, data: bytes) -> None:
         with self.state.changed:
+            self.state.removed.pop(name, None)
             self.state.courses[name] = (version, digest, data)
             self.state.changed.notify_all()
 
@@ -119,6 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.requests.append(f"{self.command} {self.path}")
             failing = self.state.fail_next > 0
             self.state.fail_next -= failing
+            if self.command == "POST" and self.state.fail_posts > 0:
+                failing = True
+                self.state.fail_posts -= 1
             self.state.changed.notify_all()
         if failing:
             self._answer(500, {"status": 500, "message": "as the test asked for"})
@@ -135,7 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
                 {"name": name, "version": v, "digest": d, "title": {"en": name, "fr": name}}
                 for name, (v, d, _) in self.state.courses.items()
             ]
-            body = {"digest": self.state.digest(), "courses": rows}
+            gone = [{"name": name, "version": v} for name, v in self.state.removed.items()]
+            body = {"digest": self.state.digest(), "courses": rows, "removed": gone}
         self._answer(200, body)
 
     def _archive(self, data: bytes) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.courses import pack_course, unpack_course
-from vmlab.courses.folder import check_limits, is_delivered, path_problem
+from vmlab.courses import paths as hub_paths
+from vmlab.courses.folder import check_limits, is_delivered
 from vmlab.errors import ConfigError
+from vmlab_guest.courses import paths as machine_paths
 from vmlab_guest.courses.archive import unpack
-from vmlab_guest.courses.names import is_safe_path
 
 _PART = st.text(max_size=12) | st.sampled_from(["a", "b", "c.ipynb", "é", "a\u00a0b", "..", "-rf"])
 _PATHS = st.lists(_PART, min_size=1, max_size=9).map("/".join)
@@ -41,9 +44,28 @@ def test_what_the_hub_takes_a_machine_unpacks(files):
         assert found == delivered
 
 
-@given(_PATHS | st.text(max_size=300))
-def test_no_path_is_fine_for_the_hub_and_not_for_a_machine(path):
-    assert path_problem(path) or is_safe_path(path)
+def test_hub_and_machine_have_one_rule_for_paths():
+    here, there = Path(hub_paths.__file__), Path(machine_paths.__file__)
+    assert here != there
+    assert here.read_text() == there.read_text()
+
+
+@pytest.mark.attack("parsers.course-arrives", "every character of Unicode in a file's name")
+def test_no_character_is_fine_for_the_hub_and_cannot_be_in_a_machine(tmp_path):
+    """All 1 114 112, each as the hub takes it and as a machine's archive and disk take it."""
+    fine = [c for c in map(chr, range(sys.maxunicode + 1)) if not hub_paths.path_problem(f"a{c}b")]
+    assert 800_000 < len(fine) < sys.maxunicode
+    invisible = [c for c in fine if unicodedata.category(c) in {"Cc", "Cs", "Co", "Zs", "Zl", "Zp"}]
+    assert invisible == [" "]
+    # A name has 200 bytes: fifty characters of four each, and all of them in few files.
+    names = ["".join(fine[at : at + 48]).replace("/", "") for at in range(0, len(fine), 48)]
+    some = names[:200] + names[-200:] + names[200:-200:30]
+    files = {f"a{name}": b"x" for name in some}
+    check_limits(files, "course")
+    archive = pack_course(files)
+    unpack(io.BytesIO(archive.data), archive.digest, tmp_path / "1")
+    delivered = {path for path in files if is_delivered(path)}
+    assert {place.name for place in (tmp_path / "1").iterdir()} == delivered
 
 
 @pytest.mark.parametrize(

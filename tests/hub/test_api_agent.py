@@ -12,8 +12,7 @@ from fakes.courses import make_files, write_folder
 from hub.running_hub import PROJECT, RunningHub
 from lab.exercise import Exercise
 from lab.report import report
-from vmlab.courses import read_folder
-from vmlab.courses.client import HubAccess, list_receipts, publish
+from vmlab.courses.client import HubAccess, list_receipts, make_package, publish
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import Follower
 from vmlab_guest.hub import Hub
@@ -51,10 +50,10 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     machine = Machine(tmp_path / "machine")
     arrived = threading.Semaphore(0)
 
-    def bring(original, course):
-        kept = deliver(original, home, course.name, course.version)
+    def bring(original, name, version):
+        outcome = deliver(original, home, name, version)
         arrived.release()
-        return kept
+        return outcome
 
     client = Hub.from_env(env)
     assert client is not None
@@ -62,7 +61,7 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     follower.start()
 
     course = write_folder(tmp_path / "course", make_files({"notes.md": b"one"}))
-    publish(access, course)
+    publish(access, make_package(course))
     assert arrived.acquire(timeout=LIMIT_S), machine.lines
     copy = home / "first-steps"
     assert (copy / "notes.md").read_bytes() == b"one"
@@ -70,23 +69,23 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
 
     (copy / "notes.md").write_text("my own words")
     (course / "notes.md").write_text("two")
-    version = publish(access, course)["version"]
+    version = publish(access, make_package(course))["version"]
     assert arrived.acquire(timeout=LIMIT_S), machine.lines
     assert (copy / "notes.md").read_text() == "my own words"
 
     # The receipt follows the delivery; one more push after it means that it was sent.
     (course / "notes.md").write_text("three")
-    publish(access, course)
+    publish(access, make_package(course))
     assert arrived.acquire(timeout=LIMIT_S), machine.lines
     follower.stop()
-    (receipt,) = list_receipts(access, "first-steps")
+    (receipt,) = list_receipts(access, "first-steps")["receipts"]
     assert receipt["user"] == "ada"
     assert receipt["version"] in {version, version + 1}
     assert receipt["kept"] == ["notes.md"]
 
 
 def test_a_check_is_reported(hub, access, tmp_path, monkeypatch):
-    publish(access, write_folder(tmp_path / "course", make_files()))
+    publish(access, make_package(write_folder(tmp_path / "course", make_files())))
     for key, value in hub.server_env("ada").items():
         if key.startswith("JUPYTERHUB_") and value is not None:
             monkeypatch.setenv(key, str(value))
@@ -106,5 +105,6 @@ def test_a_check_is_reported(hub, access, tmp_path, monkeypatch):
     "folder", [p.parent for p in sorted(PROJECT.glob("notebooks/*/course.toml"))]
 )
 def test_our_own_courses_can_be_published(access, folder):
-    assert publish(access, folder)["name"] == folder.name
-    assert read_folder(folder)
+    package = make_package(folder)
+    assert package.review.doubts == ()
+    assert publish(access, package)["name"] == folder.name

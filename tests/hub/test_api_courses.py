@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 
-from fakes.courses import COURSE_TOML, make_files, write_folder
+from fakes.courses import COURSE_TOML, NOTEBOOK, make_files, write_folder
+from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course, unpack_course
+
+NOTEBOOK_BYTES = json.dumps(NOTEBOOK).encode()
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,65 @@ class TestTaking:
         assert hub.api("GET", "vmlab/courses", token="nonsense").status_code == 403
 
 
+class TestTakingBack:
+    def remove(self, hub, name: str, *, token: str = "", **params):
+        token = token or hub.cli_token
+        return hub.api("DELETE", f"vmlab/courses/{name}", token=token, params=params)
+
+    def test_it_is_gone_everywhere_and_comes_back(self, hub, ada):
+        published = push(hub, archive("leak")).json()
+        with ThreadPoolExecutor(1) as pool:
+            known = listing(hub, ada)["digest"]
+            wait = pool.submit(listing, hub, ada, known=known, wait=25)
+            gone = self.remove(hub, "first-steps").json()
+            listed = wait.result()
+        version = published["version"] + 1
+        assert gone == {"name": "first-steps", "version": version, "progress": "keep"}
+        assert listed["courses"] == []
+        assert listed["removed"] == [{"name": "first-steps", "version": version}]
+        for each in range(1, version + 1):
+            answer = hub.api("GET", f"vmlab/courses/first-steps/{each}", token=ada)
+            assert answer.status_code == 404
+        assert not list((hub.folder / "courses/first-steps").glob("*.gz"))
+        board = hub.api("GET", "vmlab/board", token=hub.user_token("facilitator")).json()
+        assert board["courses"] == []
+        progress = {"course": "first-steps", "exercise": "01-who", "step": "user", "passed": True}
+        assert hub.api("POST", "vmlab/progress", token=ada, json=progress).status_code == 400
+        receipt = {"course": "first-steps", "version": version, "kept": ["01-who/text.md"]}
+        hub.api("POST", "vmlab/receipts", token=ada, json=receipt).raise_for_status()
+        assert self.remove(hub, "first-steps").json()["version"] == version, "once is enough"
+        back = push(hub, archive("leak")).json()
+        assert (back["version"], back["unchanged"]) == (version + 1, False)
+        assert listing(hub, ada)["removed"] == []
+
+    def test_progress_goes_when_it_is_said(self, hub, ada):
+        push(hub, archive("p"))
+        progress = {"course": "first-steps", "exercise": "01-who", "step": "user", "passed": True}
+
+        def passed() -> int:
+            board = hub.api("GET", "vmlab/board", token=hub.user_token("facilitator")).json()
+            return next(row["passed"] for row in board["rows"] if row["user"] == "ada")
+
+        hub.api("POST", "vmlab/progress", token=ada, json=progress).raise_for_status()
+        self.remove(hub, "first-steps").raise_for_status()
+        push(hub, archive("p"))
+        assert wait_until(lambda: passed() == 1), "kept when nothing else is said"
+        self.remove(hub, "first-steps", progress="drop").raise_for_status()
+        push(hub, archive("p"))
+        assert wait_until(lambda: passed() == 0)
+
+    @pytest.mark.parametrize("name", ["ada", "facilitator"])
+    def test_others_may_not(self, hub, name):
+        assert self.remove(hub, "first-steps", token=hub.user_token(name)).status_code == 403
+
+    def test_a_machine_may_not(self, hub, ada):
+        assert self.remove(hub, "first-steps", token=ada).status_code == 403
+
+    def test_what_is_not_there_or_not_said(self, hub):
+        assert self.remove(hub, "nothing").status_code == 404
+        assert self.remove(hub, "first-steps", progress="burn").status_code == 400
+
+
 class TestReceipts:
     def test_what_a_machine_kept(self, hub, ada):
         version = push(hub, archive("three")).json()["version"]
@@ -170,6 +232,9 @@ class TestReceipts:
             "server": "",
             "version": version,
             "kept": ["01-who/exercise.ipynb"],
+            "obstacles": [],
+            "refused": "",
+            "refused_version": 0,
         }
 
     @pytest.mark.parametrize(
@@ -188,11 +253,39 @@ class TestReceipts:
             {"kept": ["a"] * 501},
             {"kept": [1]},
             {"kept": None},
+            {"obstacles": 1},
+            {"obstacles": [1]},
+            {"obstacles": [{"path": "a", "reason": "forbidden"}]},
+            {"obstacles": [{"path": "a", "reason": 1, "beside": ""}]},
+            {"obstacles": [{"path": "a" * 401, "reason": "forbidden", "beside": ""}]},
+            {"refused": None},
+            {"refused": "x" * 401},
         ],
     )
     def test_nonsense_is_refused(self, hub, ada, changes):
         body = {"course": "first-steps", "version": 1, "kept": []} | changes
         assert hub.api("POST", "vmlab/receipts", token=ada, json=body).status_code == 400
+
+    def test_what_could_not_be_taken(self, hub, ada):
+        version = push(hub, archive("four")).json()["version"]
+        obstacles = [
+            {"path": "a.md", "reason": "not-a-file", "beside": "first-steps/a.v4.md"},
+            {"path": "b\x1b[2Jc", "reason": "from a newer agent", "beside": ""},
+        ]
+        body = {"course": "first-steps", "version": version, "kept": [], "obstacles": obstacles}
+        hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
+        newest = push(hub, archive("five")).json()["version"]
+        refusal = {"course": "first-steps", "version": newest, "kept": [], "refused": "too odd"}
+        hub.api("POST", "vmlab/receipts", token=ada, json=refusal).raise_for_status()
+        answer = hub.api("GET", "vmlab/courses/first-steps/receipts", token=hub.cli_token).json()
+        (receipt,) = answer["receipts"]
+        assert (answer["version"], answer["removed"]) == (newest, False)
+        assert receipt["version"] == version
+        assert (receipt["refused"], receipt["refused_version"]) == ("too odd", newest)
+        assert receipt["obstacles"] == [
+            obstacles[0],
+            {"path": "b·[2Jc", "reason": "failed", "beside": ""},
+        ]
 
     def test_trainees_do_not_read_them(self, hub, ada):
         for token in (ada, hub.user_token("ada"), hub.user_token("facilitator")):
@@ -215,7 +308,9 @@ class TestCommandLine:
 
     @pytest.fixture
     def folder(self, tmp_path):
-        return write_folder(tmp_path / "course", make_files({"own.md": os.urandom(4)}))
+        return write_folder(
+            tmp_path / "course", make_files({"own.md": os.urandom(4).hex().encode()})
+        )
 
     def test_push_list_status(self, hub, folder, ada):
         pushed = self.json(hub, "push", str(folder))
@@ -231,6 +326,46 @@ class TestCommandLine:
         table = self.run(hub, "status").stdout
         assert "ada" in table
         assert "a.md" in table
+
+    def test_a_push_tells_what_goes_out_and_asks_when_in_doubt(self, hub, folder):
+        write_folder(folder, {".secret": b"x", "01-who/correction.ipynb": NOTEBOOK_BYTES})
+        done = self.run(hub, "push", str(folder))
+        assert done.returncode == 1
+        shown = " ".join(done.stdout.split())
+        assert "Delivered to trainees (3, " in shown
+        assert "01-who/exercise.ipynb" in shown
+        assert "not in the homes: 01-who/checks.py course.toml" in shown
+        assert "Not delivered: .secret by-product or hidden 01-who/solution.ipynb a soluti" in shown
+        assert "Please look at: 01-who/correction.ipynb its name looks like that of a so" in shown
+        assert f"not published: {folder}/01-who/correction.ipynb" in done.stderr
+        assert "--yes" in done.stderr
+        pushed = self.json(hub, "push", str(folder), "--yes")
+        assert ["01-who/correction.ipynb", len(NOTEBOOK_BYTES)] in pushed["files"]["delivered"]
+
+    def test_taking_back_and_what_is_told_of_it(self, hub, folder, ada):
+        version = self.json(hub, "push", str(folder))["version"]
+        done = self.run(hub, "remove", "first-steps")
+        assert (done.returncode, "nobody can be asked" in done.stderr) == (1, True)
+        done = self.run(hub, "remove", "nothing")
+        assert (done.returncode, "there is no course 'nothing'" in done.stderr) == (1, True)
+        done = self.run(hub, "remove", "first-steps", "--yes")
+        assert f"first-steps: taken back (version {version + 1})" in done.stdout
+        assert "Their progress is kept" in done.stdout
+        assert "No course is published" in self.run(hub, "list").stdout
+        body = {"course": "first-steps", "version": version + 1, "kept": ["mine.md"]}
+        hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
+        table = self.run(hub, "status", "first-steps").stdout
+        assert f"first-steps, taken back (version {version + 1})" in table
+        assert "mine.md" in table
+        assert "published as" in self.run(hub, "push", str(folder)).stdout
+
+    def test_what_is_not_in_its_place_stands_in_the_status(self, hub, folder, ada):
+        version = self.json(hub, "push", str(folder))["version"]
+        held = [{"path": "a.md", "reason": "not-a-file", "beside": "first-steps/a.v2.md"}]
+        body = {"course": "first-steps", "version": version, "kept": [], "obstacles": held}
+        hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
+        table = " ".join(self.run(hub, "status", "first-steps").stdout.split())
+        assert "a.md: something that is no file has its name; it lies in ~/first-st" in table
 
     def test_a_mistake_in_the_course(self, hub, folder):
         (folder / "course.toml").write_text(COURSE_TOML.replace('"user"', '"User"'))

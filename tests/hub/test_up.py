@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -237,6 +238,28 @@ def test_the_course_of_the_lab_is_published(operator: Operator, tmp_path: Path) 
     operator.up()
     listed = json.loads(operator.run("course", "list", "--json").stdout)["courses"]
     assert [(c["name"], c["version"]) for c in listed] == [("first-steps", 1)]
+
+
+def test_a_course_that_may_hold_a_mistake_waits_for_somebody(
+    operator: Operator, tmp_path: Path
+) -> None:
+    course = tmp_path / "course"
+    shutil.copytree(PROJECT / "notebooks" / "first-steps", course)
+    (course / "answers.md").write_text("secret")
+    operator.lab.write_text(LAB.format(port=operator.port, course=f'course = "{course}"'))
+    up = operator.up()
+    assert json.loads(operator.run("course", "list", "--json").stdout)["courses"] == []
+    assert operator.run("course", "push", str(course), "--yes").returncode == 0
+    assert operator.run("course", "remove", "first-steps", "--yes").returncode == 0
+    up.terminate()
+    assert up.wait(LIMIT_S) == 0
+    operator.up()
+    listed = json.loads(operator.run("course", "list", "--json").stdout)
+    assert listed == {"courses": [], "removed": [{"name": "first-steps", "version": 2}]}
+    told = (tmp_path / "up.err").read_text()
+    assert f"{course}/answers.md: its name looks like that of a solution" in told
+    assert f"vmlab course push {course}" in told
+    assert "first-steps was taken back" in told
 
 
 def test_who_leaves_a_role_loses_it(operator: Operator) -> None:

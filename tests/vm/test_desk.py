@@ -41,6 +41,8 @@ STEPS = [
     for step in steps
 ]
 
+EXERCISES = ["02-processes-and-services/exercise.ipynb", "03-network/exercise.ipynb"]
+
 
 @pytest.fixture(scope="module")
 def hub(desk_image):
@@ -63,9 +65,13 @@ def desk(hub):
 
 
 def push(hub, course: Path) -> dict:
-    """What `vmlab course push` does, as the command."""
+    return run_course(hub, "push", course)
+
+
+def run_course(hub, *words: str | Path) -> dict:
+    """Run a command of `vmlab course`; return its answer."""
     done = subprocess.run(
-        [Path(sys.executable).with_name("vmlab"), "course", "push", course, "--json"],
+        [Path(sys.executable).with_name("vmlab"), "course", *words, "--json"],
         env={
             "VMLAB_STATE": str(hub.folder),
             "PATH": "/usr/bin:/bin",
@@ -245,6 +251,47 @@ def test_a_pushed_course_arrives_and_spares_what_the_trainee_edited(desk, hub, t
     assert "MY NOTES" in desk.run(f"cat ~/{edited}")
     assert "Revised: " in desk.run(f"cat ~/{untouched}")
     assert (receipt["user"], receipt["kept"]) == ("ada", [edited.partition("/")[2]])
+
+
+def test_obstacles_in_a_home_and_a_course_that_is_taken_back(desk, hub, tmp_path):
+    """What only a real machine has: root's folders, locked files, the agent and its helper."""
+    course = tmp_path / "first-steps"
+    shutil.copytree(COURSE, course)
+    (course / "a-last.md").write_text("one")
+    first = push(hub, course)["version"]
+    wait_until(lambda: receipts(hub, first), limit_s=300)
+    desk.run(
+        "cd ~/first-steps && rm -r 03-network && ln -s 03-network 03-network"
+        " && sudo chown -R root:root 02-processes-and-services"
+        " && sudo chmod -R go-w 02-processes-and-services"
+    )
+    for path in (*EXERCISES, "a-last.md"):
+        file = course / path
+        file.write_text(file.read_text().replace("# ", "# Again: ", 1) + "\n")
+    version = push(hub, course)["version"]
+    receipt = wait_until(lambda: receipts(hub, version), limit_s=300)[0]
+    assert {o["path"]: (o["reason"], o["beside"]) for o in receipt["obstacles"]} == {
+        EXERCISES[0]: ("forbidden", f"first-steps/{EXERCISES[0].replace('/', f'.v{version}/')}"),
+        EXERCISES[1]: ("not-a-folder", f"first-steps/{EXERCISES[1].replace('/', f'.v{version}/')}"),
+    }
+    for obstacle in receipt["obstacles"]:
+        assert "Again: " in desk.run(f"cat ~/{obstacle['beside']}")
+    assert desk.run("cat ~/first-steps/a-last.md") == "one\n"
+    (note,) = wait_until(lambda: board_row(hub)["notes"])
+    assert EXERCISES[0] in note["fr"]
+    wait_until(lambda: "le nom de son dossier" in desk.run("cat /run/vmlab/notices.d/*.fr"))
+
+    gone = run_course(hub, "remove", "first-steps", "--yes")["version"]
+    receipt = wait_until(lambda: receipts(hub, gone), limit_s=300)[0]
+    assert "01-who-am-i/exercise.ipynb" in receipt["kept"]
+    assert not desk.run("ls ~/first-steps/a-last.md", check=False)
+    assert "MY NOTES" in desk.run("cat ~/first-steps/01-who-am-i/exercise.ipynb")
+    assert not desk.run("sudo ls /var/lib/vmlab/courses/first-steps", check=False)
+    desk.run("sudo rm -r ~/first-steps/02* ~/first-steps/03*")
+    back = push(hub, COURSE)["version"]
+    receipt = wait_until(lambda: receipts(hub, back), limit_s=300)[0]
+    assert receipt["obstacles"] == []
+    assert desk.run(f"ls ~/first-steps/{EXERCISES[1]}")
 
 
 def receipts(hub, version: int) -> list[dict]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import asdict
+from typing import Any
 
 from tornado import web
 from tornado.iostream import StreamClosedError
@@ -11,6 +13,7 @@ from tornado.iostream import StreamClosedError
 from vmlab.api.base import COURSES_SCOPE, LabHandler, MachineHandler
 from vmlab.api.sending import GivesUp, send_file
 from vmlab.courses.archive import MAX_ARCHIVE_BYTES
+from vmlab.database import Receipt
 from vmlab.errors import ConfigError, CourseError
 
 MAX_WAIT_S = 25.0
@@ -56,7 +59,7 @@ class ArchiveHandler(MachineHandler):
     async def get(self, name: str, version: str) -> None:
         """Send the archive of a published version."""
         with self.runtime.waiting(self.server_identity()):
-            course = await asyncio.to_thread(self.runtime.database.courses.find, name, int(version))
+            course = await asyncio.to_thread(self.runtime.shelf.find, name, int(version))
             if course is None:
                 raise web.HTTPError(404, f"course {name!r} has no version {version}")
             self.set_header("Content-Type", "application/gzip")
@@ -69,8 +72,8 @@ class ArchiveHandler(MachineHandler):
                 raise web.HTTPError(500, "the archive is missing on the hub") from e
 
 
-class PublishHandler(LabHandler):
-    """`POST courses/NAME`: publish an archive."""
+class CourseHandler(LabHandler):
+    """`POST courses/NAME`: publish an archive. `DELETE courses/NAME`: take the course back."""
 
     max_body_bytes = MAX_ARCHIVE_BYTES
     body_limit_s = 300.0  # 2 Mbit/s; the proxy waits as long
@@ -102,6 +105,22 @@ class PublishHandler(LabHandler):
             }
         )
 
+    async def delete(self, name: str) -> None:
+        """Take the course back from the shelf and from every machine."""
+        self.body()
+        progress = self.get_query_argument("progress", "keep")
+        if progress not in {"keep", "drop"}:
+            raise web.HTTPError(400, "progress must be keep or drop")
+        shelf = self.runtime.shelf
+        course = await asyncio.to_thread(shelf.remove, name, drop_progress=progress == "drop")
+        if course is None:
+            raise web.HTTPError(404, f"there is no course {name!r}")
+        shelf.announce()
+        self.log.info(
+            "%s took course %s back (progress: %s)", self.current_user.name, name, progress
+        )
+        self.write({"name": course.name, "version": course.version, "progress": progress})
+
 
 class ReceiptsHandler(LabHandler):
     """`GET courses/NAME/receipts`: who has which version."""
@@ -113,20 +132,18 @@ class ReceiptsHandler(LabHandler):
     async def get(self, name: str) -> None:
         """Send each machine's newest receipt."""
         courses = self.runtime.database.courses
-        if await asyncio.to_thread(courses.find, name) is None:
+        newest = await asyncio.to_thread(courses.find, name)
+        if newest is None:
             raise web.HTTPError(404, f"there is no course {name!r}")
         receipts = await asyncio.to_thread(courses.receipts, name)
         self.write(
             {
-                "receipts": [
-                    {
-                        "user": r.user,
-                        "server": r.server,
-                        "version": r.version,
-                        "at": r.at,
-                        "kept": list(r.kept),
-                    }
-                    for r in receipts
-                ]
+                "version": newest.version,
+                "removed": newest.is_removed,
+                "receipts": [_receipt(r) for r in receipts],
             }
         )
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return {key: value for key, value in asdict(receipt).items() if key != "course"}

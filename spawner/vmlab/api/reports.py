@@ -24,7 +24,7 @@ class ReceiptHandler(MachineHandler):
         if await asyncio.to_thread(courses.find, said.course, said.version) is None:
             raise web.HTTPError(400, f"course {said.course!r} has no version {said.version}")
         now = self.runtime.clock()
-        receipt = Receipt(server.user, server.server, said.course, said.version, now, said.kept)
+        receipt = Receipt(server.user, server.server, at=now, **vars(said))
         await asyncio.to_thread(courses.add_receipt, receipt)
         self.write({"course": said.course, "version": said.version})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
-from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
+from vmlab.api.courses import ArchiveHandler, CourseHandler, CoursesHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
@@ -55,7 +55,7 @@ def setup_api(
         (rf"{api}/courses", CoursesHandler),
         (rf"{api}/courses/{_NAME}/receipts", ReceiptsHandler),
         (rf"{api}/courses/{_NAME}/{_VERSION}", ArchiveHandler),
-        (rf"{api}/courses/{_NAME}", PublishHandler),
+        (rf"{api}/courses/{_NAME}", CourseHandler),
         (rf"{api}/receipts", ReceiptHandler),
         (rf"{api}/progress", ProgressHandler),
         (rf"{api}/board", BoardHandler),

@@ -10,6 +10,7 @@ from vmlab.board.begun import find_begun
 from vmlab.board.people import Person, Seat
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
 from vmlab.model import MachineState, MachineStatus, Notice
+from vmlab.obstacles import tell_delivery
 
 PENDING = "pending"
 WAITING = "waiting"
@@ -61,7 +62,7 @@ def make_board(
     for result in facts.results:
         results.setdefault((result.user, result.server), []).append(result)
     begun = find_begun(facts.courses, facts.done)
-    versions = {(r.user, r.server): r.version for r in facts.receipts}
+    receipts = {(r.user, r.server): r for r in facts.receipts}
     rows = []
     for person in people:
         for seat in person.seats:
@@ -69,7 +70,10 @@ def make_board(
             row = _row(facts, person, seat, results.get(key, []))
             if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
                 continue
-            row["course_version"] = versions.get(key)
+            receipt = receipts.get(key)
+            row["course_version"] = (receipt.version or None) if receipt else None
+            if receipt and (told := _tell(receipt)):
+                row["notes"].append(_note(told))
             row["begun"] = [course.as_row() for course in begun.get(key, ())]
             row["may_renew"] = may_renew(person, seat)
             row["url"] = seat.url if seat.url and may_open(person, seat) else ""
@@ -108,6 +112,10 @@ def _row(
         "passed": len(passed),
         "last_progress": max(passed, default=None),
     }
+
+
+def _tell(receipt: Receipt) -> Notice | None:
+    return tell_delivery(receipt.course, receipt.obstacles, receipt.refused)
 
 
 def _note(note: Notice) -> dict[str, str]:

@@ -1,16 +1,27 @@
-"""`vmlab course`: publish courses and see who has them."""
+"""`vmlab course`: publish courses, take them back, and see who has them."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from vmlab.cli.common import JsonOption, out, plain, print_json
-from vmlab.courses.client import HubAccess, find_access, list_courses, list_receipts, publish
+from vmlab.cli.common import JsonOption, make_table, out, plain, print_json, print_table
+from vmlab.cli.course_tables import print_review, print_status
+from vmlab.courses.client import (
+    HubAccess,
+    find_access,
+    list_courses,
+    list_receipts,
+    make_package,
+    publish,
+    remove_course,
+)
+from vmlab.courses.review import Review
+from vmlab.errors import CourseError
 from vmlab.paths import default_paths
 
 app = typer.Typer(no_args_is_help=True)
@@ -22,6 +33,8 @@ TokenOption = Annotated[
     Path | None,
     typer.Option("--token-file", help="A file that holds a trainer's token.", metavar="FILE"),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_NOTHING = "No course is published. Publish one: vmlab course push DIR"
 
 
 @app.command()
@@ -29,33 +42,91 @@ def push(
     folder: Annotated[Path, typer.Argument(help="The folder of one course.", metavar="DIR")],
     hub: HubOption = "",
     token_file: TokenOption = None,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Publish a course: every running and later started machine gets it within seconds."""
-    result = publish(_access(hub, token_file), folder)
+    access, package = _access(hub, token_file), make_package(folder)
+    if not json:
+        print_review(package.review)
+    if package.review.doubts and not yes:
+        _ask_about(folder, package.review)
+    result = publish(access, package)
     if json:
-        print_json(result)
+        print_json({**result, "files": asdict(package.review)})
         return
     what = "unchanged since" if result["unchanged"] else "published as"
     out().print(plain(f"{result['name']}: {what} version {result['version']}"))
 
 
+def _ask_about(folder: Path, review: Review) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        CourseError: there is nobody to ask.
+    """
+    if sys.stdin.isatty():
+        typer.confirm("Publish all the same?", abort=True)
+        return
+    first = review.doubts[0]
+    more = f" (and {len(review.doubts) - 1} more)" if len(review.doubts) > 1 else ""
+    raise CourseError(
+        f"not published: {folder / first.path}: {first.words}{more}",
+        hint="rename or remove the file, or add --yes if it is right",
+    )
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The course.", metavar="NAME")],
+    drop_progress: Annotated[
+        bool, typer.Option("--drop-progress", help="Forget how far the trainees were, too.")
+    ] = False,
+    hub: HubOption = "",
+    token_file: TokenOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Take a course back: from the shelf, and from every machine what nobody has edited there."""
+    access = _access(hub, token_file)
+    machines = len(list_receipts(access, name)["receipts"])  # refused by the hub if there is none
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CourseError(f"{name} is not taken back", hint="add --yes: nobody can be asked")
+        lost = ", and forget how far they are" if drop_progress else ""
+        whose = "one trainee" if machines == 1 else f"{machines} trainees"
+        typer.confirm(f"Take {plain(name).plain} back from {whose}{lost}?", abort=True)
+    result = remove_course(access, name, drop_progress=drop_progress)
+    if json:
+        print_json(result)
+        return
+    progress = "is forgotten" if drop_progress else "is kept"
+    words = (
+        f"{result['name']}: taken back (version {result['version']}). Machines remove its files "
+        f"within seconds, those that are off when they start; what trainees have edited stays. "
+        f"Their progress {progress}."
+    )
+    out().print(plain(words, most=1000))
+    out().print("To give it back: vmlab course push DIR")
+
+
 @app.command("list")
 def list_(hub: HubOption = "", token_file: TokenOption = None, json: JsonOption = False) -> None:
     """List published courses."""
-    courses = list_courses(_access(hub, token_file))
+    listed = list_courses(_access(hub, token_file))
+    courses = listed["courses"]
     if json:
-        print_json({"courses": courses})
+        print_json({"courses": courses, "removed": listed["removed"]})
         return
     if not courses:
-        out().print("No course is published. Publish one: vmlab course push DIR")
+        out().print(_NOTHING)
         return
-    table = Table("course", "version", "title", "titre", "digest")
+    table = make_table("course", "version", "title", "titre", "digest", free=("title", "titre"))
     for course in courses:
         title = course["title"]
         cells = (course["name"], str(course["version"]), title["en"], title["fr"])
         table.add_row(*(plain(cell) for cell in cells), plain(course["digest"][:12]))
-    out().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -65,44 +136,18 @@ def status(
     token_file: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell which machine has which version, and which edited files were kept."""
+    """Tell which machine has which version, what was kept or refused, and which files are where."""
     access = _access(hub, token_file)
     # Asked for by name even if it is not in the list: the hub's answer then names the mistake.
-    courses = [c for c in list_courses(access) if not name or c["name"] == name]
-    names = [name] if name else [c["name"] for c in courses]
-    newest = {c["name"]: c["version"] for c in courses}
-    receipts = {course: list_receipts(access, course) for course in names}
+    names = [name] if name else [c["name"] for c in list_courses(access)["courses"]]
+    found = {course: list_receipts(access, course) for course in names}
     if json:
-        facts = [
-            {"name": course, "version": newest.get(course), "receipts": receipts[course]}
-            for course in names
-        ]
-        print_json({"courses": facts})
+        print_json({"courses": [{"name": course, **facts} for course, facts in found.items()]})
         return
     if not names:
-        out().print("No course is published. Publish one: vmlab course push DIR")
-    for course in names:
-        out().print(_status_table(course, newest.get(course), receipts[course]))
-
-
-def _status_table(course: str, newest: int | None, receipts: list[dict[str, Any]]) -> Table:
-    table = Table(
-        "trainee",
-        "version",
-        "delivered",
-        "kept because edited",
-        title=f"{course}, newest version {newest}",
-        caption="" if receipts else "No machine has taken it yet.",
-    )
-    for receipt in receipts:
-        version = str(receipt["version"])
-        old = " (old)" if newest is not None and receipt["version"] < newest else ""
-        who = f"{receipt['user']}/{receipt['server']}" if receipt["server"] else receipt["user"]
-        at = datetime.fromtimestamp(receipt["at"]).astimezone()
-        kept = ", ".join(receipt["kept"])
-        cells = (who, version + old, f"{at:%Y-%m-%d %H:%M}", kept)
-        table.add_row(*(plain(cell) for cell in cells))
-    return table
+        out().print(_NOTHING)
+    for course, facts in found.items():
+        print_status(course, facts)
 
 
 def _access(hub: str, token_file: Path | None) -> HubAccess:

@@ -27,8 +27,8 @@ from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signal
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.cli.template import ensure_template_for
-from vmlab.courses.client import find_access, publish
-from vmlab.errors import HostError, LabError
+from vmlab.courses.client import find_access, list_courses, make_package, publish
+from vmlab.errors import CourseError, HostError, LabError
 from vmlab.host import find_port_state
 from vmlab.hub import prepare_state
 from vmlab.hublock import Holder, HubLock, last_holder
@@ -162,11 +162,23 @@ def _hub_environment(lab: Lab, paths: Paths) -> dict[str, str]:
 
 
 def _publish_course(lab: Lab, paths: Paths) -> None:
-    """Publish the lab's course; a mistake in it does not keep a class from working."""
+    """Publish the lab's course; a mistake in it does not keep a class from working.
+
+    One that was taken back, or that holds what may be a mistake, waits for somebody to say so.
+    """
     if lab.course is None:
         return
     try:
-        publish(find_access(paths), lab.course)
+        access, package = find_access(paths), make_package(lab.course)
+        listed = list_courses(access)
+        push = f"to publish it all the same: vmlab course push {lab.course}"
+        if package.name in {course["name"] for course in listed["removed"]}:
+            raise CourseError(f"{package.name} was taken back", hint=push)
+        is_news = package.archive.digest not in {course["digest"] for course in listed["courses"]}
+        if package.review.doubts and is_news:
+            first = package.review.doubts[0]
+            raise CourseError(f"{lab.course}/{first.path}: {first.words}", hint=push)
+        publish(access, package)
     except LabError as e:
         err().print(f"warning: the course was not published: {e.message}", markup=False)
         err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}", markup=False)

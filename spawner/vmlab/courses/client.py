@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from vmlab.courses.archive import pack_course
-from vmlab.courses.folder import read_folder
+from vmlab.courses.archive import Archive, pack_course
+from vmlab.courses.folder import list_skipped, read_folder
 from vmlab.courses.parse import parse_course
+from vmlab.courses.review import Review, review_course
 from vmlab.errors import ConfigError, CourseError, HostError
 from vmlab.outside import load_json
 from vmlab.paths import Paths
@@ -47,39 +48,66 @@ def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> 
     return HubAccess(url or known["url"], token)
 
 
-def publish(access: HubAccess, folder: Path) -> dict[str, Any]:
-    """Check, pack and publish a course folder; return the hub's answer.
+@dataclass(frozen=True)
+class Package:
+    """A course folder, checked and packed."""
+
+    name: str
+    archive: Archive
+    review: Review
+
+
+def make_package(folder: Path) -> Package:
+    """Check and pack a course folder.
 
     Raises:
         ConfigError: the course has a mistake; names file and line.
-        CourseError: the hub refused it.
-        HostError: the hub does not answer, or refuses the token.
+        CourseError: it is too large.
     """
     files = read_folder(folder)
     course = parse_course(files, str(folder))
-    archive = pack_course(files)
+    review = review_course(files, list_skipped(folder))
+    return Package(course.name, pack_course(files), review)
+
+
+def publish(access: HubAccess, package: Package) -> dict[str, Any]:
+    """Publish a course; return the hub's answer.
+
+    Raises:
+        CourseError: the hub refused it.
+        HostError: the hub does not answer, or refuses the token.
+    """
     headers = {"Content-Type": "application/gzip"}
-    return _ask(access, "POST", f"courses/{course.name}", data=archive.data, headers=headers)
+    data = package.archive.data
+    return _ask(access, "POST", f"courses/{package.name}", data=data, headers=headers)
 
 
-def list_courses(access: HubAccess) -> list[dict[str, Any]]:
-    """Return the newest version of every course.
-
-    Raises:
-        HostError, CourseError: as `publish`.
-    """
-    courses: list[dict[str, Any]] = _ask(access, "GET", "courses")["courses"]
-    return courses
-
-
-def list_receipts(access: HubAccess, name: str) -> list[dict[str, Any]]:
-    """Return each machine's newest receipt for a course.
+def remove_course(access: HubAccess, name: str, *, drop_progress: bool) -> dict[str, Any]:
+    """Take a course back; return the hub's answer.
 
     Raises:
         HostError, CourseError: as `publish`.
     """
-    receipts: list[dict[str, Any]] = _ask(access, "GET", f"courses/{name}/receipts")["receipts"]
-    return receipts
+    progress = "drop" if drop_progress else "keep"
+    return _ask(access, "DELETE", f"courses/{name}?progress={progress}")
+
+
+def list_courses(access: HubAccess) -> dict[str, Any]:
+    """Return the newest version of every course, `courses`, and what was taken back, `removed`.
+
+    Raises:
+        HostError, CourseError: as `publish`.
+    """
+    return _ask(access, "GET", "courses")
+
+
+def list_receipts(access: HubAccess, name: str) -> dict[str, Any]:
+    """Return each machine's newest receipt for a course, `receipts`, and its `version`.
+
+    Raises:
+        HostError, CourseError: as `publish`.
+    """
+    return _ask(access, "GET", f"courses/{name}/receipts")
 
 
 def _read_cli_file(path: Path) -> dict[str, str]:

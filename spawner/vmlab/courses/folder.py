@@ -7,6 +7,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from vmlab.courses.model import CourseFiles
+from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError
 
 MAX_FILES = 2_000
@@ -14,35 +15,26 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_TOTAL_BYTES = 128 * 1024 * 1024
 """Of all files together, uncompressed. The archive itself may have 64 MiB (docs/protocols.md)."""
 
-MAX_PATH_BYTES = 200
-MAX_DEPTH = 8
-
 _SKIPPED = re.compile(r"\..*|__pycache__|.*~|.*\.py[co]")
-_SOLUTION = re.compile(r"solution(?:[._-].*)?", re.IGNORECASE)
+# Begins with the word, or its stem ends with it: solution.ipynb, solutions/, exercise-solution2.py
+_SOLUTION = re.compile(
+    r"solution(?:[._ -].*)?|(?:.*[._ -])?solutions?[._ -]?[0-9]*(?:\.[a-z0-9]+)?", re.IGNORECASE
+)
 
 
 def is_delivered(path: str) -> bool:
     """Tell whether a file goes to trainees: no solution, no hidden file, no by-product."""
-    parts = PurePosixPath(path).parts
-    return not any(_SKIPPED.fullmatch(p) or _SOLUTION.fullmatch(p) for p in parts)
+    return not any(is_skipped(part) or is_solution(part) for part in PurePosixPath(path).parts)
 
 
-def path_problem(path: str) -> str:
-    """Say what is wrong with a path inside a course; an empty text when nothing is.
+def is_skipped(name: str) -> bool:
+    """Tell whether a file or folder is hidden or a by-product."""
+    return _SKIPPED.fullmatch(name) is not None
 
-    Archives come from outside, and their paths become paths in every machine.
-    """
-    if path.startswith("/") or "\\" in path:
-        return "not a relative path with '/'"
-    if any(part in {"", ".", ".."} for part in path.split("/")):
-        return "holds an empty part, '.' or '..'"
-    if not path.isprintable():
-        return "contains an invisible character, such as a tab or a no-break space"
-    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
-        return f"longer than {MAX_PATH_BYTES} bytes"
-    if path.count("/") >= MAX_DEPTH:
-        return f"more than {MAX_DEPTH} folders deep"
-    return ""
+
+def is_solution(name: str) -> bool:
+    """Tell whether a file or folder surely holds a solution; `review` doubts about others."""
+    return _SOLUTION.fullmatch(name) is not None
 
 
 def check_limits(files: CourseFiles, name: str) -> None:
@@ -83,7 +75,7 @@ def read_folder(folder: Path) -> CourseFiles:
         )
     files: dict[str, bytes] = {}
     total = 0
-    for path in _walk(folder):
+    for path in _walk(folder)[0]:
         relative = path.relative_to(folder).as_posix()
         if path.is_symlink() or not path.is_file():
             raise ConfigError(
@@ -106,19 +98,29 @@ def read_folder(folder: Path) -> CourseFiles:
     return files
 
 
-def _walk(folder: Path) -> list[Path]:
-    """Return all files and links below, without entering what is skipped."""
+def list_skipped(folder: Path) -> list[str]:
+    """Return which hidden files and by-products `read_folder` leaves out; folders end with `/`."""
+    skipped = _walk(folder)[1]
+    return [f"{p.relative_to(folder).as_posix()}{'/' * p.is_dir()}" for p in skipped]
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return all files and links below, without entering what is skipped, and what that is."""
     found: list[Path] = []
+    skipped: list[Path] = []
     for root, folders, names in os.walk(folder):
         entered = []
         for name in sorted(folders):
             if (Path(root) / name).is_symlink():
                 found.append(Path(root) / name)
-            elif not _SKIPPED.fullmatch(name):
+            elif is_skipped(name):
+                skipped.append(Path(root) / name)
+            else:
                 entered.append(name)
         folders[:] = entered
-        found += [Path(root) / name for name in sorted(names) if not _SKIPPED.fullmatch(name)]
-    return found
+        for name in sorted(names):
+            (skipped if is_skipped(name) else found).append(Path(root) / name)
+    return found, skipped
 
 
 def _too_large(what: str, size: int, limit: int) -> ConfigError:

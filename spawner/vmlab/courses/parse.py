@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 import warnings
-from itertools import islice
-from typing import Any
 
 from vmlab.courses.model import Course, CourseFiles, Exercise, Step, Title
+from vmlab.courses.notebooks import notebook_mistakes
 from vmlab.errors import ConfigError
 from vmlab.toml_errors import (
     MAX_BYTES,
@@ -17,7 +15,6 @@ from vmlab.toml_errors import (
     TomlFile,
     mistakes_error,
     parse_toml,
-    show,
 )
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,39}"
@@ -25,14 +22,11 @@ FOLDER_PATTERN = r"[a-z0-9][a-z0-9-]{0,59}"
 MAX_EXERCISES = 100
 MAX_STEPS = 50
 MAX_CHECKS_BYTES = 64 * 1024
-MAX_NOTEBOOK_BYTES = 8 * 1024 * 1024
-"""Parsed by Python, a program takes a thousand times its size, JSON thirty times; meanwhile the
-hub does nothing else."""
+"""Parsed by Python, a program takes a thousand times its size; meanwhile the hub does nothing
+else."""
 
 _NAME_WORDS = "a lower-case letter, then lower-case letters, digits and '-', at most 40"
 _FOLDER_WORDS = "lower-case letters, digits and '-', for instance '01-who-am-i'"
-_TOLD_CELLS = 20
-_CELL_TYPES = frozenset({"markdown", "code", "raw"})
 
 
 def parse_course(files: CourseFiles, origin: str) -> Course:
@@ -123,45 +117,11 @@ def _file_mistakes(course: Course, files: CourseFiles, origin: str) -> list[Mist
     mistakes: list[Mistake] = []
     for path in sorted(files):
         if path.endswith(".ipynb"):
-            mistakes += _notebook_mistakes(f"{origin}/{path}", files[path])
+            mistakes += notebook_mistakes(f"{origin}/{path}", files[path])
     for exercise in course.exercises:
         path = f"{exercise.folder}/checks.py"
         mistakes += _checks_mistakes(f"{origin}/{path}", files[path], exercise)
     return mistakes
-
-
-def _notebook_mistakes(where: str, content: bytes) -> list[Mistake]:
-    """Check what JupyterLab needs to open a notebook; the full schema is not the hub's business."""
-    if len(content) > MAX_NOTEBOOK_BYTES:
-        return [Mistake(where, 1, f"a notebook has at most {MAX_NOTEBOOK_BYTES >> 20} MiB")]
-    try:
-        notebook = json.loads(content)
-    except json.JSONDecodeError as e:
-        return [Mistake(where, e.lineno, f"not a notebook: not valid JSON: {e.msg}")]
-    except (ValueError, RecursionError) as e:
-        # Not UTF-8, a number of thousands of digits, or lists nested hundreds deep.
-        return [Mistake(where, 1, f"not a notebook: {e}")]
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        return [Mistake(where, 1, "not a notebook: it has no list of cells")]
-    if notebook.get("nbformat") != 4:
-        return [Mistake(where, 1, f"notebook format {show(notebook.get('nbformat'))}; allowed: 4")]
-    wrong = (
-        Mistake(where, 1, f"cell {number}: {problem}")
-        for number, cell in enumerate(notebook["cells"], start=1)
-        if (problem := _cell_problem(cell))
-    )
-    return list(islice(wrong, _TOLD_CELLS))
-
-
-def _cell_problem(cell: Any) -> str:
-    if not isinstance(cell, dict):
-        return "not an object"
-    kind = cell.get("cell_type")
-    if not isinstance(kind, str) or kind not in _CELL_TYPES:
-        return f"unknown cell_type {show(kind)}"
-    source = cell.get("source")
-    lines = source if isinstance(source, list) else [source]
-    return "" if all(isinstance(line, str) for line in lines) else "its source is not text"
 
 
 def _checks_mistakes(where: str, content: bytes, exercise: Exercise) -> list[Mistake]:

@@ -22,17 +22,23 @@ from vmlab.database import Database, StoredCourse, StoredStep
 from vmlab.errors import CourseError
 from vmlab.files import write_atomic
 
+MAX_COURSES = 50
+"""Published at a time; a machine takes no more (`vmlab_guest.courses.listing`)."""
+
 
 @dataclass(frozen=True)
 class Listing:
-    """The newest version of every course, as machines see it."""
+    """The newest version of every course, as machines see it, and what was taken back."""
 
     digest: str  # changes whenever anything in it changes
     courses: tuple[StoredCourse, ...]
+    removed: tuple[StoredCourse, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer of `GET courses`."""
-        return {"digest": self.digest, "courses": [_summary(c) for c in self.courses]}
+        removed = [{"name": c.name, "version": c.version} for c in self.removed]
+        courses = [_summary(c) for c in self.courses]
+        return {"digest": self.digest, "courses": courses, "removed": removed}
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,12 @@ class Shelf:
                 f"the archive is course {course.name!r}, not {name!r}",
                 hint="the name in course.toml is the one that counts",
             )
+        others = [c.name for c in self.listing().courses if c.name != name]
+        if len(others) >= MAX_COURSES:
+            raise CourseError(
+                f"{len(others)} courses are published, which is all that a machine takes",
+                hint=f"take one back first: vmlab course remove {others[0]}",
+            )
         archive = pack_course(files)
 
         def save(version: int) -> None:
@@ -94,15 +106,39 @@ class Shelf:
             ) from e
         return Published(stored, unchanged)
 
+    def remove(self, name: str, *, drop_progress: bool) -> StoredCourse | None:
+        """Take a course back: it is no longer listed, and its archives are gone.
+
+        Publishing it again gives it back. Returns None if there is no such course.
+        """
+        course = self._database.courses.remove(name, self._clock(), drop_progress=drop_progress)
+        if course:
+            # A push right now writes a later version, which stays.
+            for version in range(1, course.version):
+                self.archive_path(name, version).unlink(missing_ok=True)
+        return course
+
+    def find(self, name: str, version: int) -> StoredCourse | None:
+        """Return a version that machines may fetch: none of a course that was taken back."""
+        newest = self._database.courses.find(name)
+        found = self._database.courses.find(name, version)
+        if newest is None or newest.is_removed or found is None or found.is_removed:
+            return None
+        return found
+
     def archive_path(self, name: str, version: int) -> Path:
         """Return where the archive of a published version lies; the name must be checked."""
         return self._folder / name / f"{version}.tar.gz"
 
     def listing(self) -> Listing:
         """Return the newest version of every course."""
-        courses = tuple(self._database.courses.latest())
-        summary = json.dumps([_summary(c) for c in courses], sort_keys=True).encode()
-        return Listing(hashlib.sha256(summary).hexdigest(), courses)
+        latest = tuple(self._database.courses.latest())
+        summary = json.dumps([_summary(c) for c in latest], sort_keys=True).encode()
+        return Listing(
+            hashlib.sha256(summary).hexdigest(),
+            tuple(c for c in latest if not c.is_removed),
+            tuple(c for c in latest if c.is_removed),
+        )
 
     def announce(self) -> None:
         """Wake everybody who waits for a change."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from vmlab.database.engine import Sessions
-from vmlab.database.tables import CourseVersionRow, ReceiptRow
+from vmlab.database.tables import CourseVersionRow, ReceiptRow, StepRow
+from vmlab.obstacles import Obstacle, Reason
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class StoredStep:
 
 @dataclass(frozen=True)
 class StoredCourse:
-    """A published version of a course."""
+    """A published version of a course; without a digest and steps when it was taken back."""
 
     name: str
     version: int
@@ -41,17 +42,32 @@ class StoredCourse:
     steps: tuple[StoredStep, ...]
     published: float
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether this version says that the course was taken back."""
+        return not self.digest
+
 
 @dataclass(frozen=True)
 class Receipt:
-    """A machine took a version of a course; `kept` are files that the trainee had edited."""
+    """A machine took a version of a course.
+
+    Attributes:
+        kept: files that the trainee had edited.
+        obstacles: files that could not go to their place for another reason.
+        refused: why the machine took nothing of it; in `Courses.receipts`, of a version after this.
+        refused_version: which version that was, in `Courses.receipts`.
+    """
 
     user: str
     server: str
     course: str
     version: int
     at: float
-    kept: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    refused: str = ""
+    refused_version: int = 0
 
 
 class Courses:
@@ -61,7 +77,7 @@ class Courses:
         self._sessions = sessions
 
     def latest(self) -> list[StoredCourse]:
-        """Return the newest version of every course, by name."""
+        """Return the newest version of every course, by name; of some, that it was taken back."""
         newest = (
             select(CourseVersionRow.name, func.max(CourseVersionRow.version).label("version"))
             .group_by(CourseVersionRow.name)
@@ -122,6 +138,31 @@ class Courses:
             session.add(_course_row(course))
             return course, False
 
+    def remove(self, name: str, now: float, *, drop_progress: bool) -> StoredCourse | None:
+        """Take a course back: its next version says so. None if there is none.
+
+        Args:
+            drop_progress: forget how far the trainees were, too.
+        """
+        with self._sessions.write() as session:
+            row = session.scalar(
+                select(CourseVersionRow)
+                .where(CourseVersionRow.name == name)
+                .order_by(CourseVersionRow.version.desc())
+                .limit(1)
+            )
+            if row is None:
+                return None
+            course = _course(row)
+            if not course.is_removed:
+                course = replace(
+                    course, version=row.version + 1, digest="", steps=(), published=now
+                )
+                session.add(_course_row(course))
+            if drop_progress:
+                session.execute(delete(StepRow).where(StepRow.course == name))
+            return course
+
     def add_receipt(self, receipt: Receipt) -> None:
         """Remember what a machine has; a second receipt for the same version replaces the first."""
         with self._sessions.write() as session:
@@ -143,14 +184,29 @@ class Courses:
                 session.add(row)
             row.at = receipt.at
             row.kept = list(receipt.kept)
+            row.obstacles = [asdict(obstacle) for obstacle in receipt.obstacles]
+            row.refused = receipt.refused
 
     def receipts(self, name: str) -> list[Receipt]:
-        """Return each machine's newest receipt for this course, by user and server."""
+        """Return each machine's newest receipt for this course, by user and server.
+
+        Of a machine that refused the versions after it, it says so; version 0: it never took any.
+        """
         with self._sessions.read() as session:
             rows = session.scalars(
                 select(ReceiptRow).where(ReceiptRow.course == name).order_by(ReceiptRow.version)
             )
-            newest = {(row.user, row.server): _receipt(row) for row in rows}
+            newest: dict[tuple[str, str], Receipt] = {}
+            for row in rows:
+                key, found = (row.user, row.server), _receipt(row)
+                if found.refused:
+                    nothing = replace(found, version=0, refused="", kept=(), obstacles=())
+                    found = replace(
+                        newest.get(key, nothing),
+                        refused=found.refused,
+                        refused_version=found.version,
+                    )
+                newest[key] = found
         return [newest[key] for key in sorted(newest)]
 
 
@@ -190,4 +246,8 @@ def _receipt(row: ReceiptRow) -> Receipt:
         version=row.version,
         at=row.at,
         kept=tuple(row.kept),
+        obstacles=tuple(
+            Obstacle(each["path"], Reason(each["reason"]), each["beside"]) for each in row.obstacles
+        ),
+        refused=row.refused,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from vmlab.database.tables import SCHEMA_VERSION, Base, MetaRow
+from vmlab.database.tables import ADDED_COLUMNS, SCHEMA_VERSION, Base, MetaRow
 from vmlab.errors import HostError
 
 _WRITE = "vmlab_write"
@@ -101,8 +101,10 @@ def _ensure_schema(engine: Engine) -> None:
             found = session.scalar(select(MetaRow.value).where(MetaRow.key == "schema"))
             known = found is None or (found.isdecimal() and 1 <= int(found) <= SCHEMA_VERSION)
             if known and found != str(SCHEMA_VERSION):
-                # Every schema so far only added tables, so an upgrade is making those.
                 Base.metadata.create_all(connection)
+                for version in range(int(found or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
+                    for statement in ADDED_COLUMNS.get(version, ()):
+                        connection.exec_driver_sql(statement)
                 session.merge(MetaRow(key="schema", value=str(SCHEMA_VERSION)))
                 session.flush()
     if not known:

@@ -11,11 +11,19 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables below; `engine.py` upgrades older ones and refuses newer.
 
-1: courses, receipts, steps, phases. 2: volumes.
+1: courses, receipts, steps, phases. 2: volumes. 3: what a receipt says beside what was kept.
 """
+
+ADDED_COLUMNS = {
+    3: (
+        "ALTER TABLE receipt ADD COLUMN obstacles JSON NOT NULL DEFAULT '[]'",
+        "ALTER TABLE receipt ADD COLUMN refused TEXT NOT NULL DEFAULT ''",
+    )
+}
+"""What an older database needs beside the tables that it does not have."""
 
 
 class Base(DeclarativeBase):
@@ -32,7 +40,10 @@ class MetaRow(Base):
 
 
 class CourseVersionRow(Base):
-    """One published version of a course. Never changed afterwards."""
+    """One published version of a course; never changed afterwards.
+
+    One without a digest says that the course was taken back.
+    """
 
     __tablename__ = "course_version"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -60,6 +71,8 @@ class ReceiptRow(Base):
     version: Mapped[int] = mapped_column(Integer)
     at: Mapped[float] = mapped_column(Float)
     kept: Mapped[list[str]] = mapped_column(JSON)
+    obstacles: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    refused: Mapped[str] = mapped_column(Text, default="")
 
 
 class StepRow(Base):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import shutil
 import tarfile
+import warnings
 import zlib
+
+import nbformat
 
 from fuzz.target import check, scratch, target
 from lab.cells import find_answers, find_names
@@ -18,7 +22,10 @@ from vmlab_guest.courses.archive import unpack
 from vmlab_guest.errors import DeliveryError
 
 _PARSE = "vmlab.courses.parse"
-NOTEBOOK = b'{"cells": [{"cell_type": "code", "source": ["1"]}], "nbformat": 4, "metadata": {}}'
+NOTEBOOK = (
+    b'{"cells": [{"cell_type": "markdown", "metadata": {}, "source": ["1"]}], "metadata": {}, '
+    b'"nbformat": 4, "nbformat_minor": 4}'
+)
 CHECKS = b"def user(name): ...\n"
 COURSE = b"""[course]
 name = "first-steps"
@@ -47,10 +54,20 @@ def course_toml(data: bytes) -> None:
 
 
 @target(
-    "notebook", ConfigError, parsers=(f"{_PARSE}:_notebook_mistakes", f"{_PARSE}:_cell_problem")
+    "notebook",
+    ConfigError,
+    parsers=("vmlab.courses.notebooks:notebook_mistakes", "vmlab.courses.notebooks:_cell_problem"),
 )
 def notebook(data: bytes) -> None:
+    """What the push takes, Jupyter's server opens, sends to a browser, and saves."""
     _parse("01-who/exercise.ipynb", data)
+    wrong: dict[str, Exception] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cells without names get some
+        opened = nbformat.reads(data.decode(), as_version=4, capture_validation_error=wrong)
+    check(not wrong, wrong)
+    json.dumps(opened, allow_nan=False).encode()
+    check(nbformat.writes(opened, capture_validation_error=wrong) != "" and not wrong, wrong)
 
 
 @target("cell", parsers=("lab.cells:find_answers",))
@@ -97,9 +114,9 @@ def mend_checksums(data: bytes) -> bytes:
         "vmlab.courses.archive:unpack_course",
         "vmlab.courses.archive:pack_course",
         "vmlab.courses.folder:check_limits",
-        "vmlab.courses.folder:path_problem",
+        "vmlab.courses.paths:path_problem",
         "vmlab_guest.courses.archive:unpack",
-        "vmlab_guest.courses.names:is_safe_path",
+        "vmlab_guest.courses.paths:path_problem",
     ),
     is_text=False,
 )

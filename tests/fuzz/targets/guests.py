@@ -17,8 +17,10 @@ from lab.words import Language
 from vmlab_guest.activity import parse_stat
 from vmlab_guest.apply import read_hub_env
 from vmlab_guest.courses.deliver import deliver
-from vmlab_guest.courses.follow import parse_kept, parse_listing
-from vmlab_guest.courses.names import is_safe_path, make_beside
+from vmlab_guest.courses.held import dump_outcome, make_receipt, parse_outcome
+from vmlab_guest.courses.listing import parse_listing
+from vmlab_guest.courses.names import make_beside
+from vmlab_guest.courses.paths import path_problem
 from vmlab_guest.errors import AgentError, DeliveryError, SeedError
 from vmlab_guest.home import Home
 from vmlab_guest.hub import Hub, HubError, _decode
@@ -91,7 +93,7 @@ def agent_bytes(data: bytes) -> None:
 
 
 @target("hub-listing", HubError, DeliveryError, parsers=(
-    "vmlab_guest.courses.follow:parse_listing", "vmlab_guest.hub:_decode"))  # fmt: skip
+    "vmlab_guest.courses.listing:parse_listing", "vmlab_guest.hub:_decode"))  # fmt: skip
 def hub_listing(data: bytes) -> None:
     for course in parse_listing(_decode(data)).courses:
         check_text(course.name)
@@ -105,14 +107,15 @@ def hub_snapshots(data: bytes) -> None:
         check(abs(snapshot.taken_s) < float("inf"), snapshot)
 
 
-@target("delivery-words", DeliveryError, parsers=("vmlab_guest.courses.follow:parse_kept",))
+@target("delivery-words", DeliveryError, parsers=("vmlab_guest.courses.held:parse_outcome",))
 def delivery_words(data: bytes) -> None:
     """What the helper that runs as the trainee prints; the agent sends it to the hub."""
-    for path in parse_kept(data):
-        path.encode()
+    outcome = parse_outcome(data)
+    receipt = json.dumps(make_receipt("course", 1, outcome))
+    check(len(receipt) < 64 * 1024, len(receipt))
 
 
-@target("delivery-record", parsers=("vmlab_guest.courses.deliver:read_record",))
+@target("delivery-record", parsers=("vmlab_guest.courses.record:read_record",))
 def delivery_record(data: bytes) -> None:
     """The record is a file of the trainee's; whatever is in it, a course arrives."""
     home, original = scratch("home"), scratch("original")
@@ -121,12 +124,13 @@ def delivery_record(data: bytes) -> None:
     record.write_bytes(data)
     (original / "01").mkdir(exist_ok=True)
     (original / "01/exercise.ipynb").write_bytes(b"new")
+    (original / "course.toml").write_bytes(b"")
     shutil.rmtree(home / "course", ignore_errors=True)
     (home / "course/01").mkdir(parents=True)
     (home / "course/01/exercise.ipynb").write_bytes(b"edited")
-    kept = deliver(original, home, "course", 2)
+    outcome = deliver(original, home, "course", 2)
     check((home / "course/01/exercise.ipynb").read_bytes() in {b"edited", b"new"}, "lost")
-    parse_kept(json.dumps({"kept": kept}).encode())
+    check(parse_outcome(dump_outcome(outcome).encode()) == outcome, "other words")
 
 
 @target("notices", parsers=("lab.notices:parse_notices", "vmlab_guest.lab_server:_read_json"))
@@ -215,9 +219,9 @@ def home_names(data: bytes) -> None:
 @target("course-names", parsers=("vmlab_guest.courses.names:make_beside",), most_bytes=1024)
 def course_names(data: bytes) -> None:
     path = data.decode("utf-8", "surrogateescape")
-    if is_safe_path(path):
-        check_text(path)
-        check(is_safe_path(make_beside(path, 2)[:200]) or len(path.encode()) > 190, path)
+    if not path_problem(path):
+        path.encode()  # whatever may be in it, not all Pythons know all characters
+        check(not path_problem(make_beside(path, 2)[:200]) or len(path.encode()) > 190, path)
 
 
 @target("netlink", OSError, parsers=("vmlab_guest.rtnetlink:split_messages",), is_text=False)

@@ -10,6 +10,7 @@ from vmlab.board import BoardFacts, Group, Person, Seat, make_board
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse, StoredStep
 from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
+from vmlab.obstacles import Obstacle, Reason
 
 
 def step(name: str) -> StoredStep:
@@ -108,6 +109,29 @@ def test_the_machine_is_the_one_that_the_hub_keeps():
 def test_long_problems_are_cut():
     (row,) = rows(facts(statuses=status("ada", MachineState.STOPPED, problem="x" * 999)), ADA)
     assert len(row["problem"]) == 300
+
+
+def test_what_did_not_get_to_its_place_is_a_note():
+    held = (
+        Obstacle("01/a.md", Reason.NOT_A_FILE, "first-steps/01/a.v2.md"),
+        Obstacle("b.md", Reason.NO_ROOM),
+    )
+    (row,) = rows(facts(receipts=(Receipt("ada", "", "first-steps", 1, 650.0, (), held),)), ADA)
+    assert row["course_version"] == 1
+    (note,) = row["notes"]
+    assert note == {
+        "en": "Course first-steps, not in its place: 01/a.md: something that is no file has its "
+        "name; it lies in ~/first-steps/01/a.v2.md (and 1 more)",
+        "fr": "Cours first-steps, pas à sa place : 01/a.md : autre chose qu'un fichier porte son "
+        "nom ; il est dans ~/first-steps/01/a.v2.md (et 1 de plus)",
+    }
+
+
+def test_what_a_machine_refused_is_a_note_and_no_version():
+    refusal = Receipt("ada", "", "first-steps", 0, 650.0, refused="too odd", refused_version=2)
+    (row,) = rows(facts(receipts=(refusal,)), ADA)
+    assert row["course_version"] is None
+    assert row["notes"][0]["en"] == "Course first-steps was refused by the machine: too odd"
 
 
 def test_notes_are_of_one_server_and_in_both_languages():

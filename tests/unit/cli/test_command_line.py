@@ -68,6 +68,7 @@ COMMANDS = [
     ["image", "list"],
     ["image", "show"],
     ["course", "push"],
+    ["course", "remove"],
     ["course", "list"],
     ["course", "status"],
 ]

@@ -15,7 +15,8 @@ from fakes.archives import HOSTILE
 from fakes.courses import make_files
 from vmlab.courses import archive as module
 from vmlab.courses import pack_course, unpack_course
-from vmlab.courses.folder import is_delivered, path_problem
+from vmlab.courses.folder import is_delivered
+from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError, CourseError
 
 

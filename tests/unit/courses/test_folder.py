@@ -9,7 +9,8 @@ import pytest
 from fakes.courses import make_files, write_folder
 from vmlab.courses import folder as limits
 from vmlab.courses import read_folder
-from vmlab.courses.folder import check_limits, is_delivered, path_problem
+from vmlab.courses.folder import check_limits, is_delivered
+from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError
 
 
@@ -21,6 +22,13 @@ from vmlab.errors import ConfigError
         ("01-who/data/solutions-of-equations.csv", True),
         ("01-who/solution.ipynb", False),
         ("01-who/Solution.ipynb", False),
+        ("01-who/solutions/exercise.ipynb", False),
+        ("01-who/exercise-solution.ipynb", False),
+        ("01-who/exercise_solutions2.py", False),
+        ("01-who/exercise.solution.ipynb", False),
+        ("01-who/Solution1.ipynb", False),
+        ("01-who/resolution.md", True),
+        ("01-who/dissolution-of-salt.md", True),
         ("01-who/solution_long.py", False),
         ("01-who/solution/part.py", False),
         (".git/config", False),

@@ -46,6 +46,9 @@ def test_a_right_course():
         ('"user"', '"nobody"', "c/01-who/checks.py:1: no check for step 'nobody'"),
         ("[[exercise.step]]", "[[exercise.stop]]", "unknown key"),
         ("[course]", "[course", "c/course.toml:1"),
+        ('"user"', "0x" + "f" * 5000, "exercise[1].step[1].name: a whole number of thousands of d"),
+        ('"user"', "[0x" + "f" * 5000 + "]", "a whole number of thousands of digits"),
+        ('"user"', "9" * 5000, "c/course.toml: not usable TOML"),
     ],
 )
 def test_mistakes_in_course_toml(old, new, expected):
@@ -76,11 +79,6 @@ def test_not_utf8_names_the_line():
         (b'{\n "cells": [\n}', "01-who/exercise.ipynb:3: not a notebook: not valid JSON"),
         (b"[]", "it has no list of cells"),
         (b"[" * 100_000, "not a notebook"),
-        (b'{"cells": [], "nbformat": 3}', "notebook format 3; allowed: 4"),
-        (b'{"cells": [{"cell_type": "cod"}], "nbformat": 4}', "cell 1: unknown cell_type 'cod'"),
-        (b'{"cells": [{"cell_type": "code", "source": 7}], "nbformat": 4}', "cell 1: its source"),
-        (b'{"cells": [{"cell_type": []}], "nbformat": 4}', "cell 1: unknown cell_type []"),
-        (b'{"cells": ["x"], "nbformat": 4}', "cell 1: not an object"),
         (b'{"cells": [], "nbformat": ' + b"9" * 5000 + b"}", "not a notebook"),
     ],
 )
@@ -100,17 +98,14 @@ def test_what_python_makes_too_much_of(path, content, expected):
     assert expected in message(make_files({path: content}))
 
 
-def test_a_notebook_of_a_million_wrong_cells_is_told_in_a_few_lines():
-    content = b'{"nbformat": 4, "cells": [' + b"0," * 10**6 + b"0]}"
-    assert message(make_files({"01-who/exercise.ipynb": content})).count("not an object") == 20
-
-
 def test_solutions_are_checked_too():
     assert "solution.ipynb" in message(make_files({"01-who/solution.ipynb": b"{}"}))
 
 
 def test_a_notebook_of_another_writer():
-    notebook = json.dumps(NOTEBOOK | {"metadata": {"kernelspec": {"name": "x"}}}, indent=4)
+    notebook = json.dumps(
+        NOTEBOOK | {"metadata": {"kernelspec": {"name": "x", "display_name": "X"}}}, indent=4
+    )
     assert parse_course(make_files({"01-who/exercise.ipynb": notebook.encode()}), "c")
 
 

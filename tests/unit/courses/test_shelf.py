@@ -14,6 +14,7 @@ from vmlab.courses import shelf as module
 from vmlab.database import Database
 from vmlab.database.engine import sqlite_url
 from vmlab.errors import ConfigError, CourseError
+from vmlab_guest.courses.listing import MAX_COURSES as MACHINE_TAKES
 
 
 @pytest.fixture
@@ -75,6 +76,31 @@ class TestPublishing:
         files = make_files({"course.toml": COURSE_TOML.replace("folder", "foldr").encode()})
         with pytest.raises(ConfigError, match=r"course\.toml:6"):
             shelf.publish(pack_course(files).data, "first-steps")
+
+    def test_more_courses_than_a_machine_takes(self, shelf, monkeypatch):
+        assert module.MAX_COURSES == MACHINE_TAKES
+        monkeypatch.setattr(module, "MAX_COURSES", 1)
+        shelf.publish(archive(), "first-steps")
+        shelf.publish(archive("v2"), "first-steps")
+        text = COURSE_TOML.replace('"first-steps"', '"second"').encode()
+        second = pack_course(make_files({"course.toml": text})).data
+        with pytest.raises(CourseError, match="1 courses are published") as caught:
+            shelf.publish(second, "second")
+        assert "vmlab course remove first-steps" in caught.value.hint
+        shelf.remove("first-steps", drop_progress=False)
+        assert shelf.publish(second, "second").course.version == 1
+
+    def test_what_was_taken_back_is_not_to_be_had(self, shelf):
+        shelf.publish(archive(), "first-steps")
+        before = shelf.listing()
+        assert shelf.find("first-steps", 1) is not None
+        shelf.remove("first-steps", drop_progress=False)
+        now = shelf.listing()
+        assert now.digest != before.digest
+        assert [(c.name, c.version) for c in now.removed] == [("first-steps", 2)]
+        assert shelf.find("first-steps", 1) is shelf.find("first-steps", 2) is None
+        assert not shelf.archive_path("first-steps", 1).exists()
+        assert shelf.remove("nothing", drop_progress=False) is None
 
     def test_a_full_disk(self, shelf, monkeypatch):
         def full(*_: object, **__: object) -> None:

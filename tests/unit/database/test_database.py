@@ -6,12 +6,14 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredStep, open_database
 from vmlab.database.engine import sqlite_url
 from vmlab.errors import HostError
+from vmlab.obstacles import Obstacle, Reason
 from vmlab.volumes.model import Volume
 
 
@@ -62,7 +64,7 @@ class TestOpening:
         database.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
-        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 2") as caught:
+        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 3") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
 
@@ -73,17 +75,24 @@ class TestOpening:
         first.close()
         with sqlite3.connect(path) as connection:  # as a VMLab without volumes left it
             connection.execute("DROP TABLE volume")
+            connection.execute("ALTER TABLE receipt DROP COLUMN obstacles")
+            connection.execute("ALTER TABLE receipt DROP COLUMN refused")
+            connection.execute(
+                "INSERT INTO receipt VALUES (1, 'ada', '', 'first-steps', 1, 6.0, '[\"a.md\"]')"
+            )
             connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
         for _ in range(2):
             upgraded = Database(sqlite_url(path))
             upgraded.volumes.add(Volume("home-ada"))
             assert [volume.name for volume in upgraded.volumes.all()] == ["home-ada"]
             assert upgraded.courses.find("first-steps") == course(1, digest="a")
+            receipt = Receipt("ada", "", "first-steps", 1, 6.0, ("a.md",))
+            assert upgraded.courses.receipts("first-steps") == [receipt]
             assert upgraded.phase_medians("qemu/desk") == {"boot": 12.5}
             upgraded.close()
         with sqlite3.connect(path) as connection:
             (schema,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        assert schema == "2"
+        assert schema == "3"
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(HostError, match="gone"):
@@ -182,6 +191,42 @@ class TestCourses:
         database.courses.add_receipt(Receipt("ada", "", "c", 1, 6.0, ("a",)))
         database.courses.add_receipt(Receipt("ada", "", "c", 1, 7.0, ()))
         assert database.courses.receipts("c") == [Receipt("ada", "", "c", 1, 7.0, ())]
+
+    def test_what_was_refused_stands_beside_what_the_machine_has(self, database):
+        obstacle = Obstacle("a.md", Reason.NOT_A_FILE, "c/a.v1.md")
+        taken = Receipt("ada", "", "c", 1, 6.0, ("b.md",), (obstacle,))
+        database.courses.add_receipt(taken)
+        database.courses.add_receipt(Receipt("ada", "", "c", 2, 7.0, refused="too odd"))
+        database.courses.add_receipt(Receipt("bob", "", "c", 2, 8.0, refused="too odd"))
+        assert database.courses.receipts("c") == [
+            replace(taken, refused="too odd", refused_version=2),
+            Receipt("bob", "", "c", 0, 8.0, refused="too odd", refused_version=2),
+        ]
+        third = Receipt("ada", "", "c", 3, 9.0)
+        database.courses.add_receipt(third)
+        assert database.courses.receipts("c")[0] == third, "the refusal is old news"
+
+
+class TestTakingBack:
+    def test_the_next_version_says_so(self, database):
+        assert database.courses.remove("first-steps", 9.0, drop_progress=False) is None
+        add(database, "a")
+        gone = database.courses.remove("first-steps", 9.0, drop_progress=False)
+        assert (gone.version, gone.is_removed, gone.steps) == (2, True, ())
+        assert database.courses.latest() == [gone]
+        again = database.courses.remove("first-steps", 10.0, drop_progress=False)
+        assert again == gone, "once is enough"
+        back, unchanged = add(database, "a")
+        assert (back.version, unchanged) == (3, False)
+
+    @pytest.mark.parametrize(("drop", "left"), [(False, 1), (True, 0)])
+    def test_progress_is_kept_or_dropped_of_this_course(self, database, drop, left):
+        add(database, "a")
+        for name in ("first-steps", "other"):
+            database.progress.record(StepReport("ada", "", name, "01-who", "user", True, 5.0))
+        database.courses.remove("first-steps", 9.0, drop_progress=drop)
+        assert len(database.progress.of_course("first-steps")) == left
+        assert len(database.progress.of_course("other")) == 1
 
 
 class TestProgress:

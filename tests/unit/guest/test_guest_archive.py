@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -16,8 +17,18 @@ from fakes.archives import HOSTILE
 from vmlab.courses.archive import pack_course
 from vmlab_guest.courses import archive as module
 from vmlab_guest.courses.archive import unpack
-from vmlab_guest.courses.follow import Listing, make_pause, parse_kept, parse_listing
-from vmlab_guest.courses.names import is_safe_path, make_beside
+from vmlab_guest.courses.follow import make_pause
+from vmlab_guest.courses.held import (
+    Held,
+    Outcome,
+    Reason,
+    dump_outcome,
+    make_receipt,
+    parse_outcome,
+)
+from vmlab_guest.courses.listing import CourseVersion, Listing, parse_listing
+from vmlab_guest.courses.names import make_beside
+from vmlab_guest.courses.paths import path_problem
 from vmlab_guest.errors import DeliveryError
 
 
@@ -135,7 +146,7 @@ def test_any_bytes_are_refused_in_order(
 
 @given(st.text(max_size=40))
 def test_a_safe_path_stays_inside(path: str) -> None:
-    if is_safe_path(path):
+    if not path_problem(path):
         top = Path("/top")
         assert top in (top / path).parents
         assert "\n" not in path
@@ -184,10 +195,56 @@ def test_an_empty_listing_is_right() -> None:
     assert parse_listing({"digest": "d", "courses": []}) == Listing("d", ())
 
 
-@pytest.mark.parametrize("output", [b"", b"[]", b'{"kept": 1}', b'{"kept": [1]}', b"\xff"])
+def test_what_was_taken_back_is_listed_without_a_digest() -> None:
+    listing = parse_listing(
+        {"digest": "d", "courses": [], "removed": [{"name": "old", "version": 3}]}
+    )
+    assert listing.courses == (CourseVersion("old", 3),)
+    assert listing.courses[0].is_removed
+
+
+@pytest.mark.parametrize("removed", [1, [1], [{"name": "../x", "version": 1}], [{"name": "x"}]])
+def test_a_wrong_list_of_what_was_taken_back(removed: object) -> None:
+    with pytest.raises(DeliveryError):
+        parse_listing({"digest": "d", "courses": [], "removed": removed})
+
+
+HELD = Held("a.md", Reason.FORBIDDEN, "a.v2.md")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"",
+        b"[]",
+        b'{"held": 1, "removed": 0}',
+        b'{"held": [1], "removed": 0}',
+        b'{"held": [], "removed": -1}',
+        b'{"held": [], "removed": true}',
+        b"\xff",
+        dump_outcome(Outcome((HELD,))).replace("forbidden", "no such reason").encode(),
+        dump_outcome(Outcome((HELD,))).replace("a.md", "a" * 500).encode(),
+    ],
+)
 def test_a_helper_that_lies_is_not_believed(output: bytes) -> None:
     with pytest.raises(DeliveryError):
-        parse_kept(output)
+        parse_outcome(output)
+
+
+def test_the_helper_is_understood() -> None:
+    outcome = Outcome((HELD, Held("b.md", Reason.EDITED)), 3)
+    assert parse_outcome(dump_outcome(outcome).encode()) == outcome
+    assert (outcome.kept, outcome.obstacles, outcome.is_complete) == (("b.md",), (HELD,), True)
+
+
+def test_a_receipt_has_room_for_the_worst_names() -> None:
+    """Two hundred edited files with names of fifty emoji were more than the hub takes: for ever."""
+    names = [f"{number:04}/" + "\U0001f52c" * 48 for number in range(2000)]
+    held = [Held(name, Reason.EDITED, name) for name in names] + [HELD]
+    receipt = make_receipt("c", 1, Outcome(tuple(held)))
+    assert len(json.dumps(receipt)) < 64 * 1024
+    assert receipt["kept"][:50] == names[:50]
+    assert receipt["obstacles"] == [{"path": "a.md", "reason": "forbidden", "beside": "a.v2.md"}]
 
 
 @given(st.integers(min_value=1, max_value=10**6), st.floats(min_value=0, max_value=1))

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmlab_guest.courses import deliver as module
-from vmlab_guest.courses.deliver import RECORD, deliver, read_record
+from vmlab_guest.courses import place as module
+from vmlab_guest.courses.deliver import deliver
+from vmlab_guest.courses.held import Held, Outcome, Reason
+from vmlab_guest.courses.record import RECORD, read_record
 
 EXERCISE = "01/exercise.ipynb"
 
@@ -25,6 +27,15 @@ class Desk:
         self.originals = tmp_path / "originals"
 
     def push(self, version: int, files: dict[str, str]) -> list[str]:
+        """Deliver, and return what was kept; `held` tells about the rest."""
+        self.outcome = self.bring(version, files)
+        return list(self.outcome.kept)
+
+    @property
+    def obstacles(self) -> list[Held]:
+        return list(self.outcome.obstacles)
+
+    def bring(self, version: int, files: dict[str, str]) -> Outcome:
         original = self.originals / str(version)
         for path, text in {"course.toml": "", "01/checks.py": "secret answers", **files}.items():
             place = original / path
@@ -121,7 +132,8 @@ def test_without_a_record_everything_different_is_kept(desk: Desk, text: str) ->
 def test_a_folder_or_link_at_the_place_is_the_trainees(desk: Desk) -> None:
     place = desk.home / "course" / EXERCISE
     place.mkdir(parents=True)
-    assert desk.push(1, {EXERCISE: "one", "a.md": "a"}) == [EXERCISE]
+    assert desk.push(1, {EXERCISE: "one", "a.md": "a"}) == []
+    assert desk.obstacles == [Held(EXERCISE, Reason.NOT_A_FILE, "course/01/exercise.v1.ipynb")]
     assert place.is_dir()
     assert desk.read() == {"01/exercise.v1.ipynb": "one", "a.md": "a"}
 
@@ -143,8 +155,11 @@ def test_a_full_disk_in_the_middle_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_atomically", write_or_fail)
-        with pytest.raises(OSError, match="No space"):
-            desk.push(2, {EXERCISE: "two", "b.md": "b2", "c.md": "c2"})
+        patch.setattr("vmlab_guest.courses.record.write_atomically", write_or_fail)
+        desk.push(2, {EXERCISE: "two", "b.md": "b2", "c.md": "c2"})
+    told = [EXERCISE, "b.md", "c.md", str(RECORD)][fail_at]
+    assert desk.obstacles == [Held(told, Reason.NO_ROOM)]
+    assert not desk.outcome.is_complete
     assert desk.read()[EXERCISE] == "my work"
     assert desk.push(2, {EXERCISE: "two", "b.md": "b2", "c.md": "c2"}) == [EXERCISE]
     assert desk.read() == {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
 from vmlab_guest.apply import read_hub_env
-from vmlab_guest.courses.follow import parse_listing
+from vmlab_guest.courses.listing import parse_listing
 from vmlab_guest.errors import DeliveryError
 from vmlab_guest.hub import Hub, HubError
 from vmlab_guest.hub_snapshots import parse_snapshots

@@ -97,12 +97,14 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "no_exercise": (
         (
             "This notebook does not lie in the folder of an exercise. Open the one in the course's "
-            "own folder in your home, then check again."
+            "own folder in your home, then check again. Of a course that your trainers have taken "
+            "back, nothing can be checked any more."
         ),
         (
             "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans "
             "le dossier "
-            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau."
+            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau. D'un cours que "
+            "vos formateurs ont retiré, plus rien ne peut être vérifié."
         ),
     ),
     "no_step": (

@@ -32,7 +32,8 @@ class HubCourses:
     def _start(self, env: dict[str, str], wait: Callable[[], None]) -> None:
         # Imported now: HTTP and archives cost as much as everything else of the agent together,
         # and the host waits for its first word.
-        from vmlab_guest.courses.follow import Follower, deliver_as_trainee  # noqa: PLC0415
+        from vmlab_guest.courses.as_trainee import deliver_as_trainee  # noqa: PLC0415
+        from vmlab_guest.courses.follow import Follower  # noqa: PLC0415
         from vmlab_guest.hub import Hub  # noqa: PLC0415
 
         if self._follower is not None:

@@ -4,6 +4,7 @@ AgentError
 ├── SeedError       the seed breaks its format: which field, what was expected
 ├── ApplyError      the machine could not be made as the seed says
 └── DeliveryError   a course could not be fetched or delivered; tried again later
+    └── RefusedError    what the hub sent is no course that a machine takes; not tried again
 
 Messages go to the operator; none ever holds a secret.
 """
@@ -25,3 +26,7 @@ class ApplyError(AgentError):
 
 class DeliveryError(AgentError):
     """A course could not be fetched or delivered."""
+
+
+class RefusedError(DeliveryError):
+    """What the hub sent is no course that a machine takes: sending it again would not help."""

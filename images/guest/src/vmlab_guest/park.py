@@ -19,6 +19,7 @@ _DRIVERS = ("virtio_net", "virtio_blk")
 # What a seed needs of the agent beyond its first word.
 _MODULES = (
     "encodings.idna",
+    "vmlab_guest.courses.as_trainee",
     "vmlab_guest.courses.follow",
     "vmlab_guest.hub",
     "vmlab_guest.libc",

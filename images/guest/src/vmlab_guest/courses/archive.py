@@ -14,8 +14,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from vmlab_guest.courses.names import is_safe_path
-from vmlab_guest.errors import DeliveryError
+from vmlab_guest.courses.paths import path_problem
+from vmlab_guest.errors import RefusedError
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
@@ -69,7 +69,7 @@ def unpack(archive: BinaryIO, digest: str, target: Path) -> None:
         target: made by one rename; what was there before is replaced.
 
     Raises:
-        DeliveryError: the archive is damaged, too big, or holds what no course may hold.
+        RefusedError: the archive is damaged, too big, or holds what no course may hold.
         OSError: the disk is full or the like.
     """
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def unpack(archive: BinaryIO, digest: str, target: Path) -> None:
         with (work / "tar").open("w+b") as tar:
             found = _decompress(archive, tar)
             if found != digest:
-                raise DeliveryError(f"the archive's digest is {found}, the hub announced {digest}")
+                raise RefusedError(f"the archive's digest is {found}, the hub announced {digest}")
             tar.seek(0)
             tree = work / "tree"
             tree.mkdir(mode=0o755)
@@ -102,15 +102,15 @@ def _decompress(archive: BinaryIO, tar: BinaryIO) -> str:
                 data = inflate.unconsumed_tail
                 total += len(piece)
                 if total > MAX_UNPACKED_BYTES:
-                    raise DeliveryError(
+                    raise RefusedError(
                         f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
                     )
                 digest.update(piece)
                 tar.write(piece)
     except zlib.error as error:
-        raise DeliveryError(f"the archive is damaged: {error}") from error
+        raise RefusedError(f"the archive is damaged: {error}") from error
     if not inflate.eof:
-        raise DeliveryError("the archive is cut short")
+        raise RefusedError("the archive is cut short")
     return digest.hexdigest()
 
 
@@ -119,25 +119,25 @@ def _extract(tar: BinaryIO, tree: Path) -> None:
         with _Archive.open(fileobj=tar, mode="r:") as members:
             for count, member in enumerate(members):
                 if count >= MAX_ENTRIES:
-                    raise DeliveryError(f"the archive holds more than {MAX_ENTRIES} entries")
+                    raise RefusedError(f"the archive holds more than {MAX_ENTRIES} entries")
                 _extract_one(members, member, tree)
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        raise DeliveryError(f"the archive is damaged: {error}") from error
+        raise RefusedError(f"the archive is damaged: {error}") from error
 
 
 def _make_folder(place: Path, name: str) -> None:
     try:
         place.mkdir(mode=0o755, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise DeliveryError(f"the archive holds {name[:100]!r} twice") from error
+        raise RefusedError(f"the archive holds {name[:100]!r} twice") from error
 
 
 def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
     name = member.name.removeprefix("./").rstrip("/")
     if name in {"", "."} and member.isdir():
         return
-    if not is_safe_path(name):
-        raise DeliveryError(f"the archive holds a path that no course may have: {name[:100]!r}")
+    if problem := path_problem(name):
+        raise RefusedError(f"the archive holds the path {name[:100]!r}: {problem}")
     place = tree / name
     if member.isdir():
         _make_folder(place, name)
@@ -146,12 +146,12 @@ def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) 
     plain = member.isreg() and not member.issparse()
     source = members.extractfile(member) if plain else None
     if source is None:
-        raise DeliveryError(f"the archive holds something else than a file: {name[:100]!r}")
+        raise RefusedError(f"the archive holds something else than a file: {name[:100]!r}")
     try:
         place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # "x": a name that comes twice is refused, and nothing below `tree` is a link.
         with place.open("xb") as file:
             shutil.copyfileobj(source, file)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise DeliveryError(f"the archive holds {name[:100]!r} twice") from error
+        raise RefusedError(f"the archive holds {name[:100]!r} twice") from error
     place.chmod(0o644)

@@ -1,7 +1,8 @@
 """Bringing a version of a course into a trainee's home without ever losing the trainee's work.
 
 Runs as the trainee (`python -m vmlab_guest.courses.deliver ORIGINAL HOME NAME VERSION`), so that
-no link in a home can make root write elsewhere. Prints `{"kept": [paths]}`.
+no link in a home can make root write elsewhere. Prints a `held.Outcome`. ORIGINAL is `-` when the
+course was taken back.
 
 Three-way: what was delivered last (its digest is on record), what lies there now, what is new.
 
@@ -9,160 +10,157 @@ Three-way: what was delivered last (its digest is on record), what lies there no
 | ------------ | ----------- | --------------------------------------------------- |
 | missing      | any         | written: a lost or deleted exercise comes back       |
 | as delivered | other       | replaced by one rename                              |
+| as delivered | none        | removed: it is no longer in the course               |
+| edited       | none        | nothing                                             |
 | edited       | as recorded | nothing                                             |
 | edited       | other       | kept; the new text is put beside as `NAME.vN.ipynb` |
+| an obstacle  | any         | left alone; the text is put beside, the reason told  |
 
-The record is written last: whatever point a delivery is cut at, the next one finishes it.
+No file keeps another one from arriving. The record is written last: whatever point a delivery is
+cut at, the next one finishes it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab_guest.courses.names import is_for_trainee, make_beside
-from vmlab_guest.files import write_atomically
-from vmlab_guest.outside import load_json
-
-RECORD = Path(".local/share/vmlab/delivered.json")
-_MAX_RECORD_BYTES = 8 * 1024 * 1024
+from vmlab_guest.courses.held import Held, Outcome, Reason, dump_outcome
+from vmlab_guest.courses.names import is_for_trainee
+from vmlab_guest.courses.place import digest_of, look, put, put_beside, reason_of, remove
+from vmlab_guest.courses.record import RECORD, Delivered, read_record, write_record
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """What is on record for one file: the text last offered to the trainee."""
-
-    digest: str
-    version: int
-    kept: bool = False  # the trainee's own version stayed, this text lies beside it
-
-
-def deliver(original: Path, home: Path, name: str, version: int) -> list[str]:
+def deliver(original: Path | None, home: Path, name: str, version: int) -> Outcome:
     """Bring one version of a course into a home.
 
     Args:
-        original: the unpacked course.
-
-    Returns:
-        The paths, relative to the course, that the trainee had edited and that were kept.
+        original: the unpacked course; None when it was taken back.
 
     Raises:
-        OSError: the disk is full or the like; files written so far are whole.
+        OSError: the original cannot be read.
     """
     record = read_record(home)
     files = dict(record.get(name, {}))
-    for source in sorted(path for path in original.rglob("*") if path.is_file()):
-        path = source.relative_to(original).as_posix()
-        if is_for_trainee(path):
-            files[path] = _deliver_file(
-                source.read_bytes(), home / name, path, version, files.get(path)
-            )
-    if files != record.get(name):
+    new = _list_files(original)
+    held: list[Held] = []
+    # First: what is gone may have the name of a folder that comes, and the other way round.
+    removed = 0
+    for path in [path for path in files if path not in new]:
+        if _remove_file(home, name, path, files[path]):
+            del files[path]
+            removed += 1
+        elif (reason := _why_it_stays(home, f"{name}/{path}", files[path])) or original is None:
+            held.append(Held(path, reason or Reason.EDITED))
+            if not reason:  # what comes with this name later is new to the trainee
+                files[path] = Delivered("", version)
+    for path, source in new.items():
+        entry, problem = _deliver_file(source, home, name, path, version, files.get(path))
+        if entry:
+            files[path] = entry
+        if problem:
+            held.append(problem)
+    if files != record.get(name, {}):
         record[name] = files
-        _write_record(home, record)
-    return sorted(
-        path
-        for path, entry in files.items()
-        if entry.kept and (original / path).is_file() and is_for_trainee(path)
-    )
+        try:
+            write_record(home, record)
+        except OSError as error:
+            held.append(Held(RECORD.as_posix(), reason_of(error)))
+    return Outcome(tuple(held), removed)
 
 
-def read_record(home: Path) -> dict[str, dict[str, Delivered]]:
-    """Return what was delivered to this home: course, path, entry.
+def _list_files(original: Path | None) -> dict[str, Path]:
+    """Return what goes into the home, by path, sorted.
 
-    A damaged record counts as none: then every file that differs is taken for edited and kept.
+    Raises:
+        OSError: it is not there; that must not be taken for a course without files.
     """
-    try:
-        with (home / RECORD).open("rb") as stream:
-            courses = load_json(stream.read(_MAX_RECORD_BYTES))["courses"]
-        return {
-            str(course): {
-                str(path): Delivered(
-                    digest=str(entry["digest"]),
-                    version=int(entry["version"]),
-                    kept=entry["kept"] is True,
-                )
-                for path, entry in files.items()
-            }
-            for course, files in courses.items()
-        }
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    if original is None:
         return {}
+    if not (original / "course.toml").is_file():
+        raise FileNotFoundError(f"{original} holds no course")
+    places = sorted(path for path in original.rglob("*") if path.is_file())
+    paths = {place.relative_to(original).as_posix(): place for place in places}
+    return {path: place for path, place in paths.items() if is_for_trainee(path)}
 
 
-def _write_record(home: Path, record: dict[str, dict[str, Delivered]]) -> None:
-    courses = {
-        course: {path: asdict(entry) for path, entry in files.items()}
-        for course, files in record.items()
-    }
-    text = json.dumps({"courses": courses}, indent=1, sort_keys=True)
-    write_atomically(home / RECORD, text.encode(), 0o644, durable=True)
+def _remove_file(home: Path, name: str, path: str, last: Delivered) -> bool:
+    """Remove what nobody edited, in its place and beside it; tell whether nothing of it stays."""
+    for beside, digest in last.beside.items():
+        remove(home, beside, {digest})
+    place = f"{name}/{path}"
+    return remove(home, place, last.digests) or look(home, place).is_free
+
+
+def _why_it_stays(home: Path, place: str, last: Delivered) -> Reason | None:
+    """Return why a file could not be removed; None when it is the trainee's by now."""
+    found = look(home, place)
+    if found.digest in last.digests:
+        return Reason.FORBIDDEN
+    return found.obstacle if found.obstacle in {Reason.FORBIDDEN, Reason.FAILED} else None
 
 
 def _deliver_file(
-    new: bytes, folder: Path, path: str, version: int, last: Delivered | None
-) -> Delivered:
-    """Bring one file and return its new entry in the record."""
-    place = folder / path
-    digest = _digest(new)
-    offered = Delivered(digest, version)
-    now = _digest_of(place)
-    if now == digest:
-        return last if last and last.digest == digest and not last.kept else offered
-    if now is None or (last is not None and now == last.digest):
-        # Between this look and the rename a save could slip in; it would have to hit the same
-        # millisecond, and Jupyter then asks the trainee because the file changed on disk.
-        write_atomically(place, new, 0o644, durable=True)
-        return offered
-    if last is not None and last.digest == digest:
-        return last  # edited, and there is no newer text
-    _put_beside(new, digest, folder, path, version)
-    return replace(offered, kept=True)
+    source: Path, home: Path, name: str, path: str, version: int, last: Delivered | None
+) -> tuple[Delivered | None, Held | None]:
+    """Bring one file; return its new entry in the record, and why it is not in its place."""
+    new, place = source.read_bytes(), f"{name}/{path}"
+    digest = digest_of(new)
+    offered = Delivered(digest, version, beside=last.beside if last else {})
+    found = look(home, place)
+    if found.digest == digest:
+        return last if last and last.digest == digest and not last.kept else offered, None
+    reason = found.obstacle or Reason.EDITED
+    if found.is_free or (last is not None and found.digest in last.digests):
+        offered = replace(offered, older=found.digest)
+        problem = put(home, place, new)
+        if problem is None:
+            return replace(offered, older=""), None
+        reason = problem
+    elif last is not None and last.digest == digest and (known := _known(last, path, reason)):
+        return last, known.held
+    return _deliver_beside(new, home, place, Held(path, reason), offered, last)
 
 
-def _put_beside(new: bytes, digest: str, folder: Path, path: str, version: int) -> None:
-    """Write the new text under the first name that is free or holds it already."""
-    for number in range(1000):
-        place = folder / make_beside(path, version, number)
-        now = _digest_of(place)
-        if now == digest:
-            return
-        if now is None:
-            write_atomically(place, new, 0o644, durable=True)
-            return
-    raise FileExistsError(f"a thousand versions of {path} lie in {folder}")
+@dataclass(frozen=True)
+class _Known:
+    """Nothing is to be done: the trainee was offered this text before."""
+
+    held: Held | None
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _known(last: Delivered, path: str, reason: Reason) -> _Known | None:
+    if last.kept and (last.beside or reason is Reason.EDITED):
+        return _Known(Held(path, reason, last.lies_beside))
+    if not last.kept and reason in {Reason.EDITED, Reason.UNREADABLE}:
+        return _Known(None)  # they have made another text of it
+    return None
 
 
-def _digest_of(place: Path) -> str | None:
-    """Return the digest of what lies at `place`; None if there is nothing.
-
-    What is no readable file (a folder, a pipe) counts as the trainee's own and is never opened.
-    """
-    if not os.path.lexists(place):
-        return None
-    if not place.is_file():
-        return "not a file"
-    with place.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _deliver_beside(
+    new: bytes, home: Path, place: str, held: Held, offered: Delivered, last: Delivered | None
+) -> tuple[Delivered | None, Held]:
+    if held.reason is Reason.NO_ROOM:
+        return last, held
+    where, problem = put_beside(home, place, offered.version, new)
+    if not where:
+        return last, replace(held, reason=problem)
+    others = {at: digest for at, digest in offered.beside.items() if at != where}
+    entry = replace(offered, kept=True, beside={**others, where: offered.digest})
+    return entry, replace(held, beside=where)
 
 
 def main(arguments: list[str]) -> int:
     """Run one delivery; print its result as JSON, or the reason of a failure."""
     original, home, name, version = arguments
     try:
-        kept = deliver(Path(original), Path(home), name, int(version))
+        source = None if original == "-" else Path(original)
+        outcome = deliver(source, Path(home), name, int(version))
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(json.dumps({"kept": kept}) + "\n")
+    sys.stdout.write(dump_outcome(outcome) + "\n")
     return 0
 
 

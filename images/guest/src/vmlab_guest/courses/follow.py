@@ -1,16 +1,15 @@
 """Following what the hub publishes: ask, fetch, deliver, send the receipt; for ever.
 
-One `Follower` serves one seed. Whatever fails (hub away, disk full, damaged archive) is logged and
-tried again after a growing, jittered pause; nothing is ever given up and nothing stops the agent.
+One `Follower` serves one seed. What fails for a while (hub away, disk full) is logged and tried
+again after a growing, jittered pause of its own, so that no course keeps another one waiting. What
+would fail each time is told to the hub and left. Nothing stops the agent.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import re
-import subprocess
-import sys
+import shutil
 import tempfile
 import threading
 import time
@@ -21,74 +20,38 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from vmlab_guest.courses.archive import MAX_ARCHIVE_BYTES, unpack
-from vmlab_guest.courses.names import is_course_name
-from vmlab_guest.errors import DeliveryError
+from vmlab_guest.courses.held import Outcome, make_receipt, make_refusal
+from vmlab_guest.courses.listing import CourseVersion, parse_listing
+from vmlab_guest.courses.tell import tell_obstacles, tell_removal
+from vmlab_guest.errors import DeliveryError, RefusedError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
-from vmlab_guest.outside import load_json
-from vmlab_guest.system import COURSES, HOME, TRAINEE_UID, System, inside
+from vmlab_guest.notices import add_notice
+from vmlab_guest.system import COURSES, HOME, System, inside
 from vmlab_guest.threads import attempt, describe
 
 LONG_POLL_S = 25
 _ANSWER_S = 10.0
-_DELIVERY_S = 120.0
 _PAUSE_FIRST_S = 1.0
 _PAUSE_MOST_S = 60.0
-_MAX_COURSES = 50
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_MAX_KEPT = 200  # a receipt must stay within 64 KiB
-
-
-@dataclass(frozen=True)
-class CourseVersion:
-    """One course as the hub lists it."""
-
-    name: str
-    version: int
-    digest: str
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What is published now."""
-
-    digest: str
-    courses: tuple[CourseVersion, ...]
+_INCOMPLETE_MOST_S = 600.0
+"""Files that wait for room, or for a folder to be writable: tried less and less often."""
 
 
 class Deliverer(Protocol):
-    """Brings an unpacked course into the trainee's home; returns what was kept."""
+    """Brings an unpacked course into the trainee's home, or takes it back from there."""
 
-    def __call__(self, original: Path, course: CourseVersion) -> list[str]:
+    def __call__(self, original: Path | None, name: str, version: int) -> Outcome:
         """Raise DeliveryError when it cannot."""
         ...
 
 
-def parse_listing(value: object) -> Listing:
-    """Return the checked answer to `GET courses`.
+@dataclass(frozen=True)
+class _Wait:
+    """A course that is not finished: how often it was tried, and when it is tried again."""
 
-    Raises:
-        DeliveryError: it breaks the format.
-    """
-    try:
-        digest, rows = value["digest"], value["courses"]  # type: ignore[index]  # checked by `except`
-        courses = tuple(
-            CourseVersion(row["name"], row["version"], row["digest"]) for row in rows[:_MAX_COURSES]
-        )
-    except (TypeError, KeyError, IndexError) as error:
-        raise DeliveryError(f"the list of courses breaks its format: {error!r}") from error
-    if not isinstance(digest, str):
-        raise DeliveryError("the list of courses has no digest")
-    for course in courses:
-        if not (
-            is_course_name(course.name)
-            and type(course.version) is int
-            and 0 < course.version < 10**9
-            and isinstance(course.digest, str)
-            and _DIGEST.fullmatch(course.digest)
-        ):
-            raise DeliveryError(f"the list of courses holds {str(course)[:200]}")
-    return Listing(digest, courses)
+    tries: int
+    due: float
 
 
 class Follower:
@@ -106,7 +69,10 @@ class Follower:
         self._deliverer = deliverer
         self._gate = gate
         self._known = ""
-        self._receipts: set[CourseVersion] = set()
+        self._done: set[CourseVersion] = set()
+        self._waits: dict[CourseVersion, _Wait] = {}
+        self._refused: dict[CourseVersion, str] = {}
+        self._last_receipts: dict[CourseVersion, dict[str, object]] = {}
         self._stopped = threading.Event()
 
     def start(self, wait: Callable[[], None] = lambda: None) -> None:
@@ -118,34 +84,58 @@ class Follower:
         self._stopped.set()
 
     def run_round(self) -> bool:
-        """Ask once (waits for a change unless it is the first time) and deliver what is new.
+        """Ask once (waits for a change unless it is the first time) and deliver what is due.
+
+        What fails of one course is logged, and the course is tried again later.
 
         Returns:
             Whether there was anything new.
 
         Raises:
-            DeliveryError: something could not be fetched, delivered or confirmed. All other
-                courses of the round were handled nevertheless.
-            OSError: the disk is full or the like.
+            DeliveryError: the hub did not answer as it should.
         """
-        query = urlencode({"known": self._known, "wait": LONG_POLL_S if self._known else 0})
-        answer = self._hub.get_json(f"courses?{query}", LONG_POLL_S + _ANSWER_S)
-        listing = parse_listing(answer)
-        failures: list[str] = []
+        wait_s = self._poll_s()
+        query = urlencode({"known": self._known, "wait": f"{wait_s:g}"})
+        listing = parse_listing(self._hub.get_json(f"courses?{query}", LONG_POLL_S + _ANSWER_S))
+        # What is no longer listed is nobody's business any more.
+        self._waits = {c: wait for c, wait in self._waits.items() if c in listing.courses}
         for course in listing.courses:
             if self._stopped.is_set():
                 return False
-            try:
-                self._bring(course)
-            except (DeliveryError, OSError) as error:
-                failures.append(f"{course.name} {course.version}: {error}")
-            except Exception as error:  # noqa: BLE001 - the other courses must have their turn
-                failures.append(f"{course.name} {course.version}: {describe(error)}")
-        if failures:
-            raise DeliveryError("; ".join(failures))
+            if course not in self._done and self._is_due(course):
+                self._try(course)
         is_new = listing.digest != self._known
         self._known = listing.digest
         return is_new
+
+    def _poll_s(self) -> float:
+        """Return how long the hub may wait: no longer than until a course is tried again."""
+        if not self._known:
+            return 0
+        now = time.monotonic()
+        return min([LONG_POLL_S, *(max(0.0, wait.due - now) for wait in self._waits.values())])
+
+    def _is_due(self, course: CourseVersion) -> bool:
+        return course not in self._waits or self._waits[course].due <= time.monotonic()
+
+    def _try(self, course: CourseVersion) -> None:
+        tries = self._waits[course].tries + 1 if course in self._waits else 1
+        most_s = _PAUSE_MOST_S
+        try:
+            is_done = self._bring(course)
+            most_s = _INCOMPLETE_MOST_S
+        except (DeliveryError, OSError) as error:
+            is_done = False
+            self._system.log(f"courses: {course.name} {course.version}: {error}")
+        except Exception as error:  # noqa: BLE001 - the other courses must have their turn
+            is_done = False
+            self._system.log(f"courses: {course.name} {course.version}: {describe(error)}")
+        if is_done:
+            self._done.add(course)
+            self._waits.pop(course, None)
+        else:
+            pause = make_pause(tries, random.random(), most_s)  # noqa: S311 - jitter
+            self._waits[course] = _Wait(tries, time.monotonic() + pause)
 
     def _run(self, wait: Callable[[], None]) -> None:
         attempt(self._system.log, "courses, before the first", wait)
@@ -157,7 +147,7 @@ class Follower:
                 failures = 0
                 # A hub that does not wait must not be asked without end.
                 if not is_new and time.monotonic() - began < 1:
-                    self._stopped.wait(make_pause(2, random.random()))  # noqa: S311 - jitter
+                    self._stopped.wait(make_pause(1, random.random()))  # noqa: S311 - jitter
             except (DeliveryError, OSError) as error:
                 failures += 1
                 self._system.log(f"courses: {error}")
@@ -167,20 +157,59 @@ class Follower:
             if failures:
                 self._stopped.wait(make_pause(failures, random.random()))  # noqa: S311 - jitter
 
-    def _bring(self, course: CourseVersion) -> None:
-        if course in self._receipts:
-            return
+    def _bring(self, course: CourseVersion) -> bool:
+        """Deliver a course, tell hub and trainee how it went; return whether it is finished."""
+        if course in self._refused:
+            return self._refuse(course)
         with self._gate:
-            original = self._fetch(course)
-            kept = self._deliverer(original, course)
-        body = {"course": course.name, "version": course.version, "kept": kept[:_MAX_KEPT]}
+            try:
+                if course.is_removed:
+                    return self._remove(course)
+                original = self._fetch(course)
+            except RefusedError as error:
+                self._system.log(f"courses: {course.name} {course.version} is refused: {error}")
+                self._refused[course] = str(error)
+                return self._refuse(course)
+            outcome = self._deliverer(original, course.name, course.version)
+        self._finish(course, outcome)
+        if notice := tell_obstacles(course.name, outcome):
+            add_notice(self._system, notice)
+        return outcome.is_complete
+
+    def _remove(self, course: CourseVersion) -> bool:
+        folder = self._folder(course)
+        if not folder.exists() and not os.path.lexists(inside(self._system, HOME) / course.name):
+            return True  # it never came here, or has left nothing
+        outcome = self._deliverer(None, course.name, course.version)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._finish(course, outcome)
+        if notice := tell_removal(course.name, outcome):
+            add_notice(self._system, notice)
+        return outcome.is_complete
+
+    def _finish(self, course: CourseVersion, outcome: Outcome) -> None:
+        receipt = make_receipt(course.name, course.version, outcome)
+        if self._last_receipts.get(course) == receipt:
+            return  # tried again, and nothing has changed
+        self._hub.post_json("receipts", receipt, _ANSWER_S)
+        self._last_receipts[course] = receipt
+        self._system.log(
+            f"courses: {course.name} {course.version} "
+            f"{'taken back' if course.is_removed else 'delivered'}, {len(outcome.kept)} kept, "
+            f"{len(outcome.obstacles)} not in their place, {outcome.removed} removed"
+        )
+
+    def _refuse(self, course: CourseVersion) -> bool:
+        body = make_refusal(course.name, course.version, self._refused[course])
         self._hub.post_json("receipts", body, _ANSWER_S)
-        self._receipts.add(course)
-        self._system.log(f"courses: {course.name} {course.version} delivered, {len(kept)} kept")
+        return True
+
+    def _folder(self, course: CourseVersion) -> Path:
+        return inside(self._system, f"/{COURSES}") / course.name
 
     def _fetch(self, course: CourseVersion) -> Path:
         """Return the folder of the original, downloaded unless this very content is there."""
-        folder = inside(self._system, f"/{COURSES}") / course.name
+        folder = self._folder(course)
         original, stamp = folder / str(course.version), folder / f"{course.version}.digest"
         # A hub that lost its database counts from 1 again: the version alone proves nothing.
         if original.is_dir() and stamp.is_file() and stamp.read_text() == course.digest:
@@ -195,63 +224,11 @@ class Follower:
         return original
 
 
-def make_pause(failures: int, chance: float) -> float:
-    """Return seconds to wait: doubled at each failure, at most a minute, spread by `chance`.
+def make_pause(failures: int, chance: float, most_s: float = _PAUSE_MOST_S) -> float:
+    """Return seconds to wait: doubled at each failure, at most `most_s`, spread by `chance`.
 
     Args:
         chance: from 0 to 1; spreads the machines of a class so that they do not return at once.
     """
-    longest = min(_PAUSE_MOST_S, _PAUSE_FIRST_S * 2.0 ** min(failures - 1, 10))
+    longest = min(most_s, _PAUSE_FIRST_S * 2.0 ** min(failures - 1, 10))
     return longest * (0.5 + chance / 2)
-
-
-def deliver_as_trainee(original: Path, course: CourseVersion) -> list[str]:
-    """Deliver in a process that is the trainee and has nothing of ours but its arguments.
-
-    Raises:
-        DeliveryError: it failed; nothing was lost.
-    """
-    module = "vmlab_guest.courses.deliver"
-    argv = [
-        sys.executable,
-        "-I",
-        "-m",
-        module,
-        str(original),
-        HOME,
-        course.name,
-        str(course.version),
-    ]
-    try:
-        done = subprocess.run(
-            argv,
-            user=TRAINEE_UID,
-            group=TRAINEE_UID,
-            extra_groups=[],
-            umask=0o022,
-            env={"HOME": HOME, "PATH": os.defpath, "LANG": "C.UTF-8"},
-            cwd="/",
-            capture_output=True,
-            timeout=_DELIVERY_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeliveryError(f"the delivery cannot run: {error}") from error
-    if done.returncode != 0:
-        raise DeliveryError(done.stderr.decode(errors="replace").strip()[-300:])
-    return parse_kept(done.stdout)
-
-
-def parse_kept(output: bytes) -> list[str]:
-    """Return the kept paths that the helper printed; it belongs to the trainee, so nothing is sure.
-
-    Raises:
-        DeliveryError: it printed something else.
-    """
-    try:
-        kept = load_json(output)["kept"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DeliveryError("the delivery helper did not say what it kept") from error
-    if not isinstance(kept, list) or not all(isinstance(p, str) and len(p) < 300 for p in kept):
-        raise DeliveryError("the delivery helper named no paths")
-    return kept

@@ -1,0 +1,83 @@
+"""Files of a course that are not in their place in a trainee's home: why, in words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from vmlab.model import Notice
+
+
+class Reason(StrEnum):
+    """Why; the agent says these words (`vmlab_guest.courses.held`)."""
+
+    NOT_A_FILE = "not-a-file"
+    NOT_A_FOLDER = "not-a-folder"
+    UNREADABLE = "unreadable"
+    FORBIDDEN = "forbidden"
+    NO_ROOM = "no-room"
+    FAILED = "failed"
+
+
+WORDS: Final = {
+    Reason.NOT_A_FILE: Notice(
+        "something that is no file has its name", "autre chose qu'un fichier porte son nom"
+    ),
+    Reason.NOT_A_FOLDER: Notice(
+        "something that is no folder has its folder's name",
+        "autre chose qu'un dossier porte le nom de son dossier",
+    ),
+    Reason.UNREADABLE: Notice(
+        "the file there cannot be read", "le fichier qui s'y trouve est illisible"
+    ),
+    Reason.FORBIDDEN: Notice(
+        "file or folder is not the trainee's or is locked",
+        "le fichier ou son dossier n'est pas au stagiaire ou est verrouillé",
+    ),
+    Reason.NO_ROOM: Notice("the trainee's disk is full", "le disque du stagiaire est plein"),
+    Reason.FAILED: Notice("the system refused", "le système a refusé"),
+}
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A file of a course that could not go to its place.
+
+    Attributes:
+        path: within the course.
+        beside: where in the home it lies instead; empty when it lies nowhere.
+    """
+
+    path: str
+    reason: Reason
+    beside: str = ""
+
+
+def describe(obstacle: Obstacle) -> Notice:
+    """Return one line about it."""
+    why, at = WORDS[obstacle.reason], obstacle.beside
+    return Notice(
+        f"{obstacle.path}: {why.en}" + (f"; it lies in ~/{at}" if at else ""),
+        f"{obstacle.path} : {why.fr}" + (f" ; il est dans ~/{at}" if at else ""),
+    )
+
+
+def tell_delivery(course: str, obstacles: tuple[Obstacle, ...], refused: str) -> Notice | None:
+    """Return what a facilitator should know of a delivery; None when all went well.
+
+    Args:
+        refused: why the machine took nothing of the newest version.
+    """
+    if refused:
+        return Notice(
+            f"Course {course} was refused by the machine: {refused}",
+            f"Le cours {course} a été refusé par la machine : {refused}",
+        )
+    if not obstacles:
+        return None
+    first, more = describe(obstacles[0]), len(obstacles) - 1
+    return Notice(
+        f"Course {course}, not in its place: {first.en}" + (f" (and {more} more)" if more else ""),
+        f"Cours {course}, pas à sa place : {first.fr}" + (f" (et {more} de plus)" if more else ""),
+    )
