@@ -129,9 +129,9 @@ ACCOUNT_HANDLERS: Final = (
 
 
 def _refuse_unlisted(handler: Any, names: list[Any]) -> None:
-    allowed = handler.authenticator.allowed_users
-    unlisted = [name for name in map(str, names) if name not in allowed]
-    if unlisted:
+    authenticator = handler.authenticator
+    unlisted = [name for name in map(str, names) if name not in authenticator.allowed_users]
+    if unlisted and not authenticator.allow_all:
         raise web.HTTPError(409, _ADD.format(names=_shown(unlisted)))
 
 
