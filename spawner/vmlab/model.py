@@ -213,6 +213,20 @@ class Activity:
     why: tuple[str, ...] = ()  # what is going on in it
 
 
+TROUBLE_ENDS = 2
+"""After so many ends in a row a server is in trouble; its machine then starts it without the
+trainee's own settings."""
+
+
+@dataclass(frozen=True)
+class ServerTrouble:
+    """A single-user server that ends before it serves, by its machine's agent."""
+
+    ends: int  # in a row
+    is_plain: bool  # it is started without the trainee's own settings now
+    line: str = ""  # what it said last that matters; a machine's words
+
+
 @dataclass(frozen=True)
 class Features:
     """What a provider can do, as data."""

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 from vmlab import sayings
 from vmlab.background import apart
 from vmlab.doors import ensure_doors
-from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
+from vmlab.errors import GuestError, LabError, MachineConflictError, MachineTimeoutError
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
+    TROUBLE_ENDS,
     Allowance,
     Bandwidth,
     MachineSpec,
@@ -38,7 +40,7 @@ from vmlab.model import (
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
-from vmlab.providers.base import Provider
+from vmlab.providers.base import Provider, ReportsServer
 from vmlab.refusal import as_lab_error, make_refusal
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
@@ -47,6 +49,9 @@ from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
 STATE_VERSION = 1
+_HOPELESS_ENDS = 2 * TROUBLE_ENDS
+"""So many ends of a server in a row: as many with the trainee's settings as without."""
+
 _TIMEOUT_MARGIN_S = 2.0
 """The spawner gives up so long before the hub would, because the hub's message is empty."""
 
@@ -259,10 +264,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         slots = make_slots(self.start_slots)
 
         async def tell_place(place: int) -> None:
-            await log.wait_in_line(place, slots.expected_wait_s(place, sum(log.medians_s.values())))
+            # The server's own start is outside of the slot.
+            start_s = sum(s for phase, s in log.medians_s.items() if phase != Phase.SERVER)
+            await log.wait_in_line(place, slots.expected_wait_s(place, start_s))
 
         async with (
-            slots.hold(tell_place, self.queue_timeout),
+            slots.hold(tell_place, self.queue_timeout) as give_back,
             asyncio.timeout(self.machine_timeout),
         ):
             await self._open_doors()
@@ -274,8 +281,9 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                         way = event.way
                         log.medians_s = await self._history(way).medians_s()
                     await log.enter(event.phase, event.notice)
+            give_back()
             url = (await self._status()).url
-            await wait_for_server(url, self.server.base_url, self._check_alive)
+            await wait_for_server(url, self.server.base_url, partial(self._check_server, log))
             await self.provider.settled(spec.name)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:
@@ -396,6 +404,32 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 hint=f"vmlab machine console {self.machine}",
                 public=sayings.WENT_OFF,
             )
+
+    async def _check_server(self, log: StartLog) -> None:
+        """Make sure that waiting for the server makes sense, and tell when it is in trouble.
+
+        Raises:
+            MachineConflictError: the machine ended.
+            GuestError: the server does not come up.
+        """
+        await self._check_alive()
+        provider, trouble = self.provider, None
+        if isinstance(provider, ReportsServer):
+            with apart(f"{self.machine}: it is unknown why its server is not there yet"):
+                trouble = await provider.server_trouble(self.machine)
+        if trouble is None or trouble.ends < TROUBLE_ENDS:
+            return
+        if trouble.ends >= _HOPELESS_ENDS:
+            raise GuestError(
+                self.machine,
+                f"its JupyterLab ended {trouble.ends} times before it served: {trouble.line}",
+                hint=f"vmlab machine console {self.machine}; in the machine, "
+                "`journalctl -u vmlab-server` tells more",
+                public=sayings.server_failed(trouble),
+            )
+        if log.tell_once():
+            self.log.warning("%s: its server is in trouble: %s", self.machine, trouble.line)
+            await log.enter(Phase.SERVER, sayings.server_in_trouble(trouble))
 
     def _history(self, way: str = "") -> StartHistory:
         """Starts of the same image; of those, the ones that came to life the same way."""

@@ -25,6 +25,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -46,6 +47,7 @@ from vmlab.model import (
     MachineStatus,
     Phase,
     PhaseEvent,
+    ServerTrouble,
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
@@ -87,6 +89,8 @@ class Faults:
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines come to life, told when they are powered on
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
+    # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
+    trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_faults(state: Path) -> Faults:
@@ -158,7 +162,8 @@ class FakeProvider:
             prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
-            self._served.add(prefix)
+            if spec.owner not in faults.trouble:
+                self._served.add(prefix)
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
@@ -321,6 +326,21 @@ class FakeProvider:
             raise MachineNotFoundError(name, "it cannot be warned: it does not exist")
         self.warned[name] = stop_at
         _log.warning("%s: warned, stop at %.0f", name, stop_at)
+
+    async def server_trouble(self, name: str) -> ServerTrouble | None:
+        """Return what `fake.json` says; a server in trouble serves as soon as it is plain."""
+        machine = self._machines.get(name)
+        if machine is None:
+            raise MachineNotFoundError(name, "it cannot be asked: it does not exist")
+        faults = await asyncio.to_thread(read_faults, self._state)
+        said = faults.trouble.get(machine.status.owner)
+        trouble = ServerTrouble(**said) if said else None
+        problem = f"JupyterLab ended {trouble.ends} times: {trouble.line}" if trouble else ""
+        status = replace(machine.status, problem=problem)
+        self._machines[name] = replace(machine, status=status)
+        if machine.prefix and (trouble is None or trouble.is_plain):
+            self._served.add(machine.prefix)
+        return trouble
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the phases that the machine went through."""

@@ -31,7 +31,11 @@ KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "c
 
 @target(
     "agent-line",
-    parsers=(f"{_QEMU}.agent:parse_guest_line", f"{_QEMU}.agent:_parse_activity"),
+    parsers=(
+        f"{_QEMU}.agent:parse_guest_line",
+        f"{_QEMU}.agent:_parse_activity",
+        f"{_QEMU}.agent:_parse_trouble",
+    ),
 )
 def agent_line(data: bytes) -> None:
     said = parse_guest_line(data)
@@ -39,6 +43,9 @@ def agent_line(data: bytes) -> None:
         return
     check_text(said.text, *(said.activity.why if said.activity else ()))
     check(said.activity is None or 0 <= said.activity.idle_s < float("inf"), said)
+    if said.trouble:
+        check_text(said.trouble.line)
+        check(0 < said.trouble.ends <= 1000, said)
     check(said.phase is None or said.phase in GUEST_PHASES, said)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator
 
+from vmlab.background import apart
 from vmlab.errors import (
     GuestError,
     LabError,
@@ -156,7 +158,17 @@ async def resume_paused(folder: MachineFolder) -> bool:
         if not await monitor.is_out_of_room():
             return False
         await monitor.resume()
-        return True
+    with apart(f"{folder.path.name}: its clock may be behind, because it was paused"):
+        await tell_time(folder)
+    return True
+
+
+async def tell_time(folder: MachineFolder) -> None:
+    """Tell a machine that stood still what time it is; one without a seed gets it with the seed."""
+    if machine_status(folder).state is MachineState.RUNNING:
+        async with _agent(folder, "its clock was set") as link:
+            now = time.time_ns()
+            await _ask(link, "time", GuestMessageType.TIMED, _ANSWER_LIMIT_S, time_ns=now)
 
 
 @contextlib.asynccontextmanager

@@ -46,7 +46,18 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
         image_version=record.image_version,
         url=server_url(folder),
         since=record.powered_at,
+        problem=_server_problem(folder),
     )
+
+
+def _server_problem(folder: MachineFolder) -> str:
+    """Return why the server of a machine that runs does not come up."""
+    try:
+        return clean_text(read_end(folder.server_problem, _REPORT_BYTES).decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        return clean_text(f"{folder.server_problem} cannot be read: {error}")
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
