@@ -116,6 +116,14 @@ class MachineSpec:
     server: str = ""  # the hub's name of the server; empty for a trainee's only one
 
 
+class EndCause(StrEnum):
+    """Why a machine ended that nobody outside of it stopped."""
+
+    REBOOT = "reboot"
+    PANIC = "panic"  # its kernel crashed
+    POWEROFF = "poweroff"
+
+
 @dataclass(frozen=True)
 class MachineStatus:
     """One machine as its provider sees it."""
@@ -126,7 +134,8 @@ class MachineStatus:
     image_version: str = ""
     url: str = ""  # where the hub's proxy reaches the server; empty unless STARTING or RUNNING
     since: float = 0.0  # seconds since the epoch: when it was powered on
-    problem: str = ""  # why it stopped, when it did not stop by request
+    problem: str = ""  # why it stopped, when it did not stop by request; or what is wrong with it
+    cause: EndCause | None = None  # the same, when STOPPED and known
 
 
 class LeftoverKind(StrEnum):

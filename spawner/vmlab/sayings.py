@@ -31,6 +31,13 @@ WENT_OFF: Final = Notice(
     "Your machine went off while it was starting. Please start it again.",
     "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
 )
+CRASHED: Final = Notice(
+    "The system of your machine crashed (kernel panic) and was started again. Your files are as "
+    "they were saved; what ran in notebooks and terminals has ended.",
+    "Le système de votre machine s'est arrêté brutalement (kernel panic) et a été redémarré. Vos "
+    "fichiers sont tels qu'ils étaient enregistrés ; ce qui tournait dans les notebooks et les "
+    "terminaux s'est arrêté.",
+)
 NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
     "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",

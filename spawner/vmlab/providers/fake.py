@@ -41,6 +41,7 @@ from vmlab.errors import (
 from vmlab.model import (
     Activity,
     AsideMachine,
+    EndCause,
     Features,
     MachineSpec,
     MachineState,
@@ -91,6 +92,7 @@ class Faults:
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
     # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
     trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
 
 
 def read_faults(state: Path) -> Faults:
@@ -128,6 +130,7 @@ class FakeProvider:
         self._shown: dict[str, str] = {}  # machine → snapshot
         self._ended: set[str] = set()  # machines that were stopped since their start began
         self._served: set[str] = set()  # the prefixes of running machines
+        self._ended: dict[str, str] = {}  # by owner, the last word of `Faults.ends`
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._site_lock = asyncio.Lock()
@@ -301,6 +304,7 @@ class FakeProvider:
 
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
         """Tell the state of these machines, or of all."""
+        await self._end_by_themselves()
         wanted = sorted(self._machines) if names is None else names
         return {
             name: self._machines[name].status
@@ -308,6 +312,19 @@ class FakeProvider:
             else MachineStatus(name, MachineState.ABSENT)
             for name in wanted
         }
+
+    async def _end_by_themselves(self) -> None:
+        """Have machines end that `fake.json` says so of, each once for each new word there."""
+        ends = (await asyncio.to_thread(read_faults, self._state)).ends
+        fresh = {owner: word for owner, word in ends.items() if self._ended.get(owner) != word}
+        for name, machine in list(self._machines.items()):
+            owner = machine.status.owner
+            if owner in fresh and machine.status.state is MachineState.RUNNING:
+                self._ended[owner] = fresh[owner]
+                await self.stop(name, now=True)
+                cause = EndCause(fresh[owner].split()[0])
+                status = replace(self._machines[name].status, cause=cause, problem=f"a {cause}")
+                self._machines[name] = replace(self._machines[name], status=status)
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
         """Return what `fake.json` says, else that nobody did anything since the start."""

@@ -10,6 +10,7 @@ from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
 from vmlab.providers.qemu.agent import GUEST_PHASES, AgentLink, parse_guest_line
 from vmlab.providers.qemu.aside import list_aside
+from vmlab.providers.qemu.endings import listen_for_end, parse_event
 from vmlab.providers.qemu.handover import hand_over
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.layout import MachineFolder
@@ -95,7 +96,19 @@ def machine_record(data: bytes) -> None:
     check(read_record(folder) == record, record)
 
 
-@target("exit-report", parsers=(f"{_QEMU}.status:_problem",))
+@target("qemu-event", parsers=(
+    f"{_QEMU}.endings:parse_event", f"{_QEMU}.endings:listen_for_end"))  # fmt: skip
+def qemu_event(data: bytes) -> None:
+    """A QEMU that was taken over says what it likes."""
+    reader = asyncio.StreamReader(limit=100)
+    reader.feed_data(data)
+    reader.feed_eof()
+    causes = {parse_event(line) for line in data.split(b"\n")} - {None}
+    said = loop().run_until_complete(listen_for_end(reader))
+    check(said is None or said in causes, said)
+
+
+@target("exit-report", parsers=(f"{_QEMU}.status:_find_end",))
 def exit_report(data: bytes) -> None:
     folder = _machine()
     folder.record.write_text('{"version": 2, "name": "desk-ada", "owner": "ada", "image": "desk",'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,6 +44,16 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     """
     message = {"type": "warn", "stop_at": round(stop_at)}
     await _ask(folder, message, GuestMessageType.WARNED)
+
+
+async def tell_time(folder: MachineFolder) -> None:
+    """Tell a machine that stood still what time it is.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "time", "time_ns": time.time_ns()}
+    await _ask(folder, message, GuestMessageType.TIMED)
 
 
 async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:

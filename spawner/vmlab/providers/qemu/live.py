@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncGenerator
 
 from vmlab.background import apart
@@ -21,6 +20,7 @@ from vmlab.errors import (
 )
 from vmlab.files import move
 from vmlab.model import MachineState, Phase
+from vmlab.providers.qemu.activity import tell_time
 from vmlab.providers.qemu.agent import AgentLink, GuestMessage, GuestMessageType, connect_agent
 from vmlab.providers.qemu.handover import ask_agent, await_agent
 from vmlab.providers.qemu.layout import SNAPSHOT_DISK, MachineFolder
@@ -158,17 +158,11 @@ async def resume_paused(folder: MachineFolder) -> bool:
         if not await monitor.is_out_of_room():
             return False
         await monitor.resume()
-    with apart(f"{folder.path.name}: its clock may be behind, because it was paused"):
-        await tell_time(folder)
+    if machine_status(folder).state is MachineState.RUNNING:  # else the seed sets its clock
+        # Where the agent is busy with somebody else, it sees by itself that it stood still.
+        with apart(f"{folder.path.name}: it was paused, and was not told what time it is"):
+            await tell_time(folder)
     return True
-
-
-async def tell_time(folder: MachineFolder) -> None:
-    """Tell a machine that stood still what time it is; one without a seed gets it with the seed."""
-    if machine_status(folder).state is MachineState.RUNNING:
-        async with _agent(folder, "its clock was set") as link:
-            now = time.time_ns()
-            await _ask(link, "time", GuestMessageType.TIMED, _ANSWER_LIMIT_S, time_ns=now)
 
 
 @contextlib.asynccontextmanager
