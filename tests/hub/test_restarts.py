@@ -58,7 +58,7 @@ def test_a_machine_that_does_nothing_but_crash_is_let_go(hub):
         wait_until(lambda: machine_state(hub, "d") == "running")
     hub.set_faults(ends={"d": "panic 3"})
     wait_until(lambda: not hub.server("d"))
-    assert count(hub, "d", "not started again: panic once more") == 1
+    assert count(hub, "d", "not started again: panic once more") >= 1
 
 
 def count(hub, user: str, words: str) -> int:

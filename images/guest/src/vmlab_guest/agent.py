@@ -22,7 +22,7 @@ from vmlab_guest.park import park, warm
 from vmlab_guest.seed import parse_seed, parse_time
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
-from vmlab_guest.threads import attempt, describe
+from vmlab_guest.threads import attempt, describe, persist
 from vmlab_guest.trouble import TROUBLE, read_trouble
 from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
 from vmlab_guest.watch import Watch
@@ -225,7 +225,7 @@ class Agent:
         attempt(self._system.log, "poweroff, thaw", self._home.thaw)
         attempt(self._system.log, "poweroff, sync", self._system.sync)
         words = ("systemctl", "poweroff", "--no-block")
-        attempt(self._system.log, "poweroff", lambda: self._system.run(*words))
+        persist(self._system.log, self._system.pause, "poweroff", lambda: self._system.run(*words))
 
 
 def find_port(system: System, name: str = PORT_NAME) -> Path | None:
