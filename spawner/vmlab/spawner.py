@@ -24,11 +24,10 @@ from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 from vmlab import sayings
 from vmlab.background import apart
 from vmlab.doors import ensure_doors
-from vmlab.errors import GuestError, LabError, MachineConflictError, MachineTimeoutError
+from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.history import StartHistory, open_history
 from vmlab.model import (
     SERVER_PORT,
-    TROUBLE_ENDS,
     Allowance,
     Bandwidth,
     EndCause,
@@ -43,19 +42,17 @@ from vmlab.model import (
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
-from vmlab.providers.base import Provider, ReportsServer
+from vmlab.providers.base import Provider
 from vmlab.refusal import as_lab_error, make_refusal
 from vmlab.restarts import Restarts
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
+from vmlab.server_trouble import check_server
 from vmlab.slots import make_slots
 from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
 STATE_VERSION = 1
-_HOPELESS_ENDS = 2 * TROUBLE_ENDS
-"""So many ends of a server in a row: as many with the trainee's settings as without."""
-
 _STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
 
 _TIMEOUT_MARGIN_S = 2.0
@@ -455,30 +452,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             )
 
     async def _check_server(self, log: StartLog) -> None:
-        """Make sure that waiting for the server makes sense, and tell when it is in trouble.
-
-        Raises:
-            MachineConflictError: the machine ended.
-            GuestError: the server does not come up.
-        """
         await self._check_alive()
-        provider, trouble = self.provider, None
-        if isinstance(provider, ReportsServer):
-            with apart(f"{self.machine}: it is unknown why its server is not there yet"):
-                trouble = await provider.server_trouble(self.machine)
-        if trouble is None or trouble.ends < TROUBLE_ENDS:
-            return
-        if trouble.ends >= _HOPELESS_ENDS:
-            raise GuestError(
-                self.machine,
-                f"its JupyterLab ended {trouble.ends} times before it served: {trouble.line}",
-                hint=f"vmlab machine console {self.machine}; in the machine, "
-                "`journalctl -u vmlab-server` tells more",
-                public=sayings.server_failed(trouble),
-            )
-        if log.tell_once():
-            self.log.warning("%s: its server is in trouble: %s", self.machine, trouble.line)
-            await log.enter(Phase.SERVER, sayings.server_in_trouble(trouble))
+        await check_server(self.provider, self.machine, log)
 
     def _history(self, way: str = "") -> StartHistory:
         """Starts of the same image; of those, the ones that came to life the same way."""

@@ -120,6 +120,7 @@ def test_who_waits_is_told_the_place_and_the_time(hub):
     assert late[-1]["ready"] is True
 
 
+@pytest.mark.attack("starts.slots", "as many servers as there are slots never come up")
 def test_servers_that_do_not_come_up_stop_no_class(hub):
     """As many as there are slots: their machines are seeded, so that others have their turn."""
     stuck = {"ends": 2, "is_plain": False, "line": "no such folder"}

@@ -145,6 +145,7 @@ async def test_a_slot_is_given_back_early_and_only_once():
     await second
 
 
+@pytest.mark.attack("starts.slots", "a machine never finishes its start")
 async def test_a_start_that_never_ends_keeps_its_slot_for_a_while_only():
     slots = StartSlots(1)
     begun = asyncio.Event()

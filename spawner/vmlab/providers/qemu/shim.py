@@ -150,13 +150,7 @@ async def _run(config: ShimConfig, files: OpenFiles) -> int:
     # Into the machine and out of it; all connections of a direction share one pace.
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
-    for name, number in config.sockets.items():
-        with listen(name) as listener:
-            os.dup2(listener.fileno(), number)
-    ours, its = socket.socketpair()
-    os.dup2(its.fileno(), config.events)
-    its.close()
-    reader, writer = await asyncio.open_connection(sock=ours)
+    reader, writer = await _make_sockets(config)
     descriptors = [*config.sockets.values(), config.events]
     asked = stop_at_writable_opens() if config.memory else -1
     qemu = await asyncio.create_subprocess_exec(
@@ -202,6 +196,17 @@ async def _run(config: ShimConfig, files: OpenFiles) -> int:
     for server in servers:
         server.close()
     return status
+
+
+async def _make_sockets(config: ShimConfig) -> Streams:
+    """Make QEMU's sockets, each with its number; return our end of the one that tells of events."""
+    for name, number in config.sockets.items():
+        with listen(name) as listener:
+            os.dup2(listener.fileno(), number)
+    ours, its = socket.socketpair()
+    os.dup2(its.fileno(), config.events)
+    its.close()
+    return await asyncio.open_connection(sock=ours)
 
 
 def qemu_words(config: ShimConfig) -> list[str]:
