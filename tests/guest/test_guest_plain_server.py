@@ -23,8 +23,8 @@ from vmlab_guest.wish import Wish, serves
 SETTINGS = {
     "a folder that is not there": (
         ".jupyter/jupyter_server_config.py",
-        'c = get_config()\nc.ServerApp.root_dir = "/home/trainee/projet"\n',
-        "/home/trainee/projet",
+        'c = get_config()\nc.ServerApp.root_dir = "/home/trainee/analyse"\n',
+        "/home/trainee/analyse",
     ),
     "an end of its own": (
         ".jupyter/jupyter_server_config.py",

@@ -42,7 +42,7 @@ zygote.make_environment = lambda env: env
 zygote.RUNTIME = folder / "runtime"
 attempts._RESTART_FIRST_S = 0.05
 attempts.open_home = lambda: False
-attempts.read_last_words = lambda: "no such folder: /home/trainee/projet"
+attempts.read_last_words = lambda: "no such folder: /home/trainee/analyse"
 attempts.name_settings = lambda: ["~/.jupyter/jupyter_server_config.py"]
 attempts.tell_trainee = lambda notice: (folder / "told").write_text(notice.en)
 zygote.os.chown = lambda *words: None
@@ -168,7 +168,7 @@ def test_a_server_that_never_serves_is_noted_and_tried_again(desk: Desk, code: s
     trouble = desk.trouble()
     assert trouble is not None
     assert trouble.is_plain
-    assert trouble.line == "no such folder: /home/trainee/projet"
+    assert trouble.line == "no such folder: /home/trainee/analyse"
 
 
 def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk) -> None:
@@ -183,7 +183,7 @@ def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk)
     assert trouble is not None
     assert (trouble.ends, trouble.is_plain) == (2, True)
     told = (desk.folder / "told").read_text()
-    assert "no such folder: /home/trainee/projet" in told
+    assert "no such folder: /home/trainee/analyse" in told
     assert "~/.jupyter/jupyter_server_config.py" in told
     # Another seed: the settings have their chance again, and nothing is said of the last time.
     desk.wish(NAME="ada", TOKEN="another")

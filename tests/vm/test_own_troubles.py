@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
 SETTINGS = """\
 c = get_config()
-c.ServerApp.root_dir = "/home/trainee/projet"
+c.ServerApp.root_dir = "/home/trainee/analyse"
 """
 LIMIT_S = 600
 
@@ -56,7 +56,7 @@ def test_a_lab_comes_back_from_settings_rights_a_pause_and_a_reboot(desk):
     desk.start()
     assert desk.python("print(6 * 7)").strip() == "42"
     for words in (notices(desk), problem(desk)):
-        assert "/home/trainee/projet" in words
+        assert "/home/trainee/analyse" in words
     assert "~/.jupyter/jupyter_server_config.py" in notices(desk)
     desk.run("rm ~/.jupyter/jupyter_server_config.py")
 
