@@ -323,6 +323,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         if self._restarting is not None:
             self._restarting.cancel()
             await asyncio.wait({self._restarting})
+            self._starting, self._restarting = False, None  # also where it had not begun yet
         await self.provider.stop(self.machine, now=now)
 
     async def poll(self) -> int | None:
