@@ -130,7 +130,7 @@ class FakeProvider:
         self._shown: dict[str, str] = {}  # machine → snapshot
         self._ended: set[str] = set()  # machines that were stopped since their start began
         self._served: set[str] = set()  # the prefixes of running machines
-        self._ended: dict[str, str] = {}  # by owner, the last word of `Faults.ends`
+        self._end_words: dict[str, str] = {}  # by owner, the last word of `Faults.ends`
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._site_lock = asyncio.Lock()
@@ -316,11 +316,11 @@ class FakeProvider:
     async def _end_by_themselves(self) -> None:
         """Have machines end that `fake.json` says so of, each once for each new word there."""
         ends = (await asyncio.to_thread(read_faults, self._state)).ends
-        fresh = {owner: word for owner, word in ends.items() if self._ended.get(owner) != word}
+        fresh = {owner: word for owner, word in ends.items() if self._end_words.get(owner) != word}
         for name, machine in list(self._machines.items()):
             owner = machine.status.owner
             if owner in fresh and machine.status.state is MachineState.RUNNING:
-                self._ended[owner] = fresh[owner]
+                self._end_words[owner] = fresh[owner]
                 await self.stop(name, now=True)
                 cause = EndCause(fresh[owner].split()[0])
                 status = replace(self._machines[name].status, cause=cause, problem=f"a {cause}")
