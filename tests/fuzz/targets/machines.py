@@ -8,6 +8,7 @@ import shutil
 from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
 from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
+from vmlab.model import EndCause
 from vmlab.providers.qemu.agent import GUEST_PHASES, AgentLink, parse_guest_line
 from vmlab.providers.qemu.aside import list_aside
 from vmlab.providers.qemu.endings import listen_for_end, parse_event
@@ -96,15 +97,19 @@ def machine_record(data: bytes) -> None:
     check(read_record(folder) == record, record)
 
 
+async def _hear_end(data: bytes) -> EndCause | None:
+    reader = asyncio.StreamReader(limit=100)
+    reader.feed_data(data)
+    reader.feed_eof()
+    return await listen_for_end(reader)
+
+
 @target("qemu-event", parsers=(
     f"{_QEMU}.endings:parse_event", f"{_QEMU}.endings:listen_for_end"))  # fmt: skip
 def qemu_event(data: bytes) -> None:
     """A QEMU that was taken over says what it likes."""
-    reader = asyncio.StreamReader(limit=100)
-    reader.feed_data(data)
-    reader.feed_eof()
     causes = {parse_event(line) for line in data.split(b"\n")} - {None}
-    said = loop().run_until_complete(listen_for_end(reader))
+    said = loop().run_until_complete(_hear_end(data))
     check(said is None or said in causes, said)
 
 
