@@ -315,7 +315,10 @@ class FakeProvider:
 
     async def _end_by_themselves(self) -> None:
         """Have machines end that `fake.json` says so of, each once for each new word there."""
-        ends = (await asyncio.to_thread(read_faults, self._state)).ends
+        try:
+            ends = (await asyncio.to_thread(read_faults, self._state)).ends
+        except ValueError:
+            return  # no JSON, on purpose: the next start says so
         fresh = {owner: word for owner, word in ends.items() if self._end_words.get(owner) != word}
         for name, machine in list(self._machines.items()):
             owner = machine.status.owner
