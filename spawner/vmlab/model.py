@@ -116,6 +116,14 @@ class MachineSpec:
     server: str = ""  # the hub's name of the server; empty for a trainee's only one
 
 
+class EndCause(StrEnum):
+    """Why a machine ended that nobody outside of it stopped."""
+
+    REBOOT = "reboot"
+    PANIC = "panic"  # its kernel crashed
+    POWEROFF = "poweroff"
+
+
 @dataclass(frozen=True)
 class MachineStatus:
     """One machine as its provider sees it."""
@@ -126,7 +134,8 @@ class MachineStatus:
     image_version: str = ""
     url: str = ""  # where the hub's proxy reaches the server; empty unless STARTING or RUNNING
     since: float = 0.0  # seconds since the epoch: when it was powered on
-    problem: str = ""  # why it stopped, when it did not stop by request
+    problem: str = ""  # why it stopped, when it did not stop by request; or what is wrong with it
+    cause: EndCause | None = None  # the same, when STOPPED and known
 
 
 class LeftoverKind(StrEnum):
@@ -211,6 +220,20 @@ class Activity:
 
     idle_s: float
     why: tuple[str, ...] = ()  # what is going on in it
+
+
+TROUBLE_ENDS = 2
+"""After so many ends in a row a server is in trouble; its machine then starts it without the
+trainee's own settings."""
+
+
+@dataclass(frozen=True)
+class ServerTrouble:
+    """A single-user server that ends before it serves, by its machine's agent."""
+
+    ends: int  # in a row
+    is_plain: bool  # it is started without the trainee's own settings now
+    line: str = ""  # what it said last that matters; a machine's words
 
 
 @dataclass(frozen=True)

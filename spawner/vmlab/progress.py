@@ -44,7 +44,7 @@ class Estimate:
     """How far a start is."""
 
     percent: int
-    left_s: float | None  # None: no earlier start to learn from
+    left_s: float | None  # None: no earlier start to learn from, or it takes longer than those
     phase_end: int  # percent when the phase under way will be over
     phase_left_s: float | None  # seconds until then; None as above
 
@@ -63,7 +63,7 @@ def estimate(phase: Phase, medians_s: Mapping[str, float], in_phase_s: float = 0
     done_s = min(before_s + in_phase_s, after_s)
     return Estimate(
         percent=int(_ALMOST_DONE * done_s / total_s),
-        left_s=round(total_s - done_s, 1),
+        left_s=None if in_phase_s > medians_s.get(phase, 0.0) else round(total_s - done_s, 1),
         phase_end=int(_ALMOST_DONE * after_s / total_s),
         phase_left_s=round(after_s - done_s, 1),
     )
@@ -94,16 +94,21 @@ def make_event(
 
 
 def make_queue_event(
-    place: int, wait_s: float, medians_s: Mapping[str, float], *, elapsed_s: float, language: str
+    place: int,
+    wait_s: float | None,
+    medians_s: Mapping[str, float],
+    *,
+    elapsed_s: float,
+    language: str,
 ) -> dict[str, Any]:
     """Return the event of a start that waits in line.
 
     Args:
         place: 1 for the next one.
-        wait_s: seconds until it is its turn; of no meaning without history.
+        wait_s: seconds until it is its turn; None when nobody knows. Of no meaning without history.
     """
     left_s = estimate(Phase.IMAGE, medians_s).left_s
-    ready_s = None if left_s is None else round(wait_s + left_s, 1)
+    ready_s = None if left_s is None or wait_s is None else round(wait_s + left_s, 1)
     event = make_event(Phase.QUEUE, medians_s, elapsed_s=elapsed_s, language=language)
     words = _words(_queue_text(place, ready_s), language)
     return {**event, **words, "position": place, "eta_s": ready_s}

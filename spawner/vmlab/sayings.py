@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vmlab.model import Notice
+from vmlab.model import Notice, ServerTrouble
 
 FAILED: Final = Notice(
     "Your machine could not be started. Please tell a facilitator.",
@@ -30,6 +30,13 @@ LONG_QUEUE: Final = Notice(
 WENT_OFF: Final = Notice(
     "Your machine went off while it was starting. Please start it again.",
     "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
+)
+CRASHED: Final = Notice(
+    "The system of your machine crashed (kernel panic) and was started again. Your files are as "
+    "they were saved; what ran in notebooks and terminals has ended.",
+    "Le système de votre machine s'est arrêté brutalement (kernel panic) et a été redémarré. Vos "
+    "fichiers sont tels qu'ils étaient enregistrés ; ce qui tournait dans les notebooks et les "
+    "terminaux s'est arrêté.",
 )
 NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
@@ -87,3 +94,27 @@ NEW_SYSTEM_ONLY: Final = Notice(
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
     "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",
 )
+
+
+def server_in_trouble(trouble: ServerTrouble) -> Notice:
+    """Return what is told of a server that ended again and again, and is being tried again."""
+    said = trouble.line
+    return Notice(
+        f"JupyterLab ended {trouble.ends} times before you could use it. Settings of your own are "
+        "the most likely reason, so it is now started without them."
+        + (f" It said: {said}" if said else ""),
+        f"JupyterLab s'est arrêté {trouble.ends} fois avant que vous puissiez vous en servir. Vos "
+        "propres réglages en sont sans doute la cause ; il démarre maintenant sans eux."
+        + (f" Il a dit : {said}" if said else ""),
+    )
+
+
+def server_failed(trouble: ServerTrouble) -> Notice:
+    """Return what is told of a server that does not even come up without the trainee's settings."""
+    said = trouble.line
+    return Notice(
+        "JupyterLab does not start in your machine, not even without your own settings. Please "
+        "show this to a facilitator." + (f" It said: {said}" if said else ""),
+        "JupyterLab ne démarre pas dans votre machine, même sans vos propres réglages. Montrez "
+        "ceci à un encadrant." + (f" Il a dit : {said}" if said else ""),
+    )

@@ -12,10 +12,14 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 
 _LOOK_S = 1.0
 """So often those who wait look at their place: often enough for people, cheap for a class."""
+
+
+LEASE_S = 180.0
+"""A cold boot under software emulation takes a minute, and twice that on a busy host."""
 
 
 class StartSlots:
@@ -30,39 +34,56 @@ class StartSlots:
 
     @asynccontextmanager
     async def hold(
-        self, tell_place: Callable[[int], Awaitable[None]], limit_s: float
-    ) -> AsyncGenerator[None]:
-        """Wait for a slot and keep it for the body. Leaves line or slot however it ends.
+        self,
+        tell_place: Callable[[int], Awaitable[None]],
+        limit_s: float,
+        lease_s: float = LEASE_S,
+    ) -> AsyncGenerator[Callable[[], None]]:
+        """Wait for a slot and keep it for the body, which gets what gives it back early.
+
+        Leaves line or slot however it ends. Others have their turn after `lease_s`, too: a machine
+        that never finishes its start keeps nobody waiting, it only shares the processors.
 
         Args:
-            tell_place: called with the place in the line, 1 for the next one, at first and
-                whenever it has changed; not called when a slot is free.
+            tell_place: called with the place in the line, 1 for the next one, at first and about
+                once a second; not called when a slot is free.
             limit_s: longest wait.
+            lease_s: for how long the slot is kept at most.
 
         Raises:
             TimeoutError: it was not our turn within `limit_s`.
         """
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
         self._line.append(turn)
         self._serve()
         try:
             async with asyncio.timeout(limit_s):
                 await self._wait(turn, tell_place)
-            yield
+            lease = loop.call_later(lease_s, self._give_back, turn)
+            try:
+                yield partial(self._give_back, turn)
+            finally:
+                lease.cancel()
         finally:
-            if turn in self._at_work:
-                del self._at_work[turn]
-            else:
+            if turn in self._line:
                 self._line.remove(turn)
-            self._serve()
+            self._give_back(turn)
+
+    def _give_back(self, turn: asyncio.Future[None]) -> None:
+        if self._at_work.pop(turn, None) is not None:
             self._idle_since = self._clock()
+        self._serve()
 
     def idle_s(self) -> float:
         """Return for how long no start has been at work; 0 while one is."""
         return 0.0 if self._at_work else self._clock() - self._idle_since
 
-    def expected_wait_s(self, place: int, start_s: float) -> float:
-        """Return how long the one at this place will wait, if a start takes `start_s`."""
+    def expected_wait_s(self, place: int, start_s: float) -> float | None:
+        """Return how long the one at this place will wait, if a start takes `start_s`.
+
+        None: nobody knows.
+        """
         now = self._clock()
         since = [now - began for began in self._at_work.values()]
         return expected_wait_s(place, start_s, since)
@@ -76,18 +97,17 @@ class StartSlots:
     async def _wait(
         self, turn: asyncio.Future[None], tell_place: Callable[[int], Awaitable[None]]
     ) -> None:
-        told = 0
         while not turn.done():
-            place = self._line.index(turn) + 1
-            if place != told:
-                await tell_place(place)
-                told = place
+            await tell_place(self._line.index(turn) + 1)
             # Unlike awaiting it, this leaves the turn as it is when we are cancelled.
             await asyncio.wait({turn}, timeout=_LOOK_S)
 
 
-def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> float:
+def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> float | None:
     """Return how many seconds the one at this place of the line will wait. Pure.
+
+    A start that takes longer than usual may take for ever: its slot is not counted on. None: all
+    take longer, so nobody knows.
 
     Args:
         place: 1 for the next one.
@@ -96,7 +116,9 @@ def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> f
     """
     if not at_work_s:
         return 0.0
-    left = sorted(max(0.0, start_s - spent) for spent in at_work_s)
+    left = sorted(start_s - spent for spent in at_work_s if spent <= start_s)
+    if not left:
+        return None
     rounds, slot = divmod(place - 1, len(left))
     # No more than a whole round, also where rounding of the sum says so.
     return min(left[slot] + rounds * start_s, (rounds + 1) * start_s)

@@ -13,6 +13,8 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,11 @@ from vmlab.model import (
     SERVER_PORT,
     Allowance,
     Bandwidth,
+    EndCause,
     MachineSpec,
     MachineState,
     MachineStatus,
+    Notice,
     Phase,
     StartStyle,
     VolumeSpec,
@@ -40,13 +44,17 @@ from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
 from vmlab.providers.base import Provider
 from vmlab.refusal import as_lab_error, make_refusal
+from vmlab.restarts import Restarts
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
+from vmlab.server_trouble import check_server
 from vmlab.slots import make_slots
 from vmlab.starting import StartLog
 from vmlab.waiting import wait_for_server
 
 STATE_VERSION = 1
+_STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
+
 _TIMEOUT_MARGIN_S = 2.0
 """The spawner gives up so long before the hub would, because the hub's message is empty."""
 
@@ -174,9 +182,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     _machine: str = ""
     _volume: str = ""
     _starting = False
+    _restarting: asyncio.Task[None] | None = None
     _log: StartLog | None = None  # of the start under way, or of the last one
 
     _log_made = Instance(asyncio.Event, ())
+    _restarts = Instance(Restarts, ())
 
     # -- names and state -----------------------------------------------------------------------
 
@@ -234,13 +244,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         Raises:
             SpawnException: it could not be started; carries a message for the trainee only.
         """
-        self._starting = True
-        log = self._log = StartLog(self.language)
-        self._log_made.set()
+        self._restarts.clear()
         try:
-            async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
-                return await self._start(log)
+            return await self._bring_up()
         except TimeoutError as error:
+            assert self._log is not None  # noqa: S101 - made before anything could take long
+            log = self._log
             raise make_refusal(self._timeout_error(log)) from error
         except LabError as error:
             raise make_refusal(error) from error
@@ -248,21 +257,32 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             # The root of a start: the hub would show the exception's own words to the trainee.
             self.log.exception("%s: unexpected failure of a start", self.machine)
             raise make_refusal(as_lab_error(self.machine, error)) from error
+
+    async def _bring_up(self, notices: tuple[Notice, ...] = ()) -> str:
+        """Start the machine; return its server's URL."""
+        self._starting = True
+        log = self._log = StartLog(self.language)
+        self._log_made.set()
+        try:
+            async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
+                return await self._start(log, notices)
         finally:
             self._starting = False
             await log.end()
 
-    async def _start(self, log: StartLog) -> str:
-        spec, seed = self._make_spec(), self._make_seed()
+    async def _start(self, log: StartLog, notices: tuple[Notice, ...]) -> str:
+        spec, seed = self._make_spec(), replace(self._make_seed(), notices=notices)
         log.medians_s = await self._history().medians_s()
         way = ""
         slots = make_slots(self.start_slots)
 
         async def tell_place(place: int) -> None:
-            await log.wait_in_line(place, slots.expected_wait_s(place, sum(log.medians_s.values())))
+            # The server's own start is outside of the slot.
+            start_s = sum(s for phase, s in log.medians_s.items() if phase != Phase.SERVER)
+            await log.wait_in_line(place, slots.expected_wait_s(place, start_s))
 
         async with (
-            slots.hold(tell_place, self.queue_timeout),
+            slots.hold(tell_place, self.queue_timeout) as give_back,
             asyncio.timeout(self.machine_timeout),
         ):
             await self._open_doors()
@@ -274,8 +294,9 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                         way = event.way
                         log.medians_s = await self._history(way).medians_s()
                     await log.enter(event.phase, event.notice)
+            give_back()
             url = (await self._status()).url
-            await wait_for_server(url, self.server.base_url, self._check_alive)
+            await wait_for_server(url, self.server.base_url, partial(self._check_server, log))
             await self.provider.settled(spec.name)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:
@@ -299,6 +320,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def stop(self, now: bool = False) -> None:
         """Power the machine off; keeps disk and volume. Works with no memory of a start."""
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.wait({self._restarting})
+            self._starting, self._restarting = False, None  # also where it had not begun yet
         await self.provider.stop(self.machine, now=now)
 
     async def poll(self) -> int | None:
@@ -316,11 +341,41 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             with apart(f"{self.machine}: its connections to the hub could not be opened"):
                 await self._open_doors()
             return None
+        if status.cause in _STARTED_AGAIN and self._start_again(status.cause):
+            return None
         if is_cut:
             self.log.warning("%s: its start was cut with the hub that began it", self.machine)
         elif status.problem:
             self.log.warning("%s: not running: %s", self.machine, status.problem)
         return 0
+
+    def _start_again(self, cause: EndCause) -> bool:
+        """Begin to start a machine again that was rebooted, or crashed; tell whether it is.
+
+        Its server is still the hub's: trainees find it again where it was.
+        """
+        if not self.api_token:
+            return False  # a hub before this one had it; a start by somebody makes another
+        if not self._restarts.may_begin():
+            self.log.error("%s: not started again: %s once more", self.machine, cause)
+            return False
+        self.log.warning("%s: started again, because of a %s from inside", self.machine, cause)
+        self._starting = True
+        self._restarting = asyncio.create_task(self._restart(cause))
+        return True
+
+    async def _restart(self, cause: EndCause) -> None:
+        try:
+            await self._bring_up((sayings.CRASHED,) if cause is EndCause.PANIC else ())
+        except Exception as error:
+            # The root of a task. The next poll tells the hub that nothing runs.
+            level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
+            self.log.log(level, "%s: could not be started again: %s", self.machine, error,
+                         exc_info=level == logging.ERROR)  # fmt: skip
+            with apart(f"{self.machine}: what is left of it could not be ended"):
+                await self.provider.stop(self.machine, now=True)
+        finally:
+            self._restarting = None
 
     async def get_url(self) -> str:
         """Return where the machine's server is, for a hub that was restarted."""
@@ -396,6 +451,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 hint=f"vmlab machine console {self.machine}",
                 public=sayings.WENT_OFF,
             )
+
+    async def _check_server(self, log: StartLog) -> None:
+        await self._check_alive()
+        await check_server(self.provider, self.machine, log)
 
     def _history(self, way: str = "") -> StartHistory:
         """Starts of the same image; of those, the ones that came to life the same way."""

@@ -12,6 +12,7 @@ from vmlab.model import Notice, Phase
 from vmlab.progress import make_event, make_queue_event
 
 _AGE_STEP_S = 5
+_ABOUT_S, _ABOUT = 5.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class StartLog:
         self._phase: Phase | None = None
         self._phase_began = self._began
         self._place = 0
+        self._turn_at: float | None = None  # as it was told last; None: nobody knows
+        self._trouble_told = False
         self._percent = 0
         self._events: list[_Event] = []
         self._count = 0
@@ -62,10 +65,26 @@ class StartLog:
         )
         await self._add(now, event)
 
-    async def wait_in_line(self, place: int, wait_s: float) -> None:
-        """Note the place in the line for a start slot; the one before is forgotten."""
-        now = self._begin(Phase.QUEUE)
-        self._place = place
+    def tell_once(self) -> bool:
+        """Tell whether nothing was said of the server's trouble yet; from now on it was."""
+        was_told, self._trouble_told = self._trouble_told, True
+        return not was_told
+
+    async def wait_in_line(self, place: int, wait_s: float | None) -> None:
+        """Note the place in the line for a start slot; the one before is forgotten.
+
+        No-op while nothing of it is news: what was said of place and time still holds.
+
+        Args:
+            place: 1 for the next one.
+            wait_s: seconds until it is its turn; None when nobody knows.
+        """
+        now = self._clock()
+        turn_at = None if wait_s is None else now + wait_s
+        if place == self._place and _is_about(turn_at, self._turn_at, now):
+            return
+        self._begin(Phase.QUEUE)
+        self._place, self._turn_at = place, turn_at
         event = make_queue_event(
             place,
             wait_s,
@@ -125,3 +144,10 @@ class StartLog:
                 yield {**event.content, "age_s": age_s}
             if is_last:
                 return
+
+
+def _is_about(turn_at: float | None, told: float | None, now: float) -> bool:
+    """Tell whether what was told of a time is still good enough for people."""
+    if turn_at is None or told is None:
+        return turn_at is told
+    return abs(turn_at - told) <= max(_ABOUT_S, (told - now) * _ABOUT)

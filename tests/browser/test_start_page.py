@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 BOOT_S = 20.0
 _names = (f"trainee{number}" for number in itertools.count(1))
-TRAINEES = tuple(itertools.islice(_names, 9))
+TRAINEES = tuple(itertools.islice(_names, 10))
 
 
 # Some tests leave a start at work, and no other test is to wait for it.
@@ -136,6 +136,25 @@ def test_a_failure_says_what_to_do_and_nothing_else(hub, start, trainee):
     hub.set_faults()
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(f"**/user/{trainee}/**", timeout=60_000)
+
+
+def test_a_server_that_does_not_come_up_is_told_while_it_is_tried_again(hub, start, trainee):
+    line = "Bad config encountered during initialization: <b>no folder</b> '/home/trainee/projet'"
+    trouble = {"ends": 2, "is_plain": False, "line": line}
+    hub.set_faults(trouble={trainee: trouble})
+    page = start(locale="fr-FR", viewport={"width": 390, "height": 800})
+    notice = page.locator("#vm-start-notices")
+    expect(notice).to_contain_text("Vos propres réglages en sont sans doute la cause")
+    expect(notice).to_contain_text(line)
+    expect(page.locator("#vm-start-left")).not_to_contain_text("Presque")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390, "nothing scrolls sideways"
+    shot(page, "start-trouble-fr")
+    hub.set_faults(trouble={trainee: trouble | {"ends": 4}})
+    expect(page.locator("#vm-start-reason")).to_contain_text("même sans vos propres réglages")
+    expect(page.locator("#vm-start-reason")).to_contain_text(line)
+    expect(page.locator("#vm-start-retry")).to_be_focused()
+    shot(page, "start-given-up-fr")
 
 
 def test_a_hub_that_was_away_is_waited_for(tmp_path, new_page):

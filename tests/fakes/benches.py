@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -10,12 +11,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 
-from vmlab.model import MachineSpec, Phase, VolumeSpec
+from vmlab.model import MachineSpec, Phase, ServerTrouble, VolumeSpec
 from vmlab.providers import ProviderSettings
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
@@ -66,6 +67,12 @@ class Bench:
         while (said := await self.provider.console(machine)).count(text) < count:
             assert time.monotonic() < deadline, f"no {text!r} in the console:\n{said}"
             await asyncio.sleep(0.05)
+
+    def set_trouble(self, spec: MachineSpec, trouble: ServerTrouble | None) -> None:
+        """Have the fake's machine tell this of its server; a real guest is told by its seed."""
+        if self.kind == "fake":
+            said = {spec.owner: asdict(trouble)} if trouble else {}
+            (self.settings.state / "fake.json").write_text(json.dumps({"trouble": said}))
 
     def seed(self, **env: str) -> Seed:
         return Seed(env={"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/", **env})

@@ -17,6 +17,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.system import Room
 from vmlab_guest.wish import WISH, Wish, read_wish
 
 T = TypeVar("T")
@@ -47,6 +48,9 @@ class FakeSystem:
     frozen: set[str] = field(default_factory=set)  # file systems, by where they are mounted
     while_freezing: Callable[[], None] | None = None
     clocks: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    while_pausing: list[Callable[[], None]] = field(default_factory=list)
+    rooms: dict[str, Room] = field(default_factory=dict)
     udev_pid: int = 212
     halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
 
@@ -191,6 +195,14 @@ class FakeSystem:
             self.late.pop(0)()
             found = find()
         return found
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        if self.while_pausing:
+            self.while_pausing.pop(0)()
+
+    def room(self, path: str) -> Room:
+        return self.rooms.get(path, Room(2**30, 2**29))
 
     def give(self, path: Path, uid: int) -> None:
         self.owners[f"/{path.relative_to(self.root)}"] = uid

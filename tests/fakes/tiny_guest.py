@@ -19,7 +19,7 @@ export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 mkdir -p /proc /sys /dev /run
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 frozen=false; seed=
-for m in virtio_pci virtio_console virtio_blk ext4; do modprobe $m; done
+for m in virtio_pci virtio_console virtio_blk ext4 pvpanic_mmio; do modprobe $m; done
 echo "tiny guest: up"
 port=
 while [ -z "$port" ]; do
@@ -35,7 +35,12 @@ has() { case "$words" in *$1*) true ;; *) false ;; esac; }
 while :; do
     if ! read -r line <&3; then sleep 1; continue; fi
     case "$line" in
-    *'"type": "status"'*) say '{"type":"status","agent":"tiny","seeded":'$seeded'}' ;;
+    *'"type": "status"'*)
+        trouble=
+        case "$seed" in *TINY_TROUBLE*)
+            trouble=',"trouble":{"ends":2,"plain":true,"line":"no such folder"}' ;;
+        esac
+        say '{"type":"status","agent":"tiny","seeded":'"$seeded$trouble"'}' ;;
     *'"type": "park"'*)
         if has TINY_NOPARK; then
             say '{"type":"error","phase":"boot","message":"asked not to park"}'
@@ -49,6 +54,10 @@ while :; do
             up=; while [ ${#up} -lt 400 ]; do up=${up}9999999999; done ;;
         esac
         say '{"type":"activity","idle_s":'$up',"why":[]}' ;;
+    *'"type": "time"'*)
+        read -r up _ </proc/uptime; read -r rtc </sys/class/rtc/rtc0/since_epoch
+        echo "tiny guest: time ${line#*time_ns\": } up $up rtc $rtc"
+        say '{"type":"timed","moved_s":0}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
     *'"type": "freeze"'*)
         case "$seed" in
@@ -100,7 +109,12 @@ while :; do
         for phase in identity keys network mounts exercises server; do
             say '{"type":"phase","phase":"'$phase'"}'
         done
-        seeded=true; say '{"type":"seeded"}' ;;
+        seeded=true; say '{"type":"seeded"}'
+        case "$line" in  # a moment later, so that the host hears the word before
+        *TINY_REBOOT*) (sleep 1; reboot -f) & ;;
+        *TINY_PANIC*) (sleep 1; echo c >/proc/sysrq-trigger) & ;;
+        *TINY_LEAVE*) (sleep 1; poweroff -f) & ;;
+        esac ;;
     esac
 done
 """

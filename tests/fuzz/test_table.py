@@ -11,6 +11,7 @@ from fuzz.target import HERE, all_targets
 
 WANTED = {
     "agent lines": {"agent-line", "agent-stream", "agent-bytes", "agent-words"},
+    "what QEMU says": {"qemu-event"},
     "seed answers": {"seed", "agent-stream", "hub-env"},
     "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body"},
     "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},
@@ -27,7 +28,8 @@ WANTED = {
                                 "hub-lock", "lock-note", "loop-watch", "job-states"},
     "what a hub answers": {"hub-listing", "hub-snapshots", "hub-address", "hub-hello"},
     "files of a trainee's": {"delivery-record", "delivery-words", "notices", "warning",
-                             "kernel-request", "kernel-list", "answer-number", "break-until"},
+                             "kernel-request", "kernel-list", "answer-number", "break-until",
+                             "server-trouble"},
     "the acquisition's wire": {"control-line", "control-peer", "control-facts", "naming-file",
                                "link-hello", "link-blocks", "link-header", "service-address"},
     "XML, topologies and commands": {"topology", "ada-integer", "shell-line", "shell-reply",

@@ -13,28 +13,38 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import wait_until
+from vmlab_guest.trouble import Trouble, read_trouble
 from vmlab_guest.wish import Word, make_wish
 from vmlab_guest.zygote import end_processes
 
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from vmlab_guest import zygote
+from vmlab_guest import attempts, zygote
 folder = Path(sys.argv[1])
 
 def serve(env, args):
     '''Be a server that tells what it is and ends as it is told.'''
     with (folder / "servers").open("a") as stream:
         print(os.getpid(), env.get("NAME"), *args, file=stream, flush=True)
-    if "end" in env:
-        return int(env["end"])
+    if "end" in env and not (env["end"] == "settings" and "JUPYTER_CONFIG_DIR" in env):
+        return 1 if env["end"] == "settings" else int(env["end"])
+    (folder / "runtime").mkdir(exist_ok=True)
+    (folder / "runtime/jpserver-1.json").touch()
+    if "leave" in env:
+        time.sleep(1)
+        return int(env["leave"])
     while True:
         time.sleep(60)
 
 zygote.run_server, zygote.become_trainee = serve, lambda: None
 zygote.make_environment = lambda env: env
 zygote.RUNTIME = folder / "runtime"
-zygote._RESTART_S = 0.05
+attempts._RESTART_FIRST_S = 0.05
+attempts.open_home = lambda: False
+attempts.read_last_words = lambda: "no such folder: /home/trainee/analyse"
+attempts.name_settings = lambda: ["~/.jupyter/jupyter_server_config.py"]
+attempts.tell_trainee = lambda notice: (folder / "told").write_text(notice.en)
 zygote.os.chown = lambda *words: None
 zygote.list_companions = lambda: [
     int(line.split()[0]) for line in (folder / "servers").read_text().splitlines()
@@ -75,6 +85,9 @@ class Desk:
 
     def state(self) -> str:
         return (self.folder / "state").read_text()
+
+    def trouble(self) -> Trouble | None:
+        return read_trouble(self.folder / "trouble.json")
 
     def servers(self, count: int) -> list[list[str]]:
         """Return pid, name and arguments of all servers so far, once there are so many."""
@@ -125,7 +138,7 @@ def test_the_same_wish_again_changes_nothing_and_another_respawns(desk: Desk) ->
     assert [s[1] for s in servers] == ["ada", "ada"]
     assert not is_alive(old)
     assert is_alive(servers[1][0])
-    assert list((desk.folder / "runtime").iterdir()) == []
+    wait_until(lambda: [p.name for p in (desk.folder / "runtime").iterdir()] == ["jpserver-1.json"])
 
 
 def test_a_server_that_failed_is_started_again(desk: Desk) -> None:
@@ -139,10 +152,55 @@ def test_a_server_that_failed_is_started_again(desk: Desk) -> None:
 
 def test_a_server_that_ended_by_itself_stays_so(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada", end="0")
+    desk.wish(NAME="ada", leave="0")
     desk.say(Word.LAUNCH)
     wait_until(lambda: desk.state() == "stopped")
     assert len(desk.servers(1)) == 1
+
+
+@pytest.mark.parametrize("code", ["0", "1", "3"])
+def test_a_server_that_never_serves_is_noted_and_tried_again(desk: Desk, code: str) -> None:
+    desk.start()
+    desk.wish(NAME="ada", end=code)
+    desk.say(Word.LAUNCH)
+    desk.servers(3)
+    wait_until(lambda: (found := desk.trouble()) is not None and found.ends >= 3)
+    trouble = desk.trouble()
+    assert trouble is not None
+    assert trouble.is_plain
+    assert trouble.line == "no such folder: /home/trainee/analyse"
+
+
+def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada", end="settings")
+    desk.say(Word.LAUNCH)
+    first, second, third = desk.servers(3)
+    assert first[1:] == second[1:] == ["ada"]
+    assert any(word.startswith("--LabApp.user_settings_dir=") for word in third[2:])
+    wait_until(lambda: desk.state() == "running")
+    trouble = desk.trouble()
+    assert trouble is not None
+    assert (trouble.ends, trouble.is_plain) == (2, True)
+    told = (desk.folder / "told").read_text()
+    assert "no such folder: /home/trainee/analyse" in told
+    assert "~/.jupyter/jupyter_server_config.py" in told
+    # Another seed: the settings have their chance again, and nothing is said of the last time.
+    desk.wish(NAME="ada", TOKEN="another")
+    desk.say(Word.LAUNCH)
+    assert desk.servers(4)[3][1:] == ["ada"]
+    wait_until(lambda: desk.trouble() is None)
+
+
+def test_one_end_before_it_serves_is_forgotten_when_it_does(desk: Desk) -> None:
+    desk.start()
+    desk.wish(NAME="ada")
+    desk.say(Word.LAUNCH)
+    (desk.folder / "trouble.json").write_text("of an older server")
+    desk.wish(NAME="ada", TOKEN="another")
+    desk.say(Word.LAUNCH)
+    desk.servers(2)
+    wait_until(lambda: desk.trouble() is None and desk.state() == "running")
 
 
 def test_a_zygote_that_comes_back_takes_up_the_wish(desk: Desk) -> None:

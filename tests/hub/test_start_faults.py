@@ -6,6 +6,7 @@ that is killed is in tests/vm/test_hub_killed.py, with machines that outlive it.
 
 from __future__ import annotations
 
+import html
 import json
 from urllib.parse import quote
 
@@ -40,6 +41,11 @@ def machine_state(hub, user: str) -> str:
     """The machine's state as the board shows it."""
     rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
     return next((row["state"] for row in rows if row["user"] == user), "")
+
+
+def machine_problem(hub, user: str) -> str:
+    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    return next((row["problem"] for row in rows if row["user"] == user), "")
 
 
 def watch(hub, user: str):
@@ -155,6 +161,38 @@ def test_a_start_that_takes_too_long_says_so(tmp_path):
         assert "did not get ready in time" in last["message"]
         wait_until(lambda: machine_state(hub, "a") == "stopped")
         assert "the last phase was mounts" in hub.log.read_text()
+
+
+SETTINGS = "Bad config encountered: no folder '/home/trainee/projet' <b>"
+
+
+def test_a_server_that_its_settings_keep_from_serving_is_told_and_started_without_them(hub):
+    """The page says why while it waits, the board and the list say it afterwards."""
+    trouble = {"ends": 2, "is_plain": False, "line": SETTINGS}
+    hub.set_faults(trouble={"a": trouble})
+    request_start(hub, "a")
+    events = []
+    for event in watch(hub, "a"):
+        events.append(event)
+        if event.get("notice"):
+            hub.set_faults(trouble={"a": {**trouble, "is_plain": True}})
+    (notice,) = [event for event in events if event.get("notice")]
+    assert "settings of your own" in notice["message"].lower()
+    assert html.escape(SETTINGS) in notice["html_message"]
+    assert "vos propres réglages" in notice["html_message"].lower()
+    assert events[-1]["ready"] is True
+    wait_until(lambda: SETTINGS in machine_problem(hub, "a"))
+
+
+def test_a_server_that_never_comes_up_is_given_up_with_its_reason(hub):
+    hub.set_faults(trouble={"b": {"ends": 4, "is_plain": False, "line": SETTINGS}})
+    request_start(hub, "b")
+    *_, last = watch(hub, "b")
+    assert last["failed"] is True
+    assert "not even without your own settings" in last["message"]
+    assert html.escape(SETTINGS) in last["html_message"]
+    assert "même sans vos propres réglages" in last["html_message"]
+    assert "<b>" not in last["html_message"]
 
 
 @pytest.mark.parametrize("name", ["ada lovelace", "日本 ünï", "x" * 200, ".hidden", "-o", "a'b\"c"])

@@ -120,6 +120,34 @@ def test_who_waits_is_told_the_place_and_the_time(hub):
     assert late[-1]["ready"] is True
 
 
+@pytest.mark.attack("starts.slots", "as many servers as there are slots never come up")
+def test_servers_that_do_not_come_up_stop_no_class(hub):
+    """As many as there are slots: their machines are seeded, so that others have their turn."""
+    stuck = {"ends": 2, "is_plain": False, "line": "no such folder"}
+    hub.set_faults(trouble=dict.fromkeys(CLASS[:SLOTS], stuck), journal=True)
+    request_starts(hub, CLASS[:SLOTS])
+    wait_until(lambda: len(begun(hub)) == SLOTS)
+    request_starts(hub, CLASS[SLOTS:])
+    wait_until(lambda: count_ready(hub) == len(CLASS) - SLOTS)
+    assert [servers(hub)[name]["pending"] for name in CLASS[:SLOTS]] == ["spawn"] * SLOTS
+
+
+def test_who_waits_behind_a_start_of_unknown_length_is_promised_no_time(tmp_path):
+    config = "c.VMSpawner.start_slots = 1\n"
+    with RunningHub(tmp_path, trainees=CLASS, extra_config=config) as hub:
+        hub.start_server(CLASS[0])  # from now on there is history
+        hub.set_faults(hang_at="boot", journal=True)
+        request_starts(hub, CLASS[1:2])
+        wait_until(lambda: begun(hub))
+        request_starts(hub, CLASS[2:3])
+        for event in watch(hub, CLASS[2]):
+            if event.get("position") and event["eta_s"] is None:
+                break
+        else:
+            pytest.fail("a time was told that nobody knows")
+        assert event["message"] == "You are number 1 in the queue"
+
+
 def test_failures_lose_no_slot(hub):
     hub.set_faults(delays_s={"boot": 0.05}, fail_at="mounts")
     request_starts(hub, CLASS[:6])

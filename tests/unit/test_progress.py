@@ -28,7 +28,7 @@ def test_without_history_no_time_is_promised():
 def test_time_left_follows_from_earlier_starts():
     assert estimate(Phase.IMAGE, MEDIANS).left_s == 40.0
     assert estimate(Phase.BOOT, MEDIANS, in_phase_s=10).left_s == 30.0
-    assert estimate(Phase.BOOT, MEDIANS, in_phase_s=99).left_s == 10.0
+    assert estimate(Phase.BOOT, MEDIANS, in_phase_s=99).left_s is None, "nobody knows"
     assert estimate(Phase.SERVER, MEDIANS).left_s == 8.0
 
 
@@ -83,6 +83,11 @@ def test_a_long_wait_is_told_in_minutes():
 def test_who_waits_without_history_learns_the_place():
     event = make_queue_event(2, 0.0, {}, elapsed_s=1, language="en")
     assert (event["eta_s"], event["message"]) == (None, "You are number 2 in the queue")
+
+
+def test_who_waits_behind_starts_of_unknown_length_is_promised_nothing():
+    event = make_queue_event(1, None, MEDIANS, elapsed_s=1, language="en")
+    assert (event["eta_s"], event["message"]) == (None, "You are number 1 in the queue")
 
 
 def test_texts_are_escaped():
@@ -144,6 +149,19 @@ async def test_of_a_queue_only_the_newest_place_is_kept():
     assert [event.get("position") for event in await collect(log)] == [1, None]
     assert [event.get("position") for event in await early][-2:] == [1, None]
     assert log.durations_s == {}, "waiting for others teaches nothing"
+
+
+async def test_a_place_is_told_again_when_what_was_said_of_the_time_does_not_hold_any_more():
+    clock = Clock()
+    log = StartLog("en", clock)
+    log.medians_s = MEDIANS
+    told = asyncio.create_task(collect(log))
+    for second in range(40):
+        clock.now = second
+        await log.wait_in_line(1, None if second > 20 else max(0.0, 20.0 - second))
+        await asyncio.sleep(0)
+    await log.end()
+    assert [event["eta_s"] for event in await told] == [60.0, None]
 
 
 def without_age(events):

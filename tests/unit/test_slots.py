@@ -48,7 +48,8 @@ class Starts:
 
     async def _run(self, number: int) -> None:
         async def tell(place: int) -> None:
-            self.places.setdefault(number, []).append(place)
+            if self.places.setdefault(number, [])[-1:] != [place]:
+                self.places[number].append(place)
             async with self._told:
                 self._told.notify_all()
 
@@ -122,6 +123,47 @@ async def test_a_start_that_fails_or_is_cancelled_gives_its_slot_back():
     assert starts.begun == [0, 1, 2]
 
 
+async def test_a_slot_is_given_back_early_and_only_once():
+    slots = StartSlots(1)
+    order: list[str] = []
+
+    async def start(name: str) -> None:
+        async with slots.hold(ignore, LIMIT_S) as give_back:
+            order.append(name)
+            give_back()
+            give_back()
+            await asyncio.sleep(0)
+            order.append(f"{name} ends")
+
+    await asyncio.gather(start("a"), start("b"))
+    assert order.index("b") < order.index("a ends")
+    async with slots.hold(never_told, LIMIT_S):
+        assert slots.idle_s() == 0.0
+        second = asyncio.create_task(start("c"))
+        await settle()
+        assert "c" not in order, "two give-backs of one start made no second slot"
+    await second
+
+
+@pytest.mark.attack("starts.slots", "a machine never finishes its start")
+async def test_a_start_that_never_ends_keeps_its_slot_for_a_while_only():
+    slots = StartSlots(1)
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        async with slots.hold(never_told, LIMIT_S, lease_s=0.01):
+            begun.set()
+            await asyncio.Event().wait()
+
+    hanging = asyncio.create_task(hang())
+    await begun.wait()
+    async with asyncio.timeout(60), slots.hold(ignore, LIMIT_S):
+        assert not hanging.done(), "it goes on, without a slot"
+        hanging.cancel()
+        await asyncio.wait({hanging})
+        assert slots.idle_s() == 0.0, "whose slot it had been is at work"
+
+
 async def test_waiting_has_a_limit_and_working_has_not():
     slots = StartSlots(1)
     async with slots.hold(never_told, 0.0):
@@ -168,12 +210,14 @@ async def test_exactly_one_is_woken():
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=8), st.floats(0, 100), st.integers(1, 40))
 def test_who_is_later_in_line_never_expects_to_wait_less(at_work, start_s, place):
-    here = expected_wait_s(place, start_s, at_work)
-    assert 0 <= here <= expected_wait_s(place + 1, start_s, at_work)
+    here, behind = (expected_wait_s(n, start_s, at_work) for n in (place, place + 1))
+    assert (here is None) is (behind is None) is all(spent > start_s for spent in at_work)
+    assert here is None or 0 <= here <= behind
 
 
 def test_expected_wait_is_not_less_further_back_by_rounding():
     waits = [expected_wait_s(place, 0.002, [0.0, 0.0, 1.0]) for place in (30, 31)]
+    assert waits[0] is not None
     assert waits[0] <= waits[1]
 
 
@@ -181,7 +225,9 @@ def test_expected_wait():
     assert expected_wait_s(1, 10.0, [4.0, 9.0]) == 1.0
     assert expected_wait_s(2, 10.0, [4.0, 9.0]) == 6.0
     assert expected_wait_s(3, 10.0, [4.0, 9.0]) == 11.0
-    assert expected_wait_s(1, 10.0, [99.0]) == 0.0, "it takes longer than usual"
+    assert expected_wait_s(1, 10.0, [99.0]) is None, "it takes longer than usual: for ever, maybe"
+    assert expected_wait_s(1, 10.0, [99.0, 4.0]) == 6.0, "its slot is not counted on"
+    assert expected_wait_s(2, 10.0, [99.0, 4.0]) == 16.0
     assert expected_wait_s(1, 10.0, []) == 0.0
 
 

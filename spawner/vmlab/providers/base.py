@@ -27,6 +27,7 @@ from vmlab.model import (
     MachineStatus,
     OldDisk,
     PhaseEvent,
+    ServerTrouble,
 )
 from vmlab.seed import Seed
 
@@ -226,6 +227,22 @@ class ReportsActivity(Protocol):
 
         Raises:
             ProviderError: the machine could not be told.
+        """
+        ...
+
+
+@runtime_checkable
+class ReportsServer(Protocol):
+    """A provider that can ask a machine why its server does not come up; optional."""
+
+    async def server_trouble(self, name: str) -> ServerTrouble | None:
+        """Return what the machine's agent says; None: all is well with it.
+
+        `status` tells it from then on as the machine's problem, until all is well again or the
+        machine is started anew.
+
+        Raises:
+            ProviderError: the machine could not be asked.
         """
         ...
 

@@ -25,6 +25,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -40,12 +41,14 @@ from vmlab.errors import (
 from vmlab.model import (
     Activity,
     AsideMachine,
+    EndCause,
     Features,
     MachineSpec,
     MachineState,
     MachineStatus,
     Phase,
     PhaseEvent,
+    ServerTrouble,
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
@@ -87,6 +90,9 @@ class Faults:
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines come to life, told when they are powered on
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
+    # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
+    trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
 
 
 def read_faults(state: Path) -> Faults:
@@ -124,6 +130,7 @@ class FakeProvider:
         self._shown: dict[str, str] = {}  # machine → snapshot
         self._ended: set[str] = set()  # machines that were stopped since their start began
         self._served: set[str] = set()  # the prefixes of running machines
+        self._end_words: dict[str, str] = {}  # by owner, the last word of `Faults.ends`
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._site_lock = asyncio.Lock()
@@ -158,7 +165,8 @@ class FakeProvider:
             prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
-            self._served.add(prefix)
+            if spec.owner not in faults.trouble:
+                self._served.add(prefix)
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
@@ -296,6 +304,7 @@ class FakeProvider:
 
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
         """Tell the state of these machines, or of all."""
+        await self._end_by_themselves()
         wanted = sorted(self._machines) if names is None else names
         return {
             name: self._machines[name].status
@@ -303,6 +312,22 @@ class FakeProvider:
             else MachineStatus(name, MachineState.ABSENT)
             for name in wanted
         }
+
+    async def _end_by_themselves(self) -> None:
+        """Have machines end that `fake.json` says so of, each once for each new word there."""
+        try:
+            ends = (await asyncio.to_thread(read_faults, self._state)).ends
+        except ValueError:
+            return  # no JSON, on purpose: the next start says so
+        fresh = {owner: word for owner, word in ends.items() if self._end_words.get(owner) != word}
+        for name, machine in list(self._machines.items()):
+            owner = machine.status.owner
+            if owner in fresh and machine.status.state is MachineState.RUNNING:
+                self._end_words[owner] = fresh[owner]
+                await self.stop(name, now=True)
+                cause = EndCause(fresh[owner].split()[0])
+                status = replace(self._machines[name].status, cause=cause, problem=f"a {cause}")
+                self._machines[name] = replace(self._machines[name], status=status)
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
         """Return what `fake.json` says, else that nobody did anything since the start."""
@@ -321,6 +346,21 @@ class FakeProvider:
             raise MachineNotFoundError(name, "it cannot be warned: it does not exist")
         self.warned[name] = stop_at
         _log.warning("%s: warned, stop at %.0f", name, stop_at)
+
+    async def server_trouble(self, name: str) -> ServerTrouble | None:
+        """Return what `fake.json` says; a server in trouble serves as soon as it is plain."""
+        machine = self._machines.get(name)
+        if machine is None:
+            raise MachineNotFoundError(name, "it cannot be asked: it does not exist")
+        faults = await asyncio.to_thread(read_faults, self._state)
+        said = faults.trouble.get(machine.status.owner)
+        trouble = ServerTrouble(**said) if said else None
+        problem = f"JupyterLab ended {trouble.ends} times: {trouble.line}" if trouble else ""
+        status = replace(machine.status, problem=problem)
+        self._machines[name] = replace(machine, status=status)
+        if machine.prefix and (trouble is None or trouble.is_plain):
+            self._served.add(machine.prefix)
+        return trouble
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the phases that the machine went through."""

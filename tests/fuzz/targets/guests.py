@@ -33,9 +33,10 @@ from vmlab_guest.lookback import LookError, list_folder, split_path
 from vmlab_guest.notices import add_notice
 from vmlab_guest.restore import restore
 from vmlab_guest.rtnetlink import split_messages
-from vmlab_guest.seed import Notice, parse_seed
+from vmlab_guest.seed import Notice, parse_seed, parse_time
 from vmlab_guest.system import RUN
 from vmlab_guest.takehome import write_archive
+from vmlab_guest.trouble import pick_line, read_trouble
 from vmlab_guest.understudy import can_become
 from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
 from vmlab_guest.wish import make_wish, read_wish
@@ -65,7 +66,8 @@ def seed(data: bytes) -> None:
 
 
 @target("agent-words", AgentError, OSError, parsers=(
-    "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning"))  # fmt: skip
+    "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning",
+    "vmlab_guest.seed:parse_time"))  # fmt: skip
 def agent_words(data: bytes) -> None:
     """What the host asks beside seeds, as `Agent._answer_beside` takes it."""
     message = _decode(data)
@@ -77,6 +79,8 @@ def agent_words(data: bytes) -> None:
         json.dumps(work_on_volume(system, Home(system), kind, message))
         Home(system).thaw()
         system.clocks.clear()
+    elif kind == "time":
+        check(parse_time(message.get("time_ns"), "time_ns") > 0, message)
     elif kind in IDLE_WORDS:
         set_warning(_system(), message.get("stop_at"))
         read_news(_system().root / RUN)
@@ -149,6 +153,18 @@ def warning(data: bytes) -> None:
     run = _system().root / RUN
     (run / "warning.json").write_bytes(data)
     json.dumps(read_news(run), allow_nan=False).encode()
+
+
+@target("server-trouble", parsers=(
+    "vmlab_guest.trouble:read_trouble", "vmlab_guest.trouble:pick_line"))  # fmt: skip
+def server_trouble(data: bytes) -> None:
+    """What the zygote noted, in a machine whose root is its trainee; and a server's own words."""
+    note = scratch("trouble") / "note"
+    note.write_bytes(data)
+    if trouble := read_trouble(note):
+        check_text(trouble.line)
+        json.dumps(trouble.describe()).encode()
+    check_text(pick_line(data.decode("utf-8", "replace")))
 
 
 @target("hub-address", HubError, parsers=("vmlab_guest.hub:Hub._connect",), most_bytes=1024)

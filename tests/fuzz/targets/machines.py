@@ -8,8 +8,10 @@ import shutil
 from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
 from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
+from vmlab.model import EndCause
 from vmlab.providers.qemu.agent import GUEST_PHASES, AgentLink, parse_guest_line
 from vmlab.providers.qemu.aside import list_aside
+from vmlab.providers.qemu.endings import listen_for_end, parse_event
 from vmlab.providers.qemu.handover import hand_over
 from vmlab.providers.qemu.identity import ensure_identity
 from vmlab.providers.qemu.layout import MachineFolder
@@ -31,7 +33,11 @@ KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "c
 
 @target(
     "agent-line",
-    parsers=(f"{_QEMU}.agent:parse_guest_line", f"{_QEMU}.agent:_parse_activity"),
+    parsers=(
+        f"{_QEMU}.agent:parse_guest_line",
+        f"{_QEMU}.agent:_parse_activity",
+        f"{_QEMU}.agent:_parse_trouble",
+    ),
 )
 def agent_line(data: bytes) -> None:
     said = parse_guest_line(data)
@@ -39,6 +45,9 @@ def agent_line(data: bytes) -> None:
         return
     check_text(said.text, *(said.activity.why if said.activity else ()))
     check(said.activity is None or 0 <= said.activity.idle_s < float("inf"), said)
+    if said.trouble:
+        check_text(said.trouble.line)
+        check(0 < said.trouble.ends <= 1000, said)
     check(said.phase is None or said.phase in GUEST_PHASES, said)
 
 
@@ -88,7 +97,23 @@ def machine_record(data: bytes) -> None:
     check(read_record(folder) == record, record)
 
 
-@target("exit-report", parsers=(f"{_QEMU}.status:_problem",))
+async def _hear_end(data: bytes) -> EndCause | None:
+    reader = asyncio.StreamReader(limit=100)
+    reader.feed_data(data)
+    reader.feed_eof()
+    return await listen_for_end(reader)
+
+
+@target("qemu-event", parsers=(
+    f"{_QEMU}.endings:parse_event", f"{_QEMU}.endings:listen_for_end"))  # fmt: skip
+def qemu_event(data: bytes) -> None:
+    """A QEMU that was taken over says what it likes."""
+    causes = {parse_event(line) for line in data.split(b"\n")} - {None}
+    said = loop().run_until_complete(_hear_end(data))
+    check(said is None or said in causes, said)
+
+
+@target("exit-report", parsers=(f"{_QEMU}.status:_find_end",))
 def exit_report(data: bytes) -> None:
     folder = _machine()
     folder.record.write_text('{"version": 2, "name": "desk-ada", "owner": "ada", "image": "desk",'

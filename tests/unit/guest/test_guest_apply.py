@@ -81,8 +81,9 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert lab["@jupyterlab/translation-extension:plugin"] == {"locale": "fr_FR"}
     assert system.units == {"ssh.service": 1, "systemd-journald.service": 1}
     starts = [c for c in system.commands if c.startswith("systemctl")]
-    assert starts == ["systemctl restart --no-block systemd-journald.service ssh.service"]
-    assert system.commands.index("zygote launch") < system.commands.index(*starts)
+    restart = "systemctl restart --no-block"
+    assert sorted(starts) == [f"{restart} ssh.service", f"{restart} systemd-journald.service"]
+    assert system.commands.index("zygote launch") < system.commands.index(starts[0])
     assert is_seeded(system)
     assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN
 
@@ -175,11 +176,20 @@ def test_a_zygote_that_was_stopped_is_started(system: FakeSystem) -> None:
 
 def test_what_can_wait_does_not_fail_a_start(system: FakeSystem) -> None:
     system.fail = {"systemctl": "the bus is late"}
+    system.while_pausing = [lambda: None, lambda: None, system.fail.clear]
     assert apply(system) == ORDER
-    assert "the bus is late" in system.logged
-    system.fail = {}
-    apply(system)
+    assert "the bus is late" in "".join(system.logged)
+    assert system.pauses == [1.0, 2.0, 4.0], "tried again, and not given up"
     assert system.units["ssh.service"] == 1
+    assert system.units["systemd-journald.service"] == 1
+
+
+def test_a_tool_that_never_works_is_not_tried_for_ever(system: FakeSystem) -> None:
+    system.fail = {"systemctl restart --no-block ssh": "no such unit"}
+    assert apply(system) == ORDER
+    assert "given up after 30 times" in "".join(system.logged)
+    assert max(system.pauses) == 60.0
+    assert system.units == {"systemd-journald.service": 1}, "keeps no other unit away"
 
 
 def test_parking_rehearses_and_forgets(system: FakeSystem) -> None:

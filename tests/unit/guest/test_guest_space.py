@@ -19,9 +19,8 @@ from vmlab_guest.notices import add_notice, apply_notices
 from vmlab_guest.reserve import (
     apply_reserve,
     choose_reserve,
-    find_full_notice,
     is_full,
-    make_full_notice,
+    was_full,
 )
 from vmlab_guest.seed import Language as SeedLanguage
 from vmlab_guest.seed import Notice
@@ -97,16 +96,12 @@ def apply(system: FakeSystem) -> None:
 
 def test_a_full_home_is_noted_until_a_start_finds_room(tmp_path):
     system = put_home(tmp_path, gib(free=51, reserved=51))
-    (system.root / "home/trainee/big file\n").write_bytes(b"x" * 100_000)
     apply(system)
     assert system.commands == ["tune2fs -r 0 /dev/vdb"]
-    notice = find_full_notice(system)
-    assert notice is not None
-    assert "~/big file·" in notice.en
-    assert "plein" in notice.fr
+    assert was_full(system)
     (system.root / "dev/vdb").write_bytes(bytes(1024) + make_superblock(gib(900, 51)))
     apply(system)
-    assert find_full_notice(system) is None
+    assert not was_full(system)
 
 
 def test_a_reserve_that_cannot_be_changed_is_no_reason_not_to_start(tmp_path):
@@ -114,7 +109,7 @@ def test_a_reserve_that_cannot_be_changed_is_no_reason_not_to_start(tmp_path):
     system.fail = {"tune2fs": "no"}
     apply(system)
     assert "stays as it is: no" in system.logged[-1]
-    assert find_full_notice(system) is not None
+    assert was_full(system)
 
 
 def test_what_is_no_file_system_is_left_alone(tmp_path):
@@ -173,12 +168,6 @@ def test_space_is_shown_to_people(language):
     assert "&lt;b&gt;data" in page
     assert "<b>data" not in page
     assert f'lang="{language}"' in page
-
-
-def test_the_notice_names_what_is_largest():
-    notice = make_full_notice(USAGE)
-    assert "512.0 MiB  ~/<b>data" in notice.en
-    assert "~/a/b" in notice.fr
 
 
 @given(st.text())

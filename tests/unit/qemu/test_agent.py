@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vmlab.errors import GuestError
-from vmlab.model import Activity, Phase
+from vmlab.model import Activity, Phase, ServerTrouble
 from vmlab.providers.qemu.agent import (
     GUEST_PHASES,
     AgentLink,
@@ -72,6 +72,29 @@ def test_what_a_guest_says_of_its_activity_is_a_time_and_a_few_short_words(idle_
 def test_activity_is_read():
     line = b'{"type":"activity","idle_s":12,"why":["kernel"]}'
     assert parse_guest_line(line).activity == Activity(12, ("kernel",))
+
+
+@given(json_values)
+@example({"ends": 3, "plain": True, "line": "\x1b[2J<b>" * 1000})
+@example({"ends": 10**15, "plain": 1, "line": None})
+@example({"ends": True})
+def test_what_a_guest_says_of_its_server_is_a_number_and_a_short_line(trouble):
+    parsed = parse_guest_line(json.dumps({"type": "status", "trouble": trouble}).encode())
+    assert parsed is not None
+    if parsed.trouble is not None:
+        assert 0 < parsed.trouble.ends <= 1000
+        assert isinstance(parsed.trouble.is_plain, bool)
+        assert len(parsed.trouble.line) <= 300
+        assert parsed.trouble.line.isprintable()
+
+
+def test_the_trouble_of_a_server_is_read():
+    trouble = {"ends": 2, "plain": True, "line": "no such folder"}
+    line = json.dumps({"type": "status", "trouble": trouble}).encode()
+    parsed = parse_guest_line(line)
+    assert parsed is not None
+    assert parsed.trouble == ServerTrouble(2, is_plain=True, line="no such folder")
+    assert parse_guest_line(b'{"type":"status"}').trouble is None
 
 
 NO_TIMES = ["true", "-1", "NaN", "Infinity", '"1"', "null", "1e400", "[]", "9" * 400, "9" * 5000]

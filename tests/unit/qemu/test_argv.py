@@ -38,7 +38,8 @@ def test_the_whole_command():
     assert values(words, "-accel") == [f"tcg,thread=multi,tb-size={TRANSLATION_BUFFER_MIB}"]
     assert "-nodefaults" in words
     assert "-no-user-config" in words
-    assert "-no-reboot" in words
+    assert words[words.index("-action") + 1] == "reboot=shutdown,panic=shutdown"
+    assert "pvpanic" in words
 
 
 def test_qemu_is_sandboxed():

@@ -199,7 +199,15 @@ def test_a_lock_that_nobody_holds_is_free(folder):
     ("report", "problem"),
     [
         (None, "its process was killed"),
-        ({"status": 0, "message": ""}, "it was shut down from inside"),
+        ({"status": 0, "message": ""}, "it was shut down from inside"),  # an older VMLab's
+        ({"status": 0, "message": "", "cause": None}, "it was shut down from inside"),
+        ({"status": 0, "message": "", "cause": "poweroff"}, "it was shut down from inside"),
+        ({"status": 0, "message": "", "cause": "reboot"}, "it was restarted from inside"),
+        ({"status": 0, "message": "", "cause": "panic"}, "its kernel crashed (panic)"),
+        (
+            {"status": 0, "message": "", "cause": "x"},
+            "its process ended; the report is not readable",
+        ),
         ({"status": 1, "message": "no such disk"}, "QEMU ended with 1: no such disk"),
     ],
 )

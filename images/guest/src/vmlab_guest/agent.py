@@ -11,6 +11,7 @@ from typing import Any
 from vmlab_guest import __version__
 from vmlab_guest.activity import Activity
 from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
+from vmlab_guest.clock import Clock
 from vmlab_guest.errors import AgentError, SeedError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
@@ -18,11 +19,13 @@ from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
 from vmlab_guest.link import PORT_NAME, Link
 from vmlab_guest.outside import load_json
 from vmlab_guest.park import park, warm
-from vmlab_guest.seed import parse_seed
+from vmlab_guest.seed import parse_seed, parse_time
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
-from vmlab_guest.threads import attempt, describe
+from vmlab_guest.threads import attempt, describe, persist
+from vmlab_guest.trouble import TROUBLE, read_trouble
 from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
+from vmlab_guest.watch import Watch
 
 _MAX_ERROR_CHARS = 1000
 
@@ -45,7 +48,10 @@ class Agent:
         self._work: _Works = queue.Queue(maxsize=10)
         self._work_beside: _Works = queue.Queue(maxsize=10)
         self._home = Home(system)
-        self._activity: Activity | None = None  # since the seed
+        # Since the seed:
+        self._activity: Activity | None = None
+        self._clock: Clock | None = None
+        self._watch: Watch | None = None
         self._link = Link(fd, self._on_line, self._send_status)
 
     def serve(self) -> None:
@@ -61,10 +67,12 @@ class Agent:
     def recover(self) -> None:
         """Take up what an agent that ended before this one left half done."""
         self._home.recover()
-        self._begin_activity()
+        self._begin_work()
 
     def close(self) -> None:
         """Make `serve` return; from any thread."""
+        if self._watch:
+            self._watch.stop()
         self._link.close()
 
     def _do(self, works: _Works) -> None:
@@ -94,6 +102,8 @@ class Agent:
             self._enqueue(lambda: self._prepare(warm, "warmed"))
         elif kind in VOLUME_WORDS | IDLE_WORDS:
             self._enqueue_beside(kind, message)
+        elif kind == "time":
+            self._set_clock(message.get("time_ns"), received_ns)
         elif kind == "poweroff":
             threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
         else:
@@ -106,8 +116,9 @@ class Agent:
             try:
                 state = read_state(self._system)
             except AgentError as error:
+                # A busy systemd says nothing of the server; the next look does.
                 self._system.log(f"status: {error}")
-                state = ServerState.FAILED
+                state = ServerState.STARTING
         self._link.send(
             {
                 "type": "status",
@@ -115,8 +126,23 @@ class Agent:
                 "seeded": seeded,
                 "parked": is_parked(self._system),
                 "server": state.value,
+                **self._describe_trouble(),
             }
         )
+
+    def _describe_trouble(self) -> dict[str, object]:
+        trouble = read_trouble(inside(self._system, str(TROUBLE)))
+        return {"trouble": trouble.describe()} if trouble else {}
+
+    def _set_clock(self, time_ns: object, received_ns: int) -> None:
+        """Put the clock right when the host says what time it is: the machine stood still."""
+        try:
+            right_ns = parse_time(time_ns, "time_ns")
+            moved_s = self._clock.set_right(right_ns, received_ns) if self._clock else 0.0
+        except (SeedError, OSError) as error:
+            self._send_error(Phase.VOLUME, f"time: {error}")
+        else:
+            self._link.send({"type": "timed", "moved_s": round(moved_s, 1)})
 
     def _enqueue(self, work: Callable[[], None]) -> None:
         try:
@@ -137,6 +163,7 @@ class Agent:
                 answer = work_on_volume(self._system, self._home, kind, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
+                answer |= self._describe_trouble()
             self._link.send(answer)
         except (AgentError, OSError, ValueError) as error:
             self._send_error(Phase.VOLUME, f"{kind}: {error}")
@@ -169,13 +196,19 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
             self._send_error(Phase.IDENTITY, f"a bug in the agent: {describe(error)}")
         else:
-            self._begin_activity()
+            self._begin_work()
             set_warning(self._system, 0)
             self._system.announce("seeded")
             self._link.send({"type": "seeded"})
 
-    def _begin_activity(self) -> None:
+    def _begin_work(self) -> None:
+        """Look after the machine from now on: it is somebody's."""
         self._activity = Activity(self._system.monotonic_ns() / 1e9)
+        self._clock = Clock(self._system)
+        if self._watch:
+            self._watch.stop()
+        self._watch = Watch(self._system, self._clock)
+        self._watch.start()
 
     def _report_phase(self, phase: Phase) -> None:
         self._system.announce(f"phase {phase.value}")
@@ -192,7 +225,7 @@ class Agent:
         attempt(self._system.log, "poweroff, thaw", self._home.thaw)
         attempt(self._system.log, "poweroff, sync", self._system.sync)
         words = ("systemctl", "poweroff", "--no-block")
-        attempt(self._system.log, "poweroff", lambda: self._system.run(*words))
+        persist(self._system.log, self._system.pause, "poweroff", lambda: self._system.run(*words))
 
 
 def find_port(system: System, name: str = PORT_NAME) -> Path | None:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.filling import FULL_AT_START
 from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
 from vmlab_guest.keys import SSH_UNIT, apply_keys
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
-from vmlab_guest.notices import add_notice, apply_notices
+from vmlab_guest.notices import apply_notices
 from vmlab_guest.outside import load_json
-from vmlab_guest.reserve import find_full_notice
+from vmlab_guest.reserve import was_full
 from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
-from vmlab_guest.threads import attempt
+from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
-from vmlab_guest.wish import RUNTIME
+from vmlab_guest.wish import RUNTIME, serves
 
 _SERVER_FIRST_S = 60.0  # software emulation
 _LOOK_S = 0.25
@@ -90,7 +92,8 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
-        apply_notices(system, seed.notices, seed.language)
+        told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
+        apply_notices(system, told, seed.language)
 
     steps: dict[Phase, Callable[[], None]] = {
         Phase.IDENTITY: identify,
@@ -113,25 +116,22 @@ def apply_seed(
 
 def wait_for_server(system: System) -> None:
     """Return when the server serves, or after a while: what can wait leaves it the processor."""
-    # Written the moment before: its port listens too early, an understudy's before it has a name.
-    notes = inside(system, str(RUNTIME))
-    system.wait_for(lambda: any(notes.glob("jpserver-*.json")) or None, _SERVER_FIRST_S, _LOOK_S)
+    runtime = inside(system, str(RUNTIME))
+    system.wait_for(lambda: serves(runtime) or None, _SERVER_FIRST_S, _LOOK_S)
     system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 
 def _finish(system: System, restart: list[str]) -> None:
     """Start what nobody waits for as long as the server is not there."""
+
+    def insist(what: str, work: Callable[[], object]) -> None:
+        persist(system.log, system.pause, what, work)
+
     attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
-    attempt(system.log, "held back events", lambda: release_events(system))
-    try:
-        if restart:
-            system.run("systemctl", "restart", "--no-block", *restart)
-        if SSH_UNIT not in restart:
-            system.run("systemctl", "start", "--no-block", SSH_UNIT)
-        if notice := find_full_notice(system):
-            add_notice(system, notice)
-    except (AgentError, OSError) as error:
-        system.log(f"{error}")
+    insist("held back events", lambda: release_events(system))
+    verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
+    for unit, verb in verbs.items():  # one that systemd does not take keeps no other away
+        insist(f"{verb} of {unit}", partial(system.run, "systemctl", verb, "--no-block", unit))
 
 
 def is_seeded(system: System) -> bool:

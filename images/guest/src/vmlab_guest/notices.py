@@ -9,8 +9,10 @@ The record of what was seen lies in /run: a notice that comes again with a later
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
@@ -53,7 +55,8 @@ def apply_notices(system: System, notices: Sequence[Notice], language: Language)
     seen = run / "notices-seen"
     seen.mkdir(parents=True, exist_ok=True)
     system.give(seen, TRAINEE_UID)
-    _write_notices(run, notices)
+    with _alone(run):
+        _write_notices(run, notices)
     ensure_file(inside(system, "/etc/profile.d/vmlab-notices.sh"), PROFILE_SCRIPT)
 
 
@@ -63,13 +66,36 @@ def add_notice(system: System, notice: Notice) -> None:
     Raises:
         OSError: the file system refused.
     """
+    change_notice(system, None, notice)
+
+
+def change_notice(system: System, old: Notice | None, new: Notice | None) -> None:
+    """Tell something else in place of what was told, or something more, or one thing less.
+
+    Raises:
+        OSError: the file system refused.
+    """
     run = system.root / RUN
+    with _alone(run):
+        kept = [notice for notice in _read_notices(run) if notice != old]
+        _write_notices(run, [*kept, *([new] if new else [])])
+
+
+@contextmanager
+def _alone(run: Path) -> Generator[None]:
+    """Keep others from changing the notices meanwhile: agent and zygote both have some to tell."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "notices.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read_notices(run: Path) -> list[Notice]:
     try:
         table = load_json((run / "notices.json").read_bytes())
-        old = [Notice(str(row["en"]), str(row["fr"])) for row in table]
+        return [Notice(str(row["en"]), str(row["fr"])) for row in table]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        old = []  # none yet; or the trainee, who is root here, has written something else there
-    _write_notices(run, [*old, notice])
+        return []  # none yet; or the trainee, who is root here, has written something else there
 
 
 def _write_notices(run: Path, notices: Sequence[Notice]) -> None:

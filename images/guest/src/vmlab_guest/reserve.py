@@ -1,8 +1,9 @@
-"""A home that is full: the reserve that lets its trainee work, and what they are told.
+"""A home that is full: the reserve that lets its trainee work.
 
 A part of the file system is kept from the trainee as long as there is room (ext4's reserved
 blocks). A start that finds the home full gives it to them, so that files can be saved and moved
-while they tidy up; a later start that finds room again takes it back.
+while they tidy up; a later start that finds room again takes it back. What they are told is
+`filling`'s.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from pathlib import Path
 from vmlab_guest.errors import AgentError
 from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Space, read_space
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Notice
-from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
-from vmlab_guest.system import HOME, RUN, System, inside
+from vmlab_guest.system import RUN, System
 
 _SHARE = 20  # one in so many blocks is reserved,
 _MOST_BYTES = 256 * 2**20  # but not more than this
 _FULL_BYTES = 16 * 2**20  # a home with less room for the trainee is full
-_LOOK_S = 20.0
 
 
 def choose_reserve(space: Space) -> int:
@@ -41,7 +39,12 @@ def is_full(space: Space) -> bool:
 
 
 def _full_blocks(space: Space) -> int:
-    return min(space.total // _SHARE, _FULL_BYTES // space.block_bytes)
+    return full_bytes(space.total * space.block_bytes) // space.block_bytes
+
+
+def full_bytes(total_bytes: int) -> int:
+    """Return with how little room a home of this size is full."""
+    return min(total_bytes // _SHARE, _FULL_BYTES)
 
 
 def apply_reserve(system: System, device: Path, real: str) -> None:
@@ -71,29 +74,9 @@ def apply_reserve(system: System, device: Path, real: str) -> None:
         system.log(f"the reserve of {real} stays as it is: {error}")
 
 
-def find_full_notice(system: System) -> Notice | None:
-    """Return what to tell the trainee when their home is full; it takes seconds to find out."""
-    if not _mark(system).exists():
-        return None
-    try:
-        return make_full_notice(find_usage(inside(system, HOME), limit_s=_LOOK_S))
-    except OSError as error:
-        system.log(f"{HOME} is full, of what cannot be told: {error}")
-        return None
-
-
-def make_full_notice(usage: Usage) -> Notice:
-    """Return the notice of a full home. Pure."""
-    rows = [*usage.entries[:4], *(f for f in usage.files[:3] if "/" in f.path)]
-    lines = "".join(f"\n  {show_bytes(row.size_bytes):>10}  {show_path(row.path)}" for row in rows)
-    total, free = show_bytes(usage.total_bytes), show_bytes(usage.free_bytes)
-    return Notice(
-        en=f"Your disk of {total} is full. Your lab works, with a reserve of {free}: please delete "
-        f"what you do not need any more. The largest folders and files:{lines}",
-        fr=f"Votre disque de {total} est plein. Votre lab fonctionne, avec une réserve de {free} : "
-        f"supprimez ce dont vous n'avez plus besoin. Les dossiers et fichiers les plus gros :"
-        f"{lines}",
-    )
+def was_full(system: System) -> bool:
+    """Return whether this start found the home full."""
+    return _mark(system).exists()
 
 
 def _mark(system: System) -> Path:

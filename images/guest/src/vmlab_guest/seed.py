@@ -114,7 +114,7 @@ def parse_seed(value: object) -> Seed:
     key = _dict(_get(seed, "seed", "ssh_host_key"), "seed.ssh_host_key")
     return Seed(
         randomness=_randomness(_get(seed, "seed", "randomness")),
-        time_ns=_time(_get(seed, "seed", "time_ns")),
+        time_ns=parse_time(_get(seed, "seed", "time_ns"), "seed.time_ns"),
         machine_id=_text(seed, "seed", "machine_id", _MACHINE_ID),
         host_name=_text(seed, "seed", "host_name", _HOST_NAME),
         ssh_host_key=HostKey(
@@ -185,7 +185,12 @@ def _randomness(value: object) -> bytes:
     return data
 
 
-def _time(value: object) -> int:
+def parse_time(value: object, where: str) -> int:
+    """Return nanoseconds since the epoch.
+
+    Raises:
+        SeedError: it is no such time.
+    """
     # From 2020 to 2200: anything else is a broken clock, and would break TLS and make.
     if (
         isinstance(value, int)
@@ -193,7 +198,7 @@ def _time(value: object) -> int:
         and 1_577_836_800 <= value // 10**9 <= 7_258_118_400
     ):
         return value
-    raise SeedError(f"seed.time_ns: expected nanoseconds since the epoch, got {repr(value)[:40]}")
+    raise SeedError(f"{where}: expected nanoseconds since the epoch, got {repr(value)[:40]}")
 
 
 def _network(value: object) -> Network:

@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -41,6 +42,14 @@ _WORD_S = 5.0
 _ANSWER_BYTES = 4096
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Room:
+    """A file system's size, and what of it the trainee can still use."""
+
+    total_bytes: int
+    free_bytes: int
 
 
 class System(Protocol):
@@ -162,6 +171,18 @@ class System(Protocol):
 
     def give(self, path: Path, uid: int) -> None:
         """Make `path` (never what a link points to) belong to user and group `uid`."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Return after so long."""
+        ...
+
+    def room(self, path: str) -> Room:
+        """Return how much room there is for the trainee in the file system at `path`.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
         ...
 
     def sync(self) -> None:
@@ -318,6 +339,15 @@ class LinuxSystem:
             if found is not None or time.monotonic() >= end:
                 return found
             time.sleep(pause_s)
+
+    def pause(self, seconds: float) -> None:
+        """See `System`."""
+        time.sleep(seconds)
+
+    def room(self, path: str) -> Room:
+        """See `System`."""
+        place = os.statvfs(path)
+        return Room(place.f_blocks * place.f_frsize, place.f_bavail * place.f_frsize)
 
     def give(self, path: Path, uid: int) -> None:
         """See `System`."""

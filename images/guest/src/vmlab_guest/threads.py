@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _SHOWN = 300
+_PAUSE_FIRST_S, _PAUSE_MOST_S = 1.0, 60.0
+_MOST_TIMES = 30
+"""Half an hour: no host is busy for longer, and what fails then fails for another reason."""
 
 
 def attempt(log: Callable[[str], None], what: str, work: Callable[[], object]) -> bool:
@@ -21,6 +24,34 @@ def attempt(log: Callable[[str], None], what: str, work: Callable[[], object]) -
         log(f"{what}: unexpected error: {describe(error)}")
         return False
     return True
+
+
+def persist(
+    log: Callable[[str], None],
+    pause: Callable[[float], object],
+    what: str,
+    work: Callable[[], object],
+) -> bool:
+    """Do the work, again after growing pauses when it fails; return whether it succeeded.
+
+    For what a busy host may refuse once and nobody would try again.
+
+    Args:
+        pause: waits for so many seconds.
+        log, what, work: as for `attempt`.
+    """
+    for pause_s in pauses():
+        if attempt(log, what, work):
+            return True
+        pause(pause_s)
+    log(f"{what}: given up after {_MOST_TIMES} times")
+    return False
+
+
+def pauses() -> Iterator[float]:
+    """Yield how long to wait after each failure."""
+    for number in range(_MOST_TIMES):
+        yield min(_PAUSE_FIRST_S * 2.0**number, _PAUSE_MOST_S)
 
 
 def describe(error: BaseException) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vmlab_guest.libc import set_process
-from vmlab_guest.system import HOME, TRAINEE
+from vmlab_guest.system import HOME, TRAINEE, TRAINEE_UID
 from vmlab_guest.wish import RUNTIME
 
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
@@ -84,6 +85,22 @@ def become_trainee(folder: str = HOME) -> None:
     os.setuid(account.pw_uid)
     set_process("jupyterhub-singleuser")
     os.chdir(folder)
+
+
+def open_home(home: Path = Path(HOME)) -> bool:
+    """Make sure that the trainee may enter the home and write there; tell whether it was not so.
+
+    A `sudo chown` too many would keep the server, and with it the lab where to undo it, away.
+
+    Raises:
+        OSError: there is none, or the file system refused.
+    """
+    status = home.stat()
+    if status.st_uid == TRAINEE_UID and status.st_mode & stat.S_IRWXU == stat.S_IRWXU:
+        return False
+    os.chown(home, TRAINEE_UID, TRAINEE_UID)
+    home.chmod(stat.S_IMODE(status.st_mode) | stat.S_IRWXU)
+    return True
 
 
 def run_server(env: Mapping[str, str], args: Sequence[str]) -> int:

@@ -37,6 +37,7 @@ from vmlab_guest.trainee import (
     make_environment,
     needs_fresh_python,
 )
+from vmlab_guest.trouble import list_settings
 
 _MARK = "vmlab-understudy"
 _PREFIX = f"/user/{_MARK}/"
@@ -89,19 +90,7 @@ def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HO
         and (service.scheme, service.hostname, service.port) == ("http", "0.0.0.0", _PORT)  # noqa: S104
         and make_arguments(env, args) == make_arguments(env, ())
         and "HOME" not in env
-        and not _has_configuration(home)
-    )
-
-
-def _has_configuration(home: Path) -> bool:
-    """Return whether the trainee's own configuration could change what a server is made of."""
-    folders = (home / ".jupyter", home / ".local/etc/jupyter")
-    return any(
-        path.is_file() and path.suffix in {".py", ".json"}
-        for folder in folders
-        for depth in ("*", "*/*")
-        for path in folder.glob(depth)
-        if "config" in path.name or "config" in path.parent.name
+        and not list_settings(home)
     )
 
 

@@ -38,6 +38,15 @@ class Wish:
     args: tuple[str, ...]
 
 
+def serves(runtime: Path = RUNTIME) -> bool:
+    """Tell whether the server serves.
+
+    By what it writes the moment before: its port listens too early, an understudy's before it has
+    a name.
+    """
+    return any(runtime.glob("jpserver-*.json"))
+
+
 def make_wish(env: dict[str, str], args: tuple[str, ...]) -> str:
     """Return the file's text; the same for the same server."""
     return json.dumps({"env": env, "args": args}, sort_keys=True) + "\n"

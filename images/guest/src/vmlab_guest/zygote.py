@@ -28,11 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmlab_guest import kernels, understudy
+from vmlab_guest.attempts import Attempts
 from vmlab_guest.files import write_atomically
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
 from vmlab_guest.system import TRAINEE_UID
 from vmlab_guest.trainee import become_trainee, make_environment, run_server
+from vmlab_guest.trouble import ENDED_WITH, TROUBLE
 from vmlab_guest.wish import FOLDER, RUNTIME, WISH, Wish, Word, read_wish
 
 _TOP_MODULES = (
@@ -45,7 +47,7 @@ _TOP_MODULES = (
     "tornado.netutil",
 )
 _KERNEL_MODULE = "ipykernel.kernelapp"  # held after a rehearsal only
-_RESTART_S = 2.0
+_LOOK_S = 0.5  # for whether the server serves, as long as it does not
 _END_S = 10.0  # for a server and its kernels to end by themselves
 _REHEARSAL_S = 400.0
 _CURTAIN_S = 60.0  # for the rehearsing server: nobody waits, and what it had imported is wanted
@@ -86,6 +88,7 @@ class Zygote:
         self._pid = 0
         self._pidfd = -1
         self._restart_at = float("inf")
+        self._attempts = Attempts(folder / TROUBLE.name, RUNTIME)
         self._understudy: Understudy | None = None
         self._nursery = 0  # pid
 
@@ -103,11 +106,15 @@ class Zygote:
         task = self._follow_wish()
         while task is None:
             wait_s = max(0.0, self._restart_at - time.monotonic())
+            if self._pid and not self._attempts.serves:
+                wait_s = _LOOK_S
             watched: list[socket.socket | int] = [
                 self._listener,
                 *([self._pidfd] if self._pid else []),
             ]
             ready, _, _ = select.select(watched, [], [], None if wait_s == float("inf") else wait_s)
+            if self._pid:
+                self._attempts.look()
             if self._pidfd in ready:
                 self._note_end()
             if self._listener in ready:
@@ -139,7 +146,9 @@ class Zygote:
             return None
         os.setpriority(os.PRIO_PROCESS, 0, 0)  # somebody waits now
         self._tell(ServerState.STARTING)
+        is_new = wish != self._running
         self._running, self._restart_at = wish, float("inf")
+        wish = self._attempts.begin(wish, is_new=is_new)
         env = make_environment(wish.env)
         if self._understudy and self._understudy.call(wish, env):
             self._attend(self._understudy.pid)
@@ -175,12 +184,13 @@ class Zygote:
 
     def _note_end(self) -> None:
         code = self._reap()
-        if code == 0:
+        pause_s = self._attempts.end(code)
+        if pause_s is None:
             self._tell(ServerState.STOPPED)
             return
-        _say(f"the server ended with {code}; it is started again in {_RESTART_S:g} s")
+        _say(f"{ENDED_WITH} {code}; it is started again in {pause_s:g} s")
         self._tell(ServerState.FAILED)
-        self._restart_at = time.monotonic() + _RESTART_S
+        self._restart_at = time.monotonic() + pause_s
 
     def _reap(self) -> int:
         os.close(self._pidfd)

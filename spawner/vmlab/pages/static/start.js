@@ -8,6 +8,7 @@ const TEXTS = {
     soon: "Almost ready",
     longer: "This takes longer than usual, but it goes on",
     unknown: "The first start of an image takes longer: no estimate yet",
+    noEstimate: "How long it takes is not known",
     elapsed: (time) => `${time} so far`,
     place: (n) => (n === 1 ? "You are next" : `You are number ${n} in the queue`),
     seconds: (s) => `${s} s`,
@@ -24,6 +25,7 @@ const TEXTS = {
     soon: "Presque prête",
     longer: "C'est plus long que d'habitude, mais cela avance",
     unknown: "Le premier démarrage d'une image est plus long : pas encore d'estimation",
+    noEstimate: "La durée n'est pas connue",
     elapsed: (time) => `${time} jusqu'ici`,
     place: (n) => (n === 1 ? "C'est bientôt à vous" : `Vous êtes numéro ${n} dans la file`),
     seconds: (s) => `${s} s`,
@@ -46,7 +48,7 @@ const byId = (id) => document.getElementById(id);
 const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 
 // What the page knows; times are those of this page's own clock, in seconds.
-const state = { phase: "", place: 0, eta: null, at: 0, began: now(), isLost: false };
+const state = { phase: "", place: 0, eta: null, hadTime: false, at: 0, began: now(), isLost: false };
 // The bar goes from one percentage to the next in this time, and waits there for the next event.
 const bar = { from: 0, to: 0, seconds: 0 };
 let quietUntil = 0;
@@ -107,9 +109,15 @@ function showStages() {
   });
 }
 
+/** Why there is no time: nothing to learn from yet, or what was learned does not hold today. */
+function noTime() {
+  if (state.place) return t().noEstimate;
+  return state.hadTime ? t().longer : t().unknown;
+}
+
 function showTimes() {
   const left = state.eta === null ? null : state.eta - (now() - state.at);
-  let words = state.phase ? t().unknown : "";
+  let words = state.phase ? noTime() : "";
   if (left !== null && left > ALMOST_S) words = t().left(time(rough(left)));
   else if (left !== null) words = left > -ALMOST_S ? t().soon : t().longer;
   byId("vm-start-left").textContent = words;
@@ -151,6 +159,7 @@ function take(event) {
     state.phase = event.phase;
     state.place = bounded(event.position, 0, Infinity, 0);
     state.eta = bounded(event.eta_s, 0, Infinity, null);
+    state.hadTime ||= Number.isFinite(event.eta_s);
   }
   if (Number.isFinite(event.elapsed_s)) state.began = state.at - event.elapsed_s;
   const texts = bilingual(event);

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmlab.background import apart
 from vmlab.errors import GuestError, MachineTimeoutError
-from vmlab.model import Activity
+from vmlab.files import write_atomic
+from vmlab.model import TROUBLE_ENDS, Activity, ServerTrouble
 from vmlab.providers.qemu.agent import GuestMessage, GuestMessageType, connect_agent
 from vmlab.providers.qemu.layout import MachineFolder
 
@@ -28,6 +30,7 @@ async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activit
                 answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
                 if answer.activity is not None:
                     found[name] = answer.activity
+                await asyncio.to_thread(note_trouble, folder, answer.trouble)
 
     await asyncio.gather(*(ask(folder) for folder in folders))
     return found
@@ -41,6 +44,44 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     """
     message = {"type": "warn", "stop_at": round(stop_at)}
     await _ask(folder, message, GuestMessageType.WARNED)
+
+
+async def tell_time(folder: MachineFolder) -> None:
+    """Tell a machine that stood still what time it is.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "time", "time_ns": time.time_ns()}
+    await _ask(folder, message, GuestMessageType.TIMED)
+
+
+async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
+    """Return why the machine's server does not come up, and note it for its status.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent does not say.
+    """
+    said = await _ask(folder, {"type": "status"}, GuestMessageType.STATUS)
+    await asyncio.to_thread(note_trouble, folder, said.trouble)
+    return said.trouble
+
+
+def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
+    """Note why the server does not come up; one end is no news yet.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    if trouble is None or trouble.ends < TROUBLE_ENDS:
+        folder.server_problem.unlink(missing_ok=True)
+        return
+    times = f"ended {trouble.ends} times before it served"
+    plain = ", and is started without the trainee's settings" if trouble.is_plain else ""
+    said = f": {trouble.line}" if trouble.line else ""
+    text = f"JupyterLab {times}{plain}{said}".encode()
+    if not folder.server_problem.exists() or folder.server_problem.read_bytes() != text:
+        write_atomic(folder.server_problem, text)
 
 
 async def _ask(

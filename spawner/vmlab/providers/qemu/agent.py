@@ -17,7 +17,7 @@ from typing import Any
 
 from vmlab import sayings
 from vmlab.errors import GuestError
-from vmlab.model import Activity, Phase
+from vmlab.model import Activity, Phase, ServerTrouble
 from vmlab.outside import load_json
 
 _LINE_BYTES = 16 * 1024
@@ -25,6 +25,8 @@ _MESSAGE_CHARS = 1000
 _MOST_REASONS = 5
 _REASON_CHARS = 100
 _MOST_IDLE_S = 10 * 366 * 86400.0
+_TROUBLE_CHARS = 300
+_MOST_ENDS = 1000
 _MOST_LINES = 500  # in one start; a start needs about ten
 
 GUEST_PHASES = frozenset(
@@ -48,6 +50,7 @@ class GuestMessageType(StrEnum):
     GROWN = "grown"
     SHOWN = "shown"
     HIDDEN = "hidden"
+    TIMED = "timed"
 
 
 _TYPES = frozenset(GuestMessageType)
@@ -63,6 +66,7 @@ class GuestMessage:
     seeded: bool = False
     activity: Activity | None = None  # of ACTIVITY
     was_frozen: bool = False
+    trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
 
 
 def parse_guest_line(line: bytes) -> GuestMessage | None:
@@ -88,7 +92,16 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         seeded=body.get("seeded") is True,
         activity=activity,
         was_frozen=body.get("was_frozen") is True,
+        trouble=_parse_trouble(body.get("trouble")),
     )
+
+
+def _parse_trouble(value: Any) -> ServerTrouble | None:
+    ends = value.get("ends") if isinstance(value, dict) else None
+    if type(ends) is not int or not ends > 0:
+        return None
+    line = clean_text(value.get("line"), _TROUBLE_CHARS)
+    return ServerTrouble(min(ends, _MOST_ENDS), value.get("plain") is True, line)
 
 
 def _parse_activity(body: dict[str, Any]) -> Activity | None:

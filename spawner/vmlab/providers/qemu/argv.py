@@ -19,8 +19,9 @@ from vmlab.providers.qemu.layout import ROOT_DISK
 CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
 """PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
 
-QMP_FD, AGENT_FD = 100, 101
-"""Descriptors by which QEMU gets its listening sockets: it can make no file in its folder."""
+QMP_FD, AGENT_FD, EVENTS_FD = 100, 101, 102
+"""Descriptors by which QEMU gets its sockets: it can make no file in its folder. The last one is
+connected to the shim, which is told there why the machine ends."""
 
 ON_ERROR = {"werror": "enospc", "rerror": "report"}
 """A write for which the host has no room pauses the machine, which goes on when there is some again
@@ -73,8 +74,8 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-name", f"guest={machine.name},process=vmlab-{machine.name}"[:200],
         "-nodefaults", "-no-user-config", "-display", "none",
         # A guest that reboots comes back without its seed, so nothing in it would answer: it ends
-        # instead, the hub notices, and the next start seeds it.
-        "-no-reboot",
+        # instead, and the hub, which is told why, starts it again.
+        "-action", "reboot=shutdown,panic=shutdown",
         "-sandbox", _SANDBOX,
         "-machine", "q35,usb=off,vmport=off,hpet=off,memory-backend=ram0",
         *_accelerator_words(machine),
@@ -100,6 +101,9 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-serial", "chardev:console",
         "-chardev", socket_option("qmp", QMP_FD),
         "-mon", "chardev=qmp,mode=control",
+        "-chardev", f"socket,id=events,fd={EVENTS_FD}",
+        "-mon", "chardev=events,mode=control",
+        "-device", "pvpanic",
         *(("-incoming", "defer") if machine.is_clone else ("-S",)),
     ]
     # fmt: on

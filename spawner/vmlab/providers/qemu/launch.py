@@ -16,7 +16,7 @@ from vmlab import sayings
 from vmlab.environment import tool_environment
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.argv import AGENT_FD, QMP_FD, QemuMachine, make_argv
+from vmlab.providers.qemu.argv import AGENT_FD, EVENTS_FD, QMP_FD, QemuMachine, make_argv
 from vmlab.providers.qemu.confine import (
     CgroupPlan,
     Confinement,
@@ -84,7 +84,7 @@ def make_shim_config(
         unreachable=list(unreachable or ()),
         console=folder.console.name,
         exit_report=folder.exit_report.name,
-        qmp=folder.qmp.name,
+        events=EVENTS_FD,
         sockets={folder.qmp.name: QMP_FD, folder.agent.name: AGENT_FD},
         memory=str(lent.path) if lent else "",
     )

@@ -85,6 +85,11 @@ class MachineFolder:
         return self.path / "exit.json"
 
     @property
+    def server_problem(self) -> Path:
+        """Why the single-user server does not come up, in a line; absent while it does."""
+        return self.path / "server-problem"
+
+    @property
     def console(self) -> Path:
         """End of the serial console."""
         return self.path / "console.log"

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 
+from vmlab.background import apart
 from vmlab.errors import (
     GuestError,
     LabError,
@@ -19,6 +20,7 @@ from vmlab.errors import (
 )
 from vmlab.files import move
 from vmlab.model import MachineState, Phase
+from vmlab.providers.qemu.activity import tell_time
 from vmlab.providers.qemu.agent import AgentLink, GuestMessage, GuestMessageType, connect_agent
 from vmlab.providers.qemu.handover import ask_agent, await_agent
 from vmlab.providers.qemu.layout import SNAPSHOT_DISK, MachineFolder
@@ -156,7 +158,11 @@ async def resume_paused(folder: MachineFolder) -> bool:
         if not await monitor.is_out_of_room():
             return False
         await monitor.resume()
-        return True
+    if machine_status(folder).state is MachineState.RUNNING:  # else the seed sets its clock
+        # Where the agent is busy with somebody else, it sees by itself that it stood still.
+        with apart(f"{folder.path.name}: it was paused, and was not told what time it is"):
+            await tell_time(folder)
+    return True
 
 
 @contextlib.asynccontextmanager

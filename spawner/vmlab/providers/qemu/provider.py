@@ -32,6 +32,7 @@ from vmlab.model import (
     OldDisk,
     Phase,
     PhaseEvent,
+    ServerTrouble,
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
@@ -167,6 +168,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     ) -> AsyncGenerator[PhaseEvent]:
         deadlines = (await self._find_host()).deadlines
         await self._set_priority(folder, Priority.START)
+        folder.server_problem.unlink(missing_ok=True)
         identity = await asyncio.to_thread(ensure_identity, folder)
         mounts: tuple[Mount, ...] = ()
         if spec.volume:
@@ -310,6 +312,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     async def warn(self, name: str, stop_at: float) -> None:
         """Have the machine warn its trainee (contract: `ReportsActivity.warn`)."""
         await activity.warn(self._folder(name), stop_at)
+
+    async def server_trouble(self, name: str) -> ServerTrouble | None:
+        """Ask the agent (contract: `ReportsServer.server_trouble`)."""
+        return await activity.ask_trouble(self._folder(name))
 
     # -- looking at machines --------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ import fcntl
 import json
 import os
 import resource
+import socket
 import struct
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmlab.providers.qemu.endings import CAPABILITIES, listen_for_end
 from vmlab.providers.qemu.handout import hand_out, stop_at_writable_opens
 from vmlab.providers.qemu.opened import OpenFiles, keep_console, listen, open_files
 from vmlab.providers.qemu.relay import Connect, Pace, Paces, Streams, make_relay, to_socket
@@ -65,7 +67,7 @@ class ShimConfig:
     # Names within the lock's folder, where shim and QEMU work: it may be renamed meanwhile.
     console: str
     exit_report: str
-    qmp: str
+    events: int  # the number of the descriptor by which QEMU tells us what happens to its guest
     sockets: dict[str, int]  # unix socket → the number of the descriptor by which QEMU gets it
     memory: str  # a template's, which QEMU is to get for reading only; empty: there is none
 
@@ -148,20 +150,17 @@ async def _run(config: ShimConfig, files: OpenFiles) -> int:
     # Into the machine and out of it; all connections of a direction share one pace.
     paces = (Pace(config.bytes_per_s), Pace(config.bytes_per_s))
     servers = [*await _serve_inward(config, paces), *await _serve_outward(config, paces)]
-    for name, number in config.sockets.items():
-        with listen(name) as listener:
-            os.dup2(listener.fileno(), number)
-    # As long as we may; it is answered when QEMU is there.
-    reader, writer = await asyncio.open_unix_connection(config.qmp)
+    reader, writer = await _make_sockets(config)
+    descriptors = [*config.sockets.values(), config.events]
     asked = stop_at_writable_opens() if config.memory else -1
     qemu = await asyncio.create_subprocess_exec(
         *qemu_words(config),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        pass_fds=list(config.sockets.values()),
+        pass_fds=descriptors,
     )
-    for number in config.sockets.values():
+    for number in descriptors:
         os.close(number)
     assert qemu.stdout is not None  # noqa: S101 - both were asked for just above
     assert qemu.stderr is not None  # noqa: S101
@@ -177,22 +176,37 @@ async def _run(config: ShimConfig, files: OpenFiles) -> int:
     _drop_privileges(config)
     greeting = asyncio.create_task(_await_greeting(reader))
     await _first_of(greeting, ending)
-    writer.close()
-    if not ending.done() and greeting.exception() is None:
+    is_there = greeting.done() and not greeting.cancelled() and greeting.exception() is None
+    if is_there:
+        writer.write(CAPABILITIES)
         _say({"ready": True})
     elif not ending.done():
         qemu.kill()
+    causing = asyncio.create_task(listen_for_end(reader)) if is_there else None
     status = await ending
     await console
     message = await errors
-    report = {"status": status, "message": message, "at": time.time()}
+    cause = await causing if causing else None
+    writer.close()
+    report = {"status": status, "message": message, "cause": cause, "at": time.time()}
     os.write(files.exit_report, json.dumps(report).encode())
-    if not greeting.done() or greeting.exception() is not None:
+    if not is_there:
         greeting.cancel()
         _say({"error": f"QEMU ended with {status}: {message}"})
     for server in servers:
         server.close()
     return status
+
+
+async def _make_sockets(config: ShimConfig) -> Streams:
+    """Make QEMU's sockets, each with its number; return our end of the one that tells of events."""
+    for name, number in config.sockets.items():
+        with listen(name) as listener:
+            os.dup2(listener.fileno(), number)
+    ours, its = socket.socketpair()
+    os.dup2(its.fileno(), config.events)
+    its.close()
+    return await asyncio.open_connection(sock=ours)
 
 
 def qemu_words(config: ShimConfig) -> list[str]:
@@ -257,7 +271,7 @@ def _to_port(port: int) -> Connect:
 
 
 async def _await_greeting(reader: asyncio.StreamReader) -> None:
-    """Return when QEMU's control socket greets: then its devices exist.
+    """Return when QEMU's control connection greets: then its devices exist.
 
     Raises:
         TimeoutError: it did not in time.
@@ -265,7 +279,7 @@ async def _await_greeting(reader: asyncio.StreamReader) -> None:
     """
     async with asyncio.timeout(_READY_LIMIT_S):
         if not await reader.readline():
-            raise ConnectionError("QEMU closed its control socket")
+            raise ConnectionError("QEMU closed its control connection")
 
 
 async def _keep_end(stream: asyncio.StreamReader) -> str:

@@ -9,13 +9,18 @@ from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.files import read_end
-from vmlab.model import MachineState, MachineStatus
+from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.outside import load_json
 from vmlab.providers.qemu.agent import clean_text
 from vmlab.providers.qemu.layout import MachineFolder
 from vmlab.providers.qemu.records import RUNNING_STAGES, Record, Stage, read_record
 from vmlab.providers.qemu.shim import is_locked
 
+_ENDS = {
+    EndCause.REBOOT: "it was restarted from inside",
+    EndCause.PANIC: "its kernel crashed (panic)",
+    EndCause.POWEROFF: "it was shut down from inside",
+}
 _LAUNCH_S = 10.0
 _REPORT_BYTES = 64 * 1024
 
@@ -31,12 +36,14 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
     if record is None:
         return MachineStatus(name, MachineState.ABSENT)
     if not is_on(folder, record):
+        problem, cause = _find_end(folder, record)
         return MachineStatus(
             name,
             MachineState.STOPPED,
             owner=record.owner,
             image_version=record.image_version,
-            problem=_problem(folder, record),
+            problem=problem,
+            cause=cause,
         )
     seeded = record.stage is Stage.SEEDED
     return MachineStatus(
@@ -46,7 +53,18 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
         image_version=record.image_version,
         url=server_url(folder),
         since=record.powered_at,
+        problem=_server_problem(folder),
     )
+
+
+def _server_problem(folder: MachineFolder) -> str:
+    """Return why the server of a machine that runs does not come up."""
+    try:
+        return clean_text(read_end(folder.server_problem, _REPORT_BYTES).decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        return clean_text(f"{folder.server_problem} cannot be read: {error}")
 
 
 def listed_status(folder: MachineFolder) -> MachineStatus:
@@ -104,20 +122,21 @@ def has_report(folder: MachineFolder) -> bool:
         return False
 
 
-def _problem(folder: MachineFolder, record: Record) -> str:
-    """Return why a machine that nobody stopped does not run."""
+def _find_end(folder: MachineFolder, record: Record) -> tuple[str, EndCause | None]:
+    """Return why a machine that nobody stopped does not run: for people, and for the hub."""
     if record.stage not in RUNNING_STAGES:
-        return ""
+        return "", None
     if not has_report(folder):
-        return "its process was killed"
+        return "its process was killed", None
     try:
         report = load_json(read_end(folder.exit_report, _REPORT_BYTES))
         status, message = int(report["status"]), str(report["message"])
+        cause = EndCause(report["cause"]) if report.get("cause") else None
     except (OSError, ValueError, KeyError, TypeError):
-        return "its process ended; the report is not readable"
-    if status == 0:
-        return "it was shut down from inside"
-    return f"QEMU ended with {status}: {clean_text(message[-300:])}"
+        return "its process ended; the report is not readable", None
+    if status != 0:
+        return f"QEMU ended with {status}: {clean_text(message[-300:])}", None
+    return _ENDS[cause or EndCause.POWEROFF], cause
 
 
 def read_console(folder: MachineFolder, max_bytes: int) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vmlab.host import cpu_pressure
 from vmlab.images.store import Image
@@ -21,7 +21,20 @@ _QUIET_S = 20.0
 _PRESSURE = 25.0
 _LOOK_S = 2.0
 _LONGEST_S = 600.0
+_AGAIN_FIRST_S, _AGAIN_MOST_S = 600.0, 4 * 3600.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Again:
+    """When to try once more what failed."""
+
+    at: float = float("-inf")  # on the loop's clock
+    pause_s: float = _AGAIN_FIRST_S
+
+    def put_off(self, now: float) -> Again:
+        """Return when to try after one more failure: later each time."""
+        return Again(now + self.pause_s, min(self.pause_s * 2, _AGAIN_MOST_S))
 
 
 class Upkeep:
@@ -40,7 +53,7 @@ class Upkeep:
         self._idle.set()
         self._changed = asyncio.Event()
         self._last_start = float("-inf")  # when it ended, on the loop's clock
-        self._hopeless: set[str] = set()  # kinds of template that could not be made
+        self._again: dict[str, Again] = {}  # kinds of template that could not be made
 
     @contextlib.contextmanager
     def interrupted(self) -> Generator[None]:
@@ -80,16 +93,18 @@ class Upkeep:
             return False
         await self._idle.wait()
         kind = await asyncio.to_thread(host.template_kind, spec, image)
-        if kind.key in self._hopeless:
+        again = self._again.get(kind.key, Again())
+        if asyncio.get_running_loop().time() < again.at:
             return False
         plan = host.boot_plan(image)
         parking = Parking(host.paths.templates, kind, plan, spec, host.deadlines)
         try:
             template = await ensure_template(parking)
         except TemplateError:
-            # Again only after something changed: each attempt costs a boot.
-            self._hopeless.add(kind.key)
+            # Each attempt costs a boot; but a host may have been busy, and is calm later.
+            self._again[kind.key] = again.put_off(asyncio.get_running_loop().time())
             raise
+        self._again.pop(kind.key, None)
         if host.style is not StartStyle.AUTO:
             return False
         await self._pool.drain(keep=kind, internet=spec.internet)
