@@ -59,6 +59,7 @@ while :; do
         echo "tiny guest: time ${line#*time_ns\": } up $up rtc $rtc"
         say '{"type":"timed","moved_s":0}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
+    *'"type": "language"'*) say '{"type":"speaks"}' ;;
     *'"type": "freeze"'*)
         case "$seed" in
         *TINY_NOFREEZE*) say '{"type":"error","phase":"volume","message":"asked not to freeze"}' ;;

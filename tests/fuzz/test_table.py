@@ -13,7 +13,8 @@ WANTED = {
     "agent lines": {"agent-line", "agent-stream", "agent-bytes", "agent-words"},
     "what QEMU says": {"qemu-event"},
     "seed answers": {"seed", "agent-stream", "hub-env"},
-    "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body"},
+    "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body",
+                             "language-body"},
     "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},
     "notebooks": {"notebook", "checks-py", "cell"},
     "course.toml": {"course-toml", "toml-lines"},
@@ -90,7 +91,6 @@ LEFT_OUT = {
     "vmlab_guest.rtnetlink:parse_address": _KERNEL,
     "vmlab_guest.system:_hurry": _KERNEL,
     "vmlab_guest.understudy:_await_call": "of the zygote, its parent",
-    "vmlab_guest.understudy:_take_overrides": "a file that the seed has just written",
     "narval.actors.rate:RateConsumer.consume": "eight bytes of any value are a number",
     "narval.links.writer:LinkWriter.filled_bytes": _KERNEL,
 }

@@ -43,6 +43,7 @@ from vmlab.model import (
     AsideMachine,
     EndCause,
     Features,
+    Language,
     MachineSpec,
     MachineState,
     MachineStatus,
@@ -124,6 +125,7 @@ class FakeProvider:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
+        self.languages: dict[str, str] = {}  # of machines, by name
         self._aside: list[AsideMachine] = []  # the newest first
         paths = Paths(state=settings.state, cache=settings.cache)
         self.volumes = VolumeStore(paths, self, _ours, settings.allowance)
@@ -167,6 +169,7 @@ class FakeProvider:
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             if spec.owner not in faults.trouble:
                 self._served.add(prefix)
+            self._speak(spec.name, seed.language)
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
@@ -361,6 +364,17 @@ class FakeProvider:
         if machine.prefix and (trouble is None or trouble.is_plain):
             self._served.add(machine.prefix)
         return trouble
+
+    async def set_language(self, name: str, language: Language) -> None:
+        """Note the language, and tell it in the log."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise MachineNotFoundError(name, "it speaks no language: it does not run")
+        self._speak(name, language)
+
+    def _speak(self, name: str, language: str) -> None:
+        self.languages[name] = language
+        _log.warning("%s: speaks %s", name, language)
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the phases that the machine went through."""

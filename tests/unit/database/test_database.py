@@ -80,6 +80,7 @@ class TestOpening:
             connection.execute(
                 "INSERT INTO receipt VALUES (1, 'ada', '', 'first-steps', 1, 6.0, '[\"a.md\"]')"
             )
+            connection.execute("DROP TABLE language")
             connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
         for _ in range(2):
             upgraded = Database(sqlite_url(path))
@@ -89,6 +90,8 @@ class TestOpening:
             receipt = Receipt("ada", "", "first-steps", 1, 6.0, ("a.md",))
             assert upgraded.courses.receipts("first-steps") == [receipt]
             assert upgraded.phase_medians("qemu/desk") == {"boot": 12.5}
+            upgraded.languages.choose("ada", "fr")
+            assert upgraded.languages.all() == {"ada": "fr"}
             upgraded.close()
         with sqlite3.connect(path) as connection:
             (schema,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
@@ -277,3 +280,11 @@ class TestProgress:
     def test_any_name_is_only_text(self, database, name):
         self.report(database, passed=True, at=1, user=name)
         assert self.result(database).user == name
+
+
+class TestLanguages:
+    def test_the_last_choice_counts_for_each_user(self, database):
+        assert database.languages.all() == {}
+        for user, language in (("ada", "fr"), ("bob", "en"), ("ada", "en")):
+            database.languages.choose(user, language)
+        assert database.languages.all() == {"ada": "en", "bob": "en"}

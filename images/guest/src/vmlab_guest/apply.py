@@ -13,6 +13,7 @@ from vmlab_guest.files import ensure_file
 from vmlab_guest.filling import FULL_AT_START
 from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
 from vmlab_guest.keys import SSH_UNIT, apply_keys
+from vmlab_guest.language import apply_language
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
@@ -92,8 +93,9 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
+        apply_language(system, seed.language)
         told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
-        apply_notices(system, told, seed.language)
+        apply_notices(system, told)
 
     steps: dict[Phase, Callable[[], None]] = {
         Phase.IDENTITY: identify,
@@ -101,7 +103,7 @@ def apply_seed(
         Phase.NETWORK: lambda: apply_network(system, seed.network),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server, seed.language),
+        Phase.SERVER: lambda: launch(system, seed.server),
     }
     for phase, step in steps.items():
         report(phase)

@@ -26,6 +26,7 @@ from vmlab.model import (
     Activity,
     AsideMachine,
     Features,
+    Language,
     Leftover,
     MachineSpec,
     MachineStatus,
@@ -316,6 +317,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     async def server_trouble(self, name: str) -> ServerTrouble | None:
         """Ask the agent (contract: `ReportsServer.server_trouble`)."""
         return await activity.ask_trouble(self._folder(name))
+
+    async def set_language(self, name: str, language: Language) -> None:
+        """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
+        await activity.set_language(self._folder(name), language)
 
     # -- looking at machines --------------------------------------------------------------------
 
