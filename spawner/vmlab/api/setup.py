@@ -10,6 +10,7 @@ from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, Re
 from vmlab.api.data_page import DataPage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
+from vmlab.api.own_courses import OwnCoursesHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
     OwnRestoreHandler,
@@ -56,6 +57,7 @@ def setup_api(
         (rf"{api}/courses/{_NAME}/receipts", ReceiptsHandler),
         (rf"{api}/courses/{_NAME}/{_VERSION}", ArchiveHandler),
         (rf"{api}/courses/{_NAME}", PublishHandler),
+        (rf"{api}/own/courses", OwnCoursesHandler),
         (rf"{api}/receipts", ReceiptHandler),
         (rf"{api}/progress", ProgressHandler),
         (rf"{api}/board", BoardHandler),

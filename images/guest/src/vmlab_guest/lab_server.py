@@ -21,6 +21,8 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from vmlab_guest.activity import KEEP
+from vmlab_guest.course_handlers import COURSE_HANDLERS
+from vmlab_guest.cover import cover_page
 from vmlab_guest.outside import load_json
 from vmlab_guest.snapshot_handlers import SNAPSHOT_HANDLERS
 from vmlab_guest.system import HOME
@@ -161,14 +163,18 @@ def read_news(run: Path) -> dict[str, Any]:
         if _is_notice(row)
     ]
     warning = _read_json(run / "warning.json", {})
-    try:
-        language = (run / "language").read_text(encoding="utf-8").strip()
-    except OSError:
-        language = "en"
     stop_at = warning.get("stop_at", 0) if isinstance(warning, dict) else 0
     if type(stop_at) not in {int, float}:
         stop_at = 0
-    return {"language": language, "stop_at": stop_at, "notices": rows}
+    return {"language": read_language(run), "stop_at": stop_at, "notices": rows}
+
+
+def read_language(run: Path) -> str:
+    """Return the language that the trainee is spoken to in."""
+    try:
+        return (run / "language").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "en"
 
 
 def _is_notice(row: object) -> bool:
@@ -203,6 +209,11 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (at(rf"notices/({_ID.pattern})/seen"), SeenHandler),
             (at("keep"), KeepHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
-            *((at(pattern), handler) for pattern, handler in SNAPSHOT_HANDLERS),
+            *((at(pattern), handler) for pattern, handler in (*SNAPSHOT_HANDLERS, *COURSE_HANDLERS)),
         ],
     )
+    pages = app.web_app.settings.get("lab_jinja2_env")
+    if pages is None:  # started without JupyterLab, for instance as `jupyter server`
+        app.log.info("vmlab: no JupyterLab here, so nothing to put before it")
+    else:
+        cover_page(pages, lambda: read_language(_RUN))
