@@ -6,13 +6,15 @@ import asyncio
 
 from tornado import web
 
-from vmlab.api.base import LabHandler
+from vmlab.api.base import MachineHandler
 from vmlab.api.identity import ServerIdentity
 from vmlab.board import make_outline
 
 
-class OwnCoursesHandler(LabHandler):
+class OwnCoursesHandler(MachineHandler):
     """The courses with the caller's own progress, and nobody else's."""
+
+    _accept_cookie_auth = True  # the home page asks, too
 
     def authorize(self) -> None:
         """Let machines in, and people who may stop their own server, which all trainees may."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
+from vmlab.api.guide_page import GuidePage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
 from vmlab.api.own_courses import OwnCoursesHandler
@@ -38,6 +40,7 @@ def setup_api(
     language: str = "en",
     database: str = "",
     hub: KeeperAccess = NOWHERE,
+    guide: Path = Path("docs/trainee.md"),
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -49,6 +52,7 @@ def setup_api(
         language: "en" or "fr": what a browser without a choice of its own gets.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
+        guide: the document that the page Guide shows.
     """
     lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
@@ -76,6 +80,7 @@ def setup_api(
         (rf"{api}/volume/snapshots/{_SNAPSHOT}/open", OpenSnapshotHandler),
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
+    c.JupyterHub.extra_handlers.append((r"/vmlab/guide", GuidePage, {"guide": guide}))
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )

@@ -48,9 +48,7 @@ def _course(course: StoredCourse, results: tuple[StepResult, ...]) -> dict[str, 
             },
         )
         title = {"en": step.title_en, "fr": step.title_fr}
-        exercise["steps"].append(
-            {"name": step.step, "title": title, "passed": step.key in passed}
-        )
+        exercise["steps"].append({"name": step.step, "title": title, "passed": step.key in passed})
     return {
         "name": course.name,
         "version": course.version,

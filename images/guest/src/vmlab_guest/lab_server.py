@@ -209,7 +209,10 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (at(rf"notices/({_ID.pattern})/seen"), SeenHandler),
             (at("keep"), KeepHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
-            *((at(pattern), handler) for pattern, handler in (*SNAPSHOT_HANDLERS, *COURSE_HANDLERS)),
+            *(
+                (at(pattern), handler)
+                for pattern, handler in (*SNAPSHOT_HANDLERS, *COURSE_HANDLERS)
+            ),
         ],
     )
     pages = app.web_app.settings.get("lab_jinja2_env")
