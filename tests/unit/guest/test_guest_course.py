@@ -1,4 +1,4 @@
-"""What the machine adds to the hub's courses: which files are there; and the page before JupyterLab."""
+"""What the machine adds to the hub's courses; and the page before JupyterLab."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ const GUIDE = "vmlab-course:guide";
 const HOME = "vmlab-course:home";
 // Of vmlab-lab; a menu shows nothing for a command that is not there.
 const THEIRS = ["vmlab:my-data", "vmlab:download-home"];
+const NARROW_PX = 700;
 const TITLE = "vmlab-title"; // of a tab's data attributes
 const MENU_RANK = 900; // before Help
 // As `/lab?exercise=COURSE/FOLDER`, in links of the hub's home page. JupyterLab drops it later.
@@ -127,6 +128,7 @@ async function openFirst(app, page, courses, { restorer, files }) {
   // A layout that was kept without this page has removed it: notebooks stay in front.
   if (!page.isAttached) app.shell.add(page, "main", { activate: false });
   document.addEventListener("visibilitychange", () => document.hidden || courses.look());
+  if (window.innerWidth < NARROW_PX) app.shell.collapseLeft?.(); // files beside it would leave no room
   tick("lab");
   lift(first.then(() => arrive(app, courses, files)));
 }
