@@ -15,32 +15,10 @@ __all__ = [
     "Cached",
     "Group",
     "Person",
-__all__ = [
-    "BoardFacts",
-    "Cached",
-    "Group",
-    "Person",
     "Rights",
     "Seat",
     "list_people",
     "make_board",
     "make_outline",
     "make_roster",
-]
-    "Seat",
-    "list_people",
-    "make_board",
-    "make_outline",
-__all__ = [
-    "BoardFacts",
-    "Cached",
-    "Group",
-    "Person",
-    "Rights",
-    "Seat",
-    "list_people",
-    "make_board",
-    "make_outline",
-    "make_roster",
-]
 ]
