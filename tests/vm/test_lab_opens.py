@@ -1,4 +1,4 @@
-"""From the home page to a drawn JupyterLab in a real machine: never a blank page, then the course."""
+"""From the home page to a drawn JupyterLab in a real machine: no blank page, then the course."""
 
 from __future__ import annotations
 
