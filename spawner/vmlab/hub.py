@@ -147,7 +147,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     """Set everything in JupyterHub's configuration object.
 
     Args:
-        project: the folder that holds node_modules; the current one when left out.
+        project: the folder that holds node_modules and docs; the current one when left out.
 
     Raises:
         HostError: Node.js or configurable-http-proxy is missing, or the state cannot be prepared.
@@ -176,11 +176,13 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
     _set_origins(c, lab)
-    set_proxy(c, lab, paths, project or Path.cwd())
+    project = project or Path.cwd()
+    set_proxy(c, lab, paths, project)
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
     settings = provider_settings(lab, paths)
-    setup_api(c, settings, language=lab.language.value, hub=access)
+    guide = project / "docs/trainee.md"
+    setup_api(c, settings, language=lab.language.value, hub=access, guide=guide)
     keep_order(HubClient(access), settings, order_rules(lab))
 
 

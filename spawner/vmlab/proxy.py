@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.environment import keep_only
-from vmlab.errors import HostError
+from vmlab.errors import HostError, ImageError
 from vmlab.host import find_free_port
+from vmlab.images.store import ImageStore
 from vmlab.lab import Lab, ProviderName
 from vmlab.origins import Origins
 from vmlab.paths import Paths
@@ -26,6 +27,7 @@ def proxy_command(
     door: Path | None = None,
     plain: tuple[int, int] | None = None,
     origins: Origins = Origins(),  # noqa: B008 - frozen
+    files: Path | None = None,
 ) -> list[str]:
     """Return the command of npm's configurable-http-proxy, as `front/proxy.mjs` runs it.
 
@@ -38,6 +40,7 @@ def proxy_command(
         door: a unix socket on which it listens too, for machines.
         plain: a port for plain HTTP, and the HTTPS port that it redirects to.
         origins: which names are the hub's and which the machines'.
+        files: an archive of JupyterLab's files, which it sends in the machines' place.
 
     Raises:
         HostError: one of them is not installed.
@@ -54,6 +57,7 @@ def proxy_command(
         "door": str(door) if door else None,
         "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
         "origins": asdict(origins),
+        "files": str(files) if files else None,
     }
     return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
@@ -69,11 +73,26 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes the proxy's token at each start and passes it in the environment, with the rest.
     command = proxy_command(
-        project, front=lab.hub.front, door=door, plain=plain, origins=lab.hub.origins
+        project,
+        front=lab.hub.front,
+        door=door,
+        plain=plain,
+        origins=lab.hub.origins,
+        files=_find_lab_files(lab, paths),
     )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
     proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
+
+
+def _find_lab_files(lab: Lab, paths: Paths) -> Path | None:
+    """Return JupyterLab's files of the lab's image; of an older one the machines send their own."""
+    if lab.provider.name is not ProviderName.QEMU:
+        return None
+    try:
+        return ImageStore(paths.images).find(lab.machine.image).lab_files
+    except ImageError:
+        return None  # `vmlab up` and each start say what is wrong with it
 
 
 def forget_dead_proxy(pid_file: Path) -> None:

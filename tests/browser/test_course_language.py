@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import shot
-from browser.real_lab import TOKEN, LabServer, run_lab
+from browser.machine_lab import TOKEN, LabServer, run_lab
 from fakes.small_hub import SmallHub
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
@@ -85,7 +85,7 @@ def hub() -> Iterator[SmallHub]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory, hub) -> Iterator[LabServer]:
-    with run_lab(tmp_path_factory.mktemp("lab"), hub.env) as running:
+    with run_lab(tmp_path_factory.mktemp("lab"), **hub.env) as running:
         hub.state.on_language = lambda said: speak(running, said)
         yield running
 

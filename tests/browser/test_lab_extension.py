@@ -15,7 +15,7 @@ import requests
 from playwright.sync_api import expect
 
 from browser.conftest import shot
-from browser.real_lab import TOKEN, LabServer, run_lab
+from browser.machine_lab import TOKEN, LabServer, run_lab
 from fakes.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -25,7 +25,7 @@ NOTICE = {"id": "0a1b", "en": "Your disk is full.", "fr": "Votre disque est plei
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Iterator[LabServer]:
-    with run_lab(tmp_path_factory.mktemp("lab"), {}) as running:
+    with run_lab(tmp_path_factory.mktemp("lab")) as running:
         yield running
 
 
@@ -36,6 +36,7 @@ def page(lab, new_page):
         page = new_page(locale="fr-FR" if language == "fr" else "en-GB")
         page.goto(f"{lab.url}lab?token={TOKEN}")
         page.wait_for_selector("#jp-menu-panel, .jp-MenuBar, #jp-MainMenu", timeout=90_000)
+        expect(page.locator("#vmlab-cover")).to_have_count(0, timeout=90_000)
         return page
 
     lab.tell("notices.json", [])
@@ -123,7 +124,6 @@ def test_a_home_that_nobody_reads_keeps_no_other_call_waiting(lab, tried):
 )
 def test_the_hub_s_page_about_the_data_is_in_menu_and_palette(page, language, words):
     opened = page(language)
-    opened.wait_for_selector(".jp-LauncherCard", timeout=60_000)
     opened.keyboard.press("Control+Shift+C")
     opened.locator(".lm-CommandPalette-input").fill(words)
     # The machine's first word may be on its way: until then all is in English.

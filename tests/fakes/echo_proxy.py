@@ -72,6 +72,7 @@ class EchoProxy:
         *,
         tls: bool = False,
         origins: Origins = Origins(),  # noqa: B008 - frozen
+        files: Path | None = None,
     ) -> None:
         self.port, self.api_port = find_free_port(), find_free_port()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -80,9 +81,10 @@ class EchoProxy:
         self.pid_file = folder / "proxy.pid"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
         self._server.daemon_threads = True
-        target = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.target_port = self._server.server_address[1]
+        target = f"http://127.0.0.1:{self.target_port}"
         self.command = [
-            *proxy_command(PROJECT, front=front, door=self.door, origins=origins),
+            *proxy_command(PROJECT, front=front, door=self.door, origins=origins, files=files),
             *("--ip", "127.0.0.1", "--port", str(self.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(self.api_port)),
             *("--default-target", target, "--pid-file", str(self.pid_file)),

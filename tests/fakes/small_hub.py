@@ -32,6 +32,7 @@ class State:
     fail_next: int = 0  # so many requests are answered with 500
     fail_posts: int = 0  # so many of those that send something are
     cut_archives: bool = False  # archives end in the middle
+    own: dict | None = None  # what `own/courses` answers
     snapshots: dict[str, float] = field(default_factory=dict)  # when each was taken
     on_open: Callable[[str], None] = lambda _: None  # plugs a snapshot in
     languages: list[dict] = field(default_factory=list)
@@ -101,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts == ["volume", "snapshots"]:
             rows = [{"id": name, "taken": at} for name, at in self.state.snapshots.items()]
             self._answer(200, {"snapshots": rows})
+        elif parts == ["own", "courses"] and self.state.own is not None:
+            self._answer(200, self.state.own)
         elif parts == ["courses"]:
             self._list(parse_qs(url.query, keep_blank_values=True))
         elif len(parts) == 3 and parts[1] in self.state.courses:

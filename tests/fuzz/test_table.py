@@ -67,6 +67,7 @@ LEFT_OUT = {
     "vmlab.hub_calls:call_hub": _ANSWER,
     "vmlab.images.bootstrap:make_payload": "writes",
     "vmlab.images.inside:main": _OURS,
+    "vmlab.images.lab_files:pack_lab_files": "the tree that this build has just made",
     "vmlab.images.tree:extract": "the tree that this build has just made",
     "vmlab.images.tree:read_tree": "the tree that this build has just made",
     "vmlab.providers.fake:read_faults": "the tests' own",

@@ -51,7 +51,7 @@ def test_jupyterlab_and_checks_speak_french(desk, new_page):
     log_in(page, desk.hub, "ada")
     page.set_default_timeout(300_000)
     page.goto(f"{desk.hub.machine_url('ada')}/lab")
-    page.wait_for_selector(".jp-Launcher")
+    page.wait_for_selector("#vmlab-cover", state="detached")
     page.locator("text=Fichier").first.wait_for()
     assert page.locator("text=nouvelles officielles de Jupyter").count() == 0
     shot(page, "desk-lab-french")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from vmlab.account_language import account_language
@@ -10,9 +11,11 @@ from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CourseHandler, CoursesHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
+from vmlab.api.guide_page import GuidePage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
 from vmlab.api.language import LanguageHandler
+from vmlab.api.own_courses import OwnCoursesHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
     OwnRestoreHandler,
@@ -40,6 +43,7 @@ def setup_api(
     language: str = "en",
     database: str = "",
     hub: KeeperAccess = NOWHERE,
+    guide: Path = Path("docs/trainee.md"),
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -51,6 +55,7 @@ def setup_api(
         language: "en" or "fr": what accounts and browsers without a choice of their own get.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
+        guide: the document that the page Guide shows.
     """
     lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
@@ -59,6 +64,7 @@ def setup_api(
         (rf"{api}/courses/{_NAME}/receipts", ReceiptsHandler),
         (rf"{api}/courses/{_NAME}/{_VERSION}", ArchiveHandler),
         (rf"{api}/courses/{_NAME}", CourseHandler),
+        (rf"{api}/own/courses", OwnCoursesHandler),
         (rf"{api}/receipts", ReceiptHandler),
         (rf"{api}/progress", ProgressHandler),
         (rf"{api}/board", BoardHandler),
@@ -78,6 +84,7 @@ def setup_api(
         (rf"{api}/volume/snapshots/{_SNAPSHOT}/open", OpenSnapshotHandler),
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
+    c.JupyterHub.extra_handlers.append((r"/vmlab/guide", GuidePage, {"guide": guide}))
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )

@@ -95,7 +95,7 @@ class Shelf:
             write_atomic(path, archive.data)
 
         def make(version: int) -> StoredCourse:
-            return _stored(course, version, archive.digest, self._clock())
+            return stored_course(course, version, archive.digest, self._clock())
 
         try:
             stored, unchanged = self._database.courses.add_version(make, name, archive.digest, save)
@@ -165,7 +165,8 @@ class Shelf:
                 self._waiters.discard(waiter)
 
 
-def _stored(course: Course, version: int, digest: str, now: float) -> StoredCourse:
+def stored_course(course: Course, version: int, digest: str, now: float) -> StoredCourse:
+    """Return what the database keeps of a version of a course."""
     steps = tuple(
         StoredStep(
             exercise=exercise.folder,

@@ -9,6 +9,14 @@ const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
 
 const NO_LENGTH = { status: 411, message: "a body of this method needs a Content-Length" };
 
+// Found here, so that the machine need not be asked.
+class Ready extends Error {
+  constructor(file) {
+    super("sent from the host");
+    this.file = file;
+  }
+}
+
 class Refusal extends Error {
   constructor({ status, message, location }) {
     super(message);
@@ -23,9 +31,10 @@ class Refusal extends Error {
  *
  * @param {Function} ConfigurableProxy the class
  * @param {{canonical: string, machines: string, shared: boolean}} origins see vmlab.origins.Origins
+ * @param {Function} findFile see lab_files.mjs
  * @returns {(answer: object, req: object) => void} to be called with every answer, before it goes on
  */
-export function guard(ConfigurableProxy, { canonical, machines, shared }) {
+export function guard(ConfigurableProxy, { canonical, machines, shared }, findFile) {
   const hub = canonical ? new URL(canonical) : null;
   const prefixes = new WeakMap(); // request → the machine's path; "" for the hub
   const expired = new WeakMap(); // request → cookies that are to go with its answer
@@ -40,10 +49,13 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }) {
     if (!prefix) expired.set(req, sortCookies(req));
     const verdict = prefix ? judgeMachine(req, shared) : judge(req, hub);
     if (verdict) throw new Refusal(verdict);
+    const file = prefix && !req.headers.upgrade ? findFile(req, prefix) : null;
+    if (file) throw new Ready(file);
     return match;
   };
 
   ConfigurableProxy.prototype.handleProxyError = function (code, kind, req, res, error) {
+    if (error instanceof Ready) return endWith(res, req, error.file);
     if (!(error instanceof Refusal)) {
       if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
       return handleProxyError.call(this, code, kind, req, res, error);
@@ -85,6 +97,11 @@ function judgeMachine({ headers }, shared) {
   // It could answer for its pages with headers that this proxy never sees.
   if (!shared || headers["service-worker"] === undefined) return null;
   return { status: 403, message: "service workers need a machine with a name of its own" };
+}
+
+function endWith(res, { method }, { headers, body }) {
+  res.writeHead(200, { ...headers, "Content-Length": body.length });
+  res.end(method === "HEAD" ? undefined : body);
 }
 
 function endRequest(res, { status, headers, message }) {

@@ -5,7 +5,7 @@
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses that are trusted],
 // "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
-// to HTTPS, "to_port": where}, "origins": see origins.mjs}. `vmlab.proxy.proxy_command` writes it.
+// to HTTPS, "to_port": where}, "origins": see origins.mjs, "files": see lab_files.mjs}. `vmlab.proxy.proxy_command` writes it.
 
 import { rmSync } from "node:fs";
 import https from "node:https";
@@ -15,6 +15,7 @@ import { pathToFileURL } from "node:url";
 
 import { makeRewriter } from "./believed.mjs";
 import { keepCertificate, redirectPlain } from "./certificate.mjs";
+import { makeFinder } from "./lab_files.mjs";
 import { guard } from "./origins.mjs";
 import { boundOutput } from "./output.mjs";
 
@@ -82,7 +83,7 @@ boundOutput(process.stderr);
 // its server.
 const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
 const { ConfigurableProxy } = await import(library);
-const onAnswer = guard(ConfigurableProxy, settings.origins);
+const onAnswer = guard(ConfigurableProxy, settings.origins, makeFinder(settings.files));
 Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
   set(server) {
     Object.defineProperty(this, "proxyServer", { value: server, writable: true });

@@ -26,6 +26,7 @@ from vmlab.images.bootstrap import Payload, make_job, make_mmdebstrap_command, m
 from vmlab.images.checks import find_kernels, find_problems
 from vmlab.images.commands import run
 from vmlab.images.disk import make_disk, namespace_prefix
+from vmlab.images.lab_files import pack_lab_files
 from vmlab.images.mirrors import Mirrors, read_host_mirrors
 from vmlab.images.progress import BootstrapCounter, BuildPhase, Report, progress_at
 from vmlab.images.recipe import VERSION_DIGITS, Recipe, guest_folder, hash_recipe, load_recipe
@@ -135,6 +136,7 @@ def _run_build(build: _Build) -> None:
     extract(tar, f"/boot/vmlinuz-{kernel}", build.result / store_module.KERNEL)
     extract(tar, f"/boot/initrd.img-{kernel}", build.result / store_module.INITRD)
     extract(tar, f"/boot/initrd-generic-{kernel}", build.result / store_module.GENERIC_INITRD)
+    pack_lab_files(tar, build.result / store_module.LAB_FILES)
     build.report(progress_at(BuildPhase.DISK, 0.0, "making the disk"))
     make_disk(
         tar,
@@ -230,7 +232,7 @@ def _local_payload(build: _Build, wheels: list[Path]) -> Payload:
 
 
 def _write_manifest(build: _Build, packages: int, build_s: float) -> None:
-    for name in store_module.FILES:
+    for name in store_module.BUILT:
         (build.result / name).chmod(0o644)
     image = Image(
         name=build.recipe.name,
@@ -242,7 +244,7 @@ def _write_manifest(build: _Build, packages: int, build_s: float) -> None:
         disk_size_mib=build.recipe.disk_size_mib,
         packages=packages,
         build_s=round(build_s, 1),
-        files={name: describe_file(build.result / name) for name in store_module.FILES},
+        files={name: describe_file(build.result / name) for name in store_module.BUILT},
     )
     manifest = build.result / store_module.MANIFEST
     manifest.write_text(json.dumps(image.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -289,7 +291,7 @@ def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) 
             )
             trees.append(read_tree(work / "tree.tar"))
         lines = differences(*trees)
-        for file in store_module.FILES:
+        for file in store_module.BUILT:
             if describe_file(first / file) != describe_file(second / file):
                 lines.append(f"{file} of the image")
     return lines

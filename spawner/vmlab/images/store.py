@@ -26,6 +26,8 @@ from vmlab.outside import load_json
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
 GENERIC_INITRD = "initrd-generic"
 FILES = (DISK, KERNEL, INITRD, GENERIC_INITRD)
+LAB_FILES = "lab-files.tar"
+BUILT = (*FILES, LAB_FILES)
 CURRENT = "current"
 _STAMP = ".verified.json"
 _log = logging.getLogger(__name__)
@@ -73,6 +75,11 @@ class Image:
     def generic_initrd(self) -> Path:
         """For direct kernel boot on any hypervisor; the other one in versions without it."""
         return self.folder / (GENERIC_INITRD if GENERIC_INITRD in self.files else INITRD)
+
+    @property
+    def lab_files(self) -> Path | None:
+        """JupyterLab's files, for the host to send (lab_files.py); versions before had none."""
+        return self.folder / LAB_FILES if LAB_FILES in self.files else None
 
     @property
     def size_bytes(self) -> int:

@@ -21,6 +21,8 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from vmlab_guest.activity import KEEP
+from vmlab_guest.course_handlers import COURSE_HANDLERS
+from vmlab_guest.cover import cover_page
 from vmlab_guest.lab_language import LanguageHandler, follow_language
 from vmlab_guest.language import read_language
 from vmlab_guest.outside import load_json
@@ -204,6 +206,14 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (at("keep"), KeepHandler),
             (at("language"), LanguageHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
-            *((at(pattern), handler) for pattern, handler in SNAPSHOT_HANDLERS),
+            *(
+                (at(pattern), handler)
+                for pattern, handler in (*SNAPSHOT_HANDLERS, *COURSE_HANDLERS)
+            ),
         ],
     )
+    pages = app.web_app.settings.get("lab_jinja2_env")
+    if pages is None:  # started without JupyterLab, for instance as `jupyter server`
+        app.log.info("vmlab: no JupyterLab here, so nothing to put before it")
+    else:
+        cover_page(pages, lambda: read_language(_RUN))

@@ -100,8 +100,7 @@ function showStages() {
   const stages = [...root.querySelectorAll(".vm-stage")];
   const current = stages.findIndex((s) => s.dataset.phases.split(" ").includes(state.phase));
   stages.forEach((stage, position) => {
-    const isDone = position < current || state.phase === "ready";
-    const kind = isDone ? "done" : position === current ? "current" : "waiting";
+    const kind = position < current ? "done" : position === current ? "current" : "waiting";
     stage.dataset.state = kind;
     stage.querySelector(".vm-stage-word").textContent = t().words[kind];
     if (kind === "current") stage.setAttribute("aria-current", "step");

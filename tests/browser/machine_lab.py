@@ -1,4 +1,4 @@
-"""JupyterLab as a machine has it, below a folder that stands for the machine."""
+"""JupyterLab as a machine has it, below a folder that stands for the machine; real but for that."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ from vmlab.host import find_free_port
 
 GUEST = PROJECT / "images/guest"
 TOKEN = "lab-extension-test"
+EXTENSIONS = {"vmlab-lab": "labextension", "vmlab-course": "labextension-course"}
 
 
 @dataclass
 class LabServer:
-    """JupyterLab as a machine has it, below a folder that stands for the machine."""
+    """A running JupyterLab."""
 
     root: Path
     url: str
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home/trainee"
 
     def tell(self, name: str, value: object) -> None:
         (self.root / "run/vmlab" / name).write_text(json.dumps(value))
@@ -46,43 +51,20 @@ class LabServer:
 
 
 @contextmanager
-def run_lab(folder: Path, hub_env: Mapping[str, str]) -> Iterator[LabServer]:
-    """Run JupyterLab with what VMLab puts into it.
-
-    Args:
-        hub_env: how its server reaches its hub.
-    """
+def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
+    """Run JupyterLab with our extensions of these names."""
     root = folder / "root"
     for name in ("run/vmlab/notices-seen", "run/vmlab-server", "home/trainee"):
         (root / name).mkdir(parents=True)
-    share, config = folder / "share/labextensions", folder / "config/jupyter_server_config.d"
-    share.mkdir(parents=True)
-    config.mkdir(parents=True)
-    (share / "vmlab-lab").symlink_to(GUEST / "labextension")
-    (config / "vmlab.json").symlink_to(GUEST / "jupyter-config/vmlab.json")
-    # As JupyterHub's single-user server has it.
-    (folder / "config/labconfig").mkdir()
-    (folder / "config/labconfig/page_config.json").write_text('{"hubPrefix": "/hub/"}')
     port = find_free_port()
-    env = {
-        **os.environ,
-        "HOME": str(root / "home/trainee"),
-        "VMLAB_ROOT": str(root),
-        "JUPYTER_PATH": str(folder / "share"),
-        "JUPYTER_CONFIG_PATH": str(folder / "config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "PYTHONPATH": str(GUEST / "src"),
-        **hub_env,
-    }
-    words = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    words += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="]
-    words[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
-    words += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.base_url=/user/ada/"]
-    words += [f"--ServerApp.root_dir={root / 'home/trainee'}"]
+    env = _prepare(folder, root) | more_env
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *words], env=env, stdout=stream, stderr=stream
+            [sys.executable, "-m", "jupyterlab", *_arguments(root, port)],
+            env=env,
+            stdout=stream,
+            stderr=stream,
         )
     server = LabServer(root, f"http://127.0.0.1:{port}/user/ada/")
     try:
@@ -99,3 +81,32 @@ def run_lab(folder: Path, hub_env: Mapping[str, str]) -> Iterator[LabServer]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _prepare(folder: Path, root: Path) -> Mapping[str, str]:
+    share, config = folder / "share/labextensions", folder / "config/jupyter_server_config.d"
+    share.mkdir(parents=True)
+    config.mkdir(parents=True)
+    for name, source in EXTENSIONS.items():
+        (share / name).symlink_to(GUEST / source)
+    (config / "vmlab.json").symlink_to(GUEST / "jupyter-config/vmlab.json")
+    # As JupyterHub's single-user server has it.
+    (folder / "config/labconfig").mkdir()
+    (folder / "config/labconfig/page_config.json").write_text('{"hubPrefix": "/hub/"}')
+    return {
+        **os.environ,
+        "HOME": str(root / "home/trainee"),
+        "VMLAB_ROOT": str(root),
+        "JUPYTER_PATH": str(folder / "share"),
+        "JUPYTER_CONFIG_PATH": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "PYTHONPATH": str(GUEST / "src"),
+    }
+
+
+def _arguments(root: Path, port: int) -> list[str]:
+    words = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    words += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="]
+    words[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    words += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.base_url=/user/ada/"]
+    return [*words, f"--ServerApp.root_dir={root / 'home/trainee'}"]

@@ -1,0 +1,85 @@
+// What is known of the courses: asked of the machine's server, which asks the hub.
+
+const PERIOD_MS = 60_000;
+const COMING_MS = 3_000; // while the exercises are on their way
+const REPORT_MS = 2_000; // a check's result goes to the hub in the background
+
+export class Courses {
+  /** @param {function} ask asks the server, and returns its answer decoded */
+  constructor(ask) {
+    this.ask = ask;
+    this.outline = null;
+    this.isLost = false;
+    this.listeners = new Set();
+    this.timer = 0;
+    this.looking = null;
+  }
+
+  /** Look now, or share the look that is under way; never fails. */
+  look() {
+    this.looking ??= this.take().finally(() => {
+      this.looking = null;
+      this.lookAgain(this.isComing ? COMING_MS : PERIOD_MS);
+    });
+    return this.looking;
+  }
+
+  async take() {
+    const before = JSON.stringify([this.outline, this.isLost]);
+    try {
+      this.outline = await this.ask("courses");
+      this.isLost = false;
+    } catch (error) {
+      // The hub may be away for a moment; what was known stays.
+      console.debug("vmlab-course:", error);
+      this.isLost = true;
+    }
+    if (JSON.stringify([this.outline, this.isLost]) !== before) this.listeners.forEach((tell) => tell());
+  }
+
+  lookAgain(wait) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (document.hidden ? this.lookAgain(wait) : this.look()), wait);
+  }
+
+  /** A cell was run: if it was a check, the hub will know in a moment. */
+  expectReport() {
+    this.lookAgain(REPORT_MS);
+  }
+
+  get all() {
+    return this.outline?.courses ?? [];
+  }
+
+  /** Whether something was published that has not arrived. */
+  get isComing() {
+    return this.all.some((course) => !course.delivered);
+  }
+
+  /** The exercise to go on with: `{course, exercise}`, or null. */
+  get current() {
+    const at = this.outline?.current;
+    return at ? this.find(at.course, at.exercise) : null;
+  }
+
+  find(name, folder) {
+    const course = this.all.find((each) => each.name === name);
+    const exercise = course?.exercises.find((each) => each.folder === folder);
+    return exercise ? { course, exercise } : null;
+  }
+
+  /** The title of the exercise whose notebook lies at a path; null when it is no exercise's. */
+  titleAt(path, language) {
+    const parts = /^([^/]+)\/(.+)\/exercise(?:\.(v\d+(?:-\d+)?))?\.ipynb$/.exec(path);
+    const found = parts && this.find(parts[1], parts[2]);
+    if (!found) return null;
+    const title = found.exercise.title[language];
+    return parts[3] ? `${title} (${parts[3]})` : title;
+  }
+}
+
+/** Count the steps of an exercise, or of several: `{passed, all}`. */
+export function count(...exercises) {
+  const steps = exercises.flatMap((exercise) => exercise.steps);
+  return { passed: steps.filter((step) => step.passed).length, all: steps.length };
+}
