@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -46,6 +46,7 @@ _LAB = """\
 [lab]
 name = "test"
 language = "{language}"
+{face_lines}
 
 [provider]
 name = "{provider}"
@@ -120,6 +121,7 @@ class RunningHub:
         provider_lines: str = "",
         lab_lines: str = "",
         hub_lines: str = "",
+        face_lines: str = "",
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
@@ -136,6 +138,7 @@ class RunningHub:
             provider_lines=provider_lines,
             lab_lines=lab_lines,
             hub_lines=hub_lines,
+            face_lines=face_lines,
         )
         (folder / "lab.toml").write_text(lab)
         config = _CONFIG.format(
@@ -219,21 +222,28 @@ class RunningHub:
 
     def login(self, name: str, **fields: str) -> requests.Session:
         """Log in as a browser does, with these fields of the form; return the session."""
+        session, _ = self.land(name, fields, next="/hub/home")
+        return session
+
+    def land(
+        self, name: str, fields: Mapping[str, str] | None = None, **parameters: str
+    ) -> tuple[requests.Session, requests.Response]:
+        """Log in; return the session and the page where that leads."""
         session = requests.Session()
         session.get(f"{self.base_url}/hub/login", timeout=60)
         answer = session.post(
             f"{self.base_url}/hub/login",
-            params={"next": "/hub/home"},
+            params=parameters,
             data={
                 "username": name,
                 "password": self.password(name),
                 "_xsrf": session.cookies.get("_xsrf", path="/hub/"),
-                **fields,
+                **(fields or {}),
             },
             timeout=60,
         )
         answer.raise_for_status()
-        return session
+        return session, answer
 
     @contextmanager
     def database(self) -> Iterator[Session]:

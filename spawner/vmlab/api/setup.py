@@ -15,6 +15,7 @@ from vmlab.api.guide_page import GuidePage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
 from vmlab.api.language import LanguageHandler
+from vmlab.api.logo import LogoHandler
 from vmlab.api.own_courses import OwnCoursesHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
@@ -27,6 +28,7 @@ from vmlab.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.api.roster import RosterHandler, WorkHandler
 from vmlab.api.runtime import ApiSettings
 from vmlab.api.volume import OpenSnapshotHandler, SnapshotsHandler
+from vmlab.face import Face, load_logo
 from vmlab.hub_client import NOWHERE, KeeperAccess
 from vmlab.pages import setup_pages
 from vmlab.providers import ProviderSettings
@@ -41,6 +43,7 @@ def setup_api(
     settings: ProviderSettings,
     *,
     language: str = "en",
+    face: Face = Face(),  # noqa: B008 - frozen
     database: str = "",
     hub: KeeperAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
@@ -53,6 +56,7 @@ def setup_api(
         c: the configuration object of `jupyterhub_config.py`.
         settings: the provider of the hub's spawners; its folders are those of database and courses.
         language: "en" or "fr": what accounts and browsers without a choice of their own get.
+        face: how the lab presents itself.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
@@ -88,5 +92,7 @@ def setup_api(
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
+    if face.logo:
+        c.JupyterHub.extra_handlers.append((r"/logo", LogoHandler, {"logo": load_logo(face.logo)}))
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen)
+    setup_pages(c, language=language, chosen=chosen, face=face)

@@ -50,7 +50,7 @@ def make_board(
     """Return the answer of `GET board` for these people.
 
     A person has a row for the default server, even if it never ran, and for every other server.
-    Staff has rows only for machines that exist and for results.
+    Staff has none: whoever looks after trainees is not one of them, with a machine or without.
 
     Args:
         facts: what is known.
@@ -64,12 +64,10 @@ def make_board(
     begun = find_begun(facts.courses, facts.done)
     receipts = {(r.user, r.server): r for r in facts.receipts}
     rows = []
-    for person in people:
+    for person in (person for person in people if not person.is_staff):
         for seat in person.seats:
             key = (person.name, seat.name)
             row = _row(facts, person, seat, results.get(key, []))
-            if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
-                continue
             receipt = receipts.get(key)
             row["course_version"] = (receipt.version or None) if receipt else None
             if receipt and (told := _tell(receipt)):

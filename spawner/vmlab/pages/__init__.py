@@ -13,15 +13,18 @@ from typing import Any
 
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 
+from vmlab.face import Face
+
 _HERE = Path(__file__).parent
 
 
-def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str]) -> None:
-    """Add templates, static files and languages to the configuration of a hub.
+def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], face: Face) -> None:
+    """Add templates, static files, languages and a face to a hub's configuration.
 
     Args:
         language: the default.
         chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
+        face: how the lab presents itself.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -29,7 +32,9 @@ def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str]) -> None:
     if language not in {"en", "fr"}:
         raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
     c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
-    c.JupyterHub.template_vars.update({"vmlab_language": language, "vmlab_chosen": chosen})
+    c.JupyterHub.template_vars.update(
+        {"vmlab_language": language, "vmlab_chosen": chosen, "vmlab_face": face}
+    )
     c.JupyterHub.extra_handlers.append(
         (
             r"/vmlab-static/(.*)",

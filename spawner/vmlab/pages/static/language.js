@@ -32,6 +32,10 @@
       element.setAttribute("aria-label", label);
       if (element.tagName === "BUTTON") element.title = label;
     }
+    // Where no element can stand beside another one: the choices of a list.
+    for (const element of document.querySelectorAll(`[data-text-${language}]`)) {
+      element.textContent = element.getAttribute(`data-text-${language}`);
+    }
     for (const button of document.querySelectorAll(".vm-language")) {
       const isChosen = button.dataset.language === language;
       button.classList.toggle("active", isChosen);
@@ -39,7 +43,8 @@
     }
     for (const field of document.querySelectorAll(".vm-shown-language")) field.value = language;
     const title = document.querySelector('meta[name="vmlab-title"]');
-    if (title) document.title = `${title.getAttribute(`data-${language}`)} · VMLab`;
+    const lab = document.querySelector('meta[name="vmlab-lab"]')?.getAttribute(`data-${language}`);
+    if (title) document.title = `${title.getAttribute(`data-${language}`)} · ${lab ?? "VMLab"}`;
   }
 
   // The page is in the new language all the same; the account keeps the one of before.

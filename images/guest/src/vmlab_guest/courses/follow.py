@@ -20,6 +20,7 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from vmlab_guest.courses.archive import MAX_ARCHIVE_BYTES, unpack
+from vmlab_guest.courses.arrival import is_news, tell_arrival
 from vmlab_guest.courses.held import Outcome, make_receipt, make_refusal
 from vmlab_guest.courses.listing import CourseVersion, parse_listing
 from vmlab_guest.courses.tell import tell_obstacles, tell_removal
@@ -73,6 +74,7 @@ class Follower:
         self._waits: dict[CourseVersion, _Wait] = {}
         self._refused: dict[CourseVersion, str] = {}
         self._last_receipts: dict[CourseVersion, dict[str, object]] = {}
+        self._news: set[CourseVersion] = set()  # what the trainee is to be told of
         self._stopped = threading.Event()
 
     def start(self, wait: Callable[[], None] = lambda: None) -> None:
@@ -161,6 +163,7 @@ class Follower:
         """Deliver a course, tell hub and trainee how it went; return whether it is finished."""
         if course in self._refused:
             return self._refuse(course)
+        self._note_news(course)
         with self._gate:
             try:
                 if course.is_removed:
@@ -172,6 +175,9 @@ class Follower:
                 return self._refuse(course)
             outcome = self._deliverer(original, course.name, course.version)
         self._finish(course, outcome)
+        if course in self._news:
+            self._news.remove(course)
+            add_notice(self._system, tell_arrival(course.name, course.version, outcome.kept))
         if notice := tell_obstacles(course.name, outcome):
             add_notice(self._system, notice)
         return outcome.is_complete
@@ -206,6 +212,14 @@ class Follower:
 
     def _folder(self, course: CourseVersion) -> Path:
         return inside(self._system, f"/{COURSES}") / course.name
+
+    def _note_news(self, course: CourseVersion) -> None:
+        """Remember, before it is here, that a version is one that the trainee does not know."""
+        stamps = self._folder(course).glob("*.digest")
+        here = {int(stamp.stem) for stamp in stamps if stamp.stem.isdecimal()}
+        is_later = bool(self._known)
+        if not course.is_removed and is_news(course.version, here, is_later=is_later):
+            self._news.add(course)
 
     def _fetch(self, course: CourseVersion) -> Path:
         """Return the folder of the original, downloaded unless this very content is there."""
