@@ -17,6 +17,7 @@ from jupyterhub.auth import Authenticator
 from tornado import web
 from traitlets import Unicode
 
+from vmlab.account_language import open_languages
 from vmlab.accounts import read_passwords
 from vmlab.api.account_calls import ACCOUNT_HANDLERS
 from vmlab.api.starts import START_HANDLERS
@@ -52,6 +53,10 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         config=True, help="Path of accounts.toml: one password for each account, mode 0600."
     )
 
+    database = Unicode(
+        config=True, help="Path of VMLab's database; the language shown at log-in is kept there."
+    )
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.limit = FailureLimit()
@@ -84,6 +89,9 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         if equal and expected:
             self.limit.forgive(bounds)
             _write_cookie(handler, name)
+            if self.database:
+                shown = str(data.get("language", ""))
+                await open_languages(Path(self.database)).adopt(name, shown)
             return name
         self.limit.note(bounds)
         return None

@@ -9,6 +9,7 @@ from typing import Any
 from vmlab.courses.folder import path_problem
 from vmlab.courses.parse import FOLDER_PATTERN, NAME_PATTERN
 from vmlab.errors import LabError
+from vmlab.model import Language
 
 MAX_KEPT = 500
 """Files that a receipt may name."""
@@ -70,6 +71,14 @@ def parse_break(body: dict[str, Any]) -> float:
             "until must be a time in seconds since the epoch, or 0, which ends the break"
         )
     return float(until or 0)
+
+
+def parse_language(body: dict[str, Any]) -> Language:
+    """Return what `POST language` chooses; raises as `parse_receipt`."""
+    language = body.get("language")
+    if not isinstance(language, str) or language not in set(Language):
+        raise BodyError(f"language must be one of {', '.join(Language)}")
+    return Language(language)
 
 
 def parse_renewal(body: dict[str, Any]) -> bool:

@@ -277,6 +277,7 @@ def _set_origins(c: Any, lab: Lab) -> None:
 def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
     c.JupyterHub.authenticator_class = "vmlab.authenticator.LabAuthenticator"
     c.LabAuthenticator.accounts_file = str(paths.accounts)
+    c.LabAuthenticator.database = str(paths.database)
     c.LabAuthenticator.allowed_users = set(lab.accounts.names())
     # Else everybody whom the hub's database knows, also those who left lab.toml.
     c.LabAuthenticator.allow_existing_users = False

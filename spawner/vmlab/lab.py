@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.hub_address import HubAddress, read_hub
-from vmlab.model import Allowance, Bandwidth
+from vmlab.model import Allowance, Bandwidth, Language
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
@@ -27,13 +27,6 @@ HINT: Final = "the sections of lab.toml are explained in docs/trainer.md"
 _NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
 _NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
 _MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
-
-
-class Language(StrEnum):
-    """What trainees see first; they can switch."""
-
-    EN = "en"
-    FR = "fr"
 
 
 class ProviderName(StrEnum):

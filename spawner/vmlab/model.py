@@ -15,6 +15,13 @@ SSH_PORT = 22
 """Port of sshd inside every machine."""
 
 
+class Language(StrEnum):
+    """What people are spoken to in; a lab names the one for those who never chose."""
+
+    EN = "en"
+    FR = "fr"
+
+
 class MachineState(StrEnum):
     """What a provider says of a machine."""
 

@@ -20,6 +20,7 @@ from jupyterhub.spawner import Spawner
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
 from vmlab import sayings
+from vmlab.account_language import open_languages
 from vmlab.background import apart
 from vmlab.doors import ensure_doors
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
@@ -28,6 +29,7 @@ from vmlab.model import (
     SERVER_PORT,
     Allowance,
     Bandwidth,
+    Language,
     MachineSpec,
     MachineState,
     MachineStatus,
@@ -38,7 +40,7 @@ from vmlab.model import (
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import ProviderSettings, make_provider
-from vmlab.providers.base import Provider
+from vmlab.providers.base import Provider, SpeaksLanguages
 from vmlab.refusal import as_lab_error, make_refusal
 from vmlab.seed import Seed
 from vmlab.server_tokens import revoke_server_tokens
@@ -118,7 +120,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         "the system disk plus four times that of a volume.",
     )
     language = Enum(
-        ["en", "fr"], default_value="en", config=True, help="Language of messages and machines."
+        list(Language),
+        default_value=Language.EN,
+        config=True,
+        help="Language of messages and machines for trainees who never chose one.",
     )
     start_slots = Integer(
         0,
@@ -235,7 +240,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             SpawnException: it could not be started; carries a message for the trainee only.
         """
         self._starting = True
-        log = self._log = StartLog(self.language)
+        log = self._log = StartLog(self._spoken())
         self._log_made.set()
         try:
             async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
@@ -277,6 +282,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             url = (await self._status()).url
             await wait_for_server(url, self.server.base_url, self._check_alive)
             await self.provider.settled(spec.name)
+            await self._follow_choice(spec.name, seed.language)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:
             await history.record(log.durations_s)
@@ -368,14 +374,24 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     def _make_seed(self) -> Seed:
         env = {key: str(value) for key, value in self.get_env().items() if value is not None}
-        env["VMLAB_LANGUAGE"] = self.language
         return Seed(
             env=env,
             # Read from the environment when its class is defined, and no later: without it the
             # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
             args=(f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}", *self.get_args()),
-            language=self.language,
+            language=self._spoken(),
         )
+
+    def _spoken(self) -> Language:
+        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+        return open_languages(paths.database).of(self.user.name) or Language(self.language)
+
+    async def _follow_choice(self, machine: str, seeded: str) -> None:
+        """Tell the machine what its trainee chose after its seed was made."""
+        language, provider = self._spoken(), self.provider
+        if language != seeded and isinstance(provider, SpeaksLanguages):
+            with apart(f"{machine}: it speaks {seeded} until its next start"):
+                await provider.set_language(machine, language)
 
     async def _open_doors(self) -> None:
         if self.provider_name != "qemu":

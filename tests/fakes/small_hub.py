@@ -32,6 +32,8 @@ class State:
     cut_archives: bool = False  # archives end in the middle
     snapshots: dict[str, float] = field(default_factory=dict)  # when each was taken
     on_open: Callable[[str], None] = lambda _: None  # plugs a snapshot in
+    languages: list[dict] = field(default_factory=list)
+    on_language: Callable[[str], object] = lambda _: None  # tells the agent
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def digest(self) -> str:
@@ -104,6 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "open":
             self._open(self.path.split("/")[-2])
             return
+        if kind == "language":
+            self.state.on_language(body["language"])
+            kind = "languages"
         getattr(self.state, kind).append(body)
         self._answer(200, {})
 

@@ -50,6 +50,7 @@ while :; do
         esac
         say '{"type":"activity","idle_s":'$up',"why":[]}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
+    *'"type": "language"'*) say '{"type":"speaks"}' ;;
     *'"type": "freeze"'*)
         case "$seed" in
         *TINY_NOFREEZE*) say '{"type":"error","phase":"volume","message":"asked not to freeze"}' ;;

@@ -87,7 +87,6 @@ LEFT_OUT = {
     "vmlab_guest.rtnetlink:parse_address": _KERNEL,
     "vmlab_guest.system:_hurry": _KERNEL,
     "vmlab_guest.understudy:_await_call": "of the zygote, its parent",
-    "vmlab_guest.understudy:_take_overrides": "a file that the seed has just written",
     "narval.actors.rate:RateConsumer.consume": "eight bytes of any value are a number",
     "narval.links.writer:LinkWriter.filled_bytes": _KERNEL,
 }

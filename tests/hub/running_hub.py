@@ -217,8 +217,8 @@ class RunningHub:
 
         return read_passwords(self.folder / "accounts.toml")[name]
 
-    def login(self, name: str) -> requests.Session:
-        """Log in as a browser does; return the session with its cookies."""
+    def login(self, name: str, **fields: str) -> requests.Session:
+        """Log in as a browser does, with these fields of the form; return the session."""
         session = requests.Session()
         session.get(f"{self.base_url}/hub/login", timeout=60)
         answer = session.post(
@@ -228,6 +228,7 @@ class RunningHub:
                 "username": name,
                 "password": self.password(name),
                 "_xsrf": session.cookies.get("_xsrf", path="/hub/"),
+                **fields,
             },
             timeout=60,
         )

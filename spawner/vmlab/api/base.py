@@ -173,6 +173,19 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
     def _too_large(self) -> web.HTTPError:
         return web.HTTPError(413, f"the body may have at most {self.max_body_bytes} bytes")
 
+    def find_server_identity(self) -> ServerIdentity | None:
+        """Return who calls, or None if it is no server.
+
+        Anybody may make a token for a server of theirs that there is not: of any number of names,
+        each with limits and rows of the database of its own.
+        """
+        if not self.current_user or getattr(self.current_user, "kind", "user") != "user":
+            return None
+        found = identify_server(self.current_user.name, self.parsed_scopes)
+        if found and found.server and found.server not in self.current_user.orm_spawners:
+            return None
+        return found
+
 
 class MachineHandler(LabHandler):
     """A handler that machines call with their server's token; cookies do not count."""
@@ -192,19 +205,6 @@ class MachineHandler(LabHandler):
         found = self.find_server_identity()
         if found is None:
             raise web.HTTPError(403, "This needs the token of a server ($JUPYTERHUB_API_TOKEN).")
-        return found
-
-    def find_server_identity(self) -> ServerIdentity | None:
-        """Return who calls, or None if it is no server.
-
-        Anybody may make a token for a server of theirs that there is not: of any number of names,
-        each with limits and rows of the database of its own.
-        """
-        if not self.current_user or getattr(self.current_user, "kind", "user") != "user":
-            return None
-        found = identify_server(self.current_user.name, self.parsed_scopes)
-        if found and found.server and found.server not in self.current_user.orm_spawners:
-            return None
         return found
 
     def count_report(self, server: ServerIdentity) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from vmlab.account_language import account_language
 from vmlab.api.base import COURSES_SCOPE
 from vmlab.api.board import BoardHandler
 from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, ReceiptsHandler
 from vmlab.api.data_page import DataPage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
+from vmlab.api.language import LanguageHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
     OwnRestoreHandler,
@@ -45,7 +48,7 @@ def setup_api(
     Args:
         c: the configuration object of `jupyterhub_config.py`.
         settings: the provider of the hub's spawners; its folders are those of database and courses.
-        language: "en" or "fr": what a browser without a choice of its own gets.
+        language: "en" or "fr": what accounts and browsers without a choice of their own get.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
     """
@@ -62,6 +65,7 @@ def setup_api(
         (rf"{api}/people", RosterHandler),
         (rf"{api}/people/work", WorkHandler),
         (rf"{api}/idle", IdleHandler),
+        (rf"{api}/language", LanguageHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
         (r"/vmlab/hello", HelloHandler),
         (r"/vmlab/hello/socket", HelloSocket),
@@ -77,4 +81,5 @@ def setup_api(
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
-    setup_pages(c, language=language)
+    chosen = partial(account_language, database or lab.paths.database)
+    setup_pages(c, language=language, chosen=chosen)

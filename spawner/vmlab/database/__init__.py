@@ -1,4 +1,4 @@
-"""VMLab's own database: courses, receipts, progress, durations of phases, volumes.
+"""VMLab's own database: courses, receipts, progress, durations of phases, volumes, languages.
 
 Users, servers and tokens belong to the hub's database, machines to their provider. All calls
 block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
 from vmlab.database.engine import Sessions, open_engine, sqlite_url
+from vmlab.database.languages import Languages
 from vmlab.database.phases import Phases
 from vmlab.database.progress import CourseStep, Progress, StepReport, StepResult
 from vmlab.database.volumes import Volumes
@@ -24,6 +25,7 @@ __all__ = [
     "CourseStep",
     "Courses",
     "Database",
+    "Languages",
     "Phases",
     "Progress",
     "Receipt",
@@ -46,6 +48,7 @@ class Database:
         self.progress = Progress(sessions)
         self.phases = Phases(sessions)
         self.volumes = Volumes(sessions)
+        self.languages = Languages(sessions)
 
     def record_start(self, key: str, durations_s: Mapping[str, float]) -> None:
         """Remember how long the phases of a start took; see `Phases.record`."""

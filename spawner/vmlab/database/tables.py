@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables below; `engine.py` upgrades older ones and refuses newer.
 
-1: courses, receipts, steps, phases. 2: volumes.
+1: courses, receipts, steps, phases. 2: volumes. 3: languages.
 """
 
 
@@ -111,3 +111,12 @@ class VolumeRow(Base):
     quarantined_at: Mapped[float | None] = mapped_column(Float, default=None)
     purge_after: Mapped[float | None] = mapped_column(Float, default=None)
     needs_grow: Mapped[bool] = mapped_column(default=False)
+
+
+class LanguageRow(Base):
+    """The language that somebody chose; who has no row never did."""
+
+    __tablename__ = "language"
+
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    language: Mapped[str] = mapped_column(String(10))

@@ -1,12 +1,13 @@
 """The hub's pages in French and English: templates that extend JupyterHub's own, and static files.
 
-Every text stands there in both languages, `<span lang="en">` beside `<span lang="fr">`; a class on
-the root element, set before the first paint, shows one of them. `static/language.js` holds that
+Every text stands there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
+element's language, set before the first paint, shows one of them. `static/language.js` holds that
 choice and `static/text-*.js` the texts that scripts write.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 _HERE = Path(__file__).parent
 
 
-def setup_pages(c: Any, *, language: str) -> None:
-    """Add templates, static files and the default language to the configuration of a hub.
+def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str]) -> None:
+    """Add templates, static files and languages to the configuration of a hub.
+
+    Args:
+        language: the default.
+        chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -24,7 +29,7 @@ def setup_pages(c: Any, *, language: str) -> None:
     if language not in {"en", "fr"}:
         raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
     c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
-    c.JupyterHub.template_vars.update({"vmlab_language": language})
+    c.JupyterHub.template_vars.update({"vmlab_language": language, "vmlab_chosen": chosen})
     c.JupyterHub.extra_handlers.append(
         (
             r"/vmlab-static/(.*)",

@@ -22,6 +22,7 @@ from vmlab.model import (
     AsideMachine,
     DiskPart,
     Features,
+    Language,
     Leftover,
     MachineSpec,
     MachineStatus,
@@ -223,6 +224,24 @@ class ReportsActivity(Protocol):
         Args:
             name: the machine's.
             stop_at: seconds since the epoch.
+
+        Raises:
+            ProviderError: the machine could not be told.
+        """
+        ...
+
+
+@runtime_checkable
+class SpeaksLanguages(Protocol):
+    """A provider that can tell a machine at work that its trainee chose another language; optional.
+
+    A machine that is started learns it from its seed.
+    """
+
+    async def set_language(self, name: str, language: Language) -> None:
+        """Have everything in the machine that speaks to its trainee speak this language.
+
+        Returns when it does: what is shown from then on is in this language. Nothing is restarted.
 
         Raises:
             ProviderError: the machine could not be told.

@@ -41,6 +41,7 @@ from vmlab.model import (
     Activity,
     AsideMachine,
     Features,
+    Language,
     MachineSpec,
     MachineState,
     MachineStatus,
@@ -118,6 +119,7 @@ class FakeProvider:
         self._state = settings.state
         self._machines: dict[str, _Machine] = {}
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
+        self.languages: dict[str, str] = {}  # of machines, by name
         self._aside: list[AsideMachine] = []  # the newest first
         paths = Paths(state=settings.state, cache=settings.cache)
         self.volumes = VolumeStore(paths, self, _ours, settings.allowance)
@@ -159,6 +161,7 @@ class FakeProvider:
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
             self._served.add(prefix)
+            self._speak(spec.name, seed.language)
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
@@ -321,6 +324,17 @@ class FakeProvider:
             raise MachineNotFoundError(name, "it cannot be warned: it does not exist")
         self.warned[name] = stop_at
         _log.warning("%s: warned, stop at %.0f", name, stop_at)
+
+    async def set_language(self, name: str, language: Language) -> None:
+        """Note the language, and tell it in the log."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise MachineNotFoundError(name, "it speaks no language: it does not run")
+        self._speak(name, language)
+
+    def _speak(self, name: str, language: str) -> None:
+        self.languages[name] = language
+        _log.warning("%s: speaks %s", name, language)
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
         """Return the phases that the machine went through."""

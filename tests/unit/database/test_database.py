@@ -62,7 +62,7 @@ class TestOpening:
         database.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
-        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 2") as caught:
+        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 3") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
 
@@ -73,6 +73,7 @@ class TestOpening:
         first.close()
         with sqlite3.connect(path) as connection:  # as a VMLab without volumes left it
             connection.execute("DROP TABLE volume")
+            connection.execute("DROP TABLE language")
             connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
         for _ in range(2):
             upgraded = Database(sqlite_url(path))
@@ -80,10 +81,12 @@ class TestOpening:
             assert [volume.name for volume in upgraded.volumes.all()] == ["home-ada"]
             assert upgraded.courses.find("first-steps") == course(1, digest="a")
             assert upgraded.phase_medians("qemu/desk") == {"boot": 12.5}
+            upgraded.languages.choose("ada", "fr")
+            assert upgraded.languages.all() == {"ada": "fr"}
             upgraded.close()
         with sqlite3.connect(path) as connection:
             (schema,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        assert schema == "2"
+        assert schema == "3"
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(HostError, match="gone"):
@@ -232,3 +235,11 @@ class TestProgress:
     def test_any_name_is_only_text(self, database, name):
         self.report(database, passed=True, at=1, user=name)
         assert self.result(database).user == name
+
+
+class TestLanguages:
+    def test_the_last_choice_counts_for_each_user(self, database):
+        assert database.languages.all() == {}
+        for user, language in (("ada", "fr"), ("bob", "en"), ("ada", "en")):
+            database.languages.choose(user, language)
+        assert database.languages.all() == {"ada": "en", "bob": "en"}

@@ -77,8 +77,8 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     wish = root / "run/vmlab/server.json"
     assert (mode(wish), TOKEN in wish.read_text()) == (0o600, True)
     assert system.servers == [Wish(ENV, ("--HubOAuth.base_url=/user/ada/",))]
-    lab = json.loads((root / "opt/vmlab/share/jupyter/lab/settings/overrides.json").read_text())
-    assert lab["@jupyterlab/translation-extension:plugin"] == {"locale": "fr_FR"}
+    assert (root / "run/vmlab/language").read_text() == "fr\n"
+    assert "export LANGUAGE=fr" in (root / "etc/profile.d/vmlab-language.sh").read_text()
     assert system.units == {"ssh.service": 1, "systemd-journald.service": 1}
     starts = [c for c in system.commands if c.startswith("systemctl")]
     assert starts == ["systemctl restart --no-block systemd-journald.service ssh.service"]

@@ -23,7 +23,6 @@ from vmlab_guest.reserve import (
     is_full,
     make_full_notice,
 )
-from vmlab_guest.seed import Language as SeedLanguage
 from vmlab_guest.seed import Notice
 from vmlab_guest.space import Entry, Usage, find_usage, show_bytes, show_path
 
@@ -126,7 +125,7 @@ def test_what_is_no_file_system_is_left_alone(tmp_path):
 
 def test_a_notice_more_spares_those_there_are(tmp_path):
     system = FakeSystem(tmp_path / "root")
-    apply_notices(system, [Notice("one", "un")], SeedLanguage.EN)
+    apply_notices(system, [Notice("one", "un")])
     add_notice(system, Notice("two", "deux"))
     add_notice(system, Notice("two", "deux"))
     table = json.loads((system.root / "run/vmlab/notices.json").read_text())

@@ -29,6 +29,7 @@
     },
   };
 
+  const folder = document.currentScript.src.replace(/\/[^/]*$/, "");
   let scope = null;
 
   async function load(name) {
@@ -44,8 +45,9 @@
       this.base = `${coreutils.PageConfig.getBaseUrl()}vmlab/`;
       this.warning = null; // { stopAt, id }
       this.told = new Set();
-      this.texts = TEXTS.en; // until the machine has said its language
+      this.texts = TEXTS[document.documentElement.dataset.vmlabLanguage] ?? TEXTS.en;
       this.onLanguage = () => {};
+      document.addEventListener("vmlab-language", ({ detail }) => this.speak(TEXTS[detail] ?? TEXTS.en));
     }
 
     async ask(path, init = {}) {
@@ -65,9 +67,9 @@
         console.debug("vmlab:", error);
         return;
       }
-      this.speak(TEXTS[news.language] ?? TEXTS.en);
+      document.dispatchEvent(new CustomEvent("vmlab-machine-language", { detail: news.language }));
       this.warn(news.stop_at);
-      for (const notice of news.notices) this.tell(notice, news.language);
+      for (const notice of news.notices) this.tell(notice);
     }
 
     speak(texts) {
@@ -93,12 +95,12 @@
       this.notification.success(this.texts.kept, { autoClose: 5000 });
     }
 
-    tell(notice, language) {
+    tell(notice) {
       if (notice.seen || this.told.has(notice.id)) return;
       this.told.add(notice.id);
       const seen = () => this.ask(`notices/${notice.id}/seen`, { method: "POST" });
       const actions = [{ label: this.texts.ok, callback: seen }];
-      this.notification.info(language === "fr" ? notice.fr : notice.en, { autoClose: false, actions });
+      this.notification.info(this.texts === TEXTS.fr ? notice.fr : notice.en, { autoClose: false, actions });
     }
   }
 
@@ -190,7 +192,8 @@
       scope = shared;
     },
     get: async () => {
-      const plugins = await Promise.all([makeTeller(), makeCellExecutor()]);
+      const { makeLanguage } = await import(`${folder}/language.js`);
+      const plugins = await Promise.all([makeTeller(), makeCellExecutor(), makeLanguage(load)]);
       return () => ({ __esModule: true, default: plugins });
     },
   };

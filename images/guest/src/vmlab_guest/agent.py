@@ -15,6 +15,7 @@ from vmlab_guest.errors import AgentError, SeedError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
 from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
+from vmlab_guest.language import change_language
 from vmlab_guest.link import PORT_NAME, Link
 from vmlab_guest.outside import load_json
 from vmlab_guest.park import park, warm
@@ -92,7 +93,7 @@ class Agent:
             self._enqueue(lambda: self._prepare(park, "parked"))
         elif kind == "warm":
             self._enqueue(lambda: self._prepare(warm, "warmed"))
-        elif kind in VOLUME_WORDS | IDLE_WORDS:
+        elif kind in VOLUME_WORDS | IDLE_WORDS or kind == "language":
             self._enqueue_beside(kind, message)
         elif kind == "poweroff":
             threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
@@ -135,6 +136,8 @@ class Agent:
         try:
             if kind in VOLUME_WORDS:
                 answer = work_on_volume(self._system, self._home, kind, message)
+            elif kind == "language":
+                answer = change_language(self._system, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
             self._link.send(answer)

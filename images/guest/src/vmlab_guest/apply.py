@@ -11,6 +11,7 @@ from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
 from vmlab_guest.keys import SSH_UNIT, apply_keys
+from vmlab_guest.language import apply_language
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import add_notice, apply_notices
@@ -90,7 +91,8 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
-        apply_notices(system, seed.notices, seed.language)
+        apply_language(system, seed.language)
+        apply_notices(system, seed.notices)
 
     steps: dict[Phase, Callable[[], None]] = {
         Phase.IDENTITY: identify,
@@ -98,7 +100,7 @@ def apply_seed(
         Phase.NETWORK: lambda: apply_network(system, seed.network),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server, seed.language),
+        Phase.SERVER: lambda: launch(system, seed.server),
     }
     for phase, step in steps.items():
         report(phase)

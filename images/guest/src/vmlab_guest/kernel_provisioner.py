@@ -11,12 +11,15 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from vmlab_guest.kernels import SOCKET, ask_for_kernel, make_request
+from vmlab_guest.language import read_language
+from vmlab_guest.system import RUN
 
 
 class ForkedProvisioner(LocalProvisioner):
     """Kernels of this machine's Python are forked, where a nursery is; others are started."""
 
     nursery = SOCKET
+    run = Path(os.environ.get("VMLAB_ROOT") or "/") / RUN
     process: Any = None
     pid: Any = None
     pgid: Any = None
@@ -25,7 +28,10 @@ class ForkedProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Launch a kernel with a command; see `LocalProvisioner`."""
         folder = Path(kwargs.get("cwd") or ".").absolute()
-        request = make_request(cmd, kwargs.get("env") or os.environ, str(folder))
+        # What a cell runs with `!` speaks as a terminal does.
+        env = {"LANGUAGE": read_language(self.run), **(kwargs.get("env") or os.environ)}
+        kwargs["env"] = env
+        request = make_request(cmd, env, str(folder))
         kernel = await asyncio.to_thread(ask_for_kernel, request, self.nursery) if request else None
         if kernel is None:
             return await super().launch_kernel(cmd, **kwargs)

@@ -1,4 +1,4 @@
-"""VMLab's handlers in the single-user server: notices, keeping the lab, taking the home along.
+"""VMLab's handlers in the single-user server: notices, language, keeping the lab, the home.
 
 Below the user's prefix, for whoever may use the server (docs/protocols.md, 8). Enabled by
 jupyter-config/vmlab.json; labextension/ is what asks.
@@ -21,6 +21,8 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from vmlab_guest.activity import KEEP
+from vmlab_guest.lab_language import LanguageHandler, follow_language
+from vmlab_guest.language import read_language
 from vmlab_guest.outside import load_json
 from vmlab_guest.snapshot_handlers import SNAPSHOT_HANDLERS
 from vmlab_guest.system import HOME
@@ -161,14 +163,10 @@ def read_news(run: Path) -> dict[str, Any]:
         if _is_notice(row)
     ]
     warning = _read_json(run / "warning.json", {})
-    try:
-        language = (run / "language").read_text(encoding="utf-8").strip()
-    except OSError:
-        language = "en"
     stop_at = warning.get("stop_at", 0) if isinstance(warning, dict) else 0
     if type(stop_at) not in {int, float}:
         stop_at = 0
-    return {"language": language, "stop_at": stop_at, "notices": rows}
+    return {"language": read_language(run), "stop_at": stop_at, "notices": rows}
 
 
 def _is_notice(row: object) -> bool:
@@ -193,6 +191,8 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
+    follow_language(app)
+
     def at(pattern: str) -> str:
         return str(url_path_join(app.web_app.settings["base_url"], "vmlab", pattern))
 
@@ -202,6 +202,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
             (at("notices"), NoticesHandler),
             (at(rf"notices/({_ID.pattern})/seen"), SeenHandler),
             (at("keep"), KeepHandler),
+            (at("language"), LanguageHandler),
             (at(r"home\.tar\.gz"), HomeHandler),
             *((at(pattern), handler) for pattern, handler in SNAPSHOT_HANDLERS),
         ],

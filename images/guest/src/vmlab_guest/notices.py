@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vmlab_guest.files import ensure_file
 from vmlab_guest.outside import load_json
-from vmlab_guest.seed import Language, Notice
+from vmlab_guest.seed import Notice
 from vmlab_guest.system import RUN, TRAINEE_UID, System, inside
 
 PROFILE_SCRIPT = """\
@@ -42,14 +42,13 @@ def notice_id(notice: Notice) -> str:
     return hashlib.sha256(f"{notice.en}\0{notice.fr}".encode()).hexdigest()[:16]
 
 
-def apply_notices(system: System, notices: Sequence[Notice], language: Language) -> None:
-    """Write the language and the notices where terminals and notebooks find them.
+def apply_notices(system: System, notices: Sequence[Notice]) -> None:
+    """Write the notices where terminals and notebooks find them.
 
     Raises:
         OSError: the file system refused.
     """
     run = system.root / RUN
-    ensure_file(run / "language", f"{language}\n")
     seen = run / "notices-seen"
     seen.mkdir(parents=True, exist_ok=True)
     system.give(seen, TRAINEE_UID)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Language, Server
+from vmlab_guest.seed import Server
 from vmlab_guest.system import System, inside
 from vmlab_guest.wish import STATE, WISH, Word, make_wish
 
 UNIT = "vmlab-server.service"
-OVERRIDES = "opt/vmlab/share/jupyter/lab/settings/overrides.json"
 
 
 class ServerState(StrEnum):
@@ -48,31 +46,12 @@ def read_state(system: System) -> ServerState:
         return parse_state(system.run(*command, timeout_s=10))
 
 
-def make_overrides(language: Language) -> str:
-    """Return JupyterLab's site defaults; what a trainee chose stays chosen.
-
-    Its language, and no question about news and updates, which a class has no use for.
-
-    ref: JupyterLab, "Advanced Usage", overrides.json
-    """
-    locale = "fr_FR" if language is Language.FR else "en"
-    defaults = {
-        "@jupyterlab/translation-extension:plugin": {"locale": locale},
-        "@jupyterlab/apputils-extension:notification": {
-            "fetchNews": "false",
-            "checkForUpdates": False,
-        },
-    }
-    return json.dumps(defaults, indent=1) + "\n"
-
-
-def launch(system: System, server: Server, language: Language) -> None:
+def launch(system: System, server: Server) -> None:
     """Have the zygote run this server; one that runs already, and is the same, goes on.
 
     Raises:
         ApplyError: there is no zygote and systemd does not start one.
     """
-    ensure_file(system.root / OVERRIDES, make_overrides(language), 0o644)  # read at each page load
     ensure_file(inside(system, str(WISH)), make_wish(server.env, server.args), 0o600)
     try:
         system.ask_zygote(Word.LAUNCH)

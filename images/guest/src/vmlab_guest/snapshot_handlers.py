@@ -10,8 +10,6 @@ All with the rights of the trainee, in threads, so that the server goes on.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import threading
 import time
@@ -22,10 +20,9 @@ from typing import Any
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from vmlab_guest.errors import AgentError
-from vmlab_guest.hub import Hub, HubError
+from vmlab_guest.answering import AnsweringHandler, own_hub
 from vmlab_guest.hub_snapshots import list_snapshots, open_snapshot
-from vmlab_guest.lookback import LookError, find_shown, find_snapshot, list_folder
+from vmlab_guest.lookback import find_shown, find_snapshot, list_folder
 from vmlab_guest.restore import restore
 from vmlab_guest.system import HOME
 
@@ -35,28 +32,7 @@ _MOST_PATHS = 1000
 _restoring = threading.Lock()
 
 
-class _Handler(APIHandler):
-    """Answers JSON; what went wrong, too."""
-
-    async def answer(self, work: Any, *words: Any) -> None:
-        """Do the work in a thread and answer what it returns."""
-        try:
-            self.finish(json.dumps(await asyncio.to_thread(work, *words)))
-        except HubError as error:
-            # What the hub refuses (404, 409, 507) is passed on; no answer at all is a 502.
-            self.refuse(error.status if 400 <= error.status < 600 else 502, str(error))
-        except LookError as error:
-            self.refuse(404, str(error))
-        except (AgentError, OSError) as error:
-            self.refuse(500, str(error))
-
-    def refuse(self, status: int, message: str) -> None:
-        """Answer what is wrong."""
-        self.set_status(status)
-        self.finish(json.dumps({"status": status, "message": message}))
-
-
-class SnapshotsHandler(_Handler):
+class SnapshotsHandler(AnsweringHandler):
     """The snapshots there are."""
 
     @web.authenticated
@@ -65,7 +41,7 @@ class SnapshotsHandler(_Handler):
         await self.answer(_list)
 
 
-class OpenHandler(_Handler):
+class OpenHandler(AnsweringHandler):
     """A snapshot that is to be looked into."""
 
     @web.authenticated
@@ -74,7 +50,7 @@ class OpenHandler(_Handler):
         await self.answer(_open, snapshot)
 
 
-class TreeHandler(_Handler):
+class TreeHandler(AnsweringHandler):
     """A folder of an open snapshot."""
 
     @web.authenticated
@@ -84,7 +60,7 @@ class TreeHandler(_Handler):
         await self.answer(_tree, snapshot, os.fsdecode(raw))
 
 
-class RestoreHandler(_Handler):
+class RestoreHandler(AnsweringHandler):
     """Files and folders that shall be as they were."""
 
     @web.authenticated
@@ -121,22 +97,15 @@ def make_stamp() -> str:
     return time.strftime("%Y%m%dT%H%M%S")
 
 
-def _hub() -> Hub:
-    hub = Hub.from_env(os.environ)
-    if hub is None:
-        raise HubError("this server knows no hub")
-    return hub
-
-
 def _list() -> dict[str, Any]:
-    found = list_snapshots(_hub())
+    found = list_snapshots(own_hub())
     rows = [{"id": s.id, "reason": s.reason, "taken": s.taken_s} for s in found]
     return {"snapshots": rows, "shown": find_shown(_ROOT)}
 
 
 def _open(snapshot: str) -> dict[str, Any]:
     if find_shown(_ROOT) != snapshot:
-        open_snapshot(_hub(), snapshot)
+        open_snapshot(own_hub(), snapshot)
         find_snapshot(_ROOT, snapshot)  # the hub's word alone is not enough
     return {"shown": snapshot}
 

@@ -22,7 +22,7 @@ import socket
 import stat
 import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -161,7 +161,6 @@ def _await_call(app: Any, channel: socket.socket, home: Home) -> None:
         if files := [path for path, mode in made.items() if mode is None]:
             raise PlaceholderError(f"files in the home: {files}")
         places = _find_places()
-        site_settings = _read_site_settings()
     except PlaceholderError as error:
         channel.send(str(error).encode()[:1000])
         sys.exit(1)
@@ -176,7 +175,6 @@ def _await_call(app: Any, channel: socket.socket, home: Home) -> None:
     for path, mode in made.items():
         path.mkdir(mode=mode or 0o700, exist_ok=True)
     _become(app, places, json.loads(call))
-    _take_overrides(app.web_app, site_settings)
 
 
 def _find_places() -> list[Place]:
@@ -216,37 +214,6 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
         extension._activity_task = asyncio.ensure_future(extension.keep_activity_updated())
 
     app.io_loop.add_callback(tell_activity)
-
-
-def _read_site_settings() -> dict[str, Any]:
-    """Return what lies over overrides.json; reading it takes 0.2 s under emulation."""
-    from jupyter_server.services.config.manager import ConfigManager  # noqa: PLC0415
-
-    manager: Any = ConfigManager(config_dir_name="labconfig")
-    return dict(manager.get("default_setting_overrides"))
-
-
-def _take_overrides(web_app: Any, site_settings: Mapping[str, Any]) -> None:
-    """Read JupyterLab's overrides.json again: the seed wrote the lab's language into it.
-
-    In the order of jupyterlab_server's `settings_utils._get_overrides`.
-    """
-    from jupyter_server.config_manager import recursive_update  # noqa: PLC0415
-
-    update: Any = recursive_update
-    for rule in _list_rules(web_app.default_router):
-        options = getattr(rule, "target_kwargs", None) or {}
-        if "overrides" in options:
-            path = Path(options["app_settings_dir"]) / "overrides.json"
-            update(options["overrides"], json.loads(path.read_text(encoding="utf-8")))
-            update(options["overrides"], site_settings)
-
-
-def _list_rules(router: Any) -> Iterator[Any]:
-    for rule in router.rules:
-        yield rule
-        if hasattr(rule.target, "rules"):
-            yield from _list_rules(rule.target)
 
 
 def _put_in_front(web_app: Any, prefix: str) -> None:

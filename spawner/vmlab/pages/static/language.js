@@ -1,6 +1,8 @@
 // The language of all pages: chosen before the first paint, changed by the switch in the bar.
 //
-// Order: what this browser chose here before, the browser's own languages, the lab's default.
+// Order: what the account chose, what this browser chose here before, the browser's own languages,
+// the lab's default. A choice made here is the account's, and its machine follows at once; before a
+// log-in it is the browser's, and the account takes it over if it has none (`.vm-shown-language`).
 // Texts of templates are shown or hidden by vmlab.css; attributes are set here; scripts that write
 // texts themselves listen to "vmlab-language" on the document.
 (function () {
@@ -18,7 +20,7 @@
   }
 
   function preferred() {
-    const wishes = [stored(), ...(navigator.languages || [])];
+    const wishes = [window.vmlab.account?.chosen, stored(), ...(navigator.languages || [])];
     const short = wishes.filter(Boolean).map((wish) => wish.slice(0, 2).toLowerCase());
     return short.find((wish) => LANGUAGES.includes(wish)) || window.vmlab.defaultLanguage;
   }
@@ -35,8 +37,27 @@
       button.classList.toggle("active", isChosen);
       button.setAttribute("aria-pressed", String(isChosen));
     }
+    for (const field of document.querySelectorAll(".vm-shown-language")) field.value = language;
     const title = document.querySelector('meta[name="vmlab-title"]');
     if (title) document.title = `${title.getAttribute(`data-${language}`)} · VMLab`;
+  }
+
+  // The page is in the new language all the same; the account keeps the one of before.
+  async function tellHub(language) {
+    const { account } = window.vmlab;
+    if (!account) return;
+    try {
+      const response = await fetch(account.url, {
+        method: "POST",
+        keepalive: true, // the page may be left at once
+        headers: { "Content-Type": "application/json", "X-XSRFToken": window.jhdata.xsrf_token },
+        body: JSON.stringify({ language }),
+      });
+      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      account.chosen = language;
+    } catch (error) {
+      console.warn("language:", error);
+    }
   }
 
   window.vmlab.language = () => document.documentElement.lang;
@@ -47,6 +68,7 @@
       // as above
     }
     apply(language);
+    tellHub(language);
     document.dispatchEvent(new CustomEvent("vmlab-language"));
   };
 

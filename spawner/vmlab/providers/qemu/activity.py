@@ -1,4 +1,4 @@
-"""Asking machines whether somebody works in them, and telling them that they will be stopped."""
+"""What machines at work are asked and told: whether somebody works there, a stop, a language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from vmlab.background import apart
 from vmlab.errors import GuestError, MachineTimeoutError
-from vmlab.model import Activity
+from vmlab.model import Activity, Language
 from vmlab.providers.qemu.agent import GuestMessage, GuestMessageType, connect_agent
 from vmlab.providers.qemu.layout import MachineFolder
 
@@ -41,6 +41,16 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     """
     message = {"type": "warn", "stop_at": round(stop_at)}
     await _ask(folder, message, GuestMessageType.WARNED)
+
+
+async def set_language(folder: MachineFolder, language: Language) -> None:
+    """Have everything in the machine that speaks to its trainee speak this language.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "language", "language": language.value}
+    await _ask(folder, message, GuestMessageType.SPEAKS)
 
 
 async def _ask(

@@ -43,6 +43,7 @@ class GuestMessageType(StrEnum):
     WARMED = "warmed"
     ACTIVITY = "activity"
     WARNED = "warned"
+    SPEAKS = "speaks"
     FROZEN = "frozen"
     THAWED = "thawed"
     GROWN = "grown"

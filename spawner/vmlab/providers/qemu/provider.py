@@ -26,6 +26,7 @@ from vmlab.model import (
     Activity,
     AsideMachine,
     Features,
+    Language,
     Leftover,
     MachineSpec,
     MachineStatus,
@@ -310,6 +311,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
     async def warn(self, name: str, stop_at: float) -> None:
         """Have the machine warn its trainee (contract: `ReportsActivity.warn`)."""
         await activity.warn(self._folder(name), stop_at)
+
+    async def set_language(self, name: str, language: Language) -> None:
+        """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
+        await activity.set_language(self._folder(name), language)
 
     # -- looking at machines --------------------------------------------------------------------
 

@@ -1,0 +1,199 @@
+"""One language of a course is shown and the other one is a button away, in the real JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.conftest import shot
+from browser.real_lab import TOKEN, LabServer, run_lab
+from fakes.small_hub import SmallHub
+from fakes.waiting import wait_until
+from hub.running_hub import PROJECT
+from vmlab_guest.language import change_language
+from vmlab_guest.system import LinuxSystem
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+EXERCISE = PROJECT / "notebooks/first-steps/01-who-am-i/exercise.ipynb"
+TITLES = {
+    "en": ["Who am I?", "1. Your user and your machine", "2. A file that only root may write"],
+    "fr": ["Qui suis-je ?", "1. Votre utilisateur et votre machine"],
+}
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+LOCALE = "@jupyterlab/translation-extension:plugin"
+
+
+def text_cell(source: str, number: int) -> dict:
+    return {"cell_type": "markdown", "id": f"text-{number}", "metadata": {}, "source": source}
+
+
+ODD = [
+    "# Only one language\n\nNo division at all.",
+    '<div lang="en">\n\n# English only\n\n</div>',
+    '<div lang="en">\n\n# Both\n\n```html\n</div><div lang="fr">\n```\n\n## Below\n\n</div>\n<hr>\n'
+    '<div lang="fr">\n\n# Les deux\n\n<div class="x">\n\n## Dessous\n\n</div>\n</div>\n\n## Bottom',
+]
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[SmallHub]:
+    with SmallHub() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, hub) -> Iterator[LabServer]:
+    with run_lab(tmp_path_factory.mktemp("lab"), hub.env) as running:
+        hub.state.on_language = lambda said: speak(running, said)
+        yield running
+
+
+def speak(lab: LabServer, language: str) -> None:
+    """Do what the agent does when the hub tells it."""
+    agent = LinuxSystem()
+    agent.root = lab.root
+    change_language(agent, {"language": language})
+
+
+@pytest.fixture
+def notebook(lab, hub, new_page):
+    """Open a notebook in a machine that speaks this language."""
+
+    def open_notebook(language: str, name: str, cells: list[str] | None = None, **options):
+        speak(lab, language)
+        place = lab.root / "home/trainee" / name
+        if cells is None:
+            shutil.copy(EXERCISE, place)
+        else:
+            made = [text_cell(source, number) for number, source in enumerate(cells)]
+            place.write_text(
+                json.dumps({"cells": made, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5})
+            )
+        page = new_page(locale="fr-FR" if language == "fr" else "en-GB", **options)
+        page.goto(f"{lab.url}lab/tree/{name}?reset&token={TOKEN}")
+        wait_for_text(page)
+        return page
+
+    hub.state.languages.clear()
+    return open_notebook
+
+
+def wait_for_text(page) -> None:
+    expect(headings(page).first).to_be_visible(timeout=90_000)
+
+
+def sources(place) -> list[str]:
+    return ["".join(cell["source"]) for cell in json.loads(place.read_text())["cells"]]
+
+
+def contents(page):
+    """Open the contents panel and return its entries."""
+    if not page.locator(".jp-TableOfContents").is_visible():
+        page.keyboard.press("Control+Shift+K")
+    return page.locator(".jp-TableOfContents .jp-tocItem")
+
+
+def headings(page):
+    return page.locator(".jp-MarkdownOutput :is(h1, h2):visible")
+
+
+@pytest.mark.parametrize(("language", "other"), [("en", "fr"), ("fr", "en")])
+def test_one_language_is_shown_and_the_other_is_a_button_away(lab, hub, notebook, language, other):
+    page = notebook(language, f"switch-{language}.ipynb")
+    expect(headings(page).first).to_contain_text(TITLES[language][0])
+    assert TITLES[other][0] not in page.locator(".jp-Notebook").inner_text()
+    expect(page.locator(".jp-MarkdownOutput > hr:visible")).to_have_count(0)
+    entries = contents(page)
+    expect(entries).to_have_count(4)
+    expect(entries.nth(1)).to_contain_text(TITLES[language][1])
+    shot(page, f"course-{language}")
+    button = page.get_by_role("button", name="Français" if other == "fr" else "English")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(headings(page).first).to_contain_text(TITLES[other][0])
+    expect(entries.nth(1)).to_contain_text(TITLES[other][1])
+    expect(entries).to_have_count(4)
+    hub.wait_for(lambda state: state.languages == [{"language": other}])
+    again = page.get_by_role("button", name="Recharger la page" if other == "fr" else "Load the")
+    again.click()
+    wait_for_text(page)
+    expect(page.locator("html")).to_have_attribute("lang", re.compile(f"^{other}"))
+    expect(headings(page).first).to_contain_text(TITLES[other][0])
+    shot(page, f"course-{language}-to-{other}")
+    assert sources(lab.root / f"home/trainee/switch-{language}.ipynb") == sources(EXERCISE)
+
+
+def test_what_is_in_one_language_only_is_always_shown(notebook):
+    page = notebook("fr", "odd.ipynb", ODD)
+    shown = ["Only one language", "English only", "Les deux", "Dessous", "Bottom"]
+    expect(headings(page)).to_have_count(len(shown))
+    expect(contents(page)).to_have_count(len(shown))
+    for number, title in enumerate(shown):
+        expect(headings(page).nth(number)).to_contain_text(title)
+        expect(contents(page).nth(number)).to_contain_text(title)
+
+
+def test_an_edited_text_stays_through_a_switch(lab, notebook):
+    page = notebook("en", "mine.ipynb")
+    page.locator(".jp-MarkdownOutput").first.click()
+    page.keyboard.press("Enter")
+    expect(page.locator(".jp-MarkdownCell .cm-content").first).to_be_focused()
+    page.keyboard.press("Control+Home")
+    page.keyboard.type("My own words. ")
+    page.get_by_role("button", name="Français").click()
+    page.get_by_role("button", name="Recharger la page").click()
+    wait_for_text(page)
+    assert sources(lab.root / "home/trainee/mine.ipynb")[0].startswith("My own words. ")
+
+
+def test_a_choice_made_on_the_hub_is_followed_by_an_open_page(lab, notebook):
+    page = notebook("en", "followed.ipynb")
+    expect(headings(page).first).to_contain_text(TITLES["en"][0])
+    speak(lab, "fr")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # who comes back to it
+    expect(headings(page).first).to_contain_text(TITLES["fr"][0])
+    expect(page.get_by_role("button", name="Recharger la page")).to_be_visible()
+    expect(page.get_by_role("button", name="English")).to_be_visible()
+
+
+def test_jupyterlab_s_own_menu_makes_the_same_choice(lab, hub, notebook):
+    settings = f"lab/api/settings/{LOCALE}"
+    lab.put(settings, {"raw": json.dumps({"locale": "fr_FR"})})  # as the menu does, and reloads
+    page = notebook("en", "menu.ipynb")
+    hub.wait_for(lambda state: state.languages == [{"language": "fr"}])
+    expect(page.get_by_role("button", name="English")).to_be_visible(timeout=90_000)
+    page.wait_for_function("document.documentElement.dataset.vmlabLanguage === 'fr'")
+    own = lab.root / "home/trainee/.jupyter/lab/user-settings" / LOCALE.replace(":", "/")
+    wait_until(lambda: "fr_FR" not in own.with_suffix(".jupyterlab-settings").read_text())
+    assert lab.get("lab").ok  # at the next load of a page
+    schema = lab.get(settings).json()["schema"]
+    assert schema["properties"]["locale"]["default"] == "fr_FR"
+
+
+def test_a_hub_that_does_not_answer_is_told_and_the_text_is_switched_all_the_same(hub, notebook):
+    page = notebook("en", "alone.ipynb")
+    hub.state.fail_next = 1
+    page.get_by_role("button", name="Français").click()
+    expect(headings(page).first).to_contain_text(TITLES["fr"][0])
+    expect(page.locator(".Toastify__toast", has_text="n'a pas pu être conservé")).to_be_visible()
+    assert hub.state.languages == []
+
+
+def test_the_button_has_room_on_a_small_screen(notebook):
+    page = notebook("fr", "small.ipynb", viewport={"width": 390, "height": 844})
+    button = page.get_by_role("button", name="English")
+    expect(button).to_be_in_viewport(ratio=1)
+    shot(page, "course-fr-390")
+
+
+def test_only_known_languages_and_only_whoever_may_use_the_server(lab, hub):
+    assert lab.post("vmlab/language", {"language": "de"}).status_code == 400
+    assert lab.post("vmlab/language", ["fr"]).status_code == 400
+    assert lab.post("vmlab/language", {"language": "fr"}, token="").status_code == 403
+    assert hub.state.languages == []
