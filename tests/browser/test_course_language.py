@@ -33,11 +33,38 @@ def text_cell(source: str, number: int) -> dict:
     return {"cell_type": "markdown", "id": f"text-{number}", "metadata": {}, "source": source}
 
 
+ENGLISH = """\
+<div lang="en">
+
+# Both
+
+```html
+</div><div lang="fr">
+```
+
+## Below
+
+</div>
+<hr>
+"""
+FRENCH = """\
+<div lang="fr">
+
+# Les deux
+
+<div class="x">
+
+## Dessous
+
+</div>
+</div>
+
+## Bottom
+"""
 ODD = [
     "# Only one language\n\nNo division at all.",
     '<div lang="en">\n\n# English only\n\n</div>',
-    '<div lang="en">\n\n# Both\n\n```html\n</div><div lang="fr">\n```\n\n## Below\n\n</div>\n<hr>\n'
-    '<div lang="fr">\n\n# Les deux\n\n<div class="x">\n\n## Dessous\n\n</div>\n</div>\n\n## Bottom',
+    ENGLISH + FRENCH,
 ]
 
 
@@ -88,6 +115,14 @@ def wait_for_text(page) -> None:
     expect(headings(page).first).to_be_visible(timeout=90_000)
 
 
+def wait_for_reload(page, language: str) -> None:
+    """Return when JupyterLab itself speaks this language."""
+    expect(page.locator("html")).to_have_attribute(
+        "lang", re.compile(f"^{language}"), timeout=90_000
+    )
+    wait_for_text(page)
+
+
 def sources(place) -> list[str]:
     return ["".join(cell["source"]) for cell in json.loads(place.read_text())["cells"]]
 
@@ -122,8 +157,7 @@ def test_one_language_is_shown_and_the_other_is_a_button_away(lab, hub, notebook
     hub.wait_for(lambda state: state.languages == [{"language": other}])
     again = page.get_by_role("button", name="Recharger la page" if other == "fr" else "Load the")
     again.click()
-    wait_for_text(page)
-    expect(page.locator("html")).to_have_attribute("lang", re.compile(f"^{other}"))
+    wait_for_reload(page, other)
     expect(headings(page).first).to_contain_text(TITLES[other][0])
     shot(page, f"course-{language}-to-{other}")
     assert sources(lab.root / f"home/trainee/switch-{language}.ipynb") == sources(EXERCISE)
@@ -148,7 +182,7 @@ def test_an_edited_text_stays_through_a_switch(lab, notebook):
     page.keyboard.type("My own words. ")
     page.get_by_role("button", name="Français").click()
     page.get_by_role("button", name="Recharger la page").click()
-    wait_for_text(page)
+    wait_for_reload(page, "fr")
     assert sources(lab.root / "home/trainee/mine.ipynb")[0].startswith("My own words. ")
 
 

@@ -12,7 +12,8 @@ from fuzz.target import HERE, all_targets
 WANTED = {
     "agent lines": {"agent-line", "agent-stream", "agent-bytes", "agent-words"},
     "seed answers": {"seed", "agent-stream", "hub-env"},
-    "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body"},
+    "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body",
+                             "language-body"},
     "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},
     "notebooks": {"notebook", "checks-py", "cell"},
     "course.toml": {"course-toml", "toml-lines"},

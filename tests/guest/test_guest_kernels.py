@@ -108,6 +108,15 @@ async def test_a_forked_kernel_is_a_kernel(nursery, manager, tmp_path):
     assert await run(manager, code) == f"42 {mine} mine {tmp_path} True {mine} __main__"
 
 
+async def test_what_a_cell_runs_speaks_the_language_of_the_machine(
+    nursery, manager, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(ForkedProvisioner, "run", tmp_path)
+    (tmp_path / "language").write_text("fr\n")
+    await start(manager)
+    assert await run(manager, "import os; print(os.environ['LANGUAGE'])") == "fr"
+
+
 async def test_kernels_share_no_randomness(nursery, manager, monkeypatch):
     other = AsyncKernelManager()
     code = "import random, uuid; print(random.random(), uuid.uuid4())"

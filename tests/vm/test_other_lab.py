@@ -58,6 +58,30 @@ def test_jupyterlab_and_checks_speak_french(desk, new_page):
     assert desk.run("cat /run/vmlab/language").strip() == "fr"
 
 
+def test_a_switch_in_jupyterlab_changes_account_and_machine_at_once(desk, new_page):
+    page = new_page(locale="fr-FR")
+    log_in(page, desk.hub, "ada")
+    page.set_default_timeout(300_000)
+    page.goto(f"{desk.hub.machine_url('ada')}/lab")
+    page.get_by_role("button", name="English").click()
+    again = page.get_by_role("button", name="Load the page again")
+    again.wait_for()
+    assert desk.run("cat /run/vmlab/language").strip() == "en"
+    token = desk.hub.user_token("ada")
+    assert desk.hub.api("GET", "vmlab/language", token=token).json()["language"] == "en"
+    again.click()
+    page.get_by_role("menuitem", name="File", exact=True).wait_for()
+    shot(page, "desk-lab-switched")
+    # And back from the hub's side; what begins from now on speaks French, nothing was restarted.
+    began = desk.run("pgrep -o -f jupyterhub-singleuser")
+    body = {"language": "fr"}
+    assert desk.hub.api("POST", "vmlab/language", token=token, json=body).ok
+    assert desk.run("bash -lc 'ls /nothing' 2>&1 || true").startswith("ls: impossible d'accéder")
+    said = desk.run("/opt/vmlab/bin/python -c 'from lab.words import *; print(find_language())'")
+    assert said.strip() == "fr"
+    assert desk.run("pgrep -o -f jupyterhub-singleuser") == began
+
+
 def test_packages_can_be_fetched_and_the_host_stays_out_of_reach(desk):
     # Debian's own client through the machine's own sources: what a trainee types first.
     listed = desk.run("sudo apt-get update -q 2>&1 && apt-cache policy hello")

@@ -26,6 +26,7 @@ from vmlab_guest.hub_snapshots import parse_snapshots
 from vmlab_guest.idle import IDLE_WORDS, parse_kernels, set_warning
 from vmlab_guest.kernels import parse_request
 from vmlab_guest.lab_server import read_news
+from vmlab_guest.language import change_language, read_language
 from vmlab_guest.lines import LineSplitter
 from vmlab_guest.lookback import LookError, list_folder, split_path
 from vmlab_guest.notices import add_notice
@@ -63,7 +64,8 @@ def seed(data: bytes) -> None:
 
 
 @target("agent-words", AgentError, OSError, parsers=(
-    "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning"))  # fmt: skip
+    "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning",
+    "vmlab_guest.language:change_language"))  # fmt: skip
 def agent_words(data: bytes) -> None:
     """What the host asks beside seeds, as `Agent._answer_beside` takes it."""
     message = _decode(data)
@@ -75,6 +77,9 @@ def agent_words(data: bytes) -> None:
         json.dumps(work_on_volume(system, Home(system), kind, message))
         Home(system).thaw()
         system.clocks.clear()
+    elif kind == "language":
+        change_language(_system(), message)
+        check(read_language(_system().root / RUN) == message["language"], message)
     elif kind in IDLE_WORDS:
         set_warning(_system(), message.get("stop_at"))
         read_news(_system().root / RUN)

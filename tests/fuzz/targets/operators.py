@@ -14,7 +14,14 @@ from fuzz.target import Broken, check, check_text, loop, scratch, target
 from narval.outside import load_json as acquisition_json
 from vmlab.accounts import format_passwords, read_passwords
 from vmlab.bench.facts import make_json, parse_json
-from vmlab.bodies import BodyError, parse_break, parse_progress, parse_receipt, parse_renewal
+from vmlab.bodies import (
+    BodyError,
+    parse_break,
+    parse_language,
+    parse_progress,
+    parse_receipt,
+    parse_renewal,
+)
 from vmlab.cli.log import select
 from vmlab.courses.client import find_access
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
@@ -255,6 +262,11 @@ def progress_body(data: bytes) -> None:
 @target("renew-body", BodyError, parsers=(f"{_BODIES}:parse_renewal",))
 def renew_body(data: bytes) -> None:
     parse_renewal(_object(data))
+
+
+@target("language-body", BodyError, parsers=(f"{_BODIES}:parse_language",))
+def language_body(data: bytes) -> None:
+    check(parse_language(_object(data)) in {"en", "fr"}, data)
 
 
 @target("names", parsers=("vmlab.names:machine_name",), most_bytes=1024)
