@@ -15,6 +15,9 @@ from browser.real_lab import TOKEN, LabServer, run_lab
 from fakes.small_hub import SmallHub
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
+from lab import words
+from lab.outcome import Outcome
+from lab.show import Shown, make_card
 from vmlab_guest.language import change_language
 from vmlab_guest.system import LinuxSystem
 
@@ -31,6 +34,12 @@ LOCALE = "@jupyterlab/translation-extension:plugin"
 
 def text_cell(source: str, number: int) -> dict:
     return {"cell_type": "markdown", "id": f"text-{number}", "metadata": {}, "source": source}
+
+
+def result_cell(html: str) -> dict:
+    output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
+    cell = {"cell_type": "code", "id": "result", "metadata": {}, "source": "check('user')"}
+    return {**cell, "execution_count": 1, "outputs": [output]}
 
 
 ENGLISH = """\
@@ -92,13 +101,16 @@ def speak(lab: LabServer, language: str) -> None:
 def notebook(lab, hub, new_page):
     """Open a notebook in a machine that speaks this language."""
 
-    def open_notebook(language: str, name: str, cells: list[str] | None = None, **options):
+    def open_notebook(
+        language: str, name: str, texts: list[str] | None = None, result: str = "", **options
+    ):
         speak(lab, language)
         place = lab.root / "home/trainee" / name
-        if cells is None:
+        if texts is None:
             shutil.copy(EXERCISE, place)
         else:
-            made = [text_cell(source, number) for number, source in enumerate(cells)]
+            made = [text_cell(source, number) for number, source in enumerate(texts)]
+            made += [result_cell(result)] if result else []
             place.write_text(
                 json.dumps({"cells": made, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5})
             )
@@ -171,6 +183,17 @@ def test_what_is_in_one_language_only_is_always_shown(notebook):
     for number, title in enumerate(shown):
         expect(headings(page).nth(number)).to_contain_text(title)
         expect(contents(page).nth(number)).to_contain_text(title)
+
+
+def test_a_result_that_stands_there_is_switched_too(notebook):
+    shown = Shown("user", Outcome(passed=False, en="Ask the machine.", fr="Demandez-lui."))
+    page = notebook("en", "result.ipynb", ODD, result=make_card(shown, words.Language.EN))
+    output = page.locator(".jp-OutputArea-output")
+    expect(output).to_contain_text("Not yet", use_inner_text=True)
+    expect(output).not_to_contain_text("Demandez-lui.", use_inner_text=True)
+    page.get_by_role("button", name="Français").click()
+    expect(output).to_contain_text("Pas encore", use_inner_text=True)
+    expect(output).not_to_contain_text("Ask the machine.", use_inner_text=True)
 
 
 def test_an_edited_text_stays_through_a_switch(lab, notebook):

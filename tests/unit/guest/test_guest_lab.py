@@ -7,6 +7,7 @@ import logging
 import re
 from pathlib import Path
 
+import ipywidgets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from lab.checking import judge
 from lab.exercise import Exercise, find_exercise, load_steps
 from lab.notices import Notice, make_html, parse_notices
 from lab.outcome import Outcome
-from lab.show import Shown, make_data, make_text
+from lab.show import Shown, WidgetCard, make_data, make_text
+from lab.show import make_card as make_cards
 from lab.show import make_html as make_card
 from lab.words import PHRASES, Language, find_language
 
@@ -157,6 +159,31 @@ def test_the_result_has_symbol_and_word_and_hint() -> None:
     assert "<code>id</code>" in card
     assert 'role="status"' in card
     assert 'lang="en"' in card
+
+
+def test_a_card_holds_all_languages_and_shows_the_reader_s() -> None:
+    shown = Shown("user", Outcome(passed=False, en="Try `id`.", fr="Essayez `id`."))
+    card = make_cards(shown, Language.FR)
+    assert '<div lang="en" hidden>' in card
+    assert '<div lang="fr"><div' in card
+    assert make_card(shown, Language.EN) in card
+    assert make_card(shown, Language.FR) in card
+
+
+def test_a_look_again_speaks_the_language_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("VMLAB_LANGUAGE", raising=False)
+    shown = Shown("user", Outcome(passed=True, en="", fr=""))
+    card = WidgetCard(ipywidgets, shown, Language.EN, lambda _: None)
+    result, _, button = card._box.children
+    assert button.description == "Check again"
+    (tmp_path / "run/vmlab").mkdir(parents=True)
+    (tmp_path / "run/vmlab/language").write_text("fr\n")
+    card.update(shown)
+    assert button.description == "Vérifier à nouveau"
+    assert '<div lang="en" hidden>' in result.value
 
 
 @given(st.text(), st.text())

@@ -37,8 +37,13 @@ function makeStyle() {
     const text = `:root[data-vmlab-language="${language}"] .jp-RenderedMarkdown:has(> div[lang="${language}"])`;
     return [`${text} > div[lang]:not([lang="${language}"])`, `${text} > div[lang] + hr:has(+ div[lang])`];
   });
+  // Results of checks hold all languages, too (lab/show.py, make_card).
+  const results = Object.keys(NAMES).map(
+    (language) => `:root[data-vmlab-language="${language}"] .vmlab-texts > [lang="${language}"]`,
+  );
   const style = document.createElement("style");
   style.textContent = `${rules.join(",\n")} { display: none; }
+    .vmlab-texts > [lang] { display: none; } ${results.join(", ")} { display: block; }
     #jp-menu-panel { min-width: 0; } #jp-MainMenu { overflow-x: auto; }
     .vmlab-language { flex: none; align-self: center; margin: 0 8px; padding: 2px 8px; border: 1px solid var(--jp-border-color1);
       border-radius: 3px; background: none; color: var(--jp-ui-font-color1); font-size: var(--jp-ui-font-size1); cursor: pointer; }

@@ -68,6 +68,18 @@ def make_html(shown: Shown, language: Language) -> str:
     )
 
 
+def make_card(shown: Shown, language: Language) -> str:
+    """Return the result in all languages, of which one is shown.
+
+    JupyterLab in a machine shows another one when its reader switches (labextension, language.js).
+    """
+    texts = (
+        f'<div lang="{each}"{"" if each is language else " hidden"}>{make_html(shown, each)}</div>'
+        for each in Language
+    )
+    return f'<div class="vmlab-texts">{"".join(texts)}</div>'
+
+
 def make_data(shown: Shown, language: Language) -> dict[str, object]:
     """Return the result for programs, such as tests that play a notebook."""
     return {
@@ -133,13 +145,13 @@ class WidgetCard:
         from IPython.display import display  # noqa: PLC0415 - loaded already
 
         self._language = language
-        self._result = widgets.HTML(make_html(shown, language))
+        self._result = widgets.HTML(make_card(shown, language))
         self._note = widgets.HTML("")
         parts = [self._result, self._note]
+        self._again = widgets.Button(description=phrase("again", language))
         if again is not None:
-            button = widgets.Button(description=phrase("again", language))
-            button.on_click(lambda _: again(self))
-            parts.append(button)
+            self._again.on_click(lambda _: again(self))
+            parts.append(self._again)
         self._box = widgets.VBox(parts)
         bundle = self._box._repr_mimebundle_()
         # Where no widget can be shown (a printed notebook, another front end) the text stands.
@@ -148,9 +160,11 @@ class WidgetCard:
         display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
     def update(self, shown: Shown) -> None:
-        """See `Card`."""
+        """See `Card`; in the language of now."""
+        self._language = find_language()
+        self._again.description = phrase("again", self._language)
         self._note.value = ""
-        self._result.value = make_html(shown, self._language)
+        self._result.value = make_card(shown, self._language)
 
     def tell_not_recorded(self) -> None:
         """See `Card`."""
