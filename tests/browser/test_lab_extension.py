@@ -130,7 +130,8 @@ def test_the_hub_s_page_about_the_data_is_in_menu_and_palette(page, language, wo
     found = opened.locator(".lm-CommandPalette-itemLabel", has_text=words)
     found.wait_for(timeout=60_000)
     opened.keyboard.press("Escape")
-    opened.get_by_role("menuitem", name="File", exact=True).click()
+    file = "Fichier" if language == "fr" else "File"
+    opened.get_by_role("menuitem", name=file, exact=True).click()
     item = opened.get_by_role("menuitem", name=words)
     item.wait_for()
     shot(opened, f"lab-my-data-{language}")
