@@ -150,7 +150,6 @@ def headings(page):
     return page.locator(".jp-MarkdownOutput :is(h1, h2):visible")
 
 
-@pytest.mark.parametrize(("language", "other"), [("en", "fr"), ("fr", "en")])
 def test_one_language_is_shown_and_the_other_is_a_button_away(lab, hub, notebook):
     page = notebook("fr", "switch.ipynb")
     expect(headings(page).first).to_contain_text(TITLES["fr"][0])
