@@ -216,6 +216,35 @@ def test_a_choice_made_on_the_hub_is_followed_by_an_open_page(lab, notebook):
     expect(page.get_by_role("button", name="English")).to_be_visible()
 
 
+def test_a_word_of_the_machine_from_before_a_choice_takes_nothing_back(hub, notebook):
+    page = notebook("en", "late.ipynb")
+    page.evaluate(
+        "window.seen = []; document.addEventListener('vmlab-language', e => seen.push(e.detail))"
+    )
+    late = []  # answers of the machine, which the network holds up
+
+    def hold(route) -> None:
+        if hub.state.languages:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/vmlab/notices?*", hold)
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    with page.expect_request("**/vmlab/notices?*"):
+        page.evaluate(look)
+    page.get_by_role("button", name="Français").click()
+    page.get_by_role("button", name="Recharger la page").wait_for()  # the hub has it
+    for route, answer in late:
+        with page.expect_response("**/vmlab/notices?*"):
+            route.fulfill(response=answer)
+    with page.expect_response("**/vmlab/notices?*") as later:
+        page.evaluate(look)
+    assert later.value.json()["language"] == "fr"
+    assert late
+    assert page.evaluate("seen") == ["fr"]
+
+
 def test_jupyterlab_s_own_menu_makes_the_same_choice(lab, hub, notebook):
     settings = f"lab/api/settings/{LOCALE}"
     lab.put(settings, {"raw": json.dumps({"locale": "fr_FR"})})  # as the menu does, and reloads

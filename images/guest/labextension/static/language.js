@@ -81,6 +81,7 @@ class Switch {
     this.connection = services.ServerConnection;
     this.url = `${coreutils.PageConfig.getBaseUrl()}vmlab/language`;
     this.told = shown(); // by the machine
+    this.settled = 0; // when the last choice made here was
     this.notebooks = notebooks;
     this.contents = contents;
     this.offered = null;
@@ -92,9 +93,10 @@ class Switch {
     this.notebooks?.forEach((panel) => void this.contents?.get(panel)?.refresh());
   }
 
-  // The machine's word counts when it changes: it does not take back what the hub has not got.
-  follow(language) {
-    if (!NAMES[language] || language === this.told) return;
+  // The machine's word counts when it changes: it does not take back what the hub has not got. Nor
+  // does a word from before a choice, which may arrive after it.
+  follow({ language, asked }) {
+    if (asked < this.settled || !NAMES[language] || language === this.told) return;
     this.told = language;
     if (language === shown()) return;
     this.show(language);
@@ -103,6 +105,7 @@ class Switch {
 
   async choose(language) {
     if (language !== shown()) this.show(language);
+    this.settled = Infinity;
     const settings = this.connection.makeSettings();
     const init = { method: "POST", body: JSON.stringify({ language }) };
     try {
@@ -112,6 +115,8 @@ class Switch {
       console.warn("vmlab: language:", error);
       this.notification.warning(TEXTS[language].lost, { autoClose: false });
       return false;
+    } finally {
+      this.settled = performance.now();
     }
     this.told = language;
     return true;

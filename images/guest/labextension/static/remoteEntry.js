@@ -60,6 +60,7 @@
     // The machine may be stopped, or the network away: the next look tells.
     async look() {
       if (document.hidden) return;
+      const asked = performance.now();
       let news;
       try {
         news = await this.ask("notices");
@@ -67,7 +68,7 @@
         console.debug("vmlab:", error);
         return;
       }
-      document.dispatchEvent(new CustomEvent("vmlab-machine-language", { detail: news.language }));
+      document.dispatchEvent(new CustomEvent("vmlab-machine-language", { detail: { language: news.language, asked } }));
       this.warn(news.stop_at);
       for (const notice of news.notices) this.tell(notice);
     }
