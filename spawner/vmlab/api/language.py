@@ -8,10 +8,10 @@ from tornado import web
 
 from vmlab.account_language import AccountLanguages, open_languages
 from vmlab.api.base import LabHandler, TooManyReportsError
-from vmlab.api.kept_state import kept_machine
 from vmlab.background import apart
 from vmlab.bodies import parse_language
 from vmlab.errors import HostError
+from vmlab.kept_state import kept_machine
 from vmlab.model import Language, MachineState
 from vmlab.providers.base import SpeaksLanguages
 
