@@ -116,7 +116,7 @@ def test_a_facilitator_replaces_a_machine_on_the_board(hub, new_page):
     before = kept(hub)
     page = new_page()
     log_in(page, hub, "facilitator", path="/hub/admin")
-    button = page.get_by_role("button", name="Replace the machine of ada by a new one")
+    button = page.get_by_role("button", name="New machine … for ada")
     expect(button).to_be_visible()
     shot(page, "renew-board")
     button.click()

@@ -78,7 +78,7 @@ _HUB_VERSION_HEADER = "X-JupyterHub-Version"
 class Faults:
     """What is to go wrong."""
 
-    delays_s: Mapping[str, float] = field(default_factory=dict)
+    delays_s: Mapping[str, float] = field(default_factory=dict)  # of phases, and of "stop"
     fail_at: str = ""
     fail_message: str = "a fault was asked for"
     hang_at: str = ""
@@ -255,6 +255,8 @@ class FakeProvider:
         machine = self._machines.get(name)
         if machine is None:
             return
+        faults = await asyncio.to_thread(read_faults, self._state)
+        await asyncio.sleep(faults.delays_s.get("stop", 0.0))
         await self._unserve(name)
         self._served.discard(machine.prefix)
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)

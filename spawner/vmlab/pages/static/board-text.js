@@ -11,7 +11,7 @@ const TEXTS = {
     open: "Open",
     openOf: (name) => `Open the machine of ${name}`,
     renew: "New machine …",
-    renewOf: (name) => `Replace the machine of ${name} by a new one`,
+    renewOf: (name) => `New machine … for ${name}`,
     states: {
       running: "running",
       starting: "starting",
@@ -81,7 +81,7 @@ const TEXTS = {
     open: "Ouvrir",
     openOf: (name) => `Ouvrir la machine de ${name}`,
     renew: "Machine neuve …",
-    renewOf: (name) => `Remplacer la machine de ${name} par une neuve`,
+    renewOf: (name) => `Machine neuve … pour ${name}`,
     states: {
       running: "en marche",
       starting: "démarre",

@@ -1,6 +1,7 @@
 // A trainee's own data: keep a state, delete it, go back to one, take the disk home.
 
 import { askFirst, call } from "./dialog.js";
+import { showTimes } from "./times.js";
 
 const LOOK_MS = 1000;
 const STOP_LOOKS = 300;
@@ -48,13 +49,6 @@ const TEXTS = {
 
 const page = document.getElementById("vm-data");
 const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
-
-function showTimes() {
-  const form = { dateStyle: "medium", timeStyle: "short" };
-  for (const time of page.querySelectorAll("time")) {
-    time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, form);
-  }
-}
 
 /** Stop the machine if it runs; return when it is off. */
 async function stopMachine() {
@@ -116,7 +110,6 @@ async function keep(button) {
 }
 
 showTimes();
-document.addEventListener("vmlab-language", showTimes);
 page.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.restore) goBack(button);

@@ -30,6 +30,10 @@
       element.setAttribute("aria-label", label);
       if (element.tagName === "BUTTON") element.title = label;
     }
+    // Where no element can stand beside another one: the choices of a list.
+    for (const element of document.querySelectorAll(`[data-text-${language}]`)) {
+      element.textContent = element.getAttribute(`data-text-${language}`);
+    }
     for (const button of document.querySelectorAll(".vm-language")) {
       const isChosen = button.dataset.language === language;
       button.classList.toggle("active", isChosen);
