@@ -10,6 +10,7 @@ import logging
 import os
 import resource
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -243,6 +244,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
     hub.concurrent_spawn_limit = 0
     hub.active_server_limit = 0
     hub.allow_named_servers = False
+    hub.default_url = _first_page(lab)
     # The page with the phases at once: no machine starts within the stock 10 s.
     hub.tornado_settings = {"slow_spawn_timeout": 0}
     # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
@@ -251,6 +253,20 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
         {"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]},
         {"name": KEEPER_SERVICE, "api_token": access.token},
     ]
+
+
+def _first_page(lab: Lab) -> Callable[[Any], str]:
+    """Return what says where a log-in leads: staff to their home page, trainees to a machine.
+
+    A machine that nobody asked for takes memory and a start slot from a trainee's.
+    """
+    trainees = frozenset(lab.accounts.trainees)
+
+    def choose(handler: Any) -> str:
+        user = handler.current_user
+        return f"{handler.hub.base_url}home" if user and user.name not in trainees else ""
+
+    return choose
 
 
 def _set_origins(c: Any, lab: Lab) -> None:

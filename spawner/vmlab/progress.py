@@ -22,18 +22,21 @@ _TEXTS = {
     Phase.DISK: Notice("Preparing the system disk", "Préparation du disque système"),
     Phase.VOLUME: Notice("Attaching your disk", "Raccordement de votre disque"),
     Phase.POWER: Notice("Switching your machine on", "Mise sous tension de votre machine"),
-    Phase.BOOT: Notice("Your machine is booting", "Votre machine démarre"),
+    Phase.BOOT: Notice("Its system is starting", "Son système démarre"),
     Phase.IDENTITY: Notice("Giving your machine its name", "Attribution de son identité"),
     Phase.KEYS: Notice("Installing keys", "Installation des clés"),
     Phase.NETWORK: Notice("Connecting the network", "Connexion au réseau"),
     Phase.MOUNTS: Notice("Opening your home folder", "Ouverture de votre dossier personnel"),
-    Phase.EXERCISES: Notice("Delivering the exercises", "Remise des exercices"),
+    Phase.EXERCISES: Notice("Looking after the exercises", "Mise à jour des exercices"),
     Phase.SERVER: Notice("Starting JupyterLab", "Démarrage de JupyterLab"),
-    Phase.READY: Notice("Your machine is ready", "Votre machine est prête"),
+    Phase.READY: Notice("Opening your machine", "Ouverture de votre machine"),
 }
 
 _ALMOST_DONE = 95
 """Percent that only a ready machine exceeds."""
+
+_READY = 99
+"""Percent of a ready machine: the hub still looks at it, and 100 is what the hub says then."""
 
 _LONG_S = 90
 """From here on, minutes are exact enough."""
@@ -52,7 +55,7 @@ class Estimate:
 def estimate(phase: Phase, medians_s: Mapping[str, float], in_phase_s: float = 0.0) -> Estimate:
     """Return how far a start is that has been in `phase` for so long."""
     if phase is Phase.READY:
-        return Estimate(100, 0.0, 100, 0.0)
+        return Estimate(_READY, 0.0, _READY, 0.0)
     index = PHASES.index(phase)
     total_s = sum(medians_s.get(p, 0.0) for p in PHASES)
     if total_s <= 0:

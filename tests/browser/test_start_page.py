@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 BOOT_S = 20.0
 _names = (f"trainee{number}" for number in itertools.count(1))
-TRAINEES = tuple(itertools.islice(_names, 9))
+TRAINEES = tuple(itertools.islice(_names, 11))
 
 
 # Some tests leave a start at work, and no other test is to wait for it.
@@ -71,9 +71,9 @@ def test_the_first_start_shows_stages_and_promises_nothing(hub, start, trainee):
     expect(stage(page, 0)).to_have_attribute("data-state", "done")
     expect(stage(page, 2)).to_have_attribute("data-state", "waiting")
     expect(page.locator("#progress-message")).to_have_text(
-        "Your machine is booting", use_inner_text=True
+        "Its system is starting", use_inner_text=True
     )
-    expect(page.locator("#vm-start-left")).to_contain_text("no estimate yet")
+    expect(page.locator("#vm-start-left")).to_contain_text("not known yet")
     shot(page, "start-first")
     page.wait_for_url(f"**/user/{trainee}/**", timeout=60_000)
     assert '"fake": true' in page.content()
@@ -94,13 +94,13 @@ def test_french_and_a_switch_in_the_middle(hub, start):
     page = start(locale="fr-FR")
     expect(page).to_have_title("Votre machine démarre · VMLab")
     expect(page.locator("#progress-message")).to_have_text(
-        "Votre machine démarre", use_inner_text=True
+        "Son système démarre", use_inner_text=True
     )
     expect(stage(page, 1)).to_contain_text("en cours")
     shot(page, "start-french")
     page.get_by_role("button", name="English").click()
     expect(page.locator("#progress-message")).to_have_text(
-        "Your machine is booting", use_inner_text=True
+        "Its system is starting", use_inner_text=True
     )
     expect(stage(page, 1)).to_contain_text("now")
 
@@ -163,7 +163,7 @@ def test_a_start_can_be_stopped(hub, start, trainee):
     expect(stage(page, 1)).to_have_attribute("data-state", "current")
     page.get_by_role("button", name="Stop the start").click()
     page.wait_for_url("**/hub/home")
-    expect(page.locator("main")).to_contain_text("It is off.")
+    expect(page.locator("main")).to_contain_text("It is off.", use_inner_text=True)
     assert hub.server(trainee) == {}
 
 
@@ -171,11 +171,47 @@ def test_a_running_machine_can_be_switched_off_from_home(hub, new_page, trainee)
     hub.start_server(trainee)
     page = new_page(locale="fr-FR")
     log_in(page, hub, trainee)
-    expect(page.locator("main")).to_contain_text("Elle est en marche.")
+    expect(page.locator("main")).to_contain_text("Elle est en marche.", use_inner_text=True)
     shot(page, "home-french")
     page.get_by_role("button", name="L'éteindre").click()
-    expect(page.locator("main")).to_contain_text("Elle est éteinte.")
+    expect(page.locator("main")).to_contain_text("Elle est éteinte.", use_inner_text=True)
     assert hub.server(trainee) == {}
+
+
+def test_pages_follow_a_machine_that_others_switch_on_and_off(hub, new_page, trainee):
+    home, data = new_page(), new_page()
+    log_in(home, hub, trainee)
+    expect(home.locator("main")).to_contain_text("It is off.", use_inner_text=True)
+    data.context.add_cookies(home.context.cookies())
+    data.goto(f"{hub.base_url}/hub/user/{trainee}/")
+    expect(data.locator("#start")).to_have_text("Start my machine", use_inner_text=True)
+    hub.start_server(trainee)
+    expect(home.locator("#start")).to_have_text("Open my machine", use_inner_text=True)
+    assert home.locator("#start").get_attribute("href") == f"/hub/user/{trainee}/"
+    data.wait_for_url(f"{hub.machine_url(trainee)}/**")  # of itself
+    hub.set_faults(delays_s={"stop": 5.0})
+    home.get_by_role("button", name="Switch it off").click()
+    expect(home.locator("main")).to_contain_text("It is switching off.", use_inner_text=True)
+    expect(home.locator("#start")).to_be_hidden()
+    expect(home.locator("#start")).to_have_text("Start my machine", use_inner_text=True)
+    assert home.locator("#start").get_attribute("href") == f"/hub/spawn/{trainee}"
+    expect(home.get_by_role("button", name="Switch it off")).to_be_hidden()
+    hub.set_faults(hang_at="boot")
+    hub.api("POST", f"users/{trainee}/server").raise_for_status()
+    expect(home.locator("#start")).to_have_text("See how far it is", use_inner_text=True)
+    hub.set_faults()
+
+
+def test_nothing_is_whole_while_it_is_waited_for(hub, start):
+    hub.set_faults(hang_at="boot")
+    page = start()
+    stream = (
+        'data: {"progress": 100, "progress_end": 100, "phase": "ready", "message": "Ready"}\n\n'
+    )
+    page.route("**/progress*", lambda r: r.fulfill(content_type="text/event-stream", body=stream))
+    page.reload()
+    expect(page.locator("#progress-message")).to_have_text("Ready", use_inner_text=True)
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "99")
 
 
 def test_what_comes_from_a_machine_is_only_text(hub, start):

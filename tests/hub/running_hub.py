@@ -219,11 +219,16 @@ class RunningHub:
 
     def login(self, name: str) -> requests.Session:
         """Log in as a browser does; return the session with its cookies."""
+        session, _ = self.land(name, next="/hub/home")
+        return session
+
+    def land(self, name: str, **parameters: str) -> tuple[requests.Session, requests.Response]:
+        """Log in; return the session and the page where that leads."""
         session = requests.Session()
         session.get(f"{self.base_url}/hub/login", timeout=60)
         answer = session.post(
             f"{self.base_url}/hub/login",
-            params={"next": "/hub/home"},
+            params=parameters,
             data={
                 "username": name,
                 "password": self.password(name),
@@ -232,7 +237,7 @@ class RunningHub:
             timeout=60,
         )
         answer.raise_for_status()
-        return session
+        return session, answer
 
     @contextmanager
     def database(self) -> Iterator[Session]:

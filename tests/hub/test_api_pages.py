@@ -45,9 +45,8 @@ def test_every_file_that_a_page_names_is_there(hub):
     for file in files:
         answer = requests.get(f"{hub.base_url}{file}", timeout=60)
         assert answer.status_code == 200, file
-        assert (
-            "text/" in answer.headers["Content-Type"] or "script" in answer.headers["Content-Type"]
-        )
+        kinds = ("text/", "script", "image/svg+xml")
+        assert any(kind in answer.headers["Content-Type"] for kind in kinds)
 
 
 @pytest.mark.parametrize("path", ["../__init__.py", "%2e%2e/__init__.py", "/etc/passwd", ""])
@@ -56,3 +55,22 @@ def test_nothing_else_is_served(hub, path):
     request.url = f"{hub.base_url}/hub/vmlab-static/{path}"
     answer = requests.Session().send(request, timeout=60)
     assert answer.status_code in {403, 404}
+
+
+@pytest.mark.parametrize("name", ["facilitator", "trainer", "admin"])
+def test_staff_gets_no_machine_by_logging_in_and_one_on_purpose(hub, name):
+    session, page = hub.land(name)
+    assert page.url == f"{hub.base_url}/hub/home"
+    assert "Ouvrir le tableau de bord" in page.text
+    for path in ("/", "/hub/", "/hub/login"):
+        assert session.get(f"{hub.base_url}{path}", timeout=60).url == page.url
+    assert hub.server(name) == {}
+    session.get(f"{hub.base_url}/hub/spawn/{name}", timeout=60)
+    assert hub.server(name)
+
+
+def test_a_trainee_gets_a_machine_by_logging_in(hub):
+    _, page = hub.land("ada")
+    assert "/ada" in page.url
+    assert "home" not in page.url
+    assert hub.server("ada")

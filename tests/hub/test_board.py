@@ -38,7 +38,7 @@ def test_the_own_group_and_no_more(hub, who):
     assert names(board(hub, who)) == [HOSTILE, "ada", "bob", "eve"]
 
 
-def test_an_administrator_sees_all_but_idle_staff(hub):
+def test_an_administrator_sees_all_but_staff(hub):
     assert names(board(hub, "admin")) == [HOSTILE, "ada", "bob", "eve", "outsider"]
 
 

@@ -77,7 +77,7 @@ def _epoch(moment: datetime | None) -> float | None:
 
 
 def _staff_ids(db: Any) -> set[int]:
-    """Return the users who may open the board: they watch, and are not watched unless they work."""
+    """Return the users who may open the board: they watch, and are not watched."""
     ids: set[int] = set()
     for role in db.query(orm.Role):
         if any(scope.partition("!")[0] == STAFF_SCOPE for scope in role.scopes):

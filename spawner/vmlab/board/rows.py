@@ -49,7 +49,7 @@ def make_board(
     """Return the answer of `GET board` for these people.
 
     A person has a row for the default server, even if it never ran, and for every other server.
-    Staff has rows only for machines that exist and for results.
+    Staff has none: whoever looks after trainees is not one of them, with a machine or without.
 
     Args:
         facts: what is known.
@@ -63,12 +63,10 @@ def make_board(
     begun = find_begun(facts.courses, facts.done)
     versions = {(r.user, r.server): r.version for r in facts.receipts}
     rows = []
-    for person in people:
+    for person in (person for person in people if not person.is_staff):
         for seat in person.seats:
             key = (person.name, seat.name)
             row = _row(facts, person, seat, results.get(key, []))
-            if person.is_staff and row["state"] == MachineState.ABSENT and not row["steps"]:
-                continue
             row["course_version"] = versions.get(key)
             row["begun"] = [course.as_row() for course in begun.get(key, ())]
             row["may_renew"] = may_renew(person, seat)

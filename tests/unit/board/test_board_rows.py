@@ -128,12 +128,9 @@ def test_each_server_is_a_row_of_its_own():
     assert found[0]["machine"] != found[1]["machine"]
 
 
-@pytest.mark.parametrize(
-    ("statuses", "shown"),
-    [({}, False), (status("trainer", MachineState.RUNNING), True)],
-)
-def test_staff_is_shown_only_at_work(statuses, shown):
-    assert bool(rows(facts(statuses=statuses), TRAINER)) is shown
+def test_staff_is_no_trainee_even_at_work():
+    at_work = status("trainer", MachineState.RUNNING)
+    assert rows(facts(statuses=at_work), TRAINER, ADA) == rows(facts(statuses=at_work), ADA)
 
 
 @pytest.mark.parametrize(("may_open", "url"), [(True, "/user/ada/"), (False, "")])

@@ -38,9 +38,10 @@ def test_templates_are_valid(name):
     Environment(loader=loader, autoescape=True).get_template(name)
 
 
-@pytest.mark.parametrize(
-    "script", ["board-text.js", "people-text.js", "start.js", "home.js", "renew.js"]
-)
+SCRIPTS = sorted(p.name for p in (PAGES / "static").glob("*.js") if "TEXTS = {" in p.read_text())
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_have_the_same_texts_in_both_languages(script):
     source = (PAGES / "static" / script).read_text()
     english = source[source.index("  en: {") : source.index("  fr: {")]

@@ -1,6 +1,7 @@
 // A trainee's own data: keep a state, delete it, go back to one, take the disk home.
 
 import { askFirst, call } from "./dialog.js";
+import { followMachine, stateOf } from "./machine.js";
 import { showTimes } from "./times.js";
 
 const LOOK_MS = 1000;
@@ -11,39 +12,39 @@ const TEXTS = {
     keeping: "Keeping the present state …",
     notKept: "It could not be kept just now. Try again in a minute.",
     full: "You have already kept ten states, or as many as there is room for. Delete one of them first, or try again in a minute.",
-    title: (when) => `Go back to the state of ${when}?`,
+    title: (when) => `Replace your files by the state of ${when}?`,
     all: "All files in your home folder become again what they were then.",
     kept: "What is there now is not lost: it is kept as an earlier state for 14 days.",
     stops: "Your machine is stopped for this. Save your work first.",
-    yes: "Go back",
-    no: "Leave it as it is",
+    yes: "Replace my files by this state",
+    no: "Leave everything as it is",
     close: "Close",
     stopping: "Switching your machine off …",
-    restoring: "Going back …",
+    restoring: "Replacing your files …",
     done: "Done.",
     failed: "It was not done; your files are as they were. Try again in a minute, or tell a facilitator.",
     deleteTitle: (when) => `Delete the state of ${when}?`,
     deleteText: "Your files stay as they are now; only this earlier state is deleted, permanently.",
-    deleteIt: "Delete it",
+    deleteIt: "Delete this state",
   },
   fr: {
     keeping: "Conservation de l'état actuel …",
     notKept: "Il n'a pas pu être conservé pour l'instant. Réessayez dans une minute.",
     full: "Vous avez déjà conservé dix états, ou autant que la place le permet. Supprimez-en un d'abord, ou réessayez dans une minute.",
-    title: (when) => `Revenir à l'état du ${when}\u00a0?`,
+    title: (when) => `Remplacer vos fichiers par l'état du ${when}\u00a0?`,
     all: "Tous les fichiers de votre dossier personnel redeviennent ce qu'ils étaient alors.",
     kept: "Ce qui s'y trouve maintenant n'est pas perdu\u00a0: c'est conservé comme état antérieur pendant 14 jours.",
     stops: "Votre machine est arrêtée pour cela. Enregistrez d'abord votre travail.",
-    yes: "Revenir",
-    no: "Laisser tel quel",
+    yes: "Remplacer mes fichiers par cet état",
+    no: "Tout laisser tel quel",
     close: "Fermer",
     stopping: "Extinction de votre machine …",
-    restoring: "Retour en cours …",
+    restoring: "Remplacement de vos fichiers …",
     done: "C'est fait.",
     failed: "Ce n'a pas été fait\u00a0; vos fichiers sont tels quels. Réessayez dans une minute, ou prévenez un encadrant.",
     deleteTitle: (when) => `Supprimer l'état du ${when}\u00a0?`,
     deleteText: "Vos fichiers restent tels quels\u00a0; seul cet état antérieur est supprimé, définitivement.",
-    deleteIt: "Le supprimer",
+    deleteIt: "Supprimer cet état",
   },
 };
 
@@ -52,11 +53,11 @@ const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 
 /** Stop the machine if it runs; return when it is off. */
 async function stopMachine() {
-  const url = page.dataset.userUrl;
+  const url = page.dataset.machineUrl;
   for (let look = 0; look < STOP_LOOKS; look += 1) {
-    const server = (await call(url, "GET")).servers?.[""];
-    if (!server) return;
-    if (look === 0 || (server.ready && !server.pending)) await call(`${url}/server`, "DELETE");
+    const state = stateOf(await call(url, "GET"));
+    if (state === "off") return;
+    if (look === 0 || state === "running") await call(`${url}/server`, "DELETE");
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   throw new Error("the machine does not stop");
@@ -110,6 +111,7 @@ async function keep(button) {
 }
 
 showTimes();
+followMachine();
 page.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.restore) goBack(button);

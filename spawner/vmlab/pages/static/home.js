@@ -1,4 +1,7 @@
-// The home page's button that switches the machine off.
+// The home page: follows the machine, and switches it off.
+
+import { call } from "./dialog.js";
+import { followMachine } from "./machine.js";
 
 const TEXTS = {
   en: {
@@ -15,20 +18,18 @@ const home = document.getElementById("vm-home");
 const button = document.getElementById("stop");
 const status = document.getElementById("vm-home-status");
 const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
+const look = followMachine();
 
-button?.addEventListener("click", async () => {
+button.addEventListener("click", async () => {
   button.disabled = true;
   status.textContent = t().stopping;
   try {
-    const response = await fetch(home.dataset.stopUrl, {
-      method: "DELETE",
-      headers: { "X-XSRFToken": window.jhdata.xsrf_token },
-    });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    window.location.reload();
+    await call(`${home.dataset.machineUrl}/server`, "DELETE"); // answers when it is off, or after 10 s
+    status.textContent = "";
   } catch (error) {
     console.warn("stop:", error);
-    button.disabled = false;
     status.textContent = t().failed;
   }
+  button.disabled = false;
+  look();
 });

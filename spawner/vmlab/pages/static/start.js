@@ -7,7 +7,7 @@ const TEXTS = {
     left: (time) => `About ${time} left`,
     soon: "Almost ready",
     longer: "This takes longer than usual, but it goes on",
-    unknown: "The first start of an image takes longer: no estimate yet",
+    unknown: "How long it takes is not known yet",
     elapsed: (time) => `${time} so far`,
     place: (n) => (n === 1 ? "You are next" : `You are number ${n} in the queue`),
     seconds: (s) => `${s} s`,
@@ -23,7 +23,7 @@ const TEXTS = {
     left: (time) => `Encore ${time} environ`,
     soon: "Presque prête",
     longer: "C'est plus long que d'habitude, mais cela avance",
-    unknown: "Le premier démarrage d'une image est plus long : pas encore d'estimation",
+    unknown: "La durée n'est pas encore connue",
     elapsed: (time) => `${time} jusqu'ici`,
     place: (n) => (n === 1 ? "C'est bientôt à vous" : `Vous êtes numéro ${n} dans la file`),
     seconds: (s) => `${s} s`,
@@ -143,8 +143,9 @@ function showAll() {
 function take(event) {
   state.isLost = false;
   state.at = now() - bounded(event.age_s, 0, Infinity, 0);
-  bar.from = bounded(event.progress, 0, 100, bar.from);
-  bar.to = bounded(event.progress_end, bar.from, 100, bar.from);
+  const most = event.ready ? 100 : 99; // nothing is whole while somebody waits for it
+  bar.from = bounded(event.progress, 0, most, bar.from);
+  bar.to = bounded(event.progress_end, bar.from, most, bar.from);
   bar.seconds = bounded(event.phase_s, 0, Infinity, 0);
   const wasWaiting = state.place > 0;
   if (event.phase) {
