@@ -24,7 +24,7 @@ ENV = {
 }
 
 
-def make_line(**changes: Any) -> bytes:
+def make_line(*, dns: tuple[str, ...] = GuestNetwork.dns, **changes: Any) -> bytes:
     """Return a seed as the line that travels; `changes` are parts of `vmlab.seed.Seed`."""
     values = {
         "env": ENV,
@@ -36,7 +36,7 @@ def make_line(**changes: Any) -> bytes:
         Seed(**values),
         Identity("0" * 31 + "a", PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY),
         host_name="desk-ada",
-        network=GuestNetwork(),
+        network=GuestNetwork(dns=dns),
         mounts=(Mount("/dev/disk/by-id/virtio-home", "/home/trainee"),),
         randomness=bytes(range(64)),
         now_ns=NOW_NS,

@@ -79,6 +79,7 @@ LEFT_OUT = {
     "vmlab_guest.courses.follow:Follower._fetch": "calls `unpack`, which is a target",
     "vmlab_guest.hub:Hub._request": "needs a hub; `_connect` and `_decode` do not",
     "vmlab_guest.hub:_refusal": _ANSWER,
+    "vmlab_guest.offline:_read": "of apt, which runs it as root",
     "vmlab_guest.play:read_code": "of a trainer's own notebook, for tests of courses",
     "vmlab_guest.rehearsal:_PlayedHub.do_GET": "the rehearsal plays both sides",
     "vmlab_guest.rehearsal:_use_kernel": "the rehearsal plays both sides",

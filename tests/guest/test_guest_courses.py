@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,49 @@ def test_a_push_reaches_a_machine_that_waits(desk: Desk, monkeypatch: pytest.Mon
     desk.hub.wait_for(lambda state: len(state.receipts) == 2)
     assert desk.hub.state.receipts[1] == {"course": "first", "version": 2, "kept": [EXERCISE]}
     assert desk.read() == {EXERCISE: "my work", "01-who/exercise.v2.ipynb": "two"}
+
+
+def told(desk: Desk) -> list[dict[str, str]]:
+    """What the trainee is told, in JupyterLab and in terminals."""
+    table = desk.system.root / "run/vmlab/notices.json"
+    return json.loads(table.read_text()) if table.exists() else []
+
+
+def test_a_version_that_arrives_is_told_once_and_the_first_one_is_not(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.follower.run_round()
+    assert told(desk) == []
+    (desk.home / "first" / EXERCISE).write_text("my work")
+    desk.hub.publish(make_course("two"), "first", 2)
+    for _ in range(2):  # the machine was started again meanwhile
+        desk.make_follower().run_round()
+        (notice,) = told(desk)
+        assert notice["en"].startswith("Version 2 of the course first has arrived in your folder")
+        assert f"the new text beside it: {EXERCISE}." in notice["en"]
+        assert notice["fr"].startswith("La version 2 du cours first est arrivée")
+        assert (desk.system.root / f"run/vmlab/notices.d/{notice['id']}.fr").exists()
+
+
+def test_a_course_that_is_new_in_a_running_machine_is_told(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.follower.run_round()
+    desk.hub.publish(make_course("other"), "second", 1)
+    desk.follower.run_round()
+    assert [notice["en"].split(" has arrived")[0] for notice in told(desk)] == [
+        "Version 1 of the course second"
+    ]
+
+
+def test_what_cannot_be_delivered_at_first_is_told_when_it_is_there(desk: Desk) -> None:
+    desk.hub.publish(make_course("one"), "first", 1)
+    desk.follower.run_round()
+    desk.hub.publish(make_course("two"), "first", 2)
+    desk.problems = [OSError(errno.ENOSPC, "No space left on device")]
+    with pytest.raises(DeliveryError, match="No space"):
+        desk.follower.run_round()
+    assert told(desk) == []
+    desk.follower.run_round()
+    assert len(told(desk)) == 1
 
 
 def test_hub_away_and_errors_and_full_disk_are_tried_again(

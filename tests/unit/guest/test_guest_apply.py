@@ -48,6 +48,36 @@ def apply(system: FakeSystem, courses: Recorder | None = None, **changes: object
     return [phase.value for phase in phases]
 
 
+def offline_files(system: FakeSystem) -> list[Path]:
+    return [
+        system.root / name
+        for name in (
+            "etc/apt/apt.conf.d/50vmlab-offline",
+            "etc/profile.d/vmlab-offline.sh",
+            "etc/pip.conf",
+        )
+    ]
+
+
+def test_a_machine_without_internet_says_so_as_long_as_that_is_so(system: FakeSystem) -> None:
+    apply(system)
+    assert not any(path.exists() for path in offline_files(system))
+    apply(system, dns=())
+    assert all(path.exists() for path in offline_files(system))
+    assert "nameserver" not in (system.root / "etc/resolv.conf").read_text()
+    apply(system)
+    assert not any(path.exists() for path in offline_files(system))
+
+
+def test_a_file_of_the_trainees_own_stays(system: FakeSystem) -> None:
+    own = system.root / "etc/pip.conf"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("[global]\nindex-url = http://mirror\n")
+    apply(system)
+    apply(system, dns=())
+    assert "mirror" in own.read_text()
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.offline import apply_offline
 from vmlab_guest.seed import Network
 from vmlab_guest.system import System, inside
 
@@ -27,9 +28,11 @@ def apply_network(system: System, network: Network) -> None:
     if index is None:
         raise ApplyError(f"no network card appeared within {_CARD_DEADLINE_S:g} s")
     system.set_address(index, network.address, network.gateway)
-    if network.dns:
-        text = "".join(f"nameserver {server}\n" for server in network.dns)
-        ensure_file(inside(system, "/etc/resolv.conf"), text)
+    # Without internet nobody is asked, also not whoever was while this machine had it: each name
+    # would cost half a minute.
+    text = "".join(f"nameserver {server}\n" for server in network.dns)
+    ensure_file(inside(system, "/etc/resolv.conf"), text or "# This lab has no internet.\n")
+    apply_offline(system, is_offline=not network.dns)
 
 
 def find_card(classes: Path) -> int | None:

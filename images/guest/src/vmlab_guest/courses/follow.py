@@ -21,10 +21,12 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from vmlab_guest.courses.archive import MAX_ARCHIVE_BYTES, unpack
+from vmlab_guest.courses.arrival import is_news, tell_arrival
 from vmlab_guest.courses.names import is_course_name
 from vmlab_guest.errors import DeliveryError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
+from vmlab_guest.notices import add_notice
 from vmlab_guest.outside import load_json
 from vmlab_guest.system import COURSES, HOME, TRAINEE_UID, System, inside
 from vmlab_guest.threads import attempt, describe
@@ -107,6 +109,7 @@ class Follower:
         self._gate = gate
         self._known = ""
         self._receipts: set[CourseVersion] = set()
+        self._news: set[CourseVersion] = set()  # what the trainee is to be told of
         self._stopped = threading.Event()
 
     def start(self, wait: Callable[[], None] = lambda: None) -> None:
@@ -170,6 +173,7 @@ class Follower:
     def _bring(self, course: CourseVersion) -> None:
         if course in self._receipts:
             return
+        self._note_news(course)
         with self._gate:
             original = self._fetch(course)
             kept = self._deliverer(original, course)
@@ -177,6 +181,16 @@ class Follower:
         self._hub.post_json("receipts", body, _ANSWER_S)
         self._receipts.add(course)
         self._system.log(f"courses: {course.name} {course.version} delivered, {len(kept)} kept")
+        if course in self._news:
+            self._news.remove(course)
+            add_notice(self._system, tell_arrival(course.name, course.version, kept))
+
+    def _note_news(self, course: CourseVersion) -> None:
+        """Remember, before it is here, that a version is one that the trainee does not know."""
+        stamps = (inside(self._system, f"/{COURSES}") / course.name).glob("*.digest")
+        here = {int(stamp.stem) for stamp in stamps if stamp.stem.isdecimal()}
+        if is_news(course.version, here, is_later=bool(self._known)):
+            self._news.add(course)
 
     def _fetch(self, course: CourseVersion) -> Path:
         """Return the folder of the original, downloaded unless this very content is there."""
