@@ -181,7 +181,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths)
     settings = provider_settings(lab, paths)
-    setup_api(c, settings, language=lab.language.value, hub=access)
+    setup_api(c, settings, language=lab.language.value, face=lab.face, hub=access)
     keep_order(HubClient(access), settings, order_rules(lab))
 
 

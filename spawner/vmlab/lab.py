@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vmlab.face import Face, logo_problem, read_face
 from vmlab.hub_address import HubAddress, read_hub
 from vmlab.model import Allowance, Bandwidth
 from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
@@ -134,6 +135,7 @@ class Lab:
     idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
     accounts: Accounts = field(default_factory=Accounts)
+    face: Face = field(default_factory=Face)
 
     @property
     def allowance(self) -> Allowance:
@@ -154,6 +156,8 @@ def load_lab(path: Path) -> Lab:
     lab = _read_lab(file, path, images or None)
     if lab.course is not None and not (lab.course / "course.toml").is_file():
         file.mistake(("lab", "course"), f"there is no course.toml in {lab.course}")
+    if lab.face.logo is not None and (problem := logo_problem(lab.face.logo)):
+        file.mistake(("lab", "logo"), problem)
     for name in ("certificate", "key"):
         pem = getattr(lab.hub, name)
         if pem is not None and (problem := _reading_problem(pem)):
@@ -203,6 +207,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         idle=_read_idle(root.table("idle")),
         hub=read_hub(root.table("hub"), path.parent),
         accounts=_read_accounts(root.table("accounts")),
+        face=read_face(lab, path.parent),
     )
 
 

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.browser
 TEMPLATES = PROJECT / "spawner" / "vmlab" / "pages" / "templates"
 PARTS = {"page.html"}  # what pages are made of; vmlab_text.html and the like show nothing alone
 NEVER_SHOWN = {"spawn.html"}  # JupyterHub's form for the options of a start: there are none
+FACE = """
+title = { en = "School of detectors", fr = "École de détecteurs" }
+event = "Where and when this takes place, a word_without_any_end_0123456789"
+helpers = "Anne, Luc"
+colour = "#767676"
+"""
 LAB = """
 [volume]
 size = "64M"
@@ -36,7 +42,8 @@ def hub(tmp_path_factory):
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
     names = ("ada", "bob", "eve", "kim", "zoe")
     slots = f"c.VMSpawner.start_slots = {len(names)}\n"
-    with RunningHub(folder, trainees=names, lab_lines=LAB, extra_config=slots) as running:
+    more = {"lab_lines": LAB, "extra_config": slots, "face_lines": FACE}
+    with RunningHub(folder, trainees=names, **more) as running:
         data = pack_course(make_files()).data
         path = "vmlab/courses/first-steps"
         running.api("POST", path, token=running.cli_token, data=data).raise_for_status()

@@ -46,6 +46,7 @@ _LAB = """\
 [lab]
 name = "test"
 language = "{language}"
+{face_lines}
 
 [provider]
 name = "{provider}"
@@ -120,6 +121,7 @@ class RunningHub:
         provider_lines: str = "",
         lab_lines: str = "",
         hub_lines: str = "",
+        face_lines: str = "",
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
@@ -136,6 +138,7 @@ class RunningHub:
             provider_lines=provider_lines,
             lab_lines=lab_lines,
             hub_lines=hub_lines,
+            face_lines=face_lines,
         )
         (folder / "lab.toml").write_text(lab)
         config = _CONFIG.format(

@@ -10,6 +10,7 @@ from vmlab.api.courses import ArchiveHandler, CoursesHandler, PublishHandler, Re
 from vmlab.api.data_page import DataPage
 from vmlab.api.hello import HelloHandler, HelloSocket
 from vmlab.api.idle import IdleHandler
+from vmlab.api.logo import LogoHandler
 from vmlab.api.own_data import (
     OwnDiskHandler,
     OwnRestoreHandler,
@@ -21,6 +22,7 @@ from vmlab.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.api.roster import RosterHandler, WorkHandler
 from vmlab.api.runtime import ApiSettings
 from vmlab.api.volume import OpenSnapshotHandler, SnapshotsHandler
+from vmlab.face import Face, load_logo
 from vmlab.hub_client import NOWHERE, KeeperAccess
 from vmlab.pages import setup_pages
 from vmlab.providers import ProviderSettings
@@ -35,6 +37,7 @@ def setup_api(
     settings: ProviderSettings,
     *,
     language: str = "en",
+    face: Face = Face(),  # noqa: B008 - frozen
     database: str = "",
     hub: KeeperAccess = NOWHERE,
 ) -> None:
@@ -46,6 +49,7 @@ def setup_api(
         c: the configuration object of `jupyterhub_config.py`.
         settings: the provider of the hub's spawners; its folders are those of database and courses.
         language: "en" or "fr": what a browser without a choice of its own gets.
+        face: how the lab presents itself.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
     """
@@ -77,4 +81,6 @@ def setup_api(
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
-    setup_pages(c, language=language)
+    if face.logo:
+        c.JupyterHub.extra_handlers.append((r"/logo", LogoHandler, {"logo": load_logo(face.logo)}))
+    setup_pages(c, language=language, face=face)

@@ -12,11 +12,13 @@ from typing import Any
 
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 
+from vmlab.face import Face
+
 _HERE = Path(__file__).parent
 
 
-def setup_pages(c: Any, *, language: str) -> None:
-    """Add templates, static files and the default language to the configuration of a hub.
+def setup_pages(c: Any, *, language: str, face: Face) -> None:
+    """Add templates, static files, the default language and a face to a hub's configuration.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -24,7 +26,7 @@ def setup_pages(c: Any, *, language: str) -> None:
     if language not in {"en", "fr"}:
         raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
     c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
-    c.JupyterHub.template_vars.update({"vmlab_language": language})
+    c.JupyterHub.template_vars.update({"vmlab_language": language, "vmlab_face": face})
     c.JupyterHub.extra_handlers.append(
         (
             r"/vmlab-static/(.*)",

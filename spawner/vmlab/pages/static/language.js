@@ -40,7 +40,8 @@
       button.setAttribute("aria-pressed", String(isChosen));
     }
     const title = document.querySelector('meta[name="vmlab-title"]');
-    if (title) document.title = `${title.getAttribute(`data-${language}`)} · VMLab`;
+    const lab = document.querySelector('meta[name="vmlab-lab"]')?.getAttribute(`data-${language}`);
+    if (title) document.title = `${title.getAttribute(`data-${language}`)} · ${lab ?? "VMLab"}`;
   }
 
   window.vmlab.language = () => document.documentElement.lang;
