@@ -62,7 +62,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     # The machine runs: it is stopped first, without further questions.
     with ThreadPoolExecutor() as elsewhere:
         elsewhere.submit(hub.start_server, "eve").result()
-    page.get_by_role("button", name="Replace my files by it").click()
+    page.get_by_role("button", name="Replace my files by this state").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("it is kept as an earlier state")
     shot(page, "data-replace")
@@ -86,7 +86,7 @@ def test_escape_leaves_everything_as_it_is(hub, new_page):
     log_in(page, hub, "eve", path="/hub/vmlab/data")
     rows = page.locator("#vm-states tbody tr")
     before = rows.count()
-    page.get_by_role("button", name="Remplacer mes fichiers par lui").first.press("Enter")
+    page.get_by_role("button", name="Remplacer mes fichiers par cet état").first.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Tout laisser tel quel")).to_be_focused()
     page.keyboard.press("Escape")
