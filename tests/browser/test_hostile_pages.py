@@ -75,7 +75,7 @@ def test_pages_of_the_hub_are_in_no_frame(lab, visitor, tried):
     framed = {
         "machine": (lab.serve("cookies.html"), "<title>cookies"),
         "home": (f"{hub}/home", "jhdata"),
-        "consent": (lab.consent_url(), "Authorize"),
+        "consent": (lab.consent_url(), "Agree and open it"),
         "style": (f"{hub}/static/css/style.min.css", "--bs-"),
     }
     visitor.evaluate(
@@ -165,10 +165,10 @@ def test_log_in_pages_are_at_the_hub_s_name(lab, new_page):
 def test_consent_lets_a_machine_know_its_visitor_and_nothing_more(lab, visitor, tried):
     hub = lab.hub
     visitor.goto(lab.consent_url(scope="admin:users tokens servers self admin-ui"))
-    assert "Authorize" not in visitor.content(), "more than a machine may have"
+    assert "Agree and open it" not in visitor.content(), "more than a machine may have"
     visitor.goto(lab.consent_url())
     assert "Server at /user/eve/" in visitor.inner_text("main, .container >> nth=-1")
-    visitor.get_by_role("button", name="Authorize").click()
+    visitor.get_by_role("button", name="Agree and open it").click()
     visitor.wait_for_url("**/user/eve/oauth_callback?*")
     code = visitor.evaluate("new URLSearchParams(location.search).get('code')")
     env = hub.server_env("eve")

@@ -245,11 +245,19 @@ def test_a_pushed_course_arrives_and_spares_what_the_trainee_edited(desk, hub, t
     assert "MY NOTES" in desk.run(f"cat ~/{edited}")
     assert "Revised: " in desk.run(f"cat ~/{untouched}")
     assert (receipt["user"], receipt["kept"]) == ("ada", [edited.partition("/")[2]])
+    words = f"Version {version} of the course first-steps has arrived"
+    wait_until(lambda: words in desk.run("cat /run/vmlab/notices.json"))
 
 
 def receipts(hub, version: int) -> list[dict]:
     answer = hub.api("GET", "vmlab/courses/first-steps/receipts", token=hub.cli_token)
     return [r for r in answer.json()["receipts"] if r["version"] == version]
+
+
+@pytest.mark.parametrize("command", ["apt-get update", "apt-get install -y no-such-package"])
+def test_apt_says_at_once_that_the_lab_has_no_internet(desk, command):
+    said = desk.run(f"sudo timeout 60 {command} 2>&1", check=False)
+    assert said.count("This lab has no internet") == 1, said
 
 
 def test_the_facilitator_sees_it_on_the_board(hub, new_page):

@@ -31,7 +31,7 @@ _APT = Notice(
     "This lab has no internet: apt cannot download anything. If you need a package, ask a "
     "facilitator: it can be put into the lab's image.",
     "Ce lab n'a pas d'internet : apt ne peut rien télécharger. S'il vous faut un paquet, demandez "
-    "à un encadrant : il peut être mis dans l'image du lab.",
+    "à un encadrant : il peut être ajouté à l'image du lab.",
 )
 _TERMINAL = Notice(
     "This lab has no internet: apt, pip, git and curl reach nothing outside. Ask a facilitator.",
