@@ -10,6 +10,7 @@ from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
 from vmlab.api import COURSES_SCOPE, ApiSettings, setup_api
+from vmlab.face import Face
 from vmlab.providers import ProviderSettings
 
 SETTINGS = ProviderSettings("fake", Path("/nowhere/state"), Path("/nowhere/cache"))
@@ -20,7 +21,7 @@ def test_the_hub_takes_it():
     setup_api(c, SETTINGS, language="fr")
     hub = JupyterHub(config=c)
     assert COURSES_SCOPE in hub.custom_scopes
-    assert hub.template_vars == {"vmlab_language": "fr"}
+    assert hub.template_vars == {"vmlab_language": "fr", "vmlab_face": Face()}
     ours, *stock = hub.template_paths
     assert (Path(ours) / "spawn_pending.html").is_file()
     assert stock
