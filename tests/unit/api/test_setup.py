@@ -25,7 +25,7 @@ def test_the_hub_takes_it():
     ours, *stock = hub.template_paths
     assert (Path(ours) / "spawn_pending.html").is_file()
     assert stock
-    assert len(hub.extra_handlers) == 19
+    assert len(hub.extra_handlers) == 21
 
 
 def test_it_adds_to_what_is_there():
