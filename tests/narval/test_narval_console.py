@@ -90,4 +90,5 @@ def test_bytes_that_are_no_characters(acquisition_folder, naming_and_shell, text
     )  # fmt: skip
     assert b"Traceback" not in done.stderr
     assert done.returncode == 1
-    assert b'status="ERROR"' in done.stdout
+    assert b"failed, and all after it" in done.stderr
+    assert done.stdout == b""

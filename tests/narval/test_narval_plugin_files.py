@@ -81,7 +81,7 @@ def test_names_of_files_in_a_script_begin_at_the_script(folder, acquisition_fold
         monkeypatch.setenv("NARVAL_NAMING_SERVICE", f"127.0.0.1:{naming.port}")
         with service("aws_shell", "--aws_server_port", "0") as shell:
             monkeypatch.setenv("NARVAL_SHELL", f"127.0.0.1:{shell.port}")
-            words = ("-f", "my topology/go.narval", "tandem")
+            words = ("--xml", "-f", "my topology/go.narval", "tandem")
             done = run("narval_shell", *words, cwd=folder.parent)
             assert done.returncode == 0, (done.stdout, done.stderr)
             assert f'library="{folder}/plugins/mine.py"' in done.stdout

@@ -268,7 +268,7 @@ def test_quoted_commands_and_several_at_once(shell, topology):
     assert "did you mean: set action configure SUB_SYSTEM_NAME?" in failed.stderr
     assert "command:1: failed, and all after it: configure toto" in failed.stderr
     assert failed.stdout == ""
-    piped = run("narval_shell", input="get state toto; exit; get nonsense\n")
+    piped = run("narval_shell", "--xml", input="get state toto; exit; get nonsense\n")
     assert (piped.returncode, piped.stdout.count("<result")) == (0, 1)
 
 
