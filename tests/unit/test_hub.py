@@ -108,12 +108,14 @@ def test_the_proxy_knows_whom_to_believe() -> None:
             "machines": "https://*.lab.example.org",
             "shared": False,
         },
+        "files": None,
     }
     assert json.loads(proxy_command(project)[-1]) == {
         "front": [],
         "door": None,
         "plain": None,
         "origins": {"canonical": "", "machines": "", "shared": True},
+        "files": None,
     }
 
 

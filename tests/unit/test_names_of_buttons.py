@@ -27,7 +27,7 @@ DOCUMENTS = [
     ),
     *sorted((PROJECT / "notebooks").glob("*/*/*.ipynb")),
 ]
-JUPYTERLAB = {("File", "Fichier"), ("New", "Nouveau"), ("Terminal", "Terminal")}
+JUPYTERLAB = {("Lab", "Lab"), ("File", "Fichier"), ("New", "Nouveau"), ("Terminal", "Terminal")}
 NO_NAMES = {"FWHM"}  # of a quantity, in italics too
 
 CALL = re.compile(r"\b(?:t|page_title|stage)\((.*?)\)\s*\}\}", re.DOTALL)

@@ -18,7 +18,7 @@ from vmlab_guest.filling import (
     make_filling_notice,
 )
 from vmlab_guest.notices import apply_notices
-from vmlab_guest.seed import Language, Notice
+from vmlab_guest.seed import Notice
 from vmlab_guest.space import Entry, Usage
 from vmlab_guest.system import HOME, Room
 from vmlab_guest.watch import Watch
@@ -31,7 +31,7 @@ NOON = 1_700_000_000 * SECOND
 @pytest.fixture
 def system(tmp_path) -> FakeSystem:
     system = FakeSystem(tmp_path / "root")
-    apply_notices(system, [Notice("of the seed", "de la graine")], Language.EN)
+    apply_notices(system, [Notice("of the seed", "de la graine")])
     (system.root / "home/trainee/big file\n").write_bytes(b"x" * 100_000)
     return system
 
@@ -73,7 +73,7 @@ def test_a_home_that_fills_is_told_while_it_does(system):
 
 def test_a_start_into_a_full_home_says_so_at_once_and_details_later(system):
     (system.root / "run/vmlab/home-full").write_text("")
-    apply_notices(system, [Notice("of the seed", "de la graine"), FULL_AT_START], Language.EN)
+    apply_notices(system, [Notice("of the seed", "de la graine"), FULL_AT_START])
     leave(system, 51 * MIB)  # the reserve
     filling = Filling(system)
     filling.look()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.waiting import wait_until
 from lab.exercise import Exercise, load_steps
-from lab.look import Service
+from lab.look import Service, process
 
 FOLDER = Path(__file__).parents[3] / "notebooks/first-steps/02-processes-and-services"
 GOOD = Service("loaded", "active", "enabled", 7, "always", 1, "success", reload_needed=False)
@@ -85,6 +86,7 @@ def test_another_process_than_the_notebooks_own_is_not_it(course):
     try:
         assert other.stdout is not None
         number = int(other.stdout.readline())
+        wait_until(lambda: (found := process(number)) and found.name == "sleep")
         assert start(own).passed
         assert start(own.pid).passed
         outcome = start(number)
