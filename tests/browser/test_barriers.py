@@ -130,6 +130,11 @@ def tokens(page, hub):
     opened(page, hub, "eve", "token")
 
 
+def guide(page, hub):
+    opened(page, hub, "eve", "vmlab/guide")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
 def no_such_page(page, hub):
     opened(page, hub, "eve", "nothing")
 
@@ -219,6 +224,7 @@ PAGES = {
     data_of_nobody: "vmlab_data.html",
     data_with_states: "vmlab_data.html",
     tokens: "token.html",
+    guide: "vmlab_guide.html",
     no_such_page: "404.html",
     forbidden: "error.html",
     no_room: "error.html",
