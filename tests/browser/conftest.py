@@ -77,6 +77,15 @@ def shot(page: Page, name: str) -> None:
     page.screenshot(path=ARTIFACTS / f"{file}.png", full_page=True)
 
 
+def choose_language(hub, name: str, locale: str = "en") -> None:
+    """Have an account speak a browser's language: who logged in before has kept another one."""
+    language = locale[:2] if locale[:2] in {"en", "fr"} else "en"
+    answer = hub.api(
+        "POST", "vmlab/language", token=hub.user_token(name), json={"language": language}
+    )
+    answer.raise_for_status()
+
+
 def log_in(page: Page, hub, name: str, *, path: str = "/hub/home") -> None:
     """Log in through the form, and land on a page of the hub."""
     page.goto(f"{hub.base_url}/hub/login?next={path}")
