@@ -86,9 +86,17 @@ def choose_language(hub, name: str, locale: str = "en") -> None:
     answer.raise_for_status()
 
 
-def log_in(page: Page, hub, name: str, *, path: str = "/hub/home") -> None:
-    """Log in through the form, and land on a page of the hub."""
+def log_in(
+    page: Page, hub, name: str, *, path: str = "/hub/home", keep_language: bool = False
+) -> None:
+    """Log in through the form, and land on a page of the hub.
+
+    Args:
+        keep_language: leave the account the language that it has; else it is the browser's.
+    """
     page.goto(f"{hub.base_url}/hub/login?next={path}")
+    if not keep_language:
+        choose_language(hub, name, page.evaluate("navigator.language"))
     page.fill("#username_input", name)
     page.fill("#password_input", hub.password(name))
     page.click("#login_submit")

@@ -28,11 +28,11 @@ def language_of(hub, name: str) -> dict:
 
 def test_what_the_log_in_page_spoke_is_the_account_s(hub, new_page):
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "ada")
+    log_in(page, hub, "ada", keep_language=True)
     expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["fr"], use_inner_text=True)
     assert language_of(hub, "ada") == {"language": "fr", "is_chosen": True}
     elsewhere = new_page(locale="en-GB")
-    log_in(elsewhere, hub, "ada")
+    log_in(elsewhere, hub, "ada", keep_language=True)
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text(
         HEADING["fr"], use_inner_text=True
     )
@@ -42,19 +42,19 @@ def test_a_choice_before_the_log_in_counts(hub, new_page):
     page = new_page(locale="en-GB")
     page.goto(f"{hub.base_url}/hub/login")
     page.get_by_role("button", name="Français").click()
-    log_in(page, hub, "eve")
+    log_in(page, hub, "eve", keep_language=True)
     expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["fr"], use_inner_text=True)
     assert language_of(hub, "eve")["language"] == "fr"
 
 
 def test_a_click_is_for_the_account_and_not_for_one_browser(hub, new_page):
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "bob")
+    log_in(page, hub, "bob", keep_language=True)
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)
     wait_until(lambda: language_of(hub, "bob")["language"] == "en")
     elsewhere = new_page(locale="fr-FR")
-    log_in(elsewhere, hub, "bob")
+    log_in(elsewhere, hub, "bob", keep_language=True)
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text(
         HEADING["en"], use_inner_text=True
     )

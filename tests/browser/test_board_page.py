@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import choose_language, log_in, shot
+from browser.conftest import log_in, shot
 from fakes.courses import make_files
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course
@@ -35,7 +35,6 @@ def hub(tmp_path_factory):
 def open_board(hub, new_page):
     def opened(name: str = "facilitator", **options: object) -> Page:
         page = new_page(**options)
-        choose_language(hub, name, str(options.get("locale", "en")))
         log_in(page, hub, name, path="/hub/admin")
         expect(page.locator("#vm-board tbody tr").first).to_be_visible()
         return page

@@ -57,10 +57,10 @@ def lab(tmp_path_factory):
 @pytest.mark.attack("origin.cookies", "sets the hub's cookies from a name below it, with TLS")
 def test_a_visitor_stays_who_they_are_below_one_name(lab, new_page, tried):
     eve = new_page(ignore_https_errors=True)
-    log_in(eve, lab.hub, "eve")
+    log_in(eve, lab.hub, "eve", keep_language=True)
     cookies = {each["name"]: each["value"] for each in eve.context.cookies()}
     visitor = new_page(ignore_https_errors=True)
-    log_in(visitor, lab.hub, VISITOR)
+    log_in(visitor, lab.hub, VISITOR, keep_language=True)
     names = (LOGIN, LOGIN.removeprefix("__Host-"), "control")
     paths = ("/", "/hub", "/hub/", "/hub/home")
     headers = [
@@ -81,7 +81,7 @@ def test_a_visitor_stays_who_they_are_below_one_name(lab, new_page, tried):
 @pytest.mark.attack("origin.pages", "reads the hub's pages from a name below it, with TLS")
 def test_a_page_below_the_hub_s_name_takes_nothing(lab, new_page, tried):
     visitor = new_page(ignore_https_errors=True)
-    log_in(visitor, lab.hub, VISITOR, path="/hub/token")
+    log_in(visitor, lab.hub, VISITOR, path="/hub/token", keep_language=True)
     result = lab.lure(visitor, "plunder.html")
     tried(result["count"])
     assert (result["proofs"], result["stolen"]) == ({}, {})

@@ -27,7 +27,7 @@ def lab(request, tmp_path_factory):
 def logged_in(lab, browser):
     """The cookies of a browser in which an administrator is logged in."""
     with browser.new_context() as context:
-        log_in(context.new_page(), lab.hub, VISITOR)
+        log_in(context.new_page(), lab.hub, VISITOR, keep_language=True)
         return context.storage_state()
 
 
@@ -98,7 +98,7 @@ def test_a_password_is_told_to_the_hub_only(lab, visitor, tried):
     lab.serve("worker.js", ("Service-Worker-Allowed", "/"))
     made = lab.lure(visitor, "register.html")
     visitor.goto(f"{lab.hub.base_url}/hub/logout")
-    log_in(visitor, lab.hub, VISITOR)
+    log_in(visitor, lab.hub, VISITOR, keep_language=True)
     tried(len(made))
     if lab.kind is Kind.UNGUARDED:
         wait_until(lambda: lab.server.got("/spied"))
@@ -228,7 +228,7 @@ def test_no_page_of_the_hub_breaks_its_own_policy(lab, visitor):
         policy = answer.headers["content-security-policy"]
         assert ("default-src 'self'" in policy) is lab.is_guarded, path
     lab.hub.set_faults(volumes=True, delays_s={"boot": 2})
-    log_in(visitor, lab.hub, "trainer", path="/hub/spawn-pending/trainer")
+    log_in(visitor, lab.hub, "trainer", path="/hub/spawn-pending/trainer", keep_language=True)
     visitor.click("#start")
     expect(visitor.locator("#vm-start")).to_be_visible()
     visitor.wait_for_url("**/user/trainer/**")
