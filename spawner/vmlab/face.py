@@ -124,7 +124,7 @@ def load_logo(logo: Path) -> tuple[LogoKind, bytes]:
         raise ValueError(f"is larger than {MOST_LOGO_BYTES // 1024} KiB; make it smaller")
     kind = find_kind(content)
     if kind is None:
-        raise ValueError("is no PNG, JPEG, WebP or SVG picture")
+        raise ValueError("is not a PNG, JPEG, WebP or SVG picture")
     return kind, content
 
 

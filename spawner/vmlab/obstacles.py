@@ -22,20 +22,20 @@ class Reason(StrEnum):
 
 WORDS: Final = {
     Reason.NOT_A_FILE: Notice(
-        "something that is no file has its name", "autre chose qu'un fichier porte son nom"
+        "something that is not a file has its name", "autre chose qu'un fichier porte son nom"
     ),
     Reason.NOT_A_FOLDER: Notice(
-        "something that is no folder has its folder's name",
+        "something that is not a folder has its folder's name",
         "autre chose qu'un dossier porte le nom de son dossier",
     ),
     Reason.UNREADABLE: Notice(
         "the file there cannot be read", "le fichier qui s'y trouve est illisible"
     ),
     Reason.FORBIDDEN: Notice(
-        "file or folder is not the trainee's or is locked",
-        "le fichier ou son dossier n'est pas au stagiaire ou est verrouillé",
+        "the file or its folder does not belong to the trainee or is locked",
+        "le fichier ou son dossier n'appartient pas au participant ou est verrouillé",
     ),
-    Reason.NO_ROOM: Notice("the trainee's disk is full", "le disque du stagiaire est plein"),
+    Reason.NO_ROOM: Notice("the trainee's disk is full", "le disque du participant est plein"),
     Reason.FAILED: Notice("the system refused", "le système a refusé"),
 }
 
@@ -58,7 +58,7 @@ def describe(obstacle: Obstacle) -> Notice:
     """Return one line about it."""
     why, at = WORDS[obstacle.reason], obstacle.beside
     return Notice(
-        f"{obstacle.path}: {why.en}" + (f"; it lies in ~/{at}" if at else ""),
+        f"{obstacle.path}: {why.en}" + (f"; it is in ~/{at}" if at else ""),
         f"{obstacle.path} : {why.fr}" + (f" ; il est dans ~/{at}" if at else ""),
     )
 

@@ -19,8 +19,8 @@ POWER_FAILED: Final = Notice(
     "Votre machine n'a pas pu être mise sous tension. Prévenez un encadrant.",
 )
 TOO_LATE: Final = Notice(
-    "Your machine did not get ready in time. Please start it again.",
-    "Votre machine n'a pas été prête à temps. Démarrez-la de nouveau.",
+    "Your machine was not ready in time. Please start it again.",
+    "Votre machine n'était pas prête à temps. Démarrez-la de nouveau.",
 )
 LONG_QUEUE: Final = Notice(
     "So many start at the same time that it was not your turn yet. Please start it again.",
@@ -33,9 +33,9 @@ WENT_OFF: Final = Notice(
 )
 CRASHED: Final = Notice(
     "The system of your machine crashed (kernel panic) and was started again. Your files are as "
-    "they were saved; what ran in notebooks and terminals has ended.",
+    "you last saved them; what was running in notebooks and terminals has stopped.",
     "Le système de votre machine s'est arrêté brutalement (kernel panic) et a été redémarré. Vos "
-    "fichiers sont tels qu'ils étaient enregistrés ; ce qui tournait dans les notebooks et les "
+    "fichiers sont tels que vous les avez enregistrés ; ce qui tournait dans les notebooks et les "
     "terminaux s'est arrêté.",
 )
 NOT_RENEWED: Final = Notice(
@@ -100,12 +100,12 @@ def server_in_trouble(trouble: ServerTrouble) -> Notice:
     """Return what is told of a server that ended again and again, and is being tried again."""
     said = trouble.line
     return Notice(
-        f"JupyterLab ended {trouble.ends} times before you could use it. Settings of your own are "
-        "the most likely reason, so it is now started without them."
+        f"JupyterLab stopped {trouble.ends} times before you could use it. Your own settings are "
+        "the most likely reason, so it is now being started without them."
         + (f" It said: {said}" if said else ""),
         f"JupyterLab s'est arrêté {trouble.ends} fois avant que vous puissiez vous en servir. Vos "
         "propres réglages en sont sans doute la cause ; il démarre maintenant sans eux."
-        + (f" Il a dit : {said}" if said else ""),
+        + (f" Son message : {said}" if said else ""),
     )
 
 
@@ -113,8 +113,8 @@ def server_failed(trouble: ServerTrouble) -> Notice:
     """Return what is told of a server that does not even come up without the trainee's settings."""
     said = trouble.line
     return Notice(
-        "JupyterLab does not start in your machine, not even without your own settings. Please "
+        "JupyterLab does not start on your machine, not even without your own settings. Please "
         "show this to a facilitator." + (f" It said: {said}" if said else ""),
-        "JupyterLab ne démarre pas dans votre machine, même sans vos propres réglages. Montrez "
-        "ceci à un encadrant." + (f" Il a dit : {said}" if said else ""),
+        "JupyterLab ne démarre pas sur votre machine, même sans vos propres réglages. Montrez "
+        "ceci à un encadrant." + (f" Son message : {said}" if said else ""),
     )

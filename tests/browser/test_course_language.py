@@ -165,7 +165,7 @@ def test_one_language_is_shown_and_the_other_is_a_button_away(lab, hub, notebook
     expect(entries.nth(1)).to_contain_text(TITLES["en"][1])
     expect(entries).to_have_count(4)
     hub.wait_for(lambda state: state.languages == [{"language": "en"}])
-    page.get_by_role("button", name="Load the page again").click()
+    page.get_by_role("button", name="Reload the page").click()
     wait_for_reload(page, "en")
     expect(headings(page).first).to_contain_text(TITLES["en"][0])
     shot(page, "course-fr-to-en")
@@ -264,7 +264,7 @@ def test_a_hub_that_does_not_answer_is_told_and_the_text_is_switched_all_the_sam
     hub.state.fail_next = 1
     page.get_by_role("button", name="Français").click()
     expect(headings(page).first).to_contain_text(TITLES["fr"][0])
-    expect(page.locator(".Toastify__toast", has_text="n'a pas pu être conservé")).to_be_visible()
+    expect(page.locator(".Toastify__toast", has_text="n'a pas pu être enregistré")).to_be_visible()
     assert hub.state.languages == []
 
 

@@ -62,11 +62,11 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     # The machine runs: it is stopped first, without further questions.
     with ThreadPoolExecutor() as elsewhere:
         elsewhere.submit(hub.start_server, "eve").result()
-    page.get_by_role("button", name="Replace my files by this state").click()
+    page.get_by_role("button", name="Replace my files with this state").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("it is kept as an earlier state")
     shot(page, "data-replace")
-    dialog.get_by_role("button", name="Replace my files by this state").click()
+    dialog.get_by_role("button", name="Replace my files with this state").click()
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("before something was restored")
     shot(page, "data-en")

@@ -40,7 +40,7 @@ def test_the_lab_says_what_it_is_in_both_languages(hub, new_page):
     for words in (
         "École de détecteurs",
         "Caen, automne 2026",
-        "Qui vous aide : Anne <b>and</b> Luc",
+        "Qui peut vous aider : Anne <b>and</b> Luc",
     ):
         expect(face).to_contain_text(words, use_inner_text=True)
     assert page.evaluate("document.querySelector('.vm-face img').naturalWidth") == 64

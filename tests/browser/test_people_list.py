@@ -189,7 +189,7 @@ def test_a_name_is_found(open_page):
     expect(page.locator("#vm-people tbody tr")).to_have_count(1)
     expect(page.locator("#vm-people-count")).to_have_text(f"1 of {len(NAMES) + 1} shown")
     page.get_by_label("Find a name").fill("zzz")
-    expect(page.locator("#vm-people-count")).to_have_text("No name has this in it.")
+    expect(page.locator("#vm-people-count")).to_have_text("No name contains this.")
 
 
 def test_one_machine_is_started_and_stopped_with_the_keyboard(hub, open_page):
@@ -211,7 +211,7 @@ def test_one_machine_is_started_and_stopped_with_the_keyboard(hub, open_page):
     assert hub.server("jean-baptiste")["ready"]
     page.keyboard.press("Enter")
     dialog.get_by_role("button", name="Stop the machine").click()
-    expect(dialog.get_by_role("status")).to_have_text("It is on its way.")
+    expect(dialog.get_by_role("status")).to_have_text("Under way.")
     expect(row).to_contain_text("off", timeout=SOON_MS)
     dialog.get_by_role("button", name="Close").click()
     expect(row.get_by_role("button", name="Start the machine of jean-baptiste")).to_be_focused()
@@ -226,16 +226,16 @@ def test_all_are_stopped_after_a_question_that_says_who_works(hub, open_page):
     page = open_page()
     page.get_by_role("button", name="Stop all machines (3) …").click()
     dialog = page.get_by_role("dialog", name="Stop 3 machines?")
-    expect(dialog).to_contain_text("2 of 3 work just now.")
-    expect(dialog).to_contain_text("What is not saved yet, and whatever runs, is lost.")
-    expect(dialog.get_by_role("button", name="Let them run")).to_be_focused()
+    expect(dialog).to_contain_text("2 of 3 are working right now.")
+    expect(dialog).to_contain_text("What is not saved yet, and whatever is running, is lost.")
+    expect(dialog.get_by_role("button", name="Keep them running")).to_be_focused()
     shot(page, "board-stop-all")
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
     assert hub.server("ada")["ready"]
     page.get_by_role("button", name="Stop all machines (3) …").click()
     dialog.get_by_role("button", name="Stop 3 machines").click()
-    expect(dialog.get_by_role("status")).to_have_text("All 3 are on their way.")
+    expect(dialog.get_by_role("status")).to_have_text("Under way for all 3 machines.")
     dialog.get_by_role("button", name="Close").click()
     expect(page.get_by_role("button", name=re.compile("Stop all"))).to_be_hidden(timeout=SOON_MS)
     assert not any(hub.server(user) for user in ("ada", "trainee01", "trainee02"))
@@ -243,13 +243,15 @@ def test_all_are_stopped_after_a_question_that_says_who_works(hub, open_page):
 
 def test_all_are_started_after_a_question(hub, open_page):
     page = open_page()
-    button = page.get_by_role("button", name=re.compile(r"Start all that are off \(\d+\) …"))
+    button = page.get_by_role(
+        "button", name=re.compile(r"Start all machines that are off \(\d+\) …")
+    )
     count = int(re.findall(r"\d+", button.inner_text())[0])
     button.click()
     dialog = page.get_by_role("dialog", name=f"Start {count} machines?")
     expect(dialog).to_contain_text("a few at a time")
     dialog.get_by_role("button", name=f"Start {count} machines").click()
     expect(dialog.get_by_role("status")).to_have_text(
-        f"All {count} are on their way.", timeout=SOON_MS
+        f"Under way for all {count} machines.", timeout=SOON_MS
     )
     assert hub.server("trainee57")

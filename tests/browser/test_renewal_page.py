@@ -45,8 +45,8 @@ def test_a_trainee_gets_a_new_machine_from_the_home_page(hub, new_page):
     page = new_page()
     log_in(page, hub, "ada")
     ask(page)
-    dialog = page.get_by_role("dialog", name="Replace your machine by a new one?")
-    expect(dialog).to_contain_text("Stays: all files in the home folder.")
+    dialog = page.get_by_role("dialog", name="Replace your machine with a new one?")
+    expect(dialog).to_contain_text("Kept: all files in the home folder.")
     shot(page, "renew-question-en")
     dialog.get_by_role("button", name="Replace it").click()
     page.wait_for_url(re.compile(r"/(spawn-pending|user)/ada"))
@@ -120,7 +120,7 @@ def test_a_facilitator_replaces_a_machine_on_the_board(hub, new_page):
     expect(button).to_be_visible()
     shot(page, "renew-board")
     button.click()
-    dialog = page.get_by_role("dialog", name="Replace the machine of ada by a new one?")
+    dialog = page.get_by_role("dialog", name="Replace the machine of ada with a new one?")
     dialog.get_by_role("button", name="Replace it").click()
     expect(dialog.get_by_role("status")).to_have_text(
         "The new machine is starting.", timeout=SOON_MS
@@ -138,5 +138,5 @@ def test_hidden_names_stay_hidden_in_the_question(hub, new_page):
     expect(buttons.first).to_be_visible()
     buttons.first.click()
     title = page.get_by_role("dialog").get_by_role("heading")
-    expect(title).to_have_text(re.compile(r"^Replace the machine of Seat \d by a new one\?$"))
+    expect(title).to_have_text(re.compile(r"^Replace the machine of Seat \d with a new one\?$"))
     page.keyboard.press("Escape")

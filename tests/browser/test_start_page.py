@@ -71,7 +71,7 @@ def test_the_first_start_shows_stages_and_promises_nothing(hub, start, trainee):
     expect(stage(page, 0)).to_have_attribute("data-state", "done")
     expect(stage(page, 2)).to_have_attribute("data-state", "waiting")
     expect(page.locator("#progress-message")).to_have_text(
-        "Its system is starting", use_inner_text=True
+        "Starting its system", use_inner_text=True
     )
     expect(page.locator("#vm-start-left")).to_contain_text("not known yet")
     shot(page, "start-first")
@@ -94,13 +94,13 @@ def test_french_and_a_switch_in_the_middle(hub, start):
     page = start(locale="fr-FR")
     expect(page).to_have_title("Votre machine démarre · VMLab")
     expect(page.locator("#progress-message")).to_have_text(
-        "Son système démarre", use_inner_text=True
+        "Démarrage de son système", use_inner_text=True
     )
     expect(stage(page, 1)).to_contain_text("en cours")
     shot(page, "start-french")
     page.get_by_role("button", name="English").click()
     expect(page.locator("#progress-message")).to_have_text(
-        "Its system is starting", use_inner_text=True
+        "Starting its system", use_inner_text=True
     )
     expect(stage(page, 1)).to_contain_text("now")
 
@@ -192,7 +192,7 @@ def test_a_running_machine_can_be_switched_off_from_home(hub, new_page, trainee)
     log_in(page, hub, trainee)
     expect(page.locator("main")).to_contain_text("Elle est en marche.", use_inner_text=True)
     shot(page, "home-french")
-    page.get_by_role("button", name="L'éteindre").click()
+    page.get_by_role("button", name="Éteindre ma machine").click()
     expect(page.locator("main")).to_contain_text("Elle est éteinte.", use_inner_text=True)
     assert hub.server(trainee) == {}
 
@@ -209,15 +209,15 @@ def test_pages_follow_a_machine_that_others_switch_on_and_off(hub, new_page, tra
     assert home.locator("#start").get_attribute("href") == f"/hub/user/{trainee}/"
     data.wait_for_url(f"{hub.machine_url(trainee)}/**")  # of itself
     hub.set_faults(delays_s={"stop": 5.0})
-    home.get_by_role("button", name="Switch it off").click()
+    home.get_by_role("button", name="Switch my machine off").click()
     expect(home.locator("main")).to_contain_text("It is switching off.", use_inner_text=True)
     expect(home.locator("#start")).to_be_hidden()
     expect(home.locator("#start")).to_have_text("Start my machine", use_inner_text=True)
     assert home.locator("#start").get_attribute("href") == f"/hub/spawn/{trainee}"
-    expect(home.get_by_role("button", name="Switch it off")).to_be_hidden()
+    expect(home.get_by_role("button", name="Switch my machine off")).to_be_hidden()
     hub.set_faults(hang_at="boot")
     hub.api("POST", f"users/{trainee}/server").raise_for_status()
-    expect(home.locator("#start")).to_have_text("See how far it is", use_inner_text=True)
+    expect(home.locator("#start")).to_have_text("Show its progress", use_inner_text=True)
     hub.set_faults()
 
 

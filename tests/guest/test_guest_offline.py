@@ -57,7 +57,7 @@ def run_apt(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "This lab has no internet"), ("fr", "Ce lab n'a pas d'internet")],
+    [("en", "This lab has no internet"), ("fr", "Ce lab n'a pas accès à internet")],
 )
 @pytest.mark.parametrize("command", [("update",), ("-s", "install", "no-such-package")])
 def test_apt_says_that_there_is_no_internet(
@@ -80,7 +80,7 @@ def test_a_terminal_says_it_once(root: Path) -> None:
     script = script.replace("/run/vmlab", str(root / "run/vmlab"))
     (root / "run/vmlab/language").write_text("fr\n")
     shown = [run_in_terminal(script) for _ in range(2)]
-    assert [text.count("Ce lab n'a pas d'internet") for text in shown] == [1, 0]
+    assert [text.count("Ce lab n'a pas accès à internet") for text in shown] == [1, 0]
 
 
 def run_in_terminal(script: str) -> str:

@@ -334,9 +334,9 @@ class TestCommandLine:
         shown = " ".join(done.stdout.split())
         assert "Delivered to trainees (3, " in shown
         assert "01-who/exercise.ipynb" in shown
-        assert "not in the homes: 01-who/checks.py course.toml" in shown
+        assert "not in home folders: 01-who/checks.py course.toml" in shown
         assert "Not delivered: .secret by-product or hidden 01-who/solution.ipynb a soluti" in shown
-        assert "Please look at: 01-who/correction.ipynb its name looks like that of a so" in shown
+        assert "Please check: 01-who/correction.ipynb its name looks like that of a so" in shown
         assert f"not published: {folder}/01-who/correction.ipynb" in done.stderr
         assert "--yes" in done.stderr
         pushed = self.json(hub, "push", str(folder), "--yes")
@@ -345,7 +345,7 @@ class TestCommandLine:
     def test_taking_back_and_what_is_told_of_it(self, hub, folder, ada):
         version = self.json(hub, "push", str(folder))["version"]
         done = self.run(hub, "remove", "first-steps")
-        assert (done.returncode, "nobody can be asked" in done.stderr) == (1, True)
+        assert (done.returncode, "no terminal to ask on" in done.stderr) == (1, True)
         done = self.run(hub, "remove", "nothing")
         assert (done.returncode, "there is no course 'nothing'" in done.stderr) == (1, True)
         done = self.run(hub, "remove", "first-steps", "--yes")
@@ -365,7 +365,7 @@ class TestCommandLine:
         body = {"course": "first-steps", "version": version, "kept": [], "obstacles": held}
         hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
         table = " ".join(self.run(hub, "status", "first-steps").stdout.split())
-        assert "a.md: something that is no file has its name; it lies in ~/first-st" in table
+        assert "a.md: something that is not a file has its name; it is in ~/first-st" in table
 
     def test_a_mistake_in_the_course(self, hub, folder):
         (folder / "course.toml").write_text(COURSE_TOML.replace('"user"', '"User"'))

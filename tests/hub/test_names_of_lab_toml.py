@@ -22,14 +22,14 @@ def hub(tmp_path_factory):
     ("method", "path", "body", "words"),
     [
         ("PATCH", "users/ada", {"name": "ada2"}, "vmlab volume export ada"),
-        ("PATCH", "users/ada", {"admin": True}, "roles are lab.toml's"),
+        ("PATCH", "users/ada", {"admin": True}, "roles are set in lab.toml"),
         ("DELETE", "users/ada", None, "take the name out"),
         ("DELETE", "users/eve", None, "vmlab volume delete eve"),
         ("POST", "users/ada2", None, "ada2 is not in it: add the name"),
         ("POST", "users", {"usernames": ["bob", "zoe", "zac"]}, "zoe, zac is not in it"),
         ("POST", "groups/facilitators/users", {"users": ["ada"]}, "move ada to another list"),
         ("DELETE", "groups/trainees/users", {"users": ["ada"]}, "move ada to another list"),
-        ("DELETE", "groups/trainees", None, "roles are lab.toml's"),
+        ("DELETE", "groups/trainees", None, "roles are set in lab.toml"),
     ],
 )
 def test_what_lab_toml_says_cannot_be_changed_in_the_hub(hub, method, path, body, words):
@@ -71,7 +71,7 @@ def test_an_account_that_lab_toml_does_not_have_is_removed_when_its_machine_is_o
     answer = hub.api("DELETE", "users/old")
     assert (answer.status_code, answer.json()["message"]) == (
         409,
-        "the machine of old runs: stop it first",
+        "the machine of old is running: stop it first",
     )
     assert hub.server("old")["ready"]
     hub.stop_server("old")

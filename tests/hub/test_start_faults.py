@@ -158,7 +158,7 @@ def test_a_start_that_takes_too_long_says_so(tmp_path):
         request_start(hub, "a")
         *_, last = watch(hub, "a")
         assert last["failed"] is True
-        assert "did not get ready in time" in last["message"]
+        assert "was not ready in time" in last["message"]
         wait_until(lambda: machine_state(hub, "a") == "stopped")
         assert "the last phase was mounts" in hub.log.read_text()
 
@@ -177,7 +177,7 @@ def test_a_server_that_its_settings_keep_from_serving_is_told_and_started_withou
         if event.get("notice"):
             hub.set_faults(trouble={"a": {**trouble, "is_plain": True}})
     (notice,) = [event for event in events if event.get("notice")]
-    assert "settings of your own" in notice["message"].lower()
+    assert "your own settings" in notice["message"].lower()
     assert html.escape(SETTINGS) in notice["html_message"]
     assert "vos propres réglages" in notice["html_message"].lower()
     assert events[-1]["ready"] is True

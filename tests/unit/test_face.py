@@ -112,7 +112,7 @@ def test_a_logo_is_looked_at_when_the_lab_is_read(tmp_path):
     ("content", "words"),
     [
         (None, "No such file"),
-        (b"<html><script>alert(1)</script>", "no PNG, JPEG, WebP or SVG"),
+        (b"<html><script>alert(1)</script>", "is not a PNG, JPEG, WebP or SVG"),
         (PNG + bytes(256 * 1024), "larger than 256 KiB"),
     ],
 )

@@ -41,7 +41,7 @@ def test_a_full_home_starts_into_a_lab_with_a_reserve(desk):
     said = desk.run(FILL)
     assert "No space left on device" in said
     assert int(said.split()[-1]) < 64 * 1024
-    wait_until(lambda: [text for text in notices(desk) if "may not be saved" in text])
+    wait_until(lambda: [text for text in notices(desk) if "saving files may fail" in text])
     desk.stop()
     desk.start()
     # Whoever opens a page or a terminal at once reads it there: it was told before the server came.

@@ -64,7 +64,7 @@ def test_a_switch_in_jupyterlab_changes_account_and_machine_at_once(desk, new_pa
     page.set_default_timeout(300_000)
     page.goto(f"{desk.hub.machine_url('ada')}/lab")
     page.get_by_role("button", name="English").click()
-    again = page.get_by_role("button", name="Load the page again")
+    again = page.get_by_role("button", name="Reload the page")
     again.wait_for()
     assert desk.run("cat /run/vmlab/language").strip() == "en"
     token = desk.hub.user_token("ada")

@@ -119,7 +119,7 @@ def own_service() -> Outcome:
         return _ends_again()
     if state.active != "active" and state.ended and state.result == "success":
         return failed(
-            "It ran and came to its end: a service's program must go on, in a loop for instance. "
+            "It ran and then ended: a service's program must keep running, in a loop for instance. "
             "If you stopped it yourself: `sudo systemctl start counter`.",
             "Il a tourné puis s'est terminé : le programme d'un service doit continuer, dans une "
             "boucle par exemple. Si vous l'avez arrêté vous-même : "
@@ -173,18 +173,18 @@ def survive() -> Outcome:
             _ends_again()
             if state.restarts > 1
             else failed(
-                "systemd is just starting it again. Check in a few seconds.",
+                "systemd is starting it again right now. Check in a few seconds.",
                 "systemd est en train de le relancer. Vérifiez dans quelques secondes.",
             )
         )
     if state.active != "active" and state.ended and state.restart != "always":
         return failed(
-            f"It ended, and `Restart={state.restart}` does not bring it back from every end: "
-            "`kill` alone asks a program to end, which counts as a good end. Write "
+            f"It ended, and `Restart={state.restart}` does not bring it back in every case: "
+            "`kill` alone asks a program to end, which counts as a clean exit. Write "
             "`Restart=always`, `sudo systemctl daemon-reload`, `sudo systemctl start counter`, "
             "then kill it again.",
-            f"Il s'est terminé, et `Restart={state.restart}` ne le relance pas après n'importe "
-            "quelle fin : `kill` seul demande au programme de se terminer, ce qui compte comme "
+            f"Il s'est terminé, et `Restart={state.restart}` ne le relance pas dans tous "
+            "les cas : `kill` seul demande au programme de se terminer, ce qui compte comme "
             "une fin normale. Écrivez `Restart=always`, `sudo systemctl daemon-reload`, "
             "`sudo systemctl start counter`, puis tuez-le de nouveau.",
         )
@@ -259,7 +259,8 @@ def _find_mistake(state: Service) -> Outcome | None:
     """Return what is wrong with the file, or with what systemd knows of it, or None."""
     if state.load == "masked":
         return failed(
-            "The unit is masked: systemd may not start it. `sudo systemctl unmask counter`.",
+            "The unit is masked: systemd is not allowed to start it. "
+            "`sudo systemctl unmask counter`.",
             "L'unité est masquée : systemd n'a pas le droit de la lancer. "
             "`sudo systemctl unmask counter`.",
         )

@@ -19,21 +19,22 @@ from vmlab.lab import Role
 
 _ADD: Final = (
     "accounts are made from lab.toml, and {names} is not in it: add the name to [accounts] there, "
-    "run `vmlab up` again (machines run on) and hand out the password that `vmlab accounts` prints"
+    "run `vmlab up` again (machines keep running) and hand out the password that "
+    "`vmlab accounts` prints"
 )
 _RENAME: Final = (
-    "{name} cannot be renamed: the password, the machine, the files and the progress are that "
-    "name's. For another name add it to [accounts] in lab.toml, run `vmlab up` again, and move "
-    "the files: `vmlab volume export {name} FILE`, `vmlab volume import FILE NEW_NAME`"
+    "{name} cannot be renamed: the password, the machine, the files and the progress belong to "
+    "that name. To use another name, add it to [accounts] in lab.toml, run `vmlab up` again, and "
+    "move the files: `vmlab volume export {name} FILE`, `vmlab volume import FILE NEW_NAME`"
 )
 _DELETE: Final = (
     "{name} is in lab.toml: take the name out of [accounts] there and run `vmlab up` again; then "
     "nobody can log in with it. `vmlab volume delete {name}` removes the files"
 )
-_RUNNING: Final = "the machine of {name} runs: stop it first"
+_RUNNING: Final = "the machine of {name} is running: stop it first"
 _ROLE: Final = (
-    "roles are lab.toml's: move {names} to another list of [accounts] there and run `vmlab up` "
-    "again (machines run on)"
+    "roles are set in lab.toml: move {names} to another list of [accounts] there and run "
+    "`vmlab up` again (machines keep running)"
 )
 
 

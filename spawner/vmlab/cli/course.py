@@ -80,7 +80,7 @@ def _ask_about(folder: Path, review: Review) -> None:
 def remove(
     name: Annotated[str, typer.Argument(help="The course.", metavar="NAME")],
     drop_progress: Annotated[
-        bool, typer.Option("--drop-progress", help="Forget how far the trainees were, too.")
+        bool, typer.Option("--drop-progress", help="Forget the trainees' progress, too.")
     ] = False,
     hub: HubOption = "",
     token_file: TokenOption = None,
@@ -92,8 +92,10 @@ def remove(
     machines = len(list_receipts(access, name)["receipts"])  # refused by the hub if there is none
     if not yes:
         if not sys.stdin.isatty():
-            raise CourseError(f"{name} is not taken back", hint="add --yes: nobody can be asked")
-        lost = ", and forget how far they are" if drop_progress else ""
+            raise CourseError(
+                f"{name} was not taken back", hint="add --yes: there is no terminal to ask on"
+            )
+        lost = ", and forget their progress" if drop_progress else ""
         whose = "one trainee" if machines == 1 else f"{machines} trainees"
         typer.confirm(f"Take {plain(name).plain} back from {whose}{lost}?", abort=True)
     result = remove_course(access, name, drop_progress=drop_progress)
@@ -103,11 +105,11 @@ def remove(
     progress = "is forgotten" if drop_progress else "is kept"
     words = (
         f"{result['name']}: taken back (version {result['version']}). Machines remove its files "
-        f"within seconds, those that are off when they start; what trainees have edited stays. "
+        f"within seconds, or at their next start if they are off; what trainees have edited stays. "
         f"Their progress {progress}."
     )
     out().print(plain(words, most=1000))
-    out().print("To give it back: vmlab course push DIR")
+    out().print("To publish it again: vmlab course push DIR")
 
 
 @app.command("list")

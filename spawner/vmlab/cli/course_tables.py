@@ -20,9 +20,9 @@ def print_review(review: Review) -> None:
         f"Delivered to trainees ({len(review.delivered)}, {total}):",
         [f"{path}  {show_size(size)}" for path, size in review.delivered],
     )
-    _print_lines("In the machines for the checks, not in the homes:", [*review.machine_only])
+    _print_lines("On the machines for the checks, not in home folders:", [*review.machine_only])
     _print_lines("Not delivered:", _lines(review.left_out))
-    _print_lines("Please look at:", _lines(review.doubts))
+    _print_lines("Please check:", _lines(review.doubts))
 
 
 def print_status(course: str, facts: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ def print_status(course: str, facts: dict[str, Any]) -> None:
     state = f"taken back (version {newest})" if facts["removed"] else f"newest version {newest}"
     out().print(plain(f"{course}, {state}"))
     if not receipts:
-        out().print("No machine has taken it yet.")
+        out().print("No machine has received it yet.")
         return
     has_trouble = any(r["obstacles"] or r["refused"] for r in receipts)
     titles = ["trainee", "version", "delivered", _KEPT, *([_TROUBLE] * has_trouble)]

@@ -29,13 +29,18 @@ _AGE_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 def log(
     name: Annotated[
-        str | None, typer.Argument(help="Only what names this trainee or their machine.")
+        str | None, typer.Argument(help="Only messages that name this trainee or their machine.")
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="At most, the last.")] = 200,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="How many lines to print at most.")
+    ] = 200,
     since: Annotated[
-        str | None, typer.Option(help="Only the last so many: 30s, 10min, 2h, 1d.", metavar="AGE")
+        str | None,
+        typer.Option(help="Only messages this recent: 30s, 10min, 2h, 1d.", metavar="AGE"),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new messages until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Print what the hub and its proxy wrote."""
     after = time.time() - parse_age(since) if since else -math.inf

@@ -38,10 +38,16 @@ _MARKS = {
 def notebook_mistakes(where: str, content: bytes) -> list[Mistake]:
     """Return what keeps JupyterLab from opening or saving a notebook, the first twenty."""
     if len(content) > MAX_NOTEBOOK_BYTES:
-        return [Mistake(where, 1, f"a notebook has at most {MAX_NOTEBOOK_BYTES >> 20} MiB")]
+        return [
+            Mistake(
+                where,
+                1,
+                f"larger than {MAX_NOTEBOOK_BYTES >> 20} MiB, the most a notebook may have",
+            )
+        ]
     for mark, name in _MARKS.items():
         if content.startswith(mark):
-            return [Mistake(where, 1, f"not a notebook: {name}; save it as UTF-8 without a mark")]
+            return [Mistake(where, 1, f"not a notebook: {name}; save it as plain UTF-8")]
     try:
         notebook = load_json(content)
     except json.JSONDecodeError as e:
@@ -121,7 +127,7 @@ def _schema_problems(notebook: dict[str, Any]) -> list[str]:
         problems += [_in_words(error, f"cell {number}") for error in islice(wrong, 1)]
         if len(problems) >= _TOLD_CELLS:
             break
-    return problems or ["not as the notebook format has it"]
+    return problems or ["it does not follow the notebook format"]
 
 
 def _in_words(error: Any, where: str) -> str:

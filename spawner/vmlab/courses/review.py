@@ -112,7 +112,7 @@ def _total_doubt(files: CourseFiles, paths: Sequence[str]) -> list[Remark]:
     total = sum(len(files[path]) for path in paths)
     if total < BIG_TOTAL_BYTES:
         return []
-    return [Remark(".", f"{show_size(total)} together: every machine downloads and keeps that")]
+    return [Remark(".", f"{show_size(total)} together: every machine downloads and keeps it")]
 
 
 def _plain(path: str) -> str:

@@ -120,8 +120,8 @@ def test_what_did_not_get_to_its_place_is_a_note():
     assert row["course_version"] == 1
     (note,) = row["notes"]
     assert note == {
-        "en": "Course first-steps, not in its place: 01/a.md: something that is no file has its "
-        "name; it lies in ~/first-steps/01/a.v2.md (and 1 more)",
+        "en": "Course first-steps, not in its place: 01/a.md: something that is not a file has its "
+        "name; it is in ~/first-steps/01/a.v2.md (and 1 more)",
         "fr": "Cours first-steps, pas à sa place : 01/a.md : autre chose qu'un fichier porte son "
         "nom ; il est dans ~/first-steps/01/a.v2.md (et 1 de plus)",
     }

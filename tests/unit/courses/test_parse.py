@@ -91,7 +91,11 @@ def test_broken_notebooks(content, expected):
     ("path", "content", "expected"),
     [
         ("01-who/checks.py", b"[],\n" * 8 * 2**20, "checks have at most 64 KiB"),
-        ("01-who/exercise.ipynb", b"[" + b"{}," * 3 * 2**20, "a notebook has at most 8 MiB"),
+        (
+            "01-who/exercise.ipynb",
+            b"[" + b"{}," * 3 * 2**20,
+            "larger than 8 MiB, the most a notebook may have",
+        ),
     ],
 )
 def test_what_python_makes_too_much_of(path, content, expected):

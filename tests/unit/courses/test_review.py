@@ -83,4 +83,4 @@ def test_what_may_be_a_mistake(files, words):
 
 def test_much_together_is_one_doubt():
     files = {f"{number}.bin": bytes(5 * 2**20) for number in range(7)}
-    assert doubts(files) == [(".", "35.0 MiB together: every machine downloads and keeps that")]
+    assert doubts(files) == [(".", "35.0 MiB together: every machine downloads and keeps it")]

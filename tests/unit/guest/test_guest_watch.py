@@ -65,7 +65,7 @@ def test_a_home_that_fills_is_told_while_it_does(system):
     filling.look()
     (full,) = told(system)
     assert "is full" in full
-    assert "may not be saved" in full
+    assert "saving files may fail" in full
     leave(system, 500 * MIB)
     filling.look()
     assert told(system) == [], "taken back"

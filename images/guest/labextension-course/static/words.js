@@ -12,7 +12,7 @@ const TEXTS = {
     steps: (passed, all) => `${passed} of ${all} steps done`,
     progress: "Your progress",
     done: "done",
-    open: "open",
+    open: "to do",
     coming: "The exercises are on their way to your machine …",
     missing: "Its notebook is no longer in your home folder.",
     none: "No course has been published yet. As soon as there is one, it appears here.",

@@ -13,15 +13,15 @@ const SETTINGS = "@jupyterlab/translation-extension:plugin"; // JupyterLab's own
 const TEXTS = {
   en: {
     show: "Show in English",
-    reload: "The texts are in English now; JupyterLab's own menus will be when the page is loaded again. What you have written is saved first, and running cells go on.",
-    now: "Load the page again",
-    lost: "The texts are in English now, but this could not be kept for later: the hub did not answer. Switch again in a minute.",
+    reload: "The texts are now in English; JupyterLab's own menus will follow when the page is reloaded. What you have written is saved first, and running cells keep running.",
+    now: "Reload the page",
+    lost: "The texts are now in English, but your choice could not be saved: the hub did not answer. Switch again in a minute.",
   },
   fr: {
     show: "Afficher en français",
-    reload: "Les textes sont maintenant en français ; les menus de JupyterLab le seront quand la page sera rechargée. Ce que vous avez écrit est d'abord enregistré, et les cellules en cours continuent.",
+    reload: "Les textes sont maintenant en français ; les menus de JupyterLab le seront quand la page sera rechargée. Ce que vous avez écrit est d'abord enregistré, et les cellules en cours d'exécution continuent.",
     now: "Recharger la page",
-    lost: "Les textes sont maintenant en français, mais ce choix n'a pas pu être conservé : le hub n'a pas répondu. Changez de nouveau dans une minute.",
+    lost: "Les textes sont maintenant en français, mais votre choix n'a pas pu être enregistré : le hub n'a pas répondu. Choisissez de nouveau dans une minute.",
   },
 };
 

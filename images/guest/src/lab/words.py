@@ -97,14 +97,14 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "no_exercise": (
         (
             "This notebook does not lie in the folder of an exercise. Open the one in the course's "
-            "own folder in your home, then check again. Of a course that your trainers have taken "
-            "back, nothing can be checked any more."
+            "own folder in your home, then check again. A course that your trainers have taken "
+            "back can no longer be checked."
         ),
         (
             "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans "
             "le dossier "
-            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau. D'un cours que "
-            "vos formateurs ont retiré, plus rien ne peut être vérifié."
+            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau. Un cours que "
+            "vos formateurs ont retiré ne peut plus être vérifié."
         ),
     ),
     "no_step": (
@@ -113,13 +113,14 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "stale": (
         (
-            "The cell that defines {names} could not be run: there is a mistake in its grammar "
-            "(SyntaxError). Correct it and run it, then check; what is there now is from before."
+            "The cell that defines {names} could not be run: it has a syntax error "
+            "(SyntaxError). Correct it and run it, then check; for now, the old version is "
+            "still there."
         ),
         (
             "La cellule qui définit {names} n'a pas pu être exécutée : elle contient une erreur de "
             "syntaxe (SyntaxError). Corrigez-la, exécutez-la, puis vérifiez ; pour l'instant, "
-            "c'est l'ancienne version qui est là."
+            "c'est encore l'ancienne version qui est là."
         ),
     ),
     "dots": (

@@ -80,16 +80,16 @@ def make_filling_notice(usage: Usage, level: Level, *, has_reserve: bool) -> Not
     lines = "".join(f"\n  {show_bytes(row.size_bytes):>10}  {show_path(row.path)}" for row in rows)
     total, free = show_bytes(usage.total_bytes), show_bytes(usage.free_bytes)
     if level is Level.FILLING:
-        en = f"Your disk of {total} is nearly full: {free} are left."
-        fr = f"Votre disque de {total} est presque plein : il reste {free}."
+        en = f"Your disk ({total}) is nearly full: {free} left."
+        fr = f"Votre disque ({total}) est presque plein : il reste {free}."
     elif has_reserve:
-        en = f"Your disk of {total} is full. Your lab works, with a reserve of {free}."
-        fr = f"Votre disque de {total} est plein. Votre lab fonctionne, avec une réserve de {free}."
+        en = f"Your disk ({total}) is full. Your lab works, with a reserve of {free}."
+        fr = f"Votre disque ({total}) est plein. Votre lab fonctionne, avec une réserve de {free}."
     else:
-        en = f"Your disk of {total} is full: {free} are left, and files may not be saved any more."
+        en = f"Your disk ({total}) is full: {free} left, and saving files may fail."
         fr = (
-            f"Votre disque de {total} est plein : il reste {free}, et des fichiers pourraient ne "
-            "plus être enregistrés."
+            f"Votre disque ({total}) est plein : il reste {free}, et l'enregistrement de fichiers "
+            "peut échouer."
         )
     return Notice(
         en=f"{en} Please delete what you do not need any more. The largest folders and files:"

@@ -126,16 +126,16 @@ def make_plain_notice(line: str, names: Sequence[str]) -> Notice:
         f"It said:{said}{where_en}\nCorrect or delete what is wrong there, then switch your "
         "machine off and start it again.",
         fr="JupyterLab n'a pas pu démarrer avec vos propres réglages ; il a démarré sans eux. "
-        f"Il a dit :{said}{where_fr}\nCorrigez ou supprimez ce qui ne va pas, puis éteignez votre "
-        "machine et redémarrez-la.",
+        f"Son message :{said}{where_fr}\nCorrigez ou supprimez ce qui ne va pas, puis éteignez "
+        "votre machine et redémarrez-la.",
     )
 
 
 HOME_OPENED = Notice(
-    en="Your home folder could not be entered: it belonged to somebody else, or its rights were "
-    "taken away. It was given back to you, because JupyterLab could not start otherwise. "
-    "What is in it was not changed.",
+    en="Your home folder could not be opened: it belonged to somebody else, or its permissions "
+    "had been taken away. It was given back to you, because JupyterLab could not have started "
+    "otherwise. What is in it was not changed.",
     fr="Votre dossier personnel n'était plus accessible : il appartenait à quelqu'un d'autre, ou "
-    "ses droits avaient été retirés. Il vous a été rendu, sans quoi JupyterLab n'aurait pas pu "
-    "démarrer. Son contenu n'a pas été modifié.",
+    "ses droits d'accès avaient été retirés. Il vous a été rendu, sans quoi JupyterLab n'aurait "
+    "pas pu démarrer. Son contenu n'a pas été modifié.",
 )

@@ -60,7 +60,7 @@ const TEXTS = {
     loading: "Loading …",
     loadingCourse: (title) => `Loading the course ${title} …`,
     paused: "Paused",
-    caption: "Trainees, their machines and the steps they have passed; renewed every few seconds",
+    caption: "Trainees, their machines and the steps they have passed; updated every few seconds",
     legend: "Signs",
     lost: (time, wait) =>
       `The hub does not answer. What you see is from ${time}. Trying again in ${wait} s.`,
@@ -131,7 +131,7 @@ const TEXTS = {
     loadingCourse: (title) => `Chargement du cours ${title} …`,
     paused: "En pause",
     caption:
-      "Les participants, leurs machines et les étapes réussies ; renouvelé toutes les quelques secondes",
+      "Les participants, leurs machines et les étapes réussies\u00a0; actualisé à quelques secondes d'intervalle",
     legend: "Signes",
     lost: (time, wait) =>
       `Le hub ne répond pas. Ce que vous voyez date de ${time}. Nouvel essai dans ${wait} s.`,

@@ -6,9 +6,9 @@ const LOOK_MS = 1000;
 
 const TEXTS = {
   en: {
-    title: "Replace your machine by a new one?",
-    titleOf: (name) => `Replace the machine of ${name} by a new one?`,
-    stays: "Stays: all files in the home folder.",
+    title: "Replace your machine with a new one?",
+    titleOf: (name) => `Replace the machine of ${name} with a new one?`,
+    stays: "Kept: all files in the home folder.",
     goes:
       "Starts afresh: the system, programs installed in it, and whatever runs now. What is not saved yet is lost.",
     kept: "If there is room, the old machine is kept for a while, switched off, so that a facilitator can look into it.",

@@ -83,7 +83,7 @@ async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) ->
         raise GuestError(
             name,
             f"its sshd did not answer within {limit_s:.0f} s",
-            hint=f"it is started once the trainee's server runs; see: vmlab machine console {name}",
+            hint=f"it starts after the trainee's server; see: vmlab machine console {name}",
         ) from error
 
 

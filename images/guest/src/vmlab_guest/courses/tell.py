@@ -10,11 +10,11 @@ _TOLD = 5
 _WHY = {
     Reason.EDITED: ("you have edited it", "vous l'avez modifié"),
     Reason.NOT_A_FILE: (
-        "something that is no file has its name",
+        "something that is not a file has its name",
         "autre chose qu'un fichier porte son nom",
     ),
     Reason.NOT_A_FOLDER: (
-        "something that is no folder has the name of its folder",
+        "something that is not a folder has the name of its folder",
         "autre chose qu'un dossier porte le nom de son dossier",
     ),
     Reason.UNREADABLE: (
@@ -53,8 +53,8 @@ def tell_obstacles(course: str, outcome: Outcome) -> Notice | None:
         en.append(f"  and {len(obstacles) - _TOLD} more")
         fr.append(f"  et {len(obstacles) - _TOLD} de plus")
     if not outcome.is_complete:
-        en.append("Mend this; what is missing is tried again within ten minutes.")
-        fr.append("Corrigez cela ; un nouvel essai a lieu dans les dix minutes.")
+        en.append("Put this right; what is missing will be tried again within ten minutes.")
+        fr.append("Remédiez-y ; un nouvel essai aura lieu dans les dix minutes.")
     return Notice("\n".join(en), "\n".join(fr))
 
 
@@ -72,7 +72,7 @@ def tell_removal(course: str, outcome: Outcome) -> Notice | None:
 
 
 def _line_en(held: Held) -> str:
-    where = f"; it lies in ~/{held.beside}" if held.beside else ""
+    where = f"; it is in ~/{held.beside}" if held.beside else ""
     return f"  {held.path}: {_WHY[held.reason][0]}{where}"
 
 
