@@ -33,7 +33,7 @@ async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
     if trouble.ends >= _HOPELESS_ENDS:
         raise GuestError(
             machine,
-            f"its JupyterLab ended {trouble.ends} times before it served: {trouble.line}",
+            f"its JupyterLab ended {trouble.ends} times before it was ready: {trouble.line}",
             hint=f"vmlab machine console {machine}; in the machine, `journalctl -u vmlab-server` "
             "tells more",
             public=sayings.server_failed(trouble),

@@ -87,7 +87,7 @@ def remove(
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Take a course back: from the shelf, and from every machine what nobody has edited there."""
+    """Take a course back, and remove from every machine those of its files that nobody edited."""
     access = _access(hub, token_file)
     machines = len(list_receipts(access, name)["receipts"])  # refused by the hub if there is none
     if not yes:

@@ -212,7 +212,7 @@ def test_a_table_of_rates():
          "error": "x", "run_number": 3, "configuration_file": "", "actors": [actor]}
     )  # fmt: skip
     lines = format_table(status)
-    assert lines[0] == "tandem: Error, run 3; rates of 5 s"
+    assert lines[0] == "tandem: Error, run 3; rates over 5 s"
     assert lines[2].split() == ["reader", "Error", "65.5", "kB/s", "0", "B/s", "1", "MB", "0", "B",
                                 "50%"]  # fmt: skip
     assert lines[3].strip() == "reader: killed by SIGKILL"

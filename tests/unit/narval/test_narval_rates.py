@@ -73,12 +73,12 @@ def test_a_table_says_what_its_rates_are():
     }  # fmt: skip
     status = SubSystemStatus("tandem", State.STOPPED, None, (), None, 7, "", (actor,))
     over = format_table(status, is_over=True)
-    assert over[0] == "tandem: Stopped, run 7; rates of all its 8 s"
+    assert over[0] == "tandem: Stopped, run 7; rates over all 8 s"
     assert "10 kB/s" in over[2]
     assert "80 kB" in over[2]
     assert over[-1] == "  a: 3 frames lost (3 late)"
     assert not any("process_block" in line for line in over)
     now = format_table(status)
     assert "  a: process_block has not returned for 12 s" in now
-    assert now[0] == "tandem: Stopped, run 7; rates of 5 s"
+    assert now[0] == "tandem: Stopped, run 7; rates over 5 s"
     assert "5 B/s" in now[2]

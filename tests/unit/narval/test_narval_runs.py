@@ -22,7 +22,7 @@ def test_numbers_count_up_and_the_topology_is_kept(tmp_path):
 
 def test_a_number_can_be_chosen_once_and_the_next_ones_follow_it(tmp_path):
     assert begin_run(tmp_path, "tandem", "", 17).folder.name == "run-0017"
-    with pytest.raises(NarvalError, match=r"run_number 17: it was given already.*none for 18"):
+    with pytest.raises(NarvalError, match=r"run_number 17 is already taken.*none for 18"):
         begin_run(tmp_path, "tandem", "", 17)
     assert begin_run(tmp_path, "tandem", "").number == 18
     for number in (0, -1, 10**9):
@@ -37,7 +37,7 @@ def test_a_number_is_not_given_again_where_its_run_has_gone(tmp_path):
     shutil.rmtree(second.folder.parent.parent)
     assert begin_run(tmp_path, "tandem", "").number == 3
     for number in (1, 2, 3):
-        with pytest.raises(NarvalError, match=f"run_number {number}: it was given already"):
+        with pytest.raises(NarvalError, match=f"run_number {number} is already taken"):
             begin_run(tmp_path, "tandem", "", number)
         with pytest.raises(NarvalError, match="none for 4"):
             check_number(tmp_path, "tandem", number)

@@ -100,8 +100,8 @@ def _check(number: int, given: Collection[int]) -> int:
         raise NarvalError(f"run_number {number}: a run's number is 1 to {LAST_NUMBER}")
     if number in given:
         raise NarvalError(
-            f"run_number {number}: it was given already, and is not given twice even where its "
-            f"folder has gone; choose another, or none for {max(given) + 1}"
+            f"run_number {number} is already taken, even if the folder of that run is gone; choose "
+            f"another, or none for {max(given) + 1}"
         )
     return number
 

@@ -86,7 +86,7 @@ def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
     if trouble is None or trouble.ends < TROUBLE_ENDS:
         folder.server_problem.unlink(missing_ok=True)
         return
-    times = f"ended {trouble.ends} times before it served"
+    times = f"ended {trouble.ends} times before it was ready"
     plain = ", and is started without the trainee's settings" if trouble.is_plain else ""
     said = f": {trouble.line}" if trouble.line else ""
     text = f"JupyterLab {times}{plain}{said}".encode()

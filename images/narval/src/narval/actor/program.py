@@ -65,7 +65,7 @@ def _enter(folder: str) -> None:
     try:
         os.chdir(folder)
     except OSError as error:
-        text = "the topology's folder %s is not here (%s): names of files begin at %s"
+        text = "the topology's folder %s is not here (%s): file names are relative to %s"
         logger.warning(text, folder, error.strerror, Path.cwd())
 
 

@@ -75,7 +75,7 @@ class EventBuilder(Merger):
         Parameter("window", 100, "ticks of 10 ns after an event's first frame", least=0),
         Parameter("fold", 2, "least number of frames in an event", least=1),
         Parameter("patience_ms", 10_000.0, "longest wait for an input that is silent", least=0),
-        Parameter("jump", 50_000_000, "ticks; a time further away is to be borne out", least=0),
+        Parameter("jump", 50_000_000, "ticks; a time further away must be confirmed", least=0),
     )
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

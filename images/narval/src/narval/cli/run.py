@@ -113,7 +113,7 @@ async def _expect_naming_service(naming: Address, secret: str, reason: PortError
 async def _lead(coordinator: Coordinator, request: RunRequest, stop: asyncio.Event) -> int:
     for action in _STARTING:
         if not await unless_stopped(stop, coordinator.act(action)):
-            complain("narval run", f"{action} was given up: a signal asked to end")
+            complain("narval run", f"{action} was given up: a signal asked narval to end")
             return 1
     number, naming = coordinator.status()["run_number"], coordinator.settings.naming
     say(f"{request.sub_system}: Running, run {number}; naming service {naming}")

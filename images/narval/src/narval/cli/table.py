@@ -21,7 +21,7 @@ def format_table(status: SubSystemStatus, width: int = 200, *, is_over: bool = F
     """
     run = "" if status.run_number is None else f", run {status.run_number}"
     seconds = max((float(actor.get("run_s") or 0) for actor in status.actors), default=0.0)
-    run += f"; rates of all its {seconds:g} s" if is_over else f"; rates of {RATE_WINDOW_S:g} s"
+    run += f"; rates over all {seconds:g} s" if is_over else f"; rates over {RATE_WINDOW_S:g} s"
     rows: list[Sequence[str]] = [_HEAD, *(_row(actor, is_over) for actor in status.actors)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = [f"{status.sub_system}: {status.state}{run}"]

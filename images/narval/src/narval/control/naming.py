@@ -155,7 +155,7 @@ class NamingService:
         if await _somebody_listens(entry.host, entry.port):
             return True
         if self._entries.get(name) is entry and name not in self._owners:
-            logger.info("%s of before is gone", name)
+            logger.info("%s, known from before the restart, is gone", name)
             del self._entries[name]
             self._save()
         return False

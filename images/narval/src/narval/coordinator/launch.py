@@ -26,7 +26,7 @@ def check_host(host: str) -> str:
         LaunchError: it is none.
     """
     if not HOST_NAME.fullmatch(host):
-        raise LaunchError(f"{host[:60]!r} is no name or address of a host")
+        raise LaunchError(f"{host[:60]!r} is not a host name or address")
     return host
 
 

@@ -30,8 +30,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "blocks": ("Blocks in / out", "Blocs entrée / sortie"),
     "fullest": ("Fullest buffer", "Tampon le plus plein"),
     "actors": (
-        "Actors of {sub_system}; rates of the last {seconds:g} s",
-        "Acteurs de {sub_system} ; débits des {seconds:g} dernières secondes",
+        "Actors of {sub_system}; rates over the last {seconds:g} s",
+        "Acteurs de {sub_system} ; débits sur les {seconds:g} dernières secondes",
     ),
     "no_actors": ("No actor is running.", "Aucun acteur n'est lancé."),
     "alarms": ("Alarms", "Alarmes"),

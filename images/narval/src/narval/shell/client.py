@@ -94,7 +94,9 @@ class ShellClient:
         if response.status == HTTPStatus.OK and not is_same(
             response.getheader(PROOF_HEADER), expected
         ):
-            raise NarvalError(f"{self.server} does not know the secret: what it answered is not so")
+            raise NarvalError(
+                f"{self.server} does not know the secret: its answer cannot be trusted"
+            )
         if not text and response.status == HTTPStatus.OK:
             return None
         return read_reply(text, f"{self.server} answers {response.status} {response.reason}")

@@ -68,7 +68,7 @@ class ShellHandler(RequestHandler):
             self.words = words
             return
         if given:
-            logger.warning("a request from %s that does not prove it", self.request.remote_ip)
+            logger.warning("a request from %s without proof of the secret", self.request.remote_ip)
         self.set_status(401)
         self.set_header("WWW-Authenticate", self.gate.invite())
         text = "the proof of the acquisition's secret is missing or wrong: use narval_shell"

@@ -154,7 +154,7 @@ class _Reader:
         word = self._word(element, "hostname")
         if word and not HOST_NAME.fullmatch(word):
             self._blame(
-                next(element.all("hostname")), f"{_cut(word)!r} is no name or address of a host"
+                next(element.all("hostname")), f"{_cut(word)!r} is not a host name or address"
             )
         return word
 
