@@ -93,7 +93,7 @@ const TEXTS = {
     course: (title, version) => `${title}, version ${version}`,
     inLine: (place) => `attend de démarrer, numéro ${place}`,
     noCourse: "Aucun cours publié",
-    noCourseHint: "Les formateurs en publient un avec : vmlab course push DOSSIER",
+    noCourseHint: "Les formateurs en publient un avec\u00a0: vmlab course push DOSSIER",
     noRows: "Pas encore de participants",
     noRowsHint:
       "Les participants de vos groupes apparaissent ici dès que le hub les connaît, démarrés ou non.",
@@ -119,7 +119,7 @@ const TEXTS = {
       changing: (n) => `${n} en démarrage ou arrêt`,
       off: (n) => `${n} ${n > 1 ? "éteintes" : "éteinte"}`,
     },
-    anyone: (time) => `Dernier progrès dans la salle : il y a ${time}`,
+    anyone: (time) => `Dernier progrès dans la salle\u00a0: il y a ${time}`,
     nobody: "Personne n'a encore réussi d'étape",
     sort: "Trier par",
     sorts: { stuck: "bloqués d'abord", name: "nom", progress: "moins avancés d'abord" },
@@ -138,9 +138,9 @@ const TEXTS = {
     lostFirst: (wait) => `Le hub ne répond pas. Nouvel essai dans ${wait} s.`,
     refused: "Votre session est terminée ou vous n'avez plus accès.",
     reload: "Recharger la page",
-    outdated: (mine, newest) => `a la version ${mine} du cours ; la plus récente est la ${newest}`,
+    outdated: (mine, newest) => `a la version ${mine} du cours\u00a0; la plus récente est la ${newest}`,
     waitingFor: (version) => `version ${version} du cours pas encore remise`,
-    providerLost: "L'état des machines n'est pas connu en ce moment ; les progrès le sont.",
+    providerLost: "L'état des machines n'est pas connu en ce moment\u00a0; les progrès le sont.",
   },
 };
 
