@@ -29,7 +29,7 @@ from vmlab.hub_database import make_db_settings
 from vmlab.lab import Lab
 from vmlab.loop_watch import watch_if_asked
 from vmlab.model import MachineSpec
-from vmlab.origins import machine_host
+from vmlab.origins import bracketed, machine_host
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
 from vmlab.proxy import forget_dead_proxy, set_proxy
@@ -241,8 +241,7 @@ def make_roles(lab: Lab) -> list[dict[str, Any]]:
 
 def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
     hub = c.JupyterHub
-    host = f"[{lab.hub.address}]" if ":" in lab.hub.address else lab.hub.address
-    hub.bind_url = f"{lab.hub.scheme}://{host}:{lab.hub.port}"
+    hub.bind_url = f"{lab.hub.scheme}://{bracketed(lab.hub.address)}:{lab.hub.port}"
     hub.hub_bind_url = bind_url
     hub.logging_config = bounded_logging()
     hub.update(make_db_settings(paths.hub_database))

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vmlab.origins import LOCAL_NAME, Origins, make_origins, url_problem
+from vmlab.origins import (
+    LOCAL_NAME,
+    Origins,
+    bracketed,
+    make_origins,
+    plain_url,
+    url_problem,
+)
 from vmlab.toml_errors import Table, show
 
 
@@ -53,8 +60,7 @@ class HubAddress:
     @property
     def local_url(self) -> str:
         """Where programs on this host find it, whatever its name; with a slash at the end."""
-        host = f"[{self.local_address}]" if ":" in self.local_address else self.local_address
-        return f"{self.scheme}://{host}:{self.port}/"
+        return f"{self.scheme}://{bracketed(self.local_address)}:{self.port}/"
 
     @property
     def url(self) -> str:
@@ -103,7 +109,7 @@ def read_hub(table: Table, folder: Path) -> HubAddress:
     hub = HubAddress(
         address=address,
         port=table.whole("port", default.port, minimum=1, maximum=65535),
-        public=public,
+        public=plain_url(public) if public else "",
         one_origin=one_origin,
         certificate=_read_path(table, "certificate", folder),
         key=_read_path(table, "key", folder),

@@ -6,10 +6,11 @@ with another machine: scripts of one origin can read each other's pages (docs/de
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 LOCAL_NAME: Final = "vmlab.localhost"
 """The hub's name for browsers on the same host.
@@ -79,22 +80,51 @@ def wildcard(hub_host: str) -> str:
     return "" if hub_host.endswith(".localhost") else f"*.{hub_host}"
 
 
+def plain_url(url: str) -> str:
+    """Return a hub's URL as browsers write it: small letters, a short address, no usual port.
+
+    What requests say about their host is compared with it.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if ":" in host:
+        host = bracketed(str(ipaddress.ip_address(host)))
+    is_usual = port in {None, 443 if parts.scheme == "https" else 80}
+    return f"{parts.scheme}://{host}{'' if is_usual else f':{port}'}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host name or address as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
 def url_problem(url: str, *, one_origin: bool) -> str:
     """Return what is wrong with a hub's URL; empty when nothing is."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
+        if ":" in host:
+            ipaddress.IPv6Address(host)
     except ValueError as error:
         return f"it is not a URL: {error}"
     if parts.scheme not in {"https", "http"} or not host:
         return "it must begin with https:// or http:// and a host name"
     if not _HOST.fullmatch(host) or not _VISIBLE.fullmatch(url):
         return "a host name has letters, digits, dots and dashes; any other is written as xn--..."
-    if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
-        return "it must end after the host name and port"
     if port == 0:
         return "port 0 is not a port"
-    return "" if one_origin else _name_problem(host)
+    return _rest_problem(parts) or ("" if one_origin else _name_problem(host))
+
+
+def _rest_problem(parts: SplitResult) -> str:
+    if path := parts.path.rstrip("/"):
+        return (
+            f"the hub cannot be below a path ({path}); it must end after the host name and port, "
+            "so give it a name or a port of its own"
+        )
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return "it must end after the host name and port"
+    return ""
 
 
 def _name_problem(host: str) -> str:

@@ -386,7 +386,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def get_url(self) -> str:
         """Return where the machine's server is, for a hub that was restarted."""
         status = await self._known_status()
-        return status.url if status else str(self.server.url)
+        # It may have gone since it was polled: without any address the hub would not start.
+        return (status.url if status else "") or str(self.server.url)
 
     async def _known_status(self) -> MachineStatus | None:
         """Return the machine's state, or None if it cannot be read: it is taken for running then.

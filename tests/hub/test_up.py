@@ -8,8 +8,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,105 +15,8 @@ import psutil
 import pytest
 import requests
 
-from fakes.names import resolve_localhost
-from vmlab.host import find_free_port, find_port_state
-from vmlab.origins import LOCAL_NAME
-from vmlab.proxy import find_proxy
-
-resolve_localhost()
-
-PROJECT = Path(__file__).parents[2]
-LIMIT_S = 120
-
-LAB = """
-[lab]
-name = "test"
-{course}
-[provider]
-name = "fake"
-[hub]
-port = {port}
-[accounts]
-trainees = 2
-"""
-
-
-class Operator:
-    """Somebody who types commands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = find_free_port()
-        self.url = f"http://{LOCAL_NAME}:{self.port}/"
-        self.state = folder / "state"
-        self.lab = folder / "lab.toml"
-        self.lab.write_text(LAB.format(port=self.port, course=""))
-        self.env = {
-            **os.environ,
-            "VMLAB_STATE": str(self.state),
-            "VMLAB_CACHE": str(folder / "cache"),
-            "VMLAB_PROJECT": str(PROJECT),
-            "VMLAB_LAB": str(self.lab),
-            "COLUMNS": "400",
-        }
-        self.started: list[subprocess.Popen[str]] = []
-
-    def words(self, *words: str) -> list[str]:
-        return [sys.executable, "-c", "from vmlab.cli import main; main()", *words]
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.words(*words),
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-
-    def up(self) -> subprocess.Popen[str]:
-        """Start `vmlab up` and return when it says that the lab is there."""
-        with (self.state.parent / "up.err").open("a") as errors:
-            process = subprocess.Popen(
-                self.words("up"), env=self.env, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        self.started.append(process)
-        assert process.stdout is not None
-        self.said = ""
-        for line in process.stdout:
-            self.said += line
-            if self.url in line:
-                return process
-        raise AssertionError(f"vmlab up ended: {(self.state.parent / 'up.err').read_text()}")
-
-    def holder(self) -> dict[str, int]:
-        hub: dict[str, int] = json.loads(self.run("status", "--json").stdout)["hub"]
-        return hub
-
-    def proxy(self) -> int:
-        pid = find_proxy(self.state / "proxy.pid")
-        assert pid is not None
-        return pid
-
-    def password(self, name: str) -> str:
-        rows = json.loads(self.run("accounts", "--json").stdout)["accounts"]
-        return str({row["account"]: row["password"] for row in rows}[name])
-
-    def log_in(
-        self, name: str, password: str, session: requests.Session | None = None
-    ) -> requests.Response:
-        session = session or requests.Session()
-        session.get(f"{self.url}hub/login")
-        data = {"username": name, "password": password, "_xsrf": session.cookies["_xsrf"]}
-        return session.post(f"{self.url}hub/login?next=/hub/home", data=data)
-
-    def clean_up(self) -> None:
-        self.run("down")
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
+from hub.lab_operator import LIMIT_S, PROJECT, Operator
+from vmlab.host import find_port_state
 
 
 @pytest.fixture
@@ -233,7 +134,7 @@ def test_a_hub_that_cannot_start_shows_the_end_of_its_log(operator: Operator) ->
 
 def test_the_course_of_the_lab_is_published(operator: Operator, tmp_path: Path) -> None:
     course = PROJECT / "notebooks" / "first-steps"
-    text = LAB.format(port=operator.port, course=f'course = "{course}"')
+    text = operator.lab_text(course=f'course = "{course}"')
     operator.lab.write_text(text)
     operator.up()
     listed = json.loads(operator.run("course", "list", "--json").stdout)["courses"]
@@ -246,7 +147,7 @@ def test_a_course_that_may_hold_a_mistake_waits_for_somebody(
     course = tmp_path / "course"
     shutil.copytree(PROJECT / "notebooks" / "first-steps", course)
     (course / "answers.md").write_text("secret")
-    operator.lab.write_text(LAB.format(port=operator.port, course=f'course = "{course}"'))
+    operator.lab.write_text(operator.lab_text(course=f'course = "{course}"'))
     up = operator.up()
     assert json.loads(operator.run("course", "list", "--json").stdout)["courses"] == []
     assert operator.run("course", "push", str(course), "--yes").returncode == 0

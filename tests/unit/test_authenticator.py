@@ -273,6 +273,7 @@ def test_places() -> None:
     assert find_place("10.0.0.1") == "10.0.0.1"
     assert find_place("2001:db8:1:2:3:4:5:6") == find_place("2001:db8:1:2::") == "2001:db8:1:2::/64"
     assert find_place("fe80::1%eth0") == "fe80::/64"
+    assert find_place("::ffff:10.0.0.1") == "10.0.0.1", "not all of IPv4 is one place"
     assert find_place("no address") == "no address"
 
 

@@ -53,7 +53,8 @@ def test_no_page_on_this_host_may_set_the_hubs_cookies(name):
         ("lab.example.org", "must begin with https://"),
         ("ftp://lab.example.org", "must begin with https://"),
         ("https://", "must begin with https://"),
-        ("https://lab.example.org/vmlab", "must end after the host name"),
+        ("https://lab.example.org/vmlab", "cannot be below a path (/vmlab); it must end after"),
+        ("https://[::1::]", "is not a URL"),
         ("https://lab.example.org?x", "must end after the host name"),
         ("https://ada@lab.example.org", "must end after the host name"),
         ("https://lab.example.org:99999", "is not a URL"),
@@ -74,6 +75,23 @@ def test_one_name_for_all_may_be_an_address():
     assert not url_problem("https://192.0.2.1:8443/", one_origin=True)
 
 
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("https://Lab.Example.ORG/", "https://lab.example.org"),
+        ("HTTPS://lab.example.org:443", "https://lab.example.org"),
+        ("http://lab.example.org:80/", "http://lab.example.org"),
+        ("http://lab.example.org:443", "http://lab.example.org:443"),
+        ("https://[2001:DB8:0:0::0001]:8443/", "https://[2001:db8::1]:8443"),
+        ("https://192.0.2.1", "https://192.0.2.1"),
+    ],
+)
+def test_a_url_is_kept_as_browsers_write_it(written, plain):
+    """Requests say their host this way: doctor, the proxy and JupyterHub compare the two."""
+    lab = parse_lab(f'[hub]\none_origin = true\nurl = "{written}"', FILE)
+    assert (lab.hub.public, lab.hub.url) == (plain, f"{plain}/")
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_judged(text):
     assert isinstance(url_problem(text, one_origin=False), str)
@@ -83,7 +101,10 @@ def test_any_text_is_judged(text):
     ("hub", "said"),
     [
         ('address = "0.0.0.0"', "so the hub needs a name"),
-        ('url = "https://lab.example.org/x"', "must end after the host name"),
+        (
+            'url = "https://lab.example.org/x"',
+            "lab.toml:2: hub.url: .* a port of its own",
+        ),
         ('certificate = "a.pem"', "a certificate without a key"),
         ('key = "a.pem"', "a key without a certificate"),
         ("redirect_port = 80", "only a hub with a certificate of its own"),

@@ -48,6 +48,13 @@ def test_names_beside_the_hub_have_no_pattern_and_are_listed() -> None:
     assert made.patterns[:2] == ("vmlab.localhost", "ada-vmlab.localhost")
 
 
+@pytest.mark.parametrize("server", WebServer)
+def test_an_ipv6_address_stands_in_brackets(server: WebServer) -> None:
+    made = site('address = "::"\nurl = "https://[2001:DB8::1]"\none_origin = true')
+    assert (made.hosts, made.behind) == (("[2001:db8::1]",), "[::1]:8000")
+    assert "[2001:db8::1]" in CONFIGS[server](made)
+
+
 def test_one_name_only() -> None:
     made = site('url = "https://lab.example.org"\none_origin = true')
     assert made.patterns == made.hosts == ("lab.example.org",)

@@ -17,7 +17,7 @@ from vmlab.errors import LabError
 from vmlab.hello import HELLO_PATH, SOCKET_PATH, make_proof, read_heard
 from vmlab.hublock import running_holder
 from vmlab.lab import Lab
-from vmlab.origins import LOCAL_NAME, public_hosts
+from vmlab.origins import LOCAL_NAME, bracketed, public_hosts
 from vmlab.paths import Paths
 
 _LIMIT_S = 15
@@ -117,7 +117,7 @@ class _Asker:
 
     async def ask_plain(self, port: int) -> str:
         """Ask by plain HTTP; return why it does not redirect to HTTPS, or nothing."""
-        url = f"http://{urlsplit(self.url).hostname}:{port}/"
+        url = f"http://{bracketed(urlsplit(self.url).hostname or '')}:{port}/"
         try:
             async with self.session.get(url, allow_redirects=False) as answer:
                 leads_to = answer.headers.get("Location", "")

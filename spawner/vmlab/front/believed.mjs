@@ -21,7 +21,7 @@ const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
 export function makeRewriter(front) {
   const isTrusted = makeNetworks(front);
   return (headers, address, encrypted) => {
-    const peer = address === undefined ? MACHINES : address.replace(/^::ffff:(?=[0-9.]+$)/, "");
+    const peer = address === undefined ? MACHINES : shorten(address);
     const trusts = address !== undefined && isTrusted(peer);
     const said = trusts ? { ...headers } : {};
     for (const name of Object.keys(headers)) if (SAID.test(name)) delete headers[name];
@@ -40,11 +40,16 @@ export function makeRewriter(front) {
 function findClient(peer, said, isTrusted) {
   const hops = (said["x-forwarded-for"] ?? said["x-real-ip"] ?? "").split(",").reverse();
   let client = peer;
-  for (const hop of hops.map((each) => each.trim())) {
+  for (const hop of hops.map((each) => shorten(each.trim()))) {
     if (!isTrusted(client) || !isIP(hop)) break;
     client = hop;
   }
   return client;
+}
+
+// A socket for both kinds of addresses, the proxy's or a web server's, writes IPv4 as a part of IPv6.
+function shorten(address) {
+  return address.replace(/^::ffff:(?=[0-9.]+$)/i, "");
 }
 
 function makeNetworks(front) {

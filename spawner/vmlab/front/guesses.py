@@ -63,10 +63,14 @@ def find_place(address: str) -> str:
     """Return what is counted as one place: an address, of IPv6 the network that one client has."""
     address = address.partition("%")[0]  # of a neighbour: by which cable it came
     try:
-        version = ipaddress.ip_address(address).version
+        found = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return address if version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+    if found.version == 4:
+        return address
+    # All of IPv4 is within one such network, as a web server that listens on [::] may write it.
+    whole = found.ipv4_mapped or ipaddress.ip_network(f"{address}/64", strict=False)
+    return str(whole)
 
 
 class FailureLimit:

@@ -2,11 +2,12 @@
 
 import { cleanMachine, sealHub } from "./answers.mjs";
 import { sortLogins, withoutHubCookies } from "./cookies.mjs";
-import { hostOf, judge, losesFrame } from "./requests.mjs";
+import { hostOf, isPath, judge, losesFrame } from "./requests.mjs";
 
 // "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
 const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
 
+const NO_PATH = { status: 400, message: "this is not the path of a page" };
 const NO_LENGTH = { status: 411, message: "a body of this method needs a Content-Length" };
 
 // Found here, so that the machine need not be asked.
@@ -42,6 +43,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }, findFi
 
   // Where a request goes is known here only, by the proxy's own reading of its path.
   ConfigurableProxy.prototype.targetForReq = async function (req) {
+    if (!isPath(req.url)) throw new Refusal(NO_PATH);
     if (losesFrame(req)) throw new Refusal(NO_LENGTH);
     const match = await targetForReq.call(this, req);
     const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
@@ -58,7 +60,10 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }, findFi
     if (error instanceof Ready) return endWith(res, req, error.file);
     if (!(error instanceof Refusal)) {
       if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
-      return handleProxyError.call(this, code, kind, req, res, error);
+      handleProxyError.call(this, code, kind, req, res, error);
+      // It leaves that to its library, which has not heard of a request that got no target.
+      if (kind === "ws") res?.end();
+      return;
     }
     this.log.info("%s %s %s: %s", error.status, req.method, req.url.split("?", 1)[0], error.message);
     return kind === "ws" ? endSocket(res, error) : endRequest(res, error);

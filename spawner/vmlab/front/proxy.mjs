@@ -76,6 +76,16 @@ function openDoor(server, path) {
   net.createServer((socket) => server.emit(arrival, socket)).listen(path);
 }
 
+// Its tree of routes keeps them in plain objects, which have "constructor" and "__proto__" from their
+// birth: whoever asks for such a path is taken to a branch that is none.
+function holdOnlyRoutes({ URLTrie }) {
+  Object.defineProperty(URLTrie.prototype, "branches", {
+    set() {
+      Object.defineProperty(this, "branches", { value: Object.create(null) });
+    },
+  });
+}
+
 boundOutput(process.stdout);
 boundOutput(process.stderr);
 
@@ -83,6 +93,7 @@ boundOutput(process.stderr);
 // its server.
 const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
 const { ConfigurableProxy } = await import(library);
+holdOnlyRoutes(await import(pathToFileURL(join(folder, "lib", "trie.js"))));
 const onAnswer = guard(ConfigurableProxy, settings.origins, makeFinder(settings.files));
 Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
   set(server) {

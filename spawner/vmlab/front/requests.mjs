@@ -26,6 +26,16 @@ export function kindOf(url) {
   return KINDS.find(([pattern]) => pattern.test(path))?.[1] ?? Kind.PAGE;
 }
 
+/** Tell whether the proxy can read what is asked for: it decodes a path without looking at it first. */
+export function isPath(url) {
+  try {
+    decodeURIComponent(new URL(url, "http://x").pathname);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // The proxy sends on what this makes of a path: "/hub/home" of "/hub/api/%2e%2e/home".
 function pathSent(url) {
   return new URL(url.startsWith("//") ? `http://x${url}` : url, "http://x").pathname;

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from vmlab.errors import ConfigError
 from vmlab.lab import Lab
-from vmlab.origins import public_hosts, wildcard
+from vmlab.origins import bracketed, public_hosts, wildcard
 
 HSTS_SENTENCE = "Browsers then refuse plain HTTP for a year, for all these names:"
 HSTS_VALUE = "max-age=31536000; includeSubDomains"
@@ -75,11 +75,10 @@ def make_site(lab: Lab, *, certificate: Path | None = None, key: Path | None = N
         )
     hosts = public_hosts(lab.accounts.names(), hub.url, one_origin=hub.one_origin)
     usual = Path("/etc/letsencrypt/live") / hosts[0]
-    local = f"[{hub.local_address}]" if ":" in hub.local_address else hub.local_address
     return Site(
-        hosts=hosts,
+        hosts=tuple(bracketed(host) for host in hosts),
         wildcard="" if hub.one_origin else wildcard(hosts[0]),
-        behind=f"{local}:{hub.port}",
+        behind=f"{bracketed(hub.local_address)}:{hub.port}",
         certificate=certificate or usual / "fullchain.pem",
         key=key or usual / "privkey.pem",
         has_files=certificate is not None,

@@ -264,6 +264,10 @@ byId("stop-server-btn").addEventListener("click", async () => {
   const url = root.dataset.progressUrl.replace(/\/progress(\?|$)/, "$1");
   try {
     const response = await fetch(url, { method: "DELETE" });
+    if (response.status === 401 || response.status === 403) {
+      window.location.reload(); // logged out in another tab: the log-in leads back here
+      return;
+    }
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     end();
     window.location.assign(root.dataset.homeUrl);
