@@ -98,7 +98,7 @@ def read_hub(table: Table, folder: Path) -> HubAddress:
         table.mistake(
             "address",
             f"{show(address)} is not an IP address; allowed: 127.0.0.1 (this host only), 0.0.0.0 "
-            "(all addresses of this host), or one address of this host",
+            "(all addresses of this host; with IPv6: ::), or one address of this host",
         )
         address = default.address
     one_origin = table.flag("one_origin", default=False)

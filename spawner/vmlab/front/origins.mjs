@@ -7,7 +7,6 @@ import { hostOf, isPath, judge, losesFrame } from "./requests.mjs";
 // "/user/ada", or with names of their own "/ada-vmlab.localhost/user/ada".
 const MACHINE = /^(?:\/[^/]+)?(\/user\/[^/]+)/;
 
-const NO_PATH = { status: 400, message: "this is not the path of a page" };
 const NO_LENGTH = { status: 411, message: "a body of this method needs a Content-Length" };
 
 // Found here, so that the machine need not be asked.
@@ -17,6 +16,9 @@ class Ready extends Error {
     this.file = file;
   }
 }
+
+// Nobody's path: the hub's page of errors says so.
+class Unreadable extends Error {}
 
 class Refusal extends Error {
   constructor({ status, message, location }) {
@@ -43,7 +45,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }, findFi
 
   // Where a request goes is known here only, by the proxy's own reading of its path.
   ConfigurableProxy.prototype.targetForReq = async function (req) {
-    if (!isPath(req.url)) throw new Refusal(NO_PATH);
+    if (!isPath(req.url)) throw new Unreadable();
     if (losesFrame(req)) throw new Refusal(NO_LENGTH);
     const match = await targetForReq.call(this, req);
     const prefix = MACHINE.exec(match?.prefix ?? "")?.[1] ?? "";
@@ -60,7 +62,8 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }, findFi
     if (error instanceof Ready) return endWith(res, req, error.file);
     if (!(error instanceof Refusal)) {
       if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
-      handleProxyError.call(this, code, kind, req, res, error);
+      if (error instanceof Unreadable) handleProxyError.call(this, 400, kind, req, res);
+      else handleProxyError.call(this, code, kind, req, res, error);
       // It leaves that to its library, which has not heard of a request that got no target.
       if (kind === "ws") res?.end();
       return;

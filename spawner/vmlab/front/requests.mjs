@@ -22,6 +22,7 @@ const KINDS = [
 
 /** Tell what a path of the hub is. */
 export function kindOf(url) {
+  if (!isPath(url)) return Kind.PAGE; // of errors
   const path = pathSent(url);
   return KINDS.find(([pattern]) => pattern.test(path))?.[1] ?? Kind.PAGE;
 }
