@@ -400,7 +400,7 @@ def test_the_hub_says_what_others_may_do_with_its_answers(ground):
     assert "Cache-Control" not in ground.ask("/hub/static/x.js")[0].headers
     for path in ("/hub/%", "/user/gone/%", "http://[/x"):
         answer, _ = ground.ask(path, host=ground.machine_host)
-        assert answer.status == 400
+        assert answer.status == 404
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     machine, _ = ground.ask("/user/ada/x", host=ground.machine_host)
     assert machine.headers["Content-Security-Policy"] is None

@@ -17,7 +17,7 @@ class Ready extends Error {
   }
 }
 
-// Nobody's path: the hub's page of errors says so.
+// Nobody's path: the hub's page says that there is no such page.
 class Unreadable extends Error {}
 
 class Refusal extends Error {
@@ -62,7 +62,7 @@ export function guard(ConfigurableProxy, { canonical, machines, shared }, findFi
     if (error instanceof Ready) return endWith(res, req, error.file);
     if (!(error instanceof Refusal)) {
       if (kind === "web" && res?.headersSent === false) sealError(res, req.url, machines);
-      if (error instanceof Unreadable) handleProxyError.call(this, 400, kind, req, res);
+      if (error instanceof Unreadable) handleProxyError.call(this, 404, kind, req, res);
       else handleProxyError.call(this, code, kind, req, res, error);
       // It leaves that to its library, which has not heard of a request that got no target.
       if (kind === "ws") res?.end();
