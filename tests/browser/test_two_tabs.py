@@ -111,7 +111,7 @@ def test_home_and_board_go_on_when_the_hub_was_killed_and_is_back(tmp_path, new_
         )
         # What was opened before still counts: nobody has to log in again, or to reload.
         assert all(page.evaluate("window.isTheSamePage") for page in (home, board))
-        home.get_by_role("button", name="Switch it off").click()
+        home.locator("#stop").click()
         expect(home.locator("main")).to_contain_text("It is off.", use_inner_text=True)
         for page in (home, board):
             page.wait_for_load_state("networkidle")
