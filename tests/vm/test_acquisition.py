@@ -15,7 +15,7 @@ from vm.desk import Desk
 from vm.test_desk import play, push
 from vmlab.paths import default_paths
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(3000)]
 
 PATIENCE = ("--deadline", "600")  # some cells run seven programs, one after the other
 EXERCISE = "01-first-acquisition"
