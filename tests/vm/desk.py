@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
@@ -69,7 +70,9 @@ class Desk:
             time.sleep(0.2)
 
     def console(self) -> str:
-        return f"--- console of {self.machine}\n{asyncio.run(self.provider.console(self.machine))}"
+        with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may run in this thread
+            said = apart.submit(asyncio.run, self.provider.console(self.machine)).result()
+        return f"--- console of {self.machine}\n{said}"
 
     def start(self) -> None:
         try:

@@ -73,13 +73,13 @@ def test_a_switch_in_jupyterlab_changes_account_and_machine_at_once(desk, new_pa
     page.get_by_role("menuitem", name="File", exact=True).wait_for()
     shot(page, "desk-lab-switched")
     # And back from the hub's side; what begins from now on speaks French, nothing was restarted.
-    began = desk.run("pgrep -o -f jupyterhub-singleuser")
+    began = desk.run("pgrep -o jupyterhub-sing")
     body = {"language": "fr"}
     assert desk.hub.api("POST", "vmlab/language", token=token, json=body).ok
     assert desk.run("bash -lc 'ls /nothing' 2>&1 || true").startswith("ls: impossible d'accéder")
     said = desk.run("/opt/vmlab/bin/python -c 'from lab.words import *; print(find_language())'")
     assert said.strip() == "fr"
-    assert desk.run("pgrep -o -f jupyterhub-singleuser") == began
+    assert desk.run("pgrep -o jupyterhub-sing") == began
 
 
 def test_packages_can_be_fetched_and_the_host_stays_out_of_reach(desk):
