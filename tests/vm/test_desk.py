@@ -347,13 +347,13 @@ def test_everything_is_there_after_stop_and_start(hub, desk):
     subprocess.run(["qemu-img", "check", volume], capture_output=True, check=True)
 
 
-def test_a_reboot_from_inside_ends_in_a_machine_that_can_be_started(hub, desk):
+def test_a_power_off_from_inside_stays_one_until_somebody_starts_the_machine(hub, desk):
     desk.start()
     desk.run(
-        "echo kept > ~/before-reboot.txt; sync; sudo systemd-run --on-active=1 systemctl reboot"
+        "echo kept > ~/before-the-end.txt; sync; sudo systemd-run --on-active=1 systemctl poweroff"
     )
     wait_until(lambda: not is_locked(str(desk.folder.shim_lock)))
     wait_until(lambda: not hub.server("ada"))
     desk.start()
-    assert desk.run("cat ~/before-reboot.txt").strip() == "kept"
+    assert desk.run("cat ~/before-the-end.txt").strip() == "kept"
     desk.stop()
