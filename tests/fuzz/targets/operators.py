@@ -36,7 +36,7 @@ from vmlab.job_states import jobs_path, read_jobs
 from vmlab.lab import parse_lab
 from vmlab.loop_watch import read_blocks, worst
 from vmlab.names import host_name, machine_name, volume_name
-from vmlab.origins import machine_hosts, url_problem
+from vmlab.origins import machine_hosts, plain_url, url_problem
 from vmlab.outside import load_json
 from vmlab.paths import Paths
 from vmlab.toml_errors import parse_toml
@@ -76,8 +76,8 @@ def lab_toml(data: bytes) -> None:
     check_text(lab.hub.url, *lab.accounts.names())
 
 
-@target("hub-url", parsers=("vmlab.origins:url_problem", "vmlab.origins:machine_hosts"),
-        most_bytes=1024)  # fmt: skip
+@target("hub-url", parsers=("vmlab.origins:url_problem", "vmlab.origins:machine_hosts",
+                            "vmlab.origins:plain_url"), most_bytes=1024)  # fmt: skip
 def hub_url(data: bytes) -> None:
     """The hub's own URL, which goes into headers, certificates and policies of its pages."""
     url = data.decode("utf-8", "replace")
@@ -85,6 +85,9 @@ def hub_url(data: bytes) -> None:
         if not url_problem(url, one_origin=one_origin):
             check(re.fullmatch(r"[!-~]+", url) is not None, url)
             check_text(*machine_hosts(("ada",), url))
+            plain = plain_url(url)
+            check(plain_url(plain) == plain, plain)
+            check(not url_problem(plain, one_origin=one_origin), plain)
 
 
 @target("toml-lines", ConfigError, parsers=("vmlab.toml_lines:find_lines",))

@@ -132,7 +132,7 @@ class Switch {
       window.location.reload();
     };
     const actions = [{ label: now, displayType: "accent", callback }];
-    this.offered = this.notification.info(reload, { autoClose: 20_000, actions });
+    this.offered = this.notification.info(reload, { autoClose: false, actions });
   }
 
   // JupyterLab's own menu of languages is the same choice. What was chosen there lies over the
