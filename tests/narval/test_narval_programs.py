@@ -389,7 +389,7 @@ def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
     assert "chain: Stopped, run 42" in done.stdout
     again = run(*words)
     assert again.returncode == 1
-    assert "run_number 42: " in again.stderr
+    assert "run_number 42 is already taken" in again.stderr
     assert "is already taken" in again.stderr
     assert "Traceback" not in again.stderr
 

@@ -48,7 +48,7 @@ REFUSED = {
     "fan_out": (topology(consumer(), more="fan_out=all"), 2, "fan_out: 'all' is not broadcast or"),
     "two writers of one file": (topology(consumer("a"), consumer("b")), 4,
                                 "'b' would write the same files as 'a', data-000.mfm"),
-    "a host's name": (topology(consumer(host="-oProxyCommand=x")), 3, "no name or address"),
+    "a host's name": (topology(consumer(host="-oProxyCommand=x")), 3, "is not a host name or address"),
     "an unknown host": (topology(consumer(host="none.invalid", port="eth0"),
                                  host="none.invalid", port="eth0"), 2,
                         "the host 'none.invalid' is not known"),
