@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vm.desk import Desk
-from vmlab.errors import MachineNotFoundError
+from vmlab.errors import HostError, MachineNotFoundError
 
 FILE = "journal"
 
@@ -50,8 +50,8 @@ class Journal:
         )
         try:
             ssh = self.desk.provider.ssh_command(self.desk.machine)
-        except MachineNotFoundError:
-            return  # it was killed, which the hub has not seen yet
+        except (MachineNotFoundError, HostError):
+            return  # it was killed, which the hub has not seen yet; or the host's disk is full
         alive = ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=12"]
         with self._record(len(self._writers)).open("xb") as record:
             writer = subprocess.Popen(

@@ -9,7 +9,7 @@ import secrets
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vmlab.errors import GuestError, ProviderError
+from vmlab.errors import GuestError, HostError, ProviderError
 from vmlab.files import write_atomic
 from vmlab.outside import as_facts, load_json
 from vmlab.providers.qemu.layout import MachineFolder
@@ -53,10 +53,22 @@ def ensure_identity(folder: MachineFolder) -> Identity:
 
 
 def make_ssh_command(folder: MachineFolder) -> list[str]:
-    """Return the command that opens a shell in the running machine as the trainee's user."""
+    """Return the command that opens a shell in the running machine as the trainee's user.
+
+    Raises:
+        HostError: the machine's host key cannot be written for ssh; the disk may be full.
+    """
     name = folder.path.name
-    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n"
-    write_atomic(folder.known_hosts, known.encode())
+    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n".encode()
+    try:
+        # Mostly it is there: on a full disk an operator must get in all the same.
+        if not folder.known_hosts.exists() or folder.known_hosts.read_bytes() != known:
+            write_atomic(folder.known_hosts, known)
+    except OSError as error:
+        raise HostError(
+            f"{name}: {folder.known_hosts} cannot be written: {error.strerror}",
+            hint="free space on the host's disk, then try again",
+        ) from error
     # fmt: off
     return [
         "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
