@@ -79,7 +79,7 @@ def main() -> Any:
         app()
     except LabError as error:
         console = err()
-        console.print(f"error: {error.message}", style="bold red", markup=False)
+        console.print(f"error: {error.message}", style="bold red")
         if error.hint:
-            console.print(f"hint: {error.hint}", markup=False)
+            console.print(f"hint: {error.hint}")
         sys.exit(1)

@@ -22,7 +22,7 @@ from vmlab.bench.marks import find_marks
 from vmlab.bench.plot import make_svg
 from vmlab.bench.table import failures_text, hub_table, marks_table, phases_table, results_table
 from vmlab.bench.variants import choose_variants
-from vmlab.cli.common import err, find_project, out
+from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.errors import ConfigError, HostError
@@ -165,7 +165,7 @@ def _measure(task: Task, file: Path | None) -> None:
         raise typer.Exit(130) from None
     _print(report)
     if file is not None:
-        out().print(f"\nWritten: {file}", style="dim", markup=False)
+        out().print(f"\nWritten: {file}", style="dim")
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _telling() -> Generator[Callable[[str], None]]:
     """Give a function that tells what is done now: a status on a terminal, else a line each."""
     console = err()
     if not console.is_terminal:
-        yield lambda words: console.print(words, markup=False)
+        yield console.print
         return
     with console.status("") as status:
         yield status.update
@@ -190,12 +190,12 @@ def _write(file: Path, text: str) -> None:
 def _print(report: Report) -> None:
     console = out()
     if report.results:
-        console.print(results_table(report))
+        print_table(results_table(report))
     if (phases := phases_table(report)) is not None:
-        console.print(phases)
+        print_table(phases)
     if report.hub:
-        console.print(hub_table(report.hub))
+        print_table(hub_table(report.hub))
     if any(mark.reached is not None for mark in find_marks(report)):
-        console.print(marks_table(report))
+        print_table(marks_table(report))
     for line in failures_text(report.results, report.hub):
-        console.print(f"✗ {line}", markup=False)
+        console.print(f"✗ {line}")

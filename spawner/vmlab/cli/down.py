@@ -73,9 +73,7 @@ def down(
     if failed:
         if not json:
             names = ", ".join(failed)
-            err().print(
-                f"error: {len(failed)} did not end: {names}", style="bold red", markup=False
-            )
+            err().print(f"error: {len(failed)} did not end: {names}", style="bold red")
             err().print("hint: run `vmlab down` again; nothing of a trainee's is lost")
         raise typer.Exit(1)
 

@@ -38,5 +38,4 @@ def front(
             f'Set [hub] front = ["127.0.0.1"] in {read.file}, or the address from which this web '
             "server connects: otherwise the hub does not trust its X-Forwarded-* headers.",
             style="yellow",
-            markup=False,
         )

@@ -46,7 +46,7 @@ def show_progress(title: str) -> Generator[Report]:
             nonlocal last
             if progress.phase != last:
                 last = progress.phase
-                console.print(f"{title}: {progress.phase} ({progress.message})", markup=False)
+                console.print(f"{title}: {progress.phase} ({progress.message})")
 
         yield print_phase
         return

@@ -130,13 +130,13 @@ def kill(
     machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not machine.state.is_on:
         asyncio.run(provider.stop(machine.name, now=True))  # a start that has not yet got far
-        out().print(f"{machine.name} does not run; a start under way ends.", markup=False)
+        out().print(f"{machine.name} does not run; a start under way ends.")
         return
     if not yes:
         owner = plain(machine.owner or "unknown").plain
         typer.confirm(f"Pull the plug of {machine.name} (user {owner})?", abort=True)
     asyncio.run(provider.stop(machine.name, now=True))
-    out().print(f"{machine.name} is off; its disks are kept.", markup=False)
+    out().print(f"{machine.name} is off; its disks are kept.")
 
 
 def print_machines(machines: Mapping[str, MachineStatus]) -> None:

@@ -64,7 +64,7 @@ def renew(
         print_json({"machine": machine.name, "kept": kept, "started": started})
         return
     what = f"set aside as {kept}" if kept else "removed: there was no room to keep it"
-    out().print(f"{machine.name} is {what}.", markup=False)
+    out().print(f"{machine.name} is {what}.")
     out().print("A new one starts." if started else "The next start makes a new one.")
 
 
@@ -157,11 +157,11 @@ def old(name: NameArgument, json: JsonOption = False) -> None:
         print_json({"machine": machine.name, "disks": [asdict(disk) for disk in disks]})
         return
     if not disks:
-        out().print(f"{machine.name} has no disks of older images.", markup=False)
+        out().print(f"{machine.name} has no disks of older images.")
         return
     print_table(_disk_table(disks))
     for line in make_reading_words(disks[0].path):
-        err().print(line, markup=False)
+        err().print(line)
 
 
 def make_reading_words(disk: str) -> list[str]:

@@ -43,7 +43,7 @@ def install(
     made = make_units(find_facts(lab))
     if dry_run:
         for name, text in made.items():
-            out().print(f"# {units / name}\n{text}", markup=False)
+            out().print(f"# {units / name}\n{text}")
         return
     _require_root()
     try:
@@ -54,7 +54,7 @@ def install(
     except OSError as error:
         raise HostError(f"{units}: the units cannot be written: {error}") from error
     if units != _FOLDER:
-        out().print(f"Written to {units}, which systemd does not look at.", markup=False)
+        out().print(f"Written to {units}, which systemd does not look at.")
         return
     _systemctl("daemon-reload", needs_systemd=True)
     _systemctl("enable", *_ENABLED)
@@ -76,7 +76,7 @@ def remove(units: FolderOption = _FOLDER) -> None:
     if units == _FOLDER and there:
         _systemctl("daemon-reload", needs_systemd=True)
     words = f"Removed: {', '.join(there)}." if there else "No units were installed."
-    out().print(f"{words} `vmlab down` stops what runs.", markup=False)
+    out().print(f"{words} `vmlab down` stops what runs.")
 
 
 @app.command()
@@ -90,7 +90,7 @@ def status(lab: LabOption = None, units: FolderOption = _FOLDER, json: JsonOptio
         for row in rows:
             state = "up to date" if row["current"] else "written for another lab or VMLab"
             words = f"{state}, {row['enabled']}, {row['active']}" if row["installed"] else "absent"
-            out().print(f"{'●' if row['current'] else '○'} {row['unit']}: {words}", markup=False)
+            out().print(f"{'●' if row['current'] else '○'} {row['unit']}: {words}")
         if not _SYSTEMD_RUNS.is_dir():
             out().print("systemd does not run on this host.")
     if not all(row["current"] for row in rows):

@@ -57,12 +57,10 @@ def ensure_template_for(lab: Lab, paths: Paths) -> None:
                 lab, paths, lab.machine.image, lambda step: status.update(f"Template: {step} …")
             )
     except LabError as error:
-        err().print(
-            f"Machines will boot, which takes longer: {error}", style="yellow", markup=False
-        )
+        err().print(f"Machines will boot, which takes longer: {error}", style="yellow")
         return
     if time.monotonic() - began > 1:  # it was not there
-        err().print(f"{describe(made)}, after {time.monotonic() - began:.0f} s", markup=False)
+        err().print(f"{describe(made)}, after {time.monotonic() - began:.0f} s")
 
 
 def describe(made: Template) -> str:

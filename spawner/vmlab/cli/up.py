@@ -84,7 +84,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         _ensure_image(lab, paths, project)
         ensure_template_for(lab, paths)
         verdict = asyncio.run(choose_accelerator(lab.provider.accelerator.value, paths.cache))
-        err().print(f"Machines run by {verdict.reason}", style="dim", markup=False)
+        err().print(f"Machines run by {verdict.reason}", style="dim")
     passwords = prepare_state(lab, paths)
     console = err()
     with HubProcess(_hub_command(project), _hub_environment(lab, paths), paths, lock) as hub:
@@ -115,8 +115,8 @@ def _check_certificate(lab: Lab) -> None:
     for fault in faults:
         if fault.is_fatal:
             raise HostError(fault.found, hint=fault.advice)
-        err().print(f"warning: {fault.found}", style="yellow", markup=False)
-        err().print(f"hint: {fault.advice}", markup=False)
+        err().print(f"warning: {fault.found}", style="yellow")
+        err().print(f"hint: {fault.advice}")
 
 
 def _check_port(lab: Lab, paths: Paths, port: int) -> None:
@@ -180,5 +180,5 @@ def _publish_course(lab: Lab, paths: Paths) -> None:
             raise CourseError(f"{lab.course}/{first.path}: {first.words}", hint=push)
         publish(access, package)
     except LabError as e:
-        err().print(f"warning: the course was not published: {e.message}", markup=False)
-        err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}", markup=False)
+        err().print(f"warning: the course was not published: {e.message}")
+        err().print(f"hint: {e.hint or f'vmlab course push {lab.course}'}")
