@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import narval
-from narval.client import SubSystem
-from narval.config import Address
+from narval.client import Access, SubSystem
+from narval.config import Address, ensure_secret
+from narval.control.naming import serve_names
 from narval.control.service import LISTENING
+from narval.coordinator.coordinator import coordinate
+from narval.coordinator.settings import Settings
 from narval.states import State
 
 LOCAL = Address("127.0.0.1", 0)
@@ -134,3 +138,30 @@ def is_running(pid: int) -> bool:
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
+
+
+@contextlib.asynccontextmanager
+async def open_sub_systems(
+    folder: Path, kept: Path | None = None
+) -> AsyncIterator[Callable[[Path], Awaitable[SubSystem]]]:
+    """Give a function that begins the sub-system `tandem` with a topology; it returns a client.
+
+    Args:
+        folder: of the acquisition.
+        kept: where the naming service keeps its names; None: nowhere.
+    """
+    async with contextlib.AsyncExitStack() as ends:
+
+        async def begin(file: Path) -> SubSystem:
+            secret = ensure_secret(folder)
+            service = await serve_names(LOCAL, secret, kept)
+            ends.callback(service.close)
+            naming = Address("127.0.0.1", service.server.port)
+            coordinator = await coordinate(Settings("tandem", LOCAL, naming, secret, folder))
+            ends.push_async_callback(coordinator.close)
+            coordinator.set_configuration_file(file)
+            client = await SubSystem.find("tandem", Access(naming, secret))
+            ends.callback(client.close)
+            return client
+
+        yield begin

@@ -9,15 +9,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from acquisition import LOCAL, STARTING, act, actors, in_error, until
+from acquisition import STARTING, act, actors, in_error, open_sub_systems, until
 from counted_chain import CHAIN, CONSUMER, FILTER, NEVER, PRODUCER, READER, RETURNED
 
 import narval
-from narval.client import Access, SubSystem
-from narval.config import Address, ensure_secret
-from narval.control.naming import serve_names
-from narval.coordinator.coordinator import coordinate
-from narval.coordinator.settings import Settings
+from narval.client import SubSystem
 from narval.errors import NarvalError
 from narval.runs import list_runs
 from narval.states import State
@@ -55,27 +51,15 @@ def files(tmp_path, monkeypatch, compiled):
 @pytest.fixture
 async def begin(tmp_path, caplog):
     """A function that begins a sub-system with a topology; gives a client of it."""
-    made = []
     caplog.set_level(logging.INFO, "narval")
+    folder, file = tmp_path / "config", tmp_path / "tandem.xml"
+    async with open_sub_systems(folder, folder) as begin_with:
 
-    async def begin(topology: str) -> SubSystem:
-        folder = tmp_path / "config"
-        secret = ensure_secret(folder)
-        service = await serve_names(LOCAL, secret, folder)
-        naming = Address("127.0.0.1", service.server.port)
-        coordinator = await coordinate(Settings("tandem", LOCAL, naming, secret, folder))
-        file = tmp_path / "tandem.xml"
-        file.write_text(topology)
-        coordinator.set_configuration_file(file)
-        client = await SubSystem.find("tandem", Access(naming, secret))
-        made.append((client, coordinator, service))
-        return client
+        async def begin(topology: str) -> SubSystem:
+            file.write_text(topology)
+            return await begin_with(file)
 
-    yield begin
-    for client, coordinator, service in made:
-        client.close()
-        await coordinator.close()
-        service.close()
+        yield begin
 
 
 async def come(client: SubSystem, count: int, reader: str = "reader0") -> None:

@@ -8,14 +8,11 @@ import subprocess
 import time
 
 import pytest
-from acquisition import LOCAL, STARTING, act, actors, command, is_running, until
+from acquisition import STARTING, act, actors, command, is_running, open_sub_systems, until
 
 from narval.client import Access, SubSystem, SyncSubSystem
 from narval.config import Address, ensure_secret
-from narval.control.naming import serve_names
 from narval.coordinator import crew as crew_module
-from narval.coordinator.coordinator import coordinate
-from narval.coordinator.settings import Settings
 from narval.errors import NarvalError
 from narval.runs import list_runs
 from narval.states import State
@@ -87,25 +84,8 @@ def topology(acquisition_folder, tmp_path, compiled, monkeypatch):
 @pytest.fixture
 async def begin(acquisition_folder):
     """A function that begins a sub-system with a topology; gives a client of it."""
-    made = []
-
-    async def begin(file) -> SubSystem:
-        secret = ensure_secret(acquisition_folder)
-        service = await serve_names(LOCAL, secret, None)
-        naming = Address("127.0.0.1", service.server.port)
-        coordinator = await coordinate(
-            Settings("tandem", LOCAL, naming, secret, acquisition_folder)
-        )
-        coordinator.set_configuration_file(file)
-        client = await SubSystem.find("tandem", Access(naming, secret))
-        made.append((client, coordinator, service))
-        return client
-
-    yield begin
-    for client, coordinator, service in made:
-        client.close()
-        await coordinator.close()
-        service.close()
+    async with open_sub_systems(acquisition_folder) as begin:
+        yield begin
 
 
 async def counts(client: SubSystem) -> tuple[int, int]:

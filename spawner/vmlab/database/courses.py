@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from vmlab.database.engine import Sessions
 from vmlab.database.tables import CourseVersionRow, ReceiptRow, StepRow
@@ -97,11 +98,8 @@ class Courses:
 
     def find(self, name: str, version: int | None = None) -> StoredCourse | None:
         """Return this version, or the newest one; None if there is none."""
-        query = select(CourseVersionRow).where(CourseVersionRow.name == name)
-        if version is not None:
-            query = query.where(CourseVersionRow.version == version)
         with self._sessions.read() as session:
-            row = session.scalar(query.order_by(CourseVersionRow.version.desc()).limit(1))
+            row = _find_row(session, name, version)
             return _course(row) if row else None
 
     def add_version(
@@ -124,12 +122,7 @@ class Courses:
             The newest version, and whether it is unchanged.
         """
         with self._sessions.write() as session:
-            row = session.scalar(
-                select(CourseVersionRow)
-                .where(CourseVersionRow.name == name)
-                .order_by(CourseVersionRow.version.desc())
-                .limit(1)
-            )
+            row = _find_row(session, name)
             if row and row.digest == digest:
                 return _course(row), True
             version = row.version + 1 if row else 1
@@ -145,12 +138,7 @@ class Courses:
             drop_progress: forget how far the trainees were, too.
         """
         with self._sessions.write() as session:
-            row = session.scalar(
-                select(CourseVersionRow)
-                .where(CourseVersionRow.name == name)
-                .order_by(CourseVersionRow.version.desc())
-                .limit(1)
-            )
+            row = _find_row(session, name)
             if row is None:
                 return None
             course = _course(row)
@@ -208,6 +196,14 @@ class Courses:
                     )
                 newest[key] = found
         return [newest[key] for key in sorted(newest)]
+
+
+def _find_row(session: Session, name: str, version: int | None = None) -> CourseVersionRow | None:
+    """Return the row of this version, or of the newest one."""
+    query = select(CourseVersionRow).where(CourseVersionRow.name == name)
+    if version is not None:
+        query = query.where(CourseVersionRow.version == version)
+    return session.scalar(query.order_by(CourseVersionRow.version.desc()).limit(1))
 
 
 def _course(row: CourseVersionRow) -> StoredCourse:
