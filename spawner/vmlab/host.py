@@ -21,6 +21,7 @@ from vmlab.room import find_room
 _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
 _PORTS_TRIED = 100
+_given_ports: set[int] = set()  # to this process, which may not listen on them yet
 _PROBE_LIMIT_S = 10
 
 
@@ -88,11 +89,14 @@ def find_port_state(address: str, port: int) -> PortState:
     return PortState()
 
 
-def find_free_port() -> int:
-    """Return a port of the loopback that nobody listens on.
+def find_free_port(*others: int) -> int:
+    """Return a port of the loopback that nobody listens on, to each caller another one.
 
     It lies below those that Linux hands out by itself, to a browser's connection for instance, so
     it is still free when the process that is to listen on it has started.
+
+    Args:
+        others: ports that somebody will listen on, though nobody does yet.
 
     Raises:
         HostError: none was found.
@@ -101,7 +105,9 @@ def find_free_port() -> int:
         port = random.choice(_OWN_PORTS)  # noqa: S311 - no secret
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given_ports and port not in others:
+                _given_ports.add(port)
+                return port
     raise HostError(
         f"no free port among {_PORTS_TRIED} of {_OWN_PORTS.start} to {_OWN_PORTS.stop - 1}",
         hint="see `ss -lnt` for who listens on so many",

@@ -172,7 +172,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
-    bind_url = f"http://127.0.0.1:{find_free_port()}"
+    bind_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
     access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
     note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)

@@ -43,7 +43,7 @@ class HubAddress:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All addresses on which it listens."""
+        """All ports on which it listens."""
         return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
 
     @property

@@ -82,7 +82,7 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
     )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
-    proxy.api_url = f"http://127.0.0.1:{find_free_port()}"
+    proxy.api_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
 
 
 def _find_lab_files(lab: Lab, paths: Paths) -> Path | None:

@@ -19,6 +19,8 @@ from hub.running_hub import PROJECT, RunningHub
 
 FRONT = "127.0.0.2"
 MOST_TOKENS = 40
+NEVER_GUESSED = "ivy"
+"""Logs in at any time; the tests of log-in lock other accounts for a minute."""
 
 _CONFIG = """
 import asyncio
@@ -57,7 +59,7 @@ def hub() -> Iterator[RunningHub]:
         folder = Path(name)
         folder.chmod(0o711)
         command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
-        trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal")
+        trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal", NEVER_GUESSED)
         config = _CONFIG.format(command=command, most_tokens=MOST_TOKENS)
         running = RunningHub(folder, trainees=trainees, extra_config=config)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fakes.echo_proxy import EchoProxy
 from fakes.hostile_server import HostileServer
+from front.conftest import NEVER_GUESSED
 from hub.running_hub import RunningHub
 from vmlab.origins import LOCAL_NAME, make_origins
 
@@ -110,7 +111,7 @@ def test_who_mistypes_a_path_reads_a_page(hub: RunningHub, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["constructor", "hub/__proto__", "user/constructor/x"])
 def test_the_hub_answers_as_to_any_other_name(hub: RunningHub, path: str) -> None:
-    session = hub.login("bob")
+    session = hub.login(NEVER_GUESSED)
     other = session.get(f"{hub.base_url}/{path.replace('constructor', 'nobody')}", timeout=LIMIT_S)
     answer = session.get(f"{hub.base_url}/{path}", timeout=LIMIT_S)
     assert answer.status_code == other.status_code == 404

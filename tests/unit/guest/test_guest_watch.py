@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -169,6 +171,27 @@ def test_a_clock_that_is_right_is_left_alone(host):
         host.clock.look()
         assert host.say() == 0.0
     assert host.system.clock_sets == []
+
+
+def test_a_clock_read_slowly_is_not_put_ahead(host):
+    """On a busy host seconds pass between the question and the answer of the RTC."""
+    host.run(100)
+    host.rtc.unlink()
+    os.mkfifo(host.rtc)
+
+    def answer() -> None:
+        with host.rtc.open("w") as rtc:
+            host.system.tick_ns += 3 * SECOND
+            host.system.now_ns += 3 * SECOND
+            host.now_ns += 3 * SECOND
+            rtc.write(f"{host.now_ns // SECOND}\n")
+
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(answer)
+        host.clock.look()
+        answered.result(60)
+    assert host.system.clock_sets == []
+    assert host.behind_s == 0
 
 
 @pytest.mark.parametrize("how", ["say", "look"])

@@ -51,12 +51,13 @@ class Clock:
 
     def look(self) -> None:
         """Compare with the clock on the board; a machine without one has the host's word only."""
-        at_ns = self._system.monotonic_ns()
         try:
             seconds = int(inside(self._system, _RTC).read_text(encoding="ascii"))
         except (OSError, ValueError):
             return
-        self.set_right(seconds * _SECOND_NS, at_ns)
+        # When it was read, on a busy host seconds after it was asked: a clock put forward by that
+        # much would be ahead, and nothing puts it back.
+        self.set_right(seconds * _SECOND_NS, self._system.monotonic_ns())
 
     def _wall_minus_monotonic(self) -> int:
         return self._system.clock_ns() - self._system.monotonic_ns()
