@@ -1,13 +1,13 @@
-"""The hub's configuration. Thin: everything follows from lab.toml (vmlab/hub.py says how)."""
+"""The hub's configuration. Thin: everything follows from lab.toml (vmlab/configure.py says how)."""
 
 import os
 from pathlib import Path
 
-from vmlab.hub import configure
-from vmlab.lab import load_lab
+from vmlab.configure import configure
+from vmlab.lab.lab import load_lab
 from vmlab.paths import default_paths
-from vmlab.readiness import keep_ready
-from vmlab.volumes.upkeep import keep_volumes
+from vmlab.upkeep.readiness import keep_ready
+from vmlab.upkeep.volumes import keep_volumes
 
 project = Path(__file__).parent
 lab = load_lab(Path(os.environ.get("VMLAB_LAB") or project / "lab.toml"))

@@ -30,7 +30,7 @@ class LabError(Exception):
     Args:
         message: what failed, where, with which value.
         hint: what the reader can do about it.
-        public: what a trainee may read (`vmlab.sayings`); a neutral sentence when left out.
+        public: what a trainee may read (`vmlab.messages`); a neutral sentence when left out.
     """
 
     def __init__(self, message: str, *, hint: str = "", public: Notice | None = None) -> None:

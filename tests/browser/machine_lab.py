@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 
 from hub.running_hub import PROJECT
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 GUEST = PROJECT / "images/guest"
 TOKEN = "lab-extension-test"

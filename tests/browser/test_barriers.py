@@ -16,7 +16,7 @@ from fakes.courses import make_files
 from hub.running_hub import PROJECT, RunningHub
 from hub.test_api_volume import take
 from vmlab.courses import pack_course
-from vmlab.front.guesses import MOST_FAILURES
+from vmlab.people.guesses import MOST_FAILURES
 
 pytestmark = pytest.mark.browser
 

@@ -12,11 +12,11 @@ from browser.conftest import shot
 from browser.machine_lab import TOKEN, LabServer, run_lab
 from fakes.small_hub import SmallHub
 from hub.running_hub import PROJECT
-from vmlab.board import make_outline
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
 from vmlab.courses.shelf import stored_course
 from vmlab.database import StepResult
+from vmlab.web.board import make_outline
 from vmlab_guest.courses.deliver import RECORD, deliver
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

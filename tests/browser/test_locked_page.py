@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from browser.conftest import shot
 from hub.running_hub import RunningHub
-from vmlab.front.guesses import MOST_FAILURES
+from vmlab.people.guesses import MOST_FAILURES
 
 pytestmark = pytest.mark.browser
 

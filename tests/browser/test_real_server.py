@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from fakes.real_server import REAL_SERVER, stop_server
 from hub.running_hub import RunningHub
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

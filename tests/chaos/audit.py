@@ -14,8 +14,8 @@ from chaos.ground import Ground, wait
 from chaos.journal import FILE, Content, parse_journal
 from chaos.trainee import Trainee
 from vmlab.names import volume_name
-from vmlab.providers.qemu import leftovers
-from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.process import leftovers
 from vmlab.volumes.qcow2 import read_volume
 
 END_LIMIT_S = 15.0

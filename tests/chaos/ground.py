@@ -29,7 +29,7 @@ LOOK_S = 0.25
 
 # As jupyterhub_config.py does: machines that a full disk has paused go on by this.
 _KEEP_VOLUMES = """
-from vmlab.volumes.upkeep import keep_volumes
+from vmlab.upkeep.volumes import keep_volumes
 keep_volumes(load_lab(folder / "lab.toml"), Paths(folder, Path({cache!r})))
 """
 

@@ -12,7 +12,7 @@ import psutil
 from chaos.ground import MISSED, Event, Ground, wait
 from chaos.plan import Deed, Step
 from hub.running_hub import HubFailedError
-from vmlab.proxy import find_proxy
+from vmlab.hub.proxy import find_proxy
 
 BACK_LIMIT_S = 180.0
 FULL_S = 12.0

@@ -19,7 +19,7 @@ from chaos.plan import Deed, Step
 from fakes.benches import kill_all
 from vm.desk import Desk
 from vmlab.model import Phase
-from vmlab.providers.qemu.ending import find_processes
+from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.volumes.model import Reason
 from vmlab.volumes.thinning import MOST_MANUAL
 

@@ -16,13 +16,13 @@ import pytest
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState, Phase, StartStyle
-from vmlab.providers.qemu import power
-from vmlab.providers.qemu import template as templates
 from vmlab.providers.qemu.bringup import Host
-from vmlab.providers.qemu.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.providers.qemu.process import power
+from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
 from vmlab.providers.qemu.provider import QemuProvider
-from vmlab.providers.qemu.suspicion import find_failures, is_suspect, note_failure
-from vmlab.providers.qemu.template import TemplateError, list_templates
+from vmlab.providers.qemu.warm import template as templates
+from vmlab.providers.qemu.warm.suspicion import find_failures, is_suspect, note_failure
+from vmlab.providers.qemu.warm.template import TemplateError, list_templates
 
 pytestmark = pytest.mark.vm
 
@@ -323,9 +323,9 @@ async def test_a_claim_that_was_cut_is_no_loss(bench):
 
 
 async def end_abruptly(folder: Path) -> None:
-    from vmlab.providers.qemu.ending import find_processes
-    from vmlab.providers.qemu.layout import MachineFolder
-    from vmlab.providers.qemu.shim import is_locked
+    from vmlab.providers.qemu.machine.layout import MachineFolder
+    from vmlab.providers.qemu.process.ending import find_processes
+    from vmlab.providers.qemu.process.shim import is_locked
 
     machine = MachineFolder(folder)
     kill_all(find_processes(machine))

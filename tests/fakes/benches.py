@@ -20,8 +20,8 @@ from vmlab.model import MachineSpec, Phase, ServerTrouble, VolumeSpec
 from vmlab.providers import ProviderSettings
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
-from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
+from vmlab.providers.qemu.process.accelerator import Accelerator
+from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
 

@@ -16,9 +16,9 @@ from typing import Any, Self
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
-from vmlab.host import find_free_port
-from vmlab.origins import Origins
-from vmlab.proxy import proxy_command
+from vmlab.hub.proxy import proxy_command
+from vmlab.lab.origins import Origins
+from vmlab.system.host import find_free_port
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from vmlab.web_servers import CONFIGS, Site, WebServer
+from vmlab.network.web_servers import CONFIGS, Site, WebServer
 
 PROJECT = Path(__file__).parents[2]
 UNPACKED = PROJECT / ".venv" / "debian" / "usr"  # scripts/bootstrap dev

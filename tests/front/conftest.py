@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.proxy import proxy_command
+from vmlab.hub.proxy import proxy_command
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -25,9 +25,9 @@ NEVER_GUESSED = "ivy"
 _CONFIG = """
 import asyncio
 from jupyterhub.app import JupyterHub
-from vmlab import hub_tokens
-from vmlab.doors import ensure_doors
-from vmlab.front.limits import limit_servers
+from vmlab.hub import tokens as hub_tokens
+from vmlab.network.doors import ensure_doors
+from vmlab.network.limits import limit_servers
 
 limit_servers(body_limit_s=2.0)
 hub_tokens.MOST_TOKENS = {most_tokens}

@@ -12,7 +12,7 @@ import pytest
 
 from fakes.echo_proxy import EchoProxy
 from fakes.hostile_server import Answer, HostileServer
-from vmlab.origins import make_origins
+from vmlab.lab.origins import make_origins
 
 HUB = "vmlab.localhost"
 BEYOND = {

@@ -12,7 +12,7 @@ import pytest
 from tornado import web
 from tornado.netutil import bind_unix_socket
 
-from vmlab.front.door import DoorLimits, make_door_server
+from vmlab.network.door import DoorLimits, make_door_server
 
 LIMITS = DoorLimits(body_bytes=1000, header_bytes=4096, body_s=0.3, silence_s=0.3, connections=3)
 Ask = Callable[..., Awaitable[bytes]]

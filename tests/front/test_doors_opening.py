@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tornado.web import Application
 
-from vmlab.doors import ensure_doors
 from vmlab.errors import HostError
+from vmlab.network.doors import ensure_doors
 
 NAMES = ("hub.sock", "proxy.sock")
 

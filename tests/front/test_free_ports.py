@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from vmlab import host
-from vmlab.host import HostError, find_free_port
+from vmlab.system import host
+from vmlab.system.host import HostError, find_free_port
 
 
 @pytest.fixture

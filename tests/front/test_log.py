@@ -19,10 +19,10 @@ import requests
 from fakes.echo_proxy import EchoProxy
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.front import log_file
-from vmlab.front.log_file import MOST_BYTES, older_part, tidy
-from vmlab.front.log_lines import BURST, LONGEST_ENTRY, LONGEST_MESSAGE, PER_SECOND, BoundedHandler
-from vmlab.host import find_free_port
+from vmlab.hub import log_file
+from vmlab.hub.log_file import MOST_BYTES, older_part, tidy
+from vmlab.hub.log_lines import BURST, LONGEST_ENTRY, LONGEST_MESSAGE, PER_SECOND, BoundedHandler
+from vmlab.system.host import find_free_port
 
 LONG = 15_000  # the proxy takes headers of 16 KiB
 LINE_BYTES = 3 * LONGEST_MESSAGE  # a line of either, colours and all

@@ -18,7 +18,7 @@ import requests
 from fakes.waiting import wait_until
 from front.conftest import FRONT
 from hub.running_hub import RunningHub
-from vmlab.front.guesses import MOST_FAILURES, MOST_FAILURES_OF_AN_ACCOUNT, WINDOW_S
+from vmlab.people.guesses import MOST_FAILURES, MOST_FAILURES_OF_AN_ACCOUNT, WINDOW_S
 
 WRONG, LOCKED = 403, 429
 

@@ -16,7 +16,7 @@ from fakes.echo_proxy import EchoProxy
 from fakes.hostile_server import HostileServer
 from front.conftest import NEVER_GUESSED
 from hub.running_hub import RunningHub
-from vmlab.origins import LOCAL_NAME, make_origins
+from vmlab.lab.origins import LOCAL_NAME, make_origins
 
 BORN_WITH = ("constructor", "__proto__", "toString", "hasOwnProperty", "%5f%5fproto__")
 UNREADABLE = (

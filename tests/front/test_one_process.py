@@ -11,7 +11,7 @@ import pytest
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.front.limits import MOST_OF_ONE
+from vmlab.network.limits import MOST_OF_ONE
 
 _TRIED = 400
 

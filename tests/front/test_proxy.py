@@ -16,7 +16,7 @@ import pytest
 
 from fakes.echo_proxy import EchoProxy
 from fakes.hostile_server import HostileServer
-from vmlab.proxy import find_proxy
+from vmlab.hub.proxy import find_proxy
 
 INVENTED = {
     "X-Real-IP": "203.0.113.9",

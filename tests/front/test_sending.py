@@ -12,7 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.testing import bind_unused_port
 
-from vmlab.api.sending import Pace, TakenTooSlowlyError, send_file
+from vmlab.web.api.sending import Pace, TakenTooSlowlyError, send_file
 
 SIZE = 64 * 2**20
 

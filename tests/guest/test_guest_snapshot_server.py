@@ -18,7 +18,7 @@ import requests
 from fakes.fake_system import FakeSystem
 from fakes.small_hub import SmallHub
 from hub.running_hub import PROJECT
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 ID = "hourly-20261127T140000Z"
 LATER = "manual-20261127T150000Z"

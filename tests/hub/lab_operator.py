@@ -11,9 +11,9 @@ from pathlib import Path
 import requests
 
 from fakes.names import resolve_localhost
-from vmlab.host import find_free_port
-from vmlab.origins import LOCAL_NAME, bracketed
-from vmlab.proxy import find_proxy
+from vmlab.hub.proxy import find_proxy
+from vmlab.lab.origins import LOCAL_NAME, bracketed
+from vmlab.system.host import find_free_port
 
 resolve_localhost()
 

@@ -5,7 +5,7 @@
         hub.start_server("ada")
         hub.report(hub.server_token("ada"), course="first-steps", ...)
 
-The configuration is the one that `vmlab up` uses (`vmlab.hub.configure`); a test adds lines of its
+The configuration is the one that `vmlab up` uses (`vmlab.configure.configure`); a test adds lines of its
 own with `extra_config`. Ports are free ones, state lies in `folder`.
 """
 
@@ -29,10 +29,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from fakes.names import resolve_localhost
-from vmlab.host import find_free_port
-from vmlab.origins import LOCAL_NAME, machine_host
+from vmlab.hub.proxy import find_proxy
+from vmlab.lab.origins import LOCAL_NAME, machine_host
 from vmlab.paths import Paths
-from vmlab.proxy import find_proxy
+from vmlab.system.host import find_free_port
 
 resolve_localhost()
 
@@ -69,10 +69,10 @@ administrators = ["admin"]
 _CONFIG = """\
 import json, os
 from pathlib import Path
-from vmlab.hub import configure
-from vmlab.lab import load_lab
+from vmlab.configure import configure
+from vmlab.lab.lab import load_lab
 from vmlab.paths import Paths
-from vmlab.spawner import VMSpawner
+from vmlab.spawning.spawner import VMSpawner
 
 folder = Path({folder!r})
 project = Path({project!r})
@@ -216,7 +216,7 @@ class RunningHub:
 
     def password(self, name: str) -> str:
         """The password that was made for this account."""
-        from vmlab.accounts import read_passwords
+        from vmlab.people.accounts import read_passwords
 
         return read_passwords(self.folder / "accounts.toml")[name]
 

@@ -22,7 +22,7 @@ HOME_MIB = 48
 """More than all buffers between hub and reader hold."""
 
 PACE = f"""
-import vmlab.api.sending as sending
+import vmlab.web.api.sending as sending
 sending.PACE = sending.Pace(stall_s={STALL_S})
 """
 

@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from fakes.real_server import REAL_SERVER, stop_server
 from hub.running_hub import RunningHub
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 LIMIT_S = 120
 SOME = 10

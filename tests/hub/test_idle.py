@@ -8,8 +8,8 @@ import pytest
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.idle.break_file import declare_break
 from vmlab.names import machine_name
+from vmlab.upkeep.idle.break_file import declare_break
 
 # 6 s, warned 3 s ahead.
 IDLE = "[idle]\nstop_after = 0.1"

@@ -9,14 +9,14 @@ import pytest
 from fakes.hostile_server import HostileServer
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.job_states import JobState, read_jobs
+from vmlab.system.job_states import JobState, read_jobs
 
 # 6 s, warned 3 s ahead.
 IDLE = "[idle]\nstop_after = 0.1"
 LONG_AGO = 3600.0
 
 FAULTS = """
-from vmlab import housekeeping
+from vmlab.upkeep import housekeeping
 from vmlab.providers.fake import FakeProvider
 
 activity, warn = FakeProvider.activity, FakeProvider.warn

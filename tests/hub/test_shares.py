@@ -14,7 +14,7 @@ import pytest
 from running_hub import TRAINEES, RunningHub
 
 from fakes.waiting import wait_until
-from vmlab.descriptors import descriptors_for
+from vmlab.hub.descriptors import descriptors_for
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNJtR4x1ElzWJ5PjzKZkYv3mYkVqzWn8aQqQw1Tn0Ab"
 _CANARY = "canary-5b07"

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from hub.lab_operator import LIMIT_S, PROJECT, Operator
-from vmlab.host import find_port_state
+from vmlab.system.host import find_port_state
 
 
 @pytest.fixture

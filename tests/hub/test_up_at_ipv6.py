@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from hub.lab_operator import LIMIT_S, PROJECT, Operator
-from vmlab.front.guesses import MOST_FAILURES
+from vmlab.people.guesses import MOST_FAILURES
 
 COURSE = PROJECT / "notebooks" / "first-steps"
 

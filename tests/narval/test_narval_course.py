@@ -18,7 +18,7 @@ from acquisition import MODULES, SOURCES, is_running, until
 import vmlab_guest
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 COURSE = Path(__file__).parents[2] / "notebooks" / "narval"
 EXERCISE = "01-first-acquisition"

@@ -12,7 +12,7 @@ from fakes.benches import open_bench
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
-from vmlab.providers.qemu.layout import machine_folder
+from vmlab.providers.qemu.machine.layout import machine_folder
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ import sys
 import threading
 from pathlib import Path
 
-from vmlab.providers.qemu.neighbour_watch import tell
-from vmlab.providers.qemu.neighbours import find_unreachable
-from vmlab.providers.qemu.uplink import enter_namespace_with_internet
+from vmlab.network.uplink import enter_namespace_with_internet
+from vmlab.providers.qemu.process.neighbour_watch import tell
+from vmlab.providers.qemu.process.neighbours import find_unreachable
 
 PORT = 7007
 DNS_PORT = 53

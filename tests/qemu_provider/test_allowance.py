@@ -8,11 +8,11 @@ import pytest
 
 from fakes.benches import start
 from fakes.tiny_guest import make_tiny_image
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import VolumeConflictError
 from vmlab.model import Allowance
+from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes.model import Reason
-from vmlab.volumes.upkeep import Memory, look_after
 
 pytestmark = pytest.mark.vm
 

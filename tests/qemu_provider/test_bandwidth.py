@@ -13,11 +13,11 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import Bandwidth
-from vmlab.providers.qemu import power
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.launch import make_shim_config
-from vmlab.providers.qemu.layout import machine_folder
-from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.channels.monitor import open_monitor
+from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.process import power
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.launch import make_shim_config
 
 pytestmark = pytest.mark.vm
 
@@ -72,7 +72,7 @@ async def test_a_machine_with_internet_sits_behind_a_shaped_cable(bench):
 # there, and from it the way into a machine's namespace, through slirp4netns as on any host.
 _DOWNLOAD = """
 import json, os, socket, subprocess, sys, time
-from vmlab.providers.qemu.uplink import enter_namespace_with_internet
+from vmlab.network.uplink import enter_namespace_with_internet
 
 HOST, SIZE, LIMIT = "198.51.100.7", 4 * 2**20, int(sys.argv[1])
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

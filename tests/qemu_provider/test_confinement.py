@@ -17,9 +17,11 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import MachineState
-from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.argv import QemuMachine
-from vmlab.providers.qemu.confine import (
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.users import MACHINE_UIDS
+from vmlab.providers.qemu.process.accelerator import Accelerator
+from vmlab.providers.qemu.process.argv import QemuMachine
+from vmlab.providers.qemu.process.confine import (
     CGROUPS,
     Confinement,
     Limits,
@@ -27,11 +29,9 @@ from vmlab.providers.qemu.confine import (
     detect_confinement,
     machine_limits,
 )
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.launch import make_shim_config
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.shim import qemu_words
-from vmlab.providers.qemu.users import MACHINE_UIDS
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.launch import make_shim_config
+from vmlab.providers.qemu.process.shim import qemu_words
 
 from .test_faults import command_lines, find_process, status
 

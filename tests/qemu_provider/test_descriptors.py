@@ -12,13 +12,13 @@ import pytest
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.descriptors import descriptors_for, read_limit
+from vmlab.hub.descriptors import descriptors_for, read_limit
+from vmlab.hub.proxy import find_proxy
 from vmlab.names import machine_name
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.launch import HUB_PORT, PROXY_PORT
-from vmlab.providers.qemu.layout import machine_folder
-from vmlab.providers.qemu.shim import MOST_INWARD, MOST_OUTWARD
-from vmlab.proxy import find_proxy
+from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.launch import HUB_PORT, PROXY_PORT
+from vmlab.providers.qemu.process.shim import MOST_INWARD, MOST_OUTWARD
 
 pytestmark = [
     pytest.mark.vm,

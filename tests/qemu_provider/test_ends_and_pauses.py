@@ -10,9 +10,9 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import EndCause, MachineState
-from vmlab.providers.qemu.activity import tell_time
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.channels.activity import tell_time
+from vmlab.providers.qemu.channels.monitor import open_monitor
+from vmlab.providers.qemu.machine.layout import MachineFolder
 
 MACHINE = "desk-ada-0"
 _LIMIT_S = 120

@@ -11,8 +11,8 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import Bandwidth
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.layout import machine_folder
+from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.process.ending import find_processes
 
 pytestmark = pytest.mark.vm
 

@@ -27,8 +27,8 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.model import MachineState, Phase, VolumeSpec
-from vmlab.providers.qemu.accelerator import choose_accelerator
-from vmlab.providers.qemu.layout import MachineFolder
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.process.accelerator import choose_accelerator
 
 pytestmark = pytest.mark.vm
 

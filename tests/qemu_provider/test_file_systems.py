@@ -11,8 +11,8 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import MachineState
-from vmlab.providers.qemu.layout import machine_folder
-from vmlab.providers.qemu.pool import Pool
+from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.volumes.model import Reason
 
 pytestmark = [

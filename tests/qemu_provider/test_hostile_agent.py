@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.benches import start
-from vmlab.idle import IdleRules
-from vmlab.idle.driver import IdleWatch
-from vmlab.reconcile.facts import Seat
+from vmlab.upkeep.idle import IdleRules
+from vmlab.upkeep.idle.driver import IdleWatch
+from vmlab.upkeep.reconcile.facts import Seat
 
 RULES = IdleRules(stop_after_s=0.001, warn_s=0.0)
 

@@ -13,10 +13,10 @@ import pytest
 from fakes.benches import kill_all, start
 from vmlab.errors import ProviderError
 from vmlab.model import LeftoverKind, MachineState
-from vmlab.providers.qemu import leftovers
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.teardown import stop_all
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.process import leftovers
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.upkeep.stop_all import stop_all
 
 pytestmark = pytest.mark.vm
 

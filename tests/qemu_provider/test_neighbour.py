@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from hub.running_hub import RunningHub
-from vmlab.proxy import find_proxy
+from vmlab.hub.proxy import find_proxy
 
 pytestmark = [
     pytest.mark.vm,

@@ -15,7 +15,7 @@ import pytest
 import vmlab
 from fakes.benches import start
 from vmlab.errors import HostError
-from vmlab.providers.qemu.neighbour_watch import NeighbourWatch, find_connected, tell
+from vmlab.providers.qemu.process.neighbour_watch import NeighbourWatch, find_connected, tell
 
 from . import public_network
 from .public_network import IPV6, NEIGHBOURS, OWN
@@ -70,7 +70,7 @@ async def test_machines_at_work_are_told_and_the_host_is_not(bench):
 # Says that it is QEMU, in a network with the machine's cable; holds the machine's lock if it may.
 _PRETENDER = """
 import os, subprocess, sys
-from vmlab.providers.qemu.shim import take_lock
+from vmlab.providers.qemu.process.shim import take_lock
 
 subprocess.run(["ip", "link", "add", "uplink0", "type", "bridge"], check=True)
 if sys.argv[1] == "locked":
@@ -112,7 +112,7 @@ async def test_the_others_are_told_all_the_same(monkeypatch, tmp_path, tried):
     async def find_nothing():
         return []
 
-    watch_module = "vmlab.providers.qemu.neighbour_watch"
+    watch_module = "vmlab.providers.qemu.process.neighbour_watch"
     monkeypatch.setattr(f"{watch_module}.find_connected", lambda _homes: [1, 2, 3])
     monkeypatch.setattr(f"{watch_module}.find_unreachable", find_nothing)
     monkeypatch.setattr(f"{watch_module}.tell", tell_but_the_first)
@@ -125,8 +125,8 @@ async def test_the_others_are_told_all_the_same(monkeypatch, tmp_path, tried):
 # A machine's namespace without root, and somebody with the same user outside.
 _WITHOUT_ROOT = """
 import asyncio, os, subprocess
-from vmlab.providers.qemu.neighbour_watch import tell
-from vmlab.providers.qemu.uplink import enter_namespace
+from vmlab.providers.qemu.process.neighbour_watch import tell
+from vmlab.network.uplink import enter_namespace
 
 ready, told = os.pipe(), os.pipe()
 child = os.fork()
@@ -154,7 +154,7 @@ async def test_machines_of_an_ordinary_user_are_told_too():
     }
     words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     words += ["/usr/bin/python3", "-c"]
-    find = [*words, "import vmlab.providers.qemu.neighbour_watch"]
+    find = [*words, "import vmlab.providers.qemu.process.neighbour_watch"]
     done = await asyncio.to_thread(
         subprocess.run, find, cwd="/", env=environment, capture_output=True, check=False
     )

@@ -12,10 +12,10 @@ import pytest
 
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.launch import SHIM_MODULE
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.shim import is_locked, lock_holder
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.launch import SHIM_MODULE
+from vmlab.providers.qemu.process.shim import is_locked, lock_holder
 
 
 def launch(folder: MachineFolder) -> subprocess.Popen[str]:

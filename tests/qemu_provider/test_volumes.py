@@ -10,11 +10,11 @@ import pytest
 
 from fakes.benches import kill_all, start
 from vmlab.errors import HostError, LabError
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.monitor import open_monitor
-from vmlab.room import find_room
+from vmlab.providers.qemu.channels.monitor import open_monitor
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.system.room import find_room
+from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes.model import ExportFormat, Reason
-from vmlab.volumes.upkeep import Memory, look_after
 
 pytestmark = pytest.mark.vm
 
@@ -53,7 +53,7 @@ async def test_what_was_written_is_in_the_snapshot_and_comes_back(bench, tmp_pat
 
 
 async def test_a_killed_machine_keeps_its_volume_and_its_snapshots(bench, tmp_path):
-    from vmlab.providers.qemu.ending import find_processes
+    from vmlab.providers.qemu.process.ending import find_processes
 
     store = bench.provider.volumes
     await write(bench, "first")

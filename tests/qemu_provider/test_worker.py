@@ -27,14 +27,14 @@ from fakes.worker import (
     words_as,
 )
 from vmlab.model import LeftoverKind, Phase
-from vmlab.providers.qemu import leftovers, power
-from vmlab.providers.qemu.confine import QEMU_USER, TOOLS_GID, find_tools_user
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.priority import Priority
-from vmlab.providers.qemu.records import read_record
-from vmlab.providers.qemu.template import list_templates
-from vmlab.providers.qemu.users import MACHINE_UIDS, find_machine_user, find_processes_of
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.records import read_record
+from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user, find_processes_of
+from vmlab.providers.qemu.process import leftovers, power
+from vmlab.providers.qemu.process.confine import QEMU_USER, TOOLS_GID, find_tools_user
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.priority import Priority
+from vmlab.providers.qemu.warm.template import list_templates
 from vmlab.volumes.model import ExportFormat, Reason
 
 pytestmark = [
@@ -205,7 +205,13 @@ async def test_no_other_process_is_taken_for_a_machines(bench, monkeypatch, trie
     monkeypatch.setattr(leftovers, "_HALF_MADE_S", 0.0)
     folder = await clone(bench)
     lock = str(folder.shim_lock)
-    words = ["-", "vmlab.providers.qemu.shim", "qemu-system-x86_64", lock, str(folder.root_disk)]
+    words = [
+        "-",
+        "vmlab.providers.qemu.process.shim",
+        "qemu-system-x86_64",
+        lock,
+        str(folder.root_disk),
+    ]
     with bystanders(folder.path, lock, words) as others:
         pids = {process.pid for process in find_processes(folder)}
         assert len(pids) == 2, "shim and QEMU"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.accounts import ensure_passwords, format_passwords, make_password, read_passwords
 from vmlab.errors import ConfigError, HostError
-from vmlab.lab import USER_NAME_PATTERN
-from vmlab.toml_errors import parse_toml
+from vmlab.lab.lab import USER_NAME_PATTERN
+from vmlab.lab.toml_errors import parse_toml
+from vmlab.people.accounts import ensure_passwords, format_passwords, make_password, read_passwords
 
 
 def test_passwords_are_made_once(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from tornado import web
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from vmlab.accounts import ensure_passwords, format_passwords
-from vmlab.authenticator import LabAuthenticator, LockedError
-from vmlab.front.guesses import (
+from vmlab.people.accounts import ensure_passwords, format_passwords
+from vmlab.people.authenticator import LabAuthenticator, LockedError
+from vmlab.people.guesses import (
     MOST_FAILURES,
     MOST_FAILURES_OF_A_PLACE,
     MOST_FAILURES_OF_AN_ACCOUNT,
@@ -298,7 +298,7 @@ def test_failures_are_kept_for_a_minute_and_no_longer(
 
 
 def test_the_limit_is_bounded_in_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmlab.front.guesses._MOST_KEYS", 10)
+    monkeypatch.setattr("vmlab.people.guesses._MOST_KEYS", 10)
     limit = FailureLimit(clock)
     for number in range(20):
         limit.note(make_bounds(f"n{number}", "10.0.0.1"))

@@ -9,10 +9,10 @@ import os
 
 import pytest
 
-from vmlab import background
-from vmlab.background import Board, Job, apart, begin, pause_s
 from vmlab.errors import HostError
-from vmlab.job_states import JobHealth, jobs_path, read_jobs
+from vmlab.system import background
+from vmlab.system.background import Board, Job, apart, begin, pause_s
+from vmlab.system.job_states import JobHealth, jobs_path, read_jobs
 
 RAISED = {
     "on purpose": HostError("the disk is full"),

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.bodies import (
+from vmlab.errors import ConfigError
+from vmlab.system.outside import load_json
+from vmlab.upkeep.idle.break_file import declare_break
+from vmlab.web.api.bodies import (
     MAX_KEPT,
     MAX_VERSION,
     BodyError,
@@ -18,9 +21,6 @@ from vmlab.bodies import (
     parse_receipt,
     parse_renewal,
 )
-from vmlab.errors import ConfigError
-from vmlab.idle.break_file import declare_break
-from vmlab.outside import load_json
 
 RECEIPT = {"course": "first-steps", "version": 2, "kept": ["01-who/exercise.ipynb"]}
 PROGRESS = {"course": "first-steps", "exercise": "01-who", "step": "user", "passed": True}

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.authority import Authority
-from vmlab.certificates import (
+from vmlab.cli.findings import Level, certificate_findings
+from vmlab.errors import ConfigError, HostError
+from vmlab.hub.certificates import (
     Pair,
     covers,
     known_authorities,
@@ -18,9 +20,7 @@ from vmlab.certificates import (
     pair_faults,
     read_pair,
 )
-from vmlab.cli.findings import Level, certificate_findings
-from vmlab.errors import ConfigError, HostError
-from vmlab.lab import load_lab
+from vmlab.lab.lab import load_lab
 
 HOSTS = ("lab.example.org", "ada.lab.example.org", "bob.lab.example.org")
 WILDCARD = ("lab.example.org", "*.lab.example.org")

@@ -8,10 +8,10 @@ import resource
 
 import pytest
 
-from vmlab.descriptors import SERVICE_LIMIT, descriptors_for, read_limit
 from vmlab.errors import HostError
-from vmlab.providers.qemu.shim import MOST_OUTWARD
-from vmlab.refusal import as_lab_error
+from vmlab.hub.descriptors import SERVICE_LIMIT, descriptors_for, read_limit
+from vmlab.providers.qemu.process.shim import MOST_OUTWARD
+from vmlab.spawning.refusal import as_lab_error
 
 
 def test_a_hub_has_room_for_every_machine_that_attacks_it():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import vmlab
-from vmlab.environment import download_environment, keep_only, tool_environment
+from vmlab.system.environment import download_environment, keep_only, tool_environment
 
 _SOURCE = Path(vmlab.__file__).parent
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.hello import Heard, is_nonce, make_proof, read_heard
+from vmlab.hub.hello import Heard, is_nonce, make_proof, read_heard
 
 words = st.text(st.characters(exclude_categories=["Cs"]))
 heard = st.builds(Heard, words, words, words, words)

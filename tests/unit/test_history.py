@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vmlab.history import StartHistory
 from vmlab.paths import Paths
+from vmlab.spawning.history import StartHistory
 
 
 @pytest.fixture

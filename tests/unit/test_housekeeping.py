@@ -7,10 +7,10 @@ import gc
 
 import pytest
 
-from vmlab import housekeeping
 from vmlab.errors import HostError
-from vmlab.housekeeping import House, keep_house
-from vmlab.slots import StartSlots
+from vmlab.spawning.slots import StartSlots
+from vmlab.upkeep import housekeeping
+from vmlab.upkeep.housekeeping import House, keep_house
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.cli_access import read_cli_access
+from vmlab.configure import make_roles, prepare_state, provider_settings
 from vmlab.errors import HostError
-from vmlab.hub import make_roles, prepare_state, provider_settings
-from vmlab.lab import Lab, parse_lab
-from vmlab.origins import Origins
+from vmlab.hub.access import read_cli_access
+from vmlab.hub.proxy import find_proxy, proxy_command
+from vmlab.lab.lab import Lab, parse_lab
+from vmlab.lab.origins import Origins
 from vmlab.paths import Paths
-from vmlab.proxy import find_proxy, proxy_command
 
 
 @pytest.fixture

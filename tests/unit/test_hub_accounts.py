@@ -9,8 +9,8 @@ from jupyterhub import orm
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.orm import Session
 
-from vmlab.hub_accounts import settle_accounts
-from vmlab.lab import Accounts
+from vmlab.hub.accounts import settle_accounts
+from vmlab.lab.lab import Accounts
 from vmlab.names import machine_name
 
 LAB = Accounts(trainees=("ada", "bob"), trainers=(), facilitators=("fay",), administrators=())

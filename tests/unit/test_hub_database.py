@@ -6,7 +6,7 @@ import sqlite3
 
 from sqlalchemy import create_engine, text
 
-from vmlab.hub_database import WalConnection, carry_over, make_db_settings
+from vmlab.hub.database import WalConnection, carry_over, make_db_settings
 
 
 def test_commits_do_not_wait_for_the_disk(tmp_path):

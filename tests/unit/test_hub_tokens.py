@@ -10,8 +10,8 @@ from jupyterhub import orm
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from vmlab import hub_tokens
-from vmlab.hub_tokens import TooManyTokensError, limit_tokens
+from vmlab.hub import tokens as hub_tokens
+from vmlab.hub.tokens import TooManyTokensError, limit_tokens
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import HostError
-from vmlab.hublock import Holder, HubLock, last_holder, lock_path, running_holder
+from vmlab.hub.lock import Holder, HubLock, last_holder, lock_path, running_holder
 from vmlab.paths import Paths
 
 HOLDER = Holder(

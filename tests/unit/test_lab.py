@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
-from vmlab.lab import (
+from vmlab.lab.lab import (
     AcceleratorWish,
     HubAddress,
     Lab,

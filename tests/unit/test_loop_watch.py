@@ -9,9 +9,9 @@ from asyncio import events
 
 import pytest
 
-from vmlab import loop_watch
-from vmlab.job_states import jobs_path
-from vmlab.loop_watch import Block, read_blocks, watch, watch_if_asked, worst
+from vmlab.hub import loop_watch
+from vmlab.hub.loop_watch import Block, read_blocks, watch, watch_if_asked, worst
+from vmlab.system.job_states import jobs_path
 
 BLOCK_S = 0.1
 

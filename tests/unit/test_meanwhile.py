@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from vmlab.meanwhile import meanwhile
+from vmlab.system.meanwhile import meanwhile
 
 
 async def fail_beside(work) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmlab import obstacles
+from vmlab.database import obstacles
 from vmlab_guest.courses import held, tell
 
 

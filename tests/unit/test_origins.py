@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
-from vmlab.lab import USER_NAME_PATTERN, parse_lab
-from vmlab.origins import LOCAL_NAME, Origins, machine_host, machine_hosts, url_problem
+from vmlab.lab.lab import USER_NAME_PATTERN, parse_lab
+from vmlab.lab.origins import LOCAL_NAME, Origins, machine_host, machine_hosts, url_problem
 
 FILE = Path("/labs/lab.toml")
 names = st.from_regex(USER_NAME_PATTERN, fullmatch=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.outside import as_facts, load_json
+from vmlab.system.outside import as_facts, load_json
 
 values = st.recursive(
     st.none()

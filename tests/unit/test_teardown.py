@@ -11,7 +11,7 @@ from fakes.benches import open_bench, start
 from vmlab.errors import ProviderError
 from vmlab.model import MachineState
 from vmlab.providers.fake import FakeProvider
-from vmlab.teardown import AT_ONCE, Stopped, stop_all
+from vmlab.upkeep.stop_all import AT_ONCE, Stopped, stop_all
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
-from vmlab.toml_errors import MAX_BYTES, TomlFile, load_toml, nearest, parse_toml
+from vmlab.lab.toml_errors import MAX_BYTES, TomlFile, load_toml, nearest, parse_toml
 
 
 class Colour(StrEnum):

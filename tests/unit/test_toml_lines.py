@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmlab.toml_lines import KeyPath, find_lines
+from vmlab.lab.toml_lines import KeyPath, find_lines
 
 DOCUMENT = '''# a comment with [brackets] and = signs
 title = "one # not a comment"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import ConfigError
-from vmlab.lab import Lab, parse_lab
-from vmlab.web_servers import CONFIGS, Site, WebServer, make_site
+from vmlab.lab.lab import Lab, parse_lab
+from vmlab.network.web_servers import CONFIGS, Site, WebServer, make_site
 
 ACCOUNTS = """
 [accounts]

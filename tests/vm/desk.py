@@ -15,7 +15,7 @@ from hub.running_hub import RunningHub
 from vmlab.bench.client import execute, open_kernel
 from vmlab.names import machine_name
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.provider import QemuProvider
 
 SSH_LIMIT_S = 180

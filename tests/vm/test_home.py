@@ -27,7 +27,7 @@ from vm.desk import Desk
 from vmlab.model import Activity
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.agent import GuestMessage, GuestMessageType, connect_agent
+from vmlab.providers.qemu.channels.agent import GuestMessage, GuestMessageType, connect_agent
 from vmlab.volumes.model import Reason
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]

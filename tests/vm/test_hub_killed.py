@@ -16,9 +16,9 @@ from jupyterhub import orm
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
-from vmlab.providers.qemu.ending import find_processes
-from vmlab.providers.qemu.layout import machine_folder
-from vmlab.providers.qemu.shim import is_locked
+from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.shim import is_locked
 
 pytestmark = pytest.mark.vm
 

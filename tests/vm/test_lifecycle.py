@@ -20,7 +20,7 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.records import read_record
+from vmlab.providers.qemu.machine.records import read_record
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 

@@ -16,7 +16,7 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.model import MachineState
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.monitor import open_monitor
+from vmlab.providers.qemu.channels.monitor import open_monitor
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 

@@ -17,11 +17,11 @@ import pytest
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.bench.client import HubClient, execute, open_kernel
-from vmlab.hub import spare_machine
-from vmlab.lab import load_lab
+from vmlab.configure import spare_machine
+from vmlab.lab.lab import load_lab
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
-from vmlab.teardown import stop_all
+from vmlab.upkeep.stop_all import stop_all
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 

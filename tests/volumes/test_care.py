@@ -9,9 +9,9 @@ import pytest
 
 from fakes.benches import open_bench, start
 from vmlab.providers.fake import FakeProvider
+from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes import settling
 from vmlab.volumes.model import Reason, is_volume_name
-from vmlab.volumes.upkeep import Memory, look_after
 from volumes.conftest import make
 
 HOURS = 7200.0

@@ -17,7 +17,7 @@ from vmlab.errors import (
     VolumeNotFoundError,
 )
 from vmlab.model import VolumeSpec
-from vmlab.room import Room
+from vmlab.system.room import Room
 from vmlab.volumes import making_room
 from vmlab.volumes.locks import hold_volume, read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason, VolumeState

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
-from vmlab.room import Room
+from vmlab.system.room import Room
 from vmlab.volumes.intake import Import, ImportFormat
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason

@@ -26,10 +26,10 @@ from fakes.web_servers import RunningWebServer, find_server_program
 from hub.running_hub import RunningHub
 from vmlab.cli.outside import ask_from_outside
 from vmlab.cli.reach import reach_findings
-from vmlab.cli_access import read_cli_access
-from vmlab.lab import load_lab
+from vmlab.hub.access import read_cli_access
+from vmlab.lab.lab import load_lab
+from vmlab.network.web_servers import WebServer, make_site
 from vmlab.paths import Paths
-from vmlab.web_servers import WebServer, make_site
 
 AUTHORITY = "authority.localhost"
 MACHINES = (f"ada.{LAB_NAME}", f"bob.{LAB_NAME}")

@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fakes.authority import Authority
 from fakes.names import LAB_NAME, resolve_localhost
 from hub.running_hub import RunningHub
-from vmlab.host import find_free_port
-from vmlab.lab import load_lab
-from vmlab.web_servers import Site, make_site
+from vmlab.lab.lab import load_lab
+from vmlab.network.web_servers import Site, make_site
+from vmlab.system.host import find_free_port
 
 resolve_localhost()
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from browser.conftest import launch_browser, log_in, new_page  # noqa: F401 - a fixture
 from fakes.names import LAB_NAME
 from fakes.web_servers import RunningWebServer
-from vmlab.web_servers import WebServer
+from vmlab.network.web_servers import WebServer
 from web_servers.conftest import NamedLab
 
 pytestmark = pytest.mark.browser

@@ -17,11 +17,11 @@ from fakes.web_servers import RunningWebServer
 from vmlab.cli.findings import Finding, Level
 from vmlab.cli.outside import ask_from_outside, outside_findings
 from vmlab.cli.reach import reach_findings
-from vmlab.cli_access import read_cli_access
-from vmlab.hello import HELLO_PATH
-from vmlab.lab import load_lab, parse_lab
+from vmlab.hub.access import read_cli_access
+from vmlab.hub.hello import HELLO_PATH
+from vmlab.lab.lab import load_lab, parse_lab
+from vmlab.network.web_servers import WebServer
 from vmlab.paths import Paths
-from vmlab.web_servers import WebServer
 from web_servers.conftest import NamedLab
 
 OK = [

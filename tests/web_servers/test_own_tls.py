@@ -19,7 +19,7 @@ from fakes.names import LAB_NAME
 from fakes.waiting import wait_until
 from hub.test_up import Operator
 from vmlab.cli import main
-from vmlab.host import find_free_port
+from vmlab.system.host import find_free_port
 
 NAMES = (LAB_NAME, f"*.{LAB_NAME}", "127.0.0.1")
 TAKE_UP_LIMIT_S = 30

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 from vmlab.errors import ConfigError
-from vmlab.outside import as_facts
+from vmlab.system.outside import as_facts
 
 
 class Variant(StrEnum):

@@ -13,7 +13,7 @@ import psutil
 
 from vmlab.errors import LabError
 from vmlab.images.store import ImageStore
-from vmlab.providers.qemu.accelerator import qemu_version
+from vmlab.providers.qemu.process.accelerator import qemu_version
 
 
 async def find_facts(image: str, images: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from vmlab.bench.rig import Rig, Wish, open_rig
 from vmlab.bench.rounds import reason
 from vmlab.bench.variants import LIMIT_S
 from vmlab.errors import LabError
-from vmlab.loop_watch import read_blocks, worst
-from vmlab.proxy import find_proxy
+from vmlab.hub.loop_watch import read_blocks, worst
+from vmlab.hub.proxy import find_proxy
 
 _WARM_UP = 3
 _WATCH_DELAY_S = 1.5

@@ -15,7 +15,7 @@ from vmlab.bench.rig import Wish
 from vmlab.bench.rounds import Say, measure
 from vmlab.bench.variants import COMPARED, PROCESSES, is_machine
 from vmlab.paths import Paths
-from vmlab.providers.qemu.accelerator import choose_accelerator
+from vmlab.providers.qemu.process.accelerator import choose_accelerator
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.bench.facts import Variant
-from vmlab.lab import ProviderName
+from vmlab.lab.lab import ProviderName
 from vmlab.model import StartStyle
 
 COMPARED: Final = (
@@ -116,8 +116,8 @@ def make_config(plan: HubPlan) -> str:
 
 _COMMON = """\
 from pathlib import Path
-from vmlab.hub import configure
-from vmlab.lab import load_lab
+from vmlab.configure import configure
+from vmlab.lab.lab import load_lab
 from vmlab.paths import Paths
 
 c = get_config()
@@ -140,7 +140,7 @@ def _pool_size(plan: HubPlan) -> int:
 
 def _own_lines(plan: HubPlan) -> list[str]:
     if plan.variant is Variant.POOL:
-        return ["from vmlab.readiness import keep_ready", "keep_ready(lab, paths)"]
+        return ["from vmlab.upkeep.readiness import keep_ready", "keep_ready(lab, paths)"]
     if plan.variant in _STYLES:
         return [f"c.VMSpawner.start_style = {_STYLES[plan.variant].value!r}"]
     if plan.variant is Variant.FAKE:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from vmlab.accounts import read_passwords
 from vmlab.cli.common import (
     JsonOption,
     LabOption,
@@ -19,8 +18,9 @@ from vmlab.cli.common import (
     read_lab,
 )
 from vmlab.errors import HostError
-from vmlab.lab import Lab, Role
+from vmlab.lab.lab import Lab, Role
 from vmlab.paths import default_paths
+from vmlab.people.accounts import read_passwords
 
 _TITLES = {
     Role.TRAINER: "trainer",

@@ -26,9 +26,9 @@ from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.errors import ConfigError, HostError
-from vmlab.files import write_atomic
 from vmlab.images.build import ensure_image
 from vmlab.paths import default_paths
+from vmlab.system.files import write_atomic
 
 if TYPE_CHECKING:
     from vmlab.bench.run import Task

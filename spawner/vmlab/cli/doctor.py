@@ -14,7 +14,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vmlab.certificates import lab_faults
 from vmlab.cli.common import (
     JsonOption,
     LabOption,
@@ -40,22 +39,23 @@ from vmlab.cli.findings import (
 from vmlab.cli.jobs import jobs_finding
 from vmlab.cli.outside import outside_findings
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
-from vmlab.descriptors import read_limit
-from vmlab.environment import program_path, tool_environment
+from vmlab.configure import pool_size
 from vmlab.errors import LabError
-from vmlab.host import find_host_facts, find_port_state, find_userns_problem
-from vmlab.hub import pool_size
-from vmlab.hublock import running_holder
+from vmlab.hub.certificates import lab_faults
+from vmlab.hub.descriptors import read_limit
+from vmlab.hub.lock import running_holder
+from vmlab.hub.proxy import proxy_command
 from vmlab.images.store import ImageStore
-from vmlab.job_states import read_jobs
-from vmlab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
-from vmlab.providers.qemu.accelerator import choose_accelerator, qemu_version
-from vmlab.providers.qemu.admission import Memory
-from vmlab.providers.qemu.confine import detect_confinement
-from vmlab.providers.qemu.template import Measured, list_templates
-from vmlab.proxy import proxy_command
-from vmlab.room import find_room
+from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_version
+from vmlab.providers.qemu.process.admission import Memory
+from vmlab.providers.qemu.process.confine import detect_confinement
+from vmlab.providers.qemu.warm.template import Measured, list_templates
+from vmlab.system.environment import program_path, tool_environment
+from vmlab.system.host import find_host_facts, find_port_state, find_userns_problem
+from vmlab.system.job_states import read_jobs
+from vmlab.system.room import find_room
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
 _PROGRAMS = {

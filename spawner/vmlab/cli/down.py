@@ -26,10 +26,10 @@ from vmlab.cli.common import (
     print_table,
 )
 from vmlab.errors import HostError
-from vmlab.hublock import Holder, running_holder
+from vmlab.hub.lock import Holder, running_holder
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
-from vmlab.teardown import Stopped, stop_all
+from vmlab.upkeep.stop_all import Stopped, stop_all
 
 _HUB_LIMIT_S = 60
 _LOOK_AGAIN_S = 0.05

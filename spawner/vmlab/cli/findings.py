@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmlab.certificates import Fault, Pair
-from vmlab.descriptors import descriptors_for
-from vmlab.lab import Lab
-from vmlab.providers.qemu.confine import Confinement
-from vmlab.room import Room
+from vmlab.hub.certificates import Fault, Pair
+from vmlab.hub.descriptors import descriptors_for
+from vmlab.lab.lab import Lab
+from vmlab.providers.qemu.process.confine import Confinement
+from vmlab.system.room import Room
 
 
 class Level(StrEnum):

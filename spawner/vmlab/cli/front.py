@@ -9,7 +9,7 @@ import typer
 
 from vmlab.cli.common import LabOption, err, read_lab
 from vmlab.errors import ConfigError
-from vmlab.web_servers import CONFIGS, WebServer, make_site
+from vmlab.network.web_servers import CONFIGS, WebServer, make_site
 
 
 def front(

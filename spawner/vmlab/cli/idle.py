@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from vmlab.cli.common import JsonOption, duration, out, print_json, read_lab
-from vmlab.idle.break_file import Break, declare_break, parse_until, read_break
 from vmlab.paths import default_paths
+from vmlab.upkeep.idle.break_file import Break, declare_break, parse_until, read_break
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vmlab.cli.common import duration
 from vmlab.cli.findings import Finding, Level
-from vmlab.job_states import JobHealth, JobsReport, JobState
+from vmlab.system.job_states import JobHealth, JobsReport, JobState
 
 _SIGNS = {JobHealth.PASSES_OVER: "!", JobHealth.FAILS: "✗", JobHealth.SILENT: "✗"}
 _ADVICE = "hub.log in the state folder says more; `vmlab down`, then `vmlab up` restarts all jobs"

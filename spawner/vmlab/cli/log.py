@@ -14,7 +14,7 @@ import typer
 
 from vmlab.cli.common import out, whole
 from vmlab.errors import HostError
-from vmlab.front.log_file import older_part
+from vmlab.hub.log_file import older_part
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
 

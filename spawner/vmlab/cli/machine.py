@@ -25,16 +25,16 @@ from vmlab.cli.common import (
     print_table,
     read_lab,
 )
-from vmlab.environment import tool_environment
+from vmlab.configure import pool_size
 from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
-from vmlab.hub import pool_size
+from vmlab.lab.toml_errors import nearest
 from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import Provider
-from vmlab.providers.qemu.pool import Pool
-from vmlab.toml_errors import nearest
+from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.system.environment import tool_environment
 
 app = typer.Typer(no_args_is_help=True)
 

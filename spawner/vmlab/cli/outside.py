@@ -12,12 +12,12 @@ import aiohttp
 
 from vmlab.cli.findings import Finding, Level
 from vmlab.cli.reach import INVENTED, Reach, Stage, Visit, asleep_findings, reach_findings
-from vmlab.cli_access import read_cli_access
 from vmlab.errors import LabError
-from vmlab.hello import HELLO_PATH, SOCKET_PATH, make_proof, read_heard
-from vmlab.hublock import running_holder
-from vmlab.lab import Lab
-from vmlab.origins import LOCAL_NAME, bracketed, public_hosts
+from vmlab.hub.access import read_cli_access
+from vmlab.hub.hello import HELLO_PATH, SOCKET_PATH, make_proof, read_heard
+from vmlab.hub.lock import running_holder
+from vmlab.lab.lab import Lab
+from vmlab.lab.origins import LOCAL_NAME, bracketed, public_hosts
 from vmlab.paths import Paths
 
 _LIMIT_S = 15

@@ -7,9 +7,9 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from vmlab.cli.findings import Finding, Level
-from vmlab.hello import HELLO_PATH, Heard
-from vmlab.hub_address import HubAddress
-from vmlab.origins import wildcard
+from vmlab.hub.hello import HELLO_PATH, Heard
+from vmlab.lab.hub_address import HubAddress
+from vmlab.lab.origins import wildcard
 
 INVENTED = "192.0.2.77"
 """The address that the doctor claims to come from. ref: RFC 5737: nobody has it."""

@@ -26,12 +26,12 @@ from vmlab.cli.common import (
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
 from vmlab.courses.client import find_access
 from vmlab.errors import HostError, MachineConflictError, UnsupportedError
-from vmlab.hub_calls import HubAbsentError, call_hub
-from vmlab.hublock import running_holder
+from vmlab.hub.calls import HubAbsentError, call_hub
+from vmlab.hub.lock import running_holder
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.base import KeepsOldDisks
-from vmlab.renewal import RenewalStage
+from vmlab.upkeep.renewal import RenewalStage
 
 aside_app = typer.Typer(no_args_is_help=True)
 

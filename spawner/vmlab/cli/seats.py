@@ -1,7 +1,7 @@
 """How many seats of a lab fit this host, and when the last is ready. Pure: facts in, findings out.
 
 Two numbers, because they answer two questions: how many machines can be filled by their trainees
-at once (what admission promises, `vmlab.providers.qemu.admission`), and how many idle ones the
+at once (what admission promises, `vmlab.providers.qemu.process.admission`), and how many idle ones the
 host holds by what one was measured to take here.
 """
 
@@ -11,11 +11,11 @@ import math
 from dataclasses import asdict, dataclass, replace
 
 from vmlab.cli.findings import Finding, Level
-from vmlab.host import HostFacts
-from vmlab.lab import Lab
-from vmlab.providers.qemu.admission import RESERVE_MIB, MemoryFacts
-from vmlab.providers.qemu.confine import machine_limits
-from vmlab.providers.qemu.template import Measured
+from vmlab.lab.lab import Lab
+from vmlab.providers.qemu.process.admission import RESERVE_MIB, MemoryFacts
+from vmlab.providers.qemu.process.confine import machine_limits
+from vmlab.providers.qemu.warm.template import Measured
+from vmlab.system.host import HostFacts
 from vmlab.volumes import allowance
 
 SEATS_PER_CORE = {"kvm": 8, "tcg": 2}

@@ -13,13 +13,13 @@ import psutil
 import typer
 
 from vmlab.cli.common import JsonOption, LabOption, err, find_project, out, print_json, read_lab
-from vmlab.environment import tool_environment
 from vmlab.errors import HostError
-from vmlab.files import write_atomic
+from vmlab.hub.units import HUB_UNIT, UNITS, ServiceFacts, make_units
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.admission import RESERVE_MIB
-from vmlab.providers.qemu.confine import MACHINES_UNIT
-from vmlab.services import HUB_UNIT, UNITS, ServiceFacts, make_units
+from vmlab.providers.qemu.process.admission import RESERVE_MIB
+from vmlab.providers.qemu.process.confine import MACHINES_UNIT
+from vmlab.system.environment import tool_environment
+from vmlab.system.files import write_atomic
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -20,11 +20,11 @@ from vmlab.cli.common import (
 from vmlab.cli.jobs import job_lines, jobs_json
 from vmlab.cli.machine import machine_json, print_machines
 from vmlab.errors import HostError
-from vmlab.hublock import running_holder
-from vmlab.job_states import JobsReport, read_jobs
+from vmlab.hub.lock import running_holder
 from vmlab.model import MachineState
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
+from vmlab.system.job_states import JobsReport, read_jobs
 
 _JOB_CHARS = 600
 

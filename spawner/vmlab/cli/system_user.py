@@ -9,9 +9,9 @@ import os
 import pwd
 import subprocess
 
-from vmlab.environment import tool_environment
 from vmlab.errors import HostError
-from vmlab.providers.qemu.confine import QEMU_USER
+from vmlab.providers.qemu.process.confine import QEMU_USER
+from vmlab.system.environment import tool_environment
 
 
 def ensure_qemu_user() -> None:

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from vmlab.certificates import lab_faults
 from vmlab.cli.accounts import make_accounts_table
 from vmlab.cli.common import (
     LabOption,
@@ -23,21 +22,22 @@ from vmlab.cli.common import (
     print_table,
     read_lab,
 )
-from vmlab.cli.hub_process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.cli.image import show_progress
 from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.cli.template import ensure_template_for
+from vmlab.configure import prepare_state
 from vmlab.courses.client import find_access, list_courses, make_package, publish
 from vmlab.errors import CourseError, HostError, LabError
-from vmlab.host import find_port_state
-from vmlab.hub import prepare_state
-from vmlab.hublock import Holder, HubLock, last_holder
+from vmlab.hub.certificates import lab_faults
+from vmlab.hub.lock import Holder, HubLock, last_holder
+from vmlab.hub.process import HubProcess, StopRequestedError, stop_on_signals
+from vmlab.hub.proxy import find_proxy, proxy_command
 from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
-from vmlab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab, ProviderName
 from vmlab.paths import Paths, default_paths
-from vmlab.providers.qemu.accelerator import choose_accelerator
-from vmlab.proxy import find_proxy, proxy_command
+from vmlab.providers.qemu.process.accelerator import choose_accelerator
+from vmlab.system.host import find_port_state
 
 
 def up(

@@ -26,7 +26,7 @@ from vmlab.cli.common import (
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
-from vmlab.room import taken_mib
+from vmlab.system.room import taken_mib
 from vmlab.volumes.accounting import owner_of
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.intake import Import, ImportFormat

@@ -15,8 +15,8 @@ from vmlab.courses.folder import list_skipped, read_folder
 from vmlab.courses.parse import parse_course
 from vmlab.courses.review import Review, review_course
 from vmlab.errors import ConfigError, CourseError, HostError
-from vmlab.outside import load_json
 from vmlab.paths import Paths
+from vmlab.system.outside import load_json
 
 _LIMIT = aiohttp.ClientTimeout(total=300, connect=10)
 

@@ -8,7 +8,7 @@ import warnings
 from vmlab.courses.model import Course, CourseFiles, Exercise, Step, Title
 from vmlab.courses.notebooks import notebook_mistakes
 from vmlab.errors import ConfigError
-from vmlab.toml_errors import (
+from vmlab.lab.toml_errors import (
     MAX_BYTES,
     Mistake,
     Table,

@@ -20,7 +20,7 @@ from vmlab.courses.model import Course
 from vmlab.courses.parse import parse_course
 from vmlab.database import Database, StoredCourse, StoredStep
 from vmlab.errors import CourseError
-from vmlab.files import write_atomic
+from vmlab.system.files import write_atomic
 
 MAX_COURSES = 50
 """Published at a time; a machine takes no more (`vmlab_guest.courses.listing`)."""

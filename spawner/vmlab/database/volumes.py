@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.database.engine import Sessions
 from vmlab.database.tables import VolumeRow
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError

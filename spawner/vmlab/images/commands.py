@@ -9,8 +9,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from vmlab.environment import download_environment, tool_environment
 from vmlab.errors import HostError, ImageError
+from vmlab.system.environment import download_environment, tool_environment
 
 _SHOWN_LINES = 20
 

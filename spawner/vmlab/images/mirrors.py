@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from vmlab.environment import download_environment
 from vmlab.errors import HostError
+from vmlab.system.environment import download_environment
 
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SUITES = {

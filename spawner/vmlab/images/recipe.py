@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmlab.errors import ConfigError
-from vmlab.toml_errors import Table, TomlFile, did_you_mean, load_toml, show
+from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, show
 
 BUILDER_VERSION = 3
 """Raise it when the builder makes another image from the same recipe."""

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import ImageError
-from vmlab.files import write_atomic
-from vmlab.outside import load_json
+from vmlab.system.files import write_atomic
+from vmlab.system.outside import load_json
 
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
 GENERIC_INITRD = "initrd-generic"

@@ -30,7 +30,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import (
     GuestError,
     MachineConflictError,
@@ -53,7 +53,7 @@ from vmlab.model import (
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu.confine import QemuUser
+from vmlab.providers.qemu.process.confine import QemuUser
 from vmlab.seed import Seed
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.model import Volume

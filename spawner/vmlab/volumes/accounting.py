@@ -7,12 +7,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
 from vmlab.model import DiskKind, DiskPart
 from vmlab.names import machine_name
 from vmlab.providers.base import CountsDisk
-from vmlab.room import taken_mib
+from vmlab.system.room import taken_mib
 from vmlab.volumes.allowance import (
     Use,
     largest_volume_mib,

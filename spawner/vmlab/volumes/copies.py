@@ -11,9 +11,9 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import HostError
-from vmlab.room import Room
+from vmlab.system.room import Room
 
 AT_ONCE = 2
 WAIT_S = 60.0

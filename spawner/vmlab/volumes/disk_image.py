@@ -16,10 +16,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import HostError, VolumeConflictError, VolumeError
-from vmlab.providers.qemu.confine import TOOLS_GID, QemuUser
-from vmlab.tools import ToolError, run_tool
+from vmlab.providers.qemu.process.confine import TOOLS_GID, QemuUser
+from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.model import Snapshot
 from vmlab.volumes.qcow2 import Header, Qcow2Error, read_volume
 

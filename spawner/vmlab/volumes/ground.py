@@ -19,7 +19,7 @@ from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
 from vmlab.model import Allowance, MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers.base import LiveVolumes
-from vmlab.providers.qemu.confine import QemuUser, find_tools_user
+from vmlab.providers.qemu.process.confine import QemuUser, find_tools_user
 from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.locks import hold_volume

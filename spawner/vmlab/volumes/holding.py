@@ -13,8 +13,8 @@ from typing import Any
 from vmlab.database.volumes import held_by
 from vmlab.errors import VolumeConflictError
 from vmlab.model import MachineSpec, VolumeSpec
-from vmlab.room import START_MIB, find_room
-from vmlab.tools import ToolError
+from vmlab.system.room import START_MIB, find_room
+from vmlab.system.tools import ToolError
 from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file, take_back
 from vmlab.volumes.ground import Ground

@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
-from vmlab.room import Room, find_room
-from vmlab.tools import ToolError, run_tool
+from vmlab.system.room import Room, find_room
+from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_file

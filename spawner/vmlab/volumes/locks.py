@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 from vmlab.errors import VolumeConflictError
-from vmlab.files import read_end
-from vmlab.outside import load_json
+from vmlab.system.files import read_end
+from vmlab.system.outside import load_json
 
 _POLL_S = 0.05
 _NOTE_BYTES = 1000

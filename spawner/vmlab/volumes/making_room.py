@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 
-from vmlab.background import apart
-from vmlab.room import find_room
+from vmlab.system.background import apart
+from vmlab.system.room import find_room
 from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_diagnostics
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.ground import Ground

@@ -7,9 +7,9 @@ import contextlib
 import logging
 from dataclasses import replace
 
-from vmlab.background import apart
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
-from vmlab.room import taken_mib
+from vmlab.system.background import apart
+from vmlab.system.room import taken_mib
 from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import missing_file
 from vmlab.volumes.ground import Ground

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from vmlab.background import apart
 from vmlab.errors import VolumeConflictError, VolumeError
+from vmlab.system.background import apart
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume

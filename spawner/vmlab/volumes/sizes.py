@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from vmlab.errors import ConfigError
-from vmlab.room import find_room, taken_mib
+from vmlab.system.room import find_room, taken_mib
 from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.making_room import make_way

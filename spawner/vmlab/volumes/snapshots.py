@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from vmlab.errors import VolumeConflictError
-from vmlab.room import SNAPSHOT_MIB, find_room, taken_mib
+from vmlab.system.room import SNAPSHOT_MIB, find_room, taken_mib
 from vmlab.volumes.accounting import find_use, over_limit
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.holding import settle_size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from vmlab.errors import VolumeNotFoundError
-from vmlab.toml_errors import nearest
+from vmlab.lab.toml_errors import nearest
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import delete_snapshots
 from vmlab.volumes.model import Snapshot, Volume

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from vmlab.errors import VolumeError, VolumeNotFoundError
+from vmlab.lab.toml_errors import nearest
 from vmlab.model import Allowance, MachineSpec, VolumeSpec
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.providers.qemu.confine import QemuUser, find_tools_user
-from vmlab.toml_errors import nearest
+from vmlab.providers.qemu.process.confine import QemuUser, find_tools_user
 from vmlab.volumes import (
     accounting,
     holding,

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from vmlab.errors import HostError, LabError
-from vmlab.room import find_room, taken_mib
-from vmlab.tools import ToolError, run_tool
+from vmlab.system.room import find_room, taken_mib
+from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.ground import Ground

@@ -9,17 +9,17 @@ from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
 from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
 from vmlab.model import EndCause
-from vmlab.providers.qemu.agent import GUEST_PHASES, AgentLink, parse_guest_line
-from vmlab.providers.qemu.aside import list_aside
-from vmlab.providers.qemu.endings import listen_for_end, parse_event
-from vmlab.providers.qemu.handover import hand_over
-from vmlab.providers.qemu.identity import ensure_identity
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.old_disks import list_old_disks
-from vmlab.providers.qemu.pool import Pool
-from vmlab.providers.qemu.records import read_record, write_record
-from vmlab.providers.qemu.status import listed_status, machine_status
-from vmlab.providers.qemu.template import (
+from vmlab.providers.qemu.channels.agent import GUEST_PHASES, AgentLink, parse_guest_line
+from vmlab.providers.qemu.channels.handover import hand_over
+from vmlab.providers.qemu.machine.aside import list_aside
+from vmlab.providers.qemu.machine.identity import ensure_identity
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.old_disks import list_old_disks
+from vmlab.providers.qemu.machine.records import read_record, write_record
+from vmlab.providers.qemu.machine.status import listed_status, machine_status
+from vmlab.providers.qemu.process.endings import listen_for_end, parse_event
+from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.qemu.warm.template import (
     RECORD,
     TemplateError,
     TemplateKind,

@@ -13,33 +13,25 @@ from urllib.parse import urlsplit
 
 from fuzz.target import Broken, check, check_text, loop, scratch, target
 from narval.outside import load_json as acquisition_json
-from vmlab.accounts import format_passwords, read_passwords
 from vmlab.bench.facts import make_json, parse_json
-from vmlab.bodies import (
-    BodyError,
-    parse_break,
-    parse_language,
-    parse_progress,
-    parse_receipt,
-    parse_renewal,
-)
 from vmlab.cli.log import select
 from vmlab.courses.client import find_access
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
-from vmlab.hello import read_heard
-from vmlab.hublock import last_holder, lock_path
-from vmlab.idle.break_file import break_path, declare_break, parse_until, read_break
+from vmlab.hub.hello import read_heard
+from vmlab.hub.lock import last_holder, lock_path
+from vmlab.hub.loop_watch import read_blocks, worst
 from vmlab.images.mirrors import choose_mirrors, parse_apt_options, parse_deb822, parse_one_line
 from vmlab.images.recipe import read_recipe
 from vmlab.images.wheels import parse_lock
-from vmlab.job_states import jobs_path, read_jobs
-from vmlab.lab import parse_lab
-from vmlab.loop_watch import read_blocks, worst
+from vmlab.lab.lab import parse_lab
+from vmlab.lab.origins import machine_hosts, plain_url, url_problem
+from vmlab.lab.toml_errors import parse_toml
 from vmlab.names import host_name, machine_name, volume_name
-from vmlab.origins import machine_hosts, plain_url, url_problem
-from vmlab.outside import load_json
 from vmlab.paths import Paths
-from vmlab.toml_errors import parse_toml
+from vmlab.people.accounts import format_passwords, read_passwords
+from vmlab.system.job_states import jobs_path, read_jobs
+from vmlab.system.outside import load_json
+from vmlab.upkeep.idle.break_file import break_path, declare_break, parse_until, read_break
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import (
     is_volume_name,
@@ -48,10 +40,18 @@ from vmlab.volumes.model import (
     parse_quarantine_name,
     parse_snapshot_id,
 )
+from vmlab.web.api.bodies import (
+    BodyError,
+    parse_break,
+    parse_language,
+    parse_progress,
+    parse_receipt,
+    parse_renewal,
+)
 from vmlab_guest.outside import load_json as machine_json
 
 NOW = datetime(2026, 11, 29, 12, 0)  # noqa: DTZ001 - what people write is local time
-_BODIES = "vmlab.bodies"
+_BODIES = "vmlab.web.api.bodies"
 
 
 def _text(data: bytes) -> str:
@@ -69,15 +69,17 @@ def _object(data: bytes) -> dict[str, Any]:
     return value
 
 
-@target("lab-toml", ConfigError, parsers=("vmlab.lab:parse_lab", "vmlab.toml_errors:parse_toml"))
+@target(
+    "lab-toml", ConfigError, parsers=("vmlab.lab.lab:parse_lab", "vmlab.lab.toml_errors:parse_toml")
+)
 def lab_toml(data: bytes) -> None:
     lab = parse_lab(data.decode("utf-8", "replace"), Path("/lab/lab.toml"))
     check(lab.volume_mib > 0, lab)
     check_text(lab.hub.url, *lab.accounts.names())
 
 
-@target("hub-url", parsers=("vmlab.origins:url_problem", "vmlab.origins:machine_hosts",
-                            "vmlab.origins:plain_url"), most_bytes=1024)  # fmt: skip
+@target("hub-url", parsers=("vmlab.lab.origins:url_problem", "vmlab.lab.origins:machine_hosts",
+                            "vmlab.lab.origins:plain_url"), most_bytes=1024)  # fmt: skip
 def hub_url(data: bytes) -> None:
     """The hub's own URL, which goes into headers, certificates and policies of its pages."""
     url = data.decode("utf-8", "replace")
@@ -90,7 +92,7 @@ def hub_url(data: bytes) -> None:
             check(not url_problem(plain, one_origin=one_origin), plain)
 
 
-@target("toml-lines", ConfigError, parsers=("vmlab.toml_lines:find_lines",))
+@target("toml-lines", ConfigError, parsers=("vmlab.lab.toml_lines:find_lines",))
 def toml_lines(data: bytes) -> None:
     """Every key of a valid file has its line."""
     file = parse_toml(data.decode("utf-8", "replace"), "x.toml")
@@ -125,7 +127,7 @@ def lock_file(data: bytes) -> None:
         check(len(pin.hashes) > 0, pin)
 
 
-@target("passwords", ConfigError, parsers=("vmlab.accounts:read_passwords",))
+@target("passwords", ConfigError, parsers=("vmlab.people.accounts:read_passwords",))
 def passwords(data: bytes) -> None:
     path = scratch("accounts") / "passwords.toml"
     path.write_bytes(data)
@@ -163,14 +165,14 @@ def cli_file(data: bytes) -> None:
     (access.api_url + access.token).encode()
 
 
-@target("loop-watch", ValueError, parsers=("vmlab.loop_watch:read_blocks",))
+@target("loop-watch", ValueError, parsers=("vmlab.hub.loop_watch:read_blocks",))
 def loop_watch(data: bytes) -> None:
     path = scratch("watch") / "blocks.jsonl"
     path.write_bytes(data)
     worst(read_blocks(path))
 
 
-@target("hub-lock", parsers=("vmlab.hublock:last_holder",))
+@target("hub-lock", parsers=("vmlab.hub.lock:last_holder",))
 def hub_lock(data: bytes) -> None:
     state = scratch("lock")
     paths = Paths(state, state)
@@ -178,7 +180,7 @@ def hub_lock(data: bytes) -> None:
     last_holder(paths)
 
 
-@target("job-states", HostError, parsers=("vmlab.job_states:read_jobs",))
+@target("job-states", HostError, parsers=("vmlab.system.job_states:read_jobs",))
 def job_states(data: bytes) -> None:
     """What the hub has written of its jobs, for the command line."""
     state = scratch("jobs")
@@ -186,7 +188,7 @@ def job_states(data: bytes) -> None:
     read_jobs(state)
 
 
-@target("hub-hello", parsers=("vmlab.hello:read_heard",))
+@target("hub-hello", parsers=("vmlab.hub.hello:read_heard",))
 def hub_hello(data: bytes) -> None:
     """What somebody answers at the hub's URL."""
     heard = read_heard(data)
@@ -214,7 +216,7 @@ def lock_note(data: bytes) -> None:
 
 
 @target("json", ValueError, parsers=(
-    "vmlab.outside:load_json", "vmlab_guest.outside:load_json",
+    "vmlab.system.outside:load_json", "vmlab_guest.outside:load_json",
     "narval.outside:load_json"))  # fmt: skip
 def json_texts(data: bytes) -> None:
     """What is read can be written anew, and hub, machine and acquisition read the same."""
@@ -228,20 +230,22 @@ def json_texts(data: bytes) -> None:
     check(load_json(answers[0]) == load_json(data), "not the same after writing")
 
 
-@target("break-file", HostError, parsers=("vmlab.idle.break_file:read_break",))
+@target("break-file", HostError, parsers=("vmlab.upkeep.idle.break_file:read_break",))
 def break_file(data: bytes) -> None:
     state = scratch("idle")
     break_path(state).write_bytes(data)
     read_break(state).is_on(0.0)
 
 
-@target("break-until", ConfigError, parsers=("vmlab.idle.break_file:parse_until",), most_bytes=64)
+@target(
+    "break-until", ConfigError, parsers=("vmlab.upkeep.idle.break_file:parse_until",), most_bytes=64
+)
 def break_until(data: bytes) -> None:
     declare_break(scratch("breaks"), parse_until(_text(data), NOW), NOW.timestamp())
 
 
 @target("idle-body", BodyError, ConfigError, parsers=(
-    f"{_BODIES}:parse_break", "vmlab.idle.break_file:declare_break"))  # fmt: skip
+    f"{_BODIES}:parse_break", "vmlab.upkeep.idle.break_file:declare_break"))  # fmt: skip
 def idle_body(data: bytes) -> None:
     state = scratch("break-body")
     declared = declare_break(state, parse_break(_object(data)), 1e9)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from fakes.process_provider import ProcessProvider
 from vmlab.providers import ProviderSettings
-from vmlab.spawner import VMSpawner
+from vmlab.spawning.spawner import VMSpawner
 
 _STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))
 _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.api.sending import Pace
+from vmlab.web.api.sending import Pace
 
 PACE = Pace(stall_s=60, least_bytes_s=1000)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jupyterhub.scopes import parse_scopes
 
-from vmlab.api.identity import ServerIdentity, identify_server
+from vmlab.web.api.identity import ServerIdentity, identify_server
 
 
 def identify(*scopes: str, user: str = "ada") -> ServerIdentity | None:

@@ -6,8 +6,8 @@ import contextlib
 
 import pytest
 
-from vmlab.api import limits
-from vmlab.api.limits import AtOnce, RateLimiter
+from vmlab.web.api import limits
+from vmlab.web.api.limits import AtOnce, RateLimiter
 
 
 class Clock:

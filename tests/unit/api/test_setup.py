@@ -9,9 +9,9 @@ import pytest
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
-from vmlab.api import COURSES_SCOPE, ApiSettings, setup_api
-from vmlab.face import Face
+from vmlab.lab.face import Face
 from vmlab.providers import ProviderSettings
+from vmlab.web.api import COURSES_SCOPE, ApiSettings, setup_api
 
 SETTINGS = ProviderSettings("fake", Path("/nowhere/state"), Path("/nowhere/cache"))
 

@@ -23,7 +23,7 @@ from vmlab.bench.variants import (
 )
 from vmlab.cli.bench import parse_seats, parse_variants
 from vmlab.images.recipe import load_recipe
-from vmlab.lab import ProviderName, parse_lab
+from vmlab.lab.lab import ProviderName, parse_lab
 
 PROJECT = Path(__file__).parents[3]
 PLAN = HubPlan(

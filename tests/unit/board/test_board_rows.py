@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from vmlab.board import BoardFacts, Group, Person, Seat, make_board
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse, StoredStep
+from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.model import MachineState, MachineStatus, Notice
 from vmlab.names import machine_name
-from vmlab.obstacles import Obstacle, Reason
+from vmlab.web.board import BoardFacts, Group, Person, Seat, make_board
 
 
 def step(name: str) -> StoredStep:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from vmlab.board import Cached
+from vmlab.web.board import Cached
 
 
 class Source:

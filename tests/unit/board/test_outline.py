@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vmlab.board import make_outline
 from vmlab.database import StepResult, StoredCourse, StoredStep
+from vmlab.web.board import make_outline
 
 
 def course(name: str, published: float = 1.0) -> StoredCourse:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader
 
-import vmlab.pages
+import vmlab.web.pages
 
-PAGES = Path(vmlab.pages.__file__).parent
+PAGES = Path(vmlab.web.pages.__file__).parent
 TEMPLATES = sorted(p.name for p in (PAGES / "templates").glob("*.html"))
 CALL = re.compile(r"""\b(?:t|page_title|stage)\((.*?)\)\s*\}\}""", re.DOTALL)
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')

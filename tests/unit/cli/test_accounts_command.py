@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.accounts import ensure_passwords
+from vmlab.people.accounts import ensure_passwords
 
 LAB = """
 [provider]

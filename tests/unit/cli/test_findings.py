@@ -14,8 +14,8 @@ from vmlab.cli.findings import (
     limits_finding,
     userns_finding,
 )
-from vmlab.lab import parse_lab
-from vmlab.providers.qemu.confine import Confinement
+from vmlab.lab.lab import parse_lab
+from vmlab.providers.qemu.process.confine import Confinement
 
 FILE = Path("/labs/lab.toml")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vmlab.api.renewal import NO_RENEWAL
 from vmlab.cli.replaced import follow_renewal
 from vmlab.errors import MachineConflictError
-from vmlab.hub_calls import HubAbsentError
+from vmlab.hub.calls import HubAbsentError
+from vmlab.web.api.renewal import NO_RENEWAL
 
 OLD, NEW = "desk-ada-0-20260101T000000Z", "desk-ada-0-20260102T000000Z"
 

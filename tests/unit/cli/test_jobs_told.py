@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vmlab.cli.findings import Level
 from vmlab.cli.jobs import job_lines, jobs_finding, jobs_json
-from vmlab.job_states import JobsReport, JobState
+from vmlab.system.job_states import JobsReport, JobState
 
 NOW = 1_000_000.0
 GOOD = JobState("volumes", NOW + 1800, NOW + 30, last_success=NOW - 30)

@@ -10,7 +10,7 @@ import typer
 
 from vmlab.cli.log import follow_lines, parse_age, read_lines, select
 from vmlab.errors import HostError
-from vmlab.front.log_file import older_part
+from vmlab.hub.log_file import older_part
 from vmlab.names import machine_name
 
 LINES = [

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from vmlab import cli
+from vmlab.configure import provider_settings
 from vmlab.errors import ProviderError
-from vmlab.hub import provider_settings
-from vmlab.lab import load_lab
+from vmlab.lab.lab import load_lab
 from vmlab.model import MachineSpec, MachineState, OldDisk, Phase
 from vmlab.names import machine_name
 from vmlab.paths import Paths

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from vmlab.cli.findings import Level
 from vmlab.cli.seats import count_seats, measured_finding, seats_findings, summary
 from vmlab.errors import HostError
-from vmlab.host import HostFacts
-from vmlab.lab import parse_lab
-from vmlab.providers.qemu.admission import RESERVE_MIB, MachineMemory, MemoryFacts, check_room
-from vmlab.providers.qemu.confine import machine_limits
-from vmlab.providers.qemu.template import Measured
+from vmlab.lab.lab import parse_lab
+from vmlab.providers.qemu.process.admission import (
+    RESERVE_MIB,
+    MachineMemory,
+    MemoryFacts,
+    check_room,
+)
+from vmlab.providers.qemu.process.confine import machine_limits
+from vmlab.providers.qemu.warm.template import Measured
+from vmlab.system.host import HostFacts
 from vmlab.volumes.allowance import limit_mib
 
 FILE = Path("/labs/lab.toml")

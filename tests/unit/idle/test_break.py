@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError, HostError
-from vmlab.idle.break_file import break_path, declare_break, parse_until, read_break
+from vmlab.upkeep.idle.break_file import break_path, declare_break, parse_until, read_break
 
 NOON = datetime(2026, 11, 27, 12, 0).astimezone()
 

@@ -104,7 +104,7 @@ def test_payload_is_the_same_whoever_makes_it(tmp_path):
 
 def read(folder):
     from vmlab.images.recipe import read_recipe
-    from vmlab.toml_errors import parse_toml
+    from vmlab.lab.toml_errors import parse_toml
 
     return read_recipe(parse_toml(GOOD, str(folder / "recipe.toml")))
 

@@ -9,7 +9,7 @@ import pytest
 from vmlab.errors import ConfigError
 from vmlab.images.recipe import guest_folder, hash_recipe, load_recipe, read_recipe
 from vmlab.images.wheels import parse_lock
-from vmlab.toml_errors import parse_toml
+from vmlab.lab.toml_errors import parse_toml
 
 PROJECT = Path(__file__).parents[3]
 

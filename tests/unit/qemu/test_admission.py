@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import HostError
-from vmlab.providers.qemu.admission import (
+from vmlab.providers.qemu.machine.users import MACHINE_UIDS
+from vmlab.providers.qemu.process.admission import (
     RESERVE_MIB,
     MachineMemory,
     Memory,
@@ -23,8 +24,7 @@ from vmlab.providers.qemu.admission import (
     read_available_mib,
     read_machines,
 )
-from vmlab.providers.qemu.confine import machine_limits
-from vmlab.providers.qemu.users import MACHINE_UIDS
+from vmlab.providers.qemu.process.confine import machine_limits
 
 OWN = os.geteuid()
 LIMIT_MIB = machine_limits(512, 1).memory_mib

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vmlab.errors import GuestError
 from vmlab.model import Activity, Phase, ServerTrouble
-from vmlab.providers.qemu.agent import (
+from vmlab.providers.qemu.channels.agent import (
     GUEST_PHASES,
     AgentLink,
     GuestMessage,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.providers.qemu.accelerator import Accelerator, make_probe_sector
-from vmlab.providers.qemu.argv import MemoryFile, QemuMachine, hash_shape, make_argv
-from vmlab.providers.qemu.confine import TRANSLATION_BUFFER_MIB
-from vmlab.providers.qemu.monitor import make_mac
+from vmlab.providers.qemu.channels.monitor import make_mac
+from vmlab.providers.qemu.process.accelerator import Accelerator, make_probe_sector
+from vmlab.providers.qemu.process.argv import MemoryFile, QemuMachine, hash_shape, make_argv
+from vmlab.providers.qemu.process.confine import TRANSLATION_BUFFER_MIB
 
 MACHINE = QemuMachine(
     name="desk-ada-0",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.model import EndCause
-from vmlab.providers.qemu.endings import listen_for_end, parse_event
-from vmlab.restarts import Restarts
+from vmlab.providers.qemu.process.endings import listen_for_end, parse_event
+from vmlab.spawning.restarts import Restarts
 
 
 def shutdown(reason: str) -> bytes:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import MachineNotFoundError, ProviderError
-from vmlab.files import read_end, write_atomic
-from vmlab.providers.qemu.folders import make_folder, share_folder
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.status import machine_status, read_console
-from vmlab.providers.qemu.users import MACHINE_UIDS, ensure_machine_user, find_machine_user
+from vmlab.providers.qemu.machine.folders import make_folder, share_folder
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.status import machine_status, read_console
+from vmlab.providers.qemu.machine.users import MACHINE_UIDS, ensure_machine_user, find_machine_user
+from vmlab.system.files import read_end, write_atomic
 
 OLD_USER = 64_000  # as the user of all machines before
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -24,7 +24,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files aw
 def folder(monkeypatch):
     """The place of a machine's folder; its parent is nobody else's."""
     if os.geteuid() == 0:  # without the account that `vmlab up` makes
-        monkeypatch.setattr("vmlab.providers.qemu.users.find_machines_gid", lambda: OLD_USER)
+        monkeypatch.setattr(
+            "vmlab.providers.qemu.machine.users.find_machines_gid", lambda: OLD_USER
+        )
     with tempfile.TemporaryDirectory() as state:
         yield MachineFolder(Path(state) / "desk-ada-0")
 

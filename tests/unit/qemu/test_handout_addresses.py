@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from vmlab.providers.qemu.handout import _read_text
+from vmlab.providers.qemu.process.handout import _read_text
 
 
 def test_a_path_is_read_where_it_is():

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from vmlab.errors import ProviderError
-from vmlab.providers.qemu import monitor as monitor_module
-from vmlab.providers.qemu.monitor import Monitor, open_monitor
+from vmlab.providers.qemu.channels import monitor as monitor_module
+from vmlab.providers.qemu.channels.monitor import Monitor, open_monitor
 
 GREETING = (
     b'{"QMP":{"version":{"qemu":{"micro":0,"minor":2,"major":7},"package":""},"capabilities":[]}}\n'

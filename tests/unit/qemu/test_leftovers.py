@@ -14,10 +14,10 @@ import pytest
 
 from vmlab.model import LeftoverKind
 from vmlab.paths import Paths
-from vmlab.providers.qemu import leftovers
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
-from vmlab.providers.qemu.records import Record, Stage, write_record
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.records import Record, Stage, write_record
+from vmlab.providers.qemu.process import leftovers
+from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
 
 NAME = "desk-ada-0"
 

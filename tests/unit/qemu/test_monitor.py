@@ -8,8 +8,8 @@ from qemu.qmp.models import ErrorResponse
 from qemu.qmp.qmp_client import ExecuteError
 
 from vmlab.errors import ProviderError
-from vmlab.providers.qemu import monitor as monitor_module
-from vmlab.providers.qemu.monitor import Monitor
+from vmlab.providers.qemu.channels import monitor as monitor_module
+from vmlab.providers.qemu.channels.monitor import Monitor
 
 DEVICE, NODE = {"name": "snapshot0"}, {"node-name": "snapshot"}
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from vmlab.providers.qemu.neighbours import unreachable_networks
+from vmlab.providers.qemu.process.neighbours import unreachable_networks
 
 NOTHING: list[dict] = []
 

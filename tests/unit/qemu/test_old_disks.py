@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vmlab.providers.qemu import aside
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.old_disks import keep_root_disk, list_old_disks, prune_old_disks
-from vmlab.providers.qemu.records import Record, write_record
+from vmlab.providers.qemu.machine import aside
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.old_disks import keep_root_disk, list_old_disks, prune_old_disks
+from vmlab.providers.qemu.machine.records import Record, write_record
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.providers.qemu.relay import Pace, make_relay
+from vmlab.network.relay import Pace, make_relay
 
 
 class Clock:

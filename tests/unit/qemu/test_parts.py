@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import HostError, ProviderError
-from vmlab.files import write_atomic
-from vmlab.providers.qemu.accelerator import describe_device
-from vmlab.providers.qemu.confine import (
+from vmlab.providers.qemu.machine.identity import ensure_identity
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.status import machine_status, read_console, server_url
+from vmlab.providers.qemu.process.accelerator import describe_device
+from vmlab.providers.qemu.process.confine import (
     TRANSLATION_BUFFER_MIB,
     Confinement,
     Limits,
@@ -23,12 +26,9 @@ from vmlab.providers.qemu.confine import (
     make_scope_words,
     plan_cgroups,
 )
-from vmlab.providers.qemu.identity import ensure_identity
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.opened import keep_console
-from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
-from vmlab.providers.qemu.shim import _keep_end, is_locked
-from vmlab.providers.qemu.status import machine_status, read_console, server_url
+from vmlab.providers.qemu.process.opened import keep_console
+from vmlab.providers.qemu.process.shim import _keep_end, is_locked
+from vmlab.system.files import write_atomic
 
 LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
 

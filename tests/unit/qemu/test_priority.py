@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmlab.providers.qemu.confine import Confinement
-from vmlab.providers.qemu.priority import Priority, weight_files
+from vmlab.providers.qemu.process.confine import Confinement
+from vmlab.providers.qemu.process.priority import Priority, weight_files
 
 ROOT = Path("/cg")
 

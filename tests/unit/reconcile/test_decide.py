@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.model import Leftover, LeftoverKind, MachineState, MachineStatus
-from vmlab.reconcile import (
+from vmlab.upkeep.reconcile import (
     Action,
     ActionKind,
     Facts,

@@ -11,8 +11,8 @@ from fakes.benches import start
 from vmlab.errors import HostError, ProviderError
 from vmlab.model import Leftover, LeftoverKind, MachineState
 from vmlab.providers.fake import FakeProvider
-from vmlab.reconcile import ActionKind, HeldVolume, Seat, ServerToken
-from vmlab.reconcile.driver import Reconciler
+from vmlab.upkeep.reconcile import ActionKind, HeldVolume, Seat, ServerToken
+from vmlab.upkeep.reconcile.driver import Reconciler
 
 NAME = "desk-ada-0"
 
@@ -68,7 +68,7 @@ def make(hub, provider, **more) -> tuple[Reconciler, Clock]:
 
 
 async def test_an_orphan_is_stopped_after_the_grace_time_and_the_log_says_why(bench, caplog):
-    caplog.set_level(logging.INFO, "vmlab.reconcile.driver")
+    caplog.set_level(logging.INFO, "vmlab.upkeep.reconcile.driver")
     reconciler, clock = make(MemoryHub(), bench.provider)
     assert await reconciler.look() == ()
     clock.now = 599

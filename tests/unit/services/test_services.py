@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab import services
-from vmlab.descriptors import SERVICE_LIMIT
 from vmlab.errors import ConfigError
-from vmlab.providers.qemu.confine import Limits, make_scope_words
-from vmlab.services import HUB_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
+from vmlab.hub import units as services
+from vmlab.hub.descriptors import SERVICE_LIMIT
+from vmlab.hub.units import HUB_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
+from vmlab.providers.qemu.process.confine import Limits, make_scope_words
 
 FACTS = ServiceFacts(
     program=Path("/opt/vmlab/.venv/bin/vmlab"),

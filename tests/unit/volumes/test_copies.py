@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import HostError
-from vmlab.room import Room
+from vmlab.system.room import Room
 from vmlab.volumes import copies
 from vmlab.volumes.copies import AT_ONCE, Copies
 

@@ -2,7 +2,7 @@
 
 `json.loads` lets through what breaks a program later: NaN and Infinity, integers of any length,
 halves of surrogate pairs. And beside its own error it raises others. Here there is one error, and
-numbers have limits; `vmlab.outside` is the same on the hub's side.
+numbers have limits; `vmlab.system.outside` is the same on the hub's side.
 """
 
 from __future__ import annotations

@@ -9,35 +9,36 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab import sayings
+from vmlab import messages as sayings
 from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, Notice, Phase, PhaseEvent, StartStyle
 from vmlab.paths import Paths
-from vmlab.providers.qemu import confine, disks
-from vmlab.providers.qemu.accelerator import Accelerator
-from vmlab.providers.qemu.admission import Memory
-from vmlab.providers.qemu.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.deadlines import Deadlines
-from vmlab.providers.qemu.ending import end_machine, find_processes, require_wanted
-from vmlab.providers.qemu.folders import make_folder
-from vmlab.providers.qemu.handover import await_agent
-from vmlab.providers.qemu.identity import ensure_identity
-from vmlab.providers.qemu.layout import MachineFolder
-from vmlab.providers.qemu.old_disks import keep_root_disk
-from vmlab.providers.qemu.pool import Pool
-from vmlab.providers.qemu.power import POOL, Plan, make_machine, power_on, wake
-from vmlab.providers.qemu.records import Record, Stage, read_record, write_record
-from vmlab.providers.qemu.shim import is_locked
-from vmlab.providers.qemu.suspicion import clear_failures, is_suspect, note_failure
-from vmlab.providers.qemu.template import (
+from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
+from vmlab.providers.qemu.channels.handover import await_agent
+from vmlab.providers.qemu.machine import disks
+from vmlab.providers.qemu.machine.folders import make_folder
+from vmlab.providers.qemu.machine.identity import ensure_identity
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.old_disks import keep_root_disk
+from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.users import ensure_machine_user
+from vmlab.providers.qemu.process import confine
+from vmlab.providers.qemu.process.accelerator import Accelerator
+from vmlab.providers.qemu.process.admission import Memory
+from vmlab.providers.qemu.process.deadlines import Deadlines
+from vmlab.providers.qemu.process.ending import end_machine, find_processes, require_wanted
+from vmlab.providers.qemu.process.power import POOL, Plan, make_machine, power_on, wake
+from vmlab.providers.qemu.process.shim import is_locked
+from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.qemu.warm.suspicion import clear_failures, is_suspect, note_failure
+from vmlab.providers.qemu.warm.template import (
     Template,
     TemplateError,
     TemplateKind,
     find_template,
     make_kind,
 )
-from vmlab.providers.qemu.users import ensure_machine_user
 from vmlab.volumes.disk_image import lend
 from vmlab.volumes.holding import Attached
 from vmlab.volumes.store import VolumeStore

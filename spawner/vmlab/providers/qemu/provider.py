@@ -21,7 +21,6 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.images.store import Image, ImageStore
-from vmlab.meanwhile import meanwhile
 from vmlab.model import (
     Activity,
     AsideMachine,
@@ -37,37 +36,39 @@ from vmlab.model import (
 )
 from vmlab.paths import Paths
 from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu import activity, aside, live
-from vmlab.providers.qemu.accelerator import (
+from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
+from vmlab.providers.qemu.channels import activity, live
+from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
+from vmlab.providers.qemu.channels.handover import await_agent, hand_over
+from vmlab.providers.qemu.channels.live_volumes import LiveVolumesOfQemu
+from vmlab.providers.qemu.channels.monitor import HOME_SERIAL, open_monitor
+from vmlab.providers.qemu.machine import aside
+from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
+from vmlab.providers.qemu.machine.folders import share_templates
+from vmlab.providers.qemu.machine.identity import await_greeting, ensure_identity, make_ssh_command
+from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.old_disks import list_old_disks, prune_old_disks
+from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.status import listed_status, machine_status, read_console
+from vmlab.providers.qemu.process.accelerator import (
     Accelerator,
     choose_accelerator,
     mark_engine,
     qemu_version,
 )
-from vmlab.providers.qemu.admission import Memory
-from vmlab.providers.qemu.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
-from vmlab.providers.qemu.deadlines import DEADLINES, Deadlines
-from vmlab.providers.qemu.disk_parts import DiskPartsOfQemu
-from vmlab.providers.qemu.ending import end_machine, note_end, require_wanted
-from vmlab.providers.qemu.folders import share_templates
-from vmlab.providers.qemu.handover import await_agent, hand_over
-from vmlab.providers.qemu.identity import await_greeting, ensure_identity, make_ssh_command
-from vmlab.providers.qemu.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.leftovers import clear_leftover, find_leftovers
-from vmlab.providers.qemu.live_volumes import LiveVolumesOfQemu
-from vmlab.providers.qemu.monitor import HOME_SERIAL, open_monitor
-from vmlab.providers.qemu.old_disks import list_old_disks, prune_old_disks
-from vmlab.providers.qemu.parking import Parking, ensure_template
-from vmlab.providers.qemu.pool import Pool
-from vmlab.providers.qemu.priority import Priority, set_priority
-from vmlab.providers.qemu.records import RUNNING_STAGES, Stage, read_record, write_record
-from vmlab.providers.qemu.shim import is_locked
-from vmlab.providers.qemu.status import listed_status, machine_status, read_console
-from vmlab.providers.qemu.template import Template
-from vmlab.providers.qemu.upkeep import Upkeep
-from vmlab.room import START_MIB, find_room
+from vmlab.providers.qemu.process.admission import Memory
+from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
+from vmlab.providers.qemu.process.ending import end_machine, note_end, require_wanted
+from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
+from vmlab.providers.qemu.process.priority import Priority, set_priority
+from vmlab.providers.qemu.process.shim import is_locked
+from vmlab.providers.qemu.warm.parking import Parking, ensure_template
+from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.qemu.warm.template import Template
+from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.system.meanwhile import meanwhile
+from vmlab.system.room import START_MIB, find_room
 from vmlab.volumes.model import Volume
 from vmlab.volumes.store import VolumeStore
 

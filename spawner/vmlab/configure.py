@@ -1,0 +1,335 @@
+"""JupyterHub's configuration, made from a lab: what jupyterhub_config.py calls.
+
+Every setting stands here with its reason. The machines themselves are `vmlab.spawning.spawner`'s, login is
+`vmlab.people.authenticator`'s, pages and API are `vmlab.web.api`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from vmlab.errors import HostError
+from vmlab.hub.access import ensure_cli_access, note_cli_url, read_cli_access
+from vmlab.hub.client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
+from vmlab.hub.database import make_db_settings
+from vmlab.hub.descriptors import descriptors_for
+from vmlab.hub.log_file import keep_log
+from vmlab.hub.log_lines import bounded_logging
+from vmlab.hub.loop_watch import watch_if_asked
+from vmlab.hub.proxy import forget_dead_proxy, set_proxy
+from vmlab.hub.server_versions import check_any_version
+from vmlab.lab.lab import Lab
+from vmlab.lab.origins import bracketed, machine_host
+from vmlab.model import MachineSpec
+from vmlab.network.limits import limit_servers, raise_descriptor_limit
+from vmlab.paths import Paths
+from vmlab.people.accounts import ensure_passwords
+from vmlab.providers import ProviderSettings
+from vmlab.spawning.slots import make_slots
+from vmlab.system.background import is_hub
+from vmlab.system.host import find_free_port
+from vmlab.upkeep.housekeeping import keep_house
+
+_log = logging.getLogger(__name__)
+
+TRAINEES: Final = "trainees"
+"""The hub's group of all trainees: what facilitators see."""
+
+COURSES_SCOPE: Final = "custom:vmlab:courses"
+CLI_SERVICE: Final = "vmlab-cli"
+
+QUEUE_TIMEOUT_S: Final = 3600
+"""Longest wait for a start slot."""
+
+MACHINE_TIMEOUT_S: Final = 1800
+"""A cold boot costs 50 s of a processor under software emulation, and processors may be busy."""
+
+HTTP_TIMEOUT_S: Final = 60
+"""A start ends when the server has answered; this is for the hub's own look at it afterwards, and
+at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
+
+_CORES_FOR_POOL: Final = 8
+
+
+_CLI_SCOPES: Final = (
+    COURSES_SCOPE,
+    "list:users",
+    "read:servers",
+    "read:users:name",
+    "read:hub",
+    # `vmlab machine renew`
+    "start:servers",
+    "delete:servers",
+)
+
+# JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
+# into the trainee's session.
+_FACILITATOR_SCOPES: Final = (
+    "admin-ui",
+    f"list:users!group={TRAINEES}",
+    f"read:users!group={TRAINEES}",
+    f"read:servers!group={TRAINEES}",
+    f"admin:server_state!group={TRAINEES}",
+    f"start:servers!group={TRAINEES}",
+    f"delete:servers!group={TRAINEES}",
+)
+
+
+def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
+    """Return the settings that make every process of this lab use the same machines."""
+    return ProviderSettings(
+        name=lab.provider.name.value,
+        state=paths.state,
+        cache=paths.cache,
+        accelerator=lab.provider.accelerator.value,
+        pool=pool_size(lab),
+        overcommit=lab.provider.overcommit,
+        allowance=lab.allowance,
+    )
+
+
+def pool_size(lab: Lab) -> int:
+    """Return how many machines wait for trainees: as the lab says, else by the host's size.
+
+    A machine that waits costs memory, and its making a processor: a small host has neither to
+    spare.
+    """
+    if lab.provider.pool is not None:
+        return lab.provider.pool
+    cores = len(os.sched_getaffinity(0))
+    return min(len(lab.accounts.trainees), cores // 2) if cores >= _CORES_FOR_POOL else 0
+
+
+def spare_machine(lab: Lab) -> MachineSpec:
+    """Return a machine of this lab that is nobody's: what is made ready ahead is like it."""
+    return MachineSpec(
+        name="spare",
+        owner="",
+        image=lab.machine.image,
+        memory_mib=lab.machine.memory_mib,
+        cpus=lab.machine.cpus,
+        internet=lab.machine.internet,
+        volume=None,
+        bandwidth=lab.machine.bandwidth,
+    )
+
+
+def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
+    """Make folders, passwords and secrets that are not there yet; return the passwords.
+
+    Raises:
+        HostError: something cannot be written.
+        ConfigError: the file of passwords was edited and has mistakes.
+    """
+    try:
+        for folder in (paths.state, paths.cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        # QEMU's own user must pass through to the machines' folders, nobody may list.
+        paths.state.chmod(0o711)
+        # SQLite gives its journals the mode of the database.
+        paths.hub_database.touch(mode=0o600)
+        ensure_cli_access(paths)
+        forget_dead_proxy(paths.state / "proxy.pid")
+    except OSError as e:
+        raise HostError(
+            f"the state folder {paths.state} cannot be prepared: {e}",
+            hint="check free space and who owns the folder, or set VMLAB_STATE to another folder",
+        ) from e
+    return ensure_passwords(paths.accounts, lab.accounts.names())
+
+
+def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) -> None:
+    """Set everything in JupyterHub's configuration object.
+
+    Args:
+        project: the folder that holds node_modules and docs; the current one when left out.
+
+    Raises:
+        HostError: Node.js or configurable-http-proxy is missing, or the state cannot be prepared.
+        ConfigError: as `prepare_state`.
+    """
+    # This module serves the command line too, which needs none of them.
+    from vmlab.hub.accounts import settle_accounts  # noqa: PLC0415
+    from vmlab.hub.tokens import limit_tokens  # noqa: PLC0415
+    from vmlab.upkeep.jobs import keep_order, order_rules  # noqa: PLC0415
+    from vmlab.web.api import setup_api  # noqa: PLC0415
+
+    watch_if_asked(paths.state)
+    limit_servers()
+    raise_descriptor_limit()
+    limit_tokens()
+    check_any_version()
+    keep_log(paths.hub_log)
+    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
+    keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
+    prepare_state(lab, paths)
+    if is_hub():
+        settle_accounts(paths.hub_database, lab.accounts)
+    # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
+    bind_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
+    access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
+    note_cli_url(paths, bind_url)
+    _set_hub(c, lab, paths, bind_url, access)
+    _set_origins(c, lab)
+    project = project or Path.cwd()
+    set_proxy(c, lab, paths, project)
+    _set_accounts(c, lab, paths)
+    _set_spawner(c, lab, paths)
+    settings = provider_settings(lab, paths)
+    setup_api(
+        c,
+        settings,
+        language=lab.language.value,
+        face=lab.face,
+        hub=access,
+        guide=project / "docs/trainee.md",
+    )
+    keep_order(HubClient(access), settings, order_rules(lab))
+
+
+def _check_descriptors(machines: int) -> None:
+    from vmlab.network.accepting import accept_patiently  # noqa: PLC0415 - only the hub needs it
+
+    accept_patiently()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = descriptors_for(machines)
+    if limit < wanted:
+        _log.warning(
+            "this process may open %d files; %d machines that use all their connections need %d "
+            "(`vmlab doctor` says how to raise the limit)",
+            limit, machines, wanted,
+        )  # fmt: skip
+
+
+def make_roles(lab: Lab) -> list[dict[str, Any]]:
+    """Return the hub's roles; the lists of users are exact, so leaving a list revokes."""
+    accounts = lab.accounts
+    return [
+        {
+            "name": "facilitator",
+            "description": "sees the board, stops and starts the machines of trainees",
+            "scopes": list(_FACILITATOR_SCOPES),
+            "users": list(accounts.facilitators),
+        },
+        {
+            "name": "trainer",
+            "description": "a facilitator who also publishes courses",
+            "scopes": [*_FACILITATOR_SCOPES, COURSES_SCOPE],
+            "users": list(accounts.trainers),
+        },
+        {"name": "admin", "users": list(accounts.administrators)},
+        {
+            "name": CLI_SERVICE,
+            "description": "the operator's command line",
+            "scopes": list(_CLI_SCOPES),
+            "services": [CLI_SERVICE],
+        },
+        {
+            "name": KEEPER_SERVICE,
+            "description": "what keeps machines in order, within the hub's own process",
+            "scopes": list(KEEPER_SCOPES),
+            "services": [KEEPER_SERVICE],
+        },
+    ]
+
+
+def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
+    hub = c.JupyterHub
+    hub.bind_url = f"{lab.hub.scheme}://{bracketed(lab.hub.address)}:{lab.hub.port}"
+    hub.hub_bind_url = bind_url
+    hub.logging_config = bounded_logging()
+    hub.update(make_db_settings(paths.hub_database))
+    hub.cookie_secret_file = str(paths.state / "cookie_secret")
+    hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
+    # A class that starts at once gets no 429: the spawner's own queue (vmlab.spawning.slots) takes all.
+    hub.concurrent_spawn_limit = 0
+    hub.active_server_limit = 0
+    hub.allow_named_servers = False
+    hub.default_url = _first_page(lab)
+    # The page with the phases at once: no machine starts within the stock 10 s.
+    hub.tornado_settings = {"slow_spawn_timeout": 0}
+    # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
+    hub.trust_user_provided_tokens = True
+    hub.services = [
+        {"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]},
+        {"name": KEEPER_SERVICE, "api_token": access.token},
+    ]
+
+
+def _first_page(lab: Lab) -> Callable[[Any], str]:
+    """Return what says where a log-in leads: staff to their home page, trainees to a machine.
+
+    A machine that nobody asked for takes memory and a start slot from a trainee's.
+    """
+    trainees = frozenset(lab.accounts.trainees)
+
+    def choose(handler: Any) -> str:
+        user = handler.current_user
+        return f"{handler.hub.base_url}home" if user and user.name not in trainees else ""
+
+    return choose
+
+
+def _set_origins(c: Any, lab: Lab) -> None:
+    """Set the names of hub and machines, and the attributes that keep the hub's cookies to it."""
+    hub, address = c.JupyterHub, lab.hub
+    if address.certificate and address.key:
+        hub.ssl_cert, hub.ssl_key = str(address.certificate), str(address.key)
+    # Lax, not strict: a machine's page sends its visitor to the hub and back to log in.
+    hub.tornado_settings["cookie_options"] = {"samesite": "Lax"}
+    # A script of the same origin could read the cookies of any path.
+    kept = {"samesite": "Lax", "httponly": True}
+    secure = {"secure": True} if address.has_tls else {}
+    hub.tornado_settings["xsrf_cookie_kwargs"] = kept | secure
+    if address.public:
+        hub.public_url = address.url
+    if address.one_origin:
+        return
+    hub.subdomain_host = address.url.rstrip("/")
+    hub.subdomain_hook = machine_host
+    # Their path is "/", so where machines share the hub's origin they would be sent to them.
+    hub.cookie_host_prefix_enabled = address.has_tls
+
+
+def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
+    c.JupyterHub.authenticator_class = "vmlab.people.authenticator.LabAuthenticator"
+    c.LabAuthenticator.accounts_file = str(paths.accounts)
+    c.LabAuthenticator.database = str(paths.database)
+    c.LabAuthenticator.allowed_users = set(lab.accounts.names())
+    # Else everybody whom the hub's database knows, also those who left lab.toml.
+    c.LabAuthenticator.allow_existing_users = False
+    c.JupyterHub.load_groups = {
+        role.value: {"users": list(names)} for role, names in lab.accounts.by_role().items()
+    }
+    c.JupyterHub.load_roles = make_roles(lab)
+
+
+def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
+    c.JupyterHub.spawner_class = "vmlab.spawning.spawner.VMSpawner"
+    spawner = c.VMSpawner
+    spawner.provider_name = lab.provider.name.value
+    spawner.accelerator = lab.provider.accelerator.value
+    spawner.overcommit = lab.provider.overcommit
+    spawner.state_dir = str(paths.state)
+    spawner.cache_dir = str(paths.cache)
+    spawner.image = lab.machine.image
+    spawner.memory_mib = lab.machine.memory_mib
+    spawner.cpus = lab.machine.cpus
+    spawner.internet = lab.machine.internet
+    spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
+    spawner.disk_iops = lab.machine.bandwidth.disk_iops
+    spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
+    spawner.volume_mib = lab.volume_mib
+    spawner.total_mib = lab.total_mib
+    spawner.language = lab.language.value
+    spawner.pool = pool_size(lab)
+    spawner.start_slots = lab.provider.start_slots
+    spawner.queue_timeout = QUEUE_TIMEOUT_S
+    spawner.machine_timeout = MACHINE_TIMEOUT_S
+    spawner.http_timeout = HTTP_TIMEOUT_S

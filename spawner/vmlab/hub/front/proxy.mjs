@@ -1,0 +1,108 @@
+// The lab's proxy: configurable-http-proxy with its own command line, environment and signals, and
+// what is done to every request on its way in and to every answer on its way out.
+//
+//   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
+//
+// FOLDER is the package's; SETTINGS is JSON: {"front": [addresses that are trusted],
+// "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
+// to HTTPS, "to_port": where}, "origins": see origins.mjs, "files": see lab_files.mjs}. `vmlab.hub.proxy.proxy_command` writes it.
+
+import { rmSync } from "node:fs";
+import https from "node:https";
+import net from "node:net";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { makeRewriter } from "./believed.mjs";
+import { keepCertificate, redirectPlain } from "./certificate.mjs";
+import { makeFinder } from "./lab_files.mjs";
+import { guard } from "./origins.mjs";
+import { boundOutput } from "./output.mjs";
+
+// A browser sends its headers at once; Node.js looks every 30 s who is late.
+const HEADERS_LIMIT_MS = 15_000;
+// For a whole request. A course of 64 MiB takes as long at 2 Mbit/s.
+const REQUEST_LIMIT_MS = 300_000;
+// For a visitor to take what a WebSocket's server said before it ended.
+const LAST_WORDS_LIMIT_MS = 10_000;
+
+const [folder, settingsText, ...words] = process.argv.slice(2);
+const settings = JSON.parse(settingsText);
+const rewrite = makeRewriter(settings.front);
+
+// Every request, WebSockets included, before it is looked at.
+function onRequest(req) {
+  rewrite(req.headers, req.socket.remoteAddress, Boolean(req.socket.encrypted));
+}
+
+// What is asked for by a WebSocket's request may be answered with any headers, too.
+function onSocketRequest(sent, req, socket, onAnswer) {
+  sent.on("upgrade", (_answer, server) => server.on("close", () => endSoon(socket)));
+  for (const kind of ["upgrade", "response"]) {
+    sent.prependListener(kind, (answer) => onAnswer(answer, req));
+  }
+}
+
+// http-proxy-3 only ends its own half, and reads no more: a visitor who still sends would be kept for
+// as long as they like.
+function endSoon(socket) {
+  socket.destroySoon(); // once what the server said last is delivered
+  setTimeout(() => socket.destroy(), LAST_WORDS_LIMIT_MS).unref();
+}
+
+function adopt(proxy, server, onAnswer) {
+  server.headersTimeout = HEADERS_LIMIT_MS;
+  server.requestTimeout = REQUEST_LIMIT_MS;
+  server.prependListener("request", onRequest);
+  server.prependListener("upgrade", onRequest);
+  // Every answer of a machine or of the hub, before anything of it is sent on.
+  proxy.proxy.on("proxyRes", onAnswer);
+  proxy.proxy.on("proxyReqWs", (sent, req, socket) => onSocketRequest(sent, req, socket, onAnswer));
+  if (settings.door) openDoor(server, settings.door);
+  if (server instanceof https.Server)
+    keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));
+  if (settings.plain)
+    redirectPlain(wordAfter("--ip"), settings.plain.port, settings.plain.to_port);
+}
+
+function wordAfter(option) {
+  return words[words.indexOf(option) + 1];
+}
+
+// The machines' way in: what comes here has no address, and so nothing that could be believed.
+function openDoor(server, path) {
+  rmSync(path, { force: true }); // of a proxy that was killed
+  const arrival = server instanceof https.Server ? "secureConnection" : "connection";
+  net.createServer((socket) => server.emit(arrival, socket)).listen(path);
+}
+
+// Its tree of routes keeps them in plain objects, which have "constructor" and "__proto__" from their
+// birth: whoever asks for such a path is taken to a branch that is none.
+function holdOnlyRoutes({ URLTrie }) {
+  Object.defineProperty(URLTrie.prototype, "branches", {
+    set() {
+      Object.defineProperty(this, "branches", { value: Object.create(null) });
+    },
+  });
+}
+
+boundOutput(process.stdout);
+boundOutput(process.stderr);
+
+// The command line makes its proxy by itself and keeps it to itself; so it is met where it gets
+// its server.
+const library = pathToFileURL(join(folder, "lib", "configproxy.js"));
+const { ConfigurableProxy } = await import(library);
+holdOnlyRoutes(await import(pathToFileURL(join(folder, "lib", "trie.js"))));
+const onAnswer = guard(ConfigurableProxy, settings.origins, makeFinder(settings.files));
+Object.defineProperty(ConfigurableProxy.prototype, "proxyServer", {
+  set(server) {
+    Object.defineProperty(this, "proxyServer", { value: server, writable: true });
+    adopt(this, server, onAnswer);
+  },
+});
+
+// Its own forwarding headers would be added to what the request says.
+const cli = join(folder, "bin", "configurable-http-proxy");
+process.argv = [process.argv[0], cli, ...words, "--no-x-forward"];
+await import(pathToFileURL(cli));

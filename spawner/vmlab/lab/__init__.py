@@ -1,0 +1,1 @@
+"""lab.toml: what a lab is, and the mistakes somebody can make in it."""

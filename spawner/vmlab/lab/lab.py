@@ -1,0 +1,309 @@
+"""lab.toml: what one trainee gets, as frozen facts.
+
+Every mistake in the file is named with file, line, allowed values and the nearest valid name, all
+of them at once. A key that is left out has the default of the class here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from vmlab.lab.face import Face, logo_problem, read_face
+from vmlab.lab.hub_address import HubAddress, read_hub
+from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
+from vmlab.model import Allowance, Bandwidth, Language
+
+USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
+USER_NAME_RULE: Final = (
+    "1 to 40 small letters, digits, dots, dashes and underscores, a letter first"
+)
+MAX_TRAINEES: Final = 999
+HINT: Final = "the sections of lab.toml are explained in docs/trainer.md"
+
+_NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
+_NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
+_MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
+
+
+class ProviderName(StrEnum):
+    """The engine that runs machines."""
+
+    QEMU = "qemu"
+    FAKE = "fake"
+
+
+class AcceleratorWish(StrEnum):
+    """How guest code should be run; AUTO asks the host."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+class Role(StrEnum):
+    """What an account is for; the values are the keys of [accounts]."""
+
+    TRAINEE = "trainees"
+    TRAINER = "trainers"
+    FACILITATOR = "facilitators"
+    ADMINISTRATOR = "administrators"
+
+
+@dataclass(frozen=True)
+class MachineChoice:
+    """[machine]: the trainee's desk."""
+
+    image: str = "desk"
+    memory_mib: int = 512
+    cpus: int = 1
+    internet: bool = False
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
+    keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """[provider]: what runs the machines."""
+
+    name: ProviderName = ProviderName.QEMU
+    accelerator: AcceleratorWish = AcceleratorWish.AUTO
+    start_slots: int = 0  # machines that start at once; 0: as many as there are processors
+    pool: int | None = None  # machines kept ready ahead; None: by the host's size
+    overcommit: float = 1.0  # how many times the host's memory is promised to machines
+    orphan_grace_s: float = 600.0  # how long a machine without a server is left running
+
+
+@dataclass(frozen=True)
+class IdleChoice:
+    """[idle]: machines in which nobody works."""
+
+    stop_after_s: float = 0.0  # 0: they are not stopped
+
+    @property
+    def warn_s(self) -> float:
+        """How long ahead a trainee is warned: ten minutes, or half of a shorter time."""
+        return min(600.0, self.stop_after_s / 2)
+
+
+def make_trainee_names(count: int) -> tuple[str, ...]:
+    """Return trainee01, trainee02, ...; a larger count keeps the names of a smaller one."""
+    return tuple(f"trainee{number:02d}" for number in range(1, count + 1))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """[accounts]: who may log in, and as what."""
+
+    trainees: tuple[str, ...] = make_trainee_names(5)
+    trainers: tuple[str, ...] = ("trainer",)
+    facilitators: tuple[str, ...] = ("facilitator",)
+    administrators: tuple[str, ...] = ("admin",)
+
+    def by_role(self) -> dict[Role, tuple[str, ...]]:
+        """Return the names of each role."""
+        return {role: getattr(self, role.value) for role in Role}
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names."""
+        return tuple(name for names in self.by_role().values() for name in names)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What one trainee gets, and who takes part."""
+
+    file: Path
+    name: str = "lab"
+    language: Language = Language.EN
+    course: Path | None = None  # absolute
+    machine: MachineChoice = field(default_factory=MachineChoice)
+    volume_mib: int = 1024
+    total_mib: int = 0  # what one trainee may take of the host's disk; 0: by the disks' sizes
+    provider: ProviderChoice = field(default_factory=ProviderChoice)
+    idle: IdleChoice = field(default_factory=IdleChoice)
+    hub: HubAddress = field(default_factory=HubAddress)
+    accounts: Accounts = field(default_factory=Accounts)
+    face: Face = field(default_factory=Face)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What one trainee may take of the host's disk."""
+        return Allowance(self.volume_mib, self.total_mib)
+
+
+def load_lab(path: Path) -> Lab:
+    """Read a lab.toml; the course and the image's recipe must be there.
+
+    Raises:
+        ConfigError: the file cannot be read or has mistakes; names all of them.
+    """
+    path = path.absolute()
+    file = load_toml(path)
+    recipes = path.parent / "images" / "recipes"
+    images = {recipe.parent.name for recipe in recipes.glob("*/recipe.toml")}
+    lab = _read_lab(file, path, images or None)
+    if lab.course is not None and not (lab.course / "course.toml").is_file():
+        file.mistake(("lab", "course"), f"there is no course.toml in {lab.course}")
+    if lab.face.logo is not None and (problem := logo_problem(lab.face.logo)):
+        file.mistake(("lab", "logo"), problem)
+    for name in ("certificate", "key"):
+        pem = getattr(lab.hub, name)
+        if pem is not None and (problem := _reading_problem(pem)):
+            file.mistake(("hub", name), f"{pem} cannot be read: {problem}")
+    file.finish(hint=HINT)
+    return lab
+
+
+def parse_lab(text: str, path: Path, *, images: Collection[str] | None = None) -> Lab:
+    """Read the text of a lab.toml without looking at the disk.
+
+    Args:
+        path: what messages call the file; the course is relative to its folder.
+        images: the valid names of images; None: any well-formed name.
+
+    Raises:
+        ConfigError: it has mistakes; names all of them.
+    """
+    file = parse_toml(text, str(path))
+    lab = _read_lab(file, path, images)
+    file.finish(hint=HINT)
+    return lab
+
+
+def _reading_problem(file: Path) -> str:
+    try:
+        with file.open("rb"):
+            return ""
+    except OSError as e:
+        return e.strerror or str(e)
+
+
+def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:
+    root = file.root()
+    lab = root.table("lab")
+    allowance = _read_allowance(root.table("volume"))
+    course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
+    return Lab(
+        file=path,
+        name=lab.text("name", "lab", pattern=_NAME_PATTERN, allowed=_NAME_RULE),
+        language=lab.choice("language", Language, Language.EN),
+        course=path.parent / course if course else None,
+        machine=_read_machine(root.table("machine"), images),
+        volume_mib=allowance.volume_mib,
+        total_mib=allowance.total_mib,
+        provider=_read_provider(root.table("provider")),
+        idle=_read_idle(root.table("idle")),
+        hub=read_hub(root.table("hub"), path.parent),
+        accounts=_read_accounts(root.table("accounts")),
+        face=read_face(lab, path.parent),
+    )
+
+
+def _read_machine(table: Table, images: Collection[str] | None) -> MachineChoice:
+    image = table.text("image", "desk", pattern=_NAME_PATTERN, allowed=_NAME_RULE)
+    if images is not None and image not in images:
+        table.mistake("image", f"no recipe for image {show(image)}{did_you_mean(image, images)}")
+    return MachineChoice(
+        image=image,
+        memory_mib=_read_size(table, "memory", default="512M", minimum="256M", maximum="256G"),
+        cpus=table.whole("cpus", 1, minimum=1, maximum=64),
+        internet=table.flag("internet", default=False),
+        bandwidth=_read_bandwidth(table),
+        keep_old_days=table.whole("keep_old", 14, minimum=0, maximum=3650),
+    )
+
+
+def _read_bandwidth(table: Table) -> Bandwidth:
+    default = Bandwidth()
+    return Bandwidth(
+        disk_mib_s=table.whole("disk_speed", default.disk_mib_s, minimum=0, maximum=100_000),
+        disk_iops=table.whole("disk_iops", default.disk_iops, minimum=0, maximum=10_000_000),
+        network_mbit_s=table.whole(
+            "network_speed", default.network_mbit_s, minimum=0, maximum=1_000_000
+        ),
+    )
+
+
+def _read_allowance(table: Table) -> Allowance:
+    size_mib = _read_size(table, "size", default="1G", minimum="64M", maximum="4096G")
+    total_mib = 0
+    if table.raw("total") is not None:
+        total_mib = _read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
+        if total_mib <= size_mib:
+            table.mistake("total", "it must be more than size: the system disk counts too")
+    return Allowance(size_mib, total_mib)
+
+
+def _read_provider(table: Table) -> ProviderChoice:
+    return ProviderChoice(
+        name=table.choice("name", ProviderName, ProviderName.QEMU),
+        accelerator=table.choice("accelerator", AcceleratorWish, AcceleratorWish.AUTO),
+        start_slots=table.whole("start_slots", 0, minimum=0, maximum=256),
+        pool=None if table.raw("pool") is None else table.whole("pool", minimum=0, maximum=999),
+        overcommit=table.number("overcommit", 1.0, minimum=1, maximum=10),
+        orphan_grace_s=60 * table.number("orphan_grace", 10, minimum=0.01, maximum=1440),
+    )
+
+
+def _read_idle(table: Table) -> IdleChoice:
+    return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
+
+
+def _read_size(table: Table, key: str, *, default: str, minimum: str, maximum: str) -> int:
+    """Read a size such as "512M" or "2G"; return it in MiB."""
+    allowed = f'a whole number with M or G between quotes, from "{minimum}" to "{maximum}"'
+    written = table.text(key, default, pattern=r"[0-9]{1,6}[MG]", allowed=allowed)
+    size_mib = _size_mib(written)
+    if not _size_mib(minimum) <= size_mib <= _size_mib(maximum):
+        table.mistake(key, f"{show(written)} is out of range; allowed: {allowed}")
+    return size_mib
+
+
+def _size_mib(text: str) -> int:
+    return int(text[:-1]) * _MIB_PER_UNIT[text[-1]]
+
+
+def _read_accounts(table: Table) -> Accounts:
+    default = Accounts()
+    names = {Role.TRAINEE: _read_trainees(table, default.trainees)} | {
+        role: table.texts(
+            role, getattr(default, role), pattern=USER_NAME_PATTERN, allowed=USER_NAME_RULE
+        )
+        for role in (Role.TRAINER, Role.FACILITATOR, Role.ADMINISTRATOR)
+    }
+    seen: dict[str, Role] = {}
+    for role, role_names in names.items():
+        for name in role_names:
+            if name in seen:
+                where = "twice" if seen[name] is role else f"in {seen[name]} too"
+                table.mistake(role, f"{show(name)} is {where}; a name may stand in one list only")
+            seen[name] = role
+    return Accounts(**{role.value: role_names for role, role_names in names.items()})
+
+
+def _read_trainees(table: Table, default: tuple[str, ...]) -> tuple[str, ...]:
+    key = Role.TRAINEE.value
+    value = table.raw(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return make_trainee_names(table.whole(key, minimum=1, maximum=MAX_TRAINEES))
+    if isinstance(value, list) and len(value) > MAX_TRAINEES:
+        table.mistake(key, f"{len(value)} names; allowed: at most {MAX_TRAINEES}")
+        return default
+    if value is not None and not isinstance(value, list):
+        table.mistake(
+            key,
+            f"{show(value)} is not allowed; allowed: a number from 1 to {MAX_TRAINEES}, "
+            "or a list of names between [ and ]",
+        )
+        return default
+    return table.texts(key, default, pattern=USER_NAME_PATTERN, allowed=USER_NAME_RULE)
+
+
+def is_user_name(name: str) -> bool:
+    """Tell whether an account may have this name."""
+    return re.fullmatch(USER_NAME_PATTERN, name) is not None

@@ -1,0 +1,65 @@
+"""How large a request may be and how long it may take, before it is known who sends it.
+
+tornado's own limits are 100 MiB and no time at all, and a body is in memory before a handler of
+JupyterHub's runs. A handler that takes more says so itself once it knows who asks
+(`vmlab.web.api.base`).
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import Final
+
+from tornado.httpserver import HTTPServer
+
+from vmlab.providers.qemu.process.shim import MOST_OUTWARD
+
+MOST_BODY_BYTES: Final = 256 * 1024
+"""Of a request through the proxy: JupyterHub's longest is a list of all accounts, 45 KiB."""
+
+MOST_HEADER_BYTES: Final = 32 * 1024
+"""The proxy takes 16 KiB and writes a few of its own."""
+
+BODY_LIMIT_S: Final = 30.0
+
+MOST_OF_ONE: Final = 2 * MOST_OUTWARD
+"""Connections of one machine at a door. Its shim uses half of them at most; somebody who broke out
+of the machine comes without the shim."""
+
+_MOST_DESCRIPTORS: Final = 65536
+_MOST_OF_A_DOOR: Final = 4096
+
+
+def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
+    """Give every HTTP server that this process makes from now on these limits.
+
+    JupyterHub makes its server itself, without any; its clients are not concerned. There is no
+    limit for silence here: only the proxy connects, which keeps connections and has read all
+    headers before it asks for anything.
+    """
+    HTTPServer.configure(
+        None,
+        max_body_size=MOST_BODY_BYTES,
+        max_header_size=MOST_HEADER_BYTES,
+        body_timeout=body_limit_s,
+    )
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and connections as it may.
+
+    The usual limit is 1024, for older programs: sixteen machines would exhaust that.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def most_connections() -> int:
+    """Return how many connections a door keeps for all machines together; a shim has fewer.
+
+    Both doors full leave half of the descriptors to the hub; a relayed connection needs two.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_OF_A_DOOR if soft == resource.RLIM_INFINITY else min(_MOST_OF_A_DOOR, soft // 6)

@@ -1,0 +1,1 @@
+"""Accounts, how they log in, and the language they read."""

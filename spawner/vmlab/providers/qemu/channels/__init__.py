@@ -1,0 +1,1 @@
+"""Whom we speak with in a machine that runs: QEMU's monitor and the agent."""

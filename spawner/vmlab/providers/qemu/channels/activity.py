@@ -1,0 +1,115 @@
+"""What machines at work are asked and told: whether somebody works there, a stop, a language."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vmlab.errors import GuestError, MachineTimeoutError
+from vmlab.model import TROUBLE_ENDS, Activity, Language, ServerTrouble
+from vmlab.providers.qemu.channels.agent import GuestMessage, GuestMessageType, connect_agent
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.system.background import apart
+from vmlab.system.files import write_atomic
+
+_ANSWER_LIMIT_S = 5.0
+_AT_ONCE = 16
+
+
+async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activity]:
+    """Return what each agent says; one that does not answer, or does not know, is left out."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    found: dict[str, Activity] = {}
+
+    async def ask(folder: MachineFolder) -> None:
+        name = folder.path.name
+        async with slots:
+            with apart(f"{name}: it is unknown whether somebody works in it"):
+                answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
+                if answer.activity is not None:
+                    found[name] = answer.activity
+                await asyncio.to_thread(note_trouble, folder, answer.trouble)
+
+    await asyncio.gather(*(ask(folder) for folder in folders))
+    return found
+
+
+async def warn(folder: MachineFolder, stop_at: float) -> None:
+    """Have the machine tell its trainee that it will be stopped, or (0) that it will not.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "warn", "stop_at": round(stop_at)}
+    await _ask(folder, message, GuestMessageType.WARNED)
+
+
+async def set_language(folder: MachineFolder, language: Language) -> None:
+    """Have everything in the machine that speaks to its trainee speak this language.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "language", "language": language.value}
+    await _ask(folder, message, GuestMessageType.SPEAKS)
+
+
+async def tell_time(folder: MachineFolder) -> None:
+    """Tell a machine that stood still what time it is.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent did not take it.
+    """
+    message = {"type": "time", "time_ns": time.time_ns()}
+    await _ask(folder, message, GuestMessageType.TIMED)
+
+
+async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
+    """Return why the machine's server does not come up, and note it for its status.
+
+    Raises:
+        GuestError, MachineTimeoutError: the agent does not say.
+    """
+    said = await _ask(folder, {"type": "status"}, GuestMessageType.STATUS)
+    await asyncio.to_thread(note_trouble, folder, said.trouble)
+    return said.trouble
+
+
+def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
+    """Note why the server does not come up; one end is no news yet.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    if trouble is None or trouble.ends < TROUBLE_ENDS:
+        folder.server_problem.unlink(missing_ok=True)
+        return
+    times = f"ended {trouble.ends} times before it was ready"
+    plain = ", and is started without the trainee's settings" if trouble.is_plain else ""
+    said = f": {trouble.line}" if trouble.line else ""
+    text = f"JupyterLab {times}{plain}{said}".encode()
+    if not folder.server_problem.exists() or folder.server_problem.read_bytes() != text:
+        write_atomic(folder.server_problem, text)
+
+
+async def _ask(
+    folder: MachineFolder, message: dict[str, Any], answer: GuestMessageType
+) -> GuestMessage:
+    """Send a message and return the answer of this type; QEMU lets one caller in at a time."""
+    name = folder.path.name
+    try:
+        async with (
+            asyncio.timeout(_ANSWER_LIMIT_S),
+            connect_agent(name, folder.agent) as link,
+        ):
+            await link.send(message)
+            while (said := await link.receive()).type is not answer:
+                if said.type is GuestMessageType.ERROR:
+                    raise GuestError(name, f"its agent cannot {message['type']}: {said.text}")
+            return said
+    except TimeoutError as error:
+        raise MachineTimeoutError(
+            name, f"its agent did not answer {message['type']!r} within {_ANSWER_LIMIT_S:.0f} s"
+        ) from error

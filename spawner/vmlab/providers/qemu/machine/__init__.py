@@ -1,0 +1,1 @@
+"""What a machine is on disk: its folder, its record, its disks, its user."""

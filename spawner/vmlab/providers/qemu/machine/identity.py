@@ -1,0 +1,126 @@
+"""What stays with a machine over all its starts: machine-id and SSH keys, made once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vmlab.errors import GuestError, HostError, ProviderError
+from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.seed import Identity
+from vmlab.system.files import write_atomic
+from vmlab.system.outside import as_facts, load_json
+
+SSH_LIMIT_S = 30.0
+"""How long somebody waits for a machine's sshd, which starts after the trainee's server."""
+
+_GREETING = b"SSH-"
+_LOOK_S = 0.5
+
+
+def ensure_identity(folder: MachineFolder) -> Identity:
+    """Return the machine's identity, making it at first; files have mode 0600.
+
+    Raises:
+        ProviderError: the stored identity is damaged.
+    """
+    try:
+        return as_facts(Identity, load_json(folder.identity.read_bytes()))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise ProviderError(
+            folder.path.name,
+            f"its identity {folder.identity} cannot be read: {error}",
+            hint="delete the file: the machine gets new SSH keys at its next start",
+        ) from error
+    host_private, host_public = _make_key_pair(folder.path.name)
+    access_private, access_public = _make_key_pair(f"operator@{folder.path.name}")
+    identity = Identity(
+        machine_id=secrets.token_hex(16),
+        ssh_host_key=host_private,
+        ssh_host_public_key=host_public,
+        access_public_key=access_public,
+    )
+    # The key file first: an identity on disk means that both are there.
+    write_atomic(folder.access_key, access_private.encode())
+    write_atomic(folder.identity, json.dumps(vars(identity)).encode())
+    return identity
+
+
+def make_ssh_command(folder: MachineFolder) -> list[str]:
+    """Return the command that opens a shell in the running machine as the trainee's user.
+
+    Raises:
+        HostError: the machine's host key cannot be written for ssh; the disk may be full.
+    """
+    name = folder.path.name
+    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n".encode()
+    try:
+        # Mostly it is there: on a full disk an operator must get in all the same.
+        if not folder.known_hosts.exists() or folder.known_hosts.read_bytes() != known:
+            write_atomic(folder.known_hosts, known)
+    except OSError as error:
+        raise HostError(
+            f"{name}: {folder.known_hosts} cannot be written: {error.strerror}",
+            hint="free space on the host's disk, then try again",
+        ) from error
+    # fmt: off
+    return [
+        "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
+        "-o", f"UserKnownHostsFile={folder.known_hosts}", "-o", f"HostKeyAlias={name}",
+        "-o", "StrictHostKeyChecking=yes",
+        "-o", f"ProxyCommand=socat - UNIX-CONNECT:{folder.ssh}",
+        f"trainee@{name}",
+    ]
+    # fmt: on
+
+
+async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) -> None:
+    """Return when the machine's sshd greets.
+
+    Raises:
+        GuestError: it does not in time; ssh's own message would only say that a pipe ended.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            while not await _greets(folder):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError as error:
+        name = folder.path.name
+        raise GuestError(
+            name,
+            f"its sshd did not answer within {limit_s:.0f} s",
+            hint=f"it starts after the trainee's server; see: vmlab machine console {name}",
+        ) from error
+
+
+async def _greets(folder: MachineFolder) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(folder.ssh))
+    except OSError:
+        return False  # the machine has just gone, or come
+    try:
+        return await reader.readexactly(len(_GREETING)) == _GREETING
+    except (OSError, asyncio.IncompleteReadError):
+        return False
+    finally:
+        writer.close()
+
+
+def _make_key_pair(comment: str) -> tuple[str, str]:
+    """Return a fresh ed25519 key as OpenSSH private text and public line."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    ).decode()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return private, f"{public.decode()} {comment}"

@@ -1,0 +1,1 @@
+"""What runs: QEMU's command line, its launch, its limits and its end."""

@@ -1,0 +1,242 @@
+"""What a machine may take from the host, and the user that its QEMU runs as.
+
+A trainee is root in the machine; whoever breaks out of QEMU lands in an unprivileged user without
+a shell, in a network namespace without a network (shim.py), under these limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import pwd
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from vmlab.errors import HostError
+
+QEMU_USER = "vmlab-qemu"
+"""The user that disk tools run as; all machines share its group (users.py)."""
+
+TOOLS_GID = 0x7000_0000
+"""Group of the disk tools; no machine is in it. Nobody assigns numbers of this range, and a group
+needs no name. ref: systemd, docs/UIDS-GIDS.md, "1879048192…2147352575: unused"
+"""
+
+MACHINES_UNIT = "vmlab-machines.service"
+"""The unit that shuts machines down with the host; libvirt orders its machines likewise."""
+
+# What a machine may take on top of the guest's memory; measured (docs/performance.md, Memory).
+TRANSLATION_BUFFER_MIB = 56
+"""Translated guest code, when there is no KVM; QEMU's own default grows to 1 GiB. With more an idle
+machine takes over 150 MiB, with less a start computes much longer."""
+POOL_TRANSLATION_BUFFER_MIB = 128
+"""Of a machine that is made ready ahead: a smaller one forgets what it was warmed for."""
+_QEMU_MIB = 96  # its heap and page tables: 46 in a machine that had touched everything
+_SHIM_MIB = 32  # a small Python: 17, more with many connections
+_CACHE_MIB = 64  # files of its disks in the page cache count, too: less makes every read wait
+_OVERHEAD_MIB = _QEMU_MIB + _SHIM_MIB + _CACHE_MIB
+
+_IO_CPUS = 0.5
+"""QEMU's own threads beside the virtual processors."""
+
+# QEMU's disk workers are most of them (its own limit is 64), and it ends if it gets no thread. At
+# rest a machine has less than ten, shim and slirp4netns included.
+# ref: qemu-options, -object main-loop,thread-pool-max
+_TASKS = 128
+
+_EMPTY_LIMIT_S = 10.0
+_POLL_S = 0.02
+
+CGROUPS = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("cpu", "memory", "pids")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard limits of one machine, QEMU included."""
+
+    memory_mib: int  # none of it goes to the host's swap
+    cpus: float
+    tasks: int = _TASKS  # processes and threads
+
+
+def machine_limits(
+    memory_mib: int, cpus: int, translation_mib: int = TRANSLATION_BUFFER_MIB
+) -> Limits:
+    """Return the limits for a guest of this size."""
+    total_mib = memory_mib + translation_mib + _OVERHEAD_MIB
+    return Limits(memory_mib=total_mib, cpus=cpus + _IO_CPUS, tasks=_TASKS + cpus)
+
+
+class Confinement(StrEnum):
+    """How the limits are enforced on this host, best first."""
+
+    SYSTEMD = "systemd"  # a transient scope a machine
+    CGROUP2 = "cgroup2"
+    CGROUP1 = "cgroup1"
+    RLIMITS = "rlimits"  # memory as address space of the process; CPU share not limited
+
+
+def detect_confinement(
+    cgroups: Path = CGROUPS, systemd: Path = Path("/run/systemd/system")
+) -> Confinement:
+    """Return the best way to enforce limits that this process may use."""
+    if systemd.is_dir() and os.geteuid() == 0:
+        return Confinement.SYSTEMD
+    if (cgroups / "cgroup.controllers").is_file():
+        controllers = (cgroups / "cgroup.subtree_control").read_text().split()
+        if set(_CONTROLLERS) <= set(controllers) and os.access(cgroups, os.W_OK):
+            return Confinement.CGROUP2
+    elif all(os.access(cgroups / kind, os.W_OK) for kind in _CONTROLLERS):
+        return Confinement.CGROUP1
+    return Confinement.RLIMITS
+
+
+def make_scope_words(unit: str, limits: Limits) -> list[str]:
+    """Return the words before a command that put it into a systemd scope of its own."""
+    # fmt: off
+    return [
+        "systemd-run", "--quiet", "--scope", "--collect", "--slice=vmlab.slice",
+        f"--unit={unit}",
+        "-p", f"MemoryMax={limits.memory_mib}M", "-p", "MemorySwapMax=0",
+        "-p", f"CPUQuota={limits.cpus * 100:.0f}%",
+        "-p", f"TasksMax={limits.tasks}",
+        # When the host goes down, `vmlab down` comes first (vmlab.hub.units).
+        "-p", f"Before={MACHINES_UNIT}",
+    ]
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class CgroupPlan:
+    """Cgroups to make: files to write, in order, and the folders that the shim enters."""
+
+    folders: tuple[Path, ...]
+    settings: tuple[tuple[Path, str], ...]
+    swap: tuple[tuple[Path, str], ...] = ()  # files that a kernel which counts no swap lacks
+
+
+def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = CGROUPS) -> CgroupPlan:
+    """Return which cgroups enforce these limits; empty for the kinds that need none."""
+    period_us = 100_000
+    quota_us = int(limits.cpus * period_us)
+    memory_bytes = f"{limits.memory_mib * 2**20}"
+    settings: tuple[tuple[Path, str], ...]
+    if kind is Confinement.CGROUP2:
+        folder = root / unit
+        settings = (
+            (folder / "memory.max", memory_bytes),
+            (folder / "cpu.max", f"{quota_us} {period_us}"),
+            (folder / "pids.max", f"{limits.tasks}"),
+        )
+        return CgroupPlan((folder,), settings, ((folder / "memory.swap.max", "0"),))
+    if kind is Confinement.CGROUP1:
+        cpu, memory, pids = (root / part / unit for part in _CONTROLLERS)
+        settings = (
+            (memory / "memory.limit_in_bytes", memory_bytes),
+            (cpu / "cpu.cfs_period_us", f"{period_us}"),
+            (cpu / "cpu.cfs_quota_us", f"{quota_us}"),
+            (pids / "pids.max", f"{limits.tasks}"),
+        )
+        # Memory and swap together: no more than the memory, so no swap.
+        return CgroupPlan(
+            (memory, cpu, pids), settings, ((memory / "memory.memsw.limit_in_bytes", memory_bytes),)
+        )
+    return CgroupPlan((), ())
+
+
+def make_cgroups(plan: CgroupPlan) -> None:
+    """Make the cgroups; no-op where they are.
+
+    Raises:
+        HostError: the kernel refused.
+    """
+    try:
+        for folder in plan.folders:
+            folder.mkdir(exist_ok=True)
+        for file, value in plan.settings:
+            file.write_text(value)
+        for file, value in plan.swap:
+            if file.exists():
+                file.write_text(value)
+    except OSError as error:
+        raise HostError(
+            f"the machine's limits could not be set: {error}",
+            hint="vmlab doctor tells how limits are enforced here",
+        ) from error
+
+
+async def remove_cgroups(plan: CgroupPlan) -> None:
+    """Remove the machine's cgroups; no-op where they are gone.
+
+    Raises:
+        HostError: something still lives in one of them.
+    """
+    async with asyncio.timeout(_EMPTY_LIMIT_S):
+        for folder in plan.folders:
+            while folder.is_dir() and not _removed(folder):  # noqa: ASYNC110 - the kernel sends no event
+                await asyncio.sleep(_POLL_S)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        # The kernel takes a moment to clear away a process that has ended.
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class QemuUser:
+    """Whom QEMU or a disk tool runs as: a user of its own when the hub is root, else the hub's."""
+
+    uid: int
+    gid: int
+    drop: bool  # whether a process of ours must change to it
+
+    def give(self, path: Path) -> None:
+        """Give the file to this user, accessible to nobody else; it lies in a folder of ours."""
+        if self.drop:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+        path.chmod(0o600)
+
+
+def find_tools_user() -> QemuUser:
+    """Return the user that disk tools run as, who also owns volumes that no machine has.
+
+    Raises:
+        HostError: the hub is root and the user does not exist.
+    """
+    if os.geteuid() != 0:
+        return QemuUser(os.geteuid(), os.getegid(), drop=False)
+    return QemuUser(_entry().pw_uid, TOOLS_GID, drop=True)
+
+
+def find_machines_gid() -> int:
+    """Return the group that all machines have in common; raises as `find_tools_user`."""
+    return _entry().pw_gid if os.geteuid() == 0 else os.getegid()
+
+
+def admit_machines(door: Path) -> None:
+    """Let every machine connect to this socket of ours, and no other user of the host."""
+    if os.geteuid() == 0:
+        os.chown(door, 0, find_machines_gid())
+        door.chmod(0o660)
+    else:
+        door.chmod(0o600)
+
+
+def _entry() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(QEMU_USER)
+    except KeyError as error:
+        raise HostError(
+            f"the user {QEMU_USER}, under which disk tools run, does not exist",
+            hint="vmlab up makes it; by hand: useradd --system --user-group --no-create-home "
+            f"--shell /usr/sbin/nologin {QEMU_USER}",
+        ) from error

@@ -1,0 +1,1 @@
+"""What is made ahead: templates, and machines that wait for trainees."""

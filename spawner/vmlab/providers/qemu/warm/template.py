@@ -1,0 +1,212 @@
+"""Templates: booted machines that were parked, to be cloned (FAST_START.md, T1).
+
+VMLAB_CACHE/templates/KEY-RANDOM/ (docs/protocols.md, section 5): the memory file, the devices'
+state, the root disk of that moment, and `template.json`, without which the folder is none. Nothing
+in it is secret: a template was never seeded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vmlab.errors import LabError
+from vmlab.images.store import Image
+from vmlab.providers.qemu.machine.layout import ROOT_DISK
+from vmlab.providers.qemu.process.argv import QemuMachine, hash_shape
+from vmlab.system.files import write_atomic
+from vmlab.system.outside import as_facts, load_json
+
+MEMORY, DEVICES, RECORD = "memory", "devices", "template.json"
+RECORD_VERSION = 1
+_log = logging.getLogger(__name__)
+
+
+class TemplateError(LabError):
+    """There is no template that can be cloned; says why. A machine boots instead."""
+
+
+@dataclass(frozen=True)
+class TemplateKind:
+    """What a template must have in common with its clones."""
+
+    image: str
+    image_version: str
+    memory_mib: int
+    cpus: int
+    accelerator: str
+    qemu: str  # the program's own version line
+    processor: str  # the host's
+    user: int  # whose QEMU may open the files
+    shape: str  # digest of the command line
+
+    @property
+    def key(self) -> str:
+        """A short name for it."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a clone of a template costs on this host: one was run when the template was made."""
+
+    pss_mib: float  # what an idle machine that has run its server does not share with others
+    disk_mib: float  # root overlay, before anybody worked
+    start_cpu_s: float  # processor time from power-on until its server had answered
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parked machine on disk."""
+
+    folder: Path
+    kind: TemplateKind
+    marks: Mapping[str, list[int]]  # of each file: size, time of last change in ns, inode
+    parked_at: float  # seconds since the epoch
+    measured: Measured | None = None
+
+    @property
+    def memory(self) -> Path:
+        """The guest's memory."""
+        return self.folder / MEMORY
+
+    @property
+    def devices(self) -> Path:
+        """QEMU's device state."""
+        return self.folder / DEVICES
+
+    @property
+    def root_disk(self) -> Path:
+        """The root disk of that moment; clones' disks are overlays on it, for ever."""
+        return self.folder / ROOT_DISK
+
+
+def make_kind(image: Image, machine: QemuMachine, *, qemu: str, user: int) -> TemplateKind:
+    """Return which template this machine could be a clone of."""
+    return TemplateKind(
+        image=image.name,
+        image_version=image.version,
+        memory_mib=machine.memory_mib,
+        cpus=machine.cpus,
+        accelerator=machine.accelerator.value,
+        qemu=qemu,
+        processor=read_processor(),
+        user=user,
+        shape=hash_shape(machine),
+    )
+
+
+def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the host processor's model and a digest of its features."""
+    text = cpuinfo.read_text(errors="replace")
+    fields = dict(re.findall(r"^(model name|flags|microcode)\s*:\s*(.*)$", text, re.MULTILINE))
+    flags = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:8]
+    return f"{fields.get('model name', platform.machine())} {flags}"
+
+
+def find_template(templates: Path, kind: TemplateKind) -> Template:
+    """Return the newest whole template of this kind.
+
+    Raises:
+        TemplateError: there is none, or it is damaged; says what is different or damaged.
+    """
+    found = list_templates(templates)
+    matching = [template for template in found if template.kind == kind]
+    if not matching:
+        raise TemplateError(
+            f"no template of image {kind.image!r} {kind.image_version}: {_tell(found, kind)}",
+            hint=f"vmlab image template {kind.image}",
+        )
+    newest = max(matching, key=lambda template: template.parked_at)
+    check_marks(newest)
+    return newest
+
+
+def list_templates(templates: Path) -> list[Template]:
+    """Return all templates; folders without a readable record are left out."""
+    found = []
+    for record in sorted(templates.glob(f"*/{RECORD}")):
+        try:
+            found.append(_parse(load_json(record.read_bytes()), record.parent))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("%s is not readable, so no machine is cloned from it: %s", record, error)
+    return found
+
+
+def check_marks(template: Template) -> None:
+    """Make sure that nobody touched a template's files since they were written.
+
+    Their time of last change cannot be set by hand (inode(7), ctime), so that not even a QEMU that
+    was broken out of could change the memory that other machines begin with.
+
+    Raises:
+        TemplateError: names the file and what is wrong.
+    """
+    for name, mark in template.marks.items():
+        path = template.folder / name
+        try:
+            found = read_mark(path)
+        except OSError as error:
+            raise TemplateError(f"the template's {path} is gone: {error.strerror}") from error
+        if found[0] != mark[0]:
+            raise TemplateError(f"the template's {path} has {found[0]} bytes instead of {mark[0]}")
+        if found != mark:
+            raise TemplateError(f"the template's {path} was changed after it was made")
+
+
+def read_mark(path: Path) -> list[int]:
+    """Return what tells that a file is still the same: size, change time in ns, inode."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_ctime_ns, stat.st_ino]
+
+
+def write_template(template: Template) -> None:
+    """Write the record, which is what makes the folder a template."""
+    body = {"version": RECORD_VERSION, **asdict(template)}
+    del body["folder"]
+    write_atomic(template.folder / RECORD, json.dumps(body, indent=1).encode(), mode=0o644)
+
+
+def drop_template(template: Template) -> None:
+    """Make it a template no longer and free its memory file.
+
+    Its root disk stays: disks of machines may stand on it.
+    """
+    (template.folder / RECORD).unlink(missing_ok=True)
+    for path in (template.memory, template.devices):
+        path.unlink(missing_ok=True)
+
+
+def _parse(body: Any, folder: Path) -> Template:
+    if body["version"] != RECORD_VERSION:
+        raise ValueError(f"version {body['version']} instead of {RECORD_VERSION}")
+    measured = body["measured"]
+    return Template(
+        folder=folder,
+        kind=as_facts(TemplateKind, body["kind"]),
+        marks={str(name): [int(n) for n in mark] for name, mark in body["marks"].items()},
+        parked_at=float(body["parked_at"]),
+        measured=as_facts(Measured, measured) if measured else None,
+    )
+
+
+def _tell(found: list[Template], kind: TemplateKind) -> str:
+    """Return in what the nearest template differs."""
+    wanted = asdict(kind)
+    same_image = [t for t in found if t.kind.image == kind.image]
+    if not same_image:
+        return "none was made"
+    differences = [
+        [f"{name} {value!r}" for name, value in asdict(t.kind).items() if value != wanted[name]]
+        for t in same_image
+    ]
+    nearest = min(differences, key=len)
+    return f"the nearest one is of {', '.join(nearest)}"

@@ -1,0 +1,43 @@
+"""A server that ends before it serves, while its start is waited for: told, and given up."""
+
+from __future__ import annotations
+
+import logging
+
+from vmlab import messages as sayings
+from vmlab.errors import GuestError
+from vmlab.model import TROUBLE_ENDS, Phase
+from vmlab.providers.base import Provider, ReportsServer
+from vmlab.spawning.log import StartLog
+from vmlab.system.background import apart
+
+_HOPELESS_ENDS = 2 * TROUBLE_ENDS
+"""So many ends in a row: as many with the trainee's settings as without."""
+
+_log = logging.getLogger(__name__)
+
+
+async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
+    """Ask how the server does; tell who waits when it is in trouble.
+
+    Raises:
+        GuestError: it does not come up; carries what it said last.
+    """
+    if not isinstance(provider, ReportsServer):
+        return
+    trouble = None
+    with apart(f"{machine}: it is unknown why its server is not there yet"):
+        trouble = await provider.server_trouble(machine)
+    if trouble is None or trouble.ends < TROUBLE_ENDS:
+        return
+    if trouble.ends >= _HOPELESS_ENDS:
+        raise GuestError(
+            machine,
+            f"its JupyterLab ended {trouble.ends} times before it was ready: {trouble.line}",
+            hint=f"vmlab machine console {machine}; in the machine, `journalctl -u vmlab-server` "
+            "tells more",
+            public=sayings.server_failed(trouble),
+        )
+    if log.tell_once():
+        _log.warning("%s: its server is in trouble: %s", machine, trouble.line)
+        await log.enter(Phase.SERVER, sayings.server_in_trouble(trouble))

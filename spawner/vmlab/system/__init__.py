@@ -1,0 +1,1 @@
+"""This host: its programs, files, locks, disk space and background jobs."""

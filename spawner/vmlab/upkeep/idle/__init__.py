@@ -1,0 +1,17 @@
+"""Stopping machines that nobody works in, counted from hand-over, by what their agents say.
+
+jupyterhub-idle-culler decides by the hub's `last_activity`, which a forgotten browser tab keeps
+fresh and an SSH session does not, and it has no place for another measure or for a warning; so the
+decision is ours, and only the stop is the hub's (docs/decisions/0008).
+"""
+
+from vmlab.upkeep.idle.decide import (
+    Desk,
+    IdleAction,
+    IdleDecision,
+    IdleFacts,
+    IdleRules,
+    decide_idle,
+)
+
+__all__ = ["Desk", "IdleAction", "IdleDecision", "IdleFacts", "IdleRules", "decide_idle"]

@@ -1,0 +1,27 @@
+"""Machines made ready ahead, in the hub's process: what jupyterhub_config.py begins."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from vmlab.configure import provider_settings, spare_machine
+from vmlab.lab.lab import Lab
+from vmlab.paths import Paths
+from vmlab.providers import make_provider
+from vmlab.system.background import Job, begin
+
+_PERIOD_S = 1.0
+"""A round waits by itself until there may be something to do."""
+
+_LONGEST_S = 3600.0
+"""It also waits for a calm host, and then boots a template."""
+
+
+def keep_ready(lab: Lab, paths: Paths) -> None:
+    """Have the provider keep template and pool ready as long as this hub runs.
+
+    No-op where no event loop runs.
+    """
+    provider = make_provider(provider_settings(lab, paths))
+    upkeep = partial(provider.upkeep, spare_machine(lab))
+    begin(paths.state, Job("template and pool", upkeep, _PERIOD_S, longest_s=_LONGEST_S))

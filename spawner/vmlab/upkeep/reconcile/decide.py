@@ -1,0 +1,118 @@
+"""The reconciler's decision: facts in, actions out. Pure.
+
+Guarantees, whatever the facts (tests/unit/reconcile/):
+
+- nothing is stopped, revoked, cleared or released before it was seen in the same trouble at every
+  look for the whole grace time;
+- a machine whose server is active is never stopped, cleared or adopted, its newest token never
+  revoked, its volume never released;
+- no action removes a disk or a volume;
+- after the actions were carried out, a second look at the result decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from vmlab.model import MachineState, MachineStatus
+from vmlab.upkeep.reconcile.facts import Action, ActionKind, Decision, Facts, Seat
+
+_ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
+
+_AT_ONCE = frozenset({ActionKind.ADOPT, ActionKind.FORGET})
+"""What takes nothing away: the one gives, the other is what the hub's own poll does."""
+
+
+def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) -> Decision:
+    """Return what to do.
+
+    Args:
+        facts: hub and provider now.
+        seen: of the last decision.
+        now: seconds of a clock that never jumps.
+        grace_s: how long trouble must have lasted.
+    """
+    found = [*_machines(facts), *_servers(facts), *_tokens(facts)]
+    found += [*_leftovers(facts), *_volumes(facts)]
+    since = {action.key: seen.get(action.key, now) for action in found}
+    ripe = [
+        action
+        for action in found
+        if action.kind in _AT_ONCE or (action.key in seen and now - since[action.key] >= grace_s)
+    ]
+    waiting = [action for action in found if action.kind not in _AT_ONCE and action.key not in seen]
+    return Decision(tuple(ripe), tuple(a for a in waiting if a not in ripe), since)
+
+
+def _is_on(status: MachineStatus | None) -> bool:
+    return status is not None and status.state in _ON
+
+
+def _machines(facts: Facts) -> Iterator[Action]:
+    """Machines that run although the hub has no server for them."""
+    seats = {seat.machine: seat for seat in facts.seats}
+    active = {seat.machine for seat in facts.seats if seat.active}
+    for name, status in sorted(facts.machines.items()):
+        if not _is_on(status) or name in active:
+            continue
+        seat = seats.get(name)
+        if seat and facts.first:
+            runs = "runs" if status.state is MachineState.RUNNING else "is starting"
+            why = f"it {runs}, and the hub lost the server of {seat.user}"
+            yield Action(ActionKind.ADOPT, name, why, seat.user, seat.server)
+        else:
+            yield Action(ActionKind.STOP, name, _why_orphan(status, seat))
+
+
+def _why_orphan(status: MachineStatus, seat: Seat | None) -> str:
+    if seat is None:
+        return f"it is {status.state}, and the hub has no user with this machine"
+    return f"it is {status.state}, and the hub has no server of {seat.user}"
+
+
+def _servers(facts: Facts) -> Iterator[Action]:
+    """Servers whose machine does not run."""
+    for seat in facts.seats:
+        if not seat.ready or seat.pending or _is_on(facts.machines.get(seat.machine)):
+            continue
+        status = facts.machines.get(seat.machine)
+        state = status.state if status else MachineState.ABSENT
+        problem = f" ({status.problem})" if status and status.problem else ""
+        why = f"the hub serves it for {seat.user}, and it is {state}{problem}"
+        yield Action(ActionKind.FORGET, seat.machine, why, seat.user, seat.server)
+
+
+def _tokens(facts: Facts) -> Iterator[Action]:
+    """Tokens of servers that are gone, and older ones of servers that were started anew."""
+    active = {(seat.user, seat.server) for seat in facts.seats if seat.active}
+    newest: dict[tuple[str, str], int] = {}
+    for token in facts.tokens:
+        key = (token.user, token.server)
+        newest[key] = max(token.number, newest.get(key, token.number))
+    for token in facts.tokens:
+        key = (token.user, token.server)
+        if key in active and newest[key] == token.number:
+            continue
+        gone = "was started anew" if key in active else "is gone"
+        why = f"the server of {token.user} that it was made for {gone}"
+        yield Action(ActionKind.REVOKE, f"token {token.number}", why, token=token)
+
+
+def _leftovers(facts: Facts) -> Iterator[Action]:
+    active = {seat.machine for seat in facts.seats if seat.active}
+    for leftover in facts.leftovers:
+        if leftover.machine not in active and not _is_on(facts.machines.get(leftover.machine)):
+            subject = f"{leftover.kind} {leftover.what}"
+            yield Action(ActionKind.CLEAR, subject, leftover.why, leftover=leftover)
+
+
+def _volumes(facts: Facts) -> Iterator[Action]:
+    """Volumes held by a machine that does not run."""
+    active = {seat.machine for seat in facts.seats if seat.active}
+    for volume in facts.held:
+        if volume.holder in active or _is_on(facts.machines.get(volume.holder)):
+            continue
+        status = facts.machines.get(volume.holder)
+        state = status.state if status else MachineState.ABSENT
+        why = f"its holder {volume.holder} is {state}, and no server needs it"
+        yield Action(ActionKind.RELEASE, volume.name, why, volume=volume)

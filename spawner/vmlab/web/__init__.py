@@ -1,0 +1,1 @@
+"""What browsers and machines ask the hub for: its API, the board, the pages."""

@@ -1,0 +1,95 @@
+"""`GET board`: what the board shows, limited to what the reader may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tornado import web
+
+from vmlab.database import StoredCourse
+from vmlab.errors import LabError
+from vmlab.model import MachineStatus
+from vmlab.web.api.base import BOARD_SCOPE, LabHandler
+from vmlab.web.api.renewal import RENEW_SCOPES
+from vmlab.web.board import BoardFacts, Person, Seat, list_people, make_board
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server as `jupyterhub.scopes.check_scope_filter` looks at it."""
+
+    name: str
+    user: Person
+
+
+class BoardReader(LabHandler):
+    """What is common to the board and the list of people: who may look, and at whom."""
+
+    def authorize(self) -> None:
+        """Let those in who may open the admin page."""
+        self.require_scope(BOARD_SCOPE)
+
+    async def machine_statuses(self) -> Mapping[str, MachineStatus] | None:
+        """Ask the provider; a board without machine states is better than none."""
+        try:
+            return await self.runtime.statuses.get()
+        except LabError as e:
+            self.log.error("The board could not ask the provider: %s", e)
+            return None
+
+    def visible_people(self) -> list[Person]:
+        """Return the hub's users whom the reader may see, with those servers they may see."""
+        people = self.runtime.people(lambda: list_people(self.db, self.users))
+        may_read = self.get_scope_filter("read:servers")
+        visible = []
+        for person in people:
+            if may_read(person, kind="user"):
+                visible.append(person)
+                continue
+            seats = tuple(seat for seat in person.seats if self.may("read:servers", person, seat))
+            if seats:
+                visible.append(replace(person, seats=seats))
+        return visible
+
+    def may(self, scope: str, person: Person, seat: Seat) -> bool:
+        """Tell whether the reader holds a scope on somebody's server."""
+        return bool(self.get_scope_filter(scope)(_Server(seat.name, person), kind="server"))
+
+
+class BoardHandler(BoardReader):
+    """The board's data."""
+
+    async def get(self) -> None:
+        """Send the rows of all users whom the reader may see."""
+        wanted = self.get_query_argument("course", "")
+        listing = await asyncio.to_thread(self.runtime.shelf.listing)
+        course = _choose(listing.courses, wanted)
+        if wanted and course is None:
+            raise web.HTTPError(404, f"there is no course {wanted[:40]!r}")
+        known = await self.runtime.course_facts(course.name) if course else None
+        facts = BoardFacts(
+            now=self.runtime.clock(),
+            course=course,
+            courses=listing.courses,
+            results=known.results if known else (),
+            receipts=known.receipts if known else (),
+            statuses=await self.machine_statuses(),
+            done=await self.runtime.done_steps.get(),
+        )
+        self.write(make_board(facts, self.visible_people(), self._may_open, self._may_renew))
+
+    def _may_open(self, person: Person, seat: Seat) -> bool:
+        return self.may("access:servers", person, seat)
+
+    def _may_renew(self, person: Person, seat: Seat) -> bool:
+        # A row of the default server only: that is what `machines/USER/renew` replaces.
+        return not seat.name and all(self.may(scope, person, seat) for scope in RENEW_SCOPES)
+
+
+def _choose(courses: tuple[StoredCourse, ...], wanted: str) -> StoredCourse | None:
+    """Return the course that was asked for, or the one published last."""
+    if wanted:
+        return next((c for c in courses if c.name == wanted), None)
+    return max(courses, key=lambda c: c.published, default=None)

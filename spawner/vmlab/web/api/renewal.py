@@ -1,0 +1,78 @@
+"""`machines/USER/renew`: a new machine with the same volume, for whoever may stop and start it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jupyterhub import orm
+from tornado import web
+
+from vmlab.errors import MachineConflictError
+from vmlab.hub.kept_state import kept_machine
+from vmlab.upkeep.renewal import Renewal, RenewalTarget
+from vmlab.web.api.base import LabHandler
+from vmlab.web.api.bodies import parse_renewal
+
+RENEW_SCOPES = ("delete:servers", "start:servers")
+"""What is done, is to stop a server and to start one: trainees hold both for their own."""
+
+NO_RENEWAL: Final = {"machine": "", "stage": "", "kept": "", "message": None}
+"""Of a machine of whose renewal this hub knows nothing; it may be an earlier hub that began one."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server as `jupyterhub.scopes.check_scope_filter` looks at it."""
+
+    name: str
+    user: Any
+
+
+class RenewHandler(LabHandler):
+    """Renewal of a user's default machine."""
+
+    def authorize(self) -> None:
+        """Let those in who may stop and start the user's server; others learn nothing."""
+        if not self.current_user:
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        user = orm.User.find(self.db, self.path_args[0])
+        server = _Server("", user)
+        if user is None or not all(
+            self.get_scope_filter(scope)(server, kind="server") for scope in RENEW_SCOPES
+        ):
+            wanted = " and ".join(RENEW_SCOPES)
+            raise web.HTTPError(404, f"no such user, or this needs the scopes {wanted} on them")
+
+    async def post(self, user: str) -> None:
+        """Begin a renewal; 202 with its stage."""
+        start = self.checked_body(parse_renewal) if self.body() else True
+        try:
+            renewal = self.runtime.renewals.begin(self._target(user), start=start)
+        except MachineConflictError as error:
+            raise web.HTTPError(409, str(error)) from error
+        self.log.warning("%s is to be renewed, asked by %s", renewal.machine, self._who())
+        self.set_status(202)
+        self.write(_model(renewal))
+
+    async def get(self, user: str) -> None:
+        """Tell how far the last renewal got."""
+        renewal = self.runtime.renewals.state(self._target(user).machine)
+        self.write(_model(renewal) if renewal else NO_RENEWAL)
+
+    def _who(self) -> str:
+        return str(getattr(self.current_user, "name", "?"))
+
+    def _target(self, name: str) -> RenewalTarget:
+        user = orm.User.find(self.db, name)
+        return RenewalTarget(name, "", kept_machine(user, name))
+
+
+def _model(renewal: Renewal) -> dict[str, Any]:
+    saying = renewal.saying
+    return {
+        "machine": renewal.machine,
+        "stage": renewal.stage.value,
+        "kept": renewal.kept,
+        "message": {"en": saying.en, "fr": saying.fr} if saying else None,
+    }

@@ -1,0 +1,44 @@
+"""The hub's pages in French and English: templates that extend JupyterHub's own, and static files.
+
+Every text stands there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
+element's language, set before the first paint, shows one of them. `static/language.js` holds that
+choice and `static/text-*.js` the texts that scripts write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
+
+from vmlab.lab.face import Face
+
+_HERE = Path(__file__).parent
+
+
+def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], face: Face) -> None:
+    """Add templates, static files, languages and a face to a hub's configuration.
+
+    Args:
+        language: the default.
+        chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
+        face: how the lab presents itself.
+
+    Raises:
+        ValueError: there are no texts in this language.
+    """
+    if language not in {"en", "fr"}:
+        raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
+    c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
+    c.JupyterHub.template_vars.update(
+        {"vmlab_language": language, "vmlab_chosen": chosen, "vmlab_face": face}
+    )
+    c.JupyterHub.extra_handlers.append(
+        (
+            r"/vmlab-static/(.*)",
+            CacheControlStaticFilesHandler,
+            {"path": str(_HERE / "static")},
+        )
+    )
