@@ -1,7 +1,7 @@
 """JupyterHub's configuration, made from a lab: what jupyterhub_config.py calls.
 
-Every setting stands here with its reason. The machines themselves are `vmlab.spawning.spawner`'s, login is
-`vmlab.people.authenticator`'s, pages and API are `vmlab.web.api`'s.
+Every setting stands here with its reason. The machines themselves are `vmlab.spawning.spawner`'s,
+login is `vmlab.people.authenticator`'s, pages and API are `vmlab.web.api`'s.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
     hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
-    # A class that starts at once gets no 429: the spawner's own queue (vmlab.spawning.slots) takes all.
+    # A class that starts at once gets no 429: the spawner's own queue (`spawning.slots`) takes all.
     hub.concurrent_spawn_limit = 0
     hub.active_server_limit = 0
     hub.allow_named_servers = False

@@ -20,7 +20,7 @@ from vmlab.people.guesses import MOST_FAILURES
 
 pytestmark = pytest.mark.browser
 
-TEMPLATES = PROJECT / "spawner" / "vmlab" / "pages" / "templates"
+TEMPLATES = PROJECT / "spawner" / "vmlab" / "web" / "pages" / "templates"
 PARTS = {"page.html"}  # what pages are made of; vmlab_text.html and the like show nothing alone
 NEVER_SHOWN = {"spawn.html"}  # JupyterHub's form for the options of a start: there are none
 FACE = """

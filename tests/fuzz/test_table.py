@@ -47,7 +47,7 @@ _CHECKED = "a URL that `url_problem`, which is a target, has let pass"
 _ANSWER = "an HTTP answer of our own hub: `load_json` is a target, the rest takes any JSON"
 
 LEFT_OUT = {
-    "vmlab.web.api.base:LabHandler.json_body": "needs a request; `load_json` and `vmlab.web.api.bodies` do not",
+    "vmlab.web.api.base:LabHandler.json_body": "needs a request; `load_json` and `bodies` do not",
     "vmlab.bench.client:HubClient.progress": "the bench's own hub",
     "vmlab.bench.client:execute": "the bench's own kernel",
     "vmlab.cli.bench:show": "reads the file for `parse_json`",
@@ -71,7 +71,7 @@ LEFT_OUT = {
     "vmlab.images.tree:extract": "the tree that this build has just made",
     "vmlab.images.tree:read_tree": "the tree that this build has just made",
     "vmlab.providers.fake:read_faults": "the tests' own",
-    "vmlab.providers.qemu.process.accelerator:_cached_verdict": "needs QEMU; takes any JSON as no verdict",
+    "vmlab.providers.qemu.process.accelerator:_cached_verdict": "any JSON is no verdict",
     "vmlab.providers.qemu.process.admission:_read_notes": _OURS,
     "vmlab.providers.qemu.process.handout:_answer": _KERNEL,
     "vmlab.providers.qemu.process.launch:_read_word": _OURS,

@@ -5,8 +5,8 @@
         hub.start_server("ada")
         hub.report(hub.server_token("ada"), course="first-steps", ...)
 
-The configuration is the one that `vmlab up` uses (`vmlab.configure.configure`); a test adds lines of its
-own with `extra_config`. Ports are free ones, state lies in `folder`.
+The configuration is the one that `vmlab up` uses (`vmlab.configure`); a test adds lines of its own
+with `extra_config`. Ports are free ones, state lies in `folder`.
 """
 
 from __future__ import annotations

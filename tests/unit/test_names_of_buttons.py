@@ -17,7 +17,7 @@ from lab.words import PHRASES
 from narval.notebook import words as narval_words
 
 PROJECT = Path(__file__).parents[2]
-PAGES = PROJECT / "spawner" / "vmlab" / "pages"
+PAGES = PROJECT / "spawner" / "vmlab" / "web" / "pages"
 LABEXTENSIONS = PROJECT / "images" / "guest"
 DOCUMENTS = [
     PROJECT / "README.md",

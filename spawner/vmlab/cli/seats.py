@@ -1,8 +1,8 @@
 """How many seats of a lab fit this host, and when the last is ready. Pure: facts in, findings out.
 
 Two numbers, because they answer two questions: how many machines can be filled by their trainees
-at once (what admission promises, `vmlab.providers.qemu.process.admission`), and how many idle ones the
-host holds by what one was measured to take here.
+at once (what admission promises, `vmlab.providers.qemu.process.admission`), and how many idle ones
+the host holds by what one was measured to take here.
 """
 
 from __future__ import annotations

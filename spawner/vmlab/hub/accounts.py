@@ -1,9 +1,9 @@
 """Makes the hub's database agree with lab.toml about accounts, before the hub opens it.
 
 Names and roles are lab.toml's (docs/decisions/0021): the hub refuses to change them
-(`vmlab.people.account_calls`). What an older version let happen, or what left lab.toml since the last
-start, is put right here. No machine is stopped by it: one that loses its server to this is on at
-the reconciler's first look, and given back to its owner.
+(`vmlab.people.account_calls`). What an older version let happen, or what left lab.toml since the
+last start, is put right here. No machine is stopped by it: one that loses its server to this is on
+at the reconciler's first look, and given back to its owner.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a spawner wrote into the hub's database about its machine (`vmlab.spawning.spawner`, get_state)."""
+"""What a spawner wrote into the hub's database about its machine (`VMSpawner.get_state`)."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "c
 @target(
     "agent-line",
     parsers=(
-        f"{_QEMU}.agent:parse_guest_line",
-        f"{_QEMU}.agent:_parse_activity",
-        f"{_QEMU}.agent:_parse_trouble",
+        f"{_QEMU}.channels.agent:parse_guest_line",
+        f"{_QEMU}.channels.agent:_parse_activity",
+        f"{_QEMU}.channels.agent:_parse_trouble",
     ),
 )
 def agent_line(data: bytes) -> None:
@@ -67,7 +67,7 @@ async def _listen(data: bytes) -> None:
 @target(
     "agent-stream",
     GuestError,
-    parsers=(f"{_QEMU}.handover:hand_over", f"{_QEMU}.agent:AgentLink.receive"),
+    parsers=(f"{_QEMU}.channels.handover:hand_over", f"{_QEMU}.channels.agent:AgentLink.receive"),
     most_bytes=64 * 1024,
 )
 def agent_stream(data: bytes) -> None:
@@ -83,7 +83,7 @@ def _machine() -> MachineFolder:
 @target(
     "machine-record",
     ProviderError,
-    parsers=(f"{_QEMU}.records:read_record", f"{_QEMU}.status:machine_status"),
+    parsers=(f"{_QEMU}.machine.records:read_record", f"{_QEMU}.machine.status:machine_status"),
 )
 def machine_record(data: bytes) -> None:
     folder = _machine()
@@ -105,7 +105,7 @@ async def _hear_end(data: bytes) -> EndCause | None:
 
 
 @target("qemu-event", parsers=(
-    f"{_QEMU}.endings:parse_event", f"{_QEMU}.endings:listen_for_end"))  # fmt: skip
+    f"{_QEMU}.process.endings:parse_event", f"{_QEMU}.process.endings:listen_for_end"))  # fmt: skip
 def qemu_event(data: bytes) -> None:
     """A QEMU that was taken over says what it likes."""
     causes = {parse_event(line) for line in data.split(b"\n")} - {None}
@@ -113,7 +113,7 @@ def qemu_event(data: bytes) -> None:
     check(said is None or said in causes, said)
 
 
-@target("exit-report", parsers=(f"{_QEMU}.status:_find_end",))
+@target("exit-report", parsers=(f"{_QEMU}.machine.status:_find_end",))
 def exit_report(data: bytes) -> None:
     folder = _machine()
     folder.record.write_text('{"version": 2, "name": "desk-ada", "owner": "ada", "image": "desk",'
@@ -122,7 +122,7 @@ def exit_report(data: bytes) -> None:
     machine_status(folder).problem.encode()
 
 
-@target("identity", ProviderError, parsers=(f"{_QEMU}.identity:ensure_identity",))
+@target("identity", ProviderError, parsers=(f"{_QEMU}.machine.identity:ensure_identity",))
 def identity(data: bytes) -> None:
     folder = _machine()
     folder.identity.write_bytes(data)
@@ -134,7 +134,7 @@ def identity(data: bytes) -> None:
 @target(
     "template-record",
     TemplateError,
-    parsers=(f"{_QEMU}.template:_parse", f"{_QEMU}.template:check_marks"),
+    parsers=(f"{_QEMU}.warm.template:_parse", f"{_QEMU}.warm.template:check_marks"),
 )
 def template_record(data: bytes) -> None:
     templates = scratch("templates")
@@ -145,7 +145,7 @@ def template_record(data: bytes) -> None:
     find_template(templates, KIND)
 
 
-@target("pool-note", parsers=(f"{_QEMU}.pool:Pool._ready",))
+@target("pool-note", parsers=(f"{_QEMU}.warm.pool:Pool._ready",))
 def pool_note(data: bytes) -> None:
     folder = scratch("pool")
     (folder / "pool-1").mkdir(exist_ok=True)
@@ -168,7 +168,8 @@ def _image(manifest: bytes, stamps: bytes) -> None:
 
 
 @target("kept-names", parsers=(
-    f"{_QEMU}.aside:list_aside", f"{_QEMU}.old_disks:list_old_disks"), most_bytes=1024)  # fmt: skip
+    f"{_QEMU}.machine.aside:list_aside",
+    f"{_QEMU}.machine.old_disks:list_old_disks"), most_bytes=1024)  # fmt: skip
 def kept_names(data: bytes) -> None:
     """Names of what is kept: machines that were replaced, and their older disks."""
     name = data.replace(b"\0", b"").replace(b"/", b"")[:200].decode("utf-8", "surrogateescape")

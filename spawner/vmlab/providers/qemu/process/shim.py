@@ -1,7 +1,7 @@
 """The process that runs one QEMU: network namespace, relays, console, exit report.
 
-Standard library only, run by `launch.py` as `python -s -S -m vmlab.providers.qemu.process.shim LOCK`, so
-that it starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
+Standard library only, run by `launch.py` as `python -s -S -m` this module with its lock, so that it
+starts in milliseconds and stays small. It outlives the hub. When it dies, QEMU dies with it
 (PR_SET_PDEATHSIG); when QEMU ends, it writes the exit report and ends.
 
 If the hub is root, it starts as root and opens all that it will ever need in the machine's
