@@ -7,7 +7,6 @@ login is `vmlab.people.authenticator`'s, pages and API are `vmlab.web.api`'s.
 from __future__ import annotations
 
 import logging
-import os
 import resource
 import secrets
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 from vmlab.errors import HostError
 from vmlab.hub.access import ensure_cli_access, note_cli_url, read_cli_access
-from vmlab.hub.client import KEEPER_SCOPES, KEEPER_SERVICE, HubClient, KeeperAccess
+from vmlab.hub.client import KEEPER_SERVICE, HubClient, KeeperAccess
 from vmlab.hub.database import make_db_settings
 from vmlab.hub.descriptors import descriptors_for
 from vmlab.hub.log_file import keep_log
@@ -26,23 +25,17 @@ from vmlab.hub.proxy import forget_dead_proxy, set_proxy
 from vmlab.hub.server_versions import check_any_version
 from vmlab.lab.lab import Lab
 from vmlab.lab.origins import bracketed, machine_host
-from vmlab.model import MachineSpec
 from vmlab.network.limits import limit_servers, raise_descriptor_limit
 from vmlab.paths import Paths
 from vmlab.people.accounts import ensure_passwords
-from vmlab.providers import ProviderSettings
+from vmlab.people.roles import CLI_SERVICE, make_roles
+from vmlab.providers.settings import pool_size, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
 from vmlab.upkeep.housekeeping import keep_house
 
 _log = logging.getLogger(__name__)
-
-TRAINEES: Final = "trainees"
-"""The hub's group of all trainees: what facilitators see."""
-
-COURSES_SCOPE: Final = "custom:vmlab:courses"
-CLI_SERVICE: Final = "vmlab-cli"
 
 QUEUE_TIMEOUT_S: Final = 3600
 """Longest wait for a start slot."""
@@ -53,71 +46,6 @@ MACHINE_TIMEOUT_S: Final = 1800
 HTTP_TIMEOUT_S: Final = 60
 """A start ends when the server has answered; this is for the hub's own look at it afterwards, and
 at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
-
-_CORES_FOR_POOL: Final = 8
-
-
-_CLI_SCOPES: Final = (
-    COURSES_SCOPE,
-    "list:users",
-    "read:servers",
-    "read:users:name",
-    "read:hub",
-    # `vmlab machine renew`
-    "start:servers",
-    "delete:servers",
-)
-
-# JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
-# into the trainee's session.
-_FACILITATOR_SCOPES: Final = (
-    "admin-ui",
-    f"list:users!group={TRAINEES}",
-    f"read:users!group={TRAINEES}",
-    f"read:servers!group={TRAINEES}",
-    f"admin:server_state!group={TRAINEES}",
-    f"start:servers!group={TRAINEES}",
-    f"delete:servers!group={TRAINEES}",
-)
-
-
-def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
-    """Return the settings that make every process of this lab use the same machines."""
-    return ProviderSettings(
-        name=lab.provider.name.value,
-        state=paths.state,
-        cache=paths.cache,
-        accelerator=lab.provider.accelerator.value,
-        pool=pool_size(lab),
-        overcommit=lab.provider.overcommit,
-        allowance=lab.allowance,
-    )
-
-
-def pool_size(lab: Lab) -> int:
-    """Return how many machines wait for trainees: as the lab says, else by the host's size.
-
-    A machine that waits costs memory, and its making a processor: a small host has neither to
-    spare.
-    """
-    if lab.provider.pool is not None:
-        return lab.provider.pool
-    cores = len(os.sched_getaffinity(0))
-    return min(len(lab.accounts.trainees), cores // 2) if cores >= _CORES_FOR_POOL else 0
-
-
-def spare_machine(lab: Lab) -> MachineSpec:
-    """Return a machine of this lab that is nobody's: what is made ready ahead is like it."""
-    return MachineSpec(
-        name="spare",
-        owner="",
-        image=lab.machine.image,
-        memory_mib=lab.machine.memory_mib,
-        cpus=lab.machine.cpus,
-        internet=lab.machine.internet,
-        volume=None,
-        bandwidth=lab.machine.bandwidth,
-    )
 
 
 def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
@@ -205,38 +133,6 @@ def _check_descriptors(machines: int) -> None:
             "(`vmlab doctor` says how to raise the limit)",
             limit, machines, wanted,
         )  # fmt: skip
-
-
-def make_roles(lab: Lab) -> list[dict[str, Any]]:
-    """Return the hub's roles; the lists of users are exact, so leaving a list revokes."""
-    accounts = lab.accounts
-    return [
-        {
-            "name": "facilitator",
-            "description": "sees the board, stops and starts the machines of trainees",
-            "scopes": list(_FACILITATOR_SCOPES),
-            "users": list(accounts.facilitators),
-        },
-        {
-            "name": "trainer",
-            "description": "a facilitator who also publishes courses",
-            "scopes": [*_FACILITATOR_SCOPES, COURSES_SCOPE],
-            "users": list(accounts.trainers),
-        },
-        {"name": "admin", "users": list(accounts.administrators)},
-        {
-            "name": CLI_SERVICE,
-            "description": "the operator's command line",
-            "scopes": list(_CLI_SCOPES),
-            "services": [CLI_SERVICE],
-        },
-        {
-            "name": KEEPER_SERVICE,
-            "description": "what keeps machines in order, within the hub's own process",
-            "scopes": list(KEEPER_SCOPES),
-            "services": [KEEPER_SERVICE],
-        },
-    ]
 
 
 def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:

@@ -251,3 +251,34 @@ class Features:
     console: bool = True
     ssh: bool = True
     accelerator: str = ""  # "kvm", "tcg" or empty
+
+
+class VolumeState(StrEnum):
+    """What a volume does."""
+
+    FREE = "free"
+    ATTACHED = "attached"  # to one machine, `Volume.holder`
+    QUARANTINED = "quarantined"  # deleted; can be brought back until `Volume.purge_after`
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume as the registry knows it. Times are seconds since the epoch."""
+
+    name: str
+    owner: str = ""  # hub user name; empty for a file that an older VMLab made
+    server: str = ""
+    size_mib: int = 0  # what the trainee may fill
+    created: float = 0.0
+    holder: str = ""  # the machine that it is attached to
+    held_since: float = 0.0
+    quarantined_at: float | None = None
+    purge_after: float | None = None
+    needs_grow: bool = False  # the file system in it is smaller than the volume
+
+    @property
+    def state(self) -> VolumeState:
+        """What it does."""
+        if self.quarantined_at is not None:
+            return VolumeState.QUARANTINED
+        return VolumeState.ATTACHED if self.holder else VolumeState.FREE

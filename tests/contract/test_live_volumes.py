@@ -1,4 +1,4 @@
-"""Volumes of machines: held by one, and the contract of `vmlab.providers.base.LiveVolumes`."""
+"""Volumes of machines: held by one, and the contract of `vmlab.volumes.live.LiveVolumes`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vmlab.errors import (
     VolumeConflictError,
     VolumeNotFoundError,
 )
-from vmlab.model import MachineState, Phase
-from vmlab.providers.base import LiveVolumes
-from vmlab.volumes.model import ExportFormat, Reason, VolumeState
+from vmlab.model import MachineState, Phase, VolumeState
+from vmlab.volumes.live import LiveVolumes
+from vmlab.volumes.model import ExportFormat, Reason
 
 VOLUME, MACHINE = "home-ada-0", "desk-ada-0"
 

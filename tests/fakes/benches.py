@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 
 from vmlab.model import MachineSpec, Phase, ServerTrouble, VolumeSpec
-from vmlab.providers import ProviderSettings
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.qemu.process.accelerator import Accelerator
 from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
 
 _CONSOLE_LIMIT_S = 60

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmlab.providers.qemu.process.confine import QemuUser
+from vmlab.system.worker import QemuUser
 
 ATTACKS = r"""
 import ctypes, json, os, signal, socket, sys

@@ -25,12 +25,12 @@ NEVER_GUESSED = "ivy"
 _CONFIG = """
 import asyncio
 from jupyterhub.app import JupyterHub
-from vmlab.hub import tokens as hub_tokens
+from vmlab.hub import tokens
 from vmlab.network.doors import ensure_doors
 from vmlab.network.limits import limit_servers
 
 limit_servers(body_limit_s=2.0)
-hub_tokens.MOST_TOKENS = {most_tokens}
+tokens.MOST_TOKENS = {most_tokens}
 
 c.ConfigurableHTTPProxy.command = {command!r}
 

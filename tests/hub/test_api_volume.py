@@ -10,8 +10,8 @@ import pytest
 from hub.running_hub import RunningHub
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings
 from vmlab.providers.fake import FakeProvider
+from vmlab.providers.settings import ProviderSettings
 from vmlab.volumes.model import Reason
 from vmlab.volumes.store import VolumeStore
 

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.benches import start
 from fakes.tiny_guest import make_tiny_image
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import VolumeConflictError
 from vmlab.model import Allowance
 from vmlab.upkeep.volumes import Memory, look_after
@@ -65,7 +65,7 @@ async def test_where_an_older_system_disk_has_no_room_its_trainee_is_told(bench,
         make_tiny_image(desk_image, images, version="of-the-limit")
         async with aclosing(bench.provider.start(bench.spec(), bench.seed())) as events:
             told = [event.notice async for event in events if event.notice]
-        assert told == [sayings.NEW_SYSTEM_ONLY]
+        assert told == [messages.NEW_SYSTEM_ONLY]
         assert await bench.provider.old_disks(MACHINE) == []
     finally:
         (images / "tiny" / "current").unlink()

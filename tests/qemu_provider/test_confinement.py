@@ -25,13 +25,13 @@ from vmlab.providers.qemu.process.confine import (
     CGROUPS,
     Confinement,
     Limits,
-    QemuUser,
     detect_confinement,
     machine_limits,
 )
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import make_shim_config
 from vmlab.providers.qemu.process.shim import qemu_words
+from vmlab.system.worker import QemuUser
 
 from .test_faults import command_lines, find_process, status
 

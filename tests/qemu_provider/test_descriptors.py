@@ -15,10 +15,11 @@ from hub.running_hub import RunningHub
 from vmlab.hub.descriptors import descriptors_for, read_limit
 from vmlab.hub.proxy import find_proxy
 from vmlab.names import machine_name
+from vmlab.network.relay import MOST_OUTWARD
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import HUB_PORT, PROXY_PORT
-from vmlab.providers.qemu.process.shim import MOST_INWARD, MOST_OUTWARD
+from vmlab.providers.qemu.process.shim import MOST_INWARD
 
 pytestmark = [
     pytest.mark.vm,

@@ -31,10 +31,10 @@ from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.machine.records import read_record
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user, find_processes_of
 from vmlab.providers.qemu.process import leftovers, power
-from vmlab.providers.qemu.process.confine import QEMU_USER, TOOLS_GID, find_tools_user
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.priority import Priority
 from vmlab.providers.qemu.warm.template import list_templates
+from vmlab.system.worker import QEMU_USER, TOOLS_GID, find_tools_user
 from vmlab.volumes.model import ExportFormat, Reason
 
 pytestmark = [

@@ -10,7 +10,7 @@ import pytest
 
 from vmlab.errors import HostError
 from vmlab.hub.descriptors import SERVICE_LIMIT, descriptors_for, read_limit
-from vmlab.providers.qemu.process.shim import MOST_OUTWARD
+from vmlab.network.relay import MOST_OUTWARD
 from vmlab.spawning.refusal import as_lab_error
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.configure import make_roles, prepare_state, provider_settings
+from vmlab.configure import prepare_state
 from vmlab.errors import HostError
 from vmlab.hub.access import read_cli_access
 from vmlab.hub.proxy import find_proxy, proxy_command
 from vmlab.lab.lab import Lab, parse_lab
 from vmlab.lab.origins import Origins
 from vmlab.paths import Paths
+from vmlab.people.roles import make_roles
+from vmlab.providers.settings import provider_settings
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from jupyterhub import orm
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from vmlab.hub import tokens as hub_tokens
+from vmlab.hub import tokens
 from vmlab.hub.tokens import TooManyTokensError, limit_tokens
 
 
 @pytest.fixture
 def db(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(hub_tokens, "MOST_TOKENS", 5)
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 5)
     limit_tokens()
     limit_tokens()
     engine = create_engine("sqlite://")
@@ -27,7 +27,7 @@ def db(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     session.commit()
     yield session
     session.close()
-    event.remove(orm.APIToken, "before_insert", hub_tokens._check)
+    event.remove(orm.APIToken, "before_insert", tokens._check)
 
 
 def make(db: Any, user: str, **more: Any) -> orm.APIToken:

@@ -14,9 +14,9 @@ import aiohttp
 from hub.running_hub import RunningHub
 from vmlab.bench.client import execute, open_kernel
 from vmlab.names import machine_name
-from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.settings import ProviderSettings
 
 SSH_LIMIT_S = 180
 KERNEL_LIMIT_S = 1500  # a whole course, on a host that does three other things

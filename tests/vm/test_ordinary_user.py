@@ -26,7 +26,7 @@ import asyncio, json, os, sys
 from contextlib import aclosing
 from pathlib import Path
 from vmlab.model import MachineSpec, VolumeSpec
-from vmlab.providers import ProviderSettings
+from vmlab.providers.settings import ProviderSettings
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.provider import QemuProvider

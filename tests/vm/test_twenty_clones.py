@@ -17,10 +17,10 @@ import pytest
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.bench.client import HubClient, execute, open_kernel
-from vmlab.configure import spare_machine
 from vmlab.lab.lab import load_lab
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
+from vmlab.providers.settings import spare_machine
 from vmlab.upkeep.stop_all import stop_all
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]

@@ -11,12 +11,12 @@ import pytest
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeError
 from vmlab.model import Allowance, DiskKind
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.machine.aside import list_aside
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.old_disks import keep_root_disk, list_old_disks
 from vmlab.providers.qemu.machine.records import Record, write_record
 from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.settings import ProviderSettings
 from vmlab.volumes.accounting import find_uses
 from vmlab.volumes.making_room import keep_within
 from vmlab.volumes.model import ExportFormat, Reason

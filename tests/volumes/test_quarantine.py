@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError
-from vmlab.model import VolumeSpec
+from vmlab.model import VolumeSpec, VolumeState
 from vmlab.volumes.locks import forget_locks, hold_volume
-from vmlab.volumes.model import Reason, VolumeState
+from vmlab.volumes.model import Reason
 from volumes.conftest import holds, make, spec, write
 
 DAY = 86400.0

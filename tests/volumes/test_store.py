@@ -16,11 +16,11 @@ from vmlab.errors import (
     VolumeError,
     VolumeNotFoundError,
 )
-from vmlab.model import VolumeSpec
+from vmlab.model import VolumeSpec, VolumeState
 from vmlab.system.room import Room
 from vmlab.volumes import making_room
 from vmlab.volumes.locks import hold_volume, read_snapshots
-from vmlab.volumes.model import ExportFormat, Reason, VolumeState
+from vmlab.volumes.model import ExportFormat, Reason
 from volumes.conftest import check, holds, make, run, spec, write
 
 

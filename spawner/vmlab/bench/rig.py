@@ -24,7 +24,6 @@ from vmlab.bench import usage
 from vmlab.bench.client import HubClient
 from vmlab.bench.facts import Variant
 from vmlab.bench.variants import HubPlan, is_machine, make_config, make_lab, needs_template
-from vmlab.configure import spare_machine
 from vmlab.errors import HostError
 from vmlab.hub.lock import HubLock
 from vmlab.hub.loop_watch import VARIABLE
@@ -32,12 +31,13 @@ from vmlab.hub.process import HubProcess
 from vmlab.lab.lab import parse_lab
 from vmlab.names import machine_name, volume_name
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers import make_provider
 from vmlab.providers.base import Provider
 from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.machine.records import read_record
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.settings import ProviderSettings, spare_machine
 from vmlab.system.host import find_free_port
 
 _END_LIMIT_S = 10.0

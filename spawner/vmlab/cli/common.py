@@ -18,13 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 import vmlab
-from vmlab.configure import provider_settings
 from vmlab.errors import HostError
 from vmlab.hub.lock import last_holder
 from vmlab.lab.lab import Lab, load_lab
 from vmlab.model import Allowance
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings
+from vmlab.providers.settings import ProviderSettings, provider_settings
 
 LabOption = Annotated[
     Path | None,

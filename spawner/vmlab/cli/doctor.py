@@ -39,7 +39,6 @@ from vmlab.cli.findings import (
 from vmlab.cli.jobs import jobs_finding
 from vmlab.cli.outside import outside_findings
 from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
-from vmlab.configure import pool_size
 from vmlab.errors import LabError
 from vmlab.hub.certificates import lab_faults
 from vmlab.hub.descriptors import read_limit
@@ -52,6 +51,7 @@ from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_ve
 from vmlab.providers.qemu.process.admission import Memory
 from vmlab.providers.qemu.process.confine import detect_confinement
 from vmlab.providers.qemu.warm.template import Measured, list_templates
+from vmlab.providers.settings import pool_size
 from vmlab.system.environment import program_path, tool_environment
 from vmlab.system.host import find_host_facts, find_port_state, find_userns_problem
 from vmlab.system.job_states import read_jobs

@@ -25,7 +25,6 @@ from vmlab.cli.common import (
     print_table,
     read_lab,
 )
-from vmlab.configure import pool_size
 from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
 from vmlab.lab.toml_errors import nearest
 from vmlab.model import MachineState, MachineStatus
@@ -34,6 +33,7 @@ from vmlab.paths import default_paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import Provider
 from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.settings import pool_size
 from vmlab.system.environment import tool_environment
 
 app = typer.Typer(no_args_is_help=True)

@@ -14,10 +14,9 @@ import typer
 
 from vmlab.cli.common import JsonOption, LabOption, err, find_project, out, print_json, read_lab
 from vmlab.errors import HostError
-from vmlab.hub.units import HUB_UNIT, UNITS, ServiceFacts, make_units
+from vmlab.hub.units import HUB_UNIT, MACHINES_UNIT, UNITS, ServiceFacts, make_units
 from vmlab.paths import default_paths
 from vmlab.providers.qemu.process.admission import RESERVE_MIB
-from vmlab.providers.qemu.process.confine import MACHINES_UNIT
 from vmlab.system.environment import tool_environment
 from vmlab.system.files import write_atomic
 

@@ -10,8 +10,8 @@ import pwd
 import subprocess
 
 from vmlab.errors import HostError
-from vmlab.providers.qemu.process.confine import QEMU_USER
 from vmlab.system.environment import tool_environment
+from vmlab.system.worker import QEMU_USER
 
 
 def ensure_qemu_user() -> None:

@@ -12,12 +12,12 @@ import typer
 
 from vmlab.cli.common import JsonOption, LabOption, err, print_json, read_lab
 from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.configure import provider_settings, spare_machine
 from vmlab.errors import LabError
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm.template import MEMORY, Template
+from vmlab.providers.settings import provider_settings, spare_machine
 
 
 def template(

@@ -23,6 +23,7 @@ from vmlab.cli.common import (
     print_json,
     print_table,
 )
+from vmlab.model import Volume, VolumeState
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
@@ -30,15 +31,7 @@ from vmlab.system.room import taken_mib
 from vmlab.volumes.accounting import owner_of
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.intake import Import, ImportFormat
-from vmlab.volumes.model import (
-    QUARANTINE_DAYS,
-    ExportFormat,
-    Reason,
-    Snapshot,
-    Volume,
-    VolumeState,
-    own_name,
-)
+from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
 from vmlab.volumes.states import find_snapshot
 from vmlab.volumes.store import VolumeStore, deleted_name, store_of
 

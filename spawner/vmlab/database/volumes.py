@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.database.engine import Sessions
 from vmlab.database.tables import VolumeRow
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError
-from vmlab.volumes.model import Volume
+from vmlab.model import Volume
 
 
 class Volumes:
@@ -108,7 +108,7 @@ def held_by(name: str, holder: str) -> VolumeConflictError:
         name,
         f"it is attached to {holder}",
         hint=f"stop that machine first, in the browser or by: vmlab machine kill {holder}",
-        public=sayings.DISK_IN_USE,
+        public=messages.DISK_IN_USE,
     )
 
 

@@ -11,7 +11,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from vmlab.providers.qemu.process.shim import MOST_OUTWARD
+from vmlab.network.relay import MOST_OUTWARD
 
 SERVICE_LIMIT: Final = 524_288
 """The limit that systemd lets a service raise itself to; it starts with 1024."""

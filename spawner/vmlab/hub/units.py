@@ -16,9 +16,11 @@ from pathlib import Path
 
 from vmlab.errors import ConfigError
 from vmlab.hub.descriptors import SERVICE_LIMIT
-from vmlab.providers.qemu.process.confine import MACHINES_UNIT
 
 HUB_UNIT = "vmlab.service"
+MACHINES_UNIT = "vmlab-machines.service"
+"""The unit that shuts machines down with the host; libvirt orders its machines likewise."""
+
 SLICE_UNIT = "vmlab.slice"
 UNITS = (HUB_UNIT, MACHINES_UNIT, SLICE_UNIT)
 

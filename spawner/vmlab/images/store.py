@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import ImageError
 from vmlab.system.files import write_atomic
 from vmlab.system.outside import load_json
@@ -181,7 +181,7 @@ class ImageStore:
             raise ImageError(
                 f"{what} is not in {self.folder}",
                 hint=f"vmlab image build {name}",
-                public=sayings.NO_IMAGE,
+                public=messages.NO_IMAGE,
             )
         return self._load(folder.resolve())
 
@@ -252,5 +252,5 @@ def _damaged(image: Image, message: str) -> ImageError:
     return ImageError(
         f"image {image.name!r}, version {image.version}, is damaged: {message}",
         hint=f"vmlab image build {image.name}",
-        public=sayings.BAD_IMAGE,
+        public=messages.BAD_IMAGE,
     )

@@ -19,7 +19,7 @@ from vmlab.errors import HostError
 from vmlab.network.door import make_door_server
 from vmlab.network.limits import MOST_OF_ONE, most_connections
 from vmlab.network.relay import make_relay, to_socket
-from vmlab.providers.qemu.process.confine import admit_machines
+from vmlab.system.worker import admit_machines
 
 _BACKLOG = 1024
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from tornado.httpserver import HTTPServer
 
-from vmlab.providers.qemu.process.shim import MOST_OUTWARD
+from vmlab.network.relay import MOST_OUTWARD
 
 MOST_BODY_BYTES: Final = 256 * 1024
 """Of a request through the proxy: JupyterHub's longest is a list of all accounts, 45 KiB."""

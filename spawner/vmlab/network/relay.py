@@ -15,6 +15,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+MOST_OUTWARD = 32
+"""Connections of one machine through each of its doors to hub and proxy: its own server keeps ten
+at most, its agent three."""
+
 _UCRED = struct.Struct("3i")
 _CHUNK_BYTES = 65536
 _BURST_S = 0.25

@@ -23,7 +23,7 @@ from vmlab.people.account_calls import ACCOUNT_HANDLERS
 from vmlab.people.account_language import open_languages
 from vmlab.people.accounts import read_passwords
 from vmlab.people.guesses import Bound, FailureLimit, make_bounds
-from vmlab.spawning.start_handlers import START_HANDLERS
+from vmlab.people.start_calls import START_HANDLERS
 
 _TOO_MANY = (
     "Too many failed attempts. Try again in {0} s. / "

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from vmlab.errors import ConfigError
-from vmlab.model import Allowance, StartStyle
 from vmlab.providers.base import Provider
-
-
-@dataclass(frozen=True)
-class ProviderSettings:
-    """Which provider and where it keeps things: everything that makes two providers the same."""
-
-    name: str  # "qemu" or "fake"
-    state: Path
-    cache: Path
-    accelerator: str = "auto"  # "auto", "kvm" or "tcg"
-    start_style: StartStyle = StartStyle.AUTO
-    pool: int = 0  # machines kept ready ahead
-    overcommit: float = 1.0  # how many times the host's memory is promised to machines
-    allowance: Allowance = field(default_factory=Allowance)
+from vmlab.providers.settings import ProviderSettings
 
 
 @cache

@@ -30,7 +30,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import (
     GuestError,
     MachineConflictError,
@@ -50,13 +50,13 @@ from vmlab.model import (
     Phase,
     PhaseEvent,
     ServerTrouble,
+    Volume,
 )
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings
-from vmlab.providers.qemu.process.confine import QemuUser
+from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
+from vmlab.system.worker import QemuUser
 from vmlab.volumes.disk_image import DiskImage
-from vmlab.volumes.model import Volume
 from vmlab.volumes.store import VolumeStore
 
 START_PHASES = (
@@ -174,7 +174,7 @@ class FakeProvider:
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
             raise MachineConflictError(
-                name, "it was switched off while it was starting", public=sayings.WENT_OFF
+                name, "it was switched off while it was starting", public=messages.WENT_OFF
             )
 
     async def _attach(self, spec: MachineSpec, *, with_file: bool) -> None:
@@ -237,14 +237,14 @@ class FakeProvider:
             raise MachineTimeoutError(
                 spec.name,
                 f"no answer within {faults.hang_limit_s} s in phase {phase.value!r}",
-                public=sayings.TOO_LATE,
+                public=messages.TOO_LATE,
             )
         if faults.fail_at == phase:
             raise GuestError(
                 spec.name,
                 f"{faults.fail_message} ({phase})",
                 hint="this is the fake provider: see fake.json",
-                public=sayings.SETUP_FAILED,
+                public=messages.SETUP_FAILED,
             )
         machine = self._machines.get(spec.name)
         if phase is not Phase.IMAGE and machine is None:

@@ -6,7 +6,7 @@ import errno
 
 from jupyterhub.spawner import SpawnException
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import ConfigError, HostError, LabError
 from vmlab.spawning.progress import make_bilingual_html
 
@@ -32,7 +32,7 @@ def make_refusal(error: LabError) -> SpawnException:
         status = _UNAVAILABLE
     elif isinstance(error, ConfigError):
         status = _BAD_REQUEST
-    saying = error.public or sayings.FAILED
+    saying = error.public or messages.FAILED
     refusal = SpawnException(
         saying.en,
         reason=type(error).__name__,

@@ -21,7 +21,7 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.hub.server_tokens import revoke_server_tokens
 from vmlab.model import (
@@ -42,8 +42,9 @@ from vmlab.names import host_name, machine_name, volume_name
 from vmlab.network.doors import ensure_doors
 from vmlab.paths import Paths, default_paths
 from vmlab.people.account_language import open_languages
-from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers import make_provider
 from vmlab.providers.base import Provider, SpeaksLanguages
+from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
 from vmlab.spawning.history import StartHistory, open_history
 from vmlab.spawning.log import StartLog
@@ -176,7 +177,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     @default("options_from_form")
     def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
         # Options that a browser sends with a start are ignored, above all those in a link
-        # (vmlab.spawning.start_handlers). An empty answer replaces what an older hub has kept.
+        # (vmlab.people.start_calls). An empty answer replaces what an older hub has kept.
         return lambda _form: {}
 
     @default("hub_connect_url")
@@ -315,13 +316,13 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 self.machine,
                 "waited in line for too long",
                 hint="see [provider] start_slots in docs/operator.md",
-                public=sayings.LONG_QUEUE,
+                public=messages.LONG_QUEUE,
             )
         return MachineTimeoutError(
             self.machine,
             f"not ready in time; the last phase was {log.phase}",
             hint=f"vmlab machine console {self.machine}",
-            public=sayings.TOO_LATE,
+            public=messages.TOO_LATE,
         )
 
     async def stop(self, now: bool = False) -> None:
@@ -372,7 +373,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     async def _restart(self, cause: EndCause) -> None:
         try:
-            await self._bring_up((sayings.CRASHED,) if cause is EndCause.PANIC else ())
+            await self._bring_up((messages.CRASHED,) if cause is EndCause.PANIC else ())
         except Exception as error:
             # The root of a task. The next poll tells the hub that nothing runs.
             level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
@@ -466,7 +467,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 self.machine,
                 f"it ended while its server was starting: {status.problem or status.state}",
                 hint=f"vmlab machine console {self.machine}",
-                public=sayings.WENT_OFF,
+                public=messages.WENT_OFF,
             )
 
     async def _check_server(self, log: StartLog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import GuestError
 from vmlab.model import TROUBLE_ENDS, Phase
 from vmlab.providers.base import Provider, ReportsServer
@@ -36,8 +36,8 @@ async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
             f"its JupyterLab ended {trouble.ends} times before it was ready: {trouble.line}",
             hint=f"vmlab machine console {machine}; in the machine, `journalctl -u vmlab-server` "
             "tells more",
-            public=sayings.server_failed(trouble),
+            public=messages.server_failed(trouble),
         )
     if log.tell_once():
         _log.warning("%s: its server is in trouble: %s", machine, trouble.line)
-        await log.enter(Phase.SERVER, sayings.server_in_trouble(trouble))
+        await log.enter(Phase.SERVER, messages.server_in_trouble(trouble))

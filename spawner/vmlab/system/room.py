@@ -18,7 +18,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 
 START_MIB = 64
@@ -71,7 +71,7 @@ class Room:
                 f"{self.folder}: {self.free_mib} MiB free, {what} needs {mib} MiB beside the "
                 f"{self.reserve_mib} MiB that stay with the host",
                 hint="free space on this file system, or set VMLAB_STATE to another one",
-                public=sayings.HOST_FULL,
+                public=messages.HOST_FULL,
             )
 
 

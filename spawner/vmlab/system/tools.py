@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.system.environment import tool_environment
 
@@ -43,7 +43,7 @@ class ToolError(HostError):
         super().__init__(
             f"{' '.join(words)}\n  ended with {status}: {output}",
             hint="the disk is full: free space" if full else "run the command by hand to see more",
-            public=sayings.HOST_FULL if full else sayings.DISK_FAILED,
+            public=messages.HOST_FULL if full else messages.DISK_FAILED,
         )
         self.output = output
 

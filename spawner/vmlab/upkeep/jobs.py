@@ -14,10 +14,11 @@ from functools import partial
 from vmlab.hub.client import HubClient
 from vmlab.lab.lab import Lab, ProviderName
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers import make_provider
 from vmlab.providers.base import KeepsOldDisks
 from vmlab.providers.qemu.process.neighbour_watch import PERIOD_S as NEIGHBOURS_PERIOD_S
 from vmlab.providers.qemu.process.neighbour_watch import NeighbourWatch
+from vmlab.providers.settings import ProviderSettings
 from vmlab.system.background import Job, begin
 from vmlab.upkeep.idle import IdleRules
 from vmlab.upkeep.idle.driver import IdleWatch

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from vmlab.configure import provider_settings, spare_machine
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
+from vmlab.providers.settings import provider_settings, spare_machine
 from vmlab.system.background import Job, begin
 
 _PERIOD_S = 1.0

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError
 from vmlab.hub.client import HubClient
 from vmlab.model import Notice
@@ -113,4 +113,4 @@ class Renewals:
 
     def _fail(self, renewal: Renewal, problem: str, saying: Notice | None) -> None:
         failed = replace(renewal, stage=RenewalStage.FAILED, problem=problem)
-        self._note(replace(failed, saying=saying or sayings.NOT_RENEWED))
+        self._note(replace(failed, saying=saying or messages.NOT_RENEWED))

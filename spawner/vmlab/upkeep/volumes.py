@@ -11,18 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from vmlab.configure import provider_settings
 from vmlab.errors import LabError
 from vmlab.lab.lab import Lab
-from vmlab.model import MachineState
+from vmlab.model import MachineState, Volume, VolumeState
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
-from vmlab.providers.base import LiveVolumes, Provider
+from vmlab.providers.base import Provider
+from vmlab.providers.settings import provider_settings
 from vmlab.system.background import Job, apart, begin
 from vmlab.system.room import Room, find_room
 from vmlab.volumes import making_room, quarantine, settling, snapshots, states
 from vmlab.volumes.ground import Ground
-from vmlab.volumes.model import Reason, Snapshot, Volume, VolumeState
+from vmlab.volumes.live import LiveVolumes
+from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.store import store_of
 
 HOUR_S = 3600.0

@@ -7,11 +7,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
-from vmlab.model import DiskKind, DiskPart
+from vmlab.model import DiskKind, DiskPart, Volume, VolumeState
 from vmlab.names import machine_name
-from vmlab.providers.base import CountsDisk
 from vmlab.system.room import taken_mib
 from vmlab.volumes.allowance import (
     Use,
@@ -21,7 +20,7 @@ from vmlab.volumes.allowance import (
     with_system_disk,
 )
 from vmlab.volumes.ground import Ground
-from vmlab.volumes.model import Volume, VolumeState
+from vmlab.volumes.live import CountsDisk
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +96,7 @@ async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
             f"its file says that it has {size_mib} MiB, but it was made with {volume.size_mib} "
             f"MiB, and this lab's volumes may have {most_mib} MiB at most",
             hint=f"if that is intended: vmlab volume grow {volume.name} {size_mib}M",
-            public=sayings.DISK_FAILED,
+            public=messages.DISK_FAILED,
         )
 
 

@@ -11,7 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.system.room import Room
 
@@ -40,7 +40,7 @@ class Copies:
             raise HostError(
                 f"{AT_ONCE} volumes are being copied, and no copy finished within {WAIT_S:.0f} s",
                 hint="try again later",
-                public=sayings.COPIES_BUSY,
+                public=messages.COPIES_BUSY,
             ) from error
         try:
             yield

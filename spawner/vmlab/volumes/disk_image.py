@@ -16,10 +16,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError, VolumeConflictError, VolumeError
-from vmlab.providers.qemu.process.confine import TOOLS_GID, QemuUser
 from vmlab.system.tools import ToolError, run_tool
+from vmlab.system.worker import TOOLS_GID, QemuUser
 from vmlab.volumes.model import Snapshot
 from vmlab.volumes.qcow2 import Header, Qcow2Error, read_volume
 
@@ -114,7 +114,7 @@ class DiskImage:
                     self.name,
                     f"{self.path} is open in another process",
                     hint="vmlab machine list shows which machine runs",
-                    public=sayings.DISK_IN_USE,
+                    public=messages.DISK_IN_USE,
                 ) from error
             raise
 
@@ -151,7 +151,7 @@ def missing_file(name: str, path: Path) -> VolumeError:
         name,
         f"its file {path} is gone, though nobody deleted the volume",
         hint=f"put the file back; or, to begin with an empty one: vmlab volume delete {name}",
-        public=sayings.DISK_FAILED,
+        public=messages.DISK_FAILED,
     )
 
 
@@ -203,7 +203,7 @@ async def make_volume(path: Path, size_mib: int, user: QemuUser, work: Path) -> 
         raise HostError(
             f"{path}: the volume could not be made: {error}",
             hint="check free space and permissions of this folder",
-            public=sayings.DISK_FAILED,
+            public=messages.DISK_FAILED,
         ) from error
 
 

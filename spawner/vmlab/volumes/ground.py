@@ -16,14 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from vmlab.database import Volumes, open_database
 from vmlab.database.volumes import held_by
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
-from vmlab.model import Allowance, MachineStatus
+from vmlab.model import Allowance, MachineStatus, Volume, VolumeState
 from vmlab.paths import Paths
-from vmlab.providers.base import LiveVolumes
-from vmlab.providers.qemu.process.confine import QemuUser, find_tools_user
+from vmlab.system.worker import QemuUser, find_tools_user
 from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
+from vmlab.volumes.live import LiveVolumes
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import Volume, VolumeState, own_name
+from vmlab.volumes.model import own_name
 
 T = TypeVar("T")
 

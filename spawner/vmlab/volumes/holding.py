@@ -12,14 +12,13 @@ from typing import Any
 
 from vmlab.database.volumes import held_by
 from vmlab.errors import VolumeConflictError
-from vmlab.model import MachineSpec, VolumeSpec
+from vmlab.model import MachineSpec, Volume, VolumeSpec
 from vmlab.system.room import START_MIB, find_room
 from vmlab.system.tools import ToolError
 from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file, take_back
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import Volume
 from vmlab.volumes.settling import settle_name
 
 ATTACH_LIMIT_S = 30.0

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
+from vmlab.model import Volume
 from vmlab.system.room import Room, find_room
 from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.accounting import most_volume_mib
@@ -23,7 +24,7 @@ from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_fi
 from vmlab.volumes.ext4 import SUPERBLOCK_AT, SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import MOST_MIB, Volume, is_volume_name
+from vmlab.volumes.model import MOST_MIB, is_volume_name
 from vmlab.volumes.qcow2 import CORRUPT, EXTERNAL_DATA, MAGIC, Qcow2Error, parse_header
 
 _MIB = 2**20

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable
 
+from vmlab.model import Volume, VolumeState
 from vmlab.system.background import apart
 from vmlab.system.room import find_room
 from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_diagnostics
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.ground import Ground
-from vmlab.volumes.model import Reason, Snapshot, Volume, VolumeState
+from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.states import delete_snapshot, drop, list_snapshots
 
 _log = logging.getLogger(__name__)

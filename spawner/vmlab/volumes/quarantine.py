@@ -8,19 +8,14 @@ import logging
 from dataclasses import replace
 
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
+from vmlab.model import Volume, VolumeState
 from vmlab.system.background import apart
 from vmlab.system.room import taken_mib
 from vmlab.volumes.accounting import check_size
 from vmlab.volumes.disk_image import missing_file
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import delete_snapshots, forget_locks
-from vmlab.volumes.model import (
-    QUARANTINE_DAYS,
-    Volume,
-    VolumeState,
-    make_quarantine_name,
-    own_name,
-)
+from vmlab.volumes.model import QUARANTINE_DAYS, make_quarantine_name, own_name
 
 _DAY_S = 86400.0
 _MOST_DAYS = 3650.0

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from vmlab.errors import VolumeConflictError, VolumeError
+from vmlab.model import Volume
 from vmlab.system.background import apart
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ground import Ground
@@ -22,7 +23,6 @@ from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import (
     MOST_MIB,
     QUARANTINE_DAYS,
-    Volume,
     is_volume_name,
     own_name,
     parse_quarantine_name,

@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import replace
 
 from vmlab.errors import ConfigError
+from vmlab.model import Volume
 from vmlab.system.room import find_room, taken_mib
 from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import MOST_MIB, Volume
+from vmlab.volumes.model import MOST_MIB
 from vmlab.volumes.states import WAIT_S
 
 

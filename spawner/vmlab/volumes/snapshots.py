@@ -7,12 +7,13 @@ import logging
 from dataclasses import dataclass
 
 from vmlab.errors import VolumeConflictError
+from vmlab.model import Volume
 from vmlab.system.room import SNAPSHOT_MIB, find_room, taken_mib
 from vmlab.volumes.accounting import find_use, over_limit
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.holding import settle_size
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import Reason, Snapshot, Volume, make_snapshot_id
+from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
 from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
 from vmlab.volumes.thinning import MOST_MANUAL, choose_superfluous
 

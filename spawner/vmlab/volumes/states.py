@@ -10,9 +10,10 @@ import asyncio
 
 from vmlab.errors import VolumeNotFoundError
 from vmlab.lab.toml_errors import nearest
+from vmlab.model import Volume
 from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import delete_snapshots
-from vmlab.volumes.model import Snapshot, Volume
+from vmlab.volumes.model import Snapshot
 
 WAIT_S = 10.0
 """How long an operation waits for another one on the same volume."""

@@ -16,10 +16,10 @@ from typing import Protocol, runtime_checkable
 
 from vmlab.errors import VolumeError, VolumeNotFoundError
 from vmlab.lab.toml_errors import nearest
-from vmlab.model import Allowance, MachineSpec, VolumeSpec
+from vmlab.model import Allowance, MachineSpec, Volume, VolumeSpec, VolumeState
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.providers.qemu.process.confine import QemuUser, find_tools_user
+from vmlab.system.worker import QemuUser, find_tools_user
 from vmlab.volumes import (
     accounting,
     holding,
@@ -34,15 +34,7 @@ from vmlab.volumes import snapshots as taking
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.ground import Ground, Machines
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import (
-    QUARANTINE_DAYS,
-    ExportFormat,
-    Reason,
-    Snapshot,
-    Volume,
-    VolumeState,
-    own_name,
-)
+from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
 
 
 class VolumeStore:

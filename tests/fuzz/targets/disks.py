@@ -7,7 +7,7 @@ import os
 
 from fuzz.target import check, scratch, target
 from vmlab.errors import VolumeError
-from vmlab.providers.qemu.process.confine import QemuUser
+from vmlab.system.worker import QemuUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ext4 import Ext4Error, read_ext4_bytes
 from vmlab.volumes.intake import ImportFormat, judge_head, read_disk

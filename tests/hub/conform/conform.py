@@ -21,7 +21,7 @@ from traitlets import default
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from fakes.process_provider import ProcessProvider
-from vmlab.providers import ProviderSettings
+from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.spawner import VMSpawner
 
 _STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))

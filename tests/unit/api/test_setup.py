@@ -10,7 +10,7 @@ from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
 from vmlab.lab.face import Face
-from vmlab.providers import ProviderSettings
+from vmlab.providers.settings import ProviderSettings
 from vmlab.web.api import COURSES_SCOPE, ApiSettings, setup_api
 
 SETTINGS = ProviderSettings("fake", Path("/nowhere/state"), Path("/nowhere/cache"))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from vmlab import cli
-from vmlab.configure import provider_settings
 from vmlab.errors import ProviderError
 from vmlab.lab.lab import load_lab
 from vmlab.model import MachineSpec, MachineState, OldDisk, Phase
@@ -17,6 +16,7 @@ from vmlab.names import machine_name
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.fake import FakeProvider
+from vmlab.providers.settings import provider_settings
 from vmlab.seed import Seed
 
 USERS = ("ada", "grace")

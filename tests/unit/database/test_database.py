@@ -14,7 +14,7 @@ from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredSt
 from vmlab.database.engine import sqlite_url
 from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.errors import HostError
-from vmlab.volumes.model import Volume
+from vmlab.model import Volume
 
 
 @pytest.fixture

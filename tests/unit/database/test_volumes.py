@@ -10,7 +10,7 @@ import pytest
 from vmlab.database import Database
 from vmlab.database.engine import sqlite_url
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError
-from vmlab.volumes.model import Volume, VolumeState
+from vmlab.model import Volume, VolumeState
 
 
 @pytest.fixture

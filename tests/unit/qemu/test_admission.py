@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
 from vmlab.providers.qemu.process.admission import (
@@ -72,10 +72,10 @@ def test_a_refusal_tells_the_operator_numbers_and_the_trainee_none():
     for number in ("832", "2000", "1532", "2 machines"):
         assert number in refused.value.message
     assert refused.value.hint
-    assert refused.value.public is sayings.NO_PLACE
+    assert refused.value.public is messages.NO_PLACE
     with pytest.raises(HostError) as refused:
         check_room(832, MemoryFacts(1000), 1.5)
-    assert refused.value.public is sayings.NO_MEMORY, "nobody's leaving would help"
+    assert refused.value.public is messages.NO_MEMORY, "nobody's leaving would help"
 
 
 @given(

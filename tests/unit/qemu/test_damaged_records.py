@@ -9,13 +9,13 @@ import pytest
 
 from vmlab.errors import ProviderError
 from vmlab.model import MachineState
-from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.machine.aside import list_aside
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.old_disks import prune_old_disks
 from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.process.leftovers import find_leftovers
 from vmlab.providers.qemu.provider import QemuProvider
+from vmlab.providers.settings import ProviderSettings
 
 GOOD = {"name": "x", "owner": "ada", "image": "desk", "stage": "stopped", "version": 2}
 RECORDS = {

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
-from vmlab.hub import units as services
+from vmlab.hub import units
 from vmlab.hub.descriptors import SERVICE_LIMIT
 from vmlab.hub.units import HUB_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
 from vmlab.providers.qemu.process.confine import Limits, make_scope_words
@@ -47,12 +47,12 @@ def test_a_stop_of_the_hub_leaves_machines_alone():
 
 
 def test_machines_go_down_before_the_host_and_before_their_scopes():
-    unit = read(services.MACHINES_UNIT)
-    assert unit["Service"]["ExecStop"].endswith(f"down --limit {services.DOWN_LIMIT_S}")
-    assert int(unit["Service"]["TimeoutStopSec"]) > services.DOWN_LIMIT_S
-    assert f"Before={services.MACHINES_UNIT}" in make_scope_words("vmlab-x", Limits(512, 1))
+    unit = read(units.MACHINES_UNIT)
+    assert unit["Service"]["ExecStop"].endswith(f"down --limit {units.DOWN_LIMIT_S}")
+    assert int(unit["Service"]["TimeoutStopSec"]) > units.DOWN_LIMIT_S
+    assert f"Before={units.MACHINES_UNIT}" in make_scope_words("vmlab-x", Limits(512, 1))
     # Stopping goes backwards: the hub ends first.
-    assert services.MACHINES_UNIT in read(HUB_UNIT)["Unit"]["After"].split()
+    assert units.MACHINES_UNIT in read(HUB_UNIT)["Unit"]["After"].split()
 
 
 def test_the_hub_may_open_as_many_files_as_the_largest_class_needs():

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import HostError
+from vmlab.model import Volume
 from vmlab.system.room import Room
 from vmlab.upkeep.volumes import HOUR_S, RETRY_S, SETTLE_S, Held, choose_due
-from vmlab.volumes.model import Reason, Snapshot, Volume, make_snapshot_id
+from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
 
 NOW = 1_700_000_000.0
 

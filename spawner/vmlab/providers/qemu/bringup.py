@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, Notice, Phase, PhaseEvent, StartStyle
@@ -23,7 +23,6 @@ from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.old_disks import keep_root_disk
 from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
 from vmlab.providers.qemu.machine.users import ensure_machine_user
-from vmlab.providers.qemu.process import confine
 from vmlab.providers.qemu.process.accelerator import Accelerator
 from vmlab.providers.qemu.process.admission import Memory
 from vmlab.providers.qemu.process.deadlines import Deadlines
@@ -39,6 +38,7 @@ from vmlab.providers.qemu.warm.template import (
     find_template,
     make_kind,
 )
+from vmlab.system.worker import find_machines_gid
 from vmlab.volumes.disk_image import lend
 from vmlab.volumes.holding import Attached
 from vmlab.volumes.store import VolumeStore
@@ -72,7 +72,7 @@ class Host:
     def template_kind(self, spec: MachineSpec, image: Image) -> TemplateKind:
         """Return which template a machine like this is cloned from."""
         machine = make_machine(replace(self.boot_plan(image), style=StartStyle.BOOT), spec)
-        return make_kind(image, machine, qemu=self.qemu, user=confine.find_machines_gid())
+        return make_kind(image, machine, qemu=self.qemu, user=find_machines_gid())
 
 
 async def guest_runs(folder: MachineFolder) -> bool:
@@ -252,7 +252,7 @@ class BringUp:
             return None
         spec = self._spec
         stays = await self._host.volumes.keep_put_away(spec.owner, spec.name, kept)
-        return sayings.NEW_SYSTEM if stays else sayings.NEW_SYSTEM_ONLY
+        return messages.NEW_SYSTEM if stays else messages.NEW_SYSTEM_ONLY
 
     async def _prepare_root(self, record: Record, base: Path) -> Record:
         """Make the root disk over `base`; a disk that no trainee ever had is made anew."""
@@ -292,5 +292,5 @@ async def attach_volume(
             spec.name,
             f"its volume cannot be attached: {error.message}",
             hint=error.hint,
-            public=error.public or sayings.DISK_IN_USE,
+            public=error.public or messages.DISK_IN_USE,
         ) from error

@@ -33,9 +33,9 @@ from vmlab.model import (
     Phase,
     PhaseEvent,
     ServerTrouble,
+    Volume,
 )
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings
 from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.channels import activity, live
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
@@ -66,10 +66,10 @@ from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import Template
 from vmlab.providers.qemu.warm.upkeep import Upkeep
+from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
 from vmlab.system.meanwhile import meanwhile
 from vmlab.system.room import START_MIB, find_room
-from vmlab.volumes.model import Volume
 from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)

@@ -16,8 +16,9 @@ from vmlab.database import CourseStep, Database, Receipt, StepResult, open_datab
 from vmlab.hub.client import NOWHERE, HubClient, KeeperAccess
 from vmlab.model import Activity, MachineStatus
 from vmlab.paths import Paths
-from vmlab.providers import ProviderSettings, make_provider
+from vmlab.providers import make_provider
 from vmlab.providers.base import Provider, ReportsActivity
+from vmlab.providers.settings import ProviderSettings
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity

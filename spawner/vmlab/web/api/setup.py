@@ -9,7 +9,7 @@ from typing import Any
 from vmlab.hub.client import NOWHERE, KeeperAccess
 from vmlab.lab.face import Face, load_logo
 from vmlab.people.account_language import account_language
-from vmlab.providers import ProviderSettings
+from vmlab.providers.settings import ProviderSettings
 from vmlab.web.api.base import COURSES_SCOPE
 from vmlab.web.api.board import BoardHandler
 from vmlab.web.api.courses import ArchiveHandler, CourseHandler, CoursesHandler, ReceiptsHandler

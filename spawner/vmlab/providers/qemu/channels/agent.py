@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import GuestError
 from vmlab.model import Activity, Phase, ServerTrouble
 from vmlab.system.outside import load_json
@@ -181,7 +181,7 @@ class AgentLink:
             self.name,
             f"the machine ended while {self._doing}",
             hint=f"vmlab machine console {self.name}",
-            public=sayings.WENT_OFF,
+            public=messages.WENT_OFF,
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.model import Phase
 from vmlab.providers.qemu.channels.agent import AgentLink, GuestMessage, GuestMessageType
@@ -98,7 +98,7 @@ async def hand_over(
                         link.name,
                         f"the seed could not be applied ({message.phase}): {message.text}",
                         hint=f"vmlab machine console {link.name}",
-                        public=sayings.SETUP_FAILED,
+                        public=messages.SETUP_FAILED,
                     )
                 if message.type is GuestMessageType.PHASE and message.phase:
                     phase = message.phase
@@ -113,5 +113,5 @@ def too_late(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
         name,
         f"no answer within {limit_s:.0f} s in phase {phase.value!r}",
         hint=f"vmlab machine console {name}",
-        public=sayings.TOO_LATE,
+        public=messages.TOO_LATE,
     )

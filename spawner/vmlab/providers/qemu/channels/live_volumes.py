@@ -8,7 +8,7 @@ from vmlab.volumes.store import VolumeStore
 
 
 class LiveVolumesOfQemu:
-    """The methods of `vmlab.providers.base.LiveVolumes`; a part of `QemuProvider`."""
+    """The methods of `vmlab.volumes.live.LiveVolumes`; a part of `QemuProvider`."""
 
     volumes: VolumeStore
 

@@ -17,7 +17,7 @@ from typing import Any
 from qemu.qmp import QMPClient, QMPError
 from qemu.qmp.qmp_client import ExecuteError
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError
 from vmlab.model import SERVER_PORT, SSH_PORT, Bandwidth
 from vmlab.providers.qemu.process.argv import (
@@ -63,7 +63,7 @@ def as_conflict(name: str, error: ProviderError) -> ProviderError:
         name,
         "its disk or volume is attached to another machine",
         hint="vmlab machine list shows which machine runs",
-        public=sayings.DISK_IN_USE,
+        public=messages.DISK_IN_USE,
     )
 
 

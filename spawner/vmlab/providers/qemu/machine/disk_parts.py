@@ -1,4 +1,4 @@
-"""What machines take of the host's disk (contract: `vmlab.providers.base.CountsDisk`)."""
+"""What machines take of the host's disk (contract: `vmlab.volumes.live.CountsDisk`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONSOLE_MIB = 1
 
 
 class DiskPartsOfQemu:
-    """The methods of `vmlab.providers.base.CountsDisk`; a part of `QemuProvider`."""
+    """The methods of `vmlab.volumes.live.CountsDisk`; a part of `QemuProvider`."""
 
     _paths: Paths
     _images: ImageStore

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmlab.providers.qemu.process.confine import QemuUser
 from vmlab.system.tools import run_tool
+from vmlab.system.worker import QemuUser
 
 
 async def ensure_overlay(overlay: Path, base: Path, user: QemuUser) -> bool:

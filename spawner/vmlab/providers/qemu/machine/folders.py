@@ -14,8 +14,8 @@ from pathlib import Path
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.machine.layout import ROOT_DISK, USER, MachineFolder
 from vmlab.providers.qemu.machine.users import ensure_machine_user
-from vmlab.providers.qemu.process.confine import QemuUser, find_tools_user
 from vmlab.system.files import open_regular
+from vmlab.system.worker import QemuUser, find_tools_user
 
 _PASS = 0o710
 """Of a converted folder, which is root's: its machine may pass through it, but not list it."""

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.system.environment import tool_environment
 from vmlab.system.files import write_atomic
@@ -128,7 +128,7 @@ async def qemu_version() -> str:
         raise HostError(
             "qemu-system-x86_64 is not installed",
             hint="apt-get install qemu-system-x86 qemu-utils",
-            public=sayings.NO_ENGINE,
+            public=messages.NO_ENGINE,
         )
     process = await asyncio.create_subprocess_exec(
         "qemu-system-x86_64",

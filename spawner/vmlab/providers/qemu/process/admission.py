@@ -32,14 +32,11 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
-from vmlab.providers.qemu.process.confine import (
-    TRANSLATION_BUFFER_MIB,
-    find_tools_user,
-    machine_limits,
-)
+from vmlab.providers.qemu.process.confine import TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.system.worker import find_tools_user
 
 RESERVE_MIB = 768
 """Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
@@ -103,7 +100,7 @@ def check_room(need_mib: int, facts: MemoryFacts, overcommit: float = 1.0) -> No
         f"{promised}; {others})",
         hint="stop machines that nobody uses, make [machine] memory smaller, or let machines share "
         "memory that they rarely fill: [provider] overcommit (docs/operator.md)",
-        public=sayings.NO_PLACE if count else sayings.NO_MEMORY,
+        public=messages.NO_PLACE if count else messages.NO_MEMORY,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import GuestError, MachineConflictError, ProviderError
 from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.monitor import Monitor, open_monitor
@@ -84,7 +84,7 @@ async def require_wanted(folder: MachineFolder) -> None:
     name = folder.path.name
     if not folder.path.is_dir():
         raise MachineConflictError(
-            name, "it was deleted while it was starting", public=sayings.WENT_OFF
+            name, "it was deleted while it was starting", public=messages.WENT_OFF
         )
     if folder.ended.exists():
         await end_machine(folder)
@@ -92,7 +92,7 @@ async def require_wanted(folder: MachineFolder) -> None:
             name,
             "it was switched off while it was starting",
             hint="start it again if that was a mistake",
-            public=sayings.WENT_OFF,
+            public=messages.WENT_OFF,
         )
 
 

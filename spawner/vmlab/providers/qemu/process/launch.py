@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vmlab import messages as sayings
+from vmlab import messages
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.channels.monitor import INNER_SERVER_PORT, INNER_SSH_PORT
 from vmlab.providers.qemu.machine.layout import MachineFolder
@@ -22,13 +22,13 @@ from vmlab.providers.qemu.process.confine import (
     CgroupPlan,
     Confinement,
     Limits,
-    QemuUser,
     make_cgroups,
     make_scope_words,
     plan_cgroups,
 )
 from vmlab.providers.qemu.process.shim import ShimConfig
 from vmlab.system.environment import tool_environment
+from vmlab.system.worker import QemuUser
 
 HUB_PORT = 8081
 PROXY_PORT = 8000
@@ -140,7 +140,7 @@ async def launch_shim(
             name,
             f"it could not be powered on: {word['error']}",
             hint="vmlab doctor checks what a machine needs from this host",
-            public=sayings.POWER_FAILED,
+            public=messages.POWER_FAILED,
         )
 
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab.network.relay import Connect, Pace, Paces, Streams, make_relay, to_socket
+from vmlab.network.relay import MOST_OUTWARD, Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.network.uplink import enter_namespace, enter_namespace_with_internet
 from vmlab.providers.qemu.process.endings import CAPABILITIES, listen_for_end
 from vmlab.providers.qemu.process.handout import hand_out, stop_at_writable_opens
@@ -42,8 +42,6 @@ _STDERR_BYTES = 4096
 # Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
 # descriptors for all of them at once (_limit_self).
 MOST_INWARD = 128
-MOST_OUTWARD = 32
-"""A machine's own server keeps ten at most, its agent three."""
 _PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
