@@ -1,3 +1,30 @@
-"""VMLab: a whole virtual machine for every trainee, in the browser (the hub's side)."""
+"""VMLab: a whole virtual machine for every trainee, in the browser (the hub's side).
+
+    configure  JupyterHub's configuration from a lab: the only module that knows every room
+    errors     every error that VMLab raises on purpose
+    messages   what trainees read when something went wrong, in both languages
+    model      the facts that all rooms share
+    names      names of machines and volumes, from user and server name
+    paths      where VMLab keeps things on the host
+    seed       what makes one machine itself (contextualisation)
+
+    cli        the command line
+    bench      `vmlab bench`: how fast machines start
+    web        what browsers and machines ask the hub for: API, board, pages
+    upkeep     what the hub does by itself: reconcile, stop idle machines, look after volumes
+    spawning   VMSpawner, and one start of a machine
+    providers  the engines that run machines
+    volumes    the trainees' disks
+    people     accounts, roles, log-in, languages
+    hub        JupyterHub as a program and as an API
+    images     from a recipe to a signed disk image
+    courses    what trainers publish
+    network    who reaches whom
+    database   VMLab's own database
+    lab        lab.toml and its mistakes
+    system     this host: programs, files, disk space, background jobs
+
+A room imports only rooms below it in this list (`scripts/rooms`, checked by `make check`).
+"""
 
 __version__ = "0.1.0"

@@ -14,4 +14,11 @@ relay.py        bytes between two sockets
 control.py      QMP: power button, quit
 agent.py        the conversation with the agent in the machine
 accelerator.py  KVM or software emulation, by trying
+
+    provider  the contract, kept
+    bringup   one start: from a name to a machine whose agent answers
+    machine   what a machine is on disk
+    process   what runs
+    channels  whom we speak with: QEMU's monitor, the agent
+    warm      what is made ahead: templates, machines that wait
 """

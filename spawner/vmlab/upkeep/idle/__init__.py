@@ -3,6 +3,10 @@
 jupyterhub-idle-culler decides by the hub's `last_activity`, which a forgotten browser tab keeps
 fresh and an SSH session does not, and it has no place for another measure or for a warning; so the
 decision is ours, and only the stop is the hub's (docs/decisions/0008).
+
+    decide      which machines are warned and stopped
+    driver      asks the machines, warns, stops
+    break_file  a break, kept in STATE/idle.json
 """
 
 from vmlab.upkeep.idle.decide import (

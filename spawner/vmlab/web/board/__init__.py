@@ -2,6 +2,13 @@
 
 Here is what it shows, what trainees see of their own progress, and how often it asks;
 `vmlab.web.api` serves it, `vmlab.web.pages` draws it.
+
+    people   the hub's users and their servers
+    outline  courses as one trainee sees them
+    begun    which courses each trainee has begun
+    rows     what the board shows
+    roster   the list of people and machines below it
+    cached   one answer for all who ask within a second
 """
 
 from vmlab.web.board.cached import Cached

@@ -3,6 +3,8 @@
 Every text stands there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
 element's language, set before the first paint, shows one of them. `static/language.js` holds that
 choice and `static/text-*.js` the texts that scripts write.
+
+    guide  docs/trainee.md as a page
 """
 
 from __future__ import annotations
