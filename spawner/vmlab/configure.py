@@ -33,7 +33,7 @@ from vmlab.providers.settings import pool_size, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
-from vmlab.upkeep.housekeeping import keep_house
+from vmlab.upkeep.housekeeping import start_housekeeping
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     # This module serves the command line too, which needs none of them.
     from vmlab.hub.accounts import settle_accounts  # noqa: PLC0415
     from vmlab.hub.tokens import limit_tokens  # noqa: PLC0415
-    from vmlab.upkeep.jobs import keep_order, order_rules  # noqa: PLC0415
+    from vmlab.upkeep.jobs import order_rules, start_reconciling  # noqa: PLC0415
     from vmlab.web.api import setup_api  # noqa: PLC0415
 
     watch_if_asked(paths.state)
@@ -95,7 +95,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     check_any_version()
     keep_log(paths.hub_log)
     _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
-    keep_house(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
+    start_housekeeping(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
     prepare_state(lab, paths)
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
@@ -118,7 +118,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         hub=access,
         guide=project / "docs/trainee.md",
     )
-    keep_order(HubClient(access), settings, order_rules(lab))
+    start_reconciling(HubClient(access), settings, order_rules(lab))
 
 
 def _check_descriptors(machines: int) -> None:

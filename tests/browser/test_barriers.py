@@ -16,7 +16,7 @@ from fakes.courses import make_files
 from hub.running_hub import PROJECT, RunningHub
 from hub.test_api_volume import take
 from vmlab.courses import pack_course
-from vmlab.people.guesses import MOST_FAILURES
+from vmlab.people.guesses import MAX_FAILURES
 
 pytestmark = pytest.mark.browser
 
@@ -86,7 +86,7 @@ def login_refused(page, hub):
 
 def login_locked(page, hub):
     login(page, hub)
-    for _ in range(MOST_FAILURES + 1):
+    for _ in range(MAX_FAILURES + 1):
         page.locator("#username_input").fill("nobody")
         page.locator("#password_input").fill("wrong")
         with page.expect_navigation():

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from browser.conftest import shot
 from hub.running_hub import RunningHub
-from vmlab.people.guesses import MOST_FAILURES
+from vmlab.people.guesses import MAX_FAILURES
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def hub(tmp_path_factory):
 def test_a_locked_page_says_until_when_in_both_languages(hub, new_page):
     page = new_page(locale="fr-FR")
     page.goto(f"{hub.base_url}/hub/login")
-    for _ in range(MOST_FAILURES + 1):
+    for _ in range(MAX_FAILURES + 1):
         page.locator("#username_input").fill("ada")
         page.locator("#password_input").fill("wrong")
         with page.expect_navigation():

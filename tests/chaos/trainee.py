@@ -21,7 +21,7 @@ from vm.desk import Desk
 from vmlab.model import Phase
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.volumes.model import Reason
-from vmlab.volumes.thinning import MOST_MANUAL
+from vmlab.volumes.thinning import MAX_MANUAL
 
 START_LIMIT_S = 900.0
 STOP_LIMIT_S = 420.0  # a hub that was killed asks for 60 s whether an old server answers
@@ -170,7 +170,7 @@ class Trainee:
 
     def _snapshot(self) -> str:
         ids = self._manual_snapshots()
-        if len(ids) >= MOST_MANUAL:
+        if len(ids) >= MAX_MANUAL:
             self.ground.vmlab("volume", "snapshot", self.user, "--delete", min(ids))
         return _told(self.ground.vmlab("volume", "snapshot", self.user))
 

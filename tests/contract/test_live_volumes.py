@@ -28,7 +28,7 @@ def store(bench):
 
 
 async def holder(store, name: str = VOLUME) -> str:
-    return (await store.ground.find(name)).holder
+    return (await store.context.find(name)).holder
 
 
 async def run(*words: object) -> int:
@@ -42,12 +42,12 @@ async def ids(store, name: str = VOLUME) -> list[str]:
 
 async def test_a_start_attaches_and_a_stop_detaches(bench, store):
     await start(bench.provider, bench.spec(), bench.seed())
-    volume = await store.ground.find(VOLUME)
+    volume = await store.context.find(VOLUME)
     assert (volume.state, volume.holder, volume.owner) == (VolumeState.ATTACHED, MACHINE, "ada")
     assert volume.size_mib == 64
     assert volume.held_since >= volume.created > 0
     await bench.again().stop(MACHINE)
-    volume = await store.ground.find(VOLUME)
+    volume = await store.context.find(VOLUME)
     assert (volume.state, volume.holder, volume.held_since) == (VolumeState.FREE, "", 0.0)
 
 
@@ -92,7 +92,7 @@ async def test_a_snapshot_of_a_running_machine(bench, store):
     assert await ids(store) == [again.id]
     await bench.provider.stop(MACHINE)
     assert await ids(store) == [again.id]
-    assert await run("qemu-img", "check", "-q", store.ground.folder / f"{VOLUME}.qcow2") == 0
+    assert await run("qemu-img", "check", "-q", store.context.folder / f"{VOLUME}.qcow2") == 0
 
 
 async def test_a_running_machines_volume_grows(bench, store):
@@ -100,7 +100,7 @@ async def test_a_running_machines_volume_grows(bench, store):
     await store.snapshot(VOLUME, Reason.MANUAL)
     grown = await store.grow(VOLUME, 96)
     assert (grown.size_mib, grown.needs_grow) == (96, False)
-    header, _ = store.ground.image(grown).read()
+    header, _ = store.context.image(grown).read()
     assert header.size_mib == 96
     if bench.kind == "qemu":
         await bench.hear(MACHINE, "grows to 96")
@@ -114,7 +114,7 @@ async def test_a_volume_that_grew_while_off_grows_in_the_machine_at_its_start(be
     assert (await store.grow(VOLUME, 96)).needs_grow
     await start(bench.provider, bench.spec(), bench.seed())
     if bench.kind == "qemu":
-        assert not (await store.ground.find(VOLUME)).needs_grow
+        assert not (await store.context.find(VOLUME)).needs_grow
         await bench.hear(MACHINE, "grows to 96")
 
 
@@ -211,7 +211,7 @@ async def test_a_cancelled_snapshot_leaves_none(real, store):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await ids(store) == []
-    async with store.ground.using(VOLUME, "a test"):
+    async with store.context.using(VOLUME, "a test"):
         pass  # nobody keeps its lock
 
 
@@ -225,7 +225,7 @@ async def test_a_snapshot_that_cannot_be_shown_is_taken_away_again(real, store):
 
 async def test_the_disk_formats_lock_refuses_what_the_registry_would_allow(real, store):
     await start(real.provider, real.spec(), real.seed())
-    await store.ground.ask(lambda registry: registry.release(MACHINE))  # the registry is wrong
+    await store.context.ask(lambda registry: registry.release(MACHINE))  # the registry is wrong
     other = real.spec("desk-eve-0", volume=VOLUME)
     with pytest.raises(MachineConflictError, match="attached to another machine"):
         await start(real.provider, other, real.seed())

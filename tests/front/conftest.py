@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hub.running_hub import PROJECT, RunningHub
 
 FRONT = "127.0.0.2"
-MOST_TOKENS = 40
+MAX_TOKENS = 40
 NEVER_GUESSED = "ivy"
 """Logs in at any time; the tests of log-in lock other accounts for a minute."""
 
@@ -30,7 +30,7 @@ from vmlab.network.doors import ensure_doors
 from vmlab.network.limits import limit_servers
 
 limit_servers(body_limit_s=2.0)
-tokens.MOST_TOKENS = {most_tokens}
+tokens.MAX_TOKENS = {most_tokens}
 
 c.ConfigurableHTTPProxy.command = {command!r}
 
@@ -60,7 +60,7 @@ def hub() -> Iterator[RunningHub]:
         folder.chmod(0o711)
         command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
         trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal", NEVER_GUESSED)
-        config = _CONFIG.format(command=command, most_tokens=MOST_TOKENS)
+        config = _CONFIG.format(command=command, most_tokens=MAX_TOKENS)
         running = RunningHub(folder, trainees=trainees, extra_config=config)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # as a host begins

@@ -21,8 +21,8 @@ from vmlab.hub.proxy import find_proxy
 
 BODIES = 20
 BODY_BYTES = 95 * 2**20
-MOST_GROWTH_MIB = 50
-MOST_GROWTH_OF_THE_PROXY_MIB = 300  # what Node.js has not yet collected of what it passed on
+MAX_GROWTH_MIB = 50
+MAX_GROWTH_OF_THE_PROXY_MIB = 300  # what Node.js has not yet collected of what it passed on
 
 Connect = Callable[[], socket.socket]
 
@@ -112,8 +112,8 @@ def test_bodies_are_not_held(
     tried(BODIES)
     assert not [answer for answer in answers if answer[9:10] == b"2"]
     hub_mib, proxy_mib = (memory.growth_mib() for memory in memories)
-    assert hub_mib < MOST_GROWTH_MIB
-    assert proxy_mib < MOST_GROWTH_OF_THE_PROXY_MIB
+    assert hub_mib < MAX_GROWTH_MIB
+    assert proxy_mib < MAX_GROWTH_OF_THE_PROXY_MIB
     assert requests.get(f"{hub.base_url}/hub/health", timeout=30).ok
     assert "MemoryError" not in hub.log.read_text()
 
@@ -149,7 +149,7 @@ def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None],
         answers = list(pool.map(lambda _: talk(), range(BODIES)))
     tried(BODIES)
     assert answers == [b"HTTP/1.1 101"] * BODIES
-    assert memory.growth_mib() < MOST_GROWTH_MIB
+    assert memory.growth_mib() < MAX_GROWTH_MIB
 
 
 @pytest.mark.attack("bodies.time", "goes on sending when the web socket's server has ended")

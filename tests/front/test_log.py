@@ -20,7 +20,7 @@ from fakes.echo_proxy import EchoProxy
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.hub import log_file
-from vmlab.hub.log_file import MOST_BYTES, older_part, tidy
+from vmlab.hub.log_file import MAX_BYTES, older_part, tidy
 from vmlab.hub.log_lines import BURST, LONGEST_ENTRY, LONGEST_MESSAGE, PER_SECOND, BoundedHandler
 from vmlab.system.host import find_free_port
 
@@ -209,9 +209,9 @@ def test_long_urls_do_not_fill_the_log(
 @pytest.mark.attack("log.size", "a real hub's log becomes large while it runs")
 def test_a_running_hub_keeps_its_log_small(hub: RunningHub) -> None:
     with hub.log.open("ab") as log:
-        log.write(b"a line of the attack\n" * (MOST_BYTES // 20))
-    wait_until(lambda: hub.log.stat().st_size < MOST_BYTES, 60)
-    assert older_part(hub.log).stat().st_size <= MOST_BYTES + 2**20
+        log.write(b"a line of the attack\n" * (MAX_BYTES // 20))
+    wait_until(lambda: hub.log.stat().st_size < MAX_BYTES, 60)
+    assert older_part(hub.log).stat().st_size <= MAX_BYTES + 2**20
     requests.get(f"{hub.base_url}/hub/after-it", timeout=60)
     wait_until(lambda: b"/hub/after-it" in hub.log.read_bytes(), 60)
     assert not hub.log.read_bytes().startswith(b"\0")

@@ -18,7 +18,7 @@ import requests
 from fakes.waiting import wait_until
 from front.conftest import FRONT
 from hub.running_hub import RunningHub
-from vmlab.people.guesses import MOST_FAILURES, MOST_FAILURES_OF_AN_ACCOUNT, WINDOW_S
+from vmlab.people.guesses import MAX_FAILURES, MAX_FAILURES_OF_AN_ACCOUNT, WINDOW_S
 
 WRONG, LOCKED = 403, 429
 
@@ -101,7 +101,7 @@ def test_invented_addresses_do_not_help(visitor: Visitor, tried: Callable[[int],
         headers = {"X-Real-IP": address, "X-Forwarded-For": address}
         answers[visitor.status("eve", f"guess {number}", headers)] += 1
     tried(400)
-    check(answers, 400, MOST_FAILURES, began)
+    check(answers, 400, MAX_FAILURES, began)
 
 
 @pytest.mark.attack("log-in.parallel", "300 guesses at the same time, at a real hub")
@@ -113,7 +113,7 @@ def test_guesses_at_the_same_time_do_not_help(
         guesses = [pool.submit(visitor.status, "bob", f"guess {n}") for n in range(300)]
         answers = Counter(guess.result() for guess in guesses)
     tried(300)
-    check(answers, 300, MOST_FAILURES, began)
+    check(answers, 300, MAX_FAILURES, began)
 
 
 @pytest.mark.attack(
@@ -141,7 +141,7 @@ def test_an_account_is_limited_over_all_places(
     with ThreadPoolExecutor(20) as pool:
         answers = sum(pool.map(guess, range(1, 21)), Counter())
     tried(200)
-    check(answers, 200, MOST_FAILURES_OF_AN_ACCOUNT, began)
+    check(answers, 200, MAX_FAILURES_OF_AN_ACCOUNT, began)
 
 
 @pytest.mark.attack("log-in.place", "guesses from a machine, as if the front sent them")
@@ -156,7 +156,7 @@ def test_machines_are_one_place(
         headers = {"X-Forwarded-For": f"198.51.100.{number}, {FRONT}", "X-Real-IP": FRONT}
         answers[machine.status("dan", f"guess {number}", headers)] += 1
     tried(20)
-    check(answers, 20, MOST_FAILURES, began)
+    check(answers, 20, MAX_FAILURES, began)
     assert visitor.status("dan", hub.password("dan")) == 302, "elsewhere nothing is locked"
 
 
@@ -176,7 +176,7 @@ def test_the_api_counts_too(
 
 
 def test_a_locked_page_says_until_when(visitor: Visitor) -> None:
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         visitor.submit("facilitator", "wrong")
     answer, page = visitor.submit("facilitator", "wrong")
     assert answer.status == LOCKED

@@ -11,7 +11,7 @@ import pytest
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vmlab.network.limits import MOST_OF_ONE
+from vmlab.network.limits import MAX_OF_ONE
 
 _TRIED = 400
 
@@ -51,7 +51,7 @@ def test_one_process_does_not_take_a_door_from_others(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hog:
         assert hog.stdin is not None
         assert hog.stdout is not None
-        assert int(hog.stdout.readline()) <= MOST_OF_ONE
+        assert int(hog.stdout.readline()) <= MAX_OF_ONE
         with socket.socket(socket.AF_UNIX) as other:
             other.settimeout(60)
             other.connect(str(path))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from front.conftest import MOST_TOKENS
+from front.conftest import MAX_TOKENS
 from hub.running_hub import RunningHub
 
 
@@ -21,8 +21,8 @@ def test_tokens_come_to_an_end(hub: RunningHub, tried: Callable[[int], None]) ->
         return hub.api("POST", "users/gil/tokens", token=token, json=body).status_code
 
     with ThreadPoolExecutor(8) as pool:
-        answers = Counter(pool.map(make, range(MOST_TOKENS + 20)))
-    tried(MOST_TOKENS + 20)
-    assert answers == {201: MOST_TOKENS - 1, 500: 21}
+        answers = Counter(pool.map(make, range(MAX_TOKENS + 20)))
+    tried(MAX_TOKENS + 20)
+    assert answers == {201: MAX_TOKENS - 1, 500: 21}
     assert hub.api("GET", "user", token=token).ok, "the others go on"
     assert hub.user_token("hal"), "and so does everybody else"

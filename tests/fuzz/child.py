@@ -22,7 +22,7 @@ from pathlib import Path
 import atheris
 
 PRODUCT = ["vmlab", "vmlab_guest", "lab", "narval", "tomllib", "tarfile", "shlex"]
-_MOST_BYTES = 2 * 2**30
+_MAX_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _fuzz(job: Job) -> None:
 
     found = targets_of(job.module)[job.name]
     # libFuzzer looks at the memory once a second; what is asked for at once ends here.
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_BYTES, _MAX_BYTES))
     with Path(job.log).open("wb") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

@@ -14,7 +14,7 @@ import pytest
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import volume_name
-from vmlab.volumes.thinning import MOST_MANUAL
+from vmlab.volumes.thinning import MAX_MANUAL
 
 MISSING = "manual-20200101T000000Z"
 STALL_S = 8
@@ -72,7 +72,7 @@ def test_a_running_machine_is_not_pulled_from_under_its_trainee(hub):
 def test_there_are_ten_at_most(hub):
     hub.start_server("eve")
     hub.stop_server("eve")
-    for _ in range(MOST_MANUAL):
+    for _ in range(MAX_MANUAL):
         keep(hub, "eve")
     assert call(hub, "eve", "POST", "").status_code == 409
 

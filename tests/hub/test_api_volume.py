@@ -35,7 +35,7 @@ def take(hub, user: str) -> str:
     hub.stop_server(user)
     paths = Paths(state=hub.folder, cache=hub.folder)
     provider = FakeProvider(ProviderSettings("fake", hub.folder, hub.folder))
-    store = VolumeStore(paths, provider, provider.volumes.ground.find_user)
+    store = VolumeStore(paths, provider, provider.volumes.context.find_user)
     taken = asyncio.run(store.snapshot(volume_name(user), Reason.MANUAL))
     hub.start_server(user)
     return taken.id

@@ -106,9 +106,9 @@ async def test_a_failure_leaves_nothing_behind(scratch, monkeypatch, fault):
 
     monkeypatch.setattr(rig, fault, fail if fault == "_end_machines" else fail_at_once)
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    wish = rig.Wish(PROJECT, scratch.parent / "cache", "desk")
+    options = rig.RunOptions(PROJECT, scratch.parent / "cache", "desk")
     with pytest.raises(HostError, match="no room"):
-        async with rig.open_rig(Variant.FAKE, 1, wish):
+        async with rig.open_rig(Variant.FAKE, 1, options):
             pass
     assert left_behind(scratch) == []
 

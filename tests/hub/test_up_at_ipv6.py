@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from hub.lab_operator import LIMIT_S, PROJECT, Operator
-from vmlab.people.guesses import MOST_FAILURES
+from vmlab.people.guesses import MAX_FAILURES
 
 COURSE = PROJECT / "notebooks" / "first-steps"
 
@@ -53,6 +53,6 @@ def test_everybody_finds_a_hub_at_an_ipv6_address(operator: Operator) -> None:
 
     statuses = [
         operator.log_in("trainee02", "a-wrong-password").status_code
-        for _ in range(MOST_FAILURES + 1)
+        for _ in range(MAX_FAILURES + 1)
     ]
-    assert statuses == [403] * MOST_FAILURES + [429]
+    assert statuses == [403] * MAX_FAILURES + [429]

@@ -13,7 +13,7 @@ from narval.config import Address
 from narval.control import log_handler as log_handler_module
 from narval.control.central_log import serve_log
 from narval.control.log_handler import CentralLogHandler, as_actor
-from narval.control.log_record import MOST_CHARACTERS
+from narval.control.log_record import MAX_CHARACTERS
 from narval.control.peer import RemoteError, connect
 from narval.topology.model import LogLevel
 
@@ -54,7 +54,7 @@ async def test_what_is_logged_can_be_asked_for_and_is_kept_with_the_run(log, log
     await peer.call("run", sub_system="tandem", folder=str(run))
     logger.debug("a %s", "detail")
     logger.warning("hot", extra=as_actor("writer"))
-    logger.critical("x" * 2 * MOST_CHARACTERS)
+    logger.critical("x" * 2 * MAX_CHARACTERS)
     assert await handler.flush_for(10)
     await peer.call("run", sub_system="tandem", folder=None)
     logger.info("after the run")
@@ -65,7 +65,7 @@ async def test_what_is_logged_can_be_asked_for_and_is_kept_with_the_run(log, log
         ("debug", "reader"), ("warn", "writer"), ("fatal", "reader"), ("info", "reader"),
     ]  # fmt: skip
     assert found[0]["message"] == "a detail"
-    assert found[2]["message"].endswith(f"… ({2 * MOST_CHARACTERS} characters)")
+    assert found[2]["message"].endswith(f"… ({2 * MAX_CHARACTERS} characters)")
     assert [r["message"] for r in await ask(log, actor="writer", level="warn")] == ["hot"]
     assert [r["message"] for r in await ask(log, last=1)] == ["after the run"]
     assert await ask(log, sub_system="other") == []
@@ -78,7 +78,7 @@ async def test_what_is_logged_can_be_asked_for_and_is_kept_with_the_run(log, log
 
 
 async def test_a_flood_is_dropped_counted_and_told(log, logger, monkeypatch):
-    monkeypatch.setattr(log_handler_module, "MOST_WAITING", 10)
+    monkeypatch.setattr(log_handler_module, "MAX_WAITING", 10)
     handler = CentralLogHandler("tandem")
     logger.addHandler(handler)
     for number in range(25):

@@ -30,8 +30,8 @@ def on_disk_mib(state) -> int:
 async def test_a_machine_that_fills_its_home_stays_within_the_limit(bench, tried):
     # Both disks, the rewriting of a full home, and a little: one state of it, and no second one.
     store, limit_mib = bench.provider.volumes, 17 + 65 + 65 + 8
-    object.__setattr__(store.ground, "allowance", Allowance(64, limit_mib))
-    now = store.ground.clock()
+    object.__setattr__(store.context, "allowance", Allowance(64, limit_mib))
+    now = store.context.clock()
 
     async def fill(count: int) -> None:
         await start(bench.provider, bench.spec(), bench.seed(X="TINY_FILL"))
@@ -40,8 +40,8 @@ async def test_a_machine_that_fills_its_home_stays_within_the_limit(bench, tried
 
     for turn in range(1, TURNS + 1):
         await fill(1)
-        object.__setattr__(store.ground, "clock", lambda turn=turn: now + turn * 3700)
-        await look_after(store.ground, bench.provider, Memory())
+        object.__setattr__(store.context, "clock", lambda turn=turn: now + turn * 3700)
+        await look_after(store.context, bench.provider, Memory())
         (hourly,) = await store.snapshots(VOLUME)
         assert hourly.reason is Reason.HOURLY, "the newest one takes the place of the one before"
         await fill(2)
@@ -59,7 +59,7 @@ async def test_a_machine_that_fills_its_home_stays_within_the_limit(bench, tried
 async def test_where_an_older_system_disk_has_no_room_its_trainee_is_told(bench, desk_image):
     await start(bench.provider, bench.spec(), bench.seed())
     await bench.provider.stop(MACHINE)
-    object.__setattr__(bench.provider.volumes.ground, "allowance", Allowance(64, 1))
+    object.__setattr__(bench.provider.volumes.context, "allowance", Allowance(64, 1))
     images = bench.settings.cache / "images"
     try:
         make_tiny_image(desk_image, images, version="of-the-limit")

@@ -15,11 +15,11 @@ from hub.running_hub import RunningHub
 from vmlab.hub.descriptors import descriptors_for, read_limit
 from vmlab.hub.proxy import find_proxy
 from vmlab.names import machine_name
-from vmlab.network.relay import MOST_OUTWARD
+from vmlab.network.relay import MAX_OUTWARD
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import HUB_PORT, PROXY_PORT
-from vmlab.providers.qemu.process.shim import MOST_INWARD
+from vmlab.providers.qemu.process.shim import MAX_INWARD
 
 pytestmark = [
     pytest.mark.vm,
@@ -93,20 +93,20 @@ def test_a_machine_costs_hub_and_proxy_so_many_descriptors_and_no_more(hub, trie
     assert before["hub"] < descriptors_for(0)
     with flood(found):
         # Each door takes as many as it may, and the hub as many as came through.
-        full = before["shim"] + 2 * 2 * MOST_OUTWARD
+        full = before["shim"] + 2 * 2 * MAX_OUTWARD
         wait_until(lambda: abs(count(found)["shim"] - full) <= _OF_THE_START)
-        wait_until(lambda: count(found)["hub"] - before["hub"] >= 2 * MOST_OUTWARD)
+        wait_until(lambda: count(found)["hub"] - before["hub"] >= 2 * MAX_OUTWARD)
         assert hub.api("GET", "").ok, "the hub answers meanwhile"
         taken = {name: now - before[name] for name, now in count(found).items()}
     one = descriptors_for(1) - descriptors_for(0)
     assert taken["hub"] <= one
     assert taken["proxy"] <= one
     assert taken["qemu"] <= _OF_THE_START, "these are the guest's, not QEMU's own doors"
-    wait_until(lambda: count(found)["hub"] - before["hub"] < MOST_OUTWARD)
+    wait_until(lambda: count(found)["hub"] - before["hub"] < MAX_OUTWARD)
     tried(2 * _TRIED)
 
 
 def test_a_shim_has_descriptors_for_all_connections_of_its_doors(hub):
     shim = processes(hub)["shim"]
-    all_doors = 2 * (2 * MOST_INWARD + 2 * MOST_OUTWARD)
+    all_doors = 2 * (2 * MAX_INWARD + 2 * MAX_OUTWARD)
     assert shim.num_fds() + all_doors < read_limit(shim.pid)

@@ -12,7 +12,7 @@ from fakes.benches import kill_all, start
 from vmlab.errors import HostError, LabError
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.system.room import find_room
+from vmlab.system.disk_space import find_free_space
 from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes.model import ExportFormat, Reason
 
@@ -68,16 +68,16 @@ async def test_a_killed_machine_keeps_its_volume_and_its_snapshots(bench, tmp_pa
 async def test_the_hubs_job_takes_a_snapshot_and_purges(bench, monkeypatch):
     store = bench.provider.volumes
     await write(bench, "first")
-    now = store.ground.clock()
-    object.__setattr__(store.ground, "clock", lambda: now + 3700)
-    await look_after(store.ground, bench.provider, memory := Memory())
+    now = store.context.clock()
+    object.__setattr__(store.context, "clock", lambda: now + 3700)
+    await look_after(store.context, bench.provider, memory := Memory())
     assert [snapshot.reason for snapshot in await store.snapshots(VOLUME)] == [Reason.HOURLY]
-    await look_after(store.ground, bench.provider, memory)
+    await look_after(store.context, bench.provider, memory)
     assert len(await store.snapshots(VOLUME)) == 1, "not again within the hour"
     await bench.provider.delete(MACHINE)
     await store.delete(VOLUME)
-    object.__setattr__(store.ground, "clock", lambda: now + 3700 + 15 * 86400)
-    await look_after(store.ground, bench.provider, memory)
+    object.__setattr__(store.context, "clock", lambda: now + 3700 + 15 * 86400)
+    await look_after(store.context, bench.provider, memory)
     assert await store.all() == []
 
 
@@ -86,9 +86,9 @@ async def test_a_machine_that_does_not_freeze_is_told_of_and_the_others_go_on(be
     await start(bench.provider, bench.spec(), bench.seed(X="TINY_NOFREEZE"))
     other = bench.spec("desk-bob-0", "home-bob-0")
     await start(bench.provider, other, bench.seed())
-    now = store.ground.clock()
-    object.__setattr__(store.ground, "clock", lambda: now + 3700)
-    await look_after(store.ground, bench.provider, memory := Memory())
+    now = store.context.clock()
+    object.__setattr__(store.context, "clock", lambda: now + 3700)
+    await look_after(store.context, bench.provider, memory := Memory())
     assert await store.snapshots(VOLUME) == []
     assert len(await store.snapshots("home-bob-0")) == 1
     assert f"{VOLUME}: no hourly snapshot" in caplog.text
@@ -111,7 +111,7 @@ async def _fill_and_free(bench, tmp_path) -> None:
     await write(bench, "first")
     await store.snapshot(VOLUME, Reason.HOURLY)
     # A round before and one after: the shortage between them was seen by none.
-    await look_after(store.ground, bench.provider, memory := Memory())
+    await look_after(store.context, bench.provider, memory := Memory())
     filler = state / "filler"
     await run("dd", "if=/dev/zero", f"of={filler}", "bs=1M", check=False)  # until nothing is left
     with pytest.raises(HostError, match="MiB free"):
@@ -124,8 +124,8 @@ async def _fill_and_free(bench, tmp_path) -> None:
         while not await _is_paused(folder):  # noqa: ASYNC110 - QEMU pauses it when it likes
             await asyncio.sleep(0.2)
     filler.unlink()
-    assert find_room(store.ground.folder).free_mib > 0
-    await look_after(store.ground, bench.provider, memory)
+    assert find_free_space(store.context.folder).free_mib > 0
+    await look_after(store.context, bench.provider, memory)
     assert not await _is_paused(folder)
     await writing
     await bench.provider.stop(MACHINE)

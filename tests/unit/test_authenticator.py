@@ -15,9 +15,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from vmlab.people.accounts import ensure_passwords, format_passwords
 from vmlab.people.authenticator import LabAuthenticator, LockedError
 from vmlab.people.guesses import (
-    MOST_FAILURES,
-    MOST_FAILURES_OF_A_PLACE,
-    MOST_FAILURES_OF_AN_ACCOUNT,
+    MAX_FAILURES,
+    MAX_FAILURES_OF_A_PLACE,
+    MAX_FAILURES_OF_AN_ACCOUNT,
     WINDOW_S,
     FailureLimit,
     find_place,
@@ -115,7 +115,7 @@ async def test_guessing_is_limited_per_account_and_place(
     authenticator: LabAuthenticator, accounts: Path, clock: Clock
 ) -> None:
     password = ensure_passwords(accounts, ["ada", "grace"])
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         assert await log_in(authenticator, "ada", "wrong") is None
     with pytest.raises(web.HTTPError) as caught:
         await log_in(authenticator, "ada", password["ada"])
@@ -132,20 +132,20 @@ async def test_trying_many_names_is_limited_too(
 ) -> None:
     """Whoever never failed there is not locked out by that."""
     password = ensure_passwords(accounts, ["ada", "grace"])
-    for number in range(MOST_FAILURES_OF_A_PLACE):
+    for number in range(MAX_FAILURES_OF_A_PLACE):
         assert await log_in(authenticator, f"n{number}", "wrong") is None
     assert await log_in(authenticator, "ada", password["ada"]) == "ada"
     assert await log_in(authenticator, "grace", "wrong") is None
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         with pytest.raises(LockedError):
             await log_in(authenticator, "grace", password["grace"])
-    tried(MOST_FAILURES_OF_A_PLACE + 1 + MOST_FAILURES)
+    tried(MAX_FAILURES_OF_A_PLACE + 1 + MAX_FAILURES)
 
 
 async def test_a_success_forgives(authenticator: LabAuthenticator, accounts: Path) -> None:
     password = ensure_passwords(accounts, ["ada"])["ada"]
     for _ in range(3):
-        for _ in range(MOST_FAILURES - 1):
+        for _ in range(MAX_FAILURES - 1):
             assert await log_in(authenticator, "ada", "wrong") is None
         assert await log_in(authenticator, "ada", password) == "ada"
 
@@ -171,12 +171,12 @@ async def test_who_is_locked_out_is_told_until_when(
     authenticator: LabAuthenticator, accounts: Path, clock: Clock
 ) -> None:
     password = ensure_passwords(accounts, ["ada"])["ada"]
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         assert await log_in(authenticator, "ada", "wrong") is None
         clock.now += 2
     with pytest.raises(LockedError) as caught:
         await log_in(authenticator, "ada", password)
-    assert caught.value.wait_s == WINDOW_S - 2 * MOST_FAILURES
+    assert caught.value.wait_s == WINDOW_S - 2 * MAX_FAILURES
     assert caught.value.headers == {"Retry-After": "50"}
     clock.now += caught.value.wait_s
     assert await log_in(authenticator, "ada", password) == "ada"
@@ -191,8 +191,8 @@ async def test_no_more_guesses_are_compared_than_the_limit(
     guesses = (log_in(authenticator, "ada", f"guess {number}") for number in range(300))
     results = await asyncio.gather(*guesses, return_exceptions=True)
     tried(300)
-    assert results.count(None) == MOST_FAILURES
-    assert len([each for each in results if isinstance(each, LockedError)]) == 300 - MOST_FAILURES
+    assert results.count(None) == MAX_FAILURES
+    assert len([each for each in results if isinstance(each, LockedError)]) == 300 - MAX_FAILURES
 
 
 async def test_a_class_may_log_in_at_the_same_time(
@@ -210,14 +210,14 @@ async def test_an_account_is_not_guessed_from_many_places(
     ensure_passwords(accounts, ["ada"])
     compared = 0
     for place in range(100):
-        for _ in range(MOST_FAILURES):
+        for _ in range(MAX_FAILURES):
             try:
                 await log_in(authenticator, "ada", "wrong", f"10.1.0.{place}")
             except LockedError:
                 continue
             compared += 1
     tried(500)
-    assert compared == MOST_FAILURES_OF_AN_ACCOUNT
+    assert compared == MAX_FAILURES_OF_AN_ACCOUNT
 
 
 @pytest.mark.attack("log-in.guessing", "has an IPv6 address for each guess")
@@ -225,9 +225,9 @@ async def test_a_network_of_ipv6_is_one_place(
     authenticator: LabAuthenticator, accounts: Path, tried: Callable[[int], None]
 ) -> None:
     ensure_passwords(accounts, ["ada"])
-    for number in range(MOST_FAILURES):
+    for number in range(MAX_FAILURES):
         assert await log_in(authenticator, "ada", "wrong", f"2001:db8::{number:x}") is None
-    for number in range(MOST_FAILURES, 100):
+    for number in range(MAX_FAILURES, 100):
         with pytest.raises(LockedError):
             await log_in(authenticator, "ada", "wrong", f"2001:db8::{number:x}")
     tried(100)
@@ -241,10 +241,10 @@ async def test_an_owner_with_a_known_browser_is_not_locked_out(
     browser = await cookies_of(authenticator, "ada", password["ada"])
     for place in range(20):
         for name in ("ada", *(f"n{number}" for number in range(10))):
-            for _ in range(MOST_FAILURES):
+            for _ in range(MAX_FAILURES):
                 with contextlib.suppress(LockedError):
                     await log_in(authenticator, name, "wrong", f"10.1.0.{place}")
-    tried(20 * 11 * MOST_FAILURES)
+    tried(20 * 11 * MAX_FAILURES)
     with pytest.raises(LockedError):
         await log_in(authenticator, "ada", password["ada"], "10.1.0.1")
     assert await log_in(authenticator, "ada", password["ada"], "10.1.0.1", browser) == "ada"
@@ -260,13 +260,13 @@ async def test_a_known_browser_may_not_guess_more(
     renamed = others.replace("vmlab-browser-eve", "vmlab-browser-ada")
     for cookies in (own, others, renamed, "vmlab-browser-ada=invented", "vmlab-browser-ada="):
         authenticator.limit = FailureLimit(Clock())
-        for _ in range(MOST_FAILURES):
+        for _ in range(MAX_FAILURES):
             assert await log_in(authenticator, "ada", "wrong", cookies=cookies) is None
         with pytest.raises(LockedError):
             await log_in(authenticator, "ada", "wrong", cookies=cookies)
         locks_place = authenticator.limit.wait_s(make_bounds("ada", "10.0.0.1")) > 0
         assert locks_place == (cookies != own), "only a genuine one is counted by itself"
-    tried(5 * (MOST_FAILURES + 1))
+    tried(5 * (MAX_FAILURES + 1))
 
 
 def test_places() -> None:
@@ -287,7 +287,7 @@ def test_failures_are_kept_for_a_minute_and_no_longer(
         for number in range(20_000)
     ]
     for bounds in many:
-        for _ in range(MOST_FAILURES):
+        for _ in range(MAX_FAILURES):
             limit.note(bounds)
     assert limit.wait_s(many[-1]) > 0
     assert limit.wait_s(many[0]) > 0
@@ -298,7 +298,7 @@ def test_failures_are_kept_for_a_minute_and_no_longer(
 
 
 def test_the_limit_is_bounded_in_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmlab.people.guesses._MOST_KEYS", 10)
+    monkeypatch.setattr("vmlab.people.guesses._MAX_KEYS", 10)
     limit = FailureLimit(clock)
     for number in range(20):
         limit.note(make_bounds(f"n{number}", "10.0.0.1"))

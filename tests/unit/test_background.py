@@ -104,7 +104,7 @@ async def test_what_the_host_has_run_out_of_is_told_in_one_line(tmp_path, caplog
 async def test_failures_that_differ_each_time_do_not_fill_it_either(tmp_path, caplog):
     await play(tmp_path, *[HostError(f"said {n}") for n in range(50)])
     told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(told) == background._MOST_KINDS
+    assert len(told) == background._MAX_KINDS
 
 
 @pytest.mark.attack("jobs.apart", "one of three machines fails in each round")

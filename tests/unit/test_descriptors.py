@@ -10,13 +10,13 @@ import pytest
 
 from vmlab.errors import HostError
 from vmlab.hub.descriptors import SERVICE_LIMIT, descriptors_for, read_limit
-from vmlab.network.relay import MOST_OUTWARD
+from vmlab.network.relay import MAX_OUTWARD
 from vmlab.spawning.refusal import as_lab_error
 
 
 def test_a_hub_has_room_for_every_machine_that_attacks_it():
     assert descriptors_for(0) > 100
-    assert descriptors_for(7) - descriptors_for(6) > 4 * MOST_OUTWARD
+    assert descriptors_for(7) - descriptors_for(6) > 4 * MAX_OUTWARD
     assert descriptors_for(2000) < SERVICE_LIMIT
 
 

@@ -10,7 +10,7 @@ import pytest
 from vmlab.errors import HostError
 from vmlab.spawning.slots import StartSlots
 from vmlab.upkeep import housekeeping
-from vmlab.upkeep.housekeeping import House, keep_house
+from vmlab.upkeep.housekeeping import House, start_housekeeping
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def collections(monkeypatch):
     asked: asyncio.Queue[str] = asyncio.Queue()
     for name in ("collect", "freeze", "unfreeze"):
         monkeypatch.setattr(gc, name, lambda name=name: asked.put_nowait(name))
-    monkeypatch.setattr(housekeeping, "_LOOK_S", 0.0)
+    monkeypatch.setattr(housekeeping, "_POLL_S", 0.0)
     monkeypatch.setattr(housekeeping, "_PERIOD_S", 0.0)
     thresholds = gc.get_threshold()
     yield asked
@@ -34,7 +34,7 @@ async def test_collections_wait_for_a_quiet_moment(collections, tmp_path):
         pass
 
     async with slots.hold(ignore, 1.0):
-        keep_house(slots, tmp_path, tmp_path / "hub.sqlite")
+        start_housekeeping(slots, tmp_path, tmp_path / "hub.sqlite")
         now = 1000.0
         for _ in range(20):
             await asyncio.sleep(0)
@@ -48,7 +48,7 @@ def test_python_makes_no_full_collection_by_itself(collections, tmp_path):
     before = gc.get_threshold()
 
     async def begin() -> None:
-        keep_house(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
+        start_housekeeping(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
 
     asyncio.run(begin())
     assert gc.get_threshold()[:2] == before[:2]
@@ -57,7 +57,7 @@ def test_python_makes_no_full_collection_by_itself(collections, tmp_path):
 
 def test_no_op_without_a_loop(collections, tmp_path):
     before = gc.get_threshold()
-    keep_house(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
+    start_housekeeping(StartSlots(1), tmp_path, tmp_path / "hub.sqlite")
     assert gc.get_threshold() == before
 
 

@@ -16,7 +16,7 @@ from vmlab.hub.tokens import TooManyTokensError, limit_tokens
 
 @pytest.fixture
 def db(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(tokens, "MOST_TOKENS", 5)
+    monkeypatch.setattr(tokens, "MAX_TOKENS", 5)
     limit_tokens()
     limit_tokens()
     engine = create_engine("sqlite://")

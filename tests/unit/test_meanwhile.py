@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from vmlab.system.meanwhile import meanwhile
+from vmlab.system.beside import meanwhile
 
 
 async def fail_beside(work) -> None:

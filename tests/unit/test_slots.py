@@ -176,7 +176,7 @@ async def test_waiting_has_a_limit_and_working_has_not():
 
 
 async def test_places_follow_the_line(monkeypatch):
-    monkeypatch.setattr("vmlab.spawning.slots._LOOK_S", 0.0)
+    monkeypatch.setattr("vmlab.spawning.slots._POLL_S", 0.0)
     starts = Starts(1)
     await starts.add(0, 1, 2, 3)
     await starts.cancel(1)

@@ -62,8 +62,8 @@ def clock():
 @pytest.fixture
 def store(state, machines, clock):
     made = VolumeStore(Paths(state, state), machines)
-    object.__setattr__(made.ground, "clock", clock)
-    made.ground.folder.mkdir(mode=0o711)
+    object.__setattr__(made.context, "clock", clock)
+    made.context.folder.mkdir(mode=0o711)
     return made
 
 

@@ -40,8 +40,8 @@ def provider(state, clock):
     }  # fmt: skip
     (image / "image.json").write_text(json.dumps(manifest))
     made = QemuProvider(ProviderSettings("qemu", state, state, allowance=Allowance(SIZE_MIB)))
-    object.__setattr__(made.volumes.ground, "clock", clock)
-    made.volumes.ground.folder.mkdir(mode=0o711)
+    object.__setattr__(made.volumes.context, "clock", clock)
+    made.volumes.context.folder.mkdir(mode=0o711)
     return made
 
 
@@ -51,7 +51,7 @@ def store(provider):
 
 
 def limit(store, total_mib: int) -> None:
-    object.__setattr__(store.ground, "allowance", Allowance(SIZE_MIB, total_mib))
+    object.__setattr__(store.context, "allowance", Allowance(SIZE_MIB, total_mib))
 
 
 def work_in_machine(state, name: str = "desk-ada", owner: str = "ada") -> MachineFolder:
@@ -190,10 +190,10 @@ async def test_a_limit_that_was_lowered_takes_what_may_go_and_tells_of_the_rest(
     work_in_machine(state)
     await provider.set_aside("desk-ada")
     volumes = await store.all()
-    assert await keep_within(store.ground, volumes) == set()
+    assert await keep_within(store.context, volumes) == set()
     assert (len(await ids(store)), len(list_aside(state / "aside"))) == (3, 1)
     limit(store, 17 + 65)
-    assert await keep_within(store.ground, volumes) == {"ada"}
+    assert await keep_within(store.context, volumes) == {"ada"}
     assert list_aside(state / "aside") == []
     assert [snapshot[:6] for snapshot in await ids(store)] == ["manual"] * 2
     assert await holds(path, 9, HOME_MIB, HOME_AT_MIB)
@@ -205,7 +205,7 @@ async def test_a_deleted_volume_counts_until_it_is_purged(store):
     await write(path, 1, HOME_MIB, HOME_AT_MIB)
     await store.delete("home-ada")
     await make(store, size_mib=SIZE_MIB)
-    parts = {part.kind: part.taken_mib for part in (await find_uses(store.ground))["ada"].parts}
+    parts = {part.kind: part.taken_mib for part in (await find_uses(store.context))["ada"].parts}
     assert parts[DiskKind.DELETED] >= HOME_MIB
 
 
@@ -235,7 +235,7 @@ def test_the_command_line_tells_what_each_trainee_takes(state):
     from volumes.conftest import Machines
 
     made = VolumeStore(Paths(state, state), Machines())
-    made.ground.folder.mkdir(mode=0o711)
+    made.context.folder.mkdir(mode=0o711)
     path = asyncio.run(make(made, size_mib=SIZE_MIB))
     asyncio.run(write(path, 1, HOME_MIB, HOME_AT_MIB))
     (row,) = vmlab_json(state, "list")["volumes"]

@@ -10,7 +10,7 @@ import pytest
 from fakes.benches import open_bench, start
 from vmlab.providers.fake import FakeProvider
 from vmlab.upkeep.volumes import Memory, look_after
-from vmlab.volumes import settling
+from vmlab.volumes import repair
 from vmlab.volumes.model import Reason, is_volume_name
 from volumes.conftest import make
 
@@ -36,7 +36,7 @@ class Hostile(FakeProvider):
 async def test_everybody_else_has_a_snapshot(tried, caplog):
     async with open_bench("fake", None, None) as bench:
         provider = Hostile(bench.settings)
-        ground = provider.volumes.ground
+        ground = provider.volumes.context
         for name in NAMES:
             spec = bench.spec(f"desk-{name}-0", f"home-{name}-0")
             await start(provider, spec, bench.seed())
@@ -58,7 +58,7 @@ async def test_one_that_cannot_be_purged_keeps_no_other(store, clock, caplog):
     for name in ("home-ada", "home-eve"):
         await make(store, name)
     gone = [await store.delete(name, days=1) for name in ("home-ada", "home-eve")]
-    stuck = store.ground.path(gone[0])
+    stuck = store.context.path(gone[0])
     stuck.unlink()
     stuck.mkdir()
     clock.now += HOURS * 24
@@ -67,7 +67,7 @@ async def test_one_that_cannot_be_purged_keeps_no_other(store, clock, caplog):
 
 
 async def test_strange_files_in_the_making_keep_nothing_from_being_settled(store, caplog):
-    work = store.ground.work
+    work = store.context.work
     work.mkdir(exist_ok=True)
     for name in ("9" * 200 + "-x", "nobody"):
         (work / name).touch()
@@ -76,7 +76,7 @@ async def test_strange_files_in_the_making_keep_nothing_from_being_settled(store
     path = await make(store)
     path.rename(path.with_name("home-new.qcow2"))
     assert is_volume_name("home-new")
-    await settling.settle(store.ground)
+    await repair.settle(store.context)
     assert {volume.name for volume in await store.all()} >= {"home-new"}
     assert {left.name for left in work.iterdir()} == {"0-folder", f"{os.getpid()}-mine"}
     assert "0-folder: not removed" in caplog.text

@@ -148,7 +148,7 @@ async def test_killed_at_any_tool_nothing_is_lost(
     # The same again goes through, as if nothing had been.
     again = vmlab(lab, *words)
     assert again.returncode == 0 or (operation == "delete-snapshot" and not tool_too), again.stderr
-    assert list(store.ground.work.iterdir()) == []
+    assert list(store.context.work.iterdir()) == []
     if operation.startswith("restore"):
         assert await holds(path, 1)
         async with store.attach(*_spec(store)) as attached:

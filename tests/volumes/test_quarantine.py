@@ -34,7 +34,7 @@ async def test_deleting_can_be_undone_until_it_is_purged(store, clock, caplog):
     assert f"{gone.name}: removed for ever" in caplog.text
     assert "'ada'" in caplog.text
     assert await store.all() == []
-    assert list(store.ground.quarantine.iterdir()) == []
+    assert list(store.context.quarantine.iterdir()) == []
     with pytest.raises(VolumeNotFoundError):
         await store.undelete("home-ada")
 
@@ -79,9 +79,9 @@ async def test_a_deletion_that_was_cut_is_finished(store, back):
     await write(path, 7)
     gone = await store.delete("home-ada")
     if back:  # the file is back, its entry is not
-        store.ground.path(gone).rename(path)
+        store.context.path(gone).rename(path)
     else:  # the file went, its entry did not
-        await store.ground.ask(
+        await store.context.ask(
             lambda registry: registry.change(
                 gone.name, name="home-ada", quarantined_at=None, purge_after=None
             )
@@ -95,7 +95,7 @@ async def test_a_deletion_that_was_cut_is_finished(store, back):
 async def test_a_start_after_a_deletion_that_was_cut_makes_a_new_volume(store):
     await make(store)
     gone = await store.delete("home-ada")
-    await store.ground.ask(
+    await store.context.ask(
         lambda registry: registry.change(
             gone.name, name="home-ada", quarantined_at=None, purge_after=None
         )
@@ -106,7 +106,7 @@ async def test_a_start_after_a_deletion_that_was_cut_makes_a_new_volume(store):
 
 
 async def test_a_volume_that_is_gone_for_ever_leaves_no_lock(store, clock):
-    locks = store.ground.locks
+    locks = store.context.locks
     await make(store)
     await store.delete("home-ada")
     path = await make(store)

@@ -17,7 +17,7 @@ from vmlab.errors import (
     VolumeNotFoundError,
 )
 from vmlab.model import VolumeSpec, VolumeState
-from vmlab.system.room import Room
+from vmlab.system.disk_space import FreeSpace
 from vmlab.volumes import making_room
 from vmlab.volumes.locks import hold_volume, read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason
@@ -36,7 +36,7 @@ async def test_a_volume_is_made_once_and_is_the_trainees(store):
     assert path.stat().st_mode & 0o777 == 0o600
     if os.geteuid() == 0:
         assert path.stat().st_uid != 0, "no tool may need to be root for it"
-    assert list(store.ground.work.iterdir()) == []
+    assert list(store.context.work.iterdir()) == []
 
 
 async def test_a_restore_brings_back_all_and_keeps_what_it_replaced(store):
@@ -181,7 +181,7 @@ async def test_a_damaged_file_is_named_and_hides_no_other(store):
 
 async def test_a_file_of_an_older_vmlab_is_taken_in_and_gets_its_owner(store):
     path = await make(store)
-    await store.ground.ask(lambda registry: registry.remove("home-ada"))
+    await store.context.ask(lambda registry: registry.remove("home-ada"))
     (volume,) = await store.all()
     assert (volume.name, volume.owner, volume.size_mib) == ("home-ada", "", 64)
     async with store.attach(spec(), VolumeSpec("home-ada", 999)) as attached:
@@ -207,10 +207,10 @@ async def test_sizes_that_are_refused_change_nothing(store):
 
 async def test_a_growth_that_was_cut_is_finished_by_the_next_start(store):
     path = await make(store)
-    await store.ground.ask(lambda registry: registry.change("home-ada", size_mib=128))
+    await store.context.ask(lambda registry: registry.change("home-ada", size_mib=128))
     async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
         assert attached.volume.needs_grow
-    assert store.ground.image(attached.volume).read()[0].size_mib == 128
+    assert store.context.image(attached.volume).read()[0].size_mib == 128
     await run("qemu-img", "resize", "-q", "-f", "qcow2", path, "256M")  # by hand
     async with store.attach(spec(), VolumeSpec("home-ada", 64)) as attached:
         assert attached.volume.size_mib == 256
@@ -219,9 +219,9 @@ async def test_a_growth_that_was_cut_is_finished_by_the_next_start(store):
 async def test_without_room_nothing_begins(store, monkeypatch, tmp_path):
     path = await make(store)
     await store.snapshot("home-ada", Reason.MANUAL)
-    full = Room(store.ground.folder, 10_000, 500)
+    full = FreeSpace(store.context.folder, 10_000, 500)
     for module in ("snapshots", "sizes", "transfer", "intake", "holding"):
-        monkeypatch.setattr(f"vmlab.volumes.{module}.find_room", lambda _: full)
+        monkeypatch.setattr(f"vmlab.volumes.{module}.find_free_space", lambda _: full)
     before = path.read_bytes()
     first = (await ids(store))[0]
     for act in (
@@ -245,8 +245,8 @@ async def test_the_oldest_hourly_ones_go_first_when_room_is_short(store, clock, 
         clock.now += 3600
         await store.snapshot(name, Reason.HOURLY)
     free = iter([900, 950, 1100])
-    monkeypatch.setattr(making_room, "find_room", lambda f: Room(f, 10_000, next(free)))
-    gone = await making_room.free_hourly(store.ground, await store.all())
+    monkeypatch.setattr(making_room, "find_free_space", lambda f: FreeSpace(f, 10_000, next(free)))
+    gone = await making_room.free_hourly(store.context, await store.all())
     assert len(gone) == 2
     assert gone[0].startswith("home-bob/hourly-")
     assert gone[1].startswith("home-ada/hourly-")
@@ -256,7 +256,7 @@ async def test_the_oldest_hourly_ones_go_first_when_room_is_short(store, clock, 
 async def test_a_snapshot_that_is_read_is_not_deleted(store):
     await make(store)
     first = await store.snapshot("home-ada", Reason.MANUAL)
-    with read_snapshots(store.ground.locks, "home-ada"):
+    with read_snapshots(store.context.locks, "home-ada"):
         for act in (store.delete_snapshot("home-ada", first.id), store.delete("home-ada")):
             with pytest.raises(VolumeConflictError, match="is being read"):
                 await act
@@ -265,7 +265,7 @@ async def test_a_snapshot_that_is_read_is_not_deleted(store):
 
 
 async def test_a_lock_waits_for_another_operation(store):
-    folder = store.ground.locks
+    folder = store.context.locks
     async with hold_volume(folder, "home-a", "first"):
         waiting = asyncio.create_task(_take(folder))
         await asyncio.sleep(0.1)
@@ -284,7 +284,7 @@ async def test_two_hundred_volumes_are_listed_and_thinned(store, clock, state):
         clock.now += 3600 * (1 if hour else 24)
         await store.snapshot("home-ada", Reason.HOURLY)
     content = path.read_bytes()
-    user = store.ground.find_user()
+    user = store.context.find_user()
     for number in range(1, 200):
         other = path.with_name(f"home-{number}.qcow2")
         other.write_bytes(content)
@@ -308,10 +308,10 @@ async def test_what_is_read_is_what_qemu_img_says(store):
     await store.grow("home-ada", 96)
     await run("qemu-img", "snapshot", "-q", "-c", "somebody-elses", path)
     told = json.loads(await run("qemu-img", "info", "--output=json", path))
-    header, found = store.ground.image(await store.find("home-ada")).read()
+    header, found = store.context.image(await store.find("home-ada")).read()
     assert header.size_bytes == told["virtual-size"]
     assert header.snapshots == len(told["snapshots"]) == 5
     names = {entry["name"] for entry in told["snapshots"]}
     assert {snapshot.id for snapshot in found} == names - {"somebody-elses"}
     assert {snapshot.size_mib for snapshot in found} == {64}
-    assert replace(found[0], size_mib=0).taken == store.ground.clock()
+    assert replace(found[0], size_mib=0).taken == store.context.clock()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
-from vmlab.system.room import Room
-from vmlab.volumes.intake import Import, ImportFormat
+from vmlab.system.disk_space import FreeSpace
+from vmlab.volumes.importing import Import, ImportFormat
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat, Reason
 from volumes.conftest import check, holds, make, run, write
@@ -32,7 +32,7 @@ async def test_a_copy_in_every_format_is_the_volume(store, tmp_path):
             await run("/sbin/e2fsck", "-fn", raw)
             assert (target.stat().st_uid, target.stat().st_mode & 0o777) == (os.geteuid(), 0o600)
     assert [s.id for s in await store.snapshots("home-ada")] == [first.id]
-    assert list(store.ground.work.iterdir()) == []
+    assert list(store.context.work.iterdir()) == []
     await check(path)
 
 
@@ -76,8 +76,8 @@ async def test_a_cancelled_copy_leaves_nothing(store):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await store.snapshots("home-ada") == []
-    assert list(store.ground.work.iterdir()) == []
-    with read_snapshots(store.ground.locks, "home-ada"):
+    assert list(store.context.work.iterdir()) == []
+    with read_snapshots(store.context.locks, "home-ada"):
         pass
 
 
@@ -91,9 +91,9 @@ async def test_what_was_exported_comes_back(store, tmp_path, form):
     told = ImportFormat.RAW if form is ExportFormat.RAW else ImportFormat.AUTO
     volume = await store.import_volume(Import(target, "home-eve", "eve", form=told))
     assert (volume.owner, volume.size_mib, volume.needs_grow) == ("eve", 96, True)
-    assert await holds(store.ground.path(volume), 9)
-    await check(store.ground.path(volume))
-    assert list(store.ground.work.iterdir()) == []
+    assert await holds(store.context.path(volume), 9)
+    await check(store.context.path(volume))
+    assert list(store.context.work.iterdir()) == []
 
 
 async def imports(store, source: Path, form: ImportFormat = ImportFormat.AUTO):
@@ -102,7 +102,7 @@ async def imports(store, source: Path, form: ImportFormat = ImportFormat.AUTO):
 
 async def nothing_came(store):
     assert await store.all() == []
-    assert list(store.ground.work.iterdir()) == []
+    assert list(store.context.work.iterdir()) == []
 
 
 async def test_a_file_that_is_no_disk_is_refused(store, tmp_path):
@@ -148,7 +148,7 @@ async def test_a_volume_that_came_to_refer_to_another_file_shows_nothing_of_it(s
     secret.write_bytes(b"S" * 64 * 2**20)
     # What somebody could do who has broken out of a machine into its QEMU.
     await run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", secret, path)
-    store.ground.find_user().give(path)
+    store.context.find_user().give(path)
     target = tmp_path / "home.raw"
     await store.export("home-ada", target, ExportFormat.RAW)
     assert b"S" not in target.read_bytes()
@@ -160,7 +160,7 @@ async def test_a_damaged_or_cut_file_is_refused(store, tmp_path):
     whole = tmp_path / "whole.qcow2"
     await store.export("home-ada", whole, ExportFormat.QCOW2)
     await store.delete("home-ada", days=1e-6)
-    store.ground.clock.now += 10
+    store.context.clock.now += 10
     await store.purge()
     content = whole.read_bytes()
     for length in (50, 200, 70_000):
@@ -180,8 +180,8 @@ async def test_a_file_with_more_in_it_than_the_host_can_spare_is_refused(
     raw.write_bytes(b"\1" * 2**20 * 40)
     await run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, bomb)
     assert bomb.stat().st_size < 2**20
-    scarce = Room(store.ground.folder, 10_000, 532)
-    monkeypatch.setattr("vmlab.volumes.intake.find_room", lambda _: scarce)
+    scarce = FreeSpace(store.context.folder, 10_000, 532)
+    monkeypatch.setattr("vmlab.volumes.importing.find_free_space", lambda _: scarce)
     with pytest.raises(HostError, match=r"532 MiB free, importing .*bomb.qcow2 needs 41 MiB"):
         await imports(store, bomb)
     await nothing_came(store)
@@ -215,7 +215,7 @@ async def test_a_disk_larger_than_the_lab_allows_is_refused_before_anything_is_c
     async def copies_nothing(*words: str, **_: object) -> None:
         raise AssertionError(f"was run: {words}")
 
-    monkeypatch.setattr("vmlab.volumes.intake.run_tool", copies_nothing)
+    monkeypatch.setattr("vmlab.volumes.importing.run_tool", copies_nothing)
     size_bytes = int(size[:-1]) * 2 ** {"T": 40, "G": 30}[size[-1]]
     source = tmp_path / "disk"
     if form is ImportFormat.QCOW2:
@@ -251,8 +251,8 @@ async def test_a_disk_that_the_host_could_not_hold_is_refused(store, tmp_path, m
     source = tmp_path / "disk.raw"
     source.write_bytes(ext4_of(2**31))
     os.truncate(source, 2**31)
-    room = Room(store.ground.folder, 100_000, 4096 + 2000)
-    monkeypatch.setattr("vmlab.volumes.intake.find_room", lambda _: room)
+    room = FreeSpace(store.context.folder, 100_000, 4096 + 2000)
+    monkeypatch.setattr("vmlab.volumes.importing.find_free_space", lambda _: room)
     with pytest.raises(HostError, match=r"disk.raw needs 2051 MiB beside the 4096 MiB that stay"):
         await imports(store, source, ImportFormat.RAW)
     await nothing_came(store)

@@ -20,7 +20,7 @@ _ASK_AGAIN_S = 0.02
 _REQUEST_LIMIT_S = 60.0
 _STOP_AGAIN_S = 0.2
 _EVENT = b"data:"
-_MOST_EVENT_BYTES = 2**20
+_MAX_EVENT_BYTES = 2**20
 _CODE_OK = 200
 
 
@@ -45,7 +45,7 @@ class HubClient:
             headers=self._headers,
             connector=aiohttp.TCPConnector(limit=0),  # a class comes at once
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_LIMIT_S),
-            read_bufsize=_MOST_EVENT_BYTES,
+            read_bufsize=_MAX_EVENT_BYTES,
         )
         return self
 

@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 
 from vmlab.bench.facts import HubCost, Variant
-from vmlab.bench.rig import Rig, Wish, open_rig
+from vmlab.bench.rig import Rig, RunOptions, open_rig
 from vmlab.bench.rounds import reason
 from vmlab.bench.variants import LIMIT_S
 from vmlab.errors import LabError
@@ -25,13 +25,13 @@ _WATCH_DELAY_S = 1.5
 """The watch of the event loop writes once a second."""
 
 
-async def measure_hub(seats: int, wish: Wish) -> HubCost:
+async def measure_hub(seats: int, options: RunOptions) -> HubCost:
     """Start so many servers that cost nothing at once; return what that cost the hub.
 
     Raises:
         HostError: the hub does not start.
     """
-    async with open_rig(Variant.FAKE, seats, wish) as rig:
+    async with open_rig(Variant.FAKE, seats, options) as rig:
         warm = [f"warm-{number}" for number in range(_WARM_UP)]
         await rig.client.add_users(warm)
         for user in warm:

@@ -43,11 +43,11 @@ from vmlab.system.host import find_free_port
 _END_LIMIT_S = 10.0
 _QUIET_LIMIT_S = 600.0
 _FILL_LIMIT_S = 120.0  # for each machine of the pool
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
-class Wish:
+class RunOptions:
     """What is to be measured, the same for every variant."""
 
     project: Path
@@ -117,7 +117,7 @@ class Rig:
                     state = await asyncio.to_thread(pool.state, seats)
                     if state.ready >= seats and not state.preparing:
                         return
-                    await asyncio.sleep(_LOOK_S)
+                    await asyncio.sleep(_POLL_S)
         except TimeoutError as error:
             raise HostError(
                 f"the pool holds {state.ready} machines of {seats} after {limit_s:.0f} s"
@@ -153,7 +153,7 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Rig]:
+async def open_rig(variant: Variant, seats: int, options: RunOptions) -> AsyncIterator[Rig]:
     """Start a variant's hub and proxy; leave no process, machine or file behind.
 
     Raises:
@@ -164,12 +164,12 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
             variant=variant,
             seats=seats,
             folder=folder,
-            cache=wish.cache,
-            project=wish.project,
-            image=wish.image,
+            cache=options.cache,
+            project=options.project,
+            image=options.image,
             port=find_free_port(),
             token=secrets.token_hex(24),
-            peer=wish.peers.get(variant),
+            peer=options.peers.get(variant),
         )
         try:
             async with _run_hub(plan) as rig:
@@ -178,7 +178,7 @@ async def open_rig(variant: Variant, seats: int, wish: Wish) -> AsyncIterator[Ri
             try:
                 await _end_machines(plan)
             finally:
-                _keep_log(folder / "hub.log", wish, f"{variant}-{seats}.log")
+                _keep_log(folder / "hub.log", options, f"{variant}-{seats}.log")
 
 
 @contextlib.contextmanager
@@ -236,7 +236,7 @@ async def _end_machines(plan: HubPlan) -> None:
                 process.wait(_END_LIMIT_S)
 
 
-def _keep_log(log: Path, wish: Wish, name: str) -> None:
-    if wish.logs is not None and log.exists():
-        wish.logs.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, wish.logs / name)
+def _keep_log(log: Path, options: RunOptions, name: str) -> None:
+    if options.logs is not None and log.exists():
+        options.logs.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, options.logs / name)

@@ -23,7 +23,7 @@ from vmlab.bench.client import (
     start_kernel,
 )
 from vmlab.bench.facts import Result, Sample, Variant
-from vmlab.bench.rig import Rig, Wish, open_rig
+from vmlab.bench.rig import Rig, RunOptions, open_rig
 from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds, make_groups
 from vmlab.errors import LabError
 
@@ -42,7 +42,7 @@ _EXPECTED = (LabError, aiohttp.ClientError, OSError, TimeoutError)
 async def measure(
     seats: int,
     variants: Sequence[Variant],
-    wish: Wish,
+    options: RunOptions,
     say: Say,
     rounds: int | None = None,
 ) -> tuple[Result, ...]:
@@ -57,12 +57,12 @@ async def measure(
     """
     results: list[Result] = []
     for group in make_groups(seats, variants):
-        results += await _measure_in_turns(seats, group, wish, say, rounds)
+        results += await _measure_in_turns(seats, group, options, say, rounds)
     return tuple(results)
 
 
 async def _measure_in_turns(
-    seats: int, variants: Sequence[Variant], wish: Wish, say: Say, rounds: int | None
+    seats: int, variants: Sequence[Variant], options: RunOptions, say: Say, rounds: int | None
 ) -> tuple[Result, ...]:
     async with AsyncExitStack() as stack:
         results: dict[Variant, Result] = {}
@@ -71,7 +71,7 @@ async def _measure_in_turns(
             say(f"{seats} seats: the hub for {variant} starts")
             results[variant] = Result(variant, seats)
             try:
-                rigs[variant] = await stack.enter_async_context(open_rig(variant, seats, wish))
+                rigs[variant] = await stack.enter_async_context(open_rig(variant, seats, options))
             except _EXPECTED as error:
                 results[variant] = replace(results[variant], failure=reason(error))
         wanted = {v: choose_rounds(v, seats) if rounds is None else rounds for v in rigs}

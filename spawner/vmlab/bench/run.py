@@ -11,7 +11,7 @@ from vmlab.bench.facts import Report, Variant
 from vmlab.bench.host_facts import find_facts
 from vmlab.bench.hub_cost import measure_hub
 from vmlab.bench.peer import ensure_peer
-from vmlab.bench.rig import Wish
+from vmlab.bench.rig import RunOptions
 from vmlab.bench.rounds import Say, measure
 from vmlab.bench.variants import COMPARED, PROCESSES, is_machine
 from vmlab.paths import Paths
@@ -39,7 +39,7 @@ class Task:
         return any(is_machine(variant) for variant in self.variants)
 
 
-def make_wish(task: Task, project: Path, paths: Paths, say: Say) -> Wish:
+def make_options(task: Task, project: Path, paths: Paths, say: Say) -> RunOptions:
     """Return what every hub needs; makes the local process's environment if it is not there yet.
 
     Raises:
@@ -51,30 +51,30 @@ def make_wish(task: Task, project: Path, paths: Paths, say: Say) -> Wish:
         say(f"the environment of {variant}")
         is_lean = variant is Variant.PROCESS_LEAN
         peers[variant] = ensure_peer(task.image, project, paths.cache, is_lean=is_lean)
-    return Wish(project, paths.cache, task.image, peers, task.logs)
+    return RunOptions(project, paths.cache, task.image, peers, task.logs)
 
 
-async def run(task: Task, wish: Wish, say: Say, keep: Callable[[Report], None]) -> Report:
+async def run(task: Task, options: RunOptions, say: Say, keep: Callable[[Report], None]) -> Report:
     """Measure everything; `keep` gets the report after each step, because a long run may be cut.
 
     Raises:
         HostError: the hub whose own cost is to be measured does not start.
     """
-    facts = await find_facts(task.image, wish.cache / "images")
+    facts = await find_facts(task.image, options.cache / "images")
     facts["left_out"] = {
         str(seats): [variant.value for variant in COMPARED if variant not in variants]
         for seats, variants in task.starts
     }
     accelerator = ""
     if task.has_machines:
-        accelerator = (await choose_accelerator("auto", wish.cache)).name.value
+        accelerator = (await choose_accelerator("auto", options.cache)).name.value
     report = Report(accelerator, len(os.sched_getaffinity(0)), facts)
     for seats, variants in task.starts:
-        results = await measure(seats, variants, wish, say, task.rounds)
+        results = await measure(seats, variants, options, say, task.rounds)
         report = replace(report, results=(*report.results, *results))
         keep(report)
     for seats in task.hub_seats:
         say(f"the hub's own cost, {seats} seats")
-        report = replace(report, hub=(*report.hub, await measure_hub(seats, wish)))
+        report = replace(report, hub=(*report.hub, await measure_hub(seats, options)))
         keep(report)
     return report

@@ -29,7 +29,7 @@ _STYLES: Mapping[Variant, StartStyle] = {
 PROCESSES: Final = (Variant.PROCESS, Variant.PROCESS_LEAN)
 _BOOTS: Final = (Variant.SLIM_BOOT, Variant.BOOT)
 _FEW_SEATS: Final = 5
-"""Beyond, all boots at once take so long under software emulation that only a wish starts them."""
+"""Beyond, all boots at once take so long under software emulation that they run on request only."""
 
 LIMIT_S: Final = 1800.0
 """A start that took longer has failed: as long as VMLab's own limit."""
@@ -140,7 +140,7 @@ def _pool_size(plan: HubPlan) -> int:
 
 def _own_lines(plan: HubPlan) -> list[str]:
     if plan.variant is Variant.POOL:
-        return ["from vmlab.upkeep.readiness import keep_ready", "keep_ready(lab, paths)"]
+        return ["from vmlab.upkeep.readiness import start_preparing", "start_preparing(lab, paths)"]
     if plan.variant in _STYLES:
         return [f"c.VMSpawner.start_style = {_STYLES[plan.variant].value!r}"]
     if plan.variant is Variant.FAKE:

@@ -14,7 +14,7 @@ a traceback is a bug of VMLab.
     jobs          what status and doctor say of the hub's background jobs
     accounts      who may log in, and with which password
     course        publish courses, withdraw them, list who has them
-    course_tables how `vmlab course` shows its results
+    course_tables  how `vmlab course` shows its results
     machine       list machines, show a console, open SSH, kill
     replaced      renew a machine, and look at those that were replaced
     volume        the trainees' disks: list, grow, snapshot, restore, copy, delete

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 HUB_SEATS = "100,500"
-_MOST_SEATS = 2000
+_MAX_SEATS = 2000
 
 SeatsOption = Annotated[
     str, typer.Option(help="Starts at once; several numbers with commas.", metavar="N[,N]")
@@ -117,8 +117,8 @@ def parse_seats(text: str) -> tuple[int, ...]:
     """
     words = text.split(",")
     counts = {int(word) if word.strip().isdecimal() else 0 for word in words}
-    if not all(1 <= count <= _MOST_SEATS for count in counts):
-        raise typer.BadParameter(f"{text!r}: numbers from 1 to {_MOST_SEATS} with commas")
+    if not all(1 <= count <= _MAX_SEATS for count in counts):
+        raise typer.BadParameter(f"{text!r}: numbers from 1 to {_MAX_SEATS} with commas")
     return tuple(sorted(counts))
 
 
@@ -137,7 +137,7 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
 
 def _measure(task: Task, file: Path | None) -> None:
     """Measure and print; SIGTERM and a closed terminal clean up as Ctrl-C does."""
-    from vmlab.bench.run import make_wish, run  # noqa: PLC0415 - as above
+    from vmlab.bench.run import make_options, run  # noqa: PLC0415 - as above
 
     def keep(report: Report) -> None:
         if file is not None:
@@ -149,7 +149,7 @@ def _measure(task: Task, file: Path | None) -> None:
         assert current is not None  # noqa: S101 - asyncio.run made it
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, current.cancel)
-        return await run(task, wish, say, keep)
+        return await run(task, options, say, keep)
 
     project, paths = find_project(), default_paths()
     if task.has_machines:
@@ -158,7 +158,7 @@ def _measure(task: Task, file: Path | None) -> None:
             ensure_image(task.image, project, paths, progress=draw)
     try:
         with _telling() as say:
-            wish = make_wish(task, project, paths, say)
+            options = make_options(task, project, paths, say)
             report = asyncio.run(main())
     except (KeyboardInterrupt, asyncio.CancelledError):
         err().print("Stopped; what it had started is gone.")

@@ -52,10 +52,10 @@ from vmlab.providers.qemu.process.admission import Memory
 from vmlab.providers.qemu.process.confine import detect_confinement
 from vmlab.providers.qemu.warm.template import Measured, list_templates
 from vmlab.providers.settings import pool_size
+from vmlab.system.disk_space import find_free_space
 from vmlab.system.environment import program_path, tool_environment
 from vmlab.system.host import find_host_facts, find_port_state, find_userns_problem
 from vmlab.system.job_states import read_jobs
-from vmlab.system.room import find_room
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
 _PROGRAMS = {
@@ -115,7 +115,7 @@ async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
     findings += [*_certificate(lab), *await outside_findings(lab, paths)]
     findings.append(_descriptors(lab, paths))
     findings += _jobs(paths)
-    findings.append(room_finding(find_room(paths.volumes)))
+    findings.append(room_finding(find_free_space(paths.volumes)))
     return findings, accelerator
 
 

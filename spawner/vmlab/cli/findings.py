@@ -9,7 +9,7 @@ from vmlab.hub.certificates import Fault, Pair
 from vmlab.hub.descriptors import descriptors_for
 from vmlab.lab.lab import Lab
 from vmlab.providers.qemu.process.confine import Confinement
-from vmlab.system.room import Room
+from vmlab.system.disk_space import FreeSpace
 
 
 class Level(StrEnum):
@@ -87,7 +87,7 @@ def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
     return Finding("descriptors", Level.WARN, found, advice)
 
 
-def room_finding(room: Room) -> Finding:
+def room_finding(room: FreeSpace) -> Finding:
     """Return what is free on the host's disk, and what stops when."""
     found = (
         f"{room.free_mib} MiB free where {room.folder} is: {room.reserve_mib} MiB stay with the "

@@ -18,7 +18,7 @@ from vmlab.hub.log_file import older_part
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 _STAMP = re.compile(
     r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"  # JupyterHub's
     r"|(\d\d:\d\d:\d\d)\.\d+ \[ConfigProxy\]"  # the proxy's, which tells no day
@@ -135,4 +135,4 @@ def follow_lines(file: Path) -> Iterator[str]:
             *whole_lines, rest = (rest + data.decode(errors="replace")).split("\n")
             yield from whole_lines
         else:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)

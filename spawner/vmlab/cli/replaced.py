@@ -36,7 +36,7 @@ from vmlab.upkeep.renewal import RenewalStage
 aside_app = typer.Typer(no_args_is_help=True)
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.5
+_POLL_S = 0.5
 _LIMIT_S = 600.0
 _UNDER_WAY = {RenewalStage.STOPPING.value, RenewalStage.ASIDE.value}
 
@@ -85,7 +85,7 @@ def _renew_by_hub(paths: Paths, machine: MachineStatus) -> tuple[str, bool]:
 
 
 def follow_renewal(
-    ask: Callable[[str], dict[str, Any]], find_kept: Callable[[], set[str]], look_s: float = _LOOK_S
+    ask: Callable[[str], dict[str, Any]], find_kept: Callable[[], set[str]], look_s: float = _POLL_S
 ) -> tuple[str, bool]:
     """Begin a renewal and follow it to its end.
 

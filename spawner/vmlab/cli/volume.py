@@ -27,10 +27,10 @@ from vmlab.model import Volume, VolumeState
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
-from vmlab.system.room import taken_mib
+from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.accounting import owner_of
 from vmlab.volumes.allowance import Use
-from vmlab.volumes.intake import Import, ImportFormat
+from vmlab.volumes.importing import Import, ImportFormat
 from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
 from vmlab.volumes.states import find_snapshot
 from vmlab.volumes.store import VolumeStore, deleted_name, store_of
@@ -112,7 +112,7 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
     for part in _use(uses, volume).parts:
         if part.taken_mib:
             console.print(plain(f"    {part.kind.replace('_', ' ')}: {part.taken_mib} MiB"))
-    console.print(plain(f"  file: {store.ground.path(volume)}"))
+    console.print(plain(f"  file: {store.context.path(volume)}"))
     table = make_table("snapshot", "age", "MiB")
     for snapshot in reversed(snapshots):
         table.add_row(plain(snapshot.id), duration(now - snapshot.taken), str(snapshot.size_mib))
@@ -338,7 +338,7 @@ def _on(
 
 def _disk_mib(store: VolumeStore, volume: Volume) -> int | None:
     """Return what a volume takes on the host's disk; None when its file is gone."""
-    path = store.ground.path(volume)
+    path = store.context.path(volume)
     return taken_mib(path) if path.exists() else None
 
 

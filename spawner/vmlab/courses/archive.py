@@ -27,8 +27,8 @@ MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 MAX_ENTRIES = 5000
 """Folders included; what a machine takes, too."""
 
-_MOST_LONG_NAME = 2048
-_MOST_LONG_NAMES = 4 * 1024 * 1024
+_MAX_LONG_NAME = 2048
+_MAX_LONG_NAMES = 4 * 1024 * 1024
 _LONG_NAMES = frozenset(
     {
         tarfile.XHDTYPE,
@@ -64,7 +64,7 @@ class _Entry(tarfile.TarInfo):
             raise tarfile.ReadError(f"an entry of {self.size} bytes")
         if self.type in _LONG_NAMES:
             tar.long_names_bytes += tarfile.BLOCKSIZE + self.size
-            if self.size > _MOST_LONG_NAME or tar.long_names_bytes > _MOST_LONG_NAMES:
+            if self.size > _MAX_LONG_NAME or tar.long_names_bytes > _MAX_LONG_NAMES:
                 raise tarfile.ReadError("it holds more long file names than it may")
         found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
         return found

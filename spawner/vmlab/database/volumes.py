@@ -60,7 +60,7 @@ class Volumes:
         with self._sessions.write() as session:
             row = _find(session, name)
             if row.holder not in {"", machine}:
-                raise held_by(name, row.holder)
+                raise held_error(name, row.holder)
             if row.holder != machine:
                 row.holder, row.held_since = machine, now
             row.owner = row.owner or owner
@@ -102,7 +102,7 @@ class Volumes:
                 session.delete(row)
 
 
-def held_by(name: str, holder: str) -> VolumeConflictError:
+def held_error(name: str, holder: str) -> VolumeConflictError:
     """Return the error for a volume that another machine has."""
     return VolumeConflictError(
         name,

@@ -1,21 +1,21 @@
 """JupyterHub as a program and as an API: its process, its database, its proxy, its accounts.
 
-    process          the hub's process, as `vmlab up` starts and stops it
-    units            systemd units
-    lock             one hub per state folder
-    database         settings of JupyterHub's own database
-    accounts         makes that database agree with lab.toml
-    kept_state       what a spawner stored there about its machine
-    server_tokens    the tokens that JupyterHub makes for servers
-    tokens           how many tokens a user may have
-    server_versions  which version a machine's server says it has
-    access           the command line's access to the hub
-    client, calls    the hub's API, asked from within its process and from the command line
-    hello            how `vmlab doctor` recognises its own hub from outside
-    proxy            the proxy's command line; its own program is in front/
-    certificates     what is wrong with a certificate
-    log_file         a log of bounded size
-    log_lines        long lines are cut, floods counted
-    descriptors      how many file descriptors hub and proxy need
-    loop_watch       how long the event loop was blocked
+process          the hub's process, as `vmlab up` starts and stops it
+units            systemd units
+lock             one hub per state folder
+database         settings of JupyterHub's own database
+accounts         makes that database agree with lab.toml
+kept_state       what a spawner stored there about its machine
+server_tokens    the tokens that JupyterHub makes for servers
+tokens           how many tokens a user may have
+server_versions  which version a machine's server says it has
+access           the command line's access to the hub
+client, calls    the hub's API, asked from within its process and from the command line
+hello            how `vmlab doctor` recognises its own hub from outside
+proxy            the proxy's command line; its own program is in front/
+certificates     what is wrong with a certificate
+log_file         a log of bounded size
+log_lines        long lines are cut, floods counted
+descriptors      how many file descriptors hub and proxy need
+loop_watch       how long the event loop was blocked
 """

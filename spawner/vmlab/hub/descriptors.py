@@ -11,7 +11,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from vmlab.network.relay import MOST_OUTWARD
+from vmlab.network.relay import MAX_OUTWARD
 
 SERVICE_LIMIT: Final = 524_288
 """The limit that systemd lets a service raise itself to; it starts with 1024."""
@@ -19,7 +19,7 @@ SERVICE_LIMIT: Final = 524_288
 _OWN: Final = 256
 """Of a hub without machines: a few dozen, and the browsers of people who look at its pages."""
 
-_PER_MACHINE: Final = 4 * MOST_OUTWARD + 48
+_PER_MACHINE: Final = 4 * MAX_OUTWARD + 48
 """Of the hub for a machine that opens all connections to both doors: one for each at the hub's own;
 at the proxy's two to pass it on, and one when the proxy asks the hub for it. The rest is for its
 control, its agent, its browser and what the hub opens to answer so many."""

@@ -17,10 +17,10 @@ from typing import Final
 
 from vmlab.system.background import Job, begin
 
-MOST_BYTES: Final = 8 * 2**20
+MAX_BYTES: Final = 8 * 2**20
 """Of the file, and of the older part beside it; a second's lines may come on top."""
 
-_LOOK_S: Final = 1.0
+_POLL_S: Final = 1.0
 _STDERR: Final = 2
 
 
@@ -29,7 +29,7 @@ def older_part(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
-def tidy(path: Path, most_bytes: int = MOST_BYTES) -> bool:
+def tidy(path: Path, most_bytes: int = MAX_BYTES) -> bool:
     """Empty the file when it is too large, and keep its end beside it; tell whether it was.
 
     Lines that are written in the instant between copying and emptying are lost.
@@ -65,7 +65,7 @@ def keep_log(path: Path) -> None:
         path: in the state folder.
     """
     if _is_ours(path):
-        begin(path.parent, Job("log file", partial(asyncio.to_thread, tidy, path), _LOOK_S))
+        begin(path.parent, Job("log file", partial(asyncio.to_thread, tidy, path), _POLL_S))
 
 
 def _is_ours(path: Path) -> bool:

@@ -12,8 +12,8 @@ from jupyterhub import orm
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-MOST_TOKENS: Final = 500
-MOST_SCOPES_BYTES: Final = 16 * 1024
+MAX_TOKENS: Final = 500
+MAX_SCOPES_BYTES: Final = 16 * 1024
 
 
 class TooManyTokensError(SQLAlchemyError):
@@ -30,12 +30,12 @@ def _check(_: Any, connection: Connection, token: Any) -> None:
     """Cut the note to its column's length, which SQLite ignores; refuse tokens beyond limits."""
     if token.note:
         token.note = token.note[: orm.APIToken.note.type.length]
-    if len(json.dumps(token.scopes)) > MOST_SCOPES_BYTES:
+    if len(json.dumps(token.scopes)) > MAX_SCOPES_BYTES:
         raise TooManyTokensError("a token whose scopes take more than 16 KiB is not stored")
     if token.user_id is None:  # a service's: they are in the configuration
         return
     count = select(func.count()).where(orm.APIToken.user_id == token.user_id)
-    if connection.execute(count).scalar_one() >= MOST_TOKENS:
+    if connection.execute(count).scalar_one() >= MAX_TOKENS:
         raise TooManyTokensError(
-            f"user {token.user_id} has {MOST_TOKENS} tokens: revoke some on the hub's Token page"
+            f"user {token.user_id} has {MAX_TOKENS} tokens: revoke some on the hub's Token page"
         )

@@ -1,9 +1,9 @@
 """lab.toml: what a lab is, and the mistakes somebody can make in it.
 
-    lab          what one trainee gets: frozen facts
-    face         title, logo, colour: how a lab presents itself
-    hub_address  where the hub listens, and its public name
-    origins      the names under which browsers find hub and machines
-    toml_errors  reads a TOML file and names every mistake in it
-    toml_lines   on which line each key stands
+lab          what one trainee gets: frozen facts
+face         title, logo, colour: how a lab presents itself
+hub_address  where the hub listens, and its public name
+origins      the names under which browsers find hub and machines
+toml_errors  reads a TOML file and names every mistake in it
+toml_lines   on which line each key stands
 """

@@ -14,7 +14,7 @@ from typing import Final
 from vmlab.lab.toml_errors import Table, show
 from vmlab.model import Notice
 
-MOST_LOGO_BYTES: Final = 256 * 1024
+MAX_LOGO_BYTES: Final = 256 * 1024
 LEAST_CONTRAST: Final = 4.5
 """Of white letters; WCAG 2.2, 1.4.3."""
 
@@ -119,9 +119,9 @@ def load_logo(logo: Path) -> tuple[LogoKind, bytes]:
         ValueError: it is too large, or no picture.
     """
     with logo.open("rb") as file:
-        content = file.read(MOST_LOGO_BYTES + 1)
-    if len(content) > MOST_LOGO_BYTES:
-        raise ValueError(f"is larger than {MOST_LOGO_BYTES // 1024} KiB; make it smaller")
+        content = file.read(MAX_LOGO_BYTES + 1)
+    if len(content) > MAX_LOGO_BYTES:
+        raise ValueError(f"is larger than {MAX_LOGO_BYTES // 1024} KiB; make it smaller")
     kind = find_kind(content)
     if kind is None:
         raise ValueError("is not a PNG, JPEG, WebP or SVG picture")

@@ -30,7 +30,7 @@ MAX_BYTES = 256 * 1024
 SHOWN_VALUE = 60
 """Characters of a wrong value that a message repeats."""
 
-_MOST_DOTS = 100
+_MAX_DOTS = 100
 _TOLD = 50
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
@@ -151,9 +151,9 @@ def _check_dots(text: str, name: str) -> None:
         ConfigError: names the line.
     """
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.count(".") > _MOST_DOTS and _QUOTED.sub("", line).count(".") > _MOST_DOTS:
+        if line.count(".") > _MAX_DOTS and _QUOTED.sub("", line).count(".") > _MAX_DOTS:
             raise ConfigError(
-                f"{name}:{number}: more than {_MOST_DOTS} dots outside quotes",
+                f"{name}:{number}: more than {_MAX_DOTS} dots outside quotes",
                 hint="a key has a few parts at most, such as machine.cpus",
             )
 

@@ -23,7 +23,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-from vmlab.network.limits import MOST_OF_ONE, most_connections
+from vmlab.network.limits import MAX_OF_ONE, most_connections
 from vmlab.network.relay import find_peer
 
 # What single-user servers ask for, and VMLab's own API (docs/protocols.md, section 2). Paths are
@@ -75,7 +75,7 @@ class DoorServer(HTTPServer):
         """Serve a connection, or end it at once when there are too many."""
         peer = self._peers[stream] = find_peer(stream.socket)
         theirs = sum(self._peers.get(each.stream) == peer for each in self._connections)
-        if len(self._connections) >= self.most or theirs >= MOST_OF_ONE:
+        if len(self._connections) >= self.most or theirs >= MAX_OF_ONE:
             stream.close()
             return
         super().handle_stream(stream, address)

@@ -17,7 +17,7 @@ from tornado.netutil import bind_unix_socket
 
 from vmlab.errors import HostError
 from vmlab.network.door import make_door_server
-from vmlab.network.limits import MOST_OF_ONE, most_connections
+from vmlab.network.limits import MAX_OF_ONE, most_connections
 from vmlab.network.relay import make_relay, to_socket
 from vmlab.system.worker import admit_machines
 
@@ -70,7 +70,7 @@ async def _open(
     admit_machines(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
-    relay = make_relay(to_socket(str(proxy)), most=most_connections(), most_of_one=MOST_OF_ONE)
+    relay = make_relay(to_socket(str(proxy)), most=most_connections(), most_of_one=MAX_OF_ONE)
     server = await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG)
     opened.callback(server.close)
     admit_machines(path)

@@ -12,22 +12,22 @@ from typing import Final
 
 from tornado.httpserver import HTTPServer
 
-from vmlab.network.relay import MOST_OUTWARD
+from vmlab.network.relay import MAX_OUTWARD
 
-MOST_BODY_BYTES: Final = 256 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024
 """Of a request through the proxy: JupyterHub's longest is a list of all accounts, 45 KiB."""
 
-MOST_HEADER_BYTES: Final = 32 * 1024
+MAX_HEADER_BYTES: Final = 32 * 1024
 """The proxy takes 16 KiB and writes a few of its own."""
 
 BODY_LIMIT_S: Final = 30.0
 
-MOST_OF_ONE: Final = 2 * MOST_OUTWARD
+MAX_OF_ONE: Final = 2 * MAX_OUTWARD
 """Connections of one machine at a door. Its shim uses half of them at most; somebody who broke out
 of the machine comes without the shim."""
 
-_MOST_DESCRIPTORS: Final = 65536
-_MOST_OF_A_DOOR: Final = 4096
+_MAX_DESCRIPTORS: Final = 65536
+_MAX_OF_A_DOOR: Final = 4096
 
 
 def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
@@ -39,8 +39,8 @@ def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
     """
     HTTPServer.configure(
         None,
-        max_body_size=MOST_BODY_BYTES,
-        max_header_size=MOST_HEADER_BYTES,
+        max_body_size=MAX_BODY_BYTES,
+        max_header_size=MAX_HEADER_BYTES,
         body_timeout=body_limit_s,
     )
 
@@ -51,7 +51,7 @@ def raise_descriptor_limit() -> None:
     The usual limit is 1024, for older programs: sixteen machines would exhaust that.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
@@ -62,4 +62,4 @@ def most_connections() -> int:
     Both doors full leave half of the descriptors to the hub; a relayed connection needs two.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_OF_A_DOOR if soft == resource.RLIM_INFINITY else min(_MOST_OF_A_DOOR, soft // 6)
+    return _MAX_OF_A_DOOR if soft == resource.RLIM_INFINITY else min(_MAX_OF_A_DOOR, soft // 6)

@@ -15,7 +15,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-MOST_OUTWARD = 32
+MAX_OUTWARD = 32
 """Connections of one machine through each of its doors to hub and proxy: its own server keeps ten
 at most, its agent three."""
 

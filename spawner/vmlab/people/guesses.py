@@ -16,18 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-MOST_FAILURES: Final = 5
+MAX_FAILURES: Final = 5
 """Failed attempts per account and place, or per account and browser, within WINDOW_S."""
 
-MOST_FAILURES_OF_AN_ACCOUNT: Final = 50
+MAX_FAILURES_OF_AN_ACCOUNT: Final = 50
 """Failed attempts for one account from everywhere: ten places' worth."""
 
-MOST_FAILURES_OF_A_PLACE: Final = 100
+MAX_FAILURES_OF_A_PLACE: Final = 100
 """Failed attempts from one address, whatever the account: a whole class may sit behind it. Beyond,
 each account has one attempt left there, so that nobody can lock out everybody else."""
 
 WINDOW_S: Final = 60.0
-_MOST_KEYS: Final = 100_000
+_MAX_KEYS: Final = 100_000
 """40 MB. No hub compares as many passwords within WINDOW_S: else failures for invented accounts
 would push out those that count."""
 
@@ -50,12 +50,12 @@ def make_bounds(account: str, place: str, browser: str = "") -> tuple[Bound, ...
         browser: what its cookie for this account says, once that is known to be genuine.
     """
     if browser:
-        return (Bound(("browser", account, browser), MOST_FAILURES),)
+        return (Bound(("browser", account, browser), MAX_FAILURES),)
     place = find_place(place)
     return (
-        Bound(("account at place", account, place), MOST_FAILURES),
-        Bound(("place", place), MOST_FAILURES_OF_A_PLACE, leaves=1),
-        Bound(("account", account), MOST_FAILURES_OF_AN_ACCOUNT),
+        Bound(("account at place", account, place), MAX_FAILURES),
+        Bound(("place", place), MAX_FAILURES_OF_A_PLACE, leaves=1),
+        Bound(("account", account), MAX_FAILURES_OF_AN_ACCOUNT),
     )
 
 
@@ -88,7 +88,7 @@ class FailureLimit:
             failures.append(now)
             del failures[: -bound.most]
             self._failures.move_to_end(bound.key)
-        while len(self._failures) > _MOST_KEYS or self._oldest() + WINDOW_S < now:
+        while len(self._failures) > _MAX_KEYS or self._oldest() + WINDOW_S < now:
             self._failures.popitem(last=False)
 
     def _oldest(self) -> float:

@@ -1,9 +1,9 @@
 """The engines that run machines; `base` is their contract, this module chooses one.
 
-    base      the contract
-    settings  which provider a lab has, and its settings
-    fake      no machines at all: for tests and for simulating classes of any size
-    qemu      the embedded provider: one QEMU process per machine
+base      the contract
+settings  which provider a lab has, and its settings
+fake      no machines at all: for tests and for simulating classes of any size
+qemu      the embedded provider: one QEMU process per machine
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ class FakeProvider:
             if with_file:
                 async with self.volumes.attach(spec, wanted):
                     return
-            await self.volumes.ground.ask(
+            await self.volumes.context.ask(
                 lambda registry: registry.add(entry) and registry.hold(wanted.name, spec.name, now)
             )
         except VolumeConflictError as error:
@@ -424,11 +424,11 @@ class FakeProvider:
     async def _volume_file(self, machine: str) -> DiskImage:
         """Return the file of a running machine's volume."""
         self._check_runs(machine)
-        ground = self.volumes.ground
-        held = await ground.ask(lambda registry: registry.held_by(machine))
+        context = self.volumes.context
+        held = await context.ask(lambda registry: registry.held_by(machine))
         if not held:
             raise MachineConflictError(machine, "it has no volume")
-        return ground.image(held[0])
+        return context.image(held[0])
 
     # -- its servers -------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 
-_LOOK_S = 1.0
+_POLL_S = 1.0
 """So often those who wait look at their place: often enough for people, cheap for a class."""
 
 
@@ -100,7 +100,7 @@ class StartSlots:
         while not turn.done():
             await tell_place(self._line.index(turn) + 1)
             # Unlike awaiting it, this leaves the turn as it is when we are cancelled.
-            await asyncio.wait({turn}, timeout=_LOOK_S)
+            await asyncio.wait({turn}, timeout=_POLL_S)
 
 
 def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> float | None:

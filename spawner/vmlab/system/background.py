@@ -25,8 +25,8 @@ from vmlab.system.job_states import JobState, write_jobs
 
 _LONGEST_PAUSE_S = 600.0
 _TOLD_AGAIN_S = 3600.0
-_MOST_TOLD = 1000
-_MOST_KINDS = 5
+_MAX_TOLD = 1000
+_MAX_KINDS = 5
 _WRITTEN_AGAIN_S = 30.0
 """The report of a job whose rounds are alike is not written more often."""
 
@@ -205,10 +205,10 @@ def _tell(what: str, error: BaseException) -> None:
     now = time.monotonic()
     kind = _one_line(error) if _is_explained(error) else _place(error)
     told = {each: at for each, at in _told.get(what, {}).items() if now - at < _TOLD_AGAIN_S}
-    if kind in told or len(told) >= _MOST_KINDS:
+    if kind in told or len(told) >= _MAX_KINDS:
         _log.debug("%s: still failing: %s", what, _one_line(error))
         return
-    if len(_told) >= _MOST_TOLD:
+    if len(_told) >= _MAX_TOLD:
         _told.clear()
     _told[what] = {**told, kind: now}
     if _is_explained(error):

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from vmlab.errors import HostError
+from vmlab.system.disk_space import find_free_space
 from vmlab.system.environment import tool_environment
-from vmlab.system.room import find_room
 
 _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
@@ -48,7 +48,7 @@ def find_host_facts(state: Path, cache: Path) -> HostFacts:
         memory_mib=psutil.virtual_memory().total // _MIB,
         state_free_mib=free_mib(state),
         cache_free_mib=free_mib(cache),
-        state_reserve_mib=find_room(state).reserve_mib,
+        state_reserve_mib=find_free_space(state).reserve_mib,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Facts = TypeVar("Facts", bound=DataclassInstance)
 
 _MOST: Final = 2**63 - 1
-_MOST_DIGITS: Final = 19
+_MAX_DIGITS: Final = 19
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHOWN = 40
 _PLAIN: Final[dict[object, tuple[type, ...]]] = {
@@ -68,7 +68,7 @@ def as_facts(kind: type[Facts], table: Any) -> Facts:
 
 def _whole(word: str) -> int:
     digits = len(word.lstrip("-"))
-    if digits > _MOST_DIGITS or abs(number := int(word)) > _MOST:
+    if digits > _MAX_DIGITS or abs(number := int(word)) > _MOST:
         raise ValueError(f"a whole number of {digits} digits")
     return number
 

@@ -17,7 +17,7 @@ from vmlab.hub.database import carry_over
 from vmlab.spawning.slots import StartSlots
 from vmlab.system.background import Job, begin
 
-_LOOK_S = 5.0
+_POLL_S = 5.0
 _QUIET_S = 15.0
 """Without a start for so long; also longer than the hub takes to load what it keeps for ever."""
 
@@ -32,7 +32,7 @@ _NEVER = 1_000_000
 """Collections of the middle generation before Python makes a full one by itself."""
 
 
-def keep_house(slots: StartSlots, state: Path, hub_database: Path) -> None:
+def start_housekeeping(slots: StartSlots, state: Path, hub_database: Path) -> None:
     """Keep house as long as this hub runs; no-op where no event loop runs."""
     house = House(slots, hub_database)
     if begin(state, Job("housekeeping", house.tidy, _PERIOD_S)):
@@ -72,4 +72,4 @@ async def _wait_until_quiet(slots: StartSlots) -> None:
     loop = asyncio.get_running_loop()
     last = loop.time() + _LONGEST_S
     while slots.idle_s() < _QUIET_S and loop.time() < last:  # noqa: ASYNC110 - quiet is time
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)

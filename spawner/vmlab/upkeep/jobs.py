@@ -51,7 +51,7 @@ def order_rules(lab: Lab) -> OrderRules:
     )
 
 
-def keep_order(client: HubClient, settings: ProviderSettings, rules: OrderRules) -> None:
+def start_reconciling(client: HubClient, settings: ProviderSettings, rules: OrderRules) -> None:
     """Keep machines in order as long as this hub runs; no-op where no event loop runs."""
     hub = HubSide(client)
     provider = make_provider(settings)

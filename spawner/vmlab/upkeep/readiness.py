@@ -17,7 +17,7 @@ _LONGEST_S = 3600.0
 """It also waits for a calm host, and then boots a template."""
 
 
-def keep_ready(lab: Lab, paths: Paths) -> None:
+def start_preparing(lab: Lab, paths: Paths) -> None:
     """Have the provider keep template and pool ready as long as this hub runs.
 
     No-op where no event loop runs.

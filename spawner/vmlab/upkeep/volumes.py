@@ -19,9 +19,9 @@ from vmlab.providers import make_provider
 from vmlab.providers.base import Provider
 from vmlab.providers.settings import provider_settings
 from vmlab.system.background import Job, apart, begin
-from vmlab.system.room import Room, find_room
-from vmlab.volumes import making_room, quarantine, settling, snapshots, states
-from vmlab.volumes.ground import Ground
+from vmlab.system.disk_space import FreeSpace, find_free_space
+from vmlab.volumes import making_room, quarantine, repair, snapshots, states
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.live import LiveVolumes
 from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.store import store_of
@@ -72,37 +72,37 @@ def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float)
     return [name for _, name in sorted(due)]
 
 
-async def look_after(ground: Ground, provider: Provider, memory: Memory) -> None:
+async def look_after(context: VolumeContext, provider: Provider, memory: Memory) -> None:
     """Make one round; what fails for one volume or machine keeps no other from its turn.
 
     Raises:
         LabError: the registry or the provider cannot be asked; the next round may do it.
     """
-    await settling.settle(ground)
-    await quarantine.purge(ground)
-    volumes = await ground.ask(lambda registry: registry.all())
+    await repair.settle(context)
+    await quarantine.purge(context)
+    volumes = await context.ask(lambda registry: registry.all())
     present = [volume for volume in volumes if volume.state is not VolumeState.QUARANTINED]
-    room = find_room(ground.folder)
+    room = find_free_space(context.folder)
     if room.snapshots_spare_mib < 0:
-        room = await _make_room(ground, room, present)
+        room = await _make_room(context, room, present)
     await _resume(provider, room)
-    await _keep_within(ground, present, memory)
-    for name in await _due(ground, provider, present, memory):
-        if find_room(ground.folder).snapshots_spare_mib < 0:
+    await _keep_within(context, present, memory)
+    for name in await _due(context, provider, present, memory):
+        if find_free_space(context.folder).snapshots_spare_mib < 0:
             break  # said by _make_room, in the next round at the latest
         with apart(f"{name}: no hourly snapshot") as part:
-            taken = await snapshots.take_snapshot(ground, name, Reason.HOURLY)
+            taken = await snapshots.take_snapshot(context, name, Reason.HOURLY)
             memory.failed_at.pop(name, None)
             _log.info("%s: snapshot %s", name, taken.id)
         if part.error is not None:
-            memory.failed_at[name] = ground.clock()
+            memory.failed_at[name] = context.clock()
     for volume in present:
         with apart(f"{volume.name}: not thinned"):
-            await _thin(ground, volume)
+            await _thin(context, volume)
 
 
 async def _due(
-    ground: Ground, provider: Provider, volumes: list[Volume], memory: Memory
+    context: VolumeContext, provider: Provider, volumes: list[Volume], memory: Memory
 ) -> list[str]:
     attached = [volume for volume in volumes if volume.holder]
     # The list of all hides no machine because another one's record is damaged.
@@ -112,29 +112,29 @@ async def _due(
         status = machines.get(volume.holder)
         if status is None or status.state is not MachineState.RUNNING:
             continue
-        if not ground.path(volume).exists():
+        if not context.path(volume).exists():
             continue  # the fake provider's volumes have no file until one is needed
         with apart(f"{volume.name}: its snapshots could not be listed"):
-            held.append(Held(volume, tuple(await states.list_snapshots(ground, volume))))
-    return choose_due(held, memory.failed_at, ground.clock())
+            held.append(Held(volume, tuple(await states.list_snapshots(context, volume))))
+    return choose_due(held, memory.failed_at, context.clock())
 
 
-async def _thin(ground: Ground, volume: Volume) -> None:
-    if not ground.path(volume).exists():
+async def _thin(context: VolumeContext, volume: Volume) -> None:
+    if not context.path(volume).exists():
         return
-    for snapshot in await snapshots.thin(ground, volume.name):
+    for snapshot in await snapshots.thin(context, volume.name):
         _log.info(
             "%s: deleted snapshot %s, which need not be kept any longer", volume.name, snapshot.id
         )
 
 
-async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
+async def _make_room(context: VolumeContext, room: FreeSpace, volumes: list[Volume]) -> FreeSpace:
     _log.warning(
         "%s: %d MiB free: below %d MiB no hourly snapshot is taken, and the oldest ones go",
-        ground.folder, room.free_mib, 2 * room.reserve_mib,
+        context.folder, room.free_mib, 2 * room.reserve_mib,
     )  # fmt: skip
-    gone = await making_room.free_hourly(ground, volumes)
-    room = find_room(ground.folder)
+    gone = await making_room.free_hourly(context, volumes)
+    room = find_free_space(context.folder)
     if gone:
         _log.warning(
             "%d hourly snapshots went to make room (%s …); %d MiB free now",
@@ -143,8 +143,8 @@ async def _make_room(ground: Ground, room: Room, volumes: list[Volume]) -> Room:
     return room
 
 
-async def _keep_within(ground: Ground, volumes: list[Volume], memory: Memory) -> None:
-    beyond = await making_room.keep_within(ground, volumes)
+async def _keep_within(context: VolumeContext, volumes: list[Volume], memory: Memory) -> None:
+    beyond = await making_room.keep_within(context, volumes)
     for owner in sorted(beyond - memory.beyond):
         _log.warning(
             "%s takes more of the disk than allowed, and nothing of it can be removed "
@@ -154,7 +154,7 @@ async def _keep_within(ground: Ground, volumes: list[Volume], memory: Memory) ->
     memory.beyond = beyond
 
 
-async def _resume(provider: Provider, room: Room) -> None:
+async def _resume(provider: Provider, room: FreeSpace) -> None:
     """Let machines go on that QEMU paused because the host's disk was full.
 
     Every machine is asked in every round: a disk may have been full for seconds, between two.
@@ -168,7 +168,7 @@ async def _resume(provider: Provider, room: Room) -> None:
             await _resume_one(provider, name, room)
 
 
-async def _resume_one(provider: LiveVolumes, name: str, room: Room) -> None:
+async def _resume_one(provider: LiveVolumes, name: str, room: FreeSpace) -> None:
     try:
         was_paused = await provider.resume_paused(name)
     except LabError as error:  # usually it is being started or stopped just now
@@ -184,5 +184,5 @@ async def _resume_one(provider: LiveVolumes, name: str, room: Room) -> None:
 def keep_volumes(lab: Lab, paths: Paths) -> None:
     """Look after volumes as long as this hub runs; no-op where no event loop runs."""
     provider = make_provider(provider_settings(lab, paths))
-    make_round = partial(look_after, store_of(provider, paths).ground, provider, Memory())
+    make_round = partial(look_after, store_of(provider, paths).context, provider, Memory())
     begin(paths.state, Job("volumes", make_round, PERIOD_S))

@@ -11,7 +11,7 @@ from vmlab import messages
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
 from vmlab.model import DiskKind, DiskPart, Volume, VolumeState
 from vmlab.names import machine_name
-from vmlab.system.room import taken_mib
+from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.allowance import (
     Use,
     largest_volume_mib,
@@ -19,7 +19,7 @@ from vmlab.volumes.allowance import (
     volume_most_mib,
     with_system_disk,
 )
-from vmlab.volumes.ground import Ground
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.live import CountsDisk
 
 _log = logging.getLogger(__name__)
@@ -30,16 +30,16 @@ def owner_of(volume: Volume) -> str:
     return volume.owner or volume.name
 
 
-async def find_use(ground: Ground, volume: Volume) -> Use:
+async def find_use(context: VolumeContext, volume: Volume) -> Use:
     """Return what the owner of a volume takes, this volume being as it is given.
 
     Raises:
         HostError: the registry cannot be used.
     """
-    return (await find_uses(ground, given=volume))[owner_of(volume)]
+    return (await find_uses(context, given=volume))[owner_of(volume)]
 
 
-async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str, Use]:
+async def find_uses(context: VolumeContext, *, given: Volume | None = None) -> dict[str, Use]:
     """Return what every trainee takes, by name.
 
     Args:
@@ -49,16 +49,16 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
     Raises:
         HostError: the registry cannot be used.
     """
-    volumes = {volume.name: volume for volume in await ground.ask(lambda registry: registry.all())}
+    volumes = {volume.name: volume for volume in await context.ask(lambda registry: registry.all())}
     owners = {machine_name(v.owner, v.server): v.owner for v in volumes.values() if v.owner}
     if given:
         own = {v.name: v for v in volumes.values() if owner_of(v) == owner_of(given)}
         volumes = {**own, given.name: given}
     machines, system_mib = [], 0
-    if isinstance(ground.machines, CountsDisk):
-        machines = await ground.machines.disk_parts()
-        system_mib = await _system_disk_mib(ground)
-    parts = await asyncio.to_thread(_volume_parts, ground, volumes.values())
+    if isinstance(context.machines, CountsDisk):
+        machines = await context.machines.disk_parts()
+        system_mib = await _system_disk_mib(context)
+    parts = await asyncio.to_thread(_volume_parts, context, volumes.values())
     by_owner: dict[str, list[DiskPart]] = defaultdict(list)
     for part in (*parts, *machines):
         # A machine with a damaged record still belongs to somebody.
@@ -70,7 +70,7 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
     return {
         owner: Use(
             owner,
-            limit_mib(ground.allowance, system_mib, sizes[owner]),
+            limit_mib(context.allowance, system_mib, sizes[owner]),
             tuple(with_system_disk(found, owner, system_mib)),
         )
         for owner, found in by_owner.items()
@@ -78,18 +78,18 @@ async def find_uses(ground: Ground, *, given: Volume | None = None) -> dict[str,
     }
 
 
-async def most_volume_mib(ground: Ground) -> int:
+async def most_volume_mib(context: VolumeContext) -> int:
     """Return how large a volume may be that no operator enlarged: as the lab's limit allows."""
-    return largest_volume_mib(ground.allowance, await _system_disk_mib(ground))
+    return largest_volume_mib(context.allowance, await _system_disk_mib(context))
 
 
-async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
+async def check_size(context: VolumeContext, volume: Volume, size_mib: int) -> None:
     """Make sure that a volume's file is not larger than the volume was made, or may be.
 
     Raises:
         VolumeError: it is.
     """
-    most_mib = max(volume.size_mib, await most_volume_mib(ground))
+    most_mib = max(volume.size_mib, await most_volume_mib(context))
     if size_mib > most_mib:
         raise VolumeError(
             volume.name,
@@ -100,49 +100,51 @@ async def check_size(ground: Ground, volume: Volume, size_mib: int) -> None:
         )
 
 
-async def _system_disk_mib(ground: Ground) -> int:
-    if not isinstance(ground.machines, CountsDisk):
+async def _system_disk_mib(context: VolumeContext) -> int:
+    if not isinstance(context.machines, CountsDisk):
         return 0
-    return await asyncio.to_thread(ground.machines.system_disk_mib)
+    return await asyncio.to_thread(context.machines.system_disk_mib)
 
 
-def _volume_parts(ground: Ground, volumes: Iterable[Volume]) -> list[DiskPart]:
+def _volume_parts(context: VolumeContext, volumes: Iterable[Volume]) -> list[DiskPart]:
     parts = []
     for volume in volumes:
-        owner, path, name = owner_of(volume), ground.path(volume), volume.name
+        owner, path, name = owner_of(volume), context.path(volume), volume.name
         taken = taken_mib(path)
         if volume.state is VolumeState.QUARANTINED:
             parts.append(DiskPart(DiskKind.DELETED, owner, name, str(path), taken, taken))
             continue
-        most = volume_most_mib(volume.size_mib, taken, has_snapshots=_has_snapshots(ground, volume))
+        most = volume_most_mib(
+            volume.size_mib, taken, has_snapshots=_has_snapshots(context, volume)
+        )
         parts.append(DiskPart(DiskKind.VOLUME, owner, name, str(path), taken, most))
-        copies = sum(taken_mib(copy) for copy in ground.work.glob(f"*.{name}.*"))
-        promised = ground.copies.promised_mib(name)
+        copies = sum(taken_mib(copy) for copy in context.work.glob(f"*.{name}.*"))
+        promised = context.copies.promised_mib(name)
         if copies or promised:
-            work = str(ground.work)
+            work = str(context.work)
             parts.append(DiskPart(DiskKind.COPY, owner, name, work, copies, promised))
     return parts
 
 
-def _has_snapshots(ground: Ground, volume: Volume) -> bool:
+def _has_snapshots(context: VolumeContext, volume: Volume) -> bool:
     try:
-        header, _ = ground.image(volume).read()
+        header, _ = context.image(volume).read()
     except VolumeError:
         return False  # gone or damaged: no machine writes to it
     return header.snapshots > 0
 
 
-async def remove_diagnostics(ground: Ground, use: Use, more_mib: int) -> Use:
+async def remove_diagnostics(context: VolumeContext, use: Use, more_mib: int) -> Use:
     """Remove what is kept for diagnosis only, oldest first, until so much may be added.
 
     Returns:
         What is taken then, which may still be too much.
     """
     for part in use.made_anew():
-        if use.spare_mib >= more_mib or not isinstance(ground.machines, CountsDisk):
+        if use.spare_mib >= more_mib or not isinstance(context.machines, CountsDisk):
             break
         try:
-            await ground.machines.remove_part(part)
+            await context.machines.remove_part(part)
         except LabError as error:
             _log.warning("%s could not be removed: %s", part.path, error)
             continue
@@ -154,7 +156,7 @@ async def remove_diagnostics(ground: Ground, use: Use, more_mib: int) -> Use:
     return use
 
 
-async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
+async def trim_made_anew(context: VolumeContext, owner: str, machine: str) -> None:
     """Remove what was put away of a trainee's machines, oldest first, until within the limit.
 
     Args:
@@ -163,10 +165,10 @@ async def trim_made_anew(ground: Ground, owner: str, machine: str) -> None:
     Raises:
         HostError: the registry cannot be used.
     """
-    uses = await find_uses(ground)
+    uses = await find_uses(context)
     names = {part.name: use for use in uses.values() for part in use.parts}
     if use := uses.get(owner) or names.get(machine):
-        await remove_diagnostics(ground, use, 0)
+        await remove_diagnostics(context, use, 0)
 
 
 def over_limit(volume: Volume, use: Use, what: str, more_mib: int) -> VolumeConflictError:

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Generator
 
 from vmlab import messages
 from vmlab.errors import HostError
-from vmlab.system.room import Room
+from vmlab.system.disk_space import FreeSpace
 
 AT_ONCE = 2
 WAIT_S = 60.0
@@ -52,7 +52,7 @@ class Copies:
         return self._promised[volume]
 
     @contextlib.contextmanager
-    def kept(self, volume: str, room: Room, mib: int) -> Generator[None]:
+    def kept(self, volume: str, room: FreeSpace, mib: int) -> Generator[None]:
         """Keep room for a copy as long as it is there: all together take half of what is spare.
 
         Raises:

@@ -12,7 +12,7 @@ SUPERBLOCK_BYTES = 1024
 
 _MAGIC = 0xEF53
 _64BIT = 0x80
-_MOST_LOG_BLOCK = 6
+_MAX_LOG_BLOCK = 6
 
 
 class Ext4Error(ValueError):
@@ -30,7 +30,7 @@ def read_ext4_bytes(superblock: bytes) -> int:
     if struct.unpack_from("<H", superblock, 0x38)[0] != _MAGIC:
         raise Ext4Error("there is no ext4 file system at its beginning")
     blocks, log_size = struct.unpack_from("<I", superblock, 4)[0], superblock[0x18]
-    if log_size > _MOST_LOG_BLOCK:
+    if log_size > _MAX_LOG_BLOCK:
         raise Ext4Error("its ext4 file system is damaged")
     if struct.unpack_from("<I", superblock, 0x60)[0] & _64BIT:
         blocks |= struct.unpack_from("<I", superblock, 0x150)[0] << 32

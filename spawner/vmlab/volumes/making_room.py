@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Iterable
 
 from vmlab.model import Volume, VolumeState
 from vmlab.system.background import apart
-from vmlab.system.room import find_room
+from vmlab.system.disk_space import find_free_space
 from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_diagnostics
 from vmlab.volumes.allowance import Use
-from vmlab.volumes.ground import Ground
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.states import delete_snapshot, drop, list_snapshots
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 async def make_way(
-    ground: Ground,
+    context: VolumeContext,
     volume: Volume,
     lock: int,
     what: str,
@@ -42,26 +42,26 @@ async def make_way(
         VolumeConflictError: they may not take so much, or a snapshot that should go is being read.
         ProviderError, HostError: it cannot be looked up, or a snapshot does not go.
     """
-    use = await find_use(ground, volume)
+    use = await find_use(context, volume)
     if use.spare_mib < more_mib:
-        use = await remove_diagnostics(ground, use, more_mib)
+        use = await remove_diagnostics(context, use, more_mib)
     if use.spare_mib >= more_mib:
         return
-    for snapshot in await list_snapshots(ground, volume):
+    for snapshot in await list_snapshots(context, volume):
         if snapshot.reason is not Reason.HOURLY or snapshot.id == sparing:
             continue
-        await drop(ground, volume, lock, [snapshot])
+        await drop(context, volume, lock, [snapshot])
         _log.warning(
             "%s: deleted snapshot %s to make room for %s: %s may take %d MiB of the disk in all",
             volume.name, snapshot.id, what, use.owner, use.limit_mib,
         )  # fmt: skip
-        use = await find_use(ground, volume)
+        use = await find_use(context, volume)
         if use.spare_mib >= more_mib:
             return
     raise over_limit(volume, use, what, more_mib)
 
 
-async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
+async def keep_within(context: VolumeContext, volumes: Iterable[Volume]) -> set[str]:
     """Remove what trainees have beyond their limit; return those who are still beyond it.
 
     This is for excess that no operation here caused: a lowered limit, a file put there by hand.
@@ -70,62 +70,62 @@ async def keep_within(ground: Ground, volumes: Iterable[Volume]) -> set[str]:
         HostError: the registry cannot be used.
     """
     beyond = set()
-    for owner, found in (await find_uses(ground)).items():
+    for owner, found in (await find_uses(context)).items():
         if found.taken_mib <= found.limit_mib:
             continue
         own = [volume for volume in volumes if owner_of(volume) == owner]
         with apart(f"{owner}: what exceeds the limit could not be removed"):
-            use = await remove_diagnostics(ground, found, 0)
+            use = await remove_diagnostics(context, found, 0)
             if use.taken_mib > use.limit_mib and own:
-                use = await _drop_hourly(ground, use, own)
+                use = await _drop_hourly(context, use, own)
             if use.taken_mib > use.limit_mib:
                 beyond.add(owner)
     return beyond
 
 
-async def _drop_hourly(ground: Ground, use: Use, volumes: list[Volume]) -> Use:
-    async for volume, snapshot in _oldest_hourly(ground, volumes):
-        if await _delete(ground, volume, snapshot):
+async def _drop_hourly(context: VolumeContext, use: Use, volumes: list[Volume]) -> Use:
+    async for volume, snapshot in _oldest_hourly(context, volumes):
+        if await _delete(context, volume, snapshot):
             _log.warning(
                 "%s: deleted snapshot %s: %s takes %d MiB of the disk in all and may take %d",
                 volume.name, snapshot.id, use.owner, use.taken_mib, use.limit_mib,
             )  # fmt: skip
-            use = await find_use(ground, volume)
+            use = await find_use(context, volume)
         if use.taken_mib <= use.limit_mib:
             break
     return use
 
 
-async def free_hourly(ground: Ground, volumes: list[Volume]) -> list[str]:
+async def free_hourly(context: VolumeContext, volumes: list[Volume]) -> list[str]:
     """Delete the oldest hourly snapshots of all until there is room for new ones; return them.
 
     Raises:
         HostError: the registry cannot be used.
     """
     gone = []
-    async for volume, snapshot in _oldest_hourly(ground, volumes):
-        if find_room(ground.folder).snapshots_spare_mib >= 0:
+    async for volume, snapshot in _oldest_hourly(context, volumes):
+        if find_free_space(context.folder).snapshots_spare_mib >= 0:
             break
-        if await _delete(ground, volume, snapshot):
+        if await _delete(context, volume, snapshot):
             gone.append(f"{volume.name}/{snapshot.id}")
     return gone
 
 
 async def _oldest_hourly(
-    ground: Ground, volumes: Iterable[Volume]
+    context: VolumeContext, volumes: Iterable[Volume]
 ) -> AsyncIterator[tuple[Volume, Snapshot]]:
     found: list[tuple[Volume, Snapshot]] = []
     for volume in volumes:
         if volume.state is VolumeState.QUARANTINED:
             continue
         with apart(f"{volume.name}: its snapshots could not be listed"):
-            snapshots = await list_snapshots(ground, volume)
+            snapshots = await list_snapshots(context, volume)
             found += [(volume, each) for each in snapshots if each.reason is Reason.HOURLY]
     for entry in sorted(found, key=lambda entry: (entry[1].taken, entry[0].name)):
         yield entry
 
 
-async def _delete(ground: Ground, volume: Volume, snapshot: Snapshot) -> bool:
+async def _delete(context: VolumeContext, volume: Volume, snapshot: Snapshot) -> bool:
     with apart(f"{volume.name}: {snapshot.id} could not be deleted") as part:
-        await delete_snapshot(ground, volume.name, snapshot.id)
+        await delete_snapshot(context, volume.name, snapshot.id)
     return part.error is None

@@ -10,7 +10,7 @@ from enum import StrEnum
 QUARANTINE_DAYS = 14.0
 """How long a deleted volume can be brought back, unless the operator says otherwise."""
 
-MOST_MIB = 4096 * 1024
+MAX_MIB = 4096 * 1024
 """As `[volume] size` in lab.toml: 4 TiB."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -22,9 +22,9 @@ _HEAD_BYTES = _HEAD.size + _FEATURES.size
 DIRTY, CORRUPT, EXTERNAL_DATA = 1, 2, 4
 """Incompatible features that matter here."""
 
-_MOST_SNAPSHOTS = 4096
-_MOST_TABLE_BYTES = 2**20
-_MOST_OFFSET = 2**63 - 1 - _MOST_TABLE_BYTES  # lseek(2) takes no more
+_MAX_SNAPSHOTS = 4096
+_MAX_TABLE_BYTES = 2**20
+_MAX_OFFSET = 2**63 - 1 - _MAX_TABLE_BYTES  # lseek(2) takes no more
 _MAX_EXTRA_BYTES = 1024
 _MIB = 2**20
 _TRIES = 5
@@ -123,14 +123,14 @@ def read_volume(file: BinaryIO) -> tuple[Header, list[Snapshot]]:
     problem = Qcow2Error("its snapshots change all the time")
     for _ in range(_TRIES):
         header = read_header(file)
-        if header.snapshots > _MOST_SNAPSHOTS:
+        if header.snapshots > _MAX_SNAPSHOTS:
             raise Qcow2Error(f"it says that it has {header.snapshots} snapshots")
         if not header.snapshots:
             return header, []
-        if header.snapshots_offset > _MOST_OFFSET:
+        if header.snapshots_offset > _MAX_OFFSET:
             raise Qcow2Error("its table of snapshots lies beyond the largest possible file")
         file.seek(header.snapshots_offset)
-        data = file.read(_MOST_TABLE_BYTES)
+        data = file.read(_MAX_TABLE_BYTES)
         try:
             snapshots = parse_snapshot_table(data, header.snapshots)
         except Qcow2Error as error:

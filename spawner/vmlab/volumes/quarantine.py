@@ -10,19 +10,19 @@ from dataclasses import replace
 from vmlab.errors import ConfigError, VolumeConflictError, VolumeNotFoundError
 from vmlab.model import Volume, VolumeState
 from vmlab.system.background import apart
-from vmlab.system.room import taken_mib
+from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.accounting import check_size
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import missing_file
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import delete_snapshots, forget_locks
 from vmlab.volumes.model import QUARANTINE_DAYS, make_quarantine_name, own_name
 
 _DAY_S = 86400.0
-_MOST_DAYS = 3650.0
+_MAX_DAYS = 3650.0
 _log = logging.getLogger(__name__)
 
 
-async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
+async def delete(context: VolumeContext, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
     """Put a volume into quarantine; return its entry there. Its name is free afterwards.
 
     A volume whose file is gone is forgotten at once, and None is returned: there is nothing to
@@ -33,20 +33,20 @@ async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Vo
         VolumeConflictError: a machine runs with it, it is being read, or deleted already.
         ConfigError: so many days make no sense.
     """
-    if not 0 < days <= _MOST_DAYS:
-        raise ConfigError(f"{days:g} days of quarantine", hint=f"more than 0, up to {_MOST_DAYS:g}")
-    async with ground.using_alone(name, "deleting") as (volume, lock):
-        path = ground.path(volume)
+    if not 0 < days <= _MAX_DAYS:
+        raise ConfigError(f"{days:g} days of quarantine", hint=f"more than 0, up to {_MAX_DAYS:g}")
+    async with context.using_alone(name, "deleting") as (volume, lock):
+        path = context.path(volume)
         if not path.exists():
-            await ground.ask(lambda registry: registry.remove(name))
-            await _forget_locks(ground, name)
+            await context.ask(lambda registry: registry.remove(name))
+            await _forget_locks(context, name)
             _log.warning("%s: forgotten; its file %s was gone already", name, path)
             return None
-        now = ground.clock()
-        with delete_snapshots(ground.locks, name):
-            await ground.image(volume, lock).check_unused()
+        now = context.clock()
+        with delete_snapshots(context.locks, name):
+            await context.image(volume, lock).check_unused()
             second = int(now)
-            while (ground.quarantine / f"{make_quarantine_name(name, second)}.qcow2").exists():
+            while (context.quarantine / f"{make_quarantine_name(name, second)}.qcow2").exists():
                 second += 1
             gone = replace(
                 volume,
@@ -54,11 +54,11 @@ async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Vo
                 quarantined_at=float(second),
                 purge_after=now + days * _DAY_S,
             )
-            ground.quarantine.mkdir(mode=0o711, exist_ok=True)
-            ground.quarantine.chmod(0o711)
-            # The file first: what a crash leaves then says by itself what it is (`settling`).
-            path.rename(ground.path(gone))
-            await ground.ask(
+            context.quarantine.mkdir(mode=0o711, exist_ok=True)
+            context.quarantine.chmod(0o711)
+            # The file first: what a crash leaves then says by itself what it is (`repair`).
+            path.rename(context.path(gone))
+            await context.ask(
                 lambda registry: registry.change(
                     name,
                     name=gone.name,
@@ -70,7 +70,7 @@ async def delete(ground: Ground, name: str, days: float = QUARANTINE_DAYS) -> Vo
         return gone
 
 
-async def undelete(ground: Ground, name: str) -> Volume:
+async def undelete(context: VolumeContext, name: str) -> Volume:
     """Bring a deleted volume back under its own name.
 
     Args:
@@ -81,23 +81,23 @@ async def undelete(ground: Ground, name: str) -> Volume:
         VolumeConflictError: it is not deleted, or there is a volume of its name again.
         VolumeError: its file is gone, damaged, or larger than the volume was.
     """
-    wanted = await _find_deleted(ground, name)
-    async with ground.using(wanted.name, "bringing it back", quarantined=True) as (volume, _):
+    wanted = await _find_deleted(context, name)
+    async with context.using(wanted.name, "bringing it back", quarantined=True) as (volume, _):
         own = own_name(volume.name)
-        target = ground.folder / f"{own}.qcow2"
-        if target.exists() or await ground.knows(own):
+        target = context.folder / f"{own}.qcow2"
+        if target.exists() or await context.knows(own):
             raise VolumeConflictError(
                 own,
                 f"there is a volume of this name, so {volume.name} cannot come back",
                 hint=f"delete that one first, which can be undone, too: vmlab volume delete {own}",
             )
-        path = ground.path(volume)
+        path = context.path(volume)
         if not path.exists():
             raise missing_file(volume.name, path)
-        header, _ = await asyncio.to_thread(ground.image(volume).read)
-        await check_size(ground, volume, header.size_mib)
+        header, _ = await asyncio.to_thread(context.image(volume).read)
+        await check_size(context, volume, header.size_mib)
         path.rename(target)
-        back = await ground.ask(
+        back = await context.ask(
             lambda registry: registry.change(
                 volume.name, name=own, quarantined_at=None, purge_after=None
             )
@@ -106,7 +106,7 @@ async def undelete(ground: Ground, name: str) -> Volume:
         return back
 
 
-async def purge(ground: Ground) -> list[Volume]:
+async def purge(context: VolumeContext) -> list[Volume]:
     """Remove for ever the volumes whose quarantine is over; return them. Each is logged.
 
     One that cannot be removed is logged.
@@ -114,8 +114,8 @@ async def purge(ground: Ground) -> list[Volume]:
     Raises:
         HostError: the registry cannot be used.
     """
-    now = ground.clock()
-    entries = await ground.ask(lambda registry: registry.all())
+    now = context.clock()
+    entries = await context.ask(lambda registry: registry.all())
     gone = []
     for entry in entries:
         if entry.purge_after is None or entry.purge_after > now:
@@ -124,14 +124,14 @@ async def purge(ground: Ground) -> list[Volume]:
             apart(f"{entry.name}: not removed, though its quarantine is over"),
             contextlib.suppress(VolumeConflictError, VolumeNotFoundError),  # it is brought back
         ):
-            async with ground.using(entry.name, "purging", quarantined=True) as (volume, _):
+            async with context.using(entry.name, "purging", quarantined=True) as (volume, _):
                 if volume.state is not VolumeState.QUARANTINED:
                     continue
-                path = ground.path(volume)
+                path = context.path(volume)
                 mib = taken_mib(path)
                 path.unlink(missing_ok=True)
-                await ground.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
-                await _forget_locks(ground, own_name(volume.name))
+                await context.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
+                await _forget_locks(context, own_name(volume.name))
                 _log.warning(
                     "%s: removed for ever, as its quarantine is over (owner %r, %d MiB on disk)",
                     volume.name, volume.owner, mib,
@@ -140,18 +140,18 @@ async def purge(ground: Ground) -> list[Volume]:
     return gone
 
 
-async def _find_deleted(ground: Ground, name: str) -> Volume:
-    entries = await ground.ask(lambda registry: registry.all())
+async def _find_deleted(context: VolumeContext, name: str) -> Volume:
+    entries = await context.ask(lambda registry: registry.all())
     deleted = [volume for volume in entries if volume.state is VolumeState.QUARANTINED]
     matching = [volume for volume in deleted if name in {volume.name, own_name(volume.name)}]
     if matching:
         return max(matching, key=lambda volume: volume.quarantined_at or 0.0)
-    volume = await ground.find(name)
+    volume = await context.find(name)
     raise VolumeConflictError(volume.name, "it is not deleted")
 
 
-async def _forget_locks(ground: Ground, own: str) -> None:
+async def _forget_locks(context: VolumeContext, own: str) -> None:
     """Remove the locks of a name that no volume has any more; the caller holds them."""
-    entries = await ground.ask(lambda registry: registry.all())
+    entries = await context.ask(lambda registry: registry.all())
     if all(own_name(volume.name) != own for volume in entries):
-        forget_locks(ground.locks, own)
+        forget_locks(context.locks, own)

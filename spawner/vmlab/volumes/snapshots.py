@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from vmlab.errors import VolumeConflictError
 from vmlab.model import Volume
-from vmlab.system.room import SNAPSHOT_MIB, find_room, taken_mib
+from vmlab.system.disk_space import SNAPSHOT_MIB, find_free_space, taken_mib
 from vmlab.volumes.accounting import find_use, over_limit
-from vmlab.volumes.ground import Ground
-from vmlab.volumes.holding import settle_size
+from vmlab.volumes.attachment import settle_size
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
 from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
-from vmlab.volumes.thinning import MOST_MANUAL, choose_superfluous
+from vmlab.volumes.thinning import MAX_MANUAL, choose_superfluous
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Restored:
     size_mib: int  # of the volume now
 
 
-async def take_snapshot(ground: Ground, name: str, reason: Reason) -> Snapshot:
+async def take_snapshot(context: VolumeContext, name: str, reason: Reason) -> Snapshot:
     """Take a snapshot of a volume, its machine running or not.
 
     Of a running machine it is taken while the file systems in the machine are frozen; there is no
@@ -42,12 +42,12 @@ async def take_snapshot(ground: Ground, name: str, reason: Reason) -> Snapshot:
         ProviderError: the machine could not be frozen.
         HostError: the host's disk is too full, or a tool failed.
     """
-    async with ground.using(name, f"a snapshot ({reason})", wait_s=WAIT_S) as (volume, lock):
-        return await take(ground, volume, lock, reason)
+    async with context.using(name, f"a snapshot ({reason})", wait_s=WAIT_S) as (volume, lock):
+        return await take(context, volume, lock, reason)
 
 
 async def take(
-    ground: Ground,
+    context: VolumeContext,
     volume: Volume,
     lock: int,
     reason: Reason,
@@ -61,46 +61,46 @@ async def take(
         sparing: another snapshot, which must not be deleted for this one.
         limited: refuse it where the owner may not take so much of the host's disk.
     """
-    image = ground.image(volume, lock)
+    image = context.image(volume, lock)
     _, snapshots = await asyncio.to_thread(image.read)
     if reason is Reason.MANUAL:
         _check_manual(volume, snapshots)
-    find_room(ground.folder).require(SNAPSHOT_MIB, f"a snapshot of {volume.name}")
+    find_free_space(context.folder).require(SNAPSHOT_MIB, f"a snapshot of {volume.name}")
     what = f"a snapshot ({reason})"
     more_mib = 0 if snapshots else taken_mib(image.path)
     if limited:
-        await make_way(ground, volume, lock, what, more_mib=more_mib, sparing=sparing)
-    wish = _free_id(snapshots, reason, ground.clock())
-    if holder := await ground.living_holder(volume):
-        await ground.live(volume.name).snapshot_volume(holder, wish)
+        await make_way(context, volume, lock, what, more_mib=more_mib, sparing=sparing)
+    wish = _free_id(snapshots, reason, context.clock())
+    if holder := await context.living_holder(volume):
+        await context.live(volume.name).snapshot_volume(holder, wish)
     else:
         await image.take_snapshot(wish)
-    taken = find_snapshot(volume, await list_snapshots(ground, volume), wish)
+    taken = find_snapshot(volume, await list_snapshots(context, volume), wish)
     if (
-        limited and (use := await find_use(ground, volume)).spare_mib < 0
+        limited and (use := await find_use(context, volume)).spare_mib < 0
     ):  # the machine went on writing until it froze
-        await drop(ground, volume, lock, [taken])
+        await drop(context, volume, lock, [taken])
         raise over_limit(volume, use, what, 0)
     return taken
 
 
-async def thin(ground: Ground, name: str) -> list[Snapshot]:
+async def thin(context: VolumeContext, name: str) -> list[Snapshot]:
     """Delete the snapshots of a volume that are not kept any more; return them.
 
     Raises:
         LabError: as `delete_snapshot`.
     """
-    volume = await ground.find(name)
-    snapshots = await list_snapshots(ground, volume)
-    if not choose_superfluous(snapshots, ground.clock()):
+    volume = await context.find(name)
+    snapshots = await list_snapshots(context, volume)
+    if not choose_superfluous(snapshots, context.clock()):
         return []  # the usual case costs no lock
-    async with ground.using(name, "thinning of snapshots") as (entry, lock):
-        which = choose_superfluous(await list_snapshots(ground, entry), ground.clock())
-        await drop(ground, entry, lock, which)
+    async with context.using(name, "thinning of snapshots") as (entry, lock):
+        which = choose_superfluous(await list_snapshots(context, entry), context.clock())
+        await drop(context, entry, lock, which)
         return which
 
 
-async def restore(ground: Ground, name: str, snapshot: str) -> Restored:
+async def restore(context: VolumeContext, name: str, snapshot: str) -> Restored:
     """Make a snapshot the volume's content; what it replaces is kept as a snapshot.
 
     The volume keeps its present size if the snapshot's is smaller; the file system follows at the
@@ -112,26 +112,26 @@ async def restore(ground: Ground, name: str, snapshot: str) -> Restored:
         VolumeConflictError: a machine runs with it, or something else is done with it.
         HostError: the host's disk is too full, or a tool failed.
     """
-    async with ground.using_alone(name, f"a restore of {snapshot}") as (entry, lock):
-        image = ground.image(entry, lock)
-        found = find_snapshot(entry, await list_snapshots(ground, entry), snapshot)
-        volume = await settle_size(ground, entry, image)
-        kept = await take(ground, volume, lock, Reason.KEPT, sparing=found.id)
+    async with context.using_alone(name, f"a restore of {snapshot}") as (entry, lock):
+        image = context.image(entry, lock)
+        found = find_snapshot(entry, await list_snapshots(context, entry), snapshot)
+        volume = await settle_size(context, entry, image)
+        kept = await take(context, volume, lock, Reason.KEPT, sparing=found.id)
         # From here on the volume may be the smaller one: recorded before it is.
         if found.size_mib != volume.size_mib:
-            volume = await ground.ask(lambda registry: registry.change(name, needs_grow=True))
+            volume = await context.ask(lambda registry: registry.change(name, needs_grow=True))
         await image.apply_snapshot(found.id)
-        volume = await settle_size(ground, volume, image)
+        volume = await settle_size(context, volume, image)
         _log.info("%s: restored to %s; the former content is %s", name, found.id, kept.id)
         return Restored(found, kept, volume.size_mib)
 
 
 def _check_manual(volume: Volume, snapshots: list[Snapshot]) -> None:
     manual = [snapshot for snapshot in snapshots if snapshot.reason is Reason.MANUAL]
-    if len(manual) >= MOST_MANUAL:
+    if len(manual) >= MAX_MANUAL:
         raise VolumeConflictError(
             volume.name,
-            f"it has {MOST_MANUAL} snapshots taken by hand already, which are kept until "
+            f"it has {MAX_MANUAL} snapshots taken by hand already, which are kept until "
             "somebody deletes one",
             hint=f"vmlab volume snapshot {volume.name} --delete {manual[0].id}",
         )

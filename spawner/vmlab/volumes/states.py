@@ -11,23 +11,23 @@ import asyncio
 from vmlab.errors import VolumeNotFoundError
 from vmlab.lab.toml_errors import nearest
 from vmlab.model import Volume
-from vmlab.volumes.ground import Ground
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.locks import delete_snapshots
 from vmlab.volumes.model import Snapshot
 
 WAIT_S = 10.0
 """How long an operation waits for another one on the same volume."""
 
-_MOST_ALIKE = 60
+_MAX_ALIKE = 60
 
 
-async def list_snapshots(ground: Ground, volume: Volume) -> list[Snapshot]:
+async def list_snapshots(context: VolumeContext, volume: Volume) -> list[Snapshot]:
     """Return a volume's snapshots, oldest first.
 
     Raises:
         VolumeError: its file is gone or damaged.
     """
-    _, snapshots = await asyncio.to_thread(ground.image(volume).read)
+    _, snapshots = await asyncio.to_thread(context.image(volume).read)
     return snapshots
 
 
@@ -40,7 +40,7 @@ def find_snapshot(volume: Volume, snapshots: list[Snapshot], wanted: str) -> Sna
     for snapshot in snapshots:
         if snapshot.id == wanted:
             return snapshot
-    shown = "".join(char if char.isprintable() else "·" for char in wanted[:_MOST_ALIKE])
+    shown = "".join(char if char.isprintable() else "·" for char in wanted[:_MAX_ALIKE])
     close = nearest(wanted, [snapshot.id for snapshot in snapshots])
     raise VolumeNotFoundError(
         volume.name,
@@ -49,27 +49,27 @@ def find_snapshot(volume: Volume, snapshots: list[Snapshot], wanted: str) -> Sna
     )
 
 
-async def delete_snapshot(ground: Ground, name: str, snapshot: str) -> None:
+async def delete_snapshot(context: VolumeContext, name: str, snapshot: str) -> None:
     """Delete a snapshot of a volume, its machine running or not.
 
     Raises:
         VolumeNotFoundError, VolumeConflictError: there is none, or it is being read.
         ProviderError, HostError: it cannot be deleted.
     """
-    async with ground.using(name, "deleting a snapshot", wait_s=WAIT_S) as (volume, lock):
-        found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
-        await drop(ground, volume, lock, [found])
+    async with context.using(name, "deleting a snapshot", wait_s=WAIT_S) as (volume, lock):
+        found = find_snapshot(volume, await list_snapshots(context, volume), snapshot)
+        await drop(context, volume, lock, [found])
 
 
-async def drop(ground: Ground, volume: Volume, lock: int, which: list[Snapshot]) -> None:
+async def drop(context: VolumeContext, volume: Volume, lock: int, which: list[Snapshot]) -> None:
     """Delete snapshots; the caller holds the volume. Raises as `delete_snapshot`."""
     if not which:
         return
-    image = ground.image(volume, lock)
-    with delete_snapshots(ground.locks, volume.name):
-        holder = await ground.living_holder(volume)
+    image = context.image(volume, lock)
+    with delete_snapshots(context.locks, volume.name):
+        holder = await context.living_holder(volume)
         for snapshot in which:
             if holder:
-                await ground.live(volume.name).delete_snapshot(holder, snapshot.id)
+                await context.live(volume.name).delete_snapshot(holder, snapshot.id)
             else:
                 await image.delete_snapshot(snapshot.id)

@@ -22,17 +22,17 @@ from vmlab.paths import Paths
 from vmlab.system.worker import QemuUser, find_tools_user
 from vmlab.volumes import (
     accounting,
-    holding,
-    intake,
+    attachment,
+    importing,
     quarantine,
-    settling,
+    repair,
     sizes,
     states,
     transfer,
 )
 from vmlab.volumes import snapshots as taking
 from vmlab.volumes.allowance import Use
-from vmlab.volumes.ground import Ground, Machines
+from vmlab.volumes.context import Machines, VolumeContext
 from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
 
@@ -54,12 +54,12 @@ class VolumeStore:
         find_user: Callable[[], QemuUser] = find_tools_user,
         allowance: Allowance = Allowance(),  # noqa: B008 - frozen
     ) -> None:
-        self.ground = Ground(paths, machines, find_user, allowance=allowance)
+        self.context = VolumeContext(paths, machines, find_user, allowance=allowance)
 
     async def all(self) -> list[Volume]:
         """Return all volumes, by name, those in quarantine included."""
-        await settling.settle(self.ground)
-        return await self.ground.ask(lambda registry: registry.all())
+        await repair.settle(self.context)
+        return await self.context.ask(lambda registry: registry.all())
 
     async def find(self, name: str, *, suggest: bool = True) -> Volume:
         """Return the volume of this name, or the one of this user.
@@ -85,46 +85,46 @@ class VolumeStore:
 
     def attach(
         self, spec: MachineSpec, wanted: VolumeSpec, *, runs: bool = False
-    ) -> contextlib.AbstractAsyncContextManager[holding.Attached]:
-        """Give a machine its volume for a start (`holding.attach`)."""
-        return holding.attach(self.ground, spec, wanted, runs=runs)
+    ) -> contextlib.AbstractAsyncContextManager[attachment.Attached]:
+        """Give a machine its volume for a start (`attachment.attach`)."""
+        return attachment.attach(self.context, spec, wanted, runs=runs)
 
     async def require_alone(self, name: str) -> None:
         """Make sure that no machine has this volume and nothing is done with it now.
 
         Raises:
-            VolumeNotFoundError, VolumeConflictError: as `Ground.using_alone`.
+            VolumeNotFoundError, VolumeConflictError: as `VolumeContext.using_alone`.
         """
-        async with self.ground.using_alone(name, "a look at it"):
+        async with self.context.using_alone(name, "a look at it"):
             pass
 
     async def detach(self, machine: str) -> list[str]:
-        """Take its volumes from a machine that does not run (`holding.detach`)."""
-        return await holding.detach(self.ground, machine)
+        """Take its volumes from a machine that does not run (`attachment.detach`)."""
+        return await attachment.detach(self.context, machine)
 
     async def grown(self, name: str) -> None:
         """Note that the file system in a volume is as large as the volume."""
-        await self.ground.ask(lambda registry: registry.change(name, needs_grow=False))
+        await self.context.ask(lambda registry: registry.change(name, needs_grow=False))
 
     async def snapshots(self, name: str) -> list[Snapshot]:
         """Return a volume's snapshots, oldest first (`states.list_snapshots`)."""
-        return await states.list_snapshots(self.ground, await self.ground.find(name))
+        return await states.list_snapshots(self.context, await self.context.find(name))
 
     async def snapshot(self, name: str, reason: Reason) -> Snapshot:
         """Take a snapshot (`snapshots.take_snapshot`)."""
-        return await taking.take_snapshot(self.ground, name, reason)
+        return await taking.take_snapshot(self.context, name, reason)
 
     async def delete_snapshot(self, name: str, snapshot: str) -> None:
         """Delete a snapshot (`states.delete_snapshot`)."""
-        await states.delete_snapshot(self.ground, name, snapshot)
+        await states.delete_snapshot(self.context, name, snapshot)
 
     async def thin(self, name: str) -> list[Snapshot]:
         """Delete the snapshots that are not kept any more (`snapshots.thin`)."""
-        return await taking.thin(self.ground, name)
+        return await taking.thin(self.context, name)
 
     async def restore(self, name: str, snapshot: str) -> taking.Restored:
         """Make a snapshot the content of a volume (`snapshots.restore`)."""
-        return await taking.restore(self.ground, name, snapshot)
+        return await taking.restore(self.context, name, snapshot)
 
     async def show_snapshot(self, name: str, snapshot: str) -> None:
         """Mount a snapshot in the machine that runs with the volume (`LiveVolumes`).
@@ -134,69 +134,69 @@ class VolumeStore:
             VolumeConflictError: no machine runs with it.
             ProviderError, HostError: it cannot be shown.
         """
-        async with self.ground.using(name, "showing a snapshot", wait_s=states.WAIT_S) as (
+        async with self.context.using(name, "showing a snapshot", wait_s=states.WAIT_S) as (
             volume,
             lock,
         ):
-            found = await states.list_snapshots(self.ground, volume)
+            found = await states.list_snapshots(self.context, volume)
             state = states.find_snapshot(volume, found, snapshot)
             holder = await self._running_holder(volume)
-            live = self.ground.live(name)
+            live = self.context.live(name)
             await live.hide_snapshot(holder)
-            mib = transfer.copy_mib(self.ground.image(volume), state)
+            mib = transfer.copy_mib(self.context.image(volume), state)
             await make_way(
-                self.ground, volume, lock, "showing a snapshot", more_mib=mib, sparing=snapshot
+                self.context, volume, lock, "showing a snapshot", more_mib=mib, sparing=snapshot
             )
             await live.show_snapshot(holder, snapshot)
 
     async def hide_snapshot(self, name: str) -> None:
         """Take away what was shown; raises as `show_snapshot`."""
-        async with self.ground.using(name, "hiding a snapshot", wait_s=states.WAIT_S) as (
+        async with self.context.using(name, "hiding a snapshot", wait_s=states.WAIT_S) as (
             volume,
             _,
         ):
-            await self.ground.live(name).hide_snapshot(await self._running_holder(volume))
+            await self.context.live(name).hide_snapshot(await self._running_holder(volume))
 
     async def grow(self, name: str, size_mib: int) -> Volume:
         """Make a volume larger (`sizes.grow`)."""
-        return await sizes.grow(self.ground, name, size_mib)
+        return await sizes.grow(self.context, name, size_mib)
 
     async def export(
         self, name: str, target: Path, form: ExportFormat, snapshot: str = ""
     ) -> Snapshot:
         """Write a copy into a new file (`transfer.export`)."""
-        return await transfer.export(self.ground, name, target, form, snapshot)
+        return await transfer.export(self.context, name, target, form, snapshot)
 
     def exported(
         self, name: str, form: ExportFormat, snapshot: str = ""
     ) -> contextlib.AbstractAsyncContextManager[tuple[Path, Snapshot]]:
         """Give a copy for the body's time (`transfer.exported`)."""
-        return transfer.exported(self.ground, name, form, snapshot)
+        return transfer.exported(self.context, name, form, snapshot)
 
-    async def import_volume(self, wish: intake.Import) -> Volume:
-        """Make a volume of a file (`intake.import_volume`)."""
-        return await intake.import_volume(self.ground, wish)
+    async def import_volume(self, wish: importing.Import) -> Volume:
+        """Make a volume of a file (`importing.import_volume`)."""
+        return await importing.import_volume(self.context, wish)
 
     async def delete(self, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
         """Put a volume into quarantine (`quarantine.delete`)."""
-        return await quarantine.delete(self.ground, name, days)
+        return await quarantine.delete(self.context, name, days)
 
     async def undelete(self, name: str) -> Volume:
         """Bring a volume back (`quarantine.undelete`)."""
-        await settling.settle(self.ground)
-        return await quarantine.undelete(self.ground, name)
+        await repair.settle(self.context)
+        return await quarantine.undelete(self.context, name)
 
     async def purge(self) -> list[Volume]:
         """Remove for ever what was long enough in quarantine (`quarantine.purge`)."""
-        return await quarantine.purge(self.ground)
+        return await quarantine.purge(self.context)
 
     async def uses(self) -> dict[str, Use]:
         """Return what each trainee takes of the disk (`accounting.find_uses`)."""
-        return await accounting.find_uses(self.ground)
+        return await accounting.find_uses(self.context)
 
     async def use(self, volume: Volume) -> Use:
         """Return what the owner of a volume takes of the disk (`accounting.find_use`)."""
-        return await accounting.find_use(self.ground, volume)
+        return await accounting.find_use(self.context, volume)
 
     async def keep_put_away(self, owner: str, machine: str, path: Path) -> bool:
         """Keep what was put away of a machine if its trainee may take that much.
@@ -210,11 +210,11 @@ class VolumeStore:
         Returns:
             Whether it is still there.
         """
-        await accounting.trim_made_anew(self.ground, owner, machine)
+        await accounting.trim_made_anew(self.context, owner, machine)
         return path.exists()
 
     async def _running_holder(self, volume: Volume) -> str:
-        holder = await self.ground.living_holder(volume)
+        holder = await self.context.living_holder(volume)
         if not holder:
             raise VolumeError(
                 volume.name, "no machine runs with it", hint="start the machine, then try again"

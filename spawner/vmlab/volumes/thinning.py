@@ -17,7 +17,7 @@ from vmlab.volumes.model import QUARANTINE_DAYS, Reason, Snapshot
 
 HOURS = 24
 DAYS = 14
-MOST_MANUAL = 10
+MAX_MANUAL = 10
 
 _DAY_S = 86400.0
 _LIFE_S = {Reason.KEPT: QUARANTINE_DAYS * _DAY_S, Reason.BEFORE: _DAY_S}

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from vmlab.errors import HostError, LabError
-from vmlab.system.room import find_room, taken_mib
+from vmlab.system.disk_space import find_free_space, taken_mib
 from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.allowance import full_mib
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.making_room import make_way
 from vmlab.volumes.model import ExportFormat, Reason, Snapshot
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 async def export(
-    ground: Ground, name: str, target: Path, form: ExportFormat, snapshot: str = ""
+    context: VolumeContext, name: str, target: Path, form: ExportFormat, snapshot: str = ""
 ) -> Snapshot:
     """Write a volume, or one of its snapshots, into a new file; return what was written.
 
@@ -41,7 +41,7 @@ async def export(
         raise _exists(target)
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise _unwritable(target, f"no folder to write to: {target.parent}")
-    async with exported(ground, name, form, snapshot, limited=False) as (path, source):
+    async with exported(context, name, form, snapshot, limited=False) as (path, source):
         try:
             await _move(path, target)
         except (OSError, ToolError) as error:
@@ -51,7 +51,12 @@ async def export(
 
 @contextlib.asynccontextmanager
 async def exported(
-    ground: Ground, name: str, form: ExportFormat, snapshot: str = "", *, limited: bool = True
+    context: VolumeContext,
+    name: str,
+    form: ExportFormat,
+    snapshot: str = "",
+    *,
+    limited: bool = True,
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
     """Give a file with a volume's content, for the body's time; raises as `export`.
 
@@ -61,16 +66,16 @@ async def exported(
         limited: refuse it where the owner may not take so much of the host's disk.
     """
     with contextlib.ExitStack() as kept:
-        path = kept.enter_context(scratch(ground.work, ground.find_user(), f".{name}.{form}"))
-        reading = _reading(ground, name, snapshot, kept, limited=limited)
+        path = kept.enter_context(scratch(context.work, context.find_user(), f".{name}.{form}"))
+        reading = _reading(context, name, snapshot, kept, limited=limited)
         async with reading as (image, source):
-            await copy_snapshot(ground, image, source, path, form)
+            await copy_snapshot(context, image, source, path, form)
         yield path, source
 
 
 @contextlib.asynccontextmanager
 async def _reading(
-    ground: Ground, name: str, snapshot: str, kept: contextlib.ExitStack, *, limited: bool
+    context: VolumeContext, name: str, snapshot: str, kept: contextlib.ExitStack, *, limited: bool
 ) -> AsyncGenerator[tuple[DiskImage, Snapshot]]:
     """Give a snapshot that is not deleted meanwhile; of the volume as it is now if none is named.
 
@@ -83,22 +88,22 @@ async def _reading(
         VolumeNotFoundError, VolumeConflictError, ProviderError, HostError: as `take_snapshot`.
     """
     async with contextlib.AsyncExitStack() as stack:
-        async with ground.using(name, "a copy", wait_s=WAIT_S) as (volume, lock):
-            mib = full_mib(min(volume.size_mib, taken_mib(ground.path(volume))))
-            kept.enter_context(ground.copies.kept(name, find_room(ground.work), mib))
+        async with context.using(name, "a copy", wait_s=WAIT_S) as (volume, lock):
+            mib = full_mib(min(volume.size_mib, taken_mib(context.path(volume))))
+            kept.enter_context(context.copies.kept(name, find_free_space(context.work), mib))
             if snapshot:
-                found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
+                found = find_snapshot(volume, await list_snapshots(context, volume), snapshot)
                 if limited:
-                    await make_way(ground, volume, lock, "a copy", sparing=snapshot)
+                    await make_way(context, volume, lock, "a copy", sparing=snapshot)
             else:
-                found = await take(ground, volume, lock, Reason.BEFORE, limited=limited)
-            lock_of_readers = stack.enter_context(read_snapshots(ground.locks, name))
+                found = await take(context, volume, lock, Reason.BEFORE, limited=limited)
+            lock_of_readers = stack.enter_context(read_snapshots(context.locks, name))
         try:
-            yield ground.image(volume, lock_of_readers), found
+            yield context.image(volume, lock_of_readers), found
         finally:
             await stack.aclose()
             if not snapshot:
-                await _drop_again(ground, name, found)
+                await _drop_again(context, name, found)
 
 
 def copy_mib(image: DiskImage, source: Snapshot) -> int:
@@ -107,7 +112,7 @@ def copy_mib(image: DiskImage, source: Snapshot) -> int:
 
 
 async def copy_snapshot(
-    ground: Ground, image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
+    context: VolumeContext, image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
 ) -> None:
     """Copy a snapshot into an empty file of QEMU's user.
 
@@ -116,8 +121,8 @@ async def copy_snapshot(
     Raises:
         ToolError, HostError: it failed, or there is no room or no turn for it.
     """
-    async with ground.copies.making():
-        find_room(target.parent).require(copy_mib(image, source), f"a copy of {image.name}")
+    async with context.copies.making():
+        find_free_space(target.parent).require(copy_mib(image, source), f"a copy of {image.name}")
         await run_tool(
             "qemu-img", "convert", "-q", "-U", "-l", f"snapshot.name={source.id}",
             image.source, "-O", form.value, str(target),
@@ -125,14 +130,14 @@ async def copy_snapshot(
         )  # fmt: skip
 
 
-async def _drop_again(ground: Ground, name: str, snapshot: Snapshot) -> None:
+async def _drop_again(context: VolumeContext, name: str, snapshot: Snapshot) -> None:
     """Delete the snapshot that was taken for a copy; thinning does it where this cannot."""
     try:
-        async with ground.using(name, "deleting a snapshot", wait_s=_CLEAN_UP_WAIT_S) as (
+        async with context.using(name, "deleting a snapshot", wait_s=_CLEAN_UP_WAIT_S) as (
             volume,
             lock,
         ):
-            await drop(ground, volume, lock, [snapshot])
+            await drop(context, volume, lock, [snapshot])
     except LabError as error:
         _log.warning("%s: %s stays for a day: %s", name, snapshot.id, error.message)
 

@@ -10,7 +10,7 @@ from vmlab.errors import VolumeError
 from vmlab.system.worker import QemuUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.ext4 import Ext4Error, read_ext4_bytes
-from vmlab.volumes.intake import ImportFormat, judge_head, read_disk
+from vmlab.volumes.importing import ImportFormat, judge_head, read_disk
 from vmlab.volumes.model import parse_snapshot_id
 from vmlab.volumes.qcow2 import Qcow2Error, read_volume
 from vmlab_guest.ext4 import is_in_order, read_space
@@ -38,8 +38,8 @@ def qcow2(data: bytes) -> None:
         check(parse_snapshot_id(snapshot.id) is not None, snapshot)
 
 
-@target("import-head", VolumeError, parsers=("vmlab.volumes.intake:judge_head",
-    "vmlab.volumes.intake:read_disk",), is_text=False,
+@target("import-head", VolumeError, parsers=("vmlab.volumes.importing:judge_head",
+    "vmlab.volumes.importing:read_disk",), is_text=False,
         most_bytes=1024)  # fmt: skip
 def import_head(data: bytes) -> None:
     judge_head("home-ada", data, ImportFormat.RAW)

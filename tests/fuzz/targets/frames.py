@@ -19,7 +19,7 @@ from narval.links.frame import HEADER_BYTES, parse_header
 from narval.links.reader import LinkReader
 from narval.mfm import FrameError, iterate_frames, pack_event, parse_event, whole_frames_bytes
 from narval.plugins.plugin import EndOfData, Run
-from narval.spectra import MOST_BYTES, Spectrum
+from narval.spectra import MAX_BYTES, Spectrum
 
 RUN = Run(1, Path("/"))
 
@@ -138,7 +138,7 @@ def link_header(data: bytes) -> None:
 @target("spectrum", NarvalError, parsers=("narval.spectra:Spectrum.from_json",))
 def spectrum(data: bytes) -> None:
     found = Spectrum.from_json(decode(data))
-    check(found.counts.nbytes <= MOST_BYTES, "more counts than a message can hold")
+    check(found.counts.nbytes <= MAX_BYTES, "more counts than a message can hold")
     again = Spectrum.from_json(found.to_json())
     check((again.axes, again.entries) == (found.axes, found.entries), "another spectrum")
     check((again.counts == found.counts).all(), "other counts")

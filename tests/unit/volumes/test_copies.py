@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import HostError
-from vmlab.system.room import Room
+from vmlab.system.disk_space import FreeSpace
 from vmlab.volumes import copies
 from vmlab.volumes.copies import AT_ONCE, Copies
 
-ROOM = Room(Path("/x"), 100_000, 4096 + 1000)  # 1000 MiB beside the reserve
+ROOM = FreeSpace(Path("/x"), 100_000, 4096 + 1000)  # 1000 MiB beside the reserve
 
 
 def test_all_copies_together_have_what_is_spare() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vmlab.errors import VolumeError
 from vmlab.volumes.ext4 import SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
-from vmlab.volumes.intake import ImportFormat, judge_head
+from vmlab.volumes.importing import ImportFormat, judge_head
 from vmlab.volumes.model import Reason, Snapshot
 from vmlab.volumes.qcow2 import (
     MAGIC,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vmlab.errors import HostError
 from vmlab.model import Volume
-from vmlab.system.room import Room
+from vmlab.system.disk_space import FreeSpace
 from vmlab.upkeep.volumes import HOUR_S, RETRY_S, SETTLE_S, Held, choose_due
 from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
 
@@ -54,13 +54,13 @@ def test_who_waits_longest_is_first():
 
 @given(st.integers(0, 10**8), st.integers(0, 10**8))
 def test_the_reserve_has_bounds_and_lines_are_in_order(total, free):
-    room = Room(Path("/x"), total, free)
+    room = FreeSpace(Path("/x"), total, free)
     assert 512 <= room.reserve_mib <= 4096
     assert room.snapshots_spare_mib < room.spare_mib < room.free_mib
 
 
 def test_what_does_not_fit_is_refused_with_numbers():
-    room = Room(Path("/x"), 100_000, 5000)
+    room = FreeSpace(Path("/x"), 100_000, 5000)
     room.require(904, "a start")
     with pytest.raises(HostError, match=r"/x: 5000 MiB free, a start needs 905 MiB") as told:
         room.require(905, "a start")

@@ -10,12 +10,12 @@ from lab.words import Language, find_language, machine_root, phrase
 from vmlab_guest.space import Entry, Usage, find_usage, show_bytes, show_path
 from vmlab_guest.system import HOME
 
-_LOOK_S = 60.0
+_POLL_S = 60.0
 
 
 def space() -> None:
     """Show how full the home is, its largest folders and its largest files."""
-    usage = find_usage(machine_root() / HOME.lstrip("/"), limit_s=_LOOK_S)
+    usage = find_usage(machine_root() / HOME.lstrip("/"), limit_s=_POLL_S)
     language = find_language()
     if in_notebook():
         from IPython.display import HTML, display  # noqa: PLC0415 - loaded already

@@ -27,7 +27,7 @@ from vmlab_guest.udev import release_events
 from vmlab_guest.wish import RUNTIME, serves
 
 _SERVER_FIRST_S = 60.0  # software emulation
-_LOOK_S = 0.25
+_POLL_S = 0.25
 _FIRST_ANSWERS_S = 1.0  # to the hub, and the first page
 
 
@@ -119,7 +119,7 @@ def apply_seed(
 def wait_for_server(system: System) -> None:
     """Return when the server serves, or after a while: what can wait leaves it the processor."""
     runtime = inside(system, str(RUNTIME))
-    system.wait_for(lambda: serves(runtime) or None, _SERVER_FIRST_S, _LOOK_S)
+    system.wait_for(lambda: serves(runtime) or None, _SERVER_FIRST_S, _POLL_S)
     system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 

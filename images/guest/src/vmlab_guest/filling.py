@@ -15,7 +15,7 @@ from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
 from vmlab_guest.system import HOME, Room, System, inside
 
 _LITTLE_SHARE, _LITTLE_BYTES = 10, 2**30  # one in so many bytes is left, and no more than this
-_LOOK_S = 20.0
+_POLL_S = 20.0
 
 FULL_AT_START = Notice(
     en="Your disk is full. Your lab works, with a small reserve: please delete what you do not "
@@ -67,7 +67,7 @@ class Filling:
             return
         new = None
         if level is not Level.ROOMY:
-            usage = find_usage(inside(self._system, HOME), limit_s=_LOOK_S)
+            usage = find_usage(inside(self._system, HOME), limit_s=_POLL_S)
             at_start = self._told is FULL_AT_START and level is Level.FULL
             new = make_filling_notice(usage, level, has_reserve=at_start)
         change_notice(self._system, self._told, new)

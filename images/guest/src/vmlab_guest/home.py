@@ -15,7 +15,7 @@ from vmlab_guest.errors import ApplyError
 from vmlab_guest.mounts import find_mounted
 from vmlab_guest.system import HOME, System, inside
 
-MOST_FROZEN_S = 60.0
+MAX_FROZEN_S = 60.0
 _SECTOR_BYTES = 512
 _RESIZE_S = 300.0
 
@@ -37,8 +37,8 @@ class Home:
             ApplyError: there is no volume, or it took longer than the limit; nothing is halted.
             OSError: the kernel refused; nothing is halted.
         """
-        if not 0 < limit_s <= MOST_FROZEN_S:
-            raise ApplyError(f"limit_s {str(limit_s)[:40]}; allowed: up to {MOST_FROZEN_S:g}")
+        if not 0 < limit_s <= MAX_FROZEN_S:
+            raise ApplyError(f"limit_s {str(limit_s)[:40]}; allowed: up to {MAX_FROZEN_S:g}")
         self._find_device()
         with self._lock:
             if self._is_frozen:

@@ -19,8 +19,8 @@ from vmlab_guest.wish import WISH, read_wish
 IDLE_WORDS = frozenset({"activity", "warn"})
 _PORT = 8888
 _ANSWER_S = 4.0
-_MOST_BYTES = 2**20
-_MOST_TIME_S = 2.0**40  # far beyond any clock
+_MAX_BYTES = 2**20
+_MAX_TIME_S = 2.0**40  # far beyond any clock
 
 
 def answer_idle(
@@ -48,7 +48,7 @@ def set_warning(system: System, stop_at: object) -> None:
     """
     if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
         raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is not a time")
-    if not 0 <= stop_at <= _MOST_TIME_S:
+    if not 0 <= stop_at <= _MAX_TIME_S:
         raise ApplyError(f"stop_at {str(stop_at)[:40]} is not a time")
     path = system.root / RUN / "warning.json"
     if stop_at:
@@ -73,7 +73,7 @@ def count_busy_kernels(system: System) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)
-            return parse_kernels(connection.getresponse().read(_MOST_BYTES))
+            return parse_kernels(connection.getresponse().read(_MAX_BYTES))
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):

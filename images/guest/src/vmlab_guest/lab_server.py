@@ -32,7 +32,7 @@ from vmlab_guest.takehome import write_archive
 
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _RUN = _ROOT / "run/vmlab"
-_MOST_BYTES = 256 * 1024
+_MAX_BYTES = 256 * 1024
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _QUEUED = 8  # pieces of the archive that wait for the browser
 _STALL_S = 60.0  # the longest that a browser may take for one
@@ -183,7 +183,7 @@ def _is_notice(row: object) -> bool:
 def _read_json(path: Path, default: Any) -> Any:
     try:
         with path.open(encoding="utf-8") as stream:
-            return load_json(stream.read(_MOST_BYTES))
+            return load_json(stream.read(_MAX_BYTES))
     except (OSError, ValueError):
         return default
 

@@ -13,7 +13,7 @@ from vmlab_guest.errors import AgentError
 from vmlab_guest.mounts import find_mounted
 from vmlab_guest.snapshots import FOLDER, is_snapshot_id
 
-_MOST_PARTS = 200
+_MAX_PARTS = 200
 
 
 class LookError(AgentError):
@@ -83,7 +83,7 @@ def split_path(path: str) -> tuple[str, ...]:
         LookError: it is absolute, or has a part that no file can be called by.
     """
     parts = tuple(path.split("/")) if path else ()
-    if len(parts) > _MOST_PARTS or any(p in {"", ".", ".."} or "\0" in p for p in parts):
+    if len(parts) > _MAX_PARTS or any(p in {"", ".", ".."} or "\0" in p for p in parts):
         raise LookError(f"{path[:80]!r} is no path within your home folder")
     return parts
 

@@ -25,7 +25,7 @@ from vmlab_guest.system import RUN, System, inside
 _APT_CONF = "/etc/apt/apt.conf.d/50vmlab-offline"
 _PROFILE = "/etc/profile.d/vmlab-offline.sh"
 _PIP_CONF = "/etc/pip.conf"
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 
 _APT = Notice(
     "This lab has no internet access: apt cannot download anything. If you need a package, ask a "
@@ -96,8 +96,8 @@ def answer_apt(channel: io.RawIOBase) -> bool:
 
 
 def _read(channel: io.RawIOBase) -> dict[str, object]:
-    line = channel.readline(_MOST_BYTES)
-    channel.readline(_MOST_BYTES)  # each message ends with an empty line
+    line = channel.readline(_MAX_BYTES)
+    channel.readline(_MAX_BYTES)  # each message ends with an empty line
     message = load_json(line)
     if not isinstance(message, dict):
         raise TypeError(f"apt said {line[:40]!r}")

@@ -11,7 +11,7 @@ from vmlab_guest.udev import hold_events, release_events
 from vmlab_guest.wish import CONTROL, Word
 
 _BOOT_S = 900.0  # software emulation
-_LOOK_S = 0.5
+_POLL_S = 0.5
 _ZYGOTE_S = 120.0
 _REHEARSAL_S = 900.0
 # Drivers of what is plugged into a clone. Without them udev would load them while somebody waits.
@@ -34,7 +34,7 @@ def park(system: System) -> None:
         AgentError, OSError: something failed; the machine can be used but should not be cloned.
     """
     # Whatever the boot has still to do would be done by every clone.
-    if system.wait_for(lambda: _is_booted(system) or None, _BOOT_S, _LOOK_S) is None:
+    if system.wait_for(lambda: _is_booted(system) or None, _BOOT_S, _POLL_S) is None:
         raise ApplyError(f"the boot was not over within {_BOOT_S:g} s")
     control = inside(system, str(CONTROL))
     if system.wait_for(lambda: control.exists() or None, _ZYGOTE_S) is None:

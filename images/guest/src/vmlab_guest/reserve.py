@@ -16,7 +16,7 @@ from vmlab_guest.files import ensure_file
 from vmlab_guest.system import RUN, System
 
 _SHARE = 20  # one in so many blocks is reserved,
-_MOST_BYTES = 256 * 2**20  # but not more than this
+_MAX_BYTES = 256 * 2**20  # but not more than this
 _FULL_BYTES = 16 * 2**20  # a home with less room for the trainee is full
 
 
@@ -27,7 +27,7 @@ def choose_reserve(space: Space) -> int:
     """
     if is_full(space):
         return 0
-    usual = min(space.total // _SHARE, _MOST_BYTES // space.block_bytes)
+    usual = min(space.total // _SHARE, _MAX_BYTES // space.block_bytes)
     # What is taken back must not make the next start find a full home.
     is_roomy = space.free - usual >= 3 * max(usual, _full_blocks(space))
     return usual if is_roomy and not usual // 2 <= space.reserved <= usual * 2 else space.reserved

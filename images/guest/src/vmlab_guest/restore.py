@@ -21,7 +21,7 @@ from vmlab_guest.errors import AgentError
 from vmlab_guest.lookback import Kind, find_in, kind_of, split_path
 
 _CHUNK_BYTES = 2**20
-_MOST_TOLD = 500  # kept files, and failures
+_MAX_TOLD = 500  # kept files, and failures
 _NAME_BYTES = 255
 _ENDING_CHARS = 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -198,14 +198,14 @@ class _Work:
         return next(p for p in map(target.with_name, names) if not os.path.lexists(p))
 
     def _note_kept(self, kept: Path) -> None:
-        if len(self.done.kept) < _MOST_TOLD:
+        if len(self.done.kept) < _MAX_TOLD:
             self.done.kept.append(self._within(kept))
 
     def _fail(self, path: str, error: Exception) -> None:
         if isinstance(error, OSError) and error.errno in _FULL:
             self.done.is_full = True
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        if len(self.done.failed) < _MOST_TOLD:
+        if len(self.done.failed) < _MAX_TOLD:
             self.done.failed.append(Failure(path, why))
 
     def _within(self, path: Path) -> str:

@@ -28,7 +28,7 @@ from vmlab_guest.system import HOME
 
 _ID = r"([a-z]{1,20}-[0-9]{8}T[0-9]{6}Z)"
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
-_MOST_PATHS = 1000
+_MAX_PATHS = 1000
 _restoring = threading.Lock()
 
 
@@ -70,8 +70,8 @@ class RestoreHandler(AnsweringHandler):
         paths, keep = body.get("paths"), body.get("keep", "rename")
         if keep != "rename":
             self.refuse(400, f"keep: only 'rename' is known, got {str(keep)[:40]!r}")
-        elif not isinstance(paths, list) or not 0 < len(paths) <= _MOST_PATHS:
-            self.refuse(400, f"paths: expected a list of 1 to {_MOST_PATHS} paths")
+        elif not isinstance(paths, list) or not 0 < len(paths) <= _MAX_PATHS:
+            self.refuse(400, f"paths: expected a list of 1 to {_MAX_PATHS} paths")
         elif not all(isinstance(path, str) for path in paths):
             self.refuse(400, "paths: each one must be a text")
         elif not _restoring.acquire(blocking=False):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 _SHOWN = 300
 _PAUSE_FIRST_S, _PAUSE_MOST_S = 1.0, 60.0
-_MOST_TIMES = 30
+_MAX_TIMES = 30
 """Half an hour: no host is busy for longer, and what fails then fails for another reason."""
 
 
@@ -44,13 +44,13 @@ def persist(
         if attempt(log, what, work):
             return True
         pause(pause_s)
-    log(f"{what}: given up after {_MOST_TIMES} times")
+    log(f"{what}: given up after {_MAX_TIMES} times")
     return False
 
 
 def pauses() -> Iterator[float]:
     """Yield how long to wait after each failure."""
-    for number in range(_MOST_TIMES):
+    for number in range(_MAX_TIMES):
         yield min(_PAUSE_FIRST_S * 2.0**number, _PAUSE_MOST_S)
 
 

@@ -22,7 +22,7 @@ TROUBLE = FOLDER / "trouble.json"
 PLAIN_AFTER = 2
 _LINE_CHARS = 300
 _SHOWN_FILES = 5
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Of Jupyter's log, without the time; and the last line of a traceback.
 _JUPYTER = re.compile(r"\[[CE] [^\]]{0,60}\] (?P<words>.*\S.*)")
@@ -53,7 +53,7 @@ def read_trouble(path: Path) -> Trouble | None:
     """Return what the zygote noted, or None while all is well; nonsense is nothing."""
     try:
         with path.open("rb") as stream:
-            table = load_json(stream.read(_MOST_BYTES))
+            table = load_json(stream.read(_MAX_BYTES))
         ends, is_plain, line = table["ends"], table["is_plain"], table["line"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -17,7 +17,7 @@ from narval.runs import config_folder
 
 __all__ = [
     "LOOPBACK",
-    "MOST_PORT",
+    "MAX_PORT",
     "Address",
     "Port",
     "config_folder",
@@ -31,7 +31,7 @@ __all__ = [
 LOOPBACK = "127.0.0.1"
 """Services listen here unless told otherwise."""
 
-MOST_PORT = 65535
+MAX_PORT = 65535
 
 _SECRET = re.compile(r"[0-9a-f]{64}")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -71,9 +71,9 @@ def parse_address(text: str, default_port: int) -> Address:
         host, digits = text, str(default_port)
     port = int(digits) if _PORT.fullmatch(digits) else -1
     host = host.strip("[]")
-    if not host or not 0 <= port <= MOST_PORT:
+    if not host or not 0 <= port <= MAX_PORT:
         raise NarvalError(
-            f"{text[:_SHOWN]!r} is no address: HOST:PORT, with a port of 0 to {MOST_PORT}"
+            f"{text[:_SHOWN]!r} is no address: HOST:PORT, with a port of 0 to {MAX_PORT}"
         )
     return Address(host, port)
 

@@ -31,7 +31,7 @@ _HIT = struct.Struct("<H2xf")
 _PULSE = struct.Struct("<HH")
 _ITEMS = struct.Struct("<HHI")
 _MERGED_HEADER_BYTES = 26
-_MOST_TICKS = 2**32 - 1
+_MAX_TICKS = 2**32 - 1
 
 
 class FrameType(IntEnum):
@@ -119,7 +119,7 @@ def pack_merged(frames: Sequence[bytes], first: int, span: int) -> bytes:
         pack_header(FrameType.MERGED, size, is_blob=False),
         # Header sizes count blocks as frame sizes do; the items have sizes of their own.
         _ITEMS.pack(_MERGED_HEADER_BYTES // 2, 0, len(frames)),
-        first.to_bytes(6, "little"), min(span, _MOST_TICKS).to_bytes(4, "little"),
+        first.to_bytes(6, "little"), min(span, _MAX_TICKS).to_bytes(4, "little"),
         *frames, bytes(size % 2),
     ))  # fmt: skip
 

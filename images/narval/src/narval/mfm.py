@@ -43,7 +43,7 @@ EVENT_HEADER_BYTES = 24
 
 _UNIT_LOG = 1  # blocks of two bytes, as the transmitter writes them
 _REVISION = 1
-_MOST_BLOCKS = 2**24 - 1
+_MAX_BLOCKS = 2**24 - 1
 _ODD_ORDER = (1, 0, 5, 4, 3, 2)  # of a time in revision 0, the first byte first
 
 
@@ -120,7 +120,7 @@ def pack_header(
         FrameError: a value does not fit its field.
     """
     blocks = -(-size_bytes // 2**_UNIT_LOG)
-    if blocks > _MOST_BLOCKS:
+    if blocks > _MAX_BLOCKS:
         raise FrameError(f"{size_bytes} bytes are too many for one frame")
     source, kind = _fitting("data source", data_source, 8), _fitting("frame type", frame_type, 16)
     meta_type = LITTLE_ENDIAN | (BLOB if is_blob else 0) | _UNIT_LOG

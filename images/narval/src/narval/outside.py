@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 _MOST = 2**63 - 1
-_MOST_DIGITS = 19
+_MAX_DIGITS = 19
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHOWN = 40
 
@@ -36,7 +36,7 @@ def load_json(data: bytes | str) -> Any:
 
 def _whole(word: str) -> int:
     digits = len(word.lstrip("-"))
-    if digits > _MOST_DIGITS or abs(number := int(word)) > _MOST:
+    if digits > _MAX_DIGITS or abs(number := int(word)) > _MOST:
         raise ValueError(f"a whole number of {digits} digits")
     return number
 

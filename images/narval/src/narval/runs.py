@@ -28,7 +28,7 @@ LOG_FILE = "log.jsonl"
 LAST_NUMBER = 999_999_999
 
 _FACTS = "run.toml"
-_MOST_BYTES = 4096  # five lines
+_MAX_BYTES = 4096  # five lines
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -156,9 +156,9 @@ def read_run(folder: Path) -> RunRecord:
     file = folder / _FACTS
     try:
         with file.open("rb") as stream:
-            text = stream.read(_MOST_BYTES + 1)
-        if len(text) > _MOST_BYTES:
-            raise NarvalError(f"{file}: it is larger than {_MOST_BYTES} bytes")
+            text = stream.read(_MAX_BYTES + 1)
+        if len(text) > _MAX_BYTES:
+            raise NarvalError(f"{file}: it is larger than {_MAX_BYTES} bytes")
         facts = tomllib.loads(text.decode())
         number, began, complete = facts["number"], facts["began"], facts["complete"]
     except OSError as error:

@@ -18,7 +18,7 @@ from narval.errors import NarvalError
 
 Counts = NDArray[np.uint32]
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Of the counts of a spectrum that comes from elsewhere: four thousand bins square."""
 
 
@@ -101,8 +101,8 @@ class Spectrum:
         try:
             axes = tuple(map(_read_axis, value["axes"]))
             size = 4 * math.prod(axis.bins for axis in axes)
-            if size > MOST_BYTES:
-                raise ValueError(f"{size} bytes of counts; at most {MOST_BYTES} are taken")
+            if size > MAX_BYTES:
+                raise ValueError(f"{size} bytes of counts; at most {MAX_BYTES} are taken")
             # No more than the axes say: a message of a megabyte could unpack to a thousand.
             data = zlib.decompressobj().decompress(base64.b64decode(value["counts"]), size + 1)
             counts = np.frombuffer(data, "<u4").reshape([axis.bins for axis in axes])
@@ -115,7 +115,7 @@ class Spectrum:
 def _read_axis(value: Mapping[str, Any]) -> Axis:
     """Return the axis; raises ValueError, KeyError or TypeError if it is none."""
     axis = Axis(str(value["label"]), int(value["bins"]), float(value["low"]), float(value["high"]))
-    if not (1 <= axis.bins <= MOST_BYTES and -math.inf < axis.low < axis.high < math.inf):
+    if not (1 <= axis.bins <= MAX_BYTES and -math.inf < axis.low < axis.high < math.inf):
         raise ValueError(f"no axis: {axis}")
     return axis
 

@@ -1,7 +1,7 @@
 """Configurations for web servers that stand in front of a lab. Pure: a site in, text out.
 
-site.py      what they all need to know of a lab
-nginx.py, apache.py, caddy.py, traefik.py
+site                           what they all need to know of a lab
+nginx, apache, caddy, traefik  one web server each
 
 All of them do the same: redirect plain HTTP, speak TLS for the hub's and all machines' names, write
 anew whatever says where a request comes from, let WebSockets through, hold nothing back (events of

@@ -39,8 +39,8 @@ from vmlab.providers.qemu.warm.template import (
     make_kind,
 )
 from vmlab.system.worker import find_machines_gid
+from vmlab.volumes.attachment import Attached
 from vmlab.volumes.disk_image import lend
-from vmlab.volumes.holding import Attached
 from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)

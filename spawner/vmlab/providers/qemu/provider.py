@@ -68,8 +68,8 @@ from vmlab.providers.qemu.warm.template import Template
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
-from vmlab.system.meanwhile import meanwhile
-from vmlab.system.room import START_MIB, find_room
+from vmlab.system.beside import meanwhile
+from vmlab.system.disk_space import START_MIB, find_free_space
 from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         runs = is_locked(str(self._folder(spec.name).shim_lock))
         if not runs:  # else it has what it takes, and is only seeded anew
             for folder in (self._paths.machines, self._paths.volumes):
-                find_room(folder).require(START_MIB, "a start")
+                find_free_space(folder).require(START_MIB, "a start")
         image = await asyncio.to_thread(self._find_image, spec.image)
         if spec.internet and shutil.which("slirp4netns") is None:
             raise HostError(

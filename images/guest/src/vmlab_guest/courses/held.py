@@ -14,7 +14,7 @@ _MAX_PATH = 400
 _MAX_RECEIPT_BYTES = 48 * 1024
 """The hub takes 64 KiB; a name may need six bytes for each letter."""
 
-_MOST_TOLD = 500
+_MAX_TOLD = 500
 """The hub takes no longer lists."""
 
 
@@ -105,7 +105,7 @@ def make_receipt(course: str, version: int, outcome: Outcome) -> dict[str, Any]:
     for held in (*outcome.obstacles, *(h for h in outcome.held if h.reason is Reason.EDITED)):
         is_edited = held.reason is Reason.EDITED
         room -= len(json.dumps(held.path if is_edited else asdict(held))) + 2
-        if room < 0 or len(kept) + len(obstacles) == _MOST_TOLD:
+        if room < 0 or len(kept) + len(obstacles) == _MAX_TOLD:
             break
         if is_edited:
             kept.append(held.path)

@@ -13,10 +13,10 @@ from vmlab_guest.courses.held import Reason
 from vmlab_guest.courses.names import make_beside
 from vmlab_guest.files import write_atomically
 
-_MOST_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
 """More than any file of a course: what is larger was edited, and is not read to its end."""
 
-_MOST_NAMES = 1000
+_MAX_NAMES = 1000
 _REASONS = {
     errno.ENOSPC: Reason.NO_ROOM,
     errno.EDQUOT: Reason.NO_ROOM,
@@ -56,7 +56,7 @@ def look(home: Path, path: str) -> Found:
         place.lstat()
         if not place.is_file():
             return Found(obstacle=Reason.NOT_A_FILE)
-        is_huge = place.stat().st_size > _MOST_BYTES
+        is_huge = place.stat().st_size > _MAX_BYTES
     except FileNotFoundError:
         return Found()
     except OSError as error:
@@ -97,7 +97,7 @@ def put_beside(home: Path, path: str, version: int, text: bytes) -> tuple[str, R
         head, tail = PurePosixPath(*parts[:level]), parts[level:]
         if _is_blocked(home, head):
             continue
-        for number in range(_MOST_NAMES):
+        for number in range(_MAX_NAMES):
             place = PurePosixPath(make_beside(head.as_posix(), version, number), *tail).as_posix()
             found = look(home, place)
             if found.digest == digest:

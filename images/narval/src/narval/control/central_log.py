@@ -28,10 +28,10 @@ from narval.topology.model import LogLevel
 
 NAME = "central_log"
 FILE = "central_log.jsonl"
-MOST_FILE_BYTES = 64 * 2**20
+MAX_FILE_BYTES = 64 * 2**20
 """At this size the file is renamed to end with `.old`, in place of the one before."""
-_MOST_REMEMBERED = 20_000
-_MOST_ANSWERED_BYTES = MAX_LINE_BYTES // 2
+_MAX_REMEMBERED = 20_000
+_MAX_ANSWERED_BYTES = MAX_LINE_BYTES // 2
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class CentralLog:
         self._file = folder / FILE
         self._least = LogFilter(level=least)
         self._runs: dict[str, Path] = {}
-        self._records: deque[LogRecord] = deque(maxlen=_MOST_REMEMBERED)
+        self._records: deque[LogRecord] = deque(maxlen=_MAX_REMEMBERED)
         self._said = ""
 
     def greet(self, peer: Peer) -> None:
@@ -103,7 +103,7 @@ class CentralLog:
         found: list[dict[str, Any]] = []
         size = 0
         for record in reversed(self._records):
-            if len(found) >= last or size > _MOST_ANSWERED_BYTES:
+            if len(found) >= last or size > _MAX_ANSWERED_BYTES:
                 break
             if wanted.has(record):
                 found.append(asdict(record))
@@ -112,7 +112,7 @@ class CentralLog:
 
     def _append(self, file: Path, records: Sequence[LogRecord]) -> None:
         try:
-            if file == self._file and file.exists() and file.stat().st_size > MOST_FILE_BYTES:
+            if file == self._file and file.exists() and file.stat().st_size > MAX_FILE_BYTES:
                 file.replace(file.with_suffix(".jsonl.old"))
             with file.open("a", encoding="utf-8") as out:
                 out.writelines(json.dumps(asdict(record)) + "\n" for record in records)

@@ -21,7 +21,7 @@ from narval.control.peer import Peer, connect
 from narval.errors import NarvalError
 from narval.topology.model import LogLevel
 
-MOST_WAITING = 2000
+MAX_WAITING = 2000
 _BATCH = 20  # of 4096 characters each, of 12 bytes each at worst: below a message's limit
 _RETRY_S = 1.0
 _ACTOR = "narval_actor"
@@ -35,7 +35,7 @@ def as_actor(name: str) -> dict[str, str]:
 class CentralLogHandler(logging.Handler):
     """Keeps records until they are sent; never waits.
 
-    When MOST_WAITING are waiting, new ones are dropped; a line tells how many.
+    When MAX_WAITING are waiting, new ones are dropped; a line tells how many.
     """
 
     def __init__(self, sub_system: str, actor: str = "") -> None:
@@ -52,7 +52,7 @@ class CentralLogHandler(logging.Handler):
         """Take a record; from any thread."""
         if record.name.startswith("narval.control"):
             return  # of the connection to the log itself: it would go round in a circle
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self.dropped += 1
             return
         actor = getattr(record, _ACTOR, self.actor)

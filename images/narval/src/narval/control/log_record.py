@@ -10,7 +10,7 @@ from typing import Any
 from narval.errors import NarvalError
 from narval.topology.model import LogLevel
 
-MOST_CHARACTERS = 4096
+MAX_CHARACTERS = 4096
 """Of a message, with the mark of one that was cut."""
 
 PYTHON_LEVELS: Mapping[LogLevel, int] = {
@@ -91,8 +91,8 @@ def read_record(facts: Mapping[str, Any]) -> LogRecord:
 
 
 def cut(message: str) -> str:
-    """Return a message of at most MOST_CHARACTERS, and a mark where it was longer."""
-    if len(message) <= MOST_CHARACTERS:
+    """Return a message of at most MAX_CHARACTERS, and a mark where it was longer."""
+    if len(message) <= MAX_CHARACTERS:
         return message
     mark = f"… ({len(message)} characters)"
-    return message[: MOST_CHARACTERS - len(mark)] + mark
+    return message[: MAX_CHARACTERS - len(mark)] + mark

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from narval.config import MOST_PORT, Address
+from narval.config import MAX_PORT, Address
 from narval.control.peer import Peer
 from narval.control.server import Server, serve
 from narval.errors import NarvalError
@@ -68,7 +68,7 @@ def read_entry(facts: dict[str, Any]) -> Entry:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NarvalError(f"no entry of the naming service: {error}") from error
-    if not 0 < entry.port <= MOST_PORT:
+    if not 0 < entry.port <= MAX_PORT:
         raise NarvalError(f"no entry of the naming service: port {entry.port}")
     return entry
 

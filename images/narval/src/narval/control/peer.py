@@ -45,7 +45,7 @@ _KINDS = {
 
 HELLO_DEADLINE_S = 10.0
 CALL_DEADLINE_S = 30.0
-_MOST_UNREAD_BYTES = 8 * MAX_LINE_BYTES  # of a side that has stopped reading
+_MAX_UNREAD_BYTES = 8 * MAX_LINE_BYTES  # of a side that has stopped reading
 
 logger = logging.getLogger(__name__)
 _tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
@@ -169,7 +169,7 @@ class Peer:
     def _send(self, line: bytes) -> None:
         if self._closed.is_set():
             raise PeerClosedError(f"{self.what}: the connection has ended")
-        if self._writer.transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+        if self._writer.transport.get_write_buffer_size() > _MAX_UNREAD_BYTES:
             logger.warning("%s does not read what is sent to it: closed", self.what)
             self._writer.transport.abort()
             self.close()

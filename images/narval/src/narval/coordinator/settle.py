@@ -9,8 +9,8 @@ from typing import Any
 from narval.coordinator.member import ActorError, Member
 from narval.errors import NarvalError
 
-_LOOK_S = 0.5  # as often as the actors tell their status
-_MOST_TOLD = 5
+_POLL_S = 0.5  # as often as the actors tell their status
+_MAX_TOLD = 5
 
 Members = Mapping[str, Member]
 Orders = Mapping[str, Coroutine[Any, Any, Any]]
@@ -38,7 +38,7 @@ async def settle(
     pending = set(tasks.values())
     try:
         while pending:
-            _, pending = await asyncio.wait(pending, timeout=min(_LOOK_S, deadline_s))
+            _, pending = await asyncio.wait(pending, timeout=min(_POLL_S, deadline_s))
             if while_data_flow and counted != (counted := _count(members)):
                 since = loop.time()
             if pending and loop.time() - since > deadline_s:
@@ -71,8 +71,8 @@ def raise_failures(results: Sequence[object]) -> None:
 
 def shorten(lines: list[str]) -> str:
     """Return lines as one text that is still read where fifty actors say the same."""
-    more = len(lines) - _MOST_TOLD
-    return "\n".join([*lines[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
+    more = len(lines) - _MAX_TOLD
+    return "\n".join([*lines[:_MAX_TOLD], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _count(members: Members) -> list[tuple[int, int]]:
@@ -87,7 +87,7 @@ def _kill_hung(members: Members, deadline_s: float) -> bool:
     found = False
     for member in members.values():
         seconds = member.seconds_hung()
-        if not member.is_alive or seconds < deadline_s - 2 * _LOOK_S:
+        if not member.is_alive or seconds < deadline_s - 2 * _POLL_S:
             continue
         what = member.status.get("busy_in") or "its plugin"
         member.kill(f"{what} has not returned for {seconds:.0f} s; it was killed")

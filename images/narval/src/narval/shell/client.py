@@ -24,7 +24,7 @@ from narval.shell.proofs import (
 PATH = "/shell"
 ANSWER_DEADLINE_S = 600.0
 
-_MOST_ANSWER_BYTES = 4 * 2**20
+_MAX_ANSWER_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ShellClient:
         try:
             link.request("GET", PATH)
             invitation = link.getresponse()
-            invitation.read(_MOST_ANSWER_BYTES)
+            invitation.read(_MAX_ANSWER_BYTES)
             challenge = read_words(invitation.getheader("WWW-Authenticate", "")).get("challenge")
             if challenge is None:
                 raise NarvalError(f"{self.server} asks for no proof: it is no shell server")
@@ -73,7 +73,7 @@ class ShellClient:
             }
             link.request("POST", PATH, body, headers)
             response = link.getresponse()
-            text = response.read(_MOST_ANSWER_BYTES).decode()
+            text = response.read(_MAX_ANSWER_BYTES).decode()
         except TimeoutError as error:
             raise NarvalError(
                 f"shell server: {self.server} gave no answer within {ANSWER_DEADLINE_S:g} s; the "

@@ -25,7 +25,7 @@ from narval.shell.launch import launch_coordinator
 SCRIPT_SUFFIX = ".narval"
 """A topology `chain.xml` has the script `chain.narval` next to it."""
 
-MOST_SCRIPT_BYTES = 2**20
+MAX_SCRIPT_BYTES = 2**20
 
 Values = Mapping[str, str]
 
@@ -65,8 +65,8 @@ async def run_script(file: Path, parameters: Sequence[str], context: Context) ->
         NarvalError: it cannot be read, or a line failed; names it.
     """
     try:
-        if file.stat().st_size > MOST_SCRIPT_BYTES:
-            raise NarvalError(f"{file}: a script has at most {MOST_SCRIPT_BYTES} bytes")
+        if file.stat().st_size > MAX_SCRIPT_BYTES:
+            raise NarvalError(f"{file}: a script has at most {MAX_SCRIPT_BYTES} bytes")
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NarvalError(f"{file}: {getattr(error, 'strerror', None) or error}") from error

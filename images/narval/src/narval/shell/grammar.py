@@ -15,7 +15,7 @@ from enum import StrEnum
 from narval.errors import NarvalError
 from narval.states import Action
 
-MOST_CHARACTERS = 4096
+MAX_CHARACTERS = 4096
 _PARAMETER = re.compile(r"\$([1-9])")
 
 
@@ -118,8 +118,8 @@ def parse_command(line: str) -> Command | None:
     Raises:
         SyntaxRefusedError: it is no command.
     """
-    if len(line) > MOST_CHARACTERS:
-        raise SyntaxRefusedError(f"a line has at most {MOST_CHARACTERS} characters")
+    if len(line) > MAX_CHARACTERS:
+        raise SyntaxRefusedError(f"a line has at most {MAX_CHARACTERS} characters")
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:

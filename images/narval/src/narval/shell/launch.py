@@ -20,7 +20,7 @@ from narval.coordinator.settings import check_sub_system
 from narval.topology.model import is_loopback
 
 DEADLINE_S = 60.0
-_MOST_TOLD_BYTES = 2000
+_MAX_TOLD_BYTES = 2000
 
 
 async def launch_coordinator(name: str, host: str, access: Access, folder: Path) -> None:
@@ -66,5 +66,5 @@ async def _wait_until_listening(process: Process, file: Path, before: int) -> No
         raise LaunchError(f"it does not answer within {DEADLINE_S:g} s; see {file}") from None
     with file.open("rb") as said:
         said.seek(before)
-        text = said.read()[-_MOST_TOLD_BYTES:].decode(errors="replace").strip()
+        text = said.read()[-_MAX_TOLD_BYTES:].decode(errors="replace").strip()
     raise LaunchError(text or f"it ended with exit code {process.returncode}")

@@ -19,7 +19,7 @@ PROOF_HEADER = "Narval-Proof"
 DIRECTORY_HEADER = "Narval-Directory"
 LIFETIME_S = 60.0
 
-_MOST_CHALLENGES = 1000
+_MAX_CHALLENGES = 1000
 _WORD = re.compile(r'(challenge|own|proof)="([0-9a-f]{64})"')
 
 
@@ -55,7 +55,7 @@ class Gate:
 
     def invite(self) -> str:
         """Return `WWW-Authenticate` with a new challenge."""
-        while len(self._given) >= _MOST_CHALLENGES:
+        while len(self._given) >= _MAX_CHALLENGES:
             del self._given[next(iter(self._given))]
         challenge = new_challenge()
         self._given[challenge] = self._now()

@@ -39,7 +39,7 @@ from narval.shell.proofs import DIRECTORY_HEADER, PROOF_HEADER, Gate, prove_answ
 
 PROGRAM = "aws_shell"
 PATH = "/shell"
-MOST_BODY_BYTES = 16 * 1024
+MAX_BODY_BYTES = 16 * 1024
 _BODY_DEADLINE_S = 10.0
 
 logger = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ def serve_shell(at: Address, context: Context, ok: OkSpelling) -> tuple[HTTPServ
     application = Application([(PATH, ShellHandler, facts)], log_function=lambda _: None)
     server = HTTPServer(
         application,
-        max_body_size=MOST_BODY_BYTES,
-        max_header_size=MOST_BODY_BYTES,
+        max_body_size=MAX_BODY_BYTES,
+        max_header_size=MAX_BODY_BYTES,
         body_timeout=_BODY_DEADLINE_S,
         idle_connection_timeout=60,
     )

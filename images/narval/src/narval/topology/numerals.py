@@ -11,8 +11,8 @@ import re
 _DIGITS = r"[0-9](?:_?[0-9])*"
 _DECIMAL = re.compile(rf"({_DIGITS})(?:[eE]\+?({_DIGITS}))?")
 _BASED = re.compile(rf"({_DIGITS})#([0-9a-fA-F](?:_?[0-9a-fA-F])*)#(?:[eE]\+?({_DIGITS}))?")
-_MOST_CHARACTERS = 40
-_MOST_EXPONENT = 18
+_MAX_CHARACTERS = 40
+_MAX_EXPONENT = 18
 
 
 def parse_ada_integer(text: str) -> int:
@@ -25,19 +25,19 @@ def parse_ada_integer(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    if len(text) <= _MOST_CHARACTERS:
+    if len(text) <= _MAX_CHARACTERS:
         if match := _DECIMAL.fullmatch(text):
             return _scaled(int(match[1].replace("_", "")), 10, match[2])
         if match := _BASED.fullmatch(text):
             base = int(match[1].replace("_", ""))
             if 2 <= base <= 16:
                 return _scaled(int(match[2].replace("_", ""), base), base, match[3])
-    raise ValueError(f"{text[:_MOST_CHARACTERS]!r} is no whole number such as 1_000_000")
+    raise ValueError(f"{text[:_MAX_CHARACTERS]!r} is no whole number such as 1_000_000")
 
 
 def _scaled(value: int, base: int, exponent: str | None) -> int:
     power = int((exponent or "0").replace("_", ""))
-    if power > _MOST_EXPONENT:
+    if power > _MAX_EXPONENT:
         raise ValueError(f"the exponent {power} is too large")
     return int(value * base**power)
 

@@ -30,7 +30,7 @@ from narval.topology.model import (
 from narval.topology.numerals import parse_ada_integer
 from narval.topology.xml import MAX_BYTES, Element, XmlError, parse_xml
 
-MOST_BUFFER_BYTES = 2**30
+MAX_BUFFER_BYTES = 2**30
 """A larger buffer is a slip of the pen on any machine of today's labs."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -211,8 +211,8 @@ class _Reader:
         except ValueError as error:
             self._blame(child, f"<size>: {error}")
             return 1
-        if not 1 <= size <= MOST_BUFFER_BYTES:
-            self._blame(child, f"<size> must be 1 to {MOST_BUFFER_BYTES:_} bytes, not {size:_}")
+        if not 1 <= size <= MAX_BUFFER_BYTES:
+            self._blame(child, f"<size> must be 1 to {MAX_BUFFER_BYTES:_} bytes, not {size:_}")
         return size
 
     def _finished(self, buffer: _Buffer) -> OutputBuffer:

@@ -22,12 +22,12 @@ from vmlab.system.outside import load_json
 
 _LINE_BYTES = 16 * 1024
 _MESSAGE_CHARS = 1000
-_MOST_REASONS = 5
+_MAX_REASONS = 5
 _REASON_CHARS = 100
-_MOST_IDLE_S = 10 * 366 * 86400.0
+_MAX_IDLE_S = 10 * 366 * 86400.0
 _TROUBLE_CHARS = 300
-_MOST_ENDS = 1000
-_MOST_LINES = 500  # in one start; a start needs about ten
+_MAX_ENDS = 1000
+_MAX_LINES = 500  # in one start; a start needs about ten
 
 GUEST_PHASES = frozenset(
     {Phase.IDENTITY, Phase.KEYS, Phase.NETWORK, Phase.MOUNTS, Phase.EXERCISES, Phase.SERVER}
@@ -102,16 +102,16 @@ def _parse_trouble(value: Any) -> ServerTrouble | None:
     if type(ends) is not int or not ends > 0:
         return None
     line = clean_text(value.get("line"), _TROUBLE_CHARS)
-    return ServerTrouble(min(ends, _MOST_ENDS), value.get("plain") is True, line)
+    return ServerTrouble(min(ends, _MAX_ENDS), value.get("plain") is True, line)
 
 
 def _parse_activity(body: dict[str, Any]) -> Activity | None:
     idle_s, why = body.get("idle_s"), body.get("why")
     if isinstance(idle_s, bool) or not isinstance(idle_s, int | float):
         return None
-    if not 0 <= idle_s <= _MOST_IDLE_S:
+    if not 0 <= idle_s <= _MAX_IDLE_S:
         return None
-    reasons = why[:_MOST_REASONS] if isinstance(why, list) else []
+    reasons = why[:_MAX_REASONS] if isinstance(why, list) else []
     return Activity(float(idle_s), tuple(clean_text(word, _REASON_CHARS) for word in reasons))
 
 
@@ -171,8 +171,8 @@ class AgentLink:
             except asyncio.LimitOverrunError as error:
                 raise GuestError(self.name, f"the agent broke the protocol: {error}") from error
             self._lines += 1
-            if self._lines > _MOST_LINES:
-                raise GuestError(self.name, f"the agent sent more than {_MOST_LINES} messages")
+            if self._lines > _MAX_LINES:
+                raise GuestError(self.name, f"the agent sent more than {_MAX_LINES} messages")
             if message := parse_guest_line(line):
                 return message
 

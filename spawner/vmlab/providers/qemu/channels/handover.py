@@ -34,7 +34,7 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
             while (await link.receive()).type is not GuestMessageType.STATUS:
                 pass
     except TimeoutError as error:
-        raise too_late(link.name, phase, limit_s) from error
+        raise timeout_error(link.name, phase, limit_s) from error
     finally:
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError, GuestError):
@@ -70,7 +70,7 @@ async def ask_agent(
                 if message.type is GuestMessageType.ERROR:
                     raise GuestError(link.name, f"it cannot {request}: {message.text}")
     except TimeoutError as error:
-        raise too_late(link.name, phase, wait_s) from error
+        raise timeout_error(link.name, phase, wait_s) from error
     return message
 
 
@@ -104,10 +104,10 @@ async def hand_over(
                     phase = message.phase
                     yield phase
     except TimeoutError as error:
-        raise too_late(link.name, phase, limit_s) from error
+        raise timeout_error(link.name, phase, limit_s) from error
 
 
-def too_late(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
+def timeout_error(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
     """Return the error for a phase that missed its deadline."""
     return MachineTimeoutError(
         name,

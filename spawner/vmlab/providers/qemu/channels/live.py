@@ -32,8 +32,8 @@ from vmlab.providers.qemu.machine.status import machine_status
 from vmlab.providers.qemu.machine.users import find_machine_user
 from vmlab.system.background import apart
 from vmlab.system.files import move
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import scratch
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat
 from vmlab.volumes.states import find_snapshot, list_snapshots
@@ -105,23 +105,23 @@ async def grow_file_system(link: AgentLink) -> None:
     await _ask(link, "grow", GuestMessageType.GROWN, _GROW_LIMIT_S)
 
 
-async def show_snapshot(folder: MachineFolder, ground: Ground, snapshot: str) -> None:
+async def show_snapshot(folder: MachineFolder, context: VolumeContext, snapshot: str) -> None:
     """Mount a copy of a snapshot, read-only, in the machine."""
     await hide_snapshot(folder)
     name = folder.path.name
-    held = await ground.ask(lambda registry: registry.held_by(name))
+    held = await context.ask(lambda registry: registry.held_by(name))
     if not held:
         raise MachineConflictError(name, "it has no volume")
     volume = held[0]
-    found = find_snapshot(volume, await list_snapshots(ground, volume), snapshot)
+    found = find_snapshot(volume, await list_snapshots(context, volume), snapshot)
     with (
-        read_snapshots(ground.locks, volume.name) as lock,
-        scratch(ground.work, ground.find_user(), f".{volume.name}.shown") as copy,
+        read_snapshots(context.locks, volume.name) as lock,
+        scratch(context.work, context.find_user(), f".{volume.name}.shown") as copy,
     ):
-        image = ground.image(volume, lock)
-        await copy_snapshot(ground, image, found, copy, ExportFormat.QCOW2)
+        image = context.image(volume, lock)
+        await copy_snapshot(context, image, found, copy, ExportFormat.QCOW2)
         # A machine that a version before decision 12 started runs as the tools' user.
-        (find_machine_user(folder) or ground.find_user()).give(copy)
+        (find_machine_user(folder) or context.find_user()).give(copy)
         # Volumes may lie on a file system of their own.
         await asyncio.to_thread(move, copy, folder.snapshot)
     try:

@@ -29,7 +29,7 @@ class LiveVolumesOfQemu:
 
     async def show_snapshot(self, machine: str, snapshot: str) -> None:
         """Mount a copy of a snapshot, read-only, in the machine."""
-        await live.show_snapshot(self._folder(machine), self.volumes.ground, snapshot)
+        await live.show_snapshot(self._folder(machine), self.volumes.context, snapshot)
 
     async def hide_snapshot(self, machine: str) -> None:
         """Take away what `show_snapshot` showed."""

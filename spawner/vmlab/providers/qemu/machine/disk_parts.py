@@ -14,7 +14,7 @@ from vmlab.providers.qemu.machine.aside import list_aside
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.old_disks import list_old_disks
 from vmlab.providers.qemu.machine.records import read_record
-from vmlab.system.room import taken_mib
+from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.allowance import DIAGNOSTICS, full_mib
 
 _CONSOLE_MIB = 1

@@ -19,7 +19,7 @@ SSH_LIMIT_S = 30.0
 """How long somebody waits for a machine's sshd, which starts after the trainee's server."""
 
 _GREETING = b"SSH-"
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 def ensure_identity(folder: MachineFolder) -> Identity:
@@ -89,7 +89,7 @@ async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) ->
     try:
         async with asyncio.timeout(limit_s):
             while not await _greets(folder):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
     except TimeoutError as error:
         name = folder.path.name
         raise GuestError(

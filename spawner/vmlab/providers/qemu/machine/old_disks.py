@@ -12,7 +12,7 @@ from pathlib import Path
 from vmlab.model import OldDisk
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.system.background import apart
-from vmlab.system.room import taken_mib
+from vmlab.system.disk_space import taken_mib
 
 _NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]{1,11})\.qcow2")
 

@@ -1,19 +1,19 @@
 """What runs: QEMU's command line, its launch, its limits and its end.
 
-    argv             QEMU's command line
-    accelerator      KVM or software emulation, answered by trying
-    deadlines        how long a machine may take
-    confine          hard limits: memory, processors, processes
-    priority         who goes first when processors are short
-    admission        a start that does not fit is refused
-    launch           starts the shim and waits for its word
-    shim             the process that runs one QEMU (standard library only, as the next three)
-    opened           what it opens as root
-    handout          gives QEMU a template's memory read-only
-    endings          why a machine ended, by QEMU's word
-    power            switches a machine on: boot or clone, card, volume
-    ending           ends a machine: power button, power off, SIGKILL
-    leftovers        what did not end properly, and its removal
-    neighbours       which addresses are not the internet
-    neighbour_watch  tells running machines when that changes
+argv             QEMU's command line
+accelerator      KVM or software emulation, answered by trying
+deadlines        how long a machine may take
+confine          hard limits: memory, processors, processes
+priority         who goes first when processors are short
+admission        a start that does not fit is refused
+launch           starts the shim and waits for its word
+shim             the process that runs one QEMU (standard library only, as the next three)
+opened           what it opens as root
+handout          gives QEMU a template's memory read-only
+endings          why a machine ended, by QEMU's word
+power            switches a machine on: boot or clone, card, volume
+ending           ends a machine: power button, power off, SIGKILL
+leftovers        what did not end properly, and its removal
+neighbours       which addresses are not the internet
+neighbour_watch  tells running machines when that changes
 """

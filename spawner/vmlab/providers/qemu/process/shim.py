@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab.network.relay import MOST_OUTWARD, Connect, Pace, Paces, Streams, make_relay, to_socket
+from vmlab.network.relay import MAX_OUTWARD, Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.network.uplink import enter_namespace, enter_namespace_with_internet
 from vmlab.providers.qemu.process.endings import CAPABILITIES, listen_for_end
 from vmlab.providers.qemu.process.handout import hand_out, stop_at_writable_opens
@@ -41,7 +41,7 @@ _READY_LIMIT_S = 20.0
 _STDERR_BYTES = 4096
 # Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
 # descriptors for all of them at once (_limit_self).
-MOST_INWARD = 128
+MAX_INWARD = 128
 _PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
@@ -244,7 +244,7 @@ async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server
     """Open the doors through which the hub's side reaches the machine."""
     servers = []
     for path, port in config.inward.items():
-        relay = make_relay(_to_port(port), most=MOST_INWARD, paces=paces)
+        relay = make_relay(_to_port(port), most=MAX_INWARD, paces=paces)
         servers.append(await asyncio.start_unix_server(relay, sock=listen(path)))
     return servers
 
@@ -253,7 +253,7 @@ async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Serve
     """Open the doors through which the machine reaches the hub's side."""
     return [
         await asyncio.start_server(
-            make_relay(to_socket(path), most=MOST_OUTWARD, paces=(paces[1], paces[0])),
+            make_relay(to_socket(path), most=MAX_OUTWARD, paces=(paces[1], paces[0])),
             "127.0.0.1",
             int(port),
         )

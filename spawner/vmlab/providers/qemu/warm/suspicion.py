@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vmlab.providers.qemu.warm.template import Template
 
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 """Of different machines, with no success between them; each has cost its trainee a wait."""
 
 _FOLDER = "failures"
@@ -37,4 +37,4 @@ def find_failures(template: Template) -> list[str]:
 
 def is_suspect(template: Template) -> bool:
     """Tell whether machines had better boot until the template has been tried."""
-    return len(find_failures(template)) >= MOST_FAILURES
+    return len(find_failures(template)) >= MAX_FAILURES

@@ -19,7 +19,7 @@ from vmlab.system.host import cpu_pressure
 _PERIOD_S = 60.0
 _QUIET_S = 20.0
 _PRESSURE = 25.0
-_LOOK_S = 2.0
+_POLL_S = 2.0
 _LONGEST_S = 600.0
 _AGAIN_FIRST_S, _AGAIN_MOST_S = 600.0, 4 * 3600.0
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Upkeep:
             is_over = self._idle.is_set() and loop.time() >= self._last_start + _QUIET_S
             if is_over and cpu_pressure() < _PRESSURE:
                 return
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
     async def run_once(self, host: Host, spec: MachineSpec, image: Image) -> bool:
         """Make what is missing: the template, or one machine of the pool.

@@ -17,11 +17,11 @@ import psutil
 from vmlab.errors import VolumeConflictError, VolumeError
 from vmlab.model import Volume
 from vmlab.system.background import apart
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import DiskImage
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import (
-    MOST_MIB,
+    MAX_MIB,
     QUARANTINE_DAYS,
     is_volume_name,
     own_name,
@@ -32,7 +32,7 @@ _PID_DIGITS = 7  # proc(5): at most 2^22
 _log = logging.getLogger(__name__)
 
 
-async def settle(ground: Ground) -> None:
+async def settle(context: VolumeContext) -> None:
     """Settle every volume of which file and entry do not agree, unless it is being worked on.
 
     One that cannot be settled is logged.
@@ -40,19 +40,19 @@ async def settle(ground: Ground) -> None:
     Raises:
         HostError: the registry cannot be used.
     """
-    await asyncio.to_thread(_tidy, ground.work)
-    entries = {volume.name for volume in await ground.ask(lambda registry: registry.all())}
-    files = {path.stem for path in await asyncio.to_thread(_find_files, ground)}
+    await asyncio.to_thread(_tidy, context.work)
+    entries = {volume.name for volume in await context.ask(lambda registry: registry.all())}
+    files = {path.stem for path in await asyncio.to_thread(_find_files, context)}
     for name in sorted({own_name(name) for name in entries ^ files}):
         with (
             apart(f"{name}: file and registry do not agree"),
             contextlib.suppress(VolumeConflictError),
         ):
-            async with hold_volume(ground.locks, name, "a look at what a crash left"):
-                await settle_name(ground, name)
+            async with hold_volume(context.locks, name, "a look at what a crash left"):
+                await settle_name(context, name)
 
 
-async def settle_name(ground: Ground, name: str) -> None:
+async def settle_name(context: VolumeContext, name: str) -> None:
     """Settle one volume and its deleted forerunners; the caller holds its lock.
 
     Raises:
@@ -60,12 +60,12 @@ async def settle_name(ground: Ground, name: str) -> None:
     """
     entries = {
         volume.name: volume
-        for volume in await ground.ask(lambda registry: registry.all())
+        for volume in await context.ask(lambda registry: registry.all())
         if own_name(volume.name) == name
     }
     files = {
         path.stem: path
-        for path in await asyncio.to_thread(_find_files, ground)
+        for path in await asyncio.to_thread(_find_files, context)
         if own_name(path.stem) == name
     }
     for new in sorted(set(files) - set(entries), reverse=True):
@@ -74,8 +74,8 @@ async def settle_name(ground: Ground, name: str) -> None:
         old = next((other for other in gone if (other == name) != (new == name)), None)
         entry = _as_named(entries.pop(old) if old else Volume(new), new)
         if old:
-            await ground.ask(lambda registry, old=old: registry.remove(old))  # type: ignore[misc]
-        await _take_in(ground, entry, files[new])
+            await context.ask(lambda registry, old=old: registry.remove(old))  # type: ignore[misc]
+        await _take_in(context, entry, files[new])
 
 
 def _as_named(entry: Volume, name: str) -> Volume:
@@ -87,14 +87,14 @@ def _as_named(entry: Volume, name: str) -> Volume:
     )
 
 
-async def _take_in(ground: Ground, volume: Volume, path: Path) -> None:
-    image = DiskImage(volume.name, path, ground.find_user())
+async def _take_in(context: VolumeContext, volume: Volume, path: Path) -> None:
+    image = DiskImage(volume.name, path, context.find_user())
     try:
         header, _ = await asyncio.to_thread(image.read)
     except VolumeError as error:
         _log.warning("%s: not taken into the registry: %s", path, error)
         return
-    if header.size_mib > MOST_MIB:
+    if header.size_mib > MAX_MIB:
         _log.warning("%s: not taken into the registry: it has %d MiB", path, header.size_mib)
         return
     volume = replace(
@@ -102,7 +102,7 @@ async def _take_in(ground: Ground, volume: Volume, path: Path) -> None:
         size_mib=volume.size_mib or header.size_mib,
         created=volume.created or path.stat().st_mtime,
     )
-    await ground.ask(lambda registry: registry.add(volume))
+    await context.ask(lambda registry: registry.add(volume))
     _log.info("%s: taken into the registry as %s", path, volume.state)
 
 
@@ -119,13 +119,13 @@ def _is_at_work(pid: str) -> bool:
     return pid.isdecimal() and len(pid) <= _PID_DIGITS and psutil.pid_exists(int(pid))
 
 
-def _find_files(ground: Ground) -> list[Path]:
+def _find_files(context: VolumeContext) -> list[Path]:
     """Return all files that are volumes by their names."""
     return [
         path
-        for folder in (ground.folder, ground.quarantine)
+        for folder in (context.folder, context.quarantine)
         if folder.is_dir()
         for path in sorted(folder.glob("*.qcow2"))
         if is_volume_name(own_name(path.stem))
-        and (folder == ground.quarantine) == (parse_quarantine_name(path.stem) is not None)
+        and (folder == context.quarantine) == (parse_quarantine_name(path.stem) is not None)
     ]

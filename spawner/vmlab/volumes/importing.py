@@ -16,15 +16,15 @@ from pathlib import Path
 
 from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeError
 from vmlab.model import Volume
-from vmlab.system.room import Room, find_room
+from vmlab.system.disk_space import FreeSpace, find_free_space
 from vmlab.system.tools import ToolError, run_tool
 from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.allowance import full_mib
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_file
 from vmlab.volumes.ext4 import SUPERBLOCK_AT, SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import MOST_MIB, is_volume_name
+from vmlab.volumes.model import MAX_MIB, is_volume_name
 from vmlab.volumes.qcow2 import CORRUPT, EXTERNAL_DATA, MAGIC, Qcow2Error, parse_header
 
 _MIB = 2**20
@@ -67,7 +67,7 @@ class Import:
     form: ImportFormat = ImportFormat.AUTO
 
 
-async def import_volume(ground: Ground, wish: Import) -> Volume:
+async def import_volume(context: VolumeContext, wish: Import) -> Volume:
     """Make a new volume with the content of a file; return its entry.
 
     Only the content as it is now comes along, not the snapshots in the file.
@@ -81,27 +81,29 @@ async def import_volume(ground: Ground, wish: Import) -> Volume:
     name = wish.name
     if not is_volume_name(name):
         raise ConfigError(f"a volume cannot be called {name[:100]!r}")
-    async with hold_volume(ground.locks, name, f"an import of {wish.source}"):
-        target = ground.folder / f"{name}.qcow2"
-        if target.exists() or await ground.knows(name):
+    async with hold_volume(context.locks, name, f"an import of {wish.source}"):
+        target = context.folder / f"{name}.qcow2"
+        if target.exists() or await context.knows(name):
             raise _taken(name)
-        user = ground.find_user()
-        ground.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        user = context.find_user()
+        context.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         with (
-            scratch(ground.work, user, ".incoming") as copy,
-            scratch(ground.work, user, ".qcow2") as made,
-            scratch(ground.work, user, ".head") as head,
+            scratch(context.work, user, ".incoming") as copy,
+            scratch(context.work, user, ".qcow2") as made,
+            scratch(context.work, user, ".head") as head,
         ):
-            most_mib = await most_volume_mib(ground)
-            await _copy(wish, copy, find_room(ground.folder), most_mib)
+            most_mib = await most_volume_mib(context)
+            await _copy(wish, copy, find_free_space(context.folder), most_mib)
             with copy.open("rb") as file:
                 disk = _judge(wish, file.fileno(), most_mib)
             source = make_source(copy, disk.form.value)
-            room = find_room(ground.folder)
-            await _run(wish, room, "convert", "-q", source, "-O", "qcow2", str(made), ground=ground)
+            room = find_free_space(context.folder)
+            await _run(
+                wish, room, "convert", "-q", source, "-O", "qcow2", str(made), context=context
+            )
             await _run(
                 wish, room, "dd", "-O", "raw", "bs=4096", "count=1",
-                f"if={make_source(made)}", f"of={head}", ground=ground,
+                f"if={make_source(made)}", f"of={head}", context=context,
             )  # fmt: skip
             size_mib, needs_grow = _judge_content(wish, made, head)
             sync_file(made)
@@ -110,9 +112,9 @@ async def import_volume(ground: Ground, wish: Import) -> Volume:
             except FileExistsError as error:
                 raise _taken(name) from error
         entry = Volume(
-            name, wish.owner, wish.server, size_mib, ground.clock(), needs_grow=needs_grow
+            name, wish.owner, wish.server, size_mib, context.clock(), needs_grow=needs_grow
         )
-        return await ground.ask(lambda registry: registry.add(entry))
+        return await context.ask(lambda registry: registry.add(entry))
 
 
 def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
@@ -137,7 +139,7 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
             ),
             "is encrypted": header.encrypted,
             "is marked as corrupt": bool(header.features & CORRUPT),
-            f"is larger than {MOST_MIB} MiB": header.size_mib > MOST_MIB,
+            f"is larger than {MAX_MIB} MiB": header.size_mib > MAX_MIB,
         }
         for problem, is_so in problems.items():
             if is_so:
@@ -162,7 +164,7 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
     )
 
 
-async def _copy(wish: Import, target: Path, room: Room, most_mib: int) -> None:
+async def _copy(wish: Import, target: Path, room: FreeSpace, most_mib: int) -> None:
     """Copy the file as it is now; from here on nobody can change it.
 
     Its first bytes are checked before, so that nothing is copied in vain; the caller checks the
@@ -261,14 +263,14 @@ def judge_file_system(wish: Import, superblock: bytes, size_bytes: int) -> int:
     return used_bytes
 
 
-async def _run(wish: Import, room: Room, *words: str, ground: Ground) -> None:
+async def _run(wish: Import, room: FreeSpace, *words: str, context: VolumeContext) -> None:
     """Run qemu-img on the file from outside, within what the host can spare."""
     most = max(_MIB, room.spare_mib * _MIB)
     try:
         await run_tool(
             "prlimit", f"--fsize={most}", f"--as={_MEMORY_LIMIT}", "--core=0",
             "qemu-img", *words,
-            limit_s=COPY_LIMIT_S, user=ground.find_user(),
+            limit_s=COPY_LIMIT_S, user=context.find_user(),
         )  # fmt: skip
     except ToolError as error:
         raise VolumeError(

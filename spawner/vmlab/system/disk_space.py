@@ -1,4 +1,4 @@
-"""Room on the host's disk: the one place that says how much is free for what.
+"""FreeSpace on the host's disk: the one place that says how much is free for what.
 
 Some of the disk is the host's own, the *reserve*. From the top:
 
@@ -29,11 +29,11 @@ SNAPSHOT_MIB = 64
 
 _RESERVE_SHARE = 0.05
 _LEAST_RESERVE_MIB = 512
-_MOST_RESERVE_MIB = 4096
+_MAX_RESERVE_MIB = 4096
 
 
 @dataclass(frozen=True)
-class Room:
+class FreeSpace:
     """The file system that holds a folder."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Room:
     def reserve_mib(self) -> int:
         """What is the host's own: a twentieth of the disk, from 512 MiB to 4 GiB."""
         share_mib = int(self.total_mib * _RESERVE_SHARE)
-        return min(max(share_mib, _LEAST_RESERVE_MIB), _MOST_RESERVE_MIB)
+        return min(max(share_mib, _LEAST_RESERVE_MIB), _MAX_RESERVE_MIB)
 
     @property
     def spare_mib(self) -> int:
@@ -75,13 +75,13 @@ class Room:
             )
 
 
-def find_room(folder: Path) -> Room:
+def find_free_space(folder: Path) -> FreeSpace:
     """Return the room where this folder is, or would be made."""
     there = folder
     while not there.exists():
         there = there.parent
     usage = shutil.disk_usage(there)
-    return Room(folder, usage.total // 2**20, usage.free // 2**20)
+    return FreeSpace(folder, usage.total // 2**20, usage.free // 2**20)
 
 
 def taken_mib(path: Path) -> int:

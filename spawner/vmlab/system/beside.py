@@ -1,4 +1,4 @@
-"""Doing something while something else is being done."""
+"""Running a coroutine beside a block of code."""
 
 from __future__ import annotations
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmlab.database.volumes import held_by
+from vmlab.database.volumes import held_error
 from vmlab.errors import VolumeConflictError
 from vmlab.model import MachineSpec, Volume, VolumeSpec
-from vmlab.system.room import START_MIB, find_room
+from vmlab.system.disk_space import START_MIB, find_free_space
 from vmlab.system.tools import ToolError
 from vmlab.volumes.accounting import check_size
+from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import DiskImage, make_volume, missing_file, take_back
-from vmlab.volumes.ground import Ground
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.settling import settle_name
+from vmlab.volumes.repair import settle_name
 
 ATTACH_LIMIT_S = 30.0
 """How long a start waits for an operation on its volume; a snapshot takes a second or two."""
@@ -38,7 +38,7 @@ class Attached:
 
 @contextlib.asynccontextmanager
 async def attach(
-    ground: Ground, spec: MachineSpec, wanted: VolumeSpec, *, runs: bool = False
+    context: VolumeContext, spec: MachineSpec, wanted: VolumeSpec, *, runs: bool = False
 ) -> AsyncGenerator[Attached]:
     """Give a machine its volume, made first if needed; it stays attached afterwards.
 
@@ -57,36 +57,36 @@ async def attach(
         HostError: the host's disk is full, or a tool failed.
     """
     name = wanted.name
-    known = await ground.ask(lambda registry: registry.find(name))
+    known = await context.ask(lambda registry: registry.find(name))
     if known and known.holder not in {"", spec.name}:
-        raise held_by(known.name, known.holder)  # without waiting for that one's start
+        raise held_error(known.name, known.holder)  # without waiting for that one's start
     async with hold_volume(
-        ground.locks, name, f"a start of {spec.name}", wait_s=ATTACH_LIMIT_S
+        context.locks, name, f"a start of {spec.name}", wait_s=ATTACH_LIMIT_S
     ) as lock:
-        path = ground.folder / f"{name}.qcow2"
-        is_new = not runs and await _ensure_file(ground, path, wanted)
-        entry = Volume(name, spec.owner, spec.server, wanted.size_mib, ground.clock())
-        await ground.ask(lambda registry: registry.add(entry))
-        volume = await ground.ask(
-            lambda registry: registry.hold(name, spec.name, ground.clock(), owner=spec.owner)
+        path = context.folder / f"{name}.qcow2"
+        is_new = not runs and await _ensure_file(context, path, wanted)
+        entry = Volume(name, spec.owner, spec.server, wanted.size_mib, context.clock())
+        await context.ask(lambda registry: registry.add(entry))
+        volume = await context.ask(
+            lambda registry: registry.hold(name, spec.name, context.clock(), owner=spec.owner)
         )
         if not runs:
-            image = ground.image(volume, lock)
+            image = context.image(volume, lock)
             if not is_new:
                 await _tidy(image)
-            volume = await settle_size(ground, volume, image)
+            volume = await settle_size(context, volume, image)
         yield Attached(volume, path, is_new)
 
 
-async def _ensure_file(ground: Ground, path: Path, wanted: VolumeSpec) -> bool:
+async def _ensure_file(context: VolumeContext, path: Path, wanted: VolumeSpec) -> bool:
     """Make the volume unless it is there; return whether it was made."""
     if path.exists():
         return False
-    await settle_name(ground, wanted.name)
-    if await ground.knows(wanted.name):
+    await settle_name(context, wanted.name)
+    if await context.knows(wanted.name):
         raise missing_file(wanted.name, path)
-    find_room(ground.folder).require(START_MIB, f"making the volume {wanted.name}")
-    await make_volume(path, wanted.size_mib, ground.find_user(), ground.work)
+    find_free_space(context.folder).require(START_MIB, f"making the volume {wanted.name}")
+    await make_volume(path, wanted.size_mib, context.find_user(), context.work)
     return True
 
 
@@ -104,18 +104,18 @@ async def _tidy(image: DiskImage) -> None:
         _log.error("%s: %s", image.name, error)
 
 
-async def detach(ground: Ground, machine: str) -> list[str]:
+async def detach(context: VolumeContext, machine: str) -> list[str]:
     """Take its volumes from a machine of which nothing runs; return their names. Idempotent.
 
     Raises:
         HostError: the registry cannot be used.
     """
-    for volume in await ground.ask(lambda registry: registry.held_by(machine)):
-        take_back(ground.path(volume), ground.find_user())
-    return await ground.ask(lambda registry: registry.release(machine))
+    for volume in await context.ask(lambda registry: registry.held_by(machine)):
+        take_back(context.path(volume), context.find_user())
+    return await context.ask(lambda registry: registry.release(machine))
 
 
-async def settle_size(ground: Ground, volume: Volume, image: DiskImage) -> Volume:
+async def settle_size(context: VolumeContext, volume: Volume, image: DiskImage) -> Volume:
     """Finish what was cut: a volume has the size that the registry says, or a larger one.
 
     Raises:
@@ -128,8 +128,8 @@ async def settle_size(ground: Ground, volume: Volume, image: DiskImage) -> Volum
         await image.grow(volume.size_mib)
         changes: dict[str, Any] = {"needs_grow": True}
     elif header.size_mib > volume.size_mib:
-        await check_size(ground, volume, header.size_mib)
+        await check_size(context, volume, header.size_mib)
         changes = {"needs_grow": True, "size_mib": header.size_mib}
     else:
         return volume
-    return await ground.ask(lambda registry: registry.change(volume.name, **changes))
+    return await context.ask(lambda registry: registry.change(volume.name, **changes))

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from vmlab.database import Volumes, open_database
-from vmlab.database.volumes import held_by
+from vmlab.database.volumes import held_error
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
 from vmlab.model import Allowance, MachineStatus, Volume, VolumeState
 from vmlab.paths import Paths
@@ -39,7 +39,7 @@ class Machines(Protocol):
 
 
 @dataclass(frozen=True)
-class Ground:
+class VolumeContext:
     """Where volumes are and who may have them."""
 
     paths: Paths
@@ -174,7 +174,7 @@ class Ground:
         """
         async with self.using(name, operation, wait_s=wait_s) as (volume, lock):
             if holder := await self.living_holder(volume):
-                raise held_by(name, holder)
+                raise held_error(name, holder)
             if volume.holder:
                 _log.info("%s: %s does not run, so it has it no more", name, volume.holder)
                 await self.ask(lambda registry: registry.change(name, holder="", held_since=0.0))

@@ -1,0 +1,31 @@
+"""A stranger finds the right file from the folders' names: each folder says what is in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import vmlab
+
+_ROOT = Path(vmlab.__file__).parent
+_FOLDERS = sorted(path.parent for path in _ROOT.rglob("__init__.py"))
+
+
+def _modules(folder: Path) -> set[str]:
+    files = {path.stem for path in folder.glob("*.py") if path.name != "__init__.py"}
+    return files | {path.parent.name for path in folder.glob("*/__init__.py")}
+
+
+def _named(folder: Path) -> set[str]:
+    """The words before the two spaces that set off what a module is for."""
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    rows = re.findall(r"^ {0,4}([a-z][a-z0-9_, .]*?)  +[^\s#]", text, re.MULTILINE)
+    return {name.removesuffix(".py") for row in rows for name in re.split(r",\s*", row)}
+
+
+@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda path: str(path.relative_to(_ROOT)))
+def test_a_folder_names_all_its_modules_and_no_others(folder):
+    assert _named(folder) == _modules(folder)
