@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test attack chaos fuzz bench check fix lock
+.PHONY: help lab test attack chaos fuzz bench check docs fix lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -39,9 +39,13 @@ bench: ## how fast machines start, beside local processes, and the acquisition's
 	.venv/bin/vmlab bench start --seats 1,5,20 --compare --json tests/bench/results/start.json --logs artifacts/bench $(ARGS)
 	.venv/bin/vmlab bench show tests/bench/results/start.json --plot docs/pictures/start-times.svg
 
-check: ## style, types, spelling, shell scripts, documents
+check: ## style, types, spelling, shell scripts, documents and their site
 	@scripts/bootstrap dev
 	@scripts/check
+
+docs: ## the documentation as a site of pages, below artifacts/docs
+	@scripts/bootstrap dev
+	@scripts/docs
 
 fix: ## repair formatting and what ruff can repair
 	@scripts/bootstrap dev

@@ -44,7 +44,7 @@ MACHINE_TIMEOUT_S: Final = 1800
 """A cold boot costs 50 s of a processor under software emulation, and processors may be busy."""
 
 HTTP_TIMEOUT_S: Final = 60
-"""A start ends when the server has answered; this is for the hub's own look at it afterwards, and
+"""A start ends when the server has answered; this is for the hub's readiness probe afterwards, and
 at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
 
 

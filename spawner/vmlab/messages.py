@@ -35,12 +35,12 @@ CRASHED: Final = Notice(
     "The system of your machine crashed (kernel panic) and was started again. Your files are as "
     "you last saved them; what was running in notebooks and terminals has stopped.",
     "Le système de votre machine s'est arrêté brutalement (kernel panic) et a été redémarré. Vos "
-    "fichiers sont tels que vous les avez enregistrés ; ce qui tournait dans les notebooks et les "
+    "fichiers sont tels que vous les avez enregistrés ; ce qui tournait dans les notebooks et les "
     "terminaux s'est arrêté.",
 )
 NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
-    "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
+    "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
 )
 DISK_IN_USE: Final = Notice(
     "Your disk is in use by another machine. Stop that one first.",
@@ -84,7 +84,7 @@ NEW_SYSTEM: Final = Notice(
     "the old system is kept, ask a facilitator if you need something from it.",
     "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
-    "système ; l'ancien est conservé, demandez à un encadrant si vous en avez besoin.",
+    "système ; l'ancien est conservé, demandez à un encadrant si vous en avez besoin.",
 )
 NEW_SYSTEM_ONLY: Final = Notice(
     "Your machine starts from a new system image. Your home folder is as you left it. "
@@ -92,7 +92,7 @@ NEW_SYSTEM_ONLY: Final = Notice(
     "the old system could not be kept: together with your data it would take too much room.",
     "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
-    "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",
+    "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",
 )
 
 
@@ -104,8 +104,8 @@ def server_in_trouble(trouble: ServerTrouble) -> Notice:
         "the most likely reason, so it is now being started without them."
         + (f" It said: {said}" if said else ""),
         f"JupyterLab s'est arrêté {trouble.ends} fois avant que vous puissiez vous en servir. Vos "
-        "propres réglages en sont sans doute la cause ; il démarre maintenant sans eux."
-        + (f" Son message : {said}" if said else ""),
+        "propres réglages en sont sans doute la cause ; il démarre maintenant sans eux."
+        + (f" Son message : {said}" if said else ""),
     )
 
 
@@ -116,5 +116,5 @@ def server_failed(trouble: ServerTrouble) -> Notice:
         "JupyterLab does not start on your machine, not even without your own settings. Please "
         "show this to a facilitator." + (f" It said: {said}" if said else ""),
         "JupyterLab ne démarre pas sur votre machine, même sans vos propres réglages. Montrez "
-        "ceci à un encadrant." + (f" Son message : {said}" if said else ""),
+        "ceci à un encadrant." + (f" Son message : {said}" if said else ""),
     )

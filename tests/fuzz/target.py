@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 Run = Callable[[bytes], None]
 
 
-class Broken(Exception):  # noqa: N818 - an answer that is none
+class Broken(Exception):  # noqa: N818 - an answer that breaks the promise
     """A parser took an input and made something of it that breaks a promise."""
 
 

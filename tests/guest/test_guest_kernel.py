@@ -140,14 +140,14 @@ def errors(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_check_is_shown_as_a_widget_and_reported(machine: Machine, run: Kernel) -> None:
     messages = run('from lab import check\ncheck("mark")')
     (shown,) = displays(messages)
-    assert shown["text/plain"] == "✗ Pas encore (étape mark): Pas de marque."
+    assert shown["text/plain"] == "✗ Pas encore (étape mark)\u202f: Pas de marque."
     assert WIDGET_MIME in shown
     assert shown[RESULT_MIME]["passed"] is False
     assert any("Pas de marque." in value for value in widget_values(messages))
     machine.hub.wait_for(lambda state: len(state.progress) == 1)
     (machine.original / "mark").write_text("")
     (shown,) = displays(run('check("mark")'))
-    assert shown["text/plain"] == "✓ Réussi (étape mark): Bravo."
+    assert shown["text/plain"] == "✓ Réussi (étape mark)\u202f: Bravo."
     machine.hub.wait_for(lambda state: len(state.progress) == 2)
     place = {"course": "first", "exercise": "01-who", "step": "mark"}
     assert machine.hub.state.progress == [{**place, "passed": False}, {**place, "passed": True}]

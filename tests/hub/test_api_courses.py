@@ -349,13 +349,13 @@ class TestCommandLine:
         done = self.run(hub, "remove", "nothing")
         assert (done.returncode, "there is no course 'nothing'" in done.stderr) == (1, True)
         done = self.run(hub, "remove", "first-steps", "--yes")
-        assert f"first-steps: taken back (version {version + 1})" in done.stdout
+        assert f"first-steps: withdrawn (version {version + 1})" in done.stdout
         assert "Their progress is kept" in done.stdout
         assert "No course is published" in self.run(hub, "list").stdout
         body = {"course": "first-steps", "version": version + 1, "kept": ["mine.md"]}
         hub.api("POST", "vmlab/receipts", token=ada, json=body).raise_for_status()
         table = self.run(hub, "status", "first-steps").stdout
-        assert f"first-steps, taken back (version {version + 1})" in table
+        assert f"first-steps, withdrawn (version {version + 1})" in table
         assert "mine.md" in table
         assert "published as" in self.run(hub, "push", str(folder)).stdout
 

@@ -160,7 +160,7 @@ def test_a_course_that_may_hold_a_mistake_waits_for_somebody(
     told = (tmp_path / "up.err").read_text()
     assert f"{course}/answers.md: its name looks like that of a solution" in told
     assert f"vmlab course push {course}" in told
-    assert "first-steps was taken back" in told
+    assert "first-steps was withdrawn" in told
 
 
 def test_who_leaves_a_role_loses_it(operator: Operator) -> None:

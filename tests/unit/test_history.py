@@ -1,4 +1,4 @@
-"""What earlier starts teach, and that nothing depends on it."""
+"""Phase durations measured in earlier starts; a start works without them."""
 
 from __future__ import annotations
 

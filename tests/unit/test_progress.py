@@ -72,7 +72,7 @@ def test_who_waits_learns_place_and_time():
     assert (event["phase"], event["position"], event["eta_s"]) == ("queue", 3, 60.0)
     assert (event["progress"], event["progress_end"]) == (0, 0)
     assert "number 3 in the queue; your machine is ready in about 60 s" in event["html_message"]
-    assert "Vous êtes numéro 3 dans la file ; votre machine sera prête" in event["message"]
+    assert "Vous êtes numéro 3 dans la file\u202f; votre machine sera prête" in event["message"]
 
 
 def test_a_long_wait_is_told_in_minutes():

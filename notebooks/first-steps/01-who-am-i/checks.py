@@ -22,18 +22,18 @@ def user(user_name: object, host_name: object) -> Outcome:
     if not given or not given_host:
         return failed(
             "Both answers are needed: what `whoami` prints and what `hostname` prints.",
-            "Il faut les deux réponses : ce qu'affiche `whoami` et ce qu'affiche `hostname`.",
+            "Il faut les deux réponses : ce qu'affiche `whoami` et ce qu'affiche `hostname`.",
         )
     if given == host and given_host == name:
         return failed(
             "The two are swapped: `whoami` names the user, `hostname` the machine.",
-            "Les deux sont inversés : `whoami` nomme l'utilisateur, `hostname` la machine.",
+            "Les deux sont inversés : `whoami` nomme l'utilisateur, `hostname` la machine.",
         )
     if given == "root" != name:
         return failed(
             "`root` is the administrator. You are somebody else until you write `sudo`: "
             "run `whoami` without it.",
-            "`root` est l'administrateur. Sans `sudo`, vous êtes quelqu'un d'autre : "
+            "`root` est l'administrateur. Sans `sudo`, vous êtes quelqu'un d'autre : "
             "lancez `whoami` seul.",
         )
     if given != name and given == os.environ.get("JUPYTERHUB_USER"):
@@ -53,13 +53,13 @@ def user(user_name: object, host_name: object) -> Outcome:
         return failed(
             "`localhost` is what every machine calls itself. Yours has a name of its own: "
             "`hostname`.",
-            "`localhost` est le nom que toute machine se donne. La vôtre a un nom à elle : "
+            "`localhost` est le nom que toute machine se donne. La vôtre a un nom à elle : "
             "`hostname`.",
         )
     if given_host.partition(".")[0] != host.partition(".")[0]:
         return failed(
             f"The user is right. The machine is not called `{given_host}`: run `!hostname`.",
-            f"L'utilisateur est juste. La machine ne s'appelle pas `{given_host}` : lancez "
+            f"L'utilisateur est juste. La machine ne s'appelle pas `{given_host}` : lancez "
             "`!hostname`.",
         )
     return passed(
@@ -76,12 +76,12 @@ def sudo() -> Outcome:
     if MARK.stat().st_uid != 0:
         return failed(
             f"`{MARK}` belongs to you. Leave it to root: `sudo chown root:root {MARK}`.",
-            f"`{MARK}` vous appartient. Rendez-le à root : `sudo chown root:root {MARK}`.",
+            f"`{MARK}` vous appartient. Rendez-le à root : `sudo chown root:root {MARK}`.",
         )
     if MARK.stat().st_mode & 0o022:
         return failed(
             f"Everybody may write to `{MARK}`. Only root should: `sudo chmod 644 {MARK}`.",
-            f"Tout le monde peut écrire dans `{MARK}`. Seul root le devrait : "
+            f"Tout le monde peut écrire dans `{MARK}`. Seul root le devrait : "
             f"`sudo chmod 644 {MARK}`.",
         )
     if not MARK.read_text(errors="replace").strip():
@@ -89,7 +89,7 @@ def sudo() -> Outcome:
             f"`{MARK}` is there but empty. With `sudo echo ... > file` the words are lost: give "
             "them to `sudo tee`.",
             f"`{MARK}` existe mais il est vide. Avec `sudo echo ... > fichier` le texte est "
-            "perdu : donnez-le à `sudo tee`.",
+            "perdu : donnez-le à `sudo tee`.",
         )
     return passed(
         "It belongs to root, everybody can read it, and only root can change it.",
@@ -102,16 +102,16 @@ def _why_missing() -> Outcome:
         if place.exists():
             return failed(
                 f"You wrote `{place}`. The settings of a machine lie in `/etc`: `{MARK}`.",
-                f"Vous avez écrit `{place}`. Les réglages d'une machine sont dans `/etc` : "
+                f"Vous avez écrit `{place}`. Les réglages d'une machine sont dans `/etc` : "
                 f"`{MARK}`.",
             )
     return failed(
         f"`{MARK}` does not exist. If you saw “Permission denied”: in `sudo echo ... > {MARK}` "
         "it is your own shell, not root, that opens the file. `tee` can open it for you, as "
         f"root: `echo ... | sudo tee {MARK}`.",
-        f"`{MARK}` n'existe pas. Si vous avez vu « Permission denied » : dans "
+        f"`{MARK}` n'existe pas. Si vous avez vu « Permission denied » : dans "
         f"`sudo echo ... > {MARK}`, c'est votre shell, pas root, qui ouvre le fichier. `tee` peut "
-        f"l'ouvrir pour vous, en tant que root : `echo ... | sudo tee {MARK}`.",
+        f"l'ouvrir pour vous, en tant que root : `echo ... | sudo tee {MARK}`.",
     )
 
 
@@ -131,23 +131,23 @@ def home(device: object) -> Outcome:
             f"Your home lies on `{real}`, the system on `{root}`. What you save in your home stays "
             "when the system is renewed.",
             f"Vos données sont sur `{real}`, le système sur `{root}`. Ce que vous gardez dans "
-            "votre répertoire personnel reste quand le système est renouvelé.",
+            "votre dossier personnel reste quand le système est renouvelé.",
         )
     if given == str(Path.home()) or given == "~":
         return failed(
             f"`{given}` is the folder. Which device holds it? First column of `!df -h ~`.",
-            f"`{given}` est le dossier. Quel périphérique le contient ? Première colonne de "
+            f"`{given}` est le dossier. Quel périphérique le contient ? Première colonne de "
             "`!df -h ~`.",
         )
     if given == root:
         return failed(
             f"`{given}` holds the system (`/`). Ask for your home: `!df -h ~`.",
-            f"`{given}` contient le système (`/`). Demandez pour votre répertoire : `!df -h ~`.",
+            f"`{given}` contient le système (`/`). Demandez pour votre dossier : `!df -h ~`.",
         )
     if given in {"tmpfs", "udev", "devtmpfs"}:
         return failed(
             f"`{given}` is no disk: it lies in memory and is gone when the machine stops.",
-            f"`{given}` n'est pas un disque : il est en mémoire et disparaît à l'arrêt.",
+            f"`{given}` n'est pas un disque : il est en mémoire et disparaît à l'arrêt.",
         )
     if given.startswith("/dev/") and not Path(given).exists():
         return failed(
@@ -156,5 +156,5 @@ def home(device: object) -> Outcome:
         )
     return failed(
         f"Your home is not on `{given}`. Look at the first column of `!df -h ~`.",
-        f"Votre répertoire n'est pas sur `{given}`. Regardez la première colonne de `!df -h ~`.",
+        f"Votre dossier n'est pas sur `{given}`. Regardez la première colonne de `!df -h ~`.",
     )

@@ -22,7 +22,7 @@ def start(child: object) -> Outcome:
     if number is None:
         return failed(
             "That is no process: keep what `subprocess.Popen` returns, as in `child = ...`.",
-            "Ce n'est pas un processus : gardez ce que renvoie `subprocess.Popen`, comme dans "
+            "Ce n'est pas un processus : gardez ce que renvoie `subprocess.Popen`, comme dans "
             "`child = ...`.",
         )
     found = process(number)
@@ -30,7 +30,7 @@ def start(child: object) -> Outcome:
         return failed(
             f"No process has the number {number} now. Did it end already? Start a long one: "
             "`sleep 3600`.",
-            f"Aucun processus n'a le numéro {number}. S'est-il déjà terminé ? Lancez-en un long : "
+            f"Aucun processus n'a le numéro {number}. S'est-il déjà terminé ? Lancez-en un long : "
             "`sleep 3600`.",
         )
     if number == os.getpid():
@@ -41,7 +41,7 @@ def start(child: object) -> Outcome:
     if found.state == "Z":
         return failed(
             f"Process {number} has ended and is a zombie: only its entry is left. Start it anew.",
-            f"Le processus {number} est terminé, c'est un zombie : il n'en reste que la fiche. "
+            f"Le processus {number} est terminé, c'est un zombie : il n'en reste que la fiche. "
             "Relancez-le.",
         )
     if found.name != "sleep":
@@ -49,7 +49,7 @@ def start(child: object) -> Outcome:
             f"Process {number} is `{found.name}`, not `sleep`. With `shell=True` you get the "
             'shell\'s number; give a list instead: `["sleep", "3600"]`.',
             f"Le processus {number} est `{found.name}`, pas `sleep`. Avec `shell=True`, on obtient "
-            'le numéro du shell ; donnez plutôt une liste : `["sleep", "3600"]`.',
+            'le numéro du shell ; donnez plutôt une liste : `["sleep", "3600"]`.',
         )
     if found.uid != os.getuid():
         return failed(
@@ -68,7 +68,7 @@ def start(child: object) -> Outcome:
     memory[SEEN] = (found.pid, found.started)
     return passed(
         f"`{' '.join(found.command)}` runs as process {number}; its parent is {found.parent}.",
-        f"`{' '.join(found.command)}` tourne, processus {number} ; son parent est {found.parent}.",
+        f"`{' '.join(found.command)}` tourne, processus {number} ; son parent est {found.parent}.",
     )
 
 
@@ -78,7 +78,7 @@ def stop() -> Outcome:
     if SEEN not in memory:
         return failed(
             "First do the step `start` and check it: this check must have seen your process run.",
-            "Faites d'abord l'étape `start` et vérifiez-la : il faut que votre processus ait été "
+            "Faites d'abord l'étape `start` et vérifiez-la : il faut que votre processus ait été "
             "vu en marche.",
         )
     number, started = memory[SEEN]
@@ -92,8 +92,8 @@ def stop() -> Outcome:
         return failed(
             f"Process {number} is dead but still in the table, a zombie (`Z`): its parent has not "
             "asked for its result. Do it: `child.wait()`.",
-            f"Le processus {number} est mort mais encore dans la table, un zombie (`Z`) : son "
-            "parent n'a pas demandé son résultat. Faites-le : `child.wait()`.",
+            f"Le processus {number} est mort mais encore dans la table, un zombie (`Z`) : son "
+            "parent n'a pas demandé son résultat. Faites-le : `child.wait()`.",
         )
     if found.state == "T":
         return failed(
@@ -121,21 +121,21 @@ def own_service() -> Outcome:
         return failed(
             "It ran and then ended: a service's program must keep running, in a loop for instance. "
             "If you stopped it yourself: `sudo systemctl start counter`.",
-            "Il a tourné puis s'est terminé : le programme d'un service doit continuer, dans une "
-            "boucle par exemple. Si vous l'avez arrêté vous-même : "
+            "Il a tourné puis s'est terminé : le programme d'un service doit continuer, dans une "
+            "boucle par exemple. Si vous l'avez arrêté vous-même : "
             "`sudo systemctl start counter`.",
         )
     if state.active != "active":
         return failed(
             f"`{UNIT}` is {state.active}. Start it: `sudo systemctl enable --now counter`.",
-            f"`{UNIT}` est {state.active}. Lancez-le : `sudo systemctl enable --now counter`.",
+            f"`{UNIT}` est {state.active}. Lancez-le : `sudo systemctl enable --now counter`.",
         )
     if state.enabled != "enabled":
         return failed(
             "It runs now, but would not after a restart of the machine: "
             "`sudo systemctl enable counter` (the unit needs `[Install]` with "
             "`WantedBy=multi-user.target`).",
-            "Il tourne, mais ne serait pas relancé au redémarrage de la machine : "
+            "Il tourne, mais ne serait pas relancé au redémarrage de la machine : "
             "`sudo systemctl enable counter` (l'unité doit avoir `[Install]` avec "
             "`WantedBy=multi-user.target`).",
         )
@@ -162,7 +162,7 @@ def survive() -> Outcome:
             "systemd will not start it again: add `Restart=always` below `[Service]`, then "
             "`sudo systemctl daemon-reload`"
             + ("." if state.active == "active" else ", and `sudo systemctl start counter`."),
-            "systemd ne le relancera pas : ajoutez `Restart=always` sous `[Service]`, puis "
+            "systemd ne le relancera pas : ajoutez `Restart=always` sous `[Service]`, puis "
             "`sudo systemctl daemon-reload`"
             + ("." if state.active == "active" else ", et `sudo systemctl start counter`."),
         )
@@ -184,7 +184,7 @@ def survive() -> Outcome:
             "`Restart=always`, `sudo systemctl daemon-reload`, `sudo systemctl start counter`, "
             "then kill it again.",
             f"Il s'est terminé, et `Restart={state.restart}` ne le relance pas dans tous "
-            "les cas : `kill` seul demande au programme de se terminer, ce qui compte comme "
+            "les cas : `kill` seul demande au programme de se terminer, ce qui compte comme "
             "une fin normale. Écrivez `Restart=always`, `sudo systemctl daemon-reload`, "
             "`sudo systemctl start counter`, puis tuez-le de nouveau.",
         )
@@ -192,14 +192,14 @@ def survive() -> Outcome:
         return failed(
             f"It is {state.active}: `sudo systemctl start counter`. To see it survive, kill its "
             "process; `systemctl stop` means that you want it stopped.",
-            f"Il est {state.active} : `sudo systemctl start counter`. Pour le voir survivre, tuez "
-            "son processus ; `systemctl stop` veut dire que vous le voulez arrêté.",
+            f"Il est {state.active} : `sudo systemctl start counter`. Pour le voir survivre, tuez "
+            "son processus ; `systemctl stop` veut dire que vous le voulez arrêté.",
         )
     if state.restarts < 1:
         return failed(
             "It would survive, but it never had to. Kill it: "
             "`sudo systemctl kill --signal=KILL counter`.",
-            "Il survivrait, mais n'a jamais eu à le faire. Tuez-le : "
+            "Il survivrait, mais n'a jamais eu à le faire. Tuez-le : "
             "`sudo systemctl kill --signal=KILL counter`.",
         )
     return passed(
@@ -238,7 +238,7 @@ def _why_no_unit() -> Outcome:
     if any("counter" in " ".join(entry.command) for entry in _others()):
         return failed(
             f"A counter runs, but not as a service: `{UNIT_FILE}` does not exist.",
-            f"Un compteur tourne, mais pas comme service : `{UNIT_FILE}` n'existe pas.",
+            f"Un compteur tourne, mais pas comme service : `{UNIT_FILE}` n'existe pas.",
         )
     return failed(
         f"`{UNIT_FILE}` does not exist. Write it with `sudo tee`.",
@@ -261,19 +261,19 @@ def _find_mistake(state: Service) -> Outcome | None:
         return failed(
             "The unit is masked: systemd is not allowed to start it. "
             "`sudo systemctl unmask counter`.",
-            "L'unité est masquée : systemd n'a pas le droit de la lancer. "
+            "L'unité est masquée : systemd n'a pas le droit de la lancer. "
             "`sudo systemctl unmask counter`.",
         )
     if state.load == "not-found" or state.reload_needed:
         return failed(
             "systemd has not read the file as it is now: `sudo systemctl daemon-reload`.",
-            "systemd n'a pas relu le fichier : `sudo systemctl daemon-reload`.",
+            "systemd n'a pas relu le fichier : `sudo systemctl daemon-reload`.",
         )
     if state.load in {"bad-setting", "error"}:
         return failed(
             "systemd does not accept the file: `ExecStart=` needs a program with its full path, "
             "such as `/usr/local/bin/counter`.",
-            "systemd refuse le fichier : `ExecStart=` demande un programme avec son chemin "
+            "systemd refuse le fichier : `ExecStart=` demande un programme avec son chemin "
             "complet, par exemple `/usr/local/bin/counter`.",
         )
     return None
@@ -286,7 +286,7 @@ def _find_failure(state: Service) -> Outcome | None:
     if state.result == "signal":
         return failed(
             "It was killed and did not come back. Start it: `sudo systemctl start counter`.",
-            "Il a été tué et n'est pas revenu. Lancez-le : `sudo systemctl start counter`.",
+            "Il a été tué et n'est pas revenu. Lancez-le : `sudo systemctl start counter`.",
         )
     if state.result == "start-limit-hit":
         return _ends_again()
@@ -302,6 +302,6 @@ def _ends_again() -> Outcome:
         "`journalctl -u counter -n 20` says why; correct it, then "
         "`sudo systemctl reset-failed counter` and `sudo systemctl restart counter`.",
         "systemd le lance et il se termine aussitôt, encore et encore. "
-        "`journalctl -u counter -n 20` dit pourquoi ; corrigez, puis "
+        "`journalctl -u counter -n 20` dit pourquoi ; corrigez, puis "
         "`sudo systemctl reset-failed counter` et `sudo systemctl restart counter`.",
     )

@@ -23,7 +23,7 @@ def address(own: object, next_hop: object) -> Outcome:
         return failed(
             f"`{given}` is the loopback: every machine has it, and it leads nowhere else. Take the "
             "address of the network card in `!ip -br addr`.",
-            f"`{given}` est la boucle locale : toute machine l'a, et elle ne mène nulle part. "
+            f"`{given}` est la boucle locale : toute machine l'a, et elle ne mène nulle part. "
             "Prenez l'adresse de la carte réseau dans `!ip -br addr`.",
         )
     if given.partition("/")[0] in real and "/" in given:
@@ -34,12 +34,12 @@ def address(own: object, next_hop: object) -> Outcome:
     if given == real_hop and given_hop in real:
         return failed(
             "The two are swapped: the gateway is the one behind `via`.",
-            "Les deux sont inversées : la passerelle est celle qui suit `via`.",
+            "Les deux sont inversées : la passerelle est celle qui suit `via`.",
         )
     if given not in real:
         return failed(
             f"No network card of this machine has the address `{given[:60]}`: `!ip -br addr`.",
-            f"Aucune carte de cette machine n'a l'adresse `{given[:60]}` : `!ip -br addr`.",
+            f"Aucune carte de cette machine n'a l'adresse `{given[:60]}` : `!ip -br addr`.",
         )
     if given_hop != real_hop:
         return failed(
@@ -49,7 +49,7 @@ def address(own: object, next_hop: object) -> Outcome:
         )
     return passed(
         f"You are `{given}`; everything beyond your own network goes through `{given_hop}`.",
-        f"Vous êtes `{given}` ; tout ce qui sort de votre réseau passe par `{given_hop}`.",
+        f"Vous êtes `{given}` ; tout ce qui sort de votre réseau passe par `{given_hop}`.",
     )
 
 
@@ -59,7 +59,7 @@ def reach(function: object) -> Outcome:
     if not callable(function):
         return failed(
             'Give the function itself, without brackets: `check("reach", is_open)`.',
-            'Donnez la fonction elle-même, sans parenthèses : `check("reach", is_open)`.',
+            'Donnez la fonction elle-même, sans parenthèses : `check("reach", is_open)`.',
         )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -80,7 +80,7 @@ def reach(function: object) -> Outcome:
     return passed(
         "Your function tells open from closed. Through the gateway only the hub answers: that is "
         "how your neighbours and the host are kept apart from your machine.",
-        "Votre fonction distingue ouvert et fermé. Par la passerelle, seul le hub répond : c'est "
+        "Votre fonction distingue ouvert et fermé. Par la passerelle, seul le hub répond : c'est "
         "ainsi que vos voisins et l'hôte sont séparés de votre machine.",
     )
 
@@ -97,7 +97,7 @@ def _try(
         return failed(
             f"`{call}` raised `{what}`. A closed port is an `OSError` in Python: catch it and "
             "return `False`.",
-            f"`{call}` a levé `{what}`. En Python, un port fermé est une `OSError` : attrapez-la "
+            f"`{call}` a levé `{what}`. En Python, un port fermé est une `OSError` : attrapez-la "
             "et renvoyez `False`.",
         )
     if answer is None:
@@ -116,7 +116,7 @@ def _try(
         )
     return failed(
         f"`{call}` said yes, but nobody answers there. Does it really use `host` and `port`?",
-        f"`{call}` dit oui, mais personne n'y répond. Utilise-t-elle vraiment `host` et `port` ?",
+        f"`{call}` dit oui, mais personne n'y répond. Utilise-t-elle vraiment `host` et `port` ?",
     )
 
 
@@ -128,14 +128,14 @@ def server() -> Outcome:
         return failed(
             f"Nobody listens on port {PORT}: `!ss -ltn` shows who does. Did the cell with the "
             "server run, and did it end without an error?",
-            f"Personne n'écoute sur le port {PORT} : `!ss -ltn` montre qui écoute. La cellule du "
-            "serveur a-t-elle tourné sans erreur ?",
+            f"Personne n'écoute sur le port {PORT} : `!ss -ltn` montre qui écoute. La cellule du "
+            "serveur a-t-elle tourné sans erreur ?",
         )
     if not any(entry.is_open_to_others for entry in mine):
         return failed(
             f"It listens on `{mine[0].address}` only, so nobody outside gets in. `0.0.0.0` means "
             "all addresses.",
-            f"Il n'écoute que sur `{mine[0].address}` : personne ne peut entrer de l'extérieur. "
+            f"Il n'écoute que sur `{mine[0].address}` : personne ne peut entrer de l'extérieur. "
             "`0.0.0.0` veut dire toutes les adresses.",
         )
     host = (addresses() or ["127.0.0.1"])[0]
@@ -158,7 +158,7 @@ def server() -> Outcome:
     if ask(host, PORT, b"ping\n") != b"pong\n":
         return failed(
             "It answered once and then no more. A server goes on: put `accept()` into a loop.",
-            "Il a répondu une fois, puis plus rien. Un serveur continue : mettez `accept()` dans "
+            "Il a répondu une fois, puis plus rien. Un serveur continue : mettez `accept()` dans "
             "une boucle.",
         )
     return passed(

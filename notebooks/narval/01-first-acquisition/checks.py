@@ -61,12 +61,12 @@ def services() -> Outcome:
     if reply is None or not reply.is_ok:
         return failed(
             "`aws_shell` runs, but asks another naming service: end it, and start it again here.",
-            "`aws_shell` tourne mais consulte un autre service de noms : relancez-le ici.",
+            "`aws_shell` tourne mais consulte un autre service de noms : relancez-le ici.",
         )
     count = len(reply.texts("sub_system"))
     return passed(
         f"All three answer; the shell knows {count} sub-systems.",
-        f"Tous trois répondent ; le shell connaît {count} sous-systèmes.",
+        f"Tous trois répondent ; le shell connaît {count} sous-systèmes.",
     )
 
 
@@ -79,7 +79,7 @@ def start(allowed: object) -> Outcome:
         return failed(
             f"`first` runs another topology, `{status.configuration_file}`; it should be "
             '`rate.xml`. `rewind("first")` brings it back to Initial.',
-            f"`first` tourne avec une autre topologie, `{status.configuration_file}` ; il faut "
+            f"`first` tourne avec une autre topologie, `{status.configuration_file}` ; il faut "
             '`rate.xml`. `rewind("first")` le ramène à Initial.',
         )
     expect_flow(first, "sink")
@@ -91,9 +91,9 @@ def start(allowed: object) -> Outcome:
         return failed(
             f"It runs. But {len(status.allowed)} actions are allowed now: the answer to the wrong "
             'action names them. Write them as `allowed = ["...", "..."]`.',
-            f"Il tourne. Mais {len(status.allowed)} actions sont permises maintenant : la réponse "
+            f"Il tourne. Mais {len(status.allowed)} actions sont permises maintenant : la réponse "
             "à la mauvaise action les nomme. "
-            'Écrivez-les ainsi : `allowed = ["...", "..."]`.',
+            'Écrivez-les ainsi : `allowed = ["...", "..."]`.',
         )
     return passed(
         f"Run {status.run_number} is under way, and nothing was harmed by the wrong action.",
@@ -112,7 +112,7 @@ def look_at_data(rate: object, run: object) -> Outcome:
         return failed(
             f"`source` is set to {setting:g} blocks/s; {measured:.0f} bytes/s arrive. "
             f"`stop`, then set `blocks_per_s` to {BLOCKS_PER_S}, then `start`.",
-            f"`source` est réglé à {setting:g} blocs/s ; {measured:.0f} octets/s arrivent. "
+            f"`source` est réglé à {setting:g} blocs/s ; {measured:.0f} octets/s arrivent. "
             f"`stop`, puis `blocks_per_s` à {BLOCKS_PER_S}, puis `start`.",
         )
     said = number_of(rate)
@@ -120,17 +120,17 @@ def look_at_data(rate: object, run: object) -> Outcome:
         return failed(
             f"Not {said:g}: what counts are bytes (no kB, no blocks) per second, not in total: "
             "`bytes_per_s_in` of the actor `sink`.",
-            f"Pas {said:g} : il s'agit d'octets (ni ko, ni blocs) par seconde, pas du total : "
+            f"Pas {said:g} : il s'agit d'octets (ni ko, ni blocs) par seconde, pas du total : "
             "`bytes_per_s_in` de l'acteur `sink`.",
         )
     if number_of(run) != status.run_number:
         return failed(
             "The rate is right. The number of the run: `narval_shell get run_number first`.",
-            "Le débit est juste. Le numéro du run : `narval_shell get run_number first`.",
+            "Le débit est juste. Le numéro du run : `narval_shell get run_number first`.",
         )
     return passed(
         f"Measured just now: {measured:.0f} bytes/s, in run {status.run_number}.",
-        f"Mesuré à l'instant : {measured:.0f} octets/s, dans le run {status.run_number}.",
+        f"Mesuré à l'instant : {measured:.0f} octets/s, dans le run {status.run_number}.",
     )
 
 
@@ -142,7 +142,7 @@ def topology() -> Outcome:
     except OSError as error:
         raise NotYetError(
             "There is no `chain.xml` here yet: run the cell that writes it.",
-            "Il n'y a pas encore de `chain.xml` : exécutez la cellule qui l'écrit.",
+            "Il n'y a pas encore de `chain.xml` : exécutez la cellule qui l'écrit.",
         ) from error
     except NarvalError as error:
         line = str(error).splitlines()[0]
@@ -163,7 +163,7 @@ def topology() -> Outcome:
     pids = ", ".join(str(actor["pid"]) for actor in chain.status().actors)
     return passed(
         f"Three actors wait for their plugins, each a process: {pids}.",
-        f"Trois acteurs attendent leur plugin, chacun un processus : {pids}.",
+        f"Trois acteurs attendent leur plugin, chacun un processus : {pids}.",
     )
 
 
@@ -183,20 +183,20 @@ def c_actor() -> Outcome:
         return failed(
             f"`{library}` was compiled again since; the actor still has the old one. "
             '`rewind("chain")`, then configure, set the libraries, load, initialise, start.',
-            f"`{library}` a été recompilée depuis ; l'acteur a encore l'ancienne. "
+            f"`{library}` a été recompilée depuis ; l'acteur a encore l'ancienne. "
             '`rewind("chain")`, puis configure, les trois `set library`, load, initialise, start.',
         )
     if not wait_until(lambda: actor_of(chain.status(), "counter")["blocks_out"]):
         return failed(
             "It runs and gives no block: `*used_size_of_output_buffer` must be set to the number "
             "of bytes that you have written.",
-            "Il tourne mais ne donne aucun bloc : `*used_size_of_output_buffer` doit recevoir le "
+            "Il tourne mais ne donne aucun bloc : `*used_size_of_output_buffer` doit recevoir le "
             "nombre d'octets écrits.",
         )
     numbers = _numbers(chain)
     return passed(
         f"Your C runs in process {actor['pid']}; the last number that arrived is {numbers[-1]}.",
-        f"Votre C tourne dans le processus {actor['pid']} ; dernier nombre arrivé : {numbers[-1]}.",
+        f"Votre C tourne dans le processus {actor['pid']} ; dernier nombre arrivé : {numbers[-1]}.",
     )
 
 
@@ -217,8 +217,8 @@ def python_actor() -> Outcome:
         return failed(
             "`filter` lets nothing through: what does your condition say of the number 2? "
             "After a change: stop, reset_com, unload, load, initialise, start.",
-            "`filter` ne laisse rien passer : que dit votre condition du nombre 2 ? "
-            "Après un changement : stop, reset_com, unload, load, initialise, start.",
+            "`filter` ne laisse rien passer : que dit votre condition du nombre 2 ? "
+            "Après un changement : stop, reset_com, unload, load, initialise, start.",
         )
     numbers = _numbers(chain)
     odd = [number for number in numbers if number % 2]
@@ -227,14 +227,14 @@ def python_actor() -> Outcome:
         return failed(
             f"`{seen}` arrived: all even numbers shall pass, and only those. Was the plugin loaded "
             "again after the last change (unload, load)?",
-            f"`{seen}` sont arrivés : tous les nombres pairs doivent passer, et eux seuls. Le "
-            "plugin a-t-il été rechargé après le dernier changement (unload, load) ?",
+            f"`{seen}` sont arrivés : tous les nombres pairs doivent passer, et eux seuls. Le "
+            "plugin a-t-il été rechargé après le dernier changement (unload, load) ?",
         )
     filtered = actor_of(status, "filter")
     blocks = filtered["blocks_in"], filtered["blocks_out"]
     return passed(
         f"Only even numbers arrive: {blocks[0]} blocks in, {blocks[1]} out.",
-        f"Seuls les pairs arrivent : {blocks[0]} blocs en entrée, {blocks[1]} en sortie.",
+        f"Seuls les pairs arrivent : {blocks[0]} blocs en entrée, {blocks[1]} en sortie.",
     )
 
 
@@ -247,33 +247,33 @@ def spectrum(centroid: object, fwhm: object) -> Outcome:
     if fit is None:
         return failed(
             "There are too few counts at 1332 keV yet. Does the actor `spectra` get data?",
-            "Encore trop peu de coups à 1332 keV. L'acteur `spectra` reçoit-il des données ?",
+            "Encore trop peu de coups à 1332 keV. L'acteur `spectra` reçoit-il des données ?",
         )
     place, width = number_of(centroid), number_of(fwhm)
     if abs(place - fit.centroid.value) > 0.3 + 3 * fit.centroid.error:
         if abs(place - 1173.2) < 5:
             return failed(
                 "That is the other line of cobalt; the one at 1332 keV is asked for.",
-                "C'est l'autre raie du cobalt ; on demande celle à 1332 keV.",
+                "C'est l'autre raie du cobalt ; on demande celle à 1332 keV.",
             )
         return failed(
             f"The centroid is not {place:g}: it is an energy in keV. Set the limits to 1320 and "
             "1345, fit, and read `centroid`.",
-            f"Le centroïde n'est pas {place:g} : c'est une énergie en keV. Limites 1320 et 1345, "
+            f"Le centroïde n'est pas {place:g} : c'est une énergie en keV. Limites 1320 et 1345, "
             "ajustez, lisez le centroïde.",
         )
     if abs(width - fit.fwhm.value) > 0.3 + 3 * fit.fwhm.error:
         if abs(width * 2.355 - fit.fwhm.value) < 0.3:
             return failed(
-                "That is sigma; FWHM is 2.355 sigma.", "C'est sigma ; FWHM = 2,355 sigma."
+                "That is sigma; FWHM is 2.355 sigma.", "C'est sigma ; FWHM = 2,355 sigma."
             )
         return failed(
             f"The width is not {width:g} keV: the full width at half maximum is asked for.",
-            f"La largeur n'est pas {width:g} keV : on demande la largeur à mi-hauteur.",
+            f"La largeur n'est pas {width:g} keV : on demande la largeur à mi-hauteur.",
         )
     return passed(
         f"My own fit just now: {fit.centroid} keV, FWHM {fit.fwhm} keV. The line is at {LINE_KEV}.",
-        f"Mon ajustement à l'instant : {fit.centroid} keV, FWHM {fit.fwhm} keV. Raie : {LINE_KEV}.",
+        f"Mon ajustement à l'instant : {fit.centroid} keV, FWHM {fit.fwhm} keV. Raie : {LINE_KEV}.",
     )
 
 
@@ -288,25 +288,25 @@ def crash(reason: object) -> Outcome:
         return failed(
             f"`chain` is {status.state}, all its actors live. It must be Running; then "
             "`os.kill(PID, signal.SIGKILL)` with the PID of one of its actors.",
-            f"`chain` est {status.state}, tous ses acteurs vivent. Il doit être Running ; puis "
+            f"`chain` est {status.state}, tous ses acteurs vivent. Il doit être Running ; puis "
             "`os.kill(PID, signal.SIGKILL)` avec le PID d'un de ses acteurs.",
         )
     if "killed by" not in error:
         return failed(
             f"It is in Error, but not by a kill: `{error}`. First reset_com, initialise, start.",
-            f"Il est en Error, mais personne n'a été tué : `{error}`. D'abord reset_com, "
+            f"Il est en Error, mais personne n'a été tué : `{error}`. D'abord reset_com, "
             "initialise, start.",
         )
     words = re.findall(r"SIG[A-Z]+", str(reason).upper())
     if not words or words[0] not in error:
         return failed(
             "An actor is dead. By which signal? `narval_shell get error chain` tells: SIG...",
-            "Un acteur est mort. Par quel signal ? `narval_shell get error chain` le dit : SIG...",
+            "Un acteur est mort. Par quel signal ? `narval_shell get error chain` le dit : SIG...",
         )
     living = [actor["name"] for actor in status.actors if actor["state"] != State.ERROR]
     return passed(
         f"`{error}`. Still alive: {', '.join(living)}.",
-        f"`{error}`. Encore en vie : {', '.join(living)}.",
+        f"`{error}`. Encore en vie : {', '.join(living)}.",
     )
 
 
@@ -318,7 +318,7 @@ def recover() -> Outcome:
     if not deaths:
         return failed(
             "The log of `chain` knows of no killed actor: first the step `crash`.",
-            "Le journal de `chain` ne connaît aucun acteur tué : d'abord l'étape `crash`.",
+            "Le journal de `chain` ne connaît aucun acteur tué : d'abord l'étape `crash`.",
         )
     status = expect_running(chain)
     expect_flow(chain, "keeper")
@@ -340,7 +340,7 @@ def _expect_chain(found: Topology) -> None:
         raise NotYetError(
             "It shall be `counter` → `filter` → `keeper`: `keeper` reads what `filter` writes. "
             '`rewind("chain")` and `configure` read a changed file.',
-            "Il faut `counter` → `filter` → `keeper` : `keeper` lit ce que `filter` écrit. "
+            "Il faut `counter` → `filter` → `keeper` : `keeper` lit ce que `filter` écrit. "
             '`rewind("chain")` et `configure` relisent un fichier modifié.',
         )
 
@@ -355,13 +355,13 @@ def _numbers(chain: SyncSubSystem) -> list[int]:
         seen = wrong[0] if wrong else ""
         raise NotYetError(
             f"`{seen}` arrived; it must be like `*00042*`: seven characters and a NUL, 8 bytes.",
-            f"`{seen}` est arrivé ; il faut `*00042*` : sept caractères et un NUL, 8 octets.",
+            f"`{seen}` est arrivé ; il faut `*00042*` : sept caractères et un NUL, 8 octets.",
         )
     numbers = [int(text.strip("*")) for text in texts]
     if sorted(set(numbers)) != numbers:
         raise NotYetError(
             f"The numbers do not count up: `{numbers}`. Count in `mine->count`.",
-            f"Les nombres ne se suivent pas : `{numbers}`. Comptez dans `mine->count`.",
+            f"Les nombres ne se suivent pas : `{numbers}`. Comptez dans `mine->count`.",
         )
     return numbers
 

@@ -1,4 +1,4 @@
-"""`vmlab course`: publish courses, take them back, and see who has them."""
+"""`vmlab course`: publish courses, withdraw them, and see who has them."""
 
 from __future__ import annotations
 
@@ -87,24 +87,24 @@ def remove(
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Take a course back, and remove from every machine those of its files that nobody edited."""
+    """Withdraw a course, and remove from every machine those of its files that nobody edited."""
     access = _access(hub, token_file)
     machines = len(list_receipts(access, name)["receipts"])  # refused by the hub if there is none
     if not yes:
         if not sys.stdin.isatty():
             raise CourseError(
-                f"{name} was not taken back", hint="add --yes: there is no terminal to ask on"
+                f"{name} was not withdrawn", hint="add --yes: there is no terminal to ask on"
             )
         lost = ", and forget their progress" if drop_progress else ""
         whose = "one trainee" if machines == 1 else f"{machines} trainees"
-        typer.confirm(f"Take {plain(name).plain} back from {whose}{lost}?", abort=True)
+        typer.confirm(f"Withdraw {plain(name).plain} from {whose}{lost}?", abort=True)
     result = remove_course(access, name, drop_progress=drop_progress)
     if json:
         print_json(result)
         return
     progress = "is forgotten" if drop_progress else "is kept"
     words = (
-        f"{result['name']}: taken back (version {result['version']}). Machines remove its files "
+        f"{result['name']}: withdrawn (version {result['version']}). Machines remove its files "
         f"within seconds, or at their next start if they are off; what trainees have edited stays. "
         f"Their progress {progress}."
     )

@@ -28,7 +28,7 @@ def print_review(review: Review) -> None:
 def print_status(course: str, facts: dict[str, Any]) -> None:
     """Print who has which version of a course."""
     receipts, newest = facts["receipts"], facts["version"]
-    state = f"taken back (version {newest})" if facts["removed"] else f"newest version {newest}"
+    state = f"withdrawn (version {newest})" if facts["removed"] else f"newest version {newest}"
     out().print(plain(f"{course}, {state}"))
     if not receipts:
         out().print("No machine has received it yet.")

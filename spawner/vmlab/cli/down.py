@@ -129,7 +129,7 @@ def _no_report(stopped: Stopped) -> None:
 def _result(stopped: Stopped) -> str:
     if stopped.problem:
         return f"✗ {plain(stopped.problem).plain}"
-    forced = "; its plug was pulled, the time was up" if stopped.forced else ""
+    forced = "; forced off after the time limit" if stopped.forced else ""
     return f"✓ {stopped.took_s:.1f} s{forced}"
 
 

@@ -87,7 +87,7 @@ def select(lines: Iterable[str], name: str | None, after: float) -> Iterator[str
 
 
 def _moment(stamp: str) -> float | None:
-    """Return a stamp's seconds since the epoch; None for a day that is none."""
+    """Return a stamp's seconds since the epoch; None for a day that does not exist."""
     try:
         return datetime.fromisoformat(stamp).astimezone().timestamp()
     except (ValueError, OverflowError):

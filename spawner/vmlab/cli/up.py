@@ -164,7 +164,7 @@ def _hub_environment(lab: Lab, paths: Paths) -> dict[str, str]:
 def _publish_course(lab: Lab, paths: Paths) -> None:
     """Publish the lab's course; a mistake in it does not keep a class from working.
 
-    One that was taken back, or that holds what may be a mistake, waits for somebody to say so.
+    One that was withdrawn, or that holds what may be a mistake, waits for somebody to say so.
     """
     if lab.course is None:
         return
@@ -173,7 +173,7 @@ def _publish_course(lab: Lab, paths: Paths) -> None:
         listed = list_courses(access)
         push = f"to publish it all the same: vmlab course push {lab.course}"
         if package.name in {course["name"] for course in listed["removed"]}:
-            raise CourseError(f"{package.name} was taken back", hint=push)
+            raise CourseError(f"{package.name} was withdrawn", hint=push)
         is_news = package.archive.digest not in {course["digest"] for course in listed["courses"]}
         if package.review.doubts and is_news:
             first = package.review.doubts[0]

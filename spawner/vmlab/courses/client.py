@@ -93,7 +93,7 @@ def remove_course(access: HubAccess, name: str, *, drop_progress: bool) -> dict[
 
 
 def list_courses(access: HubAccess) -> dict[str, Any]:
-    """Return the newest version of every course, `courses`, and what was taken back, `removed`.
+    """Return the newest version of every course, `courses`, and what was withdrawn, `removed`.
 
     Raises:
         HostError, CourseError: as `publish`.

@@ -130,7 +130,7 @@ def _checks_mistakes(where: str, content: bytes, exercise: Exercise) -> list[Mis
         return [Mistake(where, 1, f"checks have at most {MAX_CHECKS_BYTES >> 10} KiB")]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a course's odd escape sequence is no business of ours
+            warnings.simplefilter("ignore")  # a course's odd escape sequence is not our concern
             tree = ast.parse(content)
     except SyntaxError as e:
         return [Mistake(where, e.lineno or 1, f"not valid Python: {e.msg}")]

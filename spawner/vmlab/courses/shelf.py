@@ -28,7 +28,7 @@ MAX_COURSES = 50
 
 @dataclass(frozen=True)
 class Listing:
-    """The newest version of every course, as machines see it, and what was taken back."""
+    """The newest version of every course, as machines see it, and what was withdrawn."""
 
     digest: str  # changes whenever anything in it changes
     courses: tuple[StoredCourse, ...]
@@ -119,7 +119,7 @@ class Shelf:
         return course
 
     def find(self, name: str, version: int) -> StoredCourse | None:
-        """Return a version that machines may fetch: none of a course that was taken back."""
+        """Return a version that machines may fetch: none of a course that was withdrawn."""
         newest = self._database.courses.find(name)
         found = self._database.courses.find(name, version)
         if newest is None or newest.is_removed or found is None or found.is_removed:

@@ -33,7 +33,7 @@ class StoredStep:
 
 @dataclass(frozen=True)
 class StoredCourse:
-    """A published version of a course; without a digest and steps when it was taken back."""
+    """A published version of a course; without a digest and steps when it was withdrawn."""
 
     name: str
     version: int
@@ -45,7 +45,7 @@ class StoredCourse:
 
     @property
     def is_removed(self) -> bool:
-        """Whether this version says that the course was taken back."""
+        """Whether this version says that the course was withdrawn."""
         return not self.digest
 
 
@@ -78,7 +78,7 @@ class Courses:
         self._sessions = sessions
 
     def latest(self) -> list[StoredCourse]:
-        """Return the newest version of every course, by name; of some, that it was taken back."""
+        """Return the newest version of every course, by name; of some, that it was withdrawn."""
         newest = (
             select(CourseVersionRow.name, func.max(CourseVersionRow.version).label("version"))
             .group_by(CourseVersionRow.name)

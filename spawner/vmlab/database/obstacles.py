@@ -59,7 +59,7 @@ def describe(obstacle: Obstacle) -> Notice:
     why, at = WORDS[obstacle.reason], obstacle.beside
     return Notice(
         f"{obstacle.path}: {why.en}" + (f"; it is in ~/{at}" if at else ""),
-        f"{obstacle.path} : {why.fr}" + (f" ; il est dans ~/{at}" if at else ""),
+        f"{obstacle.path} : {why.fr}" + (f" ; il est dans ~/{at}" if at else ""),
     )
 
 
@@ -72,12 +72,12 @@ def tell_delivery(course: str, obstacles: tuple[Obstacle, ...], refused: str) ->
     if refused:
         return Notice(
             f"Course {course} was refused by the machine: {refused}",
-            f"Le cours {course} a été refusé par la machine : {refused}",
+            f"Le cours {course} a été refusé par la machine : {refused}",
         )
     if not obstacles:
         return None
     first, more = describe(obstacles[0]), len(obstacles) - 1
     return Notice(
         f"Course {course}, not in its place: {first.en}" + (f" (and {more} more)" if more else ""),
-        f"Cours {course}, pas à sa place : {first.fr}" + (f" (et {more} de plus)" if more else ""),
+        f"Cours {course}, pas à sa place : {first.fr}" + (f" (et {more} de plus)" if more else ""),
     )

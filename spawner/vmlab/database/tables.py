@@ -43,7 +43,7 @@ class MetaRow(Base):
 class CourseVersionRow(Base):
     """One published version of a course; never changed afterwards.
 
-    One without a digest says that the course was taken back.
+    One without a digest says that the course was withdrawn.
     """
 
     __tablename__ = "course_version"

@@ -31,7 +31,7 @@ _TOO_MANY = (
 )
 _DAMAGED = (
     "Nobody can log in at the moment; please call a facilitator. / "
-    "Personne ne peut se connecter en ce moment ; appelez un encadrant."
+    "Personne ne peut se connecter en ce moment ; appelez un encadrant."
 )
 _COOKIE: Final = "vmlab-browser-{}"
 _COOKIE_DAYS: Final = 180

@@ -1,4 +1,4 @@
-"""What earlier starts teach: how long each phase takes, by what makes starts alike."""
+"""Phase durations measured in earlier starts, grouped by what makes starts comparable."""
 
 from __future__ import annotations
 

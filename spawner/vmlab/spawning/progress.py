@@ -130,7 +130,7 @@ def _queue_text(place: int, ready_s: float | None) -> Notice:
     about = _round_time(ready_s)
     return Notice(
         f"{en}; your machine is ready in about {about}",
-        f"{fr} ; votre machine sera prête dans environ {about}",
+        f"{fr} ; votre machine sera prête dans environ {about}",
     )
 
 

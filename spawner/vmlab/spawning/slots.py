@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from functools import cache, partial
 
 _POLL_S = 1.0
-"""So often those who wait look at their place: often enough for people, cheap for a class."""
+"""Polling interval of the queue position: often enough for people, cheap for a class."""
 
 
 LEASE_S = 180.0

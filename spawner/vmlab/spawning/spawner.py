@@ -59,7 +59,7 @@ STATE_VERSION = 1
 _STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
 
 _TIMEOUT_MARGIN_S = 2.0
-"""The spawner gives up so long before the hub would, because the hub's message is empty."""
+"""How much earlier than the hub the spawner gives up, because the hub's message is empty."""
 
 
 class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types

@@ -27,7 +27,7 @@ class Stopped:
     user: str
     took_s: float
     problem: str = ""
-    forced: bool = False  # the time was up: its plug was pulled
+    forced: bool = False  # forced off after the time limit
 
 
 async def stop_all(

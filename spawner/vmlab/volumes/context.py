@@ -150,7 +150,7 @@ class VolumeContext:
             VolumeNotFoundError: there is none of this name.
             VolumeConflictError: something else is done with it now, or it is in quarantine.
         """
-        await self.find(name)  # no lock for a name that is none
+        await self.find(name)  # no lock for an unknown name
         async with hold_volume(self.locks, own_name(name), operation, wait_s=wait_s) as lock:
             volume = await self.find(name)  # as it is now that nobody else changes it
             if volume.state is VolumeState.QUARANTINED and not quarantined:

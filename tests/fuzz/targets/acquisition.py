@@ -179,7 +179,7 @@ def shell_line(data: bytes) -> None:
     command = parse_command(line)
     if command is not None:
         said = Answer(line, True, command.values, [Message("x", list(command.values.items()))])
-        check(read_reply(format_answer(said), "200").is_ok, "an answer that is none")
+        check(read_reply(format_answer(said), "200").is_ok, "an invalid answer")
 
 
 @target(
@@ -190,7 +190,7 @@ def shell_line(data: bytes) -> None:
 def shell_reply(data: bytes) -> None:
     """What a shell server answers, and that any text of ours is an answer."""
     reply = read_reply(format_answer(error_answer("get", _text(data))), "400")
-    check(not reply.is_ok, "an error that is none")
+    check(not reply.is_ok, "an invalid error")
     reply = read_reply(_text(data), "200")
     reply.texts("text")
     check_text(*format_plainly(reply).replace("\t", " ").split("\n"))

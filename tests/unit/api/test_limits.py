@@ -1,4 +1,4 @@
-"""A machine may report so often and no more."""
+"""How often a machine may report."""
 
 from __future__ import annotations
 

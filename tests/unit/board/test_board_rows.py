@@ -122,8 +122,8 @@ def test_what_did_not_get_to_its_place_is_a_note():
     assert note == {
         "en": "Course first-steps, not in its place: 01/a.md: something that is not a file has its "
         "name; it is in ~/first-steps/01/a.v2.md (and 1 more)",
-        "fr": "Cours first-steps, pas à sa place : 01/a.md : autre chose qu'un fichier porte son "
-        "nom ; il est dans ~/first-steps/01/a.v2.md (et 1 de plus)",
+        "fr": "Cours first-steps, pas à sa place\u202f: 01/a.md\u202f: autre chose qu'un fichier "
+        "porte son nom\u202f; il est dans ~/first-steps/01/a.v2.md (et 1 de plus)",
     }
 
 

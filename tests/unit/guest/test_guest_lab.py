@@ -152,7 +152,7 @@ def test_a_check_that_returns_nothing_is_broken(courses: Path) -> None:
 
 def test_the_result_has_symbol_and_word_and_hint() -> None:
     shown = Shown("user", Outcome(passed=False, en="Try `id`.", fr="Essayez `id`."))
-    assert make_text(shown, Language.FR) == "✗ Pas encore (étape user): Essayez `id`."
+    assert make_text(shown, Language.FR) == "✗ Pas encore (étape user)\u202f: Essayez `id`."
     card = make_card(shown, Language.EN)
     assert "Not yet" in card
     assert "✗" in card

@@ -104,7 +104,7 @@ def test_the_table_has_rates_and_the_fullest_buffer():
 def test_alarms_are_said_at_once_and_in_the_language():
     root = ET.fromstring(make_alarms([Alarm(AlarmKind.NO_DATA, "a", "", 9)], Language.FR))
     assert root.get("role") == "alert"
-    assert "a : pas de données depuis 9 s" in "".join(root.itertext())
+    assert "a\u202f: pas de données depuis 9 s" in "".join(root.itertext())
     assert ET.fromstring(make_alarms([], Language.FR)).text == phrase("no_alarms", Language.FR)
 
 

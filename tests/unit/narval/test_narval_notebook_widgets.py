@@ -255,8 +255,8 @@ def test_pressing_a_button_asks_for_the_action_and_shows_the_new_state():
     control.refresh()
     control.buttons[Action.START].click()
     assert coordinator.now.state is State.RUNNING
-    assert "start : fait." in control.answer.value
-    assert "Run: 4" in control.state.value
+    assert "start\u202f: fait." in control.answer.value
+    assert "Run\u202f: 4" in control.state.value
     assert not control.buttons[Action.STOP].disabled
     control.close()
 

@@ -94,7 +94,7 @@ function drawWay(courses, ways) {
   if (!courses.current) return make("p", {}, make("strong", {}, texts.allDone));
   const { exercise, course } = courses.current;
   const began = count(...course.exercises).passed > 0;
-  const words = `${began ? texts.goOn : texts.start} : ${exercise.title[language]}`;
+  const words = texts.labelled(began ? texts.goOn : texts.start, exercise.title[language]);
   const button = make(
     "button",
     { class: "vmlab-go", type: "button", "data-key": "go", disabled: !exercise.notebook },

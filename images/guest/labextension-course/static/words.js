@@ -2,6 +2,7 @@
 
 const TEXTS = {
   en: {
+    labelled: (label, words) => `${label}: ${words}`,
     course: "Course",
     guide: "Guide",
     home: "VMLab Home",
@@ -21,6 +22,7 @@ const TEXTS = {
     launcher: "Open a terminal or an empty notebook",
   },
   fr: {
+    labelled: (label, words) => `${label}\u202f: ${words}`,
     course: "Cours",
     guide: "Guide",
     home: "Accueil VMLab",
@@ -35,7 +37,7 @@ const TEXTS = {
     coming: "Les exercices sont en route vers votre machine …",
     missing: "Son notebook n'est plus dans votre dossier personnel.",
     none: "Aucun cours n'est encore publié. Dès qu'il y en aura un, il apparaîtra ici.",
-    lost: "Le hub ne répond pas pour le moment : votre progression n'est peut-être pas à jour.",
+    lost: "Le hub ne répond pas pour le moment\u202f: votre progression n'est peut-être pas à jour.",
     looking: "Recherche de votre cours …",
     launcher: "Ouvrir un terminal ou un notebook vide",
   },

@@ -19,9 +19,9 @@ const TEXTS = {
   },
   fr: {
     show: "Afficher en français",
-    reload: "Les textes sont maintenant en français ; les menus de JupyterLab le seront quand la page sera rechargée. Ce que vous avez écrit est d'abord enregistré, et les cellules en cours d'exécution continuent.",
+    reload: "Les textes sont maintenant en français\u202f; les menus de JupyterLab le seront quand la page sera rechargée. Ce que vous avez écrit est d'abord enregistré, et les cellules en cours d'exécution continuent.",
     now: "Recharger la page",
-    lost: "Les textes sont maintenant en français, mais votre choix n'a pas pu être enregistré : le hub n'a pas répondu. Choisissez de nouveau dans une minute.",
+    lost: "Les textes sont maintenant en français, mais votre choix n'a pas pu être enregistré\u202f: le hub n'a pas répondu. Choisissez de nouveau dans une minute.",
   },
 };
 

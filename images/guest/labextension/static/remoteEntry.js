@@ -20,7 +20,7 @@
       ok: "Understood",
     },
     fr: {
-      stopping: (clock) => `Personne ne semble travailler ici : votre lab sera arrêté à ${clock}. Rien de ce que vous avez enregistré n'est perdu.`,
+      stopping: (clock) => `Personne ne semble travailler ici\u202f: votre lab sera arrêté à ${clock}. Rien de ce que vous avez enregistré n'est perdu.`,
       keep: "Garder mon lab",
       kept: "Votre lab reste ouvert.",
       download: "Télécharger mon dossier personnel",

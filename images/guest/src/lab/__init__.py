@@ -1,4 +1,4 @@
-"""The learner's library: check what you did, on the real machine.
+"""The trainees' library: check what you did, on the real machine.
 
 In an exercise notebook:
 

@@ -53,7 +53,7 @@ def check(name: str) -> Callable[[Check], Check]:
             except NotYetError as hint:
                 return hint.outcome
             except NarvalError as error:
-                return failed(f"The acquisition says: {error}", f"L'acquisition dit : {error}")
+                return failed(f"The acquisition says: {error}", f"L'acquisition dit : {error}")
             finally:
                 while _opened:
                     _opened.pop().close()
@@ -68,11 +68,11 @@ def why_absent(program: str, error: NarvalError) -> NotYetError:
     if any(program in " ".join(entry.command) for entry in processes()):
         return NotYetError(
             f"`{program}` runs, but cannot be used: {error}. See `{program}.log`.",
-            f"`{program}` tourne, mais ne peut être utilisé : {error}. Voyez `{program}.log`.",
+            f"`{program}` tourne, mais ne peut être utilisé : {error}. Voyez `{program}.log`.",
         )
     return NotYetError(
         f'`{program}` does not run: `start_service("{program}")`. The naming service comes first.',
-        f'`{program}` ne tourne pas : `start_service("{program}")`. Le service de noms en premier.',
+        f'`{program}` ne tourne pas : `start_service("{program}")`. Le service de noms en premier.',
     )
 
 
@@ -88,14 +88,14 @@ def find_sub_system(name: str) -> SyncSubSystem:
     except NarvalError as error:
         raise NotYetError(
             "The services do not run: first the step `services`.",
-            "Les services ne tournent pas : d'abord l'étape `services`.",
+            "Les services ne tournent pas : d'abord l'étape `services`.",
         ) from error
     if name not in names:
         known = ", ".join(names) or "-"
         raise NotYetError(
             f"There is no sub-system `{name}` (there are: {known}). "
             f"`narval_shell launch {name} localhost local`.",
-            f"Il n'y a pas de sous-système `{name}` (il y a : {known}). "
+            f"Il n'y a pas de sous-système `{name}` (il y a : {known}). "
             f"`narval_shell launch {name} localhost local`.",
         )
     _opened.append(SyncSubSystem.find(name, access))
@@ -142,14 +142,14 @@ def expect_running(sub_system: SyncSubSystem) -> SubSystemStatus:
         raise NotYetError(
             f"`{name}` is in Error: `{status.error}`. Mend that; then "
             f'`rewind("{name}")` and all from configure on.',
-            f"`{name}` est en Error : `{status.error}`. Corrigez cela ; puis "
+            f"`{name}` est en Error : `{status.error}`. Corrigez cela ; puis "
             f'`rewind("{name}")` et tout à partir de configure.',
         )
     if status.state is not State.RUNNING:
         action = _NEXT.get(status.state, "configure")
         raise NotYetError(
             f"`{name}` is {status.state}. Next: `narval_shell set action {action} {name}`.",
-            f"`{name}` est {status.state}. La suite : `narval_shell set action {action} {name}`.",
+            f"`{name}` est {status.state}. La suite : `narval_shell set action {action} {name}`.",
         )
     return status
 

@@ -45,7 +45,7 @@ def make_text(shown: Shown, language: Language) -> str:
     word = phrase("passed" if shown.outcome.passed else "failed", language)
     remark = _remark(shown.outcome, language)
     head = f"{symbol} {word} ({phrase('step', language).lower()} {shown.step})"
-    return f"{head}: {remark}" if remark else head
+    return phrase("remarked", language).format(head=head, remark=remark) if remark else head
 
 
 def make_html(shown: Shown, language: Language) -> str:

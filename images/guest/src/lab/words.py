@@ -19,15 +19,16 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "passed": ("Passed", "Réussi"),
     "failed": ("Not yet", "Pas encore"),
     "step": ("Step", "Étape"),
+    "remarked": ("{head}: {remark}", "{head} : {remark}"),
     "again": ("Check again", "Vérifier à nouveau"),
     "notice": ("Please note", "À savoir"),
     "space": (
         "Your disk: {used} of {total} used, {free} free.",
-        "Votre disque : {used} utilisés sur {total}, {free} libres.",
+        "Votre disque : {used} utilisés sur {total}, {free} libres.",
     ),
     "space_cut": (
-        "There are more files than could be looked at; what follows is a part.",
-        "Il y a plus de fichiers que ce qui a pu être parcouru ; voici une partie.",
+        "There are too many files to look at them all; these are some of them.",
+        "Il y a plus de fichiers que ce qui a pu être parcouru ; voici une partie.",
     ),
     "space_entries": ("Largest folders", "Dossiers les plus gros"),
     "space_files": ("Largest files", "Fichiers les plus gros"),
@@ -37,24 +38,27 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "snapshots_none": (
         "There is no earlier state of your home folder yet: one is kept every hour.",
-        "Il n'y a pas encore d'état antérieur de votre dossier personnel : un par heure est gardé.",
+        (
+            "Il n'y a pas encore d'état antérieur de votre dossier personnel : il en est conservé "
+            "un par heure."
+        ),
     ),
     "snapshots_away": (
-        "The earlier states cannot be asked for now. Try again in a minute. ({why})",
+        "The earlier states cannot be listed right now. Try again in a minute. ({why})",
         "Les états antérieurs ne sont pas accessibles. Réessayez dans une minute. ({why})",
     ),
     "snapshot_open": ("Open", "Ouvrir"),
     "snapshot_opening": (
-        "It is being opened; this takes up to some minutes.",
-        "Ouverture en cours ; cela peut prendre quelques minutes.",
+        "Opening it; this can take a few minutes.",
+        "Ouverture en cours ; cela peut prendre quelques minutes.",
     ),
     "snapshot_opened": (
-        "Open: choose what shall be as it was, then press “Restore”.",
-        "Ouvert : choisissez ce qui doit redevenir comme avant, puis « Restaurer ».",
+        "Open: choose what to bring back as it was, then press “Restore”.",
+        "Ouvert : choisissez ce qui doit redevenir comme avant, puis « Restaurer ».",
     ),
     "snapshot_not_opened": (
         "It could not be opened: {why}",
-        "Il n'a pas pu être ouvert : {why}",
+        "Il n'a pas pu être ouvert : {why}",
     ),
     "snapshot_into": ("Open folder", "Ouvrir le dossier"),
     "snapshot_up": ("Up", "Remonter"),
@@ -69,47 +73,45 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "snapshot_cut": ("More than can be listed", "Trop d'éléments pour tout afficher"),
     "snapshot_done": (
-        "{restored} brought back, {unchanged} were the same already.",
+        "{restored} restored, {unchanged} already the same.",
         "{restored} restauré(s), {unchanged} déjà identique(s).",
     ),
-    "snapshot_kept": ("What was replaced is kept as:", "Ce qui a été remplacé est gardé sous :"),
-    "snapshot_failed": ("Not brought back:", "Non restauré :"),
+    "snapshot_kept": ("What was replaced is kept as:", "Ce qui a été remplacé est conservé sous :"),
+    "snapshot_failed": ("Not restored:", "Non restauré :"),
     "snapshot_full": (
         "Your disk is full: delete something, then try again. `lab.space()` may help.",
-        "Votre disque est plein : faites de la place, puis réessayez. `lab.space()` peut aider.",
+        "Votre disque est plein : faites de la place, puis réessayez. `lab.space()` peut aider.",
     ),
     "reason_hourly": ("every hour", "toutes les heures"),
     "reason_manual": ("on request", "à la demande"),
-    "reason_kept": ("before a restore", "avant un retour en arrière"),
+    "reason_kept": ("before a restore", "avant une restauration"),
     "reason_before": ("before a change", "avant un changement"),
     "folder": ("folder", "dossier"),
     "not_recorded": (
         (
-            "The result could not be sent to your trainers; your work is not affected. "
+            "The result could not be sent to the facilitators' board; your work is not affected. "
             "Check again later."
         ),
         (
-            "Le résultat n'a pas pu être transmis à vos formateurs ; votre travail n'est pas "
-            "touché. "
-            "Vérifiez à nouveau plus tard."
+            "Le résultat n'a pas pu être transmis au tableau de bord des encadrants ; votre "
+            "travail n'est pas touché. Vérifiez à nouveau plus tard."
         ),
     ),
     "no_exercise": (
         (
-            "This notebook does not lie in the folder of an exercise. Open the one in the course's "
-            "own folder in your home, then check again. A course that your trainers have taken "
-            "back can no longer be checked."
+            "This notebook is not in the folder of an exercise. Open the one in the course's "
+            "own folder in your home, then check again. A course that your trainers have withdrawn "
+            "can no longer be checked."
         ),
         (
-            "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans "
-            "le dossier "
-            "du cours, dans votre répertoire personnel, puis vérifiez à nouveau. Un cours que "
+            "Ce notebook n'est pas dans le dossier d'un exercice. Ouvrez celui qui est dans le "
+            "dossier du cours, dans votre dossier personnel, puis vérifiez à nouveau. Un cours que "
             "vos formateurs ont retiré ne peut plus être vérifié."
         ),
     ),
     "no_step": (
         "This exercise has no step `{name}`. Its steps are: {steps}.",
-        "Cet exercice n'a pas d'étape `{name}`. Ses étapes sont : {steps}.",
+        "Cet exercice n'a pas d'étape `{name}`. Ses étapes sont : {steps}.",
     ),
     "stale": (
         (
@@ -118,8 +120,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "still there."
         ),
         (
-            "La cellule qui définit {names} n'a pas pu être exécutée : elle contient une erreur de "
-            "syntaxe (SyntaxError). Corrigez-la, exécutez-la, puis vérifiez ; pour l'instant, "
+            "La cellule qui définit {names} n'a pas pu être exécutée : elle contient une erreur de "
+            "syntaxe (SyntaxError). Corrigez-la, exécutez-la, puis vérifiez ; pour l'instant, "
             "c'est encore l'ancienne version qui est là."
         ),
     ),
@@ -132,7 +134,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "usage": (
         "This check is called like this: `{usage}`.",
-        "Cette vérification s'appelle ainsi : `{usage}`.",
+        "Cette vérification s'appelle ainsi : `{usage}`.",
     ),
     "too_long": (
         (
@@ -140,20 +142,19 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "Look for a program that hangs, then check again."
         ),
         (
-            "La vérification a abandonné après {seconds} secondes : quelque chose ne répond "
+            "La vérification a abandonné après {seconds} secondes : quelque chose ne répond "
             "pas sur "
             "la machine. Cherchez un programme bloqué, puis vérifiez à nouveau."
         ),
     ),
     "broken": (
         (
-            "The check itself has a problem; it is not your mistake. Tell your trainer: "
+            "The check itself has a problem; it is not your mistake. Tell a facilitator: "
             "{course}, {exercise}, step {name}."
         ),
         (
-            "La vérification elle-même a un problème ; ce n'est pas votre faute. Signalez-le "
-            "à votre "
-            "formateur : {course}, {exercise}, étape {name}."
+            "La vérification elle-même a un problème ; ce n'est pas votre faute. Signalez-le "
+            "à un encadrant : {course}, {exercise}, étape {name}."
         ),
     ),
 }

@@ -20,7 +20,7 @@ _POLL_S = 20.0
 FULL_AT_START = Notice(
     en="Your disk is full. Your lab works, with a small reserve: please delete what you do not "
     "need any more.",
-    fr="Votre disque est plein. Votre lab fonctionne, avec une petite réserve : supprimez ce dont "
+    fr="Votre disque est plein. Votre lab fonctionne, avec une petite réserve : supprimez ce dont "
     "vous n'avez plus besoin.",
 )
 
@@ -81,19 +81,19 @@ def make_filling_notice(usage: Usage, level: Level, *, has_reserve: bool) -> Not
     total, free = show_bytes(usage.total_bytes), show_bytes(usage.free_bytes)
     if level is Level.FILLING:
         en = f"Your disk ({total}) is nearly full: {free} left."
-        fr = f"Votre disque ({total}) est presque plein : il reste {free}."
+        fr = f"Votre disque ({total}) est presque plein : il reste {free}."
     elif has_reserve:
         en = f"Your disk ({total}) is full. Your lab works, with a reserve of {free}."
         fr = f"Votre disque ({total}) est plein. Votre lab fonctionne, avec une réserve de {free}."
     else:
         en = f"Your disk ({total}) is full: {free} left, and saving files may fail."
         fr = (
-            f"Votre disque ({total}) est plein : il reste {free}, et l'enregistrement de fichiers "
+            f"Votre disque ({total}) est plein : il reste {free}, et l'enregistrement de fichiers "
             "peut échouer."
         )
     return Notice(
         en=f"{en} Please delete what you do not need any more. The largest folders and files:"
         f"{lines}",
         fr=f"{fr} Supprimez ce dont vous n'avez plus besoin. Les dossiers et fichiers les plus "
-        f"gros :{lines}",
+        f"gros :{lines}",
     )

@@ -30,13 +30,13 @@ _MAX_BYTES = 1024 * 1024
 _APT = Notice(
     "This lab has no internet access: apt cannot download anything. If you need a package, ask a "
     "facilitator: it can be put into the lab's image.",
-    "Ce lab n'a pas accès à internet : apt ne peut rien télécharger. S'il vous faut un paquet, "
-    "demandez à un encadrant : il peut être ajouté à l'image du lab.",
+    "Ce lab n'a pas accès à internet : apt ne peut rien télécharger. S'il vous faut un paquet, "
+    "demandez à un encadrant : il peut être ajouté à l'image du lab.",
 )
 _TERMINAL = Notice(
     "This lab has no internet access: apt, pip, git and curl can reach nothing outside. "
     "Ask a facilitator.",
-    "Ce lab n'a pas accès à internet : apt, pip, git et curl ne peuvent rien atteindre à "
+    "Ce lab n'a pas accès à internet : apt, pip, git et curl ne peuvent rien atteindre à "
     "l'extérieur. Demandez à un encadrant.",
 )
 

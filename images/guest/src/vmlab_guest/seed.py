@@ -17,6 +17,7 @@ from typing import Any
 from vmlab_guest.errors import SeedError
 
 SEED_VERSION = 1
+_KEPT = "\n\u202f"  # wanted in a notice though not printable; French has the second before ; : ! ?
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -245,7 +246,7 @@ def _notice(value: object, where: str) -> Notice:
         if not isinstance(text, str) or len(text) > 4000:
             raise SeedError(f"{where}.{name}: expected a text of at most 4000 characters")
         # A notice ends up in terminals: nothing in it may steer them.
-        texts.append("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+        texts.append("".join(c if c.isprintable() or c in _KEPT else " " for c in text))
     return Notice(en=texts[0], fr=texts[1])
 
 

@@ -120,13 +120,13 @@ def make_plain_notice(line: str, names: Sequence[str]) -> Notice:
     said = f"\n  {line}" if line else ""
     files = "".join(f"\n  {name}" for name in names[:_SHOWN_FILES])
     where_en = f"\nYour settings are in:{files}" if files else ""
-    where_fr = f"\nVos réglages se trouvent dans :{files}" if files else ""
+    where_fr = f"\nVos réglages se trouvent dans :{files}" if files else ""
     return Notice(
         en="JupyterLab could not start with your own settings, so it was started without them. "
         f"It said:{said}{where_en}\nCorrect or delete what is wrong there, then switch your "
         "machine off and start it again.",
-        fr="JupyterLab n'a pas pu démarrer avec vos propres réglages ; il a démarré sans eux. "
-        f"Son message :{said}{where_fr}\nCorrigez ou supprimez ce qui ne va pas, puis éteignez "
+        fr="JupyterLab n'a pas pu démarrer avec vos propres réglages ; il a démarré sans eux. "
+        f"Son message :{said}{where_fr}\nCorrigez ou supprimez ce qui ne va pas, puis éteignez "
         "votre machine et redémarrez-la.",
     )
 
@@ -135,7 +135,7 @@ HOME_OPENED = Notice(
     en="Your home folder could not be opened: it belonged to somebody else, or its permissions "
     "had been taken away. It was given back to you, because JupyterLab could not have started "
     "otherwise. What is in it was not changed.",
-    fr="Votre dossier personnel n'était plus accessible : il appartenait à quelqu'un d'autre, ou "
+    fr="Votre dossier personnel n'était plus accessible : il appartenait à quelqu'un d'autre, ou "
     "ses droits d'accès avaient été retirés. Il vous a été rendu, sans quoi JupyterLab n'aurait "
     "pas pu démarrer. Son contenu n'a pas été modifié.",
 )

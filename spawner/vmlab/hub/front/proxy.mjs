@@ -77,7 +77,7 @@ function openDoor(server, path) {
 }
 
 // Its tree of routes keeps them in plain objects, which have "constructor" and "__proto__" from their
-// birth: whoever asks for such a path is taken to a branch that is none.
+// birth: whoever asks for such a path is taken to a branch that does not exist.
 function holdOnlyRoutes({ URLTrie }) {
   Object.defineProperty(URLTrie.prototype, "branches", {
     set() {

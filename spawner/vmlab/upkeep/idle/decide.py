@@ -23,7 +23,7 @@ class IdleRules:
     """When a machine is taken for forgotten."""
 
     stop_after_s: float  # 0: never
-    warn_s: float = 600.0  # so long before, its trainee is warned
+    warn_s: float = 600.0  # seconds between the warning and the stop
 
     @property
     def is_on(self) -> bool:

@@ -30,7 +30,7 @@ def tell_arrival(course: str, version: int, kept: Sequence[str]) -> Notice:
     if kept:
         names = ", ".join(kept[:_TOLD]) + (", …" if len(kept) > _TOLD else "")
         en += f" What you edited stays as it is, with the new text beside it: {names}."
-        fr += f" Ce que vous avez modifié reste tel quel, le nouveau texte est à côté : {names}."
+        fr += f" Ce que vous avez modifié reste tel quel, le nouveau texte est à côté : {names}."
     en += " If a notebook is open, close it and open it again to see the new text."
     fr += " Si un notebook est ouvert, fermez-le puis rouvrez-le pour voir le nouveau texte."
     return Notice(en, fr)

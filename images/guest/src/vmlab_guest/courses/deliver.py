@@ -2,7 +2,7 @@
 
 Runs as the trainee (`python -m vmlab_guest.courses.deliver ORIGINAL HOME NAME VERSION`), so that
 no link in a home can make root write elsewhere. Prints a `held.Outcome`. ORIGINAL is `-` when the
-course was taken back.
+course was withdrawn.
 
 Three-way: what was delivered last (its digest is on record), what lies there now, what is new.
 
@@ -36,7 +36,7 @@ def deliver(original: Path | None, home: Path, name: str, version: int) -> Outco
     """Bring one version of a course into a home.
 
     Args:
-        original: the unpacked course; None when it was taken back.
+        original: the unpacked course; None when it was withdrawn.
 
     Raises:
         OSError: the original cannot be read.

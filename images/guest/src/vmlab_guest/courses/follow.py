@@ -201,7 +201,7 @@ class Follower:
         self._last_receipts[course] = receipt
         self._system.log(
             f"courses: {course.name} {course.version} "
-            f"{'taken back' if course.is_removed else 'delivered'}, {len(outcome.kept)} kept, "
+            f"{'withdrawn' if course.is_removed else 'delivered'}, {len(outcome.kept)} kept, "
             f"{len(outcome.obstacles)} not in their place, {outcome.removed} removed"
         )
 

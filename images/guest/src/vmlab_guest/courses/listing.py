@@ -17,7 +17,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class CourseVersion:
-    """One course as the hub lists it; without a digest when it was taken back."""
+    """One course as the hub lists it; without a digest when it was withdrawn."""
 
     name: str
     version: int
@@ -25,13 +25,13 @@ class CourseVersion:
 
     @property
     def is_removed(self) -> bool:
-        """Whether the course was taken back."""
+        """Whether the course was withdrawn."""
         return not self.digest
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What is published now, and what was taken back."""
+    """What is published now, and what was withdrawn."""
 
     digest: str
     courses: tuple[CourseVersion, ...]

@@ -42,9 +42,9 @@ def tell_obstacles(course: str, outcome: Outcome) -> Notice | None:
         else f"Course {course}: one file is not in its place:"
     ]
     fr = [
-        f"Cours {course} : {len(obstacles)} fichiers ne sont pas à leur place :"
+        f"Cours {course} : {len(obstacles)} fichiers ne sont pas à leur place :"
         if many
-        else f"Cours {course} : un fichier n'est pas à sa place :"
+        else f"Cours {course} : un fichier n'est pas à sa place :"
     ]
     for held in obstacles[:_TOLD]:
         en.append(_line_en(held))
@@ -54,20 +54,20 @@ def tell_obstacles(course: str, outcome: Outcome) -> Notice | None:
         fr.append(f"  et {len(obstacles) - _TOLD} de plus")
     if not outcome.is_complete:
         en.append("Put this right; what is missing will be tried again within ten minutes.")
-        fr.append("Remédiez-y ; un nouvel essai aura lieu dans les dix minutes.")
+        fr.append("Remédiez-y ; un nouvel essai aura lieu dans les dix minutes.")
     return Notice("\n".join(en), "\n".join(fr))
 
 
 def tell_removal(course: str, outcome: Outcome) -> Notice | None:
-    """Return what to say when a course was taken back; None when nothing of it was here."""
+    """Return what to say when a course was withdrawn; None when nothing of it was here."""
     if not outcome.removed and not outcome.held:
         return None
-    en = f"Your trainers have taken the course {course} back. Its files were removed."
+    en = f"Your trainers have withdrawn the course {course}. Its files were removed."
     fr = f"Vos formateurs ont retiré le cours {course}. Ses fichiers ont été supprimés."
     if outcome.kept:
         names = ", ".join(outcome.kept[:_TOLD]) + (", …" if len(outcome.kept) > _TOLD else "")
         en += f" What you edited stays in ~/{course}: {names}"
-        fr += f" Ce que vous avez modifié reste dans ~/{course} : {names}"
+        fr += f" Ce que vous avez modifié reste dans ~/{course} : {names}"
     return Notice(en, fr)
 
 
@@ -77,5 +77,5 @@ def _line_en(held: Held) -> str:
 
 
 def _line_fr(held: Held) -> str:
-    where = f" ; il se trouve dans ~/{held.beside}" if held.beside else ""
-    return f"  {held.path} : {_WHY[held.reason][1]}{where}"
+    where = f" ; il se trouve dans ~/{held.beside}" if held.beside else ""
+    return f"  {held.path} : {_WHY[held.reason][1]}{where}"

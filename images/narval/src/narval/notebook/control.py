@@ -119,7 +119,7 @@ class RunControl(ipywidgets.VBox):  # type: ignore[misc]
     def _describe(self, state: State, run_number: int | None, under_way: str | None) -> str:
         say = self._phrase
         run = say("no_run") if run_number is None else str(run_number)
-        words = f"{say('state')}: <strong>{escape(state)}</strong> · {say('run')}: {escape(run)}"
+        words = say("status", state=f"<strong>{escape(state)}</strong>", run=escape(run))
         more = f" · {escape(say('under_way', action=under_way))}" if under_way else ""
         return f'<div role="status" lang="{self._language}">{words}{more}</div>'
 

@@ -18,11 +18,11 @@ class Language(StrEnum):
 PHRASES: Mapping[str, tuple[str, str]] = {
     # run control
     "state": ("State", "État"),
-    "run": ("Run", "Run"),
+    "status": ("State: {state} · Run: {run}", "État : {state} · Run : {run}"),
     "no_run": ("no run yet", "pas encore de run"),
     "under_way": ("{action} is under way…", "{action} est en cours…"),
-    "done": ("{action}: done.", "{action} : fait."),
-    "failed": ("That did not work: {error}", "Cela n'a pas fonctionné : {error}"),
+    "done": ("{action}: done.", "{action} : fait."),
+    "failed": ("That did not work: {error}", "Cela n'a pas fonctionné : {error}"),
     "button_help": ("Ask for the action {action}", "Demander l'action {action}"),
     "actor": ("Actor", "Acteur"),
     "in": ("In", "Entrée"),
@@ -31,38 +31,38 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "fullest": ("Fullest buffer", "Tampon le plus plein"),
     "actors": (
         "Actors of {sub_system}; rates over the last {seconds:g} s",
-        "Acteurs de {sub_system} ; débits sur les {seconds:g} dernières secondes",
+        "Acteurs de {sub_system} ; débits sur les {seconds:g} dernières secondes",
     ),
     "no_actors": ("No actor is running.", "Aucun acteur n'est lancé."),
     "alarms": ("Alarms", "Alarmes"),
     "no_alarms": ("No alarm.", "Pas d'alarme."),
-    "alarm_died": ("{actor} has failed: {detail}", "{actor} est en erreur : {detail}"),
-    "alarm_sub_system": ("The sub-system: {detail}", "Le sous-système : {detail}"),
+    "alarm_died": ("{actor} has failed: {detail}", "{actor} est en erreur : {detail}"),
+    "alarm_sub_system": ("The sub-system: {detail}", "Le sous-système : {detail}"),
     "alarm_buffer_full": (
         "{actor}: buffer {detail} has been full for {seconds} s; what reads it is too slow",
-        "{actor} : le tampon {detail} est plein depuis {seconds} s ; son lecteur est trop lent",
+        "{actor} : le tampon {detail} est plein depuis {seconds} s ; son lecteur est trop lent",
     ),
     "alarm_no_data": (
         "{actor}: no data for {seconds} s",
-        "{actor} : pas de données depuis {seconds} s",
+        "{actor} : pas de données depuis {seconds} s",
     ),
     "alarm_lost": (
         "{actor}: frames lost in this run: {detail}; the log says why",
-        "{actor} : trames perdues dans ce run : {detail} ; le journal dit pourquoi",
+        "{actor} : trames perdues dans ce run : {detail} ; le journal dit pourquoi",
     ),
     "log": ("Last log lines", "Dernières lignes du journal"),
     "no_log": ("Nothing has been logged yet.", "Le journal est encore vide."),
     # picture
     "not_configured": (
         "There is no topology yet: configure the sub-system.",
-        "Il n'y a pas encore de topologie : configurez le sous-système.",
+        "Il n'y a pas encore de topologie : configurez le sous-système.",
     ),
     # spectra
     "spectrum": ("Spectrum", "Spectre"),
     "spectrum_help": ("Which spectrum is shown", "Le spectre affiché"),
     "no_spectrum": (
         "There is no spectrum yet: start the acquisition.",
-        "Il n'y a pas encore de spectre : démarrez l'acquisition.",
+        "Il n'y a pas encore de spectre : démarrez l'acquisition.",
     ),
     "rebin": ("Rebin", "Regrouper"),
     "rebin_help": (
@@ -90,7 +90,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "to": ("to", "à"),
     "range_help": (
         "Limit of the fit; also drag over the picture",
-        "Limite de l'ajustement ; ou faites glisser sur l'image",
+        "Limite de l'ajustement ; ou faites glisser sur l'image",
     ),
     "fit": ("Fit a peak", "Ajuster un pic"),
     "fit_help": (
@@ -101,7 +101,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "counts_log": ("log10(counts)", "log10(coups)"),
     "entries": (
         "{name}: {entries} entries, {outside} outside; highest bin {counts} at {place}.",
-        "{name} : {entries} entrées, {outside} hors limites ; maximum {counts} à {place}.",
+        "{name} : {entries} entrées, {outside} hors limites ; maximum {counts} à {place}.",
     ),
     "centroid": ("Centroid", "Centroïde"),
     "fwhm": ("FWHM", "LTMH"),
@@ -110,11 +110,11 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     # why there is no fit
     "fit_range": (
         "Choose a range: the fit needs at least {least} bins, there are {bins}.",
-        "Choisissez un intervalle : il faut au moins {least} canaux, il y en a {bins}.",
+        "Choisissez un intervalle : il faut au moins {least} canaux, il y en a {bins}.",
     ),
     "fit_few": (
         "Only {counts} counts are in this range; wait, or choose a wider one.",
-        "Il n'y a que {counts} coups dans cet intervalle ; attendez, ou élargissez-le.",
+        "Il n'y a que {counts} coups dans cet intervalle ; attendez, ou élargissez-le.",
     ),
     "fit_no_peak": (
         "No peak stands out of the background in this range.",
@@ -122,7 +122,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     ),
     "fit_unstable": (
         "The fit found no stable answer; choose a range with one peak and some background.",
-        "L'ajustement n'a pas convergé ; choisissez un seul pic et un peu de fond autour.",
+        "L'ajustement n'a pas convergé ; choisissez un seul pic et un peu de fond autour.",
     ),
 }
 

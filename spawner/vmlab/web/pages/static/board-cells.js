@@ -112,12 +112,12 @@ function stepCell(row, step) {
   const { kind, attempts } = stepState(row, step);
   const words = kind === "open" ? t.step.open : t.step[kind](attempts);
   const title = localized(step.title);
-  const attributes = { role: "cell", class: `vm-cell vm-cell-${kind}`, title: `${title}: ${words}` };
+  const attributes = { role: "cell", class: `vm-cell vm-cell-${kind}`, title: t.labelled(title, words) };
   const cell = make("td", attributes, icon(kind));
   if (attempts > 1 || kind === "failed") {
     cell.append(make("span", { class: "vm-tries", "aria-hidden": "true" }, String(attempts)));
   }
   // Where rows are cards, the column's header is not there to say which step it is.
-  cell.append(make("span", { class: "visually-hidden vm-in-card" }, `${title}: `), spoken(words));
+  cell.append(make("span", { class: "visually-hidden vm-in-card" }, t.labelled(title, "")), spoken(words));
   return cell;
 }

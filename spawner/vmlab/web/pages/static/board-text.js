@@ -2,6 +2,7 @@
 
 const TEXTS = {
   en: {
+    labelled: (label, words) => `${label}: ${words}`,
     trainee: "Trainee",
     seat: (n) => `Seat ${n}`,
     machine: "Machine",
@@ -72,6 +73,7 @@ const TEXTS = {
     providerLost: "The states of the machines are not known at the moment; progress is.",
   },
   fr: {
+    labelled: (label, words) => `${label}\u202f: ${words}`,
     trainee: "Participant",
     seat: (n) => `Poste ${n}`,
     machine: "Machine",
@@ -93,7 +95,7 @@ const TEXTS = {
     course: (title, version) => `${title}, version ${version}`,
     inLine: (place) => `attend de démarrer, numéro ${place}`,
     noCourse: "Aucun cours publié",
-    noCourseHint: "Les formateurs en publient un avec\u00a0: vmlab course push DOSSIER",
+    noCourseHint: "Les formateurs en publient un avec\u202f: vmlab course push DOSSIER",
     noRows: "Pas encore de participants",
     noRowsHint:
       "Les participants de vos groupes apparaissent ici dès que le hub les connaît, démarrés ou non.",
@@ -101,7 +103,7 @@ const TEXTS = {
     noneYet: (time) => `aucune étape, ${time}`,
     ago: (time) => `il y a ${time}`,
     stuck: (time) => `aucun progrès depuis ${time}`,
-    elsewhere: (title, done) => `dans ${title}\u00a0: ${done}`,
+    elsewhere: (title, done) => `dans ${title}\u202f: ${done}`,
     notWorking: "–",
     minutes: (n) => `${n} min`,
     underMinute: "moins d'une min",
@@ -119,7 +121,7 @@ const TEXTS = {
       changing: (n) => `${n} en démarrage ou arrêt`,
       off: (n) => `${n} ${n > 1 ? "éteintes" : "éteinte"}`,
     },
-    anyone: (time) => `Dernier progrès dans la salle\u00a0: il y a ${time}`,
+    anyone: (time) => `Dernier progrès dans la salle\u202f: il y a ${time}`,
     nobody: "Personne n'a encore réussi d'étape",
     sort: "Trier par",
     sorts: { stuck: "bloqués d'abord", name: "nom", progress: "moins avancés d'abord" },
@@ -131,16 +133,16 @@ const TEXTS = {
     loadingCourse: (title) => `Chargement du cours ${title} …`,
     paused: "En pause",
     caption:
-      "Les participants, leurs machines et les étapes réussies\u00a0; actualisé à quelques secondes d'intervalle",
+      "Les participants, leurs machines et les étapes réussies\u202f; actualisé à quelques secondes d'intervalle",
     legend: "Signes",
     lost: (time, wait) =>
       `Le hub ne répond pas. Ce que vous voyez date de ${time}. Nouvel essai dans ${wait} s.`,
     lostFirst: (wait) => `Le hub ne répond pas. Nouvel essai dans ${wait} s.`,
     refused: "Votre session est terminée ou vous n'avez plus accès.",
     reload: "Recharger la page",
-    outdated: (mine, newest) => `a la version ${mine} du cours\u00a0; la plus récente est la ${newest}`,
+    outdated: (mine, newest) => `a la version ${mine} du cours\u202f; la plus récente est la ${newest}`,
     waitingFor: (version) => `version ${version} du cours pas encore remise`,
-    providerLost: "L'état des machines n'est pas connu en ce moment\u00a0; les progrès le sont.",
+    providerLost: "L'état des machines n'est pas connu en ce moment\u202f; les progrès le sont.",
   },
 };
 

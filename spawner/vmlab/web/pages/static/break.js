@@ -20,7 +20,7 @@ const TEXTS = {
     length: "Pause",
     minutes: (n) => `${n} minutes`,
     begin: "Déclarer une pause",
-    on: (until) => `Pause jusqu'à ${until}\u00a0: aucune machine inactive n'est arrêtée.`,
+    on: (until) => `Pause jusqu'à ${until}\u202f: aucune machine inactive n'est arrêtée.`,
     end: "Terminer la pause",
     failed: "La pause n'a pas pu être changée. Rechargez la page et réessayez.",
   },

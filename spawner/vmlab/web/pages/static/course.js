@@ -14,8 +14,8 @@ const TEXTS = {
   fr: {
     steps: (passed, all) => `${passed} étape${passed > 1 ? "s" : ""} sur ${all}`,
     progress: (course) => `Votre progression dans ${course}`,
-    start: (title) => `Commencer ici\u00a0: ${title}`,
-    goOn: (title) => `Continuer ici\u00a0: ${title}`,
+    start: (title) => `Commencer ici\u202f: ${title}`,
+    goOn: (title) => `Continuer ici\u202f: ${title}`,
     allDone: "Toutes les étapes de tous les exercices sont faites.",
     here: "vous en êtes là",
   },

@@ -10,7 +10,7 @@ const TEXTS = {
   },
   fr: {
     stopping: "Extinction en cours …",
-    failed: "L'extinction a échoué\u00a0; réessayez.",
+    failed: "L'extinction a échoué\u202f; réessayez.",
   },
 };
 

@@ -53,7 +53,7 @@ const TEXTS = {
     lost: "The hub does not answer. What you see may be out of date.",
   },
   fr: {
-    caption: "Les personnes, leurs rôles et leurs machines\u00a0; actualisé à quelques secondes d'intervalle",
+    caption: "Les personnes, leurs rôles et leurs machines\u202f; actualisé à quelques secondes d'intervalle",
     name: "Nom",
     role: "Rôle",
     machine: "Machine",
@@ -81,11 +81,11 @@ const TEXTS = {
     startAll: (n) => `Démarrer toutes les machines éteintes (${n}) …`,
     stopAll: (n) => `Arrêter toutes les machines (${n}) …`,
     asking: "On demande aux machines si quelqu'un y travaille …",
-    stopTitle: (name) => `Arrêter la machine de ${name}\u00a0?`,
-    stopAllTitle: (n) => (n > 1 ? `Arrêter ${n} machines\u00a0?` : "Arrêter 1 machine\u00a0?"),
-    startAllTitle: (n) => (n > 1 ? `Démarrer ${n} machines\u00a0?` : "Démarrer 1 machine\u00a0?"),
+    stopTitle: (name) => `Arrêter la machine de ${name}\u202f?`,
+    stopAllTitle: (n) => (n > 1 ? `Arrêter ${n} machines\u202f?` : "Arrêter 1 machine\u202f?"),
+    startAllTitle: (n) => (n > 1 ? `Démarrer ${n} machines\u202f?` : "Démarrer 1 machine\u202f?"),
     startAllHow:
-      "Elles démarrent quelques-unes à la fois\u00a0; les autres attendent leur tour. Cela peut prendre plusieurs minutes.",
+      "Elles démarrent quelques-unes à la fois\u202f; les autres attendent leur tour. Cela peut prendre plusieurs minutes.",
     works: "Quelqu'un y travaille en ce moment.",
     rests: (time) => `Personne n'y travaille depuis ${time}.`,
     workNow: (n, m) =>
@@ -106,8 +106,8 @@ const TEXTS = {
     close: "Fermer",
     going: (n, m) => `${n} sur ${m} …`,
     done: (n) => (n > 1 ? `C'est en cours pour les ${n} machines.` : "C'est en cours."),
-    failedFor: (names) => `Refusé par le hub\u00a0: ${names}. Le journal du hub dit pourquoi.`,
-    failed: (name) => `La machine de ${name}\u00a0: le hub a refusé. Son journal dit pourquoi.`,
+    failedFor: (names) => `Refusé par le hub\u202f: ${names}. Le journal du hub dit pourquoi.`,
+    failed: (name) => `La machine de ${name}\u202f: le hub a refusé. Son journal dit pourquoi.`,
     lost: "Le hub ne répond pas. Ce que vous voyez n'est peut-être plus à jour.",
   },
 };

@@ -1,6 +1,6 @@
 // The list below the board: everybody whom the reader may see, with role and machine.
 
-import { duration } from "./board-text.js";
+import { duration, texts } from "./board-text.js";
 import { nameCell, stateParts } from "./board-cells.js";
 import { make } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
@@ -147,7 +147,7 @@ function personRow(row) {
       nameCell(nameOf(row)),
       cell("vm-role", t.roles[row.role] || row.role),
       cell("vm-machine", ...(hasNone(row) ? [t.noMachine] : stateParts(row))),
-      cell("vm-seen", make("span", { class: "vm-in-card" }, `${t.seen}\u00a0: `), seen),
+      cell("vm-seen", make("span", { class: "vm-in-card" }, texts().labelled(t.seen, "")), seen),
       cell("vm-actions", ...actions(row)),
     ],
   };
