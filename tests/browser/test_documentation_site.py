@@ -91,7 +91,7 @@ def test_every_link_and_anchor_leads_somewhere(site, pages):
 
 
 FAULTS = {
-    "link": ("[there](docs/nothing.md)", "docs/nothing.md"),
+    "link": ("[there](nothing.md)", "nothing.md"),
     "anchor": ("[there](docs/words.md#no-such-heading)", "no-such-heading"),
     "own anchor": ("[there](#no-such-heading)", "no-such-heading"),
     "picture": ("![A picture](docs/pictures/nothing.png)", "nothing.png"),

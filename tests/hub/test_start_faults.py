@@ -1,7 +1,7 @@
 """Starts that fail, are cancelled or watched: a real hub, the fake provider.
 
-The table of JUPYTERHUB.md 2.3 (what breaks spawners of machines), as far as the hub lives; the hub
-that is killed is in tests/vm/test_hub_killed.py, with machines that outlive it.
+What breaks spawners of machines while the hub lives. A hub that is killed is in
+tests/vm/test_hub_killed.py, with machines that outlive it.
 """
 
 from __future__ import annotations

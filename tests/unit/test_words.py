@@ -12,6 +12,9 @@ from unit.shown_texts import PROJECT, SOURCES
 HISTORY = {"CHANGELOG.md", "docs/words.md"}  # the second names them
 # Solutions are recognised by what trainers call them, whatever that is.
 EXCEPT = {"spawner/vmlab/courses/review.py"}
+# How code names documents.
+NAMES = r"\bdocs/[a-z/0-9-]+\.md\b|\b[A-Z_]{4,}\.md\b|\b[Dd]ecisions?[/ ][0-9]+"
+ELSEWHERE = {"GIDS.md"}  # of systemd: UIDS-GIDS.md
 
 
 def table() -> list[list[str]]:
@@ -67,3 +70,22 @@ def test_each_word_has_its_french_and_its_meaning():
 )
 def test_what_is_ruled_out_is_found(text):
     assert NEVER.search(text)
+
+
+def test_documents_that_the_code_names_exist():
+    listed = subprocess.run(
+        ["git", "grep", "-h", "-o", "-E", NAMES, "--", "*.py", "*.js", "*.mjs", "*.html"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    named = set(listed.stdout.split("\n")) - {"", *ELSEWHERE}
+    assert len(named) > 10
+    assert sorted(name for name in named if not exists(name)) == []
+
+
+def exists(name: str) -> bool:
+    if number := re.search(r"decisions?[/ ](\d+)", name, re.IGNORECASE):
+        return bool(list((PROJECT / "docs/decisions").glob(f"{int(number[1]):04d}-*.md")))
+    return (PROJECT / name).exists() or (PROJECT / "docs" / name).exists()

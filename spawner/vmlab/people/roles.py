@@ -24,7 +24,7 @@ _CLI_SCOPES: Final = (
     "delete:servers",
 )
 
-# JUPYTERHUB.md 3.2, without access:servers: help comes with the trainee's consent, not by walking
+# Without access:servers: help comes with the trainee's consent, not by walking
 # into the trainee's session.
 _FACILITATOR_SCOPES: Final = (
     "admin-ui",

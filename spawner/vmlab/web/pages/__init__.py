@@ -1,8 +1,8 @@
 """The hub's pages in French and English: templates that extend JupyterHub's own, and static files.
 
-Every text stands there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
-element's language, set before the first paint, shows one of them. `static/language.js` holds that
-choice and `static/text-*.js` the texts that scripts write.
+Every text is there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
+element's language, set before the first paint, shows one of them. `static/language.js` makes
+that choice; `static/board-text.js` and `people-text.js` have the texts of their pages' scripts.
 
     guide  docs/trainee.md as a page
 """

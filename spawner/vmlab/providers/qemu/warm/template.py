@@ -1,4 +1,4 @@
-"""Templates: booted machines that were parked, to be cloned (FAST_START.md, T1).
+"""Templates: booted machines that were parked, to be cloned (docs/decisions/0006).
 
 VMLAB_CACHE/templates/KEY-RANDOM/ (docs/protocols.md, section 5): the memory file, the devices'
 state, the root disk of that moment, and `template.json`, without which the folder is none. Nothing
