@@ -23,7 +23,7 @@ TOO_LATE: Final = Notice(
     "Votre machine n'était pas prête à temps. Démarrez-la de nouveau.",
 )
 LONG_QUEUE: Final = Notice(
-    "So many start at the same time that it was not your turn yet. Please start it again.",
+    "So many machines are starting that it was not your turn yet. Please start it again.",
     "Tant de machines démarrent en même temps que ce n'était pas encore votre tour. "
     "Démarrez-la de nouveau.",
 )
@@ -44,7 +44,7 @@ NOT_RENEWED: Final = Notice(
 )
 DISK_IN_USE: Final = Notice(
     "Your disk is in use by another machine. Stop that one first.",
-    "Votre disque est utilisé par une autre machine. Arrêtez-la d'abord.",
+    "Votre disque est utilisé par une autre machine. Éteignez-la d'abord.",
 )
 NO_PLACE: Final = Notice(
     "All places are taken at the moment. Please try again later.",
@@ -67,8 +67,8 @@ DISK_FAILED: Final = Notice(
     "Le disque de votre machine n'a pas pu être préparé. Prévenez un encadrant.",
 )
 NO_ENGINE: Final = Notice(
-    "The machines' engine is missing on this host. Please tell a facilitator.",
-    "Le moteur des machines manque sur cet hôte. Prévenez un encadrant.",
+    "The program that runs the machines is missing on this host. Please tell a facilitator.",
+    "Le programme qui fait fonctionner les machines manque sur cet hôte. Prévenez un encadrant.",
 )
 NO_IMAGE: Final = Notice(
     "The system image of this lab is missing. Please tell a facilitator.",
@@ -89,7 +89,7 @@ NEW_SYSTEM: Final = Notice(
 NEW_SYSTEM_ONLY: Final = Notice(
     "Your machine starts from a new system image. Your home folder is as you left it. "
     "Packages that you installed are not in the new system; "
-    "the old system could not be kept: together with your data it would take too much room.",
+    "the old system could not be kept: together with your data it would take too much space.",
     "Votre machine démarre sur une nouvelle image système. Votre dossier personnel est tel "
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
     "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",

@@ -33,7 +33,7 @@ _TITLES = {
 def accounts(
     lab: LabOption = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print passwords into a file or pipe, too.")
+        bool, typer.Option("--show", help="Print passwords to a file or pipe, too.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -51,7 +51,7 @@ def accounts(
     else:
         raise HostError(
             "passwords are not printed: standard output is not a terminal",
-            hint=f"add --show or --json to print them all the same; they are in {paths.accounts}",
+            hint=f"add --show or --json to print them anyway; they are in {paths.accounts}",
         )
 
 

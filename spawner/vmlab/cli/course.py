@@ -66,7 +66,7 @@ def _ask_about(folder: Path, review: Review) -> None:
         CourseError: there is nobody to ask.
     """
     if sys.stdin.isatty():
-        typer.confirm("Publish all the same?", abort=True)
+        typer.confirm("Publish anyway?", abort=True)
         return
     first = review.doubts[0]
     more = f" (and {len(review.doubts) - 1} more)" if len(review.doubts) > 1 else ""
@@ -138,7 +138,7 @@ def status(
     token_file: TokenOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell which machine has which version, what was kept or refused, and which files are where."""
+    """Show which machine has which version, what was kept or refused, and which files are where."""
     access = _access(hub, token_file)
     # Asked for by name even if it is not in the list: the hub's answer then names the mistake.
     names = [name] if name else [c["name"] for c in list_courses(access)["courses"]]

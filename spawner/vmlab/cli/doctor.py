@@ -73,7 +73,7 @@ _INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns", "tc": "iproute2", "nsenter":
 
 
 def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Tell what this host can do for the lab. Ends with 1 when something must be repaired."""
+    """Show what this host can do for the lab. Exit status 1 if something must be repaired."""
     paths = default_paths()
     try:
         read = read_lab(lab)

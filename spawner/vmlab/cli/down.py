@@ -44,7 +44,7 @@ def down(
             "--limit",
             min=0,
             metavar="SECONDS",
-            help="After so long pull plugs; 0: each machine has its own limit.",
+            help="Force machines off after this time; 0: each machine has its own limit.",
         ),
     ] = 0,
 ) -> None:

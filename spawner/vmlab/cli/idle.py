@@ -22,7 +22,7 @@ def suspend(
     ],
     json: JsonOption = False,
 ) -> None:
-    """Stop no machine for being idle until this time: a break, a lunch, a night."""
+    """Stop no idle machine until this time: for a break, a lunch, a night."""
     moment = parse_until(until, datetime.now().astimezone())
     _show(declare_break(default_paths().state, moment), json=json)
 
@@ -35,7 +35,7 @@ def resume(json: JsonOption = False) -> None:
 
 @app.command()
 def status(json: JsonOption = False) -> None:
-    """Tell after how long idle machines are stopped, and whether there is a break."""
+    """Show after how long idle machines are stopped, and whether there is a break."""
     _show(read_break(default_paths().state), json=json)
 
 

@@ -76,7 +76,7 @@ def build(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build an image, unless it is there and its recipe did not change."""
+    """Build an image, unless it exists and its recipe has not changed."""
     began = time.monotonic()
     project, paths = find_project(), default_paths()
     with show_progress(f"image {name}") as report:
@@ -117,7 +117,7 @@ def show(
     full: Annotated[bool, typer.Option(help="Read every byte to verify the files.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an image, verify it, and tell whether its recipe changed since."""
+    """Show an image, verify it, and say whether its recipe has changed since."""
     store = ImageStore(default_paths().images)
     image = store.find(name)
     store.verify(image, full=full)
@@ -137,7 +137,7 @@ def show(
 
 @app.command()
 def compare(name: Name, *, as_json: JsonOption = False) -> None:
-    """Build an image twice, publish neither, and tell what differs; exit status 1 if anything."""
+    """Build an image twice, publish neither, and show what differs; exit status 1 if anything."""
     project, paths = find_project(), default_paths()
     with show_progress(f"image {name}, twice") as report:
         lines = compare_builds(name, project=project, paths=paths, progress=report)

@@ -66,7 +66,7 @@ class _HasSsh(Protocol):
 
 @app.command()
 def pool(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Tell how many machines wait for a trainee."""
+    """Show how many machines wait for a trainee."""
     paths = default_paths()
     wanted = pool_size(read_lab(lab))
     state = Pool(paths.pool, paths.pool_failed).state(wanted)
@@ -125,7 +125,7 @@ def kill(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Switch a machine off like pulling its plug; its disks stay."""
+    """Force a machine off, as if its plug were pulled; its disks stay."""
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not machine.state.is_on:

@@ -65,7 +65,7 @@ def install(
 
 @app.command()
 def remove(units: FolderOption = _FOLDER) -> None:
-    """Take the units away; a hub and machines that run go on."""
+    """Remove the units; a running hub and running machines are left alone."""
     _require_root()
     there = [name for name in UNITS if (units / name).exists()]
     if units == _FOLDER and there:
@@ -80,7 +80,7 @@ def remove(units: FolderOption = _FOLDER) -> None:
 
 @app.command()
 def status(lab: LabOption = None, units: FolderOption = _FOLDER, json: JsonOption = False) -> None:
-    """Tell which units are installed, up to date, enabled and active; exit status 3 if not all."""
+    """Show which units are installed, up to date, enabled and active; exit status 3 if not all."""
     wanted = make_units(find_facts(lab))
     rows = [_describe(units / name, text) for name, text in wanted.items()]
     if json:

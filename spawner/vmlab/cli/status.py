@@ -30,7 +30,7 @@ _JOB_CHARS = 600
 
 
 def status(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Tell whether the hub runs, how its jobs do, and the state of all machines."""
+    """Show whether the hub runs, how its jobs are doing, and the state of all machines."""
     paths = default_paths()
     holder = running_holder(paths)
     machines = asyncio.run(make_provider(current_settings(paths, lab)).status())

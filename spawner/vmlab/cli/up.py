@@ -171,7 +171,7 @@ def _publish_course(lab: Lab, paths: Paths) -> None:
     try:
         access, package = find_access(paths), make_package(lab.course)
         listed = list_courses(access)
-        push = f"to publish it all the same: vmlab course push {lab.course}"
+        push = f"to publish it anyway: vmlab course push {lab.course}"
         if package.name in {course["name"] for course in listed["removed"]}:
             raise CourseError(f"{package.name} was withdrawn", hint=push)
         is_news = package.archive.digest not in {course["digest"] for course in listed["courses"]}

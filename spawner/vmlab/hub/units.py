@@ -25,7 +25,7 @@ SLICE_UNIT = "vmlab.slice"
 UNITS = (HUB_UNIT, MACHINES_UNIT, SLICE_UNIT)
 
 DOWN_LIMIT_S = 120
-"""How long machines may take when the host goes down; then their plugs are pulled."""
+"""How long machines may take when the host goes down; then they are forced off."""
 
 _DOWN_MARGIN_S = 30
 _FORBIDDEN = frozenset("\"'\\")  # systemd takes no program of such a name

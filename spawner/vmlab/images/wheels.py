@@ -51,7 +51,7 @@ def parse_lock(path: Path, text: str) -> tuple[Pin, ...]:
             if not match:
                 raise ConfigError(
                     f"{path}:{number}: {line[:80]!r} is not NAME==VERSION with sha256 hashes",
-                    hint="make the lock file anew as images/README.md says",
+                    hint="make the lock file again as images/README.md says",
                 )
             hashes = frozenset(re.findall(r"[0-9a-f]{64}", match[3]))
             pins.append(Pin(re.sub(r"[-_.]+", "-", match[1]).lower(), match[2], hashes))

@@ -92,5 +92,5 @@ def read_jobs(state: Path) -> JobsReport | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HostError(
-            f"{path} cannot be read: {error}", hint="a running hub writes it anew within a minute"
+            f"{path} cannot be read: {error}", hint="a running hub rewrites it within a minute"
         ) from error

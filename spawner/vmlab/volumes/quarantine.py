@@ -133,7 +133,7 @@ async def purge(context: VolumeContext) -> list[Volume]:
                 await context.ask(lambda registry, name=volume.name: registry.remove(name))  # type: ignore[misc]
                 await _forget_locks(context, own_name(volume.name))
                 _log.warning(
-                    "%s: removed for ever, as its quarantine is over (owner %r, %d MiB on disk)",
+                    "%s: removed for good, as its quarantine is over (owner %r, %d MiB on disk)",
                     volume.name, volume.owner, mib,
                 )  # fmt: skip
                 gone.append(volume)

@@ -32,7 +32,7 @@ def answer_idle(
         AgentError, OSError, ValueError: it could not be done.
     """
     if activity is None:
-        raise ApplyError("this machine is nobody's yet")
+        raise ApplyError("this machine belongs to nobody yet")
     if kind == "activity":
         idle_s, reasons = activity.note(look(system, count_busy_kernels(system)))
         return {"type": "activity", "idle_s": round(idle_s, 1), "why": reasons}

@@ -54,7 +54,7 @@ def read_break(state: Path) -> Break:
         return Break()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HostError(
-            f"{path} cannot be read: {error}", hint="declare the break anew, or remove the file"
+            f"{path} cannot be read: {error}", hint="declare the break again, or remove the file"
         ) from error
     return Break(until)
 

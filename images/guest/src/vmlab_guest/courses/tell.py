@@ -53,8 +53,8 @@ def tell_obstacles(course: str, outcome: Outcome) -> Notice | None:
         en.append(f"  and {len(obstacles) - _TOLD} more")
         fr.append(f"  et {len(obstacles) - _TOLD} de plus")
     if not outcome.is_complete:
-        en.append("Put this right; what is missing will be tried again within ten minutes.")
-        fr.append("Remédiez-y ; un nouvel essai aura lieu dans les dix minutes.")
+        en.append("Please correct this; the missing files will be tried again within ten minutes.")
+        fr.append("Corrigez cela ; un nouvel essai aura lieu dans les dix minutes.")
     return Notice("\n".join(en), "\n".join(fr))
 
 

@@ -85,7 +85,7 @@ const TEXTS = {
     stopAllTitle: (n) => (n > 1 ? `Arrêter ${n} machines\u202f?` : "Arrêter 1 machine\u202f?"),
     startAllTitle: (n) => (n > 1 ? `Démarrer ${n} machines\u202f?` : "Démarrer 1 machine\u202f?"),
     startAllHow:
-      "Elles démarrent quelques-unes à la fois\u202f; les autres attendent leur tour. Cela peut prendre plusieurs minutes.",
+      "Elles démarrent par petits groupes\u202f; les autres attendent leur tour. Cela peut prendre plusieurs minutes.",
     works: "Quelqu'un y travaille en ce moment.",
     rests: (time) => `Personne n'y travaille depuis ${time}.`,
     workNow: (n, m) =>
