@@ -33,7 +33,7 @@ def strings_of_script(file: Path) -> Iterator[tuple[int, str]]:
             yield number, found[1:-1].replace("\\u00a0", "\u00a0")
 
 
-def strings_of_template(file: Path) -> Iterator[tuple[int, str]]:
+def quoted_strings(file: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file.read_text().splitlines(), start=1):
         for found in re.findall(r'"[^"]*"', line):
             yield number, found[1:-1]
@@ -70,7 +70,8 @@ SOURCES: dict[str, tuple[Callable[[Path], Iterator[tuple[int, str]]], list[Path]
         strings_of_script,
         [*STATIC.glob("*.js"), *GUEST.glob("labextension*/static/*.js")],
     ),
-    "templates": (strings_of_template, [*STATIC.parent.glob("templates/*.html")]),
+    "courses": (quoted_strings, [*PROJECT.glob("notebooks/*/course.toml")]),
+    "templates": (quoted_strings, [*STATIC.parent.glob("templates/*.html")]),
     "notebooks": (french_of_notebook, [*PROJECT.glob("notebooks/*/*/*.ipynb")]),
     "guide": (lambda file: french_of_text(file.read_text()), [PROJECT / "docs/trainee.md"]),
 }
