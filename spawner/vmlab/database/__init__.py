@@ -7,14 +7,16 @@ block: the hub's handlers make them with `asyncio.to_thread`, for which they are
     database.record_start("qemu/desk", {"boot": 12.5})
     database.phase_medians("qemu/desk")  # {"boot": 12.5}
 
-    engine     connections, transactions
-    tables     the tables as typed classes
-    courses    published courses, and receipts of the machines that took them
-    obstacles  why a file of a course is not in its place
-    progress   how far each trainee is
-    phases     how long the phases of earlier starts took
-    volumes    who owns a volume, and which machine has it
-    languages  who chose which language
+    engine      connections, transactions
+    schema      which schema a database has; makes or upgrades it
+    migrations  the steps from one schema to the next, for alembic
+    tables      the tables as typed classes
+    courses     published courses, and receipts of the machines that took them
+    obstacles   why a file of a course is not in its place
+    progress    how far each trainee is
+    phases      how long the phases of earlier starts took
+    volumes     who owns a volume, and which machine has it
+    languages   who chose which language
 """
 
 from __future__ import annotations

@@ -1,22 +1,24 @@
-"""Opening a database: connections, transactions, schema version."""
+"""Opening a database: connections and transactions."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from vmlab.database.tables import ADDED_COLUMNS, SCHEMA_VERSION, Base, MetaRow
+from vmlab.database.schema import ensure_schema
 from vmlab.errors import HostError
 
 _WRITE = "vmlab_write"
 _BUSY_MS = 10_000
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Sessions:
@@ -52,13 +54,11 @@ def open_engine(url: str) -> Engine:
     try:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
-        _ensure_schema(engine)
+        with engine.execution_options(**{_WRITE: True}).begin() as connection:
+            ensure_schema(connection)
     except (SQLAlchemyError, OSError) as e:
         shown = engine.url.render_as_string(hide_password=True)
-        raise HostError(
-            f"the database {shown} cannot be opened: {e}",
-            hint="check that its folder exists, is writable and has room",
-        ) from e
+        raise HostError(f"the database {shown} cannot be opened: {e}", hint=_hint(e)) from e
     return engine
 
 
@@ -94,22 +94,13 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _ensure_schema(engine: Engine) -> None:
-    with engine.execution_options(**{_WRITE: True}).begin() as connection:
-        Base.metadata.create_all(connection, tables=[Base.metadata.tables[MetaRow.__tablename__]])
-        with Session(bind=connection) as session:
-            found = session.scalar(select(MetaRow.value).where(MetaRow.key == "schema"))
-            known = found is None or (found.isdecimal() and 1 <= int(found) <= SCHEMA_VERSION)
-            if known and found != str(SCHEMA_VERSION):
-                Base.metadata.create_all(connection)
-                for version in range(int(found or SCHEMA_VERSION) + 1, SCHEMA_VERSION + 1):
-                    for statement in ADDED_COLUMNS.get(version, ()):
-                        connection.exec_driver_sql(statement)
-                session.merge(MetaRow(key="schema", value=str(SCHEMA_VERSION)))
-                session.flush()
-    if not known:
-        shown = engine.url.render_as_string(hide_password=True)
-        raise HostError(
-            f"the database {shown} has schema {found}; this VMLab knows schema {SCHEMA_VERSION}",
-            hint="a newer VMLab wrote it: install that version, or set another VMLAB_STATE",
+def _hint(error: Exception) -> str:
+    """Return what to do about a database that cannot be opened."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # The low byte is the kind of error, what is above it tells more.
+    if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return (
+            "the file is damaged: stop the lab and put the file back from a backup of the state "
+            "folder, without the -wal and -shm beside it"
         )
+    return "check that its folder exists, is writable and has room"

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Float,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA_VERSION = 3
-"""Raised with every change of the tables below; `engine.py` upgrades older ones and refuses newer.
-
-1: courses, receipts, steps, phases. 2: volumes. 3: what a receipt says beside what was kept, and
-languages.
-"""
-
-ADDED_COLUMNS = {
-    3: (
-        "ALTER TABLE receipt ADD COLUMN obstacles JSON NOT NULL DEFAULT '[]'",
-        "ALTER TABLE receipt ADD COLUMN refused TEXT NOT NULL DEFAULT ''",
-    )
-}
-"""What an older database needs beside the tables that it does not have."""
+"""Raised with every change of the tables below; a step in `migrations` brings older ones there."""
 
 
 class Base(DeclarativeBase):
@@ -32,12 +29,24 @@ class Base(DeclarativeBase):
 
 
 class MetaRow(Base):
-    """Facts about the database itself."""
+    """Facts about the database itself: its schema, for VMLabs from before `RevisionRow`, too."""
 
     __tablename__ = "meta"
 
     key: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+class RevisionRow(Base):
+    """Which step of `migrations` was the last: alembic's table, under a name that is ours alone.
+
+    JupyterHub has an `alembic_version`; a server's database may hold the tables of both.
+    """
+
+    __tablename__ = "vmlab_revision"
+    __table_args__ = (PrimaryKeyConstraint("version_num", name="vmlab_revision_pkc"),)
+
+    version_num: Mapped[str] = mapped_column(String(32))
 
 
 class CourseVersionRow(Base):

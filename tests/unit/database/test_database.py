@@ -14,7 +14,6 @@ from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredSt
 from vmlab.database.engine import sqlite_url
 from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.errors import HostError
-from vmlab.model import Volume
 
 
 @pytest.fixture
@@ -67,35 +66,6 @@ class TestOpening:
         with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 3") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
-
-    def test_a_database_of_the_first_schema_is_upgraded_and_loses_nothing(self, path):
-        first = Database(sqlite_url(path))
-        add(first, "a")
-        first.record_start("qemu/desk", {"boot": 12.5})
-        first.close()
-        with sqlite3.connect(path) as connection:  # as a VMLab without volumes left it
-            connection.execute("DROP TABLE volume")
-            connection.execute("ALTER TABLE receipt DROP COLUMN obstacles")
-            connection.execute("ALTER TABLE receipt DROP COLUMN refused")
-            connection.execute(
-                "INSERT INTO receipt VALUES (1, 'ada', '', 'first-steps', 1, 6.0, '[\"a.md\"]')"
-            )
-            connection.execute("DROP TABLE language")
-            connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-        for _ in range(2):
-            upgraded = Database(sqlite_url(path))
-            upgraded.volumes.add(Volume("home-ada"))
-            assert [volume.name for volume in upgraded.volumes.all()] == ["home-ada"]
-            assert upgraded.courses.find("first-steps") == course(1, digest="a")
-            receipt = Receipt("ada", "", "first-steps", 1, 6.0, ("a.md",))
-            assert upgraded.courses.receipts("first-steps") == [receipt]
-            assert upgraded.phase_medians("qemu/desk") == {"boot": 12.5}
-            upgraded.languages.choose("ada", "fr")
-            assert upgraded.languages.all() == {"ada": "fr"}
-            upgraded.close()
-        with sqlite3.connect(path) as connection:
-            (schema,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        assert schema == "3"
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(HostError, match="gone"):
