@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from debian.deb822 import Deb822
+
 from vmlab.errors import HostError
 from vmlab.system.environment import download_environment
 
@@ -64,32 +66,33 @@ class Mirrors:
 def parse_deb822(text: str) -> list[AptSource]:
     """Return the enabled binary sources of a `.sources` file."""
     found = []
-    for stanza in re.split(r"\n\s*\n", text):
-        fields: dict[str, str] = {}
-        key = ""
-        for line in stanza.splitlines():
-            if line.startswith("#"):
-                continue
-            if line[:1] in {" ", "\t"} and key:
-                fields[key] += " " + line.strip()
-            elif ":" in line:
-                key, value = line.split(":", 1)
-                key = key.strip().lower()
-                fields[key] = value.strip()
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes") == "no":
+    # Lines, for it would take a string for a file's name; all kinds of them, for it refuses a value
+    # with another kind than \n within.
+    for stanza in Deb822.iter_paragraphs(text.splitlines()):
+        if "deb" not in stanza.get("Types", "").split() or _is_off(stanza.get("Enabled", "")):
             continue
-        signed_by = fields.get("signed-by", "")
         found += [
             AptSource(
                 uri.rstrip("/"),
                 suite,
-                tuple(fields.get("components", "").split()),
-                signed_by if signed_by.startswith("/") else "",
+                tuple(stanza.get("Components", "").split()),
+                _keyrings(stanza.get("Signed-By", "")),
             )
-            for uri in fields.get("uris", "").split()
-            for suite in fields.get("suites", "").split()
+            for uri in stanza.get("URIs", "").split()
+            for suite in stanza.get("Suites", "").split()
         ]
     return found
+
+
+def _is_off(enabled: str) -> bool:
+    # ref: StringToBool in apt's apt-pkg/contrib/strutl.cc
+    return enabled.lower() in {"no", "false", "without", "off", "disable", "0"}
+
+
+def _keyrings(signed_by: str) -> str:
+    """Return the files that are named, as one option; none for a key that stands there itself."""
+    words = [] if "-----BEGIN" in signed_by else re.split(r"[,\s]+", signed_by)
+    return ",".join(word for word in words if word.startswith("/"))
 
 
 def parse_one_line(text: str) -> list[AptSource]:
