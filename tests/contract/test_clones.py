@@ -325,7 +325,7 @@ async def test_a_claim_that_was_cut_is_no_loss(bench):
 async def end_abruptly(folder: Path) -> None:
     from vmlab.providers.qemu.machine.layout import MachineFolder
     from vmlab.providers.qemu.process.ending import find_processes
-    from vmlab.providers.qemu.process.shim import is_locked
+    from vmlab.system.locks import is_locked
 
     machine = MachineFolder(folder)
     kill_all(find_processes(machine))

@@ -70,7 +70,7 @@ async def test_machines_at_work_are_told_and_the_host_is_not(bench):
 # Says that it is QEMU, in a network with the machine's cable; holds the machine's lock if it may.
 _PRETENDER = """
 import os, subprocess, sys
-from vmlab.providers.qemu.process.shim import take_lock
+from vmlab.system.locks import take_lock
 
 subprocess.run(["ip", "link", "add", "uplink0", "type", "bridge"], check=True)
 if sys.argv[1] == "locked":

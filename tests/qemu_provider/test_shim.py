@@ -15,7 +15,7 @@ from hub.running_hub import PROJECT
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import SHIM_MODULE
-from vmlab.providers.qemu.process.shim import is_locked, lock_holder
+from vmlab.system.locks import is_locked, lock_holder
 
 
 def launch(folder: MachineFolder) -> subprocess.Popen[str]:

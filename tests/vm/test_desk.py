@@ -26,7 +26,7 @@ from hub.running_hub import PROJECT, RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.process.shim import is_locked
+from vmlab.system.locks import is_locked
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 

@@ -18,7 +18,7 @@ from hub.running_hub import RunningHub
 from vmlab.names import machine_name
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.providers.qemu.process.shim import is_locked
+from vmlab.system.locks import is_locked
 
 pytestmark = pytest.mark.vm
 

@@ -7,7 +7,6 @@ whenever the lock is held.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -19,6 +18,7 @@ from typing import Self
 from vmlab.errors import HostError
 from vmlab.model import Allowance
 from vmlab.paths import Paths
+from vmlab.system.locks import try_flock
 from vmlab.system.outside import as_facts, load_json
 
 _ASK_AGAIN_S = 0.05
@@ -69,18 +69,17 @@ def running_holder(paths: Paths) -> Holder | None:
             hint="run this command as the user who ran `vmlab up`",
         ) from e
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if try_flock(descriptor, shared=True):
+            return None
         holder = last_holder(paths)
         if holder is None:
             raise HostError(
                 f"{lock_path(paths)} is held, but tells no pid",
                 hint=f"find the process with: fuser {lock_path(paths)}",
-            ) from None
+            )
         return holder
     finally:
         os.close(descriptor)
-    return None
 
 
 class HubLock:
@@ -102,17 +101,12 @@ class HubLock:
                 hint="check who owns the folder, or set VMLAB_STATE to another one",
             ) from e
         deadline = time.monotonic() + _ASK_FOR_S
-        while True:
-            try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # `running_holder` of another process holds it for an instant.
-                if time.monotonic() > deadline:
-                    os.close(self.descriptor)
-                    raise _already_running(paths) from None
-                time.sleep(_ASK_AGAIN_S)
-            else:
-                break
+        while not try_flock(self.descriptor):
+            # `running_holder` of another process holds it for an instant.
+            if time.monotonic() > deadline:
+                os.close(self.descriptor)
+                raise _already_running(paths)
+            time.sleep(_ASK_AGAIN_S)
 
     def write(self, holder: Holder) -> None:
         """Tell others who holds the lock."""

@@ -8,7 +8,6 @@ build that was cut is ever seen in the store; the next build removes its remains
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -34,6 +33,7 @@ from vmlab.images.store import Image, ImageStore, describe_file
 from vmlab.images.tree import differences, extract, read_tree
 from vmlab.images.wheels import build_local_wheel, ensure_wheels
 from vmlab.paths import Paths
+from vmlab.system.locks import try_flock, wait_for_flock
 
 NEEDED_MIB = 6 * 1024
 """Free disk space that a build needs at its peak: tree as tar, as folder, and as disk."""
@@ -323,11 +323,9 @@ def _check_room(folder: Path) -> None:
 def _lock(parent: Path, report: Report) -> Generator[int]:
     """Hold the right to build this image; the kernel gives it back when all holders have ended."""
     with (parent / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_flock(stream.fileno()):
             report(progress_at(BuildPhase.WAIT, 0.0, "another build of this image is running"))
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            wait_for_flock(stream.fileno())
         yield stream.fileno()
 
 

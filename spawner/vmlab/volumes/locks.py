@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from vmlab.errors import VolumeConflictError
 from vmlab.system.files import read_end
+from vmlab.system.locks import try_flock
 from vmlab.system.outside import load_json
 
 _POLL_S = 0.05
@@ -41,7 +41,7 @@ async def hold_volume(
     path = folder / f"{name}.lock"
     deadline = time.monotonic() + wait_s
     while True:
-        with _locked(path, fcntl.LOCK_EX) as file:
+        with _locked(path) as file:
             if file is not None:
                 _write_note(file, operation)
                 yield file
@@ -62,7 +62,7 @@ def read_snapshots(folder: Path, name: str) -> Generator[int]:
     Raises:
         VolumeConflictError: one is being deleted now.
     """
-    with _locked(folder / f"{name}.readers", fcntl.LOCK_SH) as file:
+    with _locked(folder / f"{name}.readers", shared=True) as file:
         if file is None:
             raise VolumeConflictError(
                 name, "a snapshot of it is being deleted", hint="try again in a moment"
@@ -77,7 +77,7 @@ def delete_snapshots(folder: Path, name: str) -> Generator[int]:
     Raises:
         VolumeConflictError: somebody does.
     """
-    with _locked(folder / f"{name}.readers", fcntl.LOCK_EX) as file:
+    with _locked(folder / f"{name}.readers") as file:
         if file is None:
             raise VolumeConflictError(
                 name,
@@ -94,13 +94,13 @@ def forget_locks(folder: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, kind: int) -> Generator[int | None]:
+def _locked(path: Path, *, shared: bool = False) -> Generator[int | None]:
     """Give the locked file, or None when somebody else has it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not _try_lock(descriptor, kind):
+            if not try_flock(descriptor, shared=shared):
                 yield None
                 return
             # Who had it before may have forgotten the volume: then others lock another file.
@@ -116,14 +116,6 @@ def _is_there(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _try_lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _write_note(descriptor: int, operation: str) -> None:

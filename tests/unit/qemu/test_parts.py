@@ -27,7 +27,7 @@ from vmlab.providers.qemu.process.confine import (
     plan_cgroups,
 )
 from vmlab.providers.qemu.process.opened import keep_console
-from vmlab.providers.qemu.process.shim import _keep_end, is_locked
+from vmlab.providers.qemu.process.shim import _keep_end
 from vmlab.system.files import write_atomic
 
 LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
@@ -187,12 +187,6 @@ async def test_only_the_end_of_stderr_is_kept():
     text = await _keep_end(reader)
     assert text.endswith("the end")
     assert len(text) == 4096
-
-
-def test_a_lock_that_nobody_holds_is_free(folder):
-    assert not is_locked(str(folder.shim_lock))
-    folder.shim_lock.touch()
-    assert not is_locked(str(folder.shim_lock))
 
 
 @pytest.mark.parametrize(

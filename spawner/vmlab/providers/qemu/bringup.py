@@ -28,7 +28,6 @@ from vmlab.providers.qemu.process.admission import Memory
 from vmlab.providers.qemu.process.deadlines import Deadlines
 from vmlab.providers.qemu.process.ending import end_machine, find_processes, require_wanted
 from vmlab.providers.qemu.process.power import POOL, Plan, make_machine, power_on, wake
-from vmlab.providers.qemu.process.shim import is_locked
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.suspicion import clear_failures, is_suspect, note_failure
 from vmlab.providers.qemu.warm.template import (
@@ -38,6 +37,7 @@ from vmlab.providers.qemu.warm.template import (
     find_template,
     make_kind,
 )
+from vmlab.system.locks import is_locked
 from vmlab.system.worker import find_machines_gid
 from vmlab.volumes.attachment import Attached
 from vmlab.volumes.disk_image import lend

@@ -61,7 +61,6 @@ from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.process.ending import end_machine, note_end, require_wanted
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
 from vmlab.providers.qemu.process.priority import Priority, set_priority
-from vmlab.providers.qemu.process.shim import is_locked
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import Template
@@ -70,6 +69,7 @@ from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
 from vmlab.system.beside import meanwhile
 from vmlab.system.disk_space import START_MIB, find_free_space
+from vmlab.system.locks import is_locked
 from vmlab.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.providers.qemu.channels.agent import clean_text
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Record, Stage, read_record
-from vmlab.providers.qemu.process.shim import is_locked
 from vmlab.system.files import read_end
+from vmlab.system.locks import is_locked
 from vmlab.system.outside import load_json
 
 _ENDS = {

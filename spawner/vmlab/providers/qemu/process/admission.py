@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -36,6 +35,7 @@ from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
 from vmlab.providers.qemu.process.confine import TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.system.locks import flock_within, try_flock, wait_for_flock
 from vmlab.system.worker import find_tools_user
 
 RESERVE_MIB = 768
@@ -236,9 +236,7 @@ class Memory:
         self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._notes / _TURN).open("ab") as file:
             try:
-                async with asyncio.timeout(_TURN_LIMIT_S):
-                    while not _has_locked(file.fileno(), fcntl.LOCK_EX):  # noqa: ASYNC110
-                        await asyncio.sleep(_TURN_POLL_S)
+                await flock_within(file.fileno(), _TURN_LIMIT_S, poll_s=_TURN_POLL_S)
             except TimeoutError as error:
                 raise HostError(
                     f"{file.name} was locked for {_TURN_LIMIT_S:.0f} s",
@@ -253,7 +251,7 @@ def _write_note(notes: Path, machine: MachineMemory) -> Iterator[None]:
     partial = path.with_suffix(".partial")
     with partial.open("xb", buffering=0) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            wait_for_flock(file.fileno())  # new, so nobody has it
             file.write(json.dumps([machine.folder, machine.limit_mib]).encode())
             partial.rename(path)  # from its first moment on it is locked and whole
             yield
@@ -266,17 +264,9 @@ def _read_notes(notes: Path) -> list[MachineMemory]:
     found = []
     for path in notes.glob("*.json"):
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            if _has_locked(file.fileno(), fcntl.LOCK_SH):
+            if try_flock(file.fileno(), shared=True):
                 path.unlink()  # who wrote it is gone
             else:
                 folder, limit_mib = json.loads(file.read())
                 found.append(MachineMemory(folder, limit_mib))
     return found
-
-
-def _has_locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -19,8 +19,8 @@ from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.records import read_record
 from vmlab.providers.qemu.machine.users import find_machine_user, find_processes_of
 from vmlab.providers.qemu.process import confine
-from vmlab.providers.qemu.process.shim import is_locked, lock_holder
 from vmlab.system.files import move
+from vmlab.system.locks import is_locked, lock_holder
 from vmlab.system.tools import run_tool
 
 _QUIT_LIMIT_S = 5.0

@@ -24,8 +24,8 @@ from vmlab.providers.qemu.machine.records import read_record
 from vmlab.providers.qemu.machine.status import has_report, is_on
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user
 from vmlab.providers.qemu.process import confine
-from vmlab.providers.qemu.process.shim import is_locked
 from vmlab.system.background import apart
+from vmlab.system.locks import is_locked
 
 _DELETED = " (deleted)"
 """What the kernel adds to the path of a folder that is gone."""

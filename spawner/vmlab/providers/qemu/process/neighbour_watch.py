@@ -17,9 +17,9 @@ from vmlab.network.uplink import UPLINK
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.neighbours import find_unreachable
-from vmlab.providers.qemu.process.shim import lock_holder
 from vmlab.system.background import apart
 from vmlab.system.environment import tool_environment
+from vmlab.system.locks import lock_holder
 
 PERIOD_S = 60.0
 

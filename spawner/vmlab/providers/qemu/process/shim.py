@@ -17,12 +17,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import resource
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -36,6 +34,7 @@ from vmlab.network.uplink import enter_namespace, enter_namespace_with_internet
 from vmlab.providers.qemu.process.endings import CAPABILITIES, listen_for_end
 from vmlab.providers.qemu.process.handout import hand_out, stop_at_writable_opens
 from vmlab.providers.qemu.process.opened import OpenFiles, keep_console, listen, open_files
+from vmlab.system.locks import take_lock
 
 _READY_LIMIT_S = 20.0
 _STDERR_BYTES = 4096
@@ -96,43 +95,6 @@ def main() -> None:
         _say({"error": f"{type(error).__name__}: {error}"})
         sys.exit(1)
     sys.exit(status)
-
-
-def take_lock(path: str) -> None:
-    """Lock the file for as long as this very process lives.
-
-    Not an open file description lock: that could be handed on. The kernel tells who holds it.
-
-    Raises:
-        BlockingIOError: another shim holds it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def is_locked(path: str) -> bool:
-    """Tell whether a shim holds the lock, without taking it."""
-    return _ask_lock(path) is not None
-
-
-def lock_holder(path: str) -> int | None:
-    """Return the pid of the shim that holds the lock; None: nobody does, or an older VMLab's."""
-    holder = _ask_lock(path)
-    return holder if holder and holder > 0 else None
-
-
-def _ask_lock(path: str) -> int | None:
-    """Return who holds the lock: a pid, or -1 for a lock that a descriptor carries."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    try:
-        words = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = struct.unpack("hhqqi4x", fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, words))
-        return None if answer[0] == fcntl.F_UNLCK else int(answer[4])
-    finally:
-        os.close(descriptor)
 
 
 def _limit_self(config: ShimConfig) -> None:

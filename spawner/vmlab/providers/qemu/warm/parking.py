@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
@@ -45,6 +44,7 @@ from vmlab.providers.qemu.warm.template import (
     read_mark,
     write_template,
 )
+from vmlab.system.locks import flock_within
 
 _UNFINISHED, _TRIAL = ".new", ".try"
 _LOCK_POLL_S = 0.2
@@ -233,17 +233,7 @@ async def _locked(path: Path, limit_s: float) -> AsyncGenerator[None]:
     """
     with path.open("w") as file:
         try:
-            async with asyncio.timeout(limit_s):
-                while not _try_lock(file.fileno()):  # noqa: ASYNC110 - the kernel sends no event
-                    await asyncio.sleep(_LOCK_POLL_S)
+            await flock_within(file.fileno(), limit_s, poll_s=_LOCK_POLL_S)
         except TimeoutError as error:
             raise TemplateError(f"{path} is held by another process") from error
         yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

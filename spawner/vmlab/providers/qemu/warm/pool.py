@@ -29,10 +29,10 @@ from vmlab.providers.qemu.process import confine
 from vmlab.providers.qemu.process.deadlines import Deadlines
 from vmlab.providers.qemu.process.ending import remove_machine
 from vmlab.providers.qemu.process.power import Plan, launch, make_machine
-from vmlab.providers.qemu.process.shim import is_locked
 from vmlab.providers.qemu.warm.template import Template, TemplateKind
 from vmlab.system.background import apart
 from vmlab.system.files import write_atomic
+from vmlab.system.locks import is_locked
 from vmlab.system.outside import load_json
 
 _READY = "ready.json"
