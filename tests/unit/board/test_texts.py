@@ -41,14 +41,14 @@ def test_templates_are_valid(name):
     Environment(loader=loader, autoescape=True).get_template(name)
 
 
-SCRIPTS = sorted(p.name for p in (PAGES / "static").glob("*.js") if "TEXTS = {" in p.read_text())
+SCRIPTS = sorted(p.name for p in (PAGES / "static").glob("*.js") if "chooser({" in p.read_text())
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_have_the_same_texts_in_both_languages(script):
     source = (PAGES / "static" / script).read_text()
     english = source[source.index("  en: {") : source.index("  fr: {")]
-    french = source[source.index("  fr: {") : source.index("\n};")]
+    french = source[source.index("  fr: {") : source.index("\n});")]
     keys = re.compile(r"^ {4,}([a-zA-Z]+):", re.MULTILINE)
     assert keys.findall(english)
     assert keys.findall(english) == keys.findall(french)

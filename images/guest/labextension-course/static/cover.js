@@ -3,13 +3,19 @@
 
 const LONGEST_WAIT_MS = 10_000; // for the exercises, once JupyterLab is drawn
 
-/** Tick a step of the cover. */
+/**
+ * Tick a step of the cover.
+ * @param {"lab" | "exercises"} step
+ */
 export function tick(step) {
   const row = document.querySelector(`#vmlab-cover [data-step="${step}"]`);
-  if (row) row.dataset.state = "done";
+  if (row instanceof HTMLElement) row.dataset.state = "done";
 }
 
-/** Show JupyterLab when its files are there, or could not be had in time. */
+/**
+ * Show JupyterLab when its files are there, or could not be had in time.
+ * @param {Promise<void>} hasArrived
+ */
 export async function lift(hasArrived, limit = LONGEST_WAIT_MS) {
   const isLate = new Promise((resolve) => setTimeout(resolve, limit));
   try {

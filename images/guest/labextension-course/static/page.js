@@ -1,6 +1,21 @@
 // The page "Course": titles, own progress, where to go on. Titles go through `textContent` only.
 
 import { count } from "./model.js";
+import { wayWords } from "./words.js";
+
+/** @import { Language } from "../../jupyterlab" */
+/** @import { Course, Courses, Exercise, Step } from "./model.js" */
+/** @import { textsOf } from "./words.js" */
+
+/**
+ * How the page speaks, and where it leads.
+ *
+ * @typedef {object} Ways
+ * @property {ReturnType<typeof textsOf>} texts
+ * @property {Language} language
+ * @property {(exercise: Exercise) => void} open
+ * @property {() => void} openLauncher
+ */
 
 const STYLE = `
 .vmlab-course { overflow: auto; padding: 1.5rem; background: var(--jp-layout-color1);
@@ -32,10 +47,17 @@ const STYLE = `
 .lm-TabBar-tab[data-vmlab-title] > .lm-TabBar-tabCloseIcon { order: 2; }
 `;
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean | null>} attributes `false` and null: left out
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
+    if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children);
   return element;
@@ -48,11 +70,13 @@ export function addStyle() {
 
 /**
  * Draw the page into `node`; what had the focus keeps it.
+ * @param {HTMLElement} node
  * @param {Courses} courses what is known
- * @param {object} ways texts, language, open(exercise), openLauncher()
+ * @param {Ways} ways
  */
 export function draw(node, courses, ways) {
-  const focused = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const held = document.activeElement;
+  const key = held instanceof HTMLElement && node.contains(held) ? held.dataset.key : undefined;
   const { texts } = ways;
   const notes = [];
   if (courses.isLost) notes.push(texts.lost);
@@ -68,12 +92,19 @@ export function draw(node, courses, ways) {
     ...sections,
     make("p", {}, other),
   );
-  if (focused) node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  const again = key && node.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (again instanceof HTMLElement) again.focus();
 }
 
+/**
+ * @param {Course} course
+ * @param {number} place
+ * @param {Courses} courses
+ * @param {Ways} ways
+ */
 function drawCourse(course, place, courses, ways) {
   const { texts, language } = ways;
-  const { passed, all } = count(...course.exercises);
+  const { passed, all } = count(course.exercises);
   const current = courses.current?.course === course ? courses.current.exercise : null;
   return [
     make(place ? "h2" : "h1", {}, course.title[language]),
@@ -88,24 +119,33 @@ function drawCourse(course, place, courses, ways) {
   ];
 }
 
-// The one button that a trainee needs: it leads to the exercise at which they are.
+/**
+ * The one button that a trainee needs: it leads to the exercise at which they are.
+ * @param {Courses} courses
+ * @param {Ways} ways
+ */
 function drawWay(courses, ways) {
   const { texts, language, open } = ways;
   if (!courses.current) return make("p", {}, make("strong", {}, texts.allDone));
   const { exercise, course } = courses.current;
-  const began = count(...course.exercises).passed > 0;
-  const words = texts.labelled(began ? texts.goOn : texts.start, exercise.title[language]);
+  const hasBegun = count(course.exercises).passed > 0;
   const button = make(
     "button",
     { class: "vmlab-go", type: "button", "data-key": "go", disabled: !exercise.notebook },
-    language === "fr" ? words : words.replace(" : ", ": "),
+    wayWords(exercise.title[language], hasBegun, language),
   );
   button.addEventListener("click", () => open(exercise));
   return make("p", {}, button);
 }
 
+/**
+ * @param {Course} course
+ * @param {Exercise} exercise
+ * @param {boolean} isCurrent
+ * @param {Ways} ways
+ */
 function drawExercise(course, exercise, isCurrent, { texts, language, open }) {
-  const { passed, all } = count(exercise);
+  const { passed, all } = count([exercise]);
   const key = `${course.name}/${exercise.folder}`;
   const title = make(
     "button",
@@ -121,6 +161,11 @@ function drawExercise(course, exercise, isCurrent, { texts, language, open }) {
   return row;
 }
 
+/**
+ * @param {Step} step
+ * @param {Ways["texts"]} texts
+ * @param {Language} language
+ */
 function drawStep(step, texts, language) {
   return make(
     "li",

@@ -3,13 +3,15 @@
 "use strict";
 
 (() => {
-  const here = new URL(".", document.currentScript.src);
-  let scope = null;
+  const { src } = /** @type {HTMLScriptElement} */ (document.currentScript);
+  /** @type {import("../../jupyterlab").ShareScope} */
+  let scope = {};
 
+  /** @type {import("../../jupyterlab").Load} */
   async function load(name) {
-    const versions = Object.values(scope[name] ?? {});
-    if (!versions.length) throw new Error(`JupyterLab does not share ${name}`);
-    return (await versions[0].get())();
+    const [version] = Object.values(scope[name] ?? {});
+    if (!version) throw new Error(`JupyterLab does not share ${name}`);
+    return (await version.get())();
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB ?? {};
@@ -18,7 +20,7 @@
       scope = shared;
     },
     get: async () => {
-      const { makePlugin } = await import(new URL("plugin.js", here));
+      const { makePlugin } = await import(new URL("plugin.js", src).href);
       const plugin = await makePlugin(load);
       return () => ({ __esModule: true, default: plugin });
     },

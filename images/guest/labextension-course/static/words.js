@@ -1,8 +1,9 @@
 // What a trainee reads of the course, in the language that JupyterLab speaks.
 
-const TEXTS = {
+/** @import { Language } from "../../jupyterlab" */
+
+const TEXTS = inBoth({
   en: {
-    labelled: (label, words) => `${label}: ${words}`,
     course: "Course",
     guide: "Guide",
     home: "VMLab Home",
@@ -10,7 +11,8 @@ const TEXTS = {
     goOn: "Continue here",
     allDone: "All steps of all exercises are done.",
     here: "you are here",
-    steps: (passed, all) => `${passed} of ${all} steps done`,
+    steps: (/** @type {number} */ passed, /** @type {number} */ all) =>
+      `${passed} of ${all} ${all === 1 ? "step" : "steps"} done`,
     progress: "Your progress",
     done: "done",
     open: "to do",
@@ -22,7 +24,6 @@ const TEXTS = {
     launcher: "Open a terminal or an empty notebook",
   },
   fr: {
-    labelled: (label, words) => `${label}\u202f: ${words}`,
     course: "Cours",
     guide: "Guide",
     home: "Accueil VMLab",
@@ -41,15 +42,38 @@ const TEXTS = {
     looking: "Recherche de votre cours …",
     launcher: "Ouvrir un terminal ou un notebook vide",
   },
-};
+});
 
-/** Return "en" or "fr" for a language code of JupyterLab's, such as "fr-FR". */
-export function languageOf(code) {
-  const short = String(code).slice(0, 2).toLowerCase();
-  return short in TEXTS ? short : "en";
+/**
+ * The same texts in both languages: the type checker sees to it.
+ * @template T
+ * @param {Record<Language, T>} texts
+ */
+function inBoth(texts) {
+  return texts;
 }
 
-/** Return the texts of a language. */
+/**
+ * The language of our texts for a language code of JupyterLab's, such as "fr-FR".
+ * @param {string} code
+ * @returns {Language}
+ */
+export function languageOf(code) {
+  return code.slice(0, 2).toLowerCase() === "fr" ? "fr" : "en";
+}
+
+/**
+ * The button that leads to the exercise at which somebody is.
+ * @param {string} title of the exercise
+ * @param {boolean} hasBegun whether a step of the course is done
+ * @param {Language} language
+ */
+export function wayWords(title, hasBegun, language) {
+  const { goOn, start } = TEXTS[language];
+  return `${hasBegun ? goOn : start}${language === "fr" ? "\u00a0" : ""}: ${title}`;
+}
+
+/** @param {Language} language */
 export function textsOf(language) {
   return TEXTS[language];
 }

@@ -6,30 +6,22 @@
 // account's: the hub keeps it and tells the machine, whose checks, notices and terminals follow.
 //
 // `data-vmlab-language` of the root element is what is shown now; "vmlab-language" on the document
-// tells of a switch, and "vmlab-machine-language" (from remoteEntry.js) what the machine speaks.
+// tells of a switch, and "vmlab-machine-language" (from teller.js) what the machine speaks.
+
+import { pickHeadings } from "./headings.js";
+import { isLanguage, textsOf } from "./words.js";
+
+/** @import { App, Language, Load, NotebookTracker, Palette, SettingRegistry, Shared, TocTracker } from "../../jupyterlab" */
 
 const NAMES = { en: "English", fr: "Français" };
 const SETTINGS = "@jupyterlab/translation-extension:plugin"; // JupyterLab's own language
-const TEXTS = {
-  en: {
-    show: "Show in English",
-    reload: "The texts are now in English; JupyterLab's own menus will follow when the page is reloaded. What you have written is saved first, and running cells keep running.",
-    now: "Reload the page",
-    lost: "The texts are now in English, but your choice could not be saved: the hub did not answer. Switch again in a minute.",
-  },
-  fr: {
-    show: "Afficher en français",
-    reload: "Les textes sont maintenant en français\u202f; les menus de JupyterLab le seront quand la page sera rechargée. Ce que vous avez écrit est d'abord enregistré, et les cellules en cours d'exécution continuent.",
-    now: "Recharger la page",
-    lost: "Les textes sont maintenant en français, mais votre choix n'a pas pu être enregistré\u202f: le hub n'a pas répondu. Choisissez de nouveau dans une minute.",
-  },
-};
 
 const root = document.documentElement;
 const other = () => (shown() === "fr" ? "en" : "fr");
 
+/** @returns {Language} */
 export function shown() {
-  return root.dataset.vmlabLanguage;
+  return root.dataset.vmlabLanguage === "fr" ? "fr" : "en";
 }
 
 function makeStyle() {
@@ -52,57 +44,52 @@ function makeStyle() {
   return style;
 }
 
-// The language of each line of a text; empty outside of all of them.
-function languagesOf(source) {
-  let [language, depth, fence] = ["", 0, ""];
-  return source.split("\n").map((line) => {
-    const mark = /^\s*(```|~~~)/.exec(line)?.[1];
-    if (mark && (!fence || fence === mark)) fence = fence ? "" : mark;
-    if (fence || mark) return language;
-    if (!depth) language = /^\s*<div\s[^>]*\blang=["']?([a-z]+)/i.exec(line)?.[1] ?? "";
-    const here = language;
-    if (language) depth += (line.match(/<div\b/gi)?.length ?? 0) - (line.match(/<\/div>/gi)?.length ?? 0);
-    if (depth <= 0) [language, depth] = ["", 0];
-    return here;
-  });
-}
-
-/** The headings of a text that are shown. */
-export function pickHeadings(headings, source, language) {
-  const lines = languagesOf(source);
-  if (!lines.includes(language)) return headings;
-  return headings.filter(({ line }) => !lines[line] || lines[line] === language);
-}
+/**
+ * @typedef {object} Parts
+ * @property {Shared["@jupyterlab/apputils"]} apputils
+ * @property {Shared["@jupyterlab/services"]} services
+ * @property {Shared["@jupyterlab/coreutils"]} coreutils
+ */
 
 class Switch {
+  /**
+   * @param {App} app
+   * @param {Parts} parts
+   * @param {{notebooks: NotebookTracker | null, contents: TocTracker | null}} shownIn
+   */
   constructor(app, { apputils, services, coreutils }, { notebooks, contents }) {
     this.app = app;
     this.notification = apputils.Notification;
     this.connection = services.ServerConnection;
     this.url = `${coreutils.PageConfig.getBaseUrl()}vmlab/language`;
-    this.told = shown(); // by the machine
+    /** @type {string} by the machine */
+    this.told = shown();
     this.settled = 0; // when the last choice made here was
     this.notebooks = notebooks;
     this.contents = contents;
+    /** @type {string | null} */
     this.offered = null;
   }
 
+  /** @param {Language} language */
   show(language) {
     root.dataset.vmlabLanguage = language;
     document.dispatchEvent(new CustomEvent("vmlab-language", { detail: language }));
-    this.notebooks?.forEach((panel) => void this.contents?.get(panel)?.refresh());
+    this.notebooks?.forEach((panel) => void this.contents?.get(panel)?.refresh?.());
   }
 
   // The machine's word counts when it changes: it does not take back what the hub has not got. Nor
   // does a word from before a choice, which may arrive after it.
+  /** @param {{language: string, asked: number}} word */
   follow({ language, asked }) {
-    if (asked < this.settled || !NAMES[language] || language === this.told) return;
+    if (asked < this.settled || !isLanguage(language) || language === this.told) return;
     this.told = language;
     if (language === shown()) return;
     this.show(language);
     this.offerReload();
   }
 
+  /** @param {Language} language */
   async choose(language) {
     if (language !== shown()) this.show(language);
     this.settled = Infinity;
@@ -113,7 +100,7 @@ class Switch {
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
     } catch (error) {
       console.warn("vmlab: language:", error);
-      this.notification.warning(TEXTS[language].lost, { autoClose: false });
+      this.notification.warning(textsOf(language).lost, { autoClose: false });
       return false;
     } finally {
       this.settled = performance.now();
@@ -126,21 +113,22 @@ class Switch {
     if (this.offered) this.notification.dismiss(this.offered);
     this.offered = null;
     if (shown() === root.lang.slice(0, 2)) return; // JupyterLab's own
-    const { reload, now } = TEXTS[shown()];
+    const { reload, now } = textsOf(shown());
     const callback = async () => {
       await this.app.commands.execute("docmanager:save-all");
       window.location.reload();
     };
-    const actions = [{ label: now, displayType: "accent", callback }];
+    const actions = [{ label: now, displayType: /** @type {const} */ ("accent"), callback }];
     this.offered = this.notification.info(reload, { autoClose: false, actions });
   }
 
   // JupyterLab's own menu of languages is the same choice. What was chosen there lies over the
   // account's language, so it is handed on and then taken out.
+  /** @param {SettingRegistry} registry */
   async takeOver(registry) {
     const settings = await registry.load(SETTINGS);
     const chosen = String(settings.user.locale ?? "").slice(0, 2);
-    if (!NAMES[chosen]) return;
+    if (!isLanguage(chosen)) return;
     if (chosen !== this.told && !(await this.choose(chosen))) return;
     // Past the registry, which would take the translated menus for changed ones.
     const { locale: _, ...rest } = settings.user;
@@ -148,6 +136,7 @@ class Switch {
   }
 }
 
+/** @param {Shared["@lumino/widgets"]["Widget"]} Widget */
 function makeButton(Widget) {
   const node = document.createElement("button");
   node.type = "button";
@@ -155,7 +144,7 @@ function makeButton(Widget) {
   const name = () => {
     node.lang = other();
     node.textContent = NAMES[other()];
-    node.title = TEXTS[other()].show;
+    node.title = textsOf(other()).show;
   };
   name();
   document.addEventListener("vmlab-language", name);
@@ -164,13 +153,20 @@ function makeButton(Widget) {
   return widget;
 }
 
+/** @param {Load} load */
 export async function makeLanguage(load) {
-  const names = ["apputils", "services", "coreutils", "cells", "notebook", "toc", "settingregistry"];
-  const parts = await Promise.all(names.map((name) => load(`@jupyterlab/${name}`)));
-  const [apputils, services, coreutils, cells, notebook, toc, settingregistry] = parts;
-  const { Widget } = await load("@lumino/widgets");
+  const [apputils, services, coreutils, cells, notebook, toc, settingregistry, { Widget }] = await Promise.all([
+    load("@jupyterlab/apputils"),
+    load("@jupyterlab/services"),
+    load("@jupyterlab/coreutils"),
+    load("@jupyterlab/cells"),
+    load("@jupyterlab/notebook"),
+    load("@jupyterlab/toc"),
+    load("@jupyterlab/settingregistry"),
+    load("@lumino/widgets"),
+  ]);
   const told = coreutils.PageConfig.getOption("vmlabLanguage");
-  root.dataset.vmlabLanguage = NAMES[told] ? told : "en"; // before the first text is drawn
+  root.dataset.vmlabLanguage = isLanguage(told) ? told : "en"; // before the first text is drawn
   document.head.append(makeStyle());
   const { getHeadings } = cells.MarkdownCell.prototype;
   cells.MarkdownCell.prototype.getHeadings = async function () {
@@ -186,6 +182,13 @@ export async function makeLanguage(load) {
       notebook.INotebookTracker,
       toc.ITableOfContentsTracker,
     ],
+    /**
+     * @param {App} app
+     * @param {Palette | null} palette
+     * @param {SettingRegistry | null} registry
+     * @param {NotebookTracker | null} notebooks
+     * @param {TocTracker | null} contents
+     */
     activate(app, palette, registry, notebooks, contents) {
       const made = new Switch(app, { apputils, services, coreutils }, { notebooks, contents });
       const command = "vmlab:switch-language";
@@ -193,7 +196,7 @@ export async function makeLanguage(load) {
         await made.choose(other());
         made.offerReload();
       };
-      app.commands.addCommand(command, { label: () => TEXTS[other()].show, execute });
+      app.commands.addCommand(command, { label: () => textsOf(other()).show, execute });
       palette?.addItem({ command, category: "VMLab" });
       const button = makeButton(Widget);
       button.node.addEventListener("click", () => void app.commands.execute(command));

@@ -4,6 +4,8 @@
 import { ownCookie } from "./cookies.mjs";
 import { Kind, kindOf } from "./requests.mjs";
 
+/** @import { IncomingHttpHeaders } from "node:http" */
+
 // These headers apply to more than their own page: to all pages of the host name, to names below or
 // beside it, or to later visits.
 const BEYOND_THE_PAGE = [
@@ -29,7 +31,13 @@ const BEYOND_THE_PAGE = [
 // With the same policy as the hub's pages, a page would keep a reference to those that it opens.
 const OPENER = ["cross-origin-opener-policy", "cross-origin-opener-policy-report-only"];
 
-/** Remove from a machine's answer what a machine may not set. */
+/**
+ * Remove from a machine's answer what a machine may not set.
+ *
+ * @param {IncomingHttpHeaders} headers
+ * @param {string} prefix the machine's path
+ * @param {boolean} shared whether machines are under the hub's own name
+ */
 export function cleanMachine(headers, prefix, shared) {
   for (const name of BEYOND_THE_PAGE) delete headers[name];
   if (shared) for (const name of OPENER) delete headers[name];
@@ -43,6 +51,7 @@ export function cleanMachine(headers, prefix, shared) {
 /**
  * Add to an answer of the hub what other pages may do with it.
  *
+ * @param {IncomingHttpHeaders} headers
  * @param {string} path as the browser asked for it
  * @param {string} machines the origins of machines, as a policy names them; empty: the hub's own
  * @param {string[]} expired Set-Cookie lines that delete cookies
@@ -63,6 +72,7 @@ export function sealHub(headers, path, machines, expired) {
 
 const NO_PAGE = "default-src 'none'; frame-ancestors 'none'";
 
+/** @param {string} machines */
 function pagePolicy(machines) {
   return [
     "default-src 'self'",

@@ -6,6 +6,8 @@
 
 import { BlockList, isIP, isIPv6 } from "node:net";
 
+/** @typedef {Record<string, string | undefined>} Headers those that are read here are never lists */
+
 // A request through a unix socket has no address: it comes from a machine. Nothing that it says is
 // trusted, and all machines count as one address. vmlab.network.door does the same.
 export const MACHINES = "0.0.0.0";
@@ -16,7 +18,7 @@ const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
  * Return a function that rewrites a request's headers in place.
  *
  * @param {string[]} front addresses and networks ("10.0.0.0/8") of the trusted web servers
- * @returns {(headers: object, address: string | undefined, encrypted: boolean) => void}
+ * @returns {(headers: Headers, address: string | undefined, encrypted: boolean) => void}
  */
 export function makeRewriter(front) {
   const isTrusted = makeNetworks(front);
@@ -36,7 +38,13 @@ export function makeRewriter(front) {
   };
 }
 
-// The last hop that is not a trusted web server: each of those appended the address of its client.
+/**
+ * The last hop that is not a trusted web server: each of those appended the address of its client.
+ *
+ * @param {string} peer
+ * @param {Headers} said
+ * @param {(address: string) => boolean} isTrusted
+ */
 function findClient(peer, said, isTrusted) {
   const hops = (said["x-forwarded-for"] ?? said["x-real-ip"] ?? "").split(",").reverse();
   let client = peer;
@@ -47,15 +55,22 @@ function findClient(peer, said, isTrusted) {
   return client;
 }
 
-// A socket for both kinds of addresses, the proxy's or a web server's, writes IPv4 as a part of IPv6.
+/**
+ * A socket for both kinds of addresses, the proxy's or a web server's, writes IPv4 as a part of IPv6.
+ * @param {string} address
+ */
 function shorten(address) {
   return address.replace(/^::ffff:(?=[0-9.]+$)/i, "");
 }
 
+/**
+ * @param {string[]} front
+ * @returns {(address: string) => boolean}
+ */
 function makeNetworks(front) {
   const list = new BlockList();
   for (const each of front) {
-    const [address, bits] = each.split("/");
+    const [address = "", bits] = each.split("/");
     const family = familyOf(address);
     if (bits === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(bits), family);
@@ -63,16 +78,26 @@ function makeNetworks(front) {
   return (address) => list.check(address, familyOf(address));
 }
 
+/** @param {string} address */
 function familyOf(address) {
   return isIPv6(address) ? "ipv6" : "ipv4";
 }
 
-// Several web servers in a row make a list; the first one speaks of the browser.
+/**
+ * Several web servers in a row make a list; the first one speaks of the browser.
+ *
+ * @param {string | undefined} value
+ * @param {RegExp} pattern
+ */
 function firstOf(value, pattern) {
-  const first = (value ?? "").split(",", 1)[0].trim();
+  const [first = ""] = (value ?? "").split(",", 1).map((each) => each.trim());
   return pattern.test(first) ? first : undefined;
 }
 
+/**
+ * @param {string | undefined} host
+ * @param {string} proto
+ */
 function portOf(host, proto) {
   return /:([0-9]{1,5})$/.exec(host ?? "")?.[1] ?? (proto === "https" ? "443" : "80");
 }

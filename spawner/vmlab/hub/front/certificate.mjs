@@ -29,7 +29,7 @@ export function keepCertificate(server, certFile, keyFile) {
       server.setSecureContext({ cert, key });
       console.log(`certificate ${certFile}: served, valid until ${leaf.validTo}`);
     } catch (error) {
-      console.error(`certificate ${certFile}: not used: ${error.message}`);
+      console.error(`certificate ${certFile}: not used: ${error instanceof Error ? error.message : error}`);
     }
   };
   take();
@@ -49,8 +49,9 @@ export function redirectPlain(address, port, toPort) {
   http
     .createServer(LIMITS, (req, res) => {
       const host = HOST.exec(req.headers.host ?? "")?.[1];
-      if (host && req.url.startsWith("/"))
-        res.writeHead(301, { Location: `https://${host}${suffix}${req.url}`, Connection: "close" });
+      const url = req.url ?? "";
+      if (host && url.startsWith("/"))
+        res.writeHead(301, { Location: `https://${host}${suffix}${url}`, Connection: "close" });
       else res.writeHead(400, { Connection: "close" });
       res.end();
     })

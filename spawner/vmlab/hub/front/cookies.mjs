@@ -3,6 +3,8 @@
 // A trainee is root in a machine. So it must not receive the hub's cookies, and must not set any that
 // browsers would send to the hub or to another machine.
 
+import { withoutQuery } from "./requests.mjs";
+
 const PREFIXES = "(__(secure|host|http|host-http)-)?";
 const HUBS = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|session-id|services)$`, "i");
 // A machine's server needs the session's id to notice that its visitor logged out at the hub.
@@ -16,7 +18,10 @@ const NAME = /^[!-~]+$/;
 const BLANKS_OF_BROWSERS = /^[ \t]+|[ \t]+$/g;
 const BLANKS_OF_THE_HUB = /^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g; // Python's, str.strip
 
-/** Return the header `Cookie` for a machine; undefined when nothing of it is left. */
+/**
+ * Return the header `Cookie` for a machine; undefined when nothing of it is left.
+ * @param {string | undefined} header
+ */
 export function withoutHubCookies(header) {
   const pairs = (header ?? "").split(";").filter((pair) => !SECRET.test(nameOf(pair)));
   return pairs.join(";").trim() || undefined;
@@ -30,7 +35,7 @@ export function withoutHubCookies(header) {
  * @param {boolean} shared whether machines are under the hub's own name
  */
 export function ownCookie(line, prefix, shared) {
-  const [pair, ...attributes] = line.split(";");
+  const [pair = "", ...attributes] = line.split(";");
   const name = pair.includes("=") ? nameOf(pair) : "";
   // A cookie without a name is sent as its value alone, which may look like any other cookie.
   if (!name || HUBS.test(name) || CONTROLS.test(line)) return null;
@@ -52,14 +57,17 @@ export function ownCookie(line, prefix, shared) {
  * own; then nobody knows which is the hub's. But it cannot set the hub's own, which is HttpOnly: so
  * none counts this time, and those on all other paths are deleted.
  *
+ * @param {string | undefined} header
+ * @param {string} url
+ * @param {string} host
  * @returns {{header: string | undefined, expired: string[]}}
  */
 export function sortLogins(header, url, host) {
   const pairs = (header ?? "").split(";");
   const others = pairs.filter((pair) => nameOf(pair, BLANKS_OF_THE_HUB) !== LOGIN);
   if (pairs.length - others.length < 2) return { header, expired: [] };
-  const paths = pathsAbove(url.split("?", 1)[0]);
-  const gone = (path) => `${LOGIN}=; Max-Age=0; Path=${path}`;
+  const paths = pathsAbove(withoutQuery(url));
+  const gone = (/** @type {string} */ path) => `${LOGIN}=; Max-Age=0; Path=${path}`;
   return {
     header: others.join(";").trim() || undefined,
     expired: [
@@ -69,18 +77,28 @@ export function sortLogins(header, url, host) {
   };
 }
 
-// For an address it is the same as without, and so would be the hub's own.
+/**
+ * For an address it is the same as without, and so would be the hub's own.
+ * @param {string} host
+ */
 function mayBeDomain(host) {
   return host.includes(".") && !/(^|\.)[0-9]+$|:/.test(host);
 }
 
-// All paths whose cookies are sent with this one: "/", "/hub", "/hub/", "/hub/home".
+/**
+ * All paths whose cookies are sent with this one: "/", "/hub", "/hub/", "/hub/home".
+ * @param {string} path
+ */
 function pathsAbove(path) {
   const ends = [...path.matchAll(/\/|$/g)].flatMap(({ index }) => [index, index + 1]);
   const cuts = new Set(ends.filter((end) => end > 0 && end <= path.length));
   return [...cuts].map((end) => path.slice(0, end));
 }
 
+/**
+ * @param {string} path
+ * @param {string} prefix
+ */
 function isBelow(path, prefix) {
   try {
     return `${decodeURIComponent(path)}/`.startsWith(`${prefix}/`);
@@ -89,10 +107,12 @@ function isBelow(path, prefix) {
   }
 }
 
+/** @param {string} pair */
 function nameOf(pair, blanks = BLANKS_OF_BROWSERS) {
-  return pair.split("=", 1)[0].replace(blanks, "");
+  return (pair.split("=", 1)[0] ?? "").replace(blanks, "");
 }
 
+/** @param {string} pair */
 function valueOf(pair) {
   return pair.slice(pair.indexOf("=") + 1).replace(BLANKS_OF_BROWSERS, "");
 }

@@ -4,7 +4,10 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
+import { withoutQuery } from "./requests.mjs";
+
 const BLOCK = 512;
+/** @type {Record<string, string>} */
 const TYPES = {
   js: "text/javascript; charset=utf-8",
   css: "text/css; charset=utf-8",
@@ -19,6 +22,7 @@ const SQUEEZED = new Set(["js", "css", "svg"]); // fonts and pictures are
 
 /**
  * Read a tar of plain files.
+ * @param {Buffer} tar
  * @returns {Map<string, Buffer>} by name
  */
 export function readTar(tar) {
@@ -34,34 +38,50 @@ export function readTar(tar) {
   return files;
 }
 
+/**
+ * @param {Buffer} tar
+ * @param {number} begin
+ * @param {number} length
+ */
 function text(tar, begin, length) {
-  return tar.toString("latin1", begin, begin + length).split("\0", 1)[0].trim();
+  return tar.toString("latin1", begin, begin + length).replace(/\0.*/s, "").trim();
 }
+
+/**
+ * @typedef {import("./requests.mjs").Asked} Asked
+ * @typedef {{headers: Record<string, string>, body: Buffer}} Found
+ */
 
 /**
  * Return what finds the answer to a request of a machine's.
  *
  * @param {string | null} archive where they are; null: nowhere
- * @returns {(req: object, prefix: string) => {headers: object, body: Buffer} | null}
+ * @returns {(req: Asked, prefix: string) => Found | null}
  */
 export function makeFinder(archive) {
   const files = archive ? readTar(readFileSync(archive)) : new Map();
+  /** @type {Map<string, Buffer>} */
   const squeezed = new Map();
 
+  /**
+   * @param {string} name
+   * @param {Buffer} body
+   */
   function squeeze(name, body) {
-    if (!squeezed.has(name)) squeezed.set(name, gzipSync(body));
-    return squeezed.get(name);
+    const made = squeezed.get(name) ?? gzipSync(body);
+    squeezed.set(name, made);
+    return made;
   }
 
   return ({ method, url, headers: asked }, prefix) => {
     if (method !== "GET" && method !== "HEAD") return null;
-    const path = url.split("?", 1)[0];
+    const path = withoutQuery(url);
     const name = path.startsWith(`${prefix}/`) ? path.slice(prefix.length + 1) : "";
     const body = files.get(name);
     if (!body) return null;
     const ending = name.slice(name.lastIndexOf(".") + 1);
     const headers = {
-      "Content-Type": TYPES[ending],
+      "Content-Type": TYPES[ending] ?? "application/octet-stream",
       "Cache-Control": "public, max-age=31536000, immutable",
       "Cross-Origin-Resource-Policy": "same-origin",
       "X-Content-Type-Options": "nosniff",

@@ -7,7 +7,7 @@ const BURST = 1000; // both are less than the hub's (log_lines.py): the proxy sa
 /**
  * Bound what is written to a stream from now on.
  *
- * @param {import("node:stream").Writable} stream such as process.stdout
+ * @param {NodeJS.WriteStream} stream such as process.stdout
  * @param {() => number} clock seconds
  */
 export function boundOutput(stream, clock = () => performance.now() / 1000) {
@@ -15,7 +15,7 @@ export function boundOutput(stream, clock = () => performance.now() / 1000) {
   let free = BURST;
   let filledAt = clock();
   let leftOut = 0;
-  stream.write = (piece, ...more) => {
+  stream.write = (/** @type {string | Uint8Array} */ piece, /** @type {any[]} */ ...more) => {
     const now = clock();
     free = Math.min(BURST, free + (now - filledAt) * PER_SECOND);
     filledAt = now;
@@ -32,6 +32,7 @@ export function boundOutput(stream, clock = () => performance.now() / 1000) {
   };
 }
 
+/** @param {string | Uint8Array} piece */
 function cut(piece) {
   const text = String(piece);
   if (text.length <= LONGEST) return piece;

@@ -2,7 +2,8 @@
 
 Every text is there in both languages, `<span lang="en">` beside `<span lang="fr">`; the root
 element's language, set before the first paint, shows one of them. `static/language.js` makes
-that choice; `static/board-text.js` and `people-text.js` have the texts of their pages' scripts.
+that choice; `static/*-text.js` have the texts that scripts write. `static/*-model.js` turn the
+API's answers into what is shown, without a page; `types.d.ts` tells the type checker what they are.
 
     guide  docs/trainee.md as a page
 """

@@ -1,14 +1,29 @@
 // One row of the board, and its cells.
 
-import { stepState } from "./board-model.js";
-import { duration, localized, texts } from "./board-text.js";
+import { percent, stepState } from "./board-model.js";
+import { duration, texts } from "./board-text.js";
 import { icon, make, spoken } from "./dom.js";
+import { keyOf, nameOf } from "./seat.js";
+import { localized } from "./words.js";
 
-/** What `KeptRows` shows for a row of the board. */
+/** @import { Board, BoardView, DescribedRow, Localized, Seat, Step } from "../types" */
+/** @import { Attributes } from "./dom.js" */
+/** @import { Item } from "./kept-rows.js" */
+
+/** @typedef {Pick<BoardView, "areNamesHidden">} View */
+
+/**
+ * What `KeptRows` shows for a row of the board.
+ * @param {Board} board
+ * @param {DescribedRow} row
+ * @param {Step[]} steps
+ * @param {View} view
+ * @returns {Item}
+ */
 export function boardRow(board, row, steps, view) {
   const label = labelOf(row, view);
   return {
-    key: JSON.stringify([row.user, row.server]),
+    key: keyOf(row),
     class: `vm-row-${row.kind}`,
     data: { kind: row.kind, label },
     cells: [
@@ -21,16 +36,23 @@ export function boardRow(board, row, steps, view) {
   };
 }
 
-/** What a trainee is called on the board. */
-export function labelOf(row, view) {
-  if (view.areNamesHidden) return texts().seat(row.index + 1);
-  return row.server ? `${row.user} / ${row.server}` : row.user;
+/**
+ * What a trainee is called on the board.
+ * @param {Pick<DescribedRow, "user" | "server" | "index">} row
+ * @param {View} view
+ */
+export function labelOf(row, view, t = texts()) {
+  return view.areNamesHidden ? t.seat(row.index + 1) : nameOf(row);
 }
 
 // A name that is longer than this may break over lines: it would push everything else away.
 const LONG_NAME = 26;
 
-/** The row's header; with the way to the machine of `opened`, if there is one. */
+/**
+ * The row's header; with the way to the machine of `opened`, if there is one.
+ * @param {string} label
+ * @param {Seat | null} [opened]
+ */
 export function nameCell(label, opened) {
   const long = label.length > LONG_NAME ? " vm-long-name" : "";
   const cell = make("th", { scope: "row", role: "rowheader", class: `vm-name${long}` }, label);
@@ -38,26 +60,48 @@ export function nameCell(label, opened) {
   return cell;
 }
 
-function openLink(row) {
+/**
+ * The way to a machine.
+ * @param {Seat} seat
+ * @param {Attributes} more
+ */
+export function openLink(seat, more = {}) {
   const t = texts();
-  const words = { "aria-label": t.openOf(row.user), "data-act": "open" };
-  return make("a", { href: row.url, target: "_blank", rel: "noopener", ...words }, t.open);
+  const words = { "aria-label": t.openOf(nameOf(seat)), "data-act": "open" };
+  return make("a", { href: seat.url, target: "_blank", rel: "noopener", ...words, ...more }, t.open);
 }
 
-/** A machine's state in a picture and a word, with what is wrong with it. */
+/** @type {Record<string, string>} */
+const STARTING = { pending: "starting", waiting: "starting" };
+
+/**
+ * A machine's state in a picture and a word, with what is wrong with it.
+ * @param {Seat & {notes?: Localized[]}} row
+ */
 export function stateParts(row) {
-  const t = texts();
-  const shape = { pending: "starting", waiting: "starting" }[row.state] || row.state;
-  const words = row.state === "waiting" ? t.inLine(row.place) : t.states[row.state] || row.state;
-  const troubles = [row.problem, ...(row.notes || []).map(localized)].filter(Boolean);
+  const troubles = [row.problem, ...(row.notes ?? []).map((note) => localized(note))].filter(Boolean);
   return [
-    icon(shape),
+    icon(STARTING[row.state] ?? row.state),
     " ",
-    words,
+    stateWords(row),
     ...troubles.map((trouble) => make("div", { class: "vm-problem small" }, trouble)),
   ];
 }
 
+/**
+ * A machine's state in words.
+ * @param {Pick<Seat, "state" | "place">} row
+ */
+export function stateWords({ state, place }, t = texts()) {
+  /** @type {Record<string, string>} */
+  const states = t.states;
+  return state === "waiting" ? t.inLine(place) : states[state] || state;
+}
+
+/**
+ * @param {DescribedRow} row
+ * @param {string} name
+ */
 function machineCell(row, name) {
   const t = texts();
   const cell = make("td", { role: "cell", class: "vm-machine" }, ...stateParts(row));
@@ -69,48 +113,82 @@ function machineCell(row, name) {
   return cell;
 }
 
+/**
+ * How much is done, in a picture beside words.
+ * @param {number} part
+ * @param {number} whole
+ */
+export function progressBar(part, whole) {
+  const filled = make("span");
+  filled.style.width = `${percent(part, whole)}%`;
+  return make("span", { class: "vm-bar", "aria-hidden": "true" }, filled);
+}
+
+/** @param {DescribedRow} row */
 function progressCell(row) {
   const t = texts();
   if (!row.total) return make("td", { role: "cell" }, t.notWorking);
-  const bar = make("span", { class: "vm-bar", "aria-hidden": "true" }, make("span"));
-  bar.firstChild.style.width = `${Math.round((row.passed / row.total) * 100)}%`;
+  const bar = progressBar(row.passed, row.total);
   return make("td", { role: "cell", class: "vm-done" }, bar, t.of(row.passed, row.total));
 }
 
+/**
+ * @param {Board} board
+ * @param {DescribedRow} row
+ */
 function idleCell(board, row) {
   const t = texts();
-  const time = duration(row.idle);
+  const words = idleWords(row, t);
   const cell = make("td", { role: "cell", class: "vm-idle" });
-  if (row.kind === "finished") cell.append(icon("passed"), " ", t.finished);
-  else if (row.kind === "stuck") cell.append(icon("failed"), " ", make("strong", {}, t.stuck(time)));
-  else if (row.kind === "working" && row.progress) cell.append(t.ago(time));
-  else if (row.kind === "working" && row.total) cell.append(t.noneYet(time));
-  else cell.append(t.notWorking);
-  for (const words of remarks(board, row)) {
-    cell.append(make("div", { class: "vm-remark small" }, words));
+  if (row.kind === "finished") cell.append(icon("passed"), " ", words);
+  else if (row.kind === "stuck") cell.append(icon("failed"), " ", make("strong", {}, words));
+  else cell.append(words);
+  for (const remark of remarks(board, row, t)) {
+    cell.append(make("div", { class: "vm-remark small" }, remark));
   }
   return cell;
 }
 
-function remarks(board, row) {
-  const t = texts();
+/**
+ * When there was progress last.
+ * @param {Pick<DescribedRow, "kind" | "idle" | "progress" | "total">} row
+ */
+export function idleWords(row, t = texts()) {
+  const time = duration(row.idle, t);
+  if (row.kind === "finished") return t.finished;
+  if (row.kind === "stuck") return t.stuck(time);
+  if (row.kind === "working" && row.progress) return t.ago(time);
+  if (row.kind === "working" && row.total) return t.noneYet(time);
+  return t.notWorking;
+}
+
+/**
+ * What else there is to say of the work: another course, another version.
+ * @param {Pick<Board, "course" | "courses">} board
+ * @param {Pick<DescribedRow, "kind" | "elsewhere" | "course_version">} row
+ */
+export function remarks(board, row, t = texts()) {
   const found = [];
-  if (row.elsewhere && ["stuck", "working"].includes(row.kind)) {
-    const course = board.courses.find(({ name }) => name === row.elsewhere.course);
-    const title = course ? localized(course.title) : row.elsewhere.course;
-    found.push(t.elsewhere(title, t.of(row.elsewhere.passed, row.elsewhere.total)));
+  const { elsewhere } = row;
+  if (elsewhere && ["stuck", "working"].includes(row.kind)) {
+    const course = board.courses.find(({ name }) => name === elsewhere.course);
+    const title = course ? localized(course.title) : elsewhere.course;
+    found.push(t.elsewhere(title, t.of(elsewhere.passed, elsewhere.total)));
   }
-  const newest = board.course && board.course.version;
+  const newest = board.course?.version ?? 0;
   if (row.kind !== "off" && row.course_version && row.course_version < newest) {
     found.push(t.outdated(row.course_version, newest));
   }
   return found;
 }
 
+/**
+ * @param {DescribedRow} row
+ * @param {Step} step
+ */
 function stepCell(row, step) {
-  const t = texts();
   const { kind, attempts } = stepState(row, step);
-  const words = kind === "open" ? t.step.open : t.step[kind](attempts);
+  const words = stepWords(kind, attempts);
   const title = localized(step.title);
   const attributes = { role: "cell", class: `vm-cell vm-cell-${kind}`, title: t.labelled(title, words) };
   const cell = make("td", attributes, icon(kind));
@@ -120,4 +198,13 @@ function stepCell(row, step) {
   // Where rows are cards, the column's header is not there to say which step it is.
   cell.append(make("span", { class: "visually-hidden vm-in-card" }, t.labelled(title, "")), spoken(words));
   return cell;
+}
+
+/**
+ * What a trainee has done of a step, in words.
+ * @param {"passed" | "failed" | "open"} kind
+ * @param {number} attempts
+ */
+export function stepWords(kind, attempts, t = texts()) {
+  return kind === "open" ? t.step.open : t.step[kind](attempts);
 }

@@ -1,25 +1,45 @@
 // The table of the board: a row a trainee, a column a step.
 
-import { make } from "./dom.js";
+import { boardRow, progressBar } from "./board-cells.js";
 import { groupSteps, passedBy } from "./board-model.js";
-import { boardRow } from "./board-cells.js";
-import { localized, texts } from "./board-text.js";
+import { texts } from "./board-text.js";
+import { around, focused, make, spoken } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
+import { language, localized } from "./words.js";
+
+/** @import { Board, BoardView, DescribedRow, Sort, Step } from "../types" */
+/** @import { Attributes } from "./dom.js" */
+
+/**
+ * What is pressed: a heading, a new machine for somebody.
+ * @typedef {{sort: (by: Sort) => void, renew: (user: string, label: string) => void}} On
+ */
 
 const LEADING_COLUMNS = 4;
 
-/** A table of the board inside `frame`. `on.sort(name)` is called when a heading is pressed, `on.renew(user, label)` for a new machine. */
+/** A table of the board. */
 export class BoardTable {
+  /**
+   * @param {HTMLElement} frame that holds it
+   * @param {On} on
+   */
   constructor(frame, on) {
     this.frame = frame;
     this.on = on;
     this.headKey = "";
+    this.totals = make("tr");
+    this.rows = new KeptRows(make("tbody"));
   }
 
-  /** Show these rows, already in order. `view`: {sort, areNamesHidden}. */
+  /**
+   * Show these rows, already in order.
+   * @param {Board} board
+   * @param {DescribedRow[]} rows
+   * @param {BoardView} view
+   */
   show(board, rows, view) {
     const steps = board.course ? board.course.steps : [];
-    const headKey = JSON.stringify([window.vmlab.language(), steps, view.sort]);
+    const headKey = JSON.stringify([language(), steps, view.sort]);
     if (headKey !== this.headKey) {
       this.build(steps, view.sort);
       this.headKey = headKey;
@@ -28,15 +48,22 @@ export class BoardTable {
     this.rows.show(rows.map((row) => boardRow(board, row, steps, view)));
   }
 
-  /** Show a sentence instead of a table. */
+  /**
+   * Show a sentence instead of a table.
+   * @param {(Node | string)[]} content
+   */
   clear(...content) {
     this.headKey = "";
     this.frame.replaceChildren(make("div", { class: "vm-empty" }, ...content));
   }
 
+  /**
+   * @param {Step[]} steps
+   * @param {Sort} sort
+   */
   build(steps, sort) {
     const t = texts();
-    const held = document.activeElement && document.activeElement.dataset.sort;
+    const held = focused()?.dataset.sort;
     const groups = groupSteps(steps);
     const top = make(
       "tr",
@@ -49,35 +76,27 @@ export class BoardTable {
         columnHeader(localized(title), { scope: "colgroup", colspan: length, class: "vm-exercise" }),
       ),
     );
-    const names = make(
-      "tr",
-      { role: "row" },
-      ...steps.map((step) => {
-        const title = localized(step.title);
-        return columnHeader(make("span", {}, title), { class: "vm-step", title });
-      }),
-    );
+    const names = stepNames(steps);
     this.totals = make("tr", { class: "vm-totals", role: "row" });
     const body = make("tbody", { role: "rowgroup" });
     // One listener for all rows: cells are compared as they are written, and replaced.
     body.addEventListener("click", (event) => {
-      const user = event.target.closest("[data-renew]")?.dataset.renew;
-      if (user !== undefined) this.on.renew(user, event.target.closest("tr").dataset.label);
+      const user = around(event, "[data-renew]")?.dataset.renew;
+      if (user !== undefined) this.on.renew(user, around(event, "tr")?.dataset.label ?? user);
     });
     this.rows = new KeptRows(body);
-    this.frame.replaceChildren(
-      make(
-        "table",
-        // On a narrow page rows are cards: without roles that would be no table any more.
-        { class: "table vm-table vm-cards", role: "table" },
-        make("caption", { class: "visually-hidden" }, t.caption),
-        make("thead", { role: "rowgroup" }, top, names, ...(steps.length ? [this.totals] : [])),
-        body,
-      ),
-    );
-    if (held) this.frame.querySelector(`[data-sort="${CSS.escape(held)}"]`)?.focus();
+    const head = [top, names, ...(steps.length ? [this.totals] : [])];
+    this.frame.replaceChildren(cardTable(t.caption, head, body));
+    if (!held) return;
+    const again = this.frame.querySelector(`[data-sort="${CSS.escape(held)}"]`);
+    if (again instanceof HTMLElement) again.focus();
   }
 
+  /**
+   * @param {string} text
+   * @param {Sort} sort
+   * @param {Sort} chosen
+   */
   heading(text, sort, chosen) {
     const direction = sort === "stuck" ? "descending" : "ascending";
     const button = make("button", { type: "button", class: "vm-sort", "data-sort": sort }, text);
@@ -86,25 +105,59 @@ export class BoardTable {
     return columnHeader(button, { rowspan: "2", "aria-sort": order });
   }
 
+  /**
+   * @param {DescribedRow[]} rows
+   * @param {Step[]} steps
+   */
   showTotals(rows, steps) {
     const t = texts();
     const key = JSON.stringify(steps.map((step) => passedBy(rows, step)).concat(rows.length));
     if (this.totals.dataset.key === key) return;
     this.totals.dataset.key = key;
     const words = make("th", { scope: "row", role: "rowheader", colspan: LEADING_COLUMNS }, t.passedBy);
-    this.totals.replaceChildren(words, ...steps.map((step) => this.total(passedBy(rows, step), rows.length)));
-  }
-
-  total(count, all) {
-    const words = texts().of(count, all);
-    const bar = make("span", { class: "vm-bar", "aria-hidden": "true" }, make("span"));
-    bar.firstChild.style.width = `${Math.round((all ? count / all : 0) * 100)}%`;
-    const shown = make("span", { class: "vm-count", "aria-hidden": "true" }, String(count));
-    const told = make("span", { class: "visually-hidden" }, words);
-    return make("td", { role: "cell", title: words }, shown, told, bar);
+    this.totals.replaceChildren(words, ...steps.map((step) => totalCell(passedBy(rows, step), rows.length)));
   }
 }
 
-function columnHeader(content, attributes) {
+/**
+ * @param {number} count
+ * @param {number} all
+ */
+function totalCell(count, all) {
+  const words = texts().of(count, all);
+  const shown = make("span", { class: "vm-count", "aria-hidden": "true" }, String(count));
+  return make("td", { role: "cell", title: words }, shown, spoken(words), progressBar(count, all));
+}
+
+/** @param {Step[]} steps */
+function stepNames(steps) {
+  const headers = steps.map((step) => {
+    const title = localized(step.title);
+    return columnHeader(make("span", {}, title), { class: "vm-step", title });
+  });
+  return make("tr", { role: "row" }, ...headers);
+}
+
+/**
+ * @param {Node | string} content
+ * @param {Attributes} attributes
+ */
+export function columnHeader(content, attributes = {}) {
   return make("th", { scope: "col", role: "columnheader", ...attributes }, content);
+}
+
+/**
+ * A table whose rows are cards on a narrow page: without roles it would be none there any more.
+ * @param {string} caption
+ * @param {HTMLTableRowElement[]} head
+ * @param {HTMLTableSectionElement} body
+ */
+export function cardTable(caption, head, body) {
+  return make(
+    "table",
+    { class: "table vm-table vm-cards", role: "table" },
+    make("caption", { class: "visually-hidden" }, caption),
+    make("thead", { role: "rowgroup" }, ...head),
+    body,
+  );
 }

@@ -1,18 +1,20 @@
 // What the board says, in both languages.
 
-const TEXTS = {
+import { chooser, language } from "./words.js";
+
+/** The board's texts of one language; of the page's, if none is named. */
+export const texts = chooser({
   en: {
-    labelled: (label, words) => `${label}: ${words}`,
     trainee: "Trainee",
-    seat: (n) => `Seat ${n}`,
+    seat: (/** @type {number} */ n) => `Seat ${n}`,
     machine: "Machine",
     progress: "Done",
     idle: "Last progress",
     passedBy: "Passed by",
     open: "Open",
-    openOf: (name) => `Open the machine of ${name}`,
+    openOf: (/** @type {string} */ name) => `Open the machine of ${name}`,
     renew: "New machine …",
-    renewOf: (name) => `New machine … for ${name}`,
+    renewOf: (/** @type {string} */ name) => `New machine … for ${name}`,
     states: {
       running: "running",
       starting: "starting",
@@ -21,59 +23,57 @@ const TEXTS = {
       absent: "never started",
       unknown: "unknown",
     },
-    course: (title, version) => `${title}, version ${version}`,
-    inLine: (place) => `waiting to start, number ${place}`,
+    course: (/** @type {string} */ title, /** @type {number} */ version) => `${title}, version ${version}`,
+    inLine: (/** @type {number} */ place) => `waiting to start, number ${place}`,
     noCourse: "No course published",
     noCourseHint: "Trainers publish one with: vmlab course push FOLDER",
     noRows: "No trainees yet",
     noRowsHint:
       "Trainees of your groups appear here as soon as the hub knows them, started or not.",
     finished: "finished",
-    noneYet: (time) => `no step yet, ${time}`,
-    ago: (time) => `${time} ago`,
-    stuck: (time) => `no progress for ${time}`,
-    elsewhere: (title, done) => `in ${title}: ${done}`,
+    noneYet: (/** @type {string} */ time) => `no step yet, ${time}`,
+    ago: (/** @type {string} */ time) => `${time} ago`,
+    stuck: (/** @type {string} */ time) => `no progress for ${time}`,
+    elsewhere: (/** @type {string} */ title, /** @type {string} */ done) => `in ${title}: ${done}`,
     notWorking: "–",
-    minutes: (n) => `${n} min`,
+    minutes: (/** @type {number} */ n) => `${n} min`,
     underMinute: "under 1 min",
-    hours: (h, m) => `${h} h ${m} min`,
+    hours: (/** @type {number} */ h, /** @type {number} */ m) => `${h} h ${m} min`,
     step: {
-      passed: (tries) => (tries > 1 ? `passed after ${tries} tries` : "passed"),
-      failed: (tries) => (tries > 1 ? `not passed, ${tries} tries` : "not passed, 1 try"),
+      passed: (/** @type {number} */ tries) => (tries > 1 ? `passed after ${tries} tries` : "passed"),
+      failed: (/** @type {number} */ tries) => (tries > 1 ? `not passed, ${tries} tries` : "not passed, 1 try"),
       open: "not tried",
     },
-    of: (n, m) => `${n} of ${m}`,
+    notPassed: "not passed",
+    of: (/** @type {number} */ n, /** @type {number} */ m) => `${n} of ${m}`,
     summary: {
-      stuck: (n) => `${n} stuck`,
-      working: (n) => `${n} working`,
-      finished: (n) => `${n} finished`,
-      changing: (n) => `${n} starting or stopping`,
-      off: (n) => `${n} off`,
+      stuck: (/** @type {number} */ n) => `${n} stuck`,
+      working: (/** @type {number} */ n) => `${n} working`,
+      finished: (/** @type {number} */ n) => `${n} finished`,
+      changing: (/** @type {number} */ n) => `${n} starting or stopping`,
+      off: (/** @type {number} */ n) => `${n} off`,
     },
-    anyone: (time) => `Last progress in the room: ${time} ago`,
+    anyone: (/** @type {string} */ time) => `Last progress in the room: ${time} ago`,
     nobody: "Nobody has passed a step yet",
     sort: "Sort by",
     sorts: { stuck: "stuck first", name: "name", progress: "least done first" },
     threshold: "Stuck after",
     hideNames: "Hide names",
     chooseCourse: "Course",
-    updated: (time) => `Live · ${time}`,
+    updated: (/** @type {string} */ time) => `Live · ${time}`,
     loading: "Loading …",
-    loadingCourse: (title) => `Loading the course ${title} …`,
+    loadingCourse: (/** @type {string} */ title) => `Loading the course ${title} …`,
     paused: "Paused",
     caption: "Trainees, their machines and the steps they have passed; updated every few seconds",
-    legend: "Signs",
-    lost: (time, wait) =>
+    lost: (/** @type {string} */ time, /** @type {number} */ wait) =>
       `The hub does not answer. What you see is from ${time}. Trying again in ${wait} s.`,
-    lostFirst: (wait) => `The hub does not answer. Trying again in ${wait} s.`,
+    lostFirst: (/** @type {number} */ wait) => `The hub does not answer. Trying again in ${wait} s.`,
     refused: "Your session has ended or you no longer have access.",
     reload: "Reload the page",
-    outdated: (mine, newest) => `has version ${mine} of the course; the newest is ${newest}`,
-    waitingFor: (version) => `version ${version} of the course not delivered yet`,
+    outdated: (/** @type {number} */ mine, /** @type {number} */ newest) => `has version ${mine} of the course; the newest is ${newest}`,
     providerLost: "The states of the machines are not known at the moment; progress is.",
   },
   fr: {
-    labelled: (label, words) => `${label}\u202f: ${words}`,
     trainee: "Participant",
     seat: (n) => `Poste ${n}`,
     machine: "Machine",
@@ -113,6 +113,7 @@ const TEXTS = {
       failed: (tries) => (tries > 1 ? `pas réussie, ${tries} essais` : "pas réussie, 1 essai"),
       open: "pas essayée",
     },
+    notPassed: "pas réussie",
     of: (n, m) => `${n} sur ${m}`,
     summary: {
       stuck: (n) => `${n} ${n > 1 ? "bloqués" : "bloqué"}`,
@@ -134,39 +135,32 @@ const TEXTS = {
     paused: "En pause",
     caption:
       "Les participants, leurs machines et les étapes réussies\u202f; actualisé à quelques secondes d'intervalle",
-    legend: "Signes",
     lost: (time, wait) =>
       `Le hub ne répond pas. Ce que vous voyez date de ${time}. Nouvel essai dans ${wait} s.`,
     lostFirst: (wait) => `Le hub ne répond pas. Nouvel essai dans ${wait} s.`,
     refused: "Votre session est terminée ou vous n'avez plus accès.",
     reload: "Recharger la page",
     outdated: (mine, newest) => `a la version ${mine} du cours\u202f; la plus récente est la ${newest}`,
-    waitingFor: (version) => `version ${version} du cours pas encore remise`,
     providerLost: "L'état des machines n'est pas connu en ce moment\u202f; les progrès le sont.",
   },
-};
+});
 
-/** The texts of the language that the page is shown in. */
-export function texts() {
-  return TEXTS[window.vmlab.language()] || TEXTS.en;
-}
-
-/** A title in both languages, as the API sends it. */
-export function localized(title) {
-  return title[window.vmlab.language()] || title.en;
-}
-
-/** A duration in words, rounded down to minutes. */
-export function duration(seconds) {
-  const t = texts();
+/**
+ * A duration in words, rounded down to minutes.
+ * @param {number} seconds
+ */
+export function duration(seconds, t = texts()) {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 1) return t.underMinute;
   if (minutes < 60) return t.minutes(minutes);
   return t.hours(Math.floor(minutes / 60), minutes % 60);
 }
 
-/** A time of day. */
-export function clock(epochSeconds) {
-  const locale = { en: "en-GB", fr: "fr-FR" }[window.vmlab.language()];
+/**
+ * A time of day.
+ * @param {number} epochSeconds
+ */
+export function clock(epochSeconds, inLanguage = language()) {
+  const locale = { en: "en-GB", fr: "fr-FR" }[inLanguage];
   return new Date(epochSeconds * 1000).toLocaleTimeString(locale);
 }

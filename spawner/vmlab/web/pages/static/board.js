@@ -1,21 +1,29 @@
 // The board of the admin page: asks the hub every few seconds and shows who is where.
 
-import { icon, make, recall, remember } from "./dom.js";
 import {
   DEFAULT_THRESHOLD,
+  KINDS,
   SORTS,
   THRESHOLDS,
+  awaitedCourse,
+  chosenView,
   countKinds,
   describeRows,
+  rememberView,
   sortRows,
 } from "./board-model.js";
 import { BoardTable } from "./board-table.js";
-import { clock, duration, localized, texts } from "./board-text.js";
+import { clock, duration, texts } from "./board-text.js";
+import { byId, choice, focused, given, icon, make, recall, remember } from "./dom.js";
 import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
+import { localized } from "./words.js";
+
+/** @import { Board, BoardView, DescribedRow, Kind } from "../types" */
 
 const SPOKEN_PERIOD_MS = 15000;
+/** @type {Record<Kind, string>} */
 const KIND_ICONS = {
   stuck: "failed",
   working: "running",
@@ -24,55 +32,53 @@ const KIND_ICONS = {
   off: "stopped",
 };
 
-const byId = (id) => document.getElementById(`vm-board${id}`);
+const page = byId("vm-board");
+const live = byId("vm-board-live");
+const legendBox = byId("vm-board-legend");
+const courseName = byId("vm-board-course");
+const summaryList = byId("vm-board-summary");
+const api = given(page, "api");
+const view = chosenView(recall);
 
-const view = {
-  sort: SORTS.includes(recall("sort", "")) ? recall("sort", "") : "stuck",
-  threshold: Number(recall("threshold", DEFAULT_THRESHOLD)),
-  areNamesHidden: recall("hide-names", "") === "yes",
-  course: recall("course", ""),
-};
-if (!THRESHOLDS.includes(view.threshold)) view.threshold = DEFAULT_THRESHOLD;
-
+/** @type {Board | null} */
 let board = null;
+/** @type {{kind: "loading" | "live" | "paused" | "lost" | "refused", wait: number}} */
 let status = { kind: "loading", wait: 0 };
 let spokenAt = -SPOKEN_PERIOD_MS;
 
-const table = new BoardTable(byId("-table"), {
-  sort: (sort) => change("sort", sort),
+const table = new BoardTable(byId("vm-board-table"), {
+  sort: (sort) => change({ sort }),
   renew(user, name) {
-    const url = new URL(`machines/${encodeURIComponent(user)}/renew`, new URL(byId("").dataset.api, location.href));
+    const url = new URL(`machines/${encodeURIComponent(user)}/renew`, new URL(api, window.location.href));
     renew(url, { name, started: () => askNow() });
   },
 });
 
-function change(key, value) {
-  view[key] = value;
-  const kept = { areNamesHidden: ["hide-names", value ? "yes" : "no"] }[key] || [key, value];
-  remember(...kept);
+/** @param {Partial<BoardView>} chosen */
+function change(chosen) {
+  Object.assign(view, chosen);
+  rememberView(chosen, remember);
   controls();
   render();
-  if (key === "course") askNow();
-}
-
-/** The course that was chosen and has not come yet, if there is one. */
-function awaited() {
-  if (!board || !view.course || board.course?.name === view.course) return null;
-  return board.courses.find(({ name }) => name === view.course) || null;
+  if (chosen.course !== undefined) askNow();
 }
 
 // -- parts of the page -----------------------------------------------------------------------
 
 function controls() {
   const t = texts();
-  const held = document.activeElement && document.activeElement.id;
+  const held = focused()?.id;
+  const sorts = SORTS.map((sort) => new Option(t.sorts[sort], sort, false, sort === view.sort));
+  const thresholds = THRESHOLDS.map((m) => new Option(t.minutes(m), String(m), false, m === view.threshold));
   const parts = [
-    select("sort", t.sort, SORTS.map((s) => [s, t.sorts[s]]), view.sort),
-    select("threshold", t.threshold, THRESHOLDS.map((m) => [m, t.minutes(m)]), view.threshold, Number),
+    choice("vm-choose-sort", t.sort, sorts, (at) => change({ sort: SORTS[at] ?? "stuck" })),
+    choice("vm-choose-threshold", t.threshold, thresholds, (at) => change({ threshold: THRESHOLDS[at] ?? DEFAULT_THRESHOLD })),
   ];
   if (board && board.courses.length > 1) {
-    const courses = board.courses.map((c) => [c.name, localized(c.title)]);
-    parts.unshift(select("course", t.chooseCourse, courses, awaited()?.name || board.course.name));
+    const { courses } = board;
+    const shown = (awaitedCourse(board, view.course) ?? board.course)?.name;
+    const options = courses.map((c) => new Option(localized(c.title), c.name, false, c.name === shown));
+    parts.unshift(choice("vm-choose-course", t.chooseCourse, options, (at) => change({ course: courses[at]?.name ?? "" })));
   }
   const box = make("input", {
     type: "checkbox",
@@ -81,49 +87,43 @@ function controls() {
     class: "form-check-input",
   });
   box.checked = view.areNamesHidden;
-  box.addEventListener("change", () => change("areNamesHidden", box.checked));
+  box.addEventListener("change", () => change({ areNamesHidden: box.checked }));
   const label = make("label", { for: "vm-hide-names", class: "form-check-label" }, t.hideNames);
   parts.push(make("div", { class: "form-check form-switch" }, box, label));
-  byId("-controls").replaceChildren(...parts);
+  byId("vm-board-controls").replaceChildren(...parts);
   if (held) document.getElementById(held)?.focus();
 }
 
-function select(key, label, options, chosen, convert = String) {
-  const id = `vm-choose-${key}`;
-  const element = make("select", { id, class: "form-select form-select-sm" });
-  for (const [value, words] of options) {
-    element.append(new Option(words, value, false, String(value) === String(chosen)));
-  }
-  element.addEventListener("change", () => change(key, convert(element.value)));
-  return make("div", { class: "vm-choice" }, make("label", { for: id }, label), element);
-}
-
-function summary(rows) {
+/**
+ * @param {Board} shown
+ * @param {DescribedRow[]} rows
+ */
+function summary(shown, rows) {
   const t = texts();
   const counts = countKinds(rows);
-  const chips = Object.keys(counts)
-    .filter((kind) => counts[kind] || kind === "stuck")
-    .map((kind) =>
-      make(
-        "li",
-        { class: `vm-chip vm-chip-${kind}`, "data-kind": kind, "data-count": counts[kind] },
-        icon(KIND_ICONS[kind]),
-        " ",
-        t.summary[kind](counts[kind]),
-      ),
-    );
+  const chips = KINDS.filter((kind) => counts[kind] || kind === "stuck").map((kind) =>
+    make(
+      "li",
+      { class: `vm-chip vm-chip-${kind}`, "data-kind": kind, "data-count": counts[kind] },
+      icon(KIND_ICONS[kind]),
+      " ",
+      t.summary[kind](counts[kind]),
+    ),
+  );
   const latest = Math.max(0, ...rows.map((row) => row.progress));
-  if (board.course && rows.length) {
-    const words = latest ? t.anyone(duration(board.now - latest)) : t.nobody;
+  if (shown.course && rows.length) {
+    const words = latest ? t.anyone(duration(shown.now - latest)) : t.nobody;
     chips.push(make("li", { class: "vm-latest" }, words));
   }
-  byId("-summary").replaceChildren(...chips);
+  summaryList.replaceChildren(...chips);
   speak(chips.map((chip) => chip.textContent.trim()).join(", "));
 }
 
-/** Tell a screen reader what changed, and not more often than one can listen to. */
+/**
+ * Tell a screen reader what changed, and not more often than one can listen to.
+ * @param {string} words
+ */
 function speak(words) {
-  const live = byId("-live");
   if (live.textContent === words || performance.now() - spokenAt < SPOKEN_PERIOD_MS) return;
   spokenAt = performance.now();
   live.textContent = words;
@@ -131,6 +131,7 @@ function speak(words) {
 
 function alertBox() {
   const t = texts();
+  /** @type {(Node | string)[]} */
   const content = [];
   if (status.kind === "lost") {
     content.push(board ? t.lost(clock(board.now), status.wait) : t.lostFirst(status.wait));
@@ -139,8 +140,8 @@ function alertBox() {
   } else if (board && board.rows.some((row) => row.state === "unknown")) {
     content.push(t.providerLost);
   }
-  const box = byId("-alert");
-  const words = content.map((part) => part.textContent ?? part).join("");
+  const box = byId("vm-board-alert");
+  const words = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");
   if (box.textContent === words) return;
   const attributes = { class: "alert alert-warning py-2" };
   box.replaceChildren(...(content.length ? [make("div", attributes, ...content)] : []));
@@ -148,25 +149,22 @@ function alertBox() {
 
 function legend() {
   const t = texts();
-  const signs = [
-    ["passed", t.step.passed(1)],
-    ["failed", `${t.step.failed(1).split(",")[0]}`],
-    ["open", t.step.open],
-  ];
-  byId("-legend").replaceChildren(
-    ...signs.map(([shape, words]) =>
-      make("span", { class: `vm-cell-${shape}` }, icon(shape), " ", words),
-    ),
+  const sign = (/** @type {string} */ shape, /** @type {string} */ words) =>
+    make("span", { class: `vm-cell-${shape}` }, icon(shape), " ", words);
+  legendBox.replaceChildren(
+    sign("passed", t.step.passed(1)),
+    sign("failed", t.notPassed),
+    sign("open", t.step.open),
   );
 }
 
 function heading() {
   const t = texts();
-  const course = board && !awaited() && board.course;
-  byId("-course").textContent = course ? t.course(localized(course.title), course.version) : "";
+  const course = awaitedCourse(board, view.course) ? null : board?.course;
+  courseName.textContent = course ? t.course(localized(course.title), course.version) : "";
   const when = board ? t.updated(clock(board.now)) : t.loading;
-  const words = { lost: "", refused: "", paused: t.paused }[status.kind] ?? when;
-  byId("-time").textContent = words;
+  const words = { lost: "", refused: "", paused: t.paused, loading: when, live: when };
+  byId("vm-board-time").textContent = words[status.kind];
 }
 
 // -- all together ----------------------------------------------------------------------------
@@ -176,49 +174,46 @@ function render() {
   heading();
   alertBox();
   legend();
-  byId("").dataset.status = status.kind;
+  page.dataset.status = status.kind;
   showPeople(!view.areNamesHidden);
   if (!board) {
     if (status.kind === "loading") table.clear(t.loading);
     return;
   }
-  const coming = awaited();
+  const coming = awaitedCourse(board, view.course);
   if (coming) {
     // Another course's rows under this one's name would be believed.
     table.clear(t.loadingCourse(localized(coming.title)));
-    byId("-summary").replaceChildren();
+    summaryList.replaceChildren();
     return;
   }
   const rows = describeRows(board, view.threshold);
-  summary(rows);
+  summary(board, rows);
   if (!rows.length) {
     table.clear(make("p", { class: "fs-5 mb-1" }, t.noRows), make("p", {}, t.noRowsHint));
     return;
   }
   table.show(board, sortRows(rows, view.sort), view);
   if (!board.course) {
-    byId("-course").textContent = t.noCourse;
-    byId("-legend").replaceChildren(t.noCourseHint);
+    courseName.textContent = t.noCourse;
+    legendBox.replaceChildren(t.noCourseHint);
   }
 }
 
 const askNow = poll(
-  () => {
-    const api = byId("").dataset.api;
-    return view.course ? `${api}?course=${encodeURIComponent(view.course)}` : api;
-  },
+  () => (view.course ? `${api}?course=${encodeURIComponent(view.course)}` : api),
   {
-    data(answer) {
-      const before = board && JSON.stringify(board.courses);
+    data(/** @type {Board} */ answer) {
+      const isNew = JSON.stringify(board?.courses) !== JSON.stringify(answer.courses);
       board = answer;
       status = { kind: "live", wait: 0 };
-      if (before !== JSON.stringify(board.courses)) controls();
+      if (isNew) controls();
       render();
     },
     lost(wait, httpStatus) {
       if (httpStatus === 404 && view.course) {
         // The course that this browser remembers is gone: fall back to the newest.
-        change("course", "");
+        change({ course: "" });
         return;
       }
       status = { kind: "lost", wait };

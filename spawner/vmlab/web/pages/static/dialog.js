@@ -3,14 +3,20 @@
 // It is a <dialog>: the keyboard stays in it, Escape leaves everything as it is, and a screen reader
 // reads its title and text.
 
-import { giveFocusBack, make } from "./dom.js";
+import { focused, giveFocusBack, make } from "./dom.js";
+
+/**
+ * The words: `texts` are paragraphs.
+ * @typedef {{title: string, texts: string[], yes: string, no: string, close: string}} Words
+ */
 
 /**
  * Ask, and if the answer is yes, act.
  *
- * @param words `title`, `texts` (paragraphs), `yes`, `no`, `close`.
- * @param act called with a function that tells how far it got, and the dialog; what it throws is
- *   told in the words of `failure(error)`.
+ * @param {Words} words
+ * @param {(tell: (text: string) => void, dialog: HTMLDialogElement) => Promise<void>} act called with a
+ *   function that tells how far it got, and the dialog
+ * @param {(error: unknown) => string} failure what is told when `act` throws
  */
 export function askFirst(words, act, failure) {
   const status = make("p", { role: "status", class: "mb-2" });
@@ -24,15 +30,15 @@ export function askFirst(words, act, failure) {
     status,
     make("div", { class: "d-flex flex-wrap gap-2" }, yes, no),
   );
-  const asker = document.activeElement;
-  const row = asker?.closest("tr");
+  const asker = focused();
+  const row = asker?.closest("tr") ?? null;
   no.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();
     giveFocusBack(asker, row);
   });
-  const tell = (text) => {
-    status.textContent = text || "";
+  const tell = (/** @type {string} */ text) => {
+    status.textContent = text;
   };
   yes.addEventListener("click", async () => {
     yes.disabled = true;
@@ -46,18 +52,4 @@ export function askFirst(words, act, failure) {
   });
   document.body.append(dialog);
   dialog.showModal();
-}
-
-/** Call the hub's API as this page's user; an answer that is no success is thrown, with its status. */
-export async function call(url, method, body) {
-  const headers = { "X-XSRFToken": window.jhdata.xsrf_token };
-  if (body) headers["Content-Type"] = "application/json"; // the hub refuses other types
-  const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
-  if (!response.ok) {
-    const error = new Error(`HTTP ${response.status}`);
-    error.status = response.status;
-    throw error;
-  }
-  const type = response.headers.get("Content-Type") || "";
-  return type.includes("json") ? response.json() : null;
 }

@@ -1,34 +1,24 @@
 // The home page: follows the machine, and switches it off.
 
-import { call } from "./dialog.js";
+import { byId, given } from "./dom.js";
+import { texts } from "./home-text.js";
+import { call } from "./hub-api.js";
 import { followMachine } from "./machine.js";
 
-const TEXTS = {
-  en: {
-    stopping: "Switching off …",
-    failed: "It could not be switched off; please try again.",
-  },
-  fr: {
-    stopping: "Extinction en cours …",
-    failed: "L'extinction a échoué\u202f; réessayez.",
-  },
-};
-
-const home = document.getElementById("vm-home");
-const button = document.getElementById("stop");
-const status = document.getElementById("vm-home-status");
-const t = () => TEXTS[window.vmlab.language()] || TEXTS.en;
+const home = byId("vm-home");
+const button = byId("stop", HTMLButtonElement);
+const status = byId("vm-home-status");
 const look = followMachine();
 
 button.addEventListener("click", async () => {
   button.disabled = true;
-  status.textContent = t().stopping;
+  status.textContent = texts().stopping;
   try {
-    await call(`${home.dataset.machineUrl}/server`, "DELETE"); // answers when it is off, or after 10 s
+    await call(`${given(home, "machineUrl")}/server`, "DELETE"); // answers when it is off, or after 10 s
     status.textContent = "";
   } catch (error) {
     console.warn("stop:", error);
-    status.textContent = t().failed;
+    status.textContent = texts().failed;
   }
   button.disabled = false;
   look();

@@ -21,33 +21,40 @@
 
   function preferred() {
     const wishes = [window.vmlab.account?.chosen, stored(), ...(navigator.languages || [])];
-    const short = wishes.filter(Boolean).map((wish) => wish.slice(0, 2).toLowerCase());
+    const short = wishes.map((wish) => (wish ?? "").slice(0, 2).toLowerCase());
     return short.find((wish) => LANGUAGES.includes(wish)) || window.vmlab.defaultLanguage;
   }
 
+  /** @param {string} language */
   function apply(language) {
     document.documentElement.lang = language;
     for (const element of document.querySelectorAll(`[data-label-${language}]`)) {
-      const label = element.getAttribute(`data-label-${language}`);
+      const label = element.getAttribute(`data-label-${language}`) ?? "";
       element.setAttribute("aria-label", label);
-      if (element.tagName === "BUTTON") element.title = label;
+      if (element instanceof HTMLButtonElement) element.title = label;
     }
     // Where no element can stand beside another one: the choices of a list.
     for (const element of document.querySelectorAll(`[data-text-${language}]`)) {
       element.textContent = element.getAttribute(`data-text-${language}`);
     }
-    for (const button of document.querySelectorAll(".vm-language")) {
+    for (const button of choices()) {
       const isChosen = button.dataset.language === language;
       button.classList.toggle("active", isChosen);
       button.setAttribute("aria-pressed", String(isChosen));
     }
-    for (const field of document.querySelectorAll(".vm-shown-language")) field.value = language;
+    for (const field of document.querySelectorAll(".vm-shown-language")) field.setAttribute("value", language);
     const title = document.querySelector('meta[name="vmlab-title"]');
     const lab = document.querySelector('meta[name="vmlab-lab"]')?.getAttribute(`data-${language}`);
     if (title) document.title = `${title.getAttribute(`data-${language}`)} · ${lab ?? "VMLab"}`;
   }
 
+  /** @returns {NodeListOf<HTMLElement>} */
+  function choices() {
+    return document.querySelectorAll(".vm-language");
+  }
+
   // The page is in the new language all the same; the account keeps the one of before.
+  /** @param {string} language */
   async function tellHub(language) {
     const { account } = window.vmlab;
     if (!account) return;
@@ -80,8 +87,9 @@
   document.documentElement.lang = preferred();
   document.addEventListener("DOMContentLoaded", () => {
     apply(document.documentElement.lang);
-    for (const button of document.querySelectorAll(".vm-language")) {
-      button.addEventListener("click", () => window.vmlab.setLanguage(button.dataset.language));
+    for (const button of choices()) {
+      const { language } = button.dataset;
+      if (language) button.addEventListener("click", () => window.vmlab.setLanguage(language));
     }
   });
 })();

@@ -4,9 +4,15 @@
 // `data-machine-state`; what belongs to some states has them in `data-when`, and vmlab.css hides
 // the rest. A link that leads elsewhere when the machine is off has `data-href-on` and `-off`.
 
+import { given } from "./dom.js";
 import { poll } from "./poll.js";
 
-/** "off", "starting", "running" or "stopping": what the hub's model of a user says. */
+/** @import { HubUser } from "../types" */
+
+/**
+ * What the hub's model of a user says of the machine.
+ * @param {HubUser} user
+ */
 export function stateOf(user) {
   const server = user.servers?.[""];
   if (server?.pending === "stop") return "stopping";
@@ -14,28 +20,32 @@ export function stateOf(user) {
   return server?.pending ? "starting" : "off";
 }
 
+/**
+ * @param {HTMLElement} root
+ * @param {string} state
+ */
 function show(root, state) {
   root.dataset.machineState = state;
-  for (const link of root.querySelectorAll("[data-href-on]")) {
-    link.href = state === "off" ? link.dataset.hrefOff : link.dataset.hrefOn;
+  for (const link of root.querySelectorAll("a")) {
+    const { hrefOn, hrefOff } = link.dataset;
+    const href = state === "off" ? hrefOff : hrefOn;
+    if (href) link.href = href;
   }
 }
 
-/** Follow the machine of this page. Returns what looks at once; null where there is none. */
+/** Follow the machine of this page, if it has one. Returns what looks at once. */
 export function followMachine() {
   const root = document.querySelector("[data-machine-url]");
-  if (!root) return null;
+  if (!(root instanceof HTMLElement)) return () => {};
   const reload = () => window.location.reload();
-  return poll(() => root.dataset.machineUrl, {
-    data(user) {
+  return poll(() => given(root, "machineUrl"), {
+    data(/** @type {HubUser} */ user) {
       const state = stateOf(user);
       if (state === root.dataset.machineState) return;
       // A page that was shown instead of the machine: the hub knows where to go from there.
       if ("machineInstead" in root.dataset) reload();
       else show(root, state);
     },
-    lost() {},
-    paused() {},
     refused: reload, // logged out elsewhere
   });
 }

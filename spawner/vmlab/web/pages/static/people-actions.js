@@ -1,18 +1,31 @@
 // Starting and stopping other people's machines: one at a click, all after a question.
 
 import { duration } from "./board-text.js";
-import { askFirst, call } from "./dialog.js";
-import { countWork, serverPath, WORKS_S } from "./people-model.js";
+import { askFirst } from "./dialog.js";
+import { call, statusOf } from "./hub-api.js";
+import { countWork, WORKS_S } from "./people-model.js";
 import { peopleTexts } from "./people-text.js";
+import { serverPath } from "./seat.js";
+
+/** @import { Person } from "../types" */
+/** @typedef {{title: string, texts: string[], yes: string, no: string}} Question */
 
 const AT_ONCE = 6; // a browser has about so many connections to one host
 
+/** @param {string} path */
 const api = (path) => `${window.jhdata.base_url}api/${path}`;
 
-/** Start one machine. Throws when the hub refuses. */
+/**
+ * Start one machine. Throws when the hub refuses.
+ * @param {Person} row
+ */
 export const start = (row) => call(api(serverPath(row)), "POST");
 
-/** Ask, telling whether somebody works in it, and stop one machine. */
+/**
+ * Ask, telling whether somebody works in it, and stop one machine.
+ * @param {Person} row
+ * @param {string} name
+ */
 export async function stop(row, name) {
   const t = peopleTexts();
   const idle = await askWhoWorks(`?user=${encodeURIComponent(row.user)}`);
@@ -26,7 +39,10 @@ export async function stop(row, name) {
   });
 }
 
-/** Ask, telling how many people work just now, and stop these machines. */
+/**
+ * Ask, telling how many people work just now, and stop these machines.
+ * @param {Person[]} rows
+ */
 export async function stopAll(rows) {
   const t = peopleTexts();
   const idle = await askWhoWorks();
@@ -41,7 +57,10 @@ export async function stopAll(rows) {
   });
 }
 
-/** Ask, and start these machines. */
+/**
+ * Ask, and start these machines.
+ * @param {Person[]} rows
+ */
 export function startAll(rows) {
   const t = peopleTexts();
   ask(rows, "POST", {
@@ -52,28 +71,45 @@ export function startAll(rows) {
   });
 }
 
-/** Seconds for which nobody has worked, by machine; null when that cannot be known. */
+/**
+ * Seconds for which nobody has worked, by machine; null when that cannot be known.
+ * @returns {Promise<Record<string, number> | null>}
+ */
 async function askWhoWorks(query = "") {
   try {
-    return (await call(api(`vmlab/people/work${query}`), "GET")).idle_s;
+    return (await call(api(`vmlab/people/work${query}`))).idle_s;
   } catch (error) {
     console.warn("vmlab:", error);
     return null;
   }
 }
 
+/**
+ * @param {Person[]} rows
+ * @param {"POST" | "DELETE"} method
+ * @param {Question} words
+ */
 function ask(rows, method, words) {
   const t = peopleTexts();
-  const act = async (tell) => {
-    const refused = await callAll(rows, method, (count) => tell(t.going(count, rows.length)));
-    tell(refused.length ? t.failedFor(refused.join(", ")) : t.done(rows.length));
-  };
-  askFirst({ ...words, close: t.close }, act, () => t.lost);
+  askFirst(
+    { ...words, close: t.close },
+    async (tell) => {
+      const refused = await callAll(rows, method, (count) => tell(t.going(count, rows.length)));
+      tell(refused.length ? t.failedFor(refused.join(", ")) : t.done(rows.length));
+    },
+    () => t.lost,
+  );
 }
 
-/** Call the hub for each row, a few at a time; return the names for which it refused. */
+/**
+ * Call the hub for each row, a few at a time; return the names for which it refused.
+ * @param {Person[]} rows
+ * @param {"POST" | "DELETE"} method
+ * @param {(count: number) => void} tell
+ */
 async function callAll(rows, method, tell) {
   const waiting = [...rows];
+  /** @type {string[]} */
   const refused = [];
   let count = 0;
   const work = async () => {
@@ -83,7 +119,7 @@ async function callAll(rows, method, tell) {
       } catch (error) {
         console.warn("vmlab:", row.user, error);
         // 400 to a start: somebody else was faster.
-        if (!(method === "POST" && error.status === 400)) refused.push(row.user);
+        if (!(method === "POST" && statusOf(error) === 400)) refused.push(row.user);
       }
       tell((count += 1));
     }

@@ -1,6 +1,9 @@
 // What the list of people says, in both languages.
 
-const TEXTS = {
+import { duration, texts as boardTexts } from "./board-text.js";
+import { chooser, language } from "./words.js";
+
+export const peopleTexts = chooser({
   en: {
     caption: "People, their roles and machines; updated every few seconds",
     name: "Name",
@@ -17,39 +20,36 @@ const TEXTS = {
     },
     noMachine: "none",
     never: "never",
-    ago: (time) => `${time} ago`,
     start: "Start",
-    startOf: (name) => `Start the machine of ${name}`,
+    startOf: (/** @type {string} */ name) => `Start the machine of ${name}`,
     stop: "Stop",
-    stopOf: (name) => `Stop the machine of ${name}`,
-    open: "Open",
-    openOf: (name) => `Open the machine of ${name}`,
+    stopOf: (/** @type {string} */ name) => `Stop the machine of ${name}`,
     find: "Find a name",
-    shown: (n, m) => `${n} of ${m} shown`,
+    shown: (/** @type {number} */ n, /** @type {number} */ m) => `${n} of ${m} shown`,
     nobody: "No name contains this.",
-    startAll: (n) => `Start all machines that are off (${n}) …`,
-    stopAll: (n) => `Stop all machines (${n}) …`,
+    startAll: (/** @type {number} */ n) => `Start all machines that are off (${n}) …`,
+    stopAll: (/** @type {number} */ n) => `Stop all machines (${n}) …`,
     asking: "Asking the machines whether anybody is working …",
-    stopTitle: (name) => `Stop the machine of ${name}?`,
-    stopAllTitle: (n) => (n > 1 ? `Stop ${n} machines?` : "Stop 1 machine?"),
-    startAllTitle: (n) => (n > 1 ? `Start ${n} machines?` : "Start 1 machine?"),
+    stopTitle: (/** @type {string} */ name) => `Stop the machine of ${name}?`,
+    stopAllTitle: (/** @type {number} */ n) => (n > 1 ? `Stop ${n} machines?` : "Stop 1 machine?"),
+    startAllTitle: (/** @type {number} */ n) => (n > 1 ? `Start ${n} machines?` : "Start 1 machine?"),
     startAllHow: "They start a few at a time; the others wait in the queue. This can take several minutes.",
     works: "Somebody is working in it right now.",
-    rests: (time) => `Nobody has worked in it for ${time}.`,
-    workNow: (n, m) =>
+    rests: (/** @type {string} */ time) => `Nobody has worked in it for ${time}.`,
+    workNow: (/** @type {number} */ n, /** @type {number} */ m) =>
       n === 0 ? "Nobody is working right now." : `${n} of ${m} ${n > 1 ? "are" : "is"} working right now.`,
-    workUnknown: (n) => `${n} ${n > 1 ? "machines do" : "machine does"} not say whether anybody is working.`,
+    workUnknown: (/** @type {number} */ n) => `${n} ${n > 1 ? "machines do" : "machine does"} not say whether anybody is working.`,
     workNotKnown: "It is not known whether anybody is working right now.",
     stays: "All files in the home folders are kept. What is not saved yet, and whatever is running, is lost.",
-    yesStop: (n) => (n > 1 ? `Stop ${n} machines` : "Stop the machine"),
-    yesStart: (n) => (n > 1 ? `Start ${n} machines` : "Start the machine"),
-    noStop: (n) => (n > 1 ? "Keep them running" : "Keep it running"),
+    yesStop: (/** @type {number} */ n) => (n > 1 ? `Stop ${n} machines` : "Stop the machine"),
+    yesStart: (/** @type {number} */ n) => (n > 1 ? `Start ${n} machines` : "Start the machine"),
+    noStop: (/** @type {number} */ n) => (n > 1 ? "Keep them running" : "Keep it running"),
     noStart: "Start none",
     close: "Close",
-    going: (n, m) => `${n} of ${m} done …`,
-    done: (n) => (n > 1 ? `Under way for all ${n} machines.` : "Under way."),
-    failedFor: (names) => `Refused by the hub: ${names}. The hub's log says why.`,
-    failed: (name) => `The machine of ${name}: the hub refused. Its log says why.`,
+    going: (/** @type {number} */ n, /** @type {number} */ m) => `${n} of ${m} done …`,
+    done: (/** @type {number} */ n) => (n > 1 ? `Under way for all ${n} machines.` : "Under way."),
+    failedFor: (/** @type {string} */ names) => `Refused by the hub: ${names}. The hub's log says why.`,
+    failed: (/** @type {string} */ name) => `The machine of ${name}: the hub refused. Its log says why.`,
     lost: "The hub does not answer. What you see may be out of date.",
   },
   fr: {
@@ -68,15 +68,12 @@ const TEXTS = {
     },
     noMachine: "aucune",
     never: "jamais",
-    ago: (time) => `il y a ${time}`,
     start: "Démarrer",
     startOf: (name) => `Démarrer la machine de ${name}`,
     stop: "Arrêter",
     stopOf: (name) => `Arrêter la machine de ${name}`,
-    open: "Ouvrir",
-    openOf: (name) => `Ouvrir la machine de ${name}`,
     find: "Chercher un nom",
-    shown: (n, m) => `${n} sur ${m} affichés`,
+    shown: (n, m) => `${n} sur ${m} ${n > 1 ? "affichés" : "affiché"}`,
     nobody: "Aucun nom ne correspond.",
     startAll: (n) => `Démarrer toutes les machines éteintes (${n}) …`,
     stopAll: (n) => `Arrêter toutes les machines (${n}) …`,
@@ -110,9 +107,31 @@ const TEXTS = {
     failed: (name) => `La machine de ${name}\u202f: le hub a refusé. Son journal dit pourquoi.`,
     lost: "Le hub ne répond pas. Ce que vous voyez n'est peut-être plus à jour.",
   },
-};
+});
 
-/** The texts of the language that the page is shown in. */
-export function peopleTexts() {
-  return TEXTS[window.vmlab.language()] || TEXTS.en;
+/**
+ * How many people a search has found.
+ * @param {number} count
+ * @param {number} all
+ */
+export function foundWords(count, all, t = peopleTexts()) {
+  return count ? t.shown(count, all) : t.nobody;
+}
+
+/** @param {string} role as the API names it */
+export function roleWords(role, t = peopleTexts()) {
+  /** @type {Record<string, string>} */
+  const roles = t.roles;
+  return roles[role] || role;
+}
+
+/**
+ * When the hub saw somebody last.
+ * @param {number | null} active when that was
+ * @param {number} now by the hub's clock, too
+ */
+export function seenWords(active, now, inLanguage = language()) {
+  if (!active) return peopleTexts(inLanguage).never;
+  const t = boardTexts(inLanguage);
+  return t.ago(duration(Math.max(0, now - active), t));
 }

@@ -1,38 +1,51 @@
 // The list below the board: everybody whom the reader may see, with role and machine.
 
-import { duration, texts } from "./board-text.js";
-import { nameCell, stateParts } from "./board-cells.js";
-import { make } from "./dom.js";
+import { nameCell, openLink, stateParts } from "./board-cells.js";
+import { cardTable, columnHeader } from "./board-table.js";
+import { around, byId, given, make } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
 import { start, startAll, stop, stopAll } from "./people-actions.js";
 import { canStart, canStop, find, hasNone } from "./people-model.js";
-import { peopleTexts } from "./people-text.js";
+import { foundWords, peopleTexts, roleWords, seenWords } from "./people-text.js";
 import { poll } from "./poll.js";
+import { keyOf, nameOf } from "./seat.js";
 
-const byId = (id) => document.getElementById(`vm-people${id}`);
+/** @import { People, Person } from "../types" */
+/** @import { Attributes } from "./dom.js" */
+/** @import { Item } from "./kept-rows.js" */
 
-let answer = null;
+const list = byId("vm-people");
+const status = byId("vm-people-status");
+
+/** @type {People} */
+let answer = { now: 0, people: [] };
+let hasAnswer = false;
 let letters = "";
-let rows = null;
+let rows = new KeptRows(make("tbody"));
 let askNow = () => {};
 
-/** Show the list, or hide it while names are hidden. */
+/**
+ * Show the list, or hide it while names are hidden.
+ * @param {boolean} isShown
+ */
 export function showPeople(isShown) {
-  document.getElementById("vm-admin-page").hidden = !isShown;
-  document.getElementById("vm-admin-hidden").hidden = isShown;
+  byId("vm-admin-page").hidden = !isShown;
+  byId("vm-admin-hidden").hidden = isShown;
 }
 
 // -- what is pressed -------------------------------------------------------------------------
 
-const ACTS = { start: pressStart, stop: pressStop };
-
+/** @param {Event} event */
 function press(event) {
-  const act = event.target.closest("button[data-act]")?.dataset.act;
-  const key = event.target.closest("tr").dataset.key;
+  const act = around(event, "button[data-act]")?.dataset.act;
+  const key = around(event, "tr")?.dataset.key;
   const row = answer.people.find((one) => keyOf(one) === key);
-  if (act && row) once(key, () => ACTS[act](row));
+  if (!key || !row) return;
+  if (act === "start") once(key, () => pressStart(row));
+  else if (act === "stop") once(key, () => pressStop(row));
 }
 
+/** @param {Person} row */
 async function pressStart(row) {
   try {
     await start(row);
@@ -44,6 +57,7 @@ async function pressStart(row) {
   askNow();
 }
 
+/** @param {Person} row */
 async function pressStop(row) {
   tell(peopleTexts().asking);
   await stop(row, nameOf(row));
@@ -56,9 +70,14 @@ async function pressStopAll() {
   tell("");
 }
 
+/** @type {Set<string>} */
 const busy = new Set();
 
-/** Do something that takes a while; pressed again meanwhile, it is not done twice. */
+/**
+ * Do something that takes a while; pressed again meanwhile, it is not done twice.
+ * @param {string} key
+ * @param {() => void | Promise<void>} act
+ */
 async function once(key, act) {
   if (busy.has(key)) return;
   busy.add(key);
@@ -69,14 +88,19 @@ async function once(key, act) {
   }
 }
 
-const tell = (words) => {
-  if (byId("-status").textContent !== words) byId("-status").textContent = words;
-};
+/** @param {string} words */
+const tell = (words) => write(status, words);
+
+/**
+ * Write words; the same ones are not read aloud again.
+ * @param {HTMLElement} element
+ * @param {string} words
+ */
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
 
 // -- what is shown ---------------------------------------------------------------------------
-
-const keyOf = (row) => JSON.stringify([row.user, row.server]);
-const nameOf = (row) => (row.server ? `${row.user} / ${row.server}` : row.user);
 
 function build() {
   const t = peopleTexts();
@@ -88,7 +112,7 @@ function build() {
   });
   const label = make("label", { for: "vm-people-find" }, t.find);
   const count = make("span", { id: "vm-people-count", role: "status", class: "text-body-secondary small" });
-  byId("-controls").replaceChildren(
+  byId("vm-people-controls").replaceChildren(
     make("div", { class: "vm-choice" }, label, search),
     count,
     allButton("start-all", "btn-outline-secondary", () => startAll(answer.people.filter(canStart))),
@@ -97,19 +121,15 @@ function build() {
   const body = make("tbody", { role: "rowgroup" });
   body.addEventListener("click", press);
   rows = new KeptRows(body);
-  const header = (words) => make("th", { scope: "col", role: "columnheader" }, words);
-  const titles = [t.name, t.role, t.machine, t.seen, t.actions].map(header);
-  byId("-table").replaceChildren(
-    make(
-      "table",
-      { class: "table vm-table vm-cards", role: "table" },
-      make("caption", { class: "visually-hidden" }, t.caption),
-      make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...titles)),
-      body,
-    ),
-  );
+  const titles = [t.name, t.role, t.machine, t.seen, t.actions].map((words) => columnHeader(words));
+  byId("vm-people-table").replaceChildren(cardTable(t.caption, [make("tr", { role: "row" }, ...titles)], body));
 }
 
+/**
+ * @param {string} id
+ * @param {string} style
+ * @param {() => void | Promise<void>} act
+ */
 function allButton(id, style, act) {
   const attributes = { type: "button", id: `vm-${id}`, class: `btn btn-sm ${style}`, "aria-haspopup": "dialog" };
   const button = make("button", { ...attributes, hidden: true });
@@ -118,75 +138,84 @@ function allButton(id, style, act) {
 }
 
 function render() {
-  if (!answer) return;
+  if (!hasAnswer) return;
   const t = peopleTexts();
   const { people } = answer;
   const shown = find(people, letters);
-  const count = letters.trim() ? (shown.length ? t.shown(shown.length, people.length) : t.nobody) : "";
-  if (byId("-count").textContent !== count) byId("-count").textContent = count;
+  write(byId("vm-people-count"), letters.trim() ? foundWords(shown.length, people.length) : "");
   showAllButton("vm-start-all", people.filter(canStart).length, t.startAll);
   showAllButton("vm-stop-all", people.filter(canStop).length, t.stopAll);
   rows.show(shown.map(personRow));
 }
 
+/**
+ * @param {string} id
+ * @param {number} count
+ * @param {(count: number) => string} words
+ */
 function showAllButton(id, count, words) {
-  const button = document.getElementById(id);
+  const button = byId(id);
   button.hidden = !count;
   button.textContent = words(count);
 }
 
+/**
+ * @param {Person} row
+ * @returns {Item}
+ */
 function personRow(row) {
   const t = peopleTexts();
-  const cell = (className, ...content) => make("td", { role: "cell", class: className }, ...content);
-  const seen = row.active ? t.ago(duration(Math.max(0, answer.now - row.active))) : t.never;
+  const seen = seenWords(row.active, answer.now);
   return {
     key: keyOf(row),
     class: `vm-role-${row.role}`,
     data: { key: keyOf(row) },
     cells: [
       nameCell(nameOf(row)),
-      cell("vm-role", t.roles[row.role] || row.role),
+      cell("vm-role", roleWords(row.role)),
       cell("vm-machine", ...(hasNone(row) ? [t.noMachine] : stateParts(row))),
-      cell("vm-seen", make("span", { class: "vm-in-card" }, texts().labelled(t.seen, "")), seen),
+      cell("vm-seen", make("span", { class: "vm-in-card" }, `${t.seen}\u202f: `), seen),
       cell("vm-actions", ...actions(row)),
     ],
   };
 }
 
+/**
+ * @param {string} className
+ * @param {(Node | string)[]} content
+ */
+function cell(className, ...content) {
+  return make("td", { role: "cell", class: className }, ...content);
+}
+
+const BUTTON = "btn btn-sm btn-outline-secondary";
+
+/** @param {Person} row */
 function actions(row) {
   const t = peopleTexts();
-  const button = (act, words, label, more = {}) =>
-    make(
-      "button",
-      { type: "button", class: "btn btn-sm btn-outline-secondary", "data-act": act, "aria-label": label, ...more },
-      words,
-    );
+  const button = (/** @type {string} */ words, /** @type {Attributes} */ attributes) =>
+    make("button", { type: "button", class: BUTTON, ...attributes }, words);
   const found = [];
-  if (row.url) found.push(openButton(row));
-  if (canStart(row)) found.push(button("start", t.start, t.startOf(nameOf(row))));
+  if (row.url) found.push(openLink(row, { class: BUTTON }));
+  if (canStart(row)) {
+    found.push(button(t.start, { "data-act": "start", "aria-label": t.startOf(nameOf(row)) }));
+  }
   if (canStop(row)) {
-    found.push(button("stop", t.stop, t.stopOf(nameOf(row)), { "aria-haspopup": "dialog" }));
+    const words = { "aria-label": t.stopOf(nameOf(row)), "aria-haspopup": "dialog" };
+    found.push(button(t.stop, { "data-act": "stop", ...words }));
   }
   return found;
 }
 
-function openButton(row) {
-  const t = peopleTexts();
-  const where = { href: row.url, target: "_blank", rel: "noopener", "data-act": "open" };
-  const words = { class: "btn btn-sm btn-outline-secondary", "aria-label": t.openOf(nameOf(row)) };
-  return make("a", { ...where, ...words }, t.open);
-}
-
 build();
-askNow = poll(() => byId("").dataset.api, {
-  data(found) {
+askNow = poll(() => given(list, "api"), {
+  data(/** @type {People} */ found) {
     answer = found;
-    if (byId("-status").textContent === peopleTexts().lost) tell("");
+    hasAnswer = true;
+    if (status.textContent === peopleTexts().lost) tell("");
     render();
   },
-  lost: () => tell(peopleTexts().lost),
-  refused: () => {}, // the board says so
-  paused: () => {},
+  lost: () => tell(peopleTexts().lost), // of a refusal the board tells
 });
 document.addEventListener("vmlab-language", () => {
   build();

@@ -1,62 +1,19 @@
 // Replacing a machine by a new one with the same files: asks first, in plain words, then follows it.
 
-import { askFirst, call } from "./dialog.js";
+import { askFirst } from "./dialog.js";
+import { call, pause, statusOf } from "./hub-api.js";
+import { stageWords, refusalWords, texts } from "./renew-text.js";
+
+/** @import { Renewal } from "../types" */
 
 const LOOK_MS = 1000;
-
-const TEXTS = {
-  en: {
-    title: "Replace your machine with a new one?",
-    titleOf: (name) => `Replace the machine of ${name} with a new one?`,
-    stays: "Kept: all files in the home folder.",
-    goes:
-      "Starts afresh: the system, programs installed in it, and whatever runs now. What is not saved yet is lost.",
-    kept: "If there is room, the old machine is kept for a while, switched off, so that a facilitator can look into it.",
-    yes: "Replace it",
-    no: "Leave it as it is",
-    stages: {
-      stopping: "Switching the old machine off …",
-      aside: "Putting the old machine aside …",
-      starting: "The new machine is starting.",
-      done: "The old machine is put aside.",
-    },
-    failed: "It could not be replaced; nothing is lost. Please tell a facilitator.",
-    forgotten: "The lab was restarted in the meantime. If the old machine is still there, try again.",
-    refused: "You may not replace this machine.",
-    busy: "It is being replaced already.",
-    close: "Close",
-  },
-  fr: {
-    title: "Remplacer votre machine par une neuve\u202f?",
-    titleOf: (name) => `Remplacer la machine de ${name} par une neuve\u202f?`,
-    stays: "Restent\u202f: tous les fichiers du dossier personnel.",
-    goes:
-      "Repartent de zéro\u202f: le système, les programmes installés et tout ce qui tourne. Ce qui n'est pas encore enregistré est perdu.",
-    kept: "S'il y a de la place, l'ancienne machine est conservée, éteinte, quelque temps\u202f: un encadrant peut l'examiner.",
-    yes: "La remplacer",
-    no: "La laisser telle quelle",
-    stages: {
-      stopping: "Extinction de l'ancienne machine …",
-      aside: "Mise de côté de l'ancienne machine …",
-      starting: "La machine neuve démarre.",
-      done: "L'ancienne machine est mise de côté.",
-    },
-    failed: "Elle n'a pas pu être remplacée\u202f; rien n'est perdu. Prévenez un encadrant.",
-    forgotten: "Le lab a redémarré entre-temps. Si l'ancienne machine est toujours là, réessayez.",
-    refused: "Vous ne pouvez pas remplacer cette machine.",
-    busy: "Elle est déjà en cours de remplacement.",
-    close: "Fermer",
-  },
-};
-
-const texts = () => TEXTS[window.vmlab.language()] || TEXTS.en;
 
 /**
  * Ask, and if the answer is yes, replace the machine.
  *
- * @param url of `machines/USER/renew`.
- * @param name whose machine it is; empty for the own one.
- * @param started called when the new machine starts.
+ * @param {string | URL} url of `machines/USER/renew`
+ * @param {{name?: string, started?: (dialog: HTMLDialogElement) => void}} [more] whose machine it is,
+ *   unless it is the own one; what to do when the new machine starts
  */
 export function renew(url, { name = "", started = () => {} } = {}) {
   const t = texts();
@@ -70,22 +27,25 @@ export function renew(url, { name = "", started = () => {} } = {}) {
   askFirst(
     words,
     async (tell, dialog) => {
-      const last = await follow(url, (stage) => tell(t.stages[stage]));
-      if (!last.stage) tell(t.forgotten);
-      else if (last.stage === "failed") tell(last.message?.[window.vmlab.language()] || t.failed);
-      else started(dialog);
+      const last = await follow(url, (now) => tell(stageWords(now)));
+      if (last.stage && last.stage !== "failed") started(dialog);
     },
-    (error) => ({ 404: t.refused, 409: t.busy })[error.status] || t.failed,
+    (error) => refusalWords(statusOf(error)),
   );
 }
 
+/**
+ * @param {string | URL} url
+ * @param {(now: Renewal) => void} tell
+ */
 async function follow(url, tell) {
+  /** @type {Renewal} */
   let answer = await call(url, "POST");
   while (["stopping", "aside"].includes(answer.stage)) {
-    tell(answer.stage);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    answer = await call(url, "GET");
+    tell(answer);
+    await pause(LOOK_MS);
+    answer = await call(url);
   }
-  tell(answer.stage);
+  tell(answer);
   return answer;
 }

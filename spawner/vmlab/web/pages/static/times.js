@@ -1,9 +1,10 @@
 // Points in time, in the reader's own time zone and language.
 
 function show() {
-  const form = { dateStyle: "medium", timeStyle: "short" };
   for (const time of document.querySelectorAll("time")) {
-    time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, form);
+    const point = new Date(time.dateTime);
+    const { lang } = document.documentElement;
+    time.textContent = point.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
   }
 }
 

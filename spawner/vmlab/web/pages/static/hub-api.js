@@ -1,0 +1,48 @@
+// The hub's API, asked as this page's user.
+
+/** An answer of the hub that is no success. */
+export class Refusal extends Error {
+  /** @param {number} status of HTTP */
+  constructor(status) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * Ask the hub.
+ *
+ * @param {string | URL} url
+ * @param {"GET" | "POST" | "DELETE"} method
+ * @param {{body?: object, signal?: AbortSignal}} more
+ * @returns {Promise<any>} the answer decoded, null if it is no JSON: docs/protocols.md says what it holds
+ * @throws {Refusal} the answer is no success
+ */
+export async function call(url, method = "GET", { body, signal } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { "X-XSRFToken": window.jhdata.xsrf_token, Accept: "application/json" };
+  if (body) headers["Content-Type"] = "application/json"; // the hub refuses other types
+  const response = await fetch(url, {
+    method,
+    headers,
+    body: body ? JSON.stringify(body) : null,
+    signal: signal ?? null,
+  });
+  if (!response.ok) throw new Refusal(response.status);
+  const type = response.headers.get("Content-Type") || "";
+  return type.includes("json") ? response.json() : null;
+}
+
+/**
+ * The HTTP status of what `call` threw; 0 when there was no answer.
+ * @param {unknown} error
+ */
+export function statusOf(error) {
+  return error instanceof Refusal ? error.status : 0;
+}
+
+/**
+ * Wait.
+ * @param {number} ms
+ */
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
