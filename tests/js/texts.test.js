@@ -66,7 +66,7 @@ for (const [name, table] of Object.entries(TABLES)) {
       if (NUMBERLESS.has(`${name}: ${key}`)) return;
       for (const hole of [3, 4, 5].slice(0, holes)) assert.ok(text.includes(String(hole)), `${key} says what it is told`);
     });
-    for (const [key, text] of fr) assert.doesNotMatch(text, /[^\u00a0\u202f][?!;:»](\s|$)/, `${key}: a hard space before`);
+    for (const [key, text] of fr) assert.doesNotMatch(text, /[^\u202f][?!;:»](\s|$)/, `${key}: a narrow no-break space before`);
   });
 }
 

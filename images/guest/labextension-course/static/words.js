@@ -70,7 +70,7 @@ export function languageOf(code) {
  */
 export function wayWords(title, hasBegun, language) {
   const { goOn, start } = TEXTS[language];
-  return `${hasBegun ? goOn : start}${language === "fr" ? "\u00a0" : ""}: ${title}`;
+  return `${hasBegun ? goOn : start}${language === "fr" ? "\u202f" : ""}: ${title}`;
 }
 
 /** @param {Language} language */

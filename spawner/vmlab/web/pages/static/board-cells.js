@@ -187,6 +187,7 @@ export function remarks(board, row, t = texts()) {
  * @param {Step} step
  */
 function stepCell(row, step) {
+  const t = texts();
   const { kind, attempts } = stepState(row, step);
   const words = stepWords(kind, attempts);
   const title = localized(step.title);

@@ -5,6 +5,7 @@ import { chooser, language } from "./words.js";
 /** The board's texts of one language; of the page's, if none is named. */
 export const texts = chooser({
   en: {
+    labelled: (/** @type {string} */ label, /** @type {string} */ words) => `${label}: ${words}`,
     trainee: "Trainee",
     seat: (/** @type {number} */ n) => `Seat ${n}`,
     machine: "Machine",
@@ -74,6 +75,7 @@ export const texts = chooser({
     providerLost: "The states of the machines are not known at the moment; progress is.",
   },
   fr: {
+    labelled: (label, words) => `${label}\u202f: ${words}`,
     trainee: "Participant",
     seat: (n) => `Poste ${n}`,
     machine: "Machine",

@@ -6,6 +6,7 @@ import { around, byId, given, make } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
 import { start, startAll, stop, stopAll } from "./people-actions.js";
 import { canStart, canStop, find, hasNone } from "./people-model.js";
+import { texts as boardTexts } from "./board-text.js";
 import { foundWords, peopleTexts, roleWords, seenWords } from "./people-text.js";
 import { poll } from "./poll.js";
 import { keyOf, nameOf } from "./seat.js";
@@ -174,7 +175,7 @@ function personRow(row) {
       nameCell(nameOf(row)),
       cell("vm-role", roleWords(row.role)),
       cell("vm-machine", ...(hasNone(row) ? [t.noMachine] : stateParts(row))),
-      cell("vm-seen", make("span", { class: "vm-in-card" }, `${t.seen}\u202f: `), seen),
+      cell("vm-seen", make("span", { class: "vm-in-card" }, boardTexts().labelled(t.seen, "")), seen),
       cell("vm-actions", ...actions(row)),
     ],
   };
