@@ -1,8 +1,8 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test attack chaos fuzz bench check docs fix lock
+.PHONY: help lab test attack chaos fuzz bench check docs fix test-hub-versions lock
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 lab: ## install what is missing, build the image once, start the lab
 	@scripts/bootstrap lab
@@ -13,6 +13,10 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@.venv/bin/vmlab image build desk
 	@.venv/bin/vmlab image template desk
 	@scripts/test $(ARGS)
+
+test-hub-versions: ## hub and contract tests with the oldest and the newest JupyterHub that VMLab allows (an hour)
+	@scripts/bootstrap dev
+	@scripts/test-hub-versions $(ARGS)
 
 attack: ## play every attack on the promises of SECURITY.md, and make their table (half an hour)
 	@scripts/bootstrap dev

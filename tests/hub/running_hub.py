@@ -122,8 +122,10 @@ class RunningHub:
         lab_lines: str = "",
         hub_lines: str = "",
         face_lines: str = "",
+        python: str = sys.executable,
     ) -> None:
         self.folder = folder
+        self.python = python
         self.port = find_free_port()
         self.one_origin = "one_origin = true" in hub_lines
         self.local_url = f"http://127.0.0.1:{self.port}"  # for programs
@@ -171,7 +173,7 @@ class RunningHub:
 
     def start(self) -> None:
         """Start the hub and return when it answers through the proxy."""
-        command = [sys.executable, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
+        command = [self.python, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
