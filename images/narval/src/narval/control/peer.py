@@ -290,6 +290,8 @@ async def connect(
             except BaseException:
                 writer.close()
                 raise
+            if not taken:
+                writer.close()
     except TimeoutError:
         raise PeerClosedError(f"{where} does not answer within {HELLO_DEADLINE_S:g} s") from None
     except (BadMessageError, ValueError) as error:
