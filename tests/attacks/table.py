@@ -58,7 +58,8 @@ class AttackTable:
             return
         result = {"passed": "held", "failed": "BROKEN", "skipped": "not played"}[report.outcome]
         tried = sum(n for name, n in report.user_properties if name == "tried") or 1
-        self._attacks.append(Attack(*found["attack"], tried, result))
+        promise, how = found["attack"]
+        self._attacks.append(Attack(promise, how, tried, result))
 
     @pytest.hookimpl
     def pytest_sessionfinish(self) -> None:

@@ -6,7 +6,7 @@ axe-core (npm, package-lock.json) runs inside the page, in light and dark, in En
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
@@ -15,7 +15,7 @@ _WIDTHS = {390: "a telephone", 640: "1280 px at 200 %"}
 
 # Both themes and both languages; colours know nothing of languages, so not all four. English comes
 # last: the choice is the account's, and other tests read English.
-_LOOKS = (("dark", "fr"), ("light", "en"))
+_LOOKS: tuple[tuple[Literal["dark", "light"], str], ...] = (("dark", "fr"), ("light", "en"))
 
 _FIND = """
 async () => {

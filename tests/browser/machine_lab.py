@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -36,16 +37,16 @@ class LabServer:
     def tell(self, name: str, value: object) -> None:
         (self.root / "run/vmlab" / name).write_text(json.dumps(value))
 
-    def get(self, path: str, **more: object) -> requests.Response:
+    def get(self, path: str, **more: Any) -> requests.Response:
         headers = {"Authorization": f"token {TOKEN}"}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=60, **more)
 
-    def put(self, path: str, body: object) -> None:
+    def put(self, path: str, body: Any) -> None:
         headers = {"Authorization": f"token {TOKEN}"}
         answer = requests.put(f"{self.url}{path}", headers=headers, json=body, timeout=60)
         answer.raise_for_status()
 
-    def post(self, path: str, body: object, token: str = TOKEN) -> requests.Response:
+    def post(self, path: str, body: Any, token: str = TOKEN) -> requests.Response:
         headers = {"Authorization": f"token {token}"} if token else {}
         return requests.post(f"{self.url}{path}", headers=headers, json=body, timeout=60)
 

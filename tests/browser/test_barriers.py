@@ -6,6 +6,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -42,12 +43,12 @@ def hub(tmp_path_factory):
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
     names = ("ada", "bob", "eve", "kim", "zoe")
     slots = f"c.VMSpawner.start_slots = {len(names)}\n"
-    more = {"lab_lines": LAB, "extra_config": slots, "face_lines": FACE}
+    more: dict[str, Any] = {"lab_lines": LAB, "extra_config": slots, "face_lines": FACE}
     with RunningHub(folder, trainees=names, **more) as running:
         data = pack_course(make_files()).data
         path = "vmlab/courses/first-steps"
         running.api("POST", path, token=running.cli_token, data=data).raise_for_status()
-        running.cookies = {}
+        running.cookies = {}  # type: ignore[attr-defined]  # for the tests, by who is logged in
         yield running
 
 

@@ -17,7 +17,8 @@ from vmlab.courses.parse import parse_course
 from vmlab.courses.shelf import stored_course
 from vmlab.database import StepResult
 from vmlab.web.board import make_outline
-from vmlab_guest.courses.deliver import RECORD, deliver
+from vmlab_guest.courses.deliver import deliver
+from vmlab_guest.courses.record import RECORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

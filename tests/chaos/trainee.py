@@ -135,7 +135,7 @@ class Trainee:
         self._ask_for_start()
         try:
             answer = self.ground.hub.api("GET", f"users/{self.user}/server/progress", stream=True)
-            for line in answer.iter_lines(decode_unicode=True):
+            for line in map(str, answer.iter_lines(decode_unicode=True)):
                 if line.startswith("data:") and json.loads(line[5:]).get("phase") == stage:
                     return True
         except (requests.RequestException, ValueError):
@@ -246,7 +246,7 @@ class Trainee:
         return f"snapshot meanwhile: {told}; afterwards: {self._snapshot()}"
 
     def _kill_command(self, step: Step) -> str:
-        words = ("volume", "snapshot", self.user)
+        words: tuple[str, ...] = ("volume", "snapshot", self.user)
         if step.chance > 0.5:
             target = self.ground.records / f"export-{self.user}-{time.monotonic_ns()}.qcow2"
             words = ("volume", "export", self.user, str(target))

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from vmlab.model import MachineState, Phase, StartStyle
 from vmlab.providers.qemu.bringup import Host
 from vmlab.providers.qemu.process import power
 from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.providers.qemu.process.launch import launch_shim
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm import template as templates
 from vmlab.providers.qemu.warm.suspicion import find_failures, is_suspect, note_failure
@@ -64,7 +66,7 @@ async def ways(bench: Bench, spec) -> set[str]:
         return {event.way async for event in events if event.way}
 
 
-def with_settings(bench: Bench, **changes: object) -> QemuProvider:
+def with_settings(bench: Bench, **changes: Any) -> QemuProvider:
     return QemuProvider(replace(bench.settings, **changes))
 
 
@@ -255,7 +257,6 @@ async def test_a_machine_of_the_pool_is_admitted_with_all_that_it_may_take(bench
         promised.extend(m.limit_mib for m in machines if m.folder == str(folder.path))
         return await launch_shim(folder, *words, **options)
 
-    launch_shim = power.launch_shim
     monkeypatch.setattr(power, "launch_shim", look)
     await fill(provider, bench)
     mib = spare(bench).memory_mib

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from vmlab.errors import (
     VolumeNotFoundError,
 )
 from vmlab.model import MachineState, Phase, VolumeState
+from vmlab.providers.base import Provider
 from vmlab.volumes.live import LiveVolumes
 from vmlab.volumes.model import ExportFormat, Reason
 
@@ -31,8 +33,8 @@ async def holder(store, name: str = VOLUME) -> str:
     return (await store.context.find(name)).holder
 
 
-async def run(*words: object) -> int:
-    done = await asyncio.to_thread(subprocess.run, words, check=False)
+async def run(*words: str | Path) -> int:
+    done = await asyncio.to_thread(lambda: subprocess.run(words, check=False))
     return done.returncode
 
 
@@ -82,7 +84,8 @@ async def test_a_volume_goes_to_another_machine_after_a_stop(bench, store):
 
 
 async def test_a_snapshot_of_a_running_machine(bench, store):
-    assert isinstance(bench.provider, LiveVolumes)
+    provider: Provider = bench.provider
+    assert isinstance(provider, LiveVolumes)
     await start(bench.provider, bench.spec(), bench.seed())
     taken = await store.snapshot(VOLUME, Reason.HOURLY)
     again = await store.snapshot(VOLUME, Reason.HOURLY)

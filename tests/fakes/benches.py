@@ -11,8 +11,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 
@@ -27,6 +28,8 @@ from vmlab.seed import Seed
 
 _CONSOLE_LIMIT_S = 60
 
+AnyFake = TypeVar("AnyFake", bound=FakeProvider)
+
 
 @dataclass
 class Bench:
@@ -36,6 +39,7 @@ class Bench:
     provider: Provider
     settings: ProviderSettings
     image: str
+    others: list[FakeProvider] = field(default_factory=list)
 
     def again(self, **limits: float) -> Provider:
         """A second object on the same state: what a restarted hub has; with other deadlines."""
@@ -43,12 +47,18 @@ class Bench:
             return self.provider
         return QemuProvider(self.settings, self.deadlines(**limits))
 
+    def another(self, kind: type[AnyFake]) -> AnyFake:
+        """A fake provider of this kind on the same folder; closed at the end."""
+        made = kind(self.settings)
+        self.others.append(made)
+        return made
+
     def deadlines(self, **limits: float) -> dict[Accelerator, Deadlines]:
         """The usual deadlines with these changes."""
         return {kind: replace(DEADLINES[kind], **limits) for kind in Accelerator}
 
     def spec(
-        self, name: str = "desk-ada-0", volume: str | None = "home-ada-0", **changes: object
+        self, name: str = "desk-ada-0", volume: str | None = "home-ada-0", **changes: Any
     ) -> MachineSpec:
         fields = {
             "name": name,
@@ -122,4 +132,7 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
                 text = console.read_text(errors="replace") if console.exists() else "(none)"
                 sys.stdout.write(f"--- console of {name}\n{text}\n")
             await made.provider.delete(name)
+        for fake in (made.provider, *made.others):
+            if isinstance(fake, FakeProvider):
+                await fake.close()
         shutil.rmtree(state)

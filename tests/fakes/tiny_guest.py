@@ -11,6 +11,7 @@ import gzip
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from vmlab.images.store import FILES, Image, describe_file
 
@@ -152,7 +153,7 @@ def make_tiny_image(
         ["qemu-img", "create", "-q", "-f", "qcow2", folder / "disk.qcow2", "16M"], check=True
     )
     facts = {n: describe_file(folder / n) for n in FILES}
-    manifest = {
+    manifest: dict[str, Any] = {
         "name": name,
         "version": version,
         "created": 0.0,

@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
+from vmlab.errors import HostError
 from vmlab.system import host
-from vmlab.system.host import HostError, find_free_port
+from vmlab.system.host import find_free_port
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,9 @@ def test_everything_else_comes_from_the_machine(proxy, path):
 
 def test_only_reading_and_only_of_a_machine_that_runs(proxy):
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
-    connection.request("POST", f"/user/ada/static/lab/{HASHED}", body=b"")
-    assert connection.getresponse().status == 501, "the machine's own answer"
+    with closing(connection):
+        connection.request("POST", f"/user/ada/static/lab/{HASHED}", body=b"")
+        assert connection.getresponse().status == 501, "the machine's own answer"
     # Of one that is off the hub answers, as ever.
     off = proxy.get(f"/user/bob/static/lab/{HASHED}")
     assert off.content != SCRIPT

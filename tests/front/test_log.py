@@ -77,7 +77,12 @@ def test_a_traceback_survives_a_long_message(log: logging.Logger, stream: io.Str
 
 def test_the_record_itself_is_not_touched(log: logging.Logger) -> None:
     kept: list[logging.LogRecord] = []
-    log.addFilter(lambda record: bool(kept.append(record)) or True)
+
+    def keep(record: logging.LogRecord) -> bool:
+        kept.append(record)
+        return True
+
+    log.addFilter(keep)
     log.warning("%s", "x" * 5000)
     assert kept[0].getMessage() == "x" * 5000
 

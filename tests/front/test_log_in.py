@@ -95,7 +95,7 @@ def visitor(hub: RunningHub) -> Visitor:
 @pytest.mark.attack("log-in.guessing", "400 guesses with an invented X-Real-IP each")
 def test_invented_addresses_do_not_help(visitor: Visitor, tried: Callable[[int], None]) -> None:
     began = time.monotonic()
-    answers = Counter()
+    answers: Counter[int] = Counter()
     for number in range(400):
         address = f"203.0.{number // 250}.{number % 250 + 1}"
         headers = {"X-Real-IP": address, "X-Forwarded-For": address}
@@ -151,7 +151,7 @@ def test_machines_are_one_place(
     wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
     began = time.monotonic()
     machine = Visitor(hub, door=str(hub.folder / "doors" / "proxy.sock"))
-    answers = Counter()
+    answers: Counter[int] = Counter()
     for number in range(20):
         headers = {"X-Forwarded-For": f"198.51.100.{number}, {FRONT}", "X-Real-IP": FRONT}
         answers[machine.status("dan", f"guess {number}", headers)] += 1

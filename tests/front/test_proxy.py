@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,9 @@ def ask(proxy: EchoProxy, headers: dict[str, str], *, source: str = "127.0.0.1")
     connection = http.client.HTTPConnection(
         "127.0.0.1", proxy.port, timeout=30, source_address=(source, 0)
     )
-    connection.request("GET", "/", headers=headers)
-    return json.loads(connection.getresponse().read())
+    with closing(connection):
+        connection.request("GET", "/", headers=headers)
+        return json.loads(connection.getresponse().read())
 
 
 def through_door(proxy: EchoProxy, request: bytes) -> bytes:
@@ -165,8 +167,9 @@ def test_a_body_with_a_length_goes_with_any_method(proxy: EchoProxy) -> None:
         proxy.add_route("/framed", server.port)
         for method in ("DELETE", "PUT"):
             connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
-            connection.request(method, "/framed", body=b"{}")
-            assert connection.getresponse().status == 200
+            with closing(connection):
+                connection.request(method, "/framed", body=b"{}")
+                assert connection.getresponse().status == 200
         assert [(each.method, each.body) for each in server.seen] == [
             ("DELETE", b"{}"),
             ("PUT", b"{}"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.run import HERE, NOT_PLAYED, fuzz, is_playable, make_table
-from fuzz.target import Target, all_targets
+from fuzz.run import NOT_PLAYED, fuzz, is_playable, make_table
+from fuzz.target import HERE, Target, all_targets
 
 MINUTE_S = 60
 LEAST_INPUTS = 20_000  # an idle machine tries fifty times as many

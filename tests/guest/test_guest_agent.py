@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_poweroff_flushes_first(desk: Desk) -> None:
     done = threading.Event()
     run = desk.system.run
 
-    def run_and_tell(*argv: str, **more: object) -> str:
+    def run_and_tell(*argv: str, **more: Any) -> str:
         output = run(*argv, **more)
         if "poweroff" in argv:
             done.set()
@@ -254,7 +255,7 @@ def test_a_mistake_of_the_agent_ends_no_thread(desk: Desk, monkeypatch) -> None:
     desk.ask(make_line())
     desk.hear_until("seeded")
 
-    def broken(*_: object) -> dict:
+    def broken(*_: Any) -> dict:
         raise ZeroDivisionError("a mistake")
 
     for name in ("answer_idle", "work_on_volume"):

@@ -59,7 +59,7 @@ class Desk:
     def wait_for_notice(self, words: str) -> str:
         """Return all notices as soon as one has these words: they follow the receipt."""
         place = self.system.root / "run/vmlab/notices.json"
-        return wait_until(lambda: words in (text := read(place)) and text)
+        return wait_until(lambda: text if words in (text := read(place)) else "")
 
     def read(self) -> dict[str, str]:
         top = self.home / "first"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerFactory
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
 from vmlab_guest.kernel_provisioner import ForkedProvisioner
 from vmlab_guest.kernels import Request, ask_for_kernel, make_request

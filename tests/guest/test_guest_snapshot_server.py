@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -41,7 +42,7 @@ class LabServer:
     def top(self) -> Path:
         return self.root / "snapshots" / ID
 
-    def ask(self, method: str, path: str, **more: object) -> requests.Response:
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
         headers = {"Authorization": f"token {TOKEN}"}
         url = f"{self.url}vmlab/{path}"
         return requests.request(method, url, headers=headers, timeout=60, **more)

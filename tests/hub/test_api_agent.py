@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from fakes.courses import make_files, write_folder
+from fakes.fake_system import FakeSystem
 from hub.running_hub import PROJECT, RunningHub
 from lab.exercise import Exercise
 from lab.report import report
@@ -18,17 +17,6 @@ from vmlab_guest.courses.follow import Follower
 from vmlab_guest.hub import Hub
 
 LIMIT_S = 60
-
-
-@dataclass
-class Machine:
-    """What the follower needs of a system: a root folder and a journal."""
-
-    root: Path
-    lines: list[str] = field(default_factory=list)
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +35,7 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     env = hub.server_env("ada")
     home = tmp_path / "home"
     home.mkdir()
-    machine = Machine(tmp_path / "machine")
+    machine = FakeSystem(tmp_path / "machine")
     arrived = threading.Semaphore(0)
 
     def bring(original, name, version):
@@ -62,7 +50,7 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
 
     course = write_folder(tmp_path / "course", make_files({"notes.md": b"one"}))
     publish(access, make_package(course))
-    assert arrived.acquire(timeout=LIMIT_S), machine.lines
+    assert arrived.acquire(timeout=LIMIT_S), machine.logged
     copy = home / "first-steps"
     assert (copy / "notes.md").read_bytes() == b"one"
     assert not (copy / "01-who" / "solution.ipynb").exists()
@@ -70,13 +58,13 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     (copy / "notes.md").write_text("my own words")
     (course / "notes.md").write_text("two")
     version = publish(access, make_package(course))["version"]
-    assert arrived.acquire(timeout=LIMIT_S), machine.lines
+    assert arrived.acquire(timeout=LIMIT_S), machine.logged
     assert (copy / "notes.md").read_text() == "my own words"
 
     # The receipt follows the delivery; one more push after it means that it was sent.
     (course / "notes.md").write_text("three")
     publish(access, make_package(course))
-    assert arrived.acquire(timeout=LIMIT_S), machine.lines
+    assert arrived.acquire(timeout=LIMIT_S), machine.logged
     follower.stop()
     (receipt,) = list_receipts(access, "first-steps")["receipts"]
     assert receipt["user"] == "ada"

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -139,7 +140,7 @@ async def test_nothing_of_a_start_that_failed_goes_on(monkeypatch):
         async def first_answer(self, _user):
             """It has answered."""
 
-    rigged = SimpleNamespace(
+    rigged: Any = SimpleNamespace(
         client=Client(), plan=SimpleNamespace(variant=Variant.CLONE), find_cause=lambda _user: ""
     )
     monkeypatch.setattr(rounds, "_look_at_cpu", look)

@@ -26,7 +26,9 @@ def wait_until_over(hub, user: str) -> dict:
         answer.raise_for_status()
         return None if answer.json()["stage"] in {"stopping", "aside"} else answer.json()
 
-    return wait_until(over)
+    answer = wait_until(over)
+    assert answer
+    return answer
 
 
 def wait_until_ready(hub, user: str) -> None:

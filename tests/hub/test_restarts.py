@@ -49,12 +49,16 @@ def test_who_switches_the_machine_off_has_it_off(hub):
     assert machine_state(hub, "c") == "stopped"
 
 
+def wait_until_started_again(hub, times: int) -> None:
+    wait_until(lambda: count(hub, "d", "started again, because of a panic") == times)
+
+
 def test_a_machine_that_does_nothing_but_crash_is_let_go(hub):
     hub.set_faults()
     hub.start_server("d")
     for number in range(3):
         hub.set_faults(ends={"d": f"panic {number}"})
-        wait_until(lambda n=number: count(hub, "d", "started again, because of a panic") == n + 1)
+        wait_until_started_again(hub, number + 1)
         wait_until(lambda: machine_state(hub, "d") == "running")
     hub.set_faults(ends={"d": "panic 3"})
     wait_until(lambda: not hub.server("d"))

@@ -11,9 +11,9 @@ from urllib.parse import urlparse
 
 import psutil
 import pytest
-from running_hub import TRAINEES, RunningHub
 
 from fakes.waiting import wait_until
+from hub.running_hub import TRAINEES, RunningHub
 from vmlab.hub.descriptors import descriptors_for
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNJtR4x1ElzWJ5PjzKZkYv3mYkVqzWn8aQqQw1Tn0Ab"

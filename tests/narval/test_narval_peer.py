@@ -49,13 +49,18 @@ async def server():
         peers.append(peer)
 
     server = await serve("127.0.0.1", 0, SECRET, greet)
-    server.peers, server.notes = peers, notes
+    server.peers, server.notes, server.clients = peers, notes, []
     yield server
     server.close()
+    for peer in server.clients:
+        peer.close()
+        await peer.closed()
 
 
 async def client(server, **more):
-    return await connect("127.0.0.1", server.port, SECRET, {"hello": "client", **more})
+    peer = await connect("127.0.0.1", server.port, SECRET, {"hello": "client", **more})
+    server.clients.append(peer)
+    return peer
 
 
 async def test_both_sides_call_and_are_answered(server):

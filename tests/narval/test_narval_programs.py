@@ -164,13 +164,18 @@ def overheard(port: int):
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 
+    def pass_on(link: socket.socket) -> None:
+        with link, socket.create_connection(("127.0.0.1", port)) as server:
+            back = threading.Thread(target=copy, args=(server, link, "back"), daemon=True)
+            back.start()
+            copy(link, server, "there")
+            back.join()
+
     def take(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
                 link, _ = listener.accept()
-                server = socket.create_connection(("127.0.0.1", port))
-                for words in ((link, server, "there"), (server, link, "back")):
-                    threading.Thread(target=copy, args=words, daemon=True).start()
+                threading.Thread(target=pass_on, args=(link,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=take, args=(listener,), daemon=True).start()
@@ -299,12 +304,13 @@ def test_a_service_that_waits_for_the_naming_service_can_be_stopped(acquisition_
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = ("--naming_service", f"127.0.0.1:{free.getsockname()[1]}", "--naming_wait", "3600")
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command("central_log", "--port", "0", *where), stderr=subprocess.PIPE, text=True
-        )
-        assert "waits up to 3600 s" in process.stderr.readline()
-        process.terminate()
-        assert (process.wait(30), process.stderr.read()) == (0, "")
+        ) as process:
+            assert process.stderr
+            assert "waits up to 3600 s" in process.stderr.readline()
+            process.terminate()
+            assert (process.wait(30), process.stderr.read()) == (0, "")
 
 
 def test_the_secret_is_made_once_and_must_be_private(acquisition_folder):

@@ -63,9 +63,9 @@ async def ended(bench, name="desk-ada-0"):
     return found
 
 
-async def run(*words: object) -> bytes:
+async def run(*words: str) -> bytes:
     """Run a command off the event loop; it must succeed."""
-    done = await asyncio.to_thread(subprocess.run, words, capture_output=True, check=True)
+    done = await asyncio.to_thread(lambda: subprocess.run(words, capture_output=True, check=True))
     return done.stdout
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -141,7 +142,7 @@ async def _is_paused(folder: MachineFolder) -> bool:
         return await monitor.is_out_of_room()
 
 
-async def run(*words: object, check: bool = True) -> bytes:
-    done = await asyncio.to_thread(subprocess.run, words, capture_output=True, check=False)
+async def run(*words: str | Path, check: bool = True) -> bytes:
+    done = await asyncio.to_thread(lambda: subprocess.run(words, capture_output=True, check=False))
     assert not check or done.returncode == 0, done.stderr
     return done.stdout

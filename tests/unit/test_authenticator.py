@@ -88,10 +88,7 @@ async def cookies_of(authenticator: LabAuthenticator, name: str, password: str) 
     """Log in with a fresh browser from somewhere; return the cookies that it has then."""
     handler = from_place("10.0.0.99")
     assert await authenticator.authenticate(handler, {"username": name, "password": password})
-    return "; ".join(
-        f"{key}={morsel.value}"
-        for key, morsel in handler._new_cookie.items()  # type: ignore[attr-defined]
-    )
+    return "; ".join(f"{key}={morsel.value}" for key, morsel in handler._new_cookie.items())
 
 
 async def test_the_right_password(authenticator: LabAuthenticator, accounts: Path) -> None:

@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
+from vmlab.lab.hub_address import HubAddress
 from vmlab.lab.lab import (
     AcceleratorWish,
-    HubAddress,
     Lab,
-    Language,
     ProviderName,
     load_lab,
     make_trainee_names,
     parse_lab,
 )
-from vmlab.model import Allowance
+from vmlab.model import Allowance, Language
 
 FILE = Path("/labs/lab.toml")
 PROJECT = Path(__file__).parents[2]

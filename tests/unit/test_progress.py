@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import itertools
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from vmlab.model import PHASES, Notice, Phase
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.progress import estimate, make_bilingual_html, make_event, make_queue_event
 
-MEDIANS = {Phase.BOOT: 30.0, Phase.MOUNTS: 2.0, Phase.SERVER: 8.0}
+MEDIANS: Mapping[str, float] = {Phase.BOOT: 30.0, Phase.MOUNTS: 2.0, Phase.SERVER: 8.0}
 medians = st.dictionaries(st.sampled_from(PHASES), st.floats(0, 1e4))
 
 

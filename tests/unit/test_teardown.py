@@ -50,7 +50,7 @@ class Counting(FakeProvider):
 
 
 async def test_sixty_machines_are_stopped_many_at_once(bench):
-    provider = Counting(bench.settings)
+    provider = bench.another(Counting)
     names = await start_class(bench, provider, 60)
     told: list[Stopped] = []
     results = await stop_all(provider, told.append)
@@ -69,7 +69,7 @@ async def test_one_that_does_not_end_stops_no_other_and_is_named(bench):
                 raise ProviderError(name, "it does not end", hint="look for its process")
             await super().stop(name, now=now)
 
-    provider = Stuck(bench.settings)
+    provider = bench.another(Stuck)
     await start_class(bench, provider, 3)
     results = {r.machine: r.problem for r in await stop_all(provider)}
     assert results.pop("desk-u-1") == "desk-u-1: it does not end (look for its process)"
@@ -83,7 +83,7 @@ async def test_when_the_time_is_up_plugs_are_pulled(bench):
                 await asyncio.Event().wait()
             await super().stop(name, now=now)
 
-    provider = Slow(bench.settings)
+    provider = bench.another(Slow)
     await start_class(bench, provider, 2)
     began = time.monotonic()
     results = {r.machine: r for r in await stop_all(provider, limit_s=2)}
@@ -99,7 +99,7 @@ async def test_a_pool_that_does_not_end_is_told(bench):
         async def drain(self):
             raise ProviderError("pool-1", "it does not end")
 
-    (result,) = await stop_all(StuckPool(bench.settings))
+    (result,) = await stop_all(bench.another(StuckPool))
     assert (result.machine, result.problem) == ("pool", "pool-1: it does not end")
 
 
@@ -110,7 +110,7 @@ async def test_a_mistake_at_one_machine_leaves_no_other_at_work(bench, caplog):
                 float(10**400)
             await super().stop(name, now=now)
 
-    provider = Mistaken(bench.settings)
+    provider = bench.another(Mistaken)
     await start_class(bench, provider, 3)
     results = {result.machine: result.problem for result in await stop_all(provider)}
     assert results == {

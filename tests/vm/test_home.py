@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -64,7 +65,7 @@ def wait_for(work):
         return pool.submit(asyncio.run, work).result()
 
 
-def server(desk: Desk, method: str, path: str, **more: object) -> requests.Response:
+def server(desk: Desk, method: str, path: str, **more: Any) -> requests.Response:
     """Ask VMLab's handlers in the machine's server, through hub and proxy."""
     headers = {"Authorization": f"token {desk.hub.user_token(desk.user)}"}
     url = f"{desk.hub.machine_url(desk.user)}/vmlab/{path}"
@@ -75,7 +76,7 @@ def server(desk: Desk, method: str, path: str, **more: object) -> requests.Respo
 async def agent(desk: Desk) -> AsyncGenerator:
     async with asyncio.timeout(120), connect_agent(desk.machine, desk.folder.agent) as link:
 
-        async def ask(answer: GuestMessageType, **message: object) -> GuestMessage:
+        async def ask(answer: GuestMessageType, **message: Any) -> GuestMessage:
             await link.send(message)
             while (said := await link.receive()).type is not answer:
                 assert said.type is not GuestMessageType.ERROR, said.text

@@ -73,7 +73,7 @@ def test_a_start_that_was_cut_with_its_hub_is_begun_again(folder, tiny_cache, si
 
 
 def test_the_machine_of_a_trainee_who_was_renamed_runs_on_and_is_theirs(folder, tiny_cache):
-    pids = []
+    pids: list[int] = []
 
     def rename(hub) -> None:
         """As an older version's admin page did before a start, and its next hub after it."""
@@ -122,6 +122,6 @@ def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
         answer = hub.api("GET", "users/ada/server/progress", stream=True)
         last = [line for line in answer.iter_lines(decode_unicode=True) if "data:" in line][-1]
         assert "Your machine went off while it was starting. Please start it again." in last
-        assert "éteinte" in json.loads(last.removeprefix("data:"))["html_message"]
+        assert "éteinte" in json.loads(str(last).removeprefix("data:"))["html_message"]
         wait_until(lambda: not hub.server("ada"))
         assert not is_locked(str(machine.shim_lock))

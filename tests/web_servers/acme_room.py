@@ -16,6 +16,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -109,8 +110,7 @@ def main() -> None:
             RunningWebServer(WebServer.CADDY, here, folder / "front", lambda text: options + text)
         )
         served = {
-            host: wait_until(lambda host=host: issuer(host, root), LIMIT_S)
-            for host in (LAB_NAME, *MACHINES)
+            host: wait_until(partial(issuer, host, root), LIMIT_S) for host in (LAB_NAME, *MACHINES)
         }
         os.environ["SSL_CERT_FILE"] = str(root)
         secret = read_cli_access(Paths(hub.folder, hub.folder))["token"]

@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from web_servers.acme_room import AUTHORITY, LAB_NAME, MACHINES
+from fakes.names import LAB_NAME
+from web_servers.acme_room import AUTHORITY, MACHINES
 
 LIMIT_S = 240
 

@@ -17,7 +17,7 @@ from fakes.authority import Authority
 from fakes.echo_proxy import EchoProxy
 from fakes.names import LAB_NAME
 from fakes.waiting import wait_until
-from hub.test_up import Operator
+from hub.lab_operator import Operator
 from vmlab.cli import main
 from vmlab.system.host import find_free_port
 
@@ -50,7 +50,9 @@ class TlsProxy(EchoProxy):
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context)
         with contextlib.closing(connection):
             connection.connect()
-            return serial(ssl.DER_cert_to_PEM_cert(connection.sock.getpeercert(True)).encode())
+            shown = connection.sock.getpeercert(binary_form=True)
+            assert shown
+            return serial(ssl.DER_cert_to_PEM_cert(shown).encode())
 
 
 def serial(pem: bytes) -> int:

@@ -136,7 +136,7 @@ class FakeProvider:
         self._at_work = 0
         self._locks: dict[str, asyncio.Lock] = {}
         self._site_lock = asyncio.Lock()
-        self._site: tuple[asyncio.AbstractEventLoop, str] | None = None
+        self._site: tuple[asyncio.AbstractEventLoop, web.AppRunner] | None = None
 
     @property
     def features(self) -> Features:
@@ -438,16 +438,22 @@ class FakeProvider:
         async with self._site_lock:
             if self._site is None or self._site[0] is not loop:
                 self._site = loop, await self._open_site()
-            return self._site[1]
+            return f"http://127.0.0.1:{self._site[1].addresses[0][1]}"
 
-    async def _open_site(self) -> str:
-        """Start the one HTTP server of this process; return its URL."""
+    async def close(self) -> None:
+        """End the HTTP server: for those who make several providers in one process."""
+        if self._site is not None:
+            await self._site[1].cleanup()
+            self._site = None
+
+    async def _open_site(self) -> web.AppRunner:
+        """Start the one HTTP server of this process."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return runner
 
     async def _unserve(self, name: str) -> None:
         """Make the machine's server stop answering; called before its state changes."""

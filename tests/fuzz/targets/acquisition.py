@@ -80,6 +80,8 @@ async def _talk(data: bytes) -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if others:
                 await asyncio.wait(others)
+            pipe[0].close()
+            await asyncio.sleep(0)  # the loop closes the file in its next turn
 
 
 @target("control-peer", parsers=(

@@ -59,9 +59,12 @@ async def _listen(data: bytes) -> None:
         link = AgentLink("desk-ada", reader, asyncio.StreamWriter(*pipe, None, here))
         reader.feed_data(data)
         reader.feed_eof()
-        async for phase in hand_over(link, lambda: b"{}\n", 60.0):
-            check(phase in GUEST_PHASES, phase)
-        pipe[0].close()
+        try:
+            async for phase in hand_over(link, lambda: b"{}\n", 60.0):
+                check(phase in GUEST_PHASES, phase)
+        finally:
+            pipe[0].close()
+            await asyncio.sleep(0)  # the loop closes the file in its next turn
 
 
 @target(

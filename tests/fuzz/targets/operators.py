@@ -97,7 +97,7 @@ def toml_lines(data: bytes) -> None:
     """Every key of a valid file has its line."""
     file = parse_toml(data.decode("utf-8", "replace"), "x.toml")
     most = data.count(b"\n") + 1
-    todo = [((key,), value) for key, value in file.data.items()]
+    todo: list[tuple[tuple[str, ...], Any]] = [((key,), value) for key, value in file.data.items()]
     while todo:
         path, value = todo.pop()
         check(path in file._lines, f"{path} has no line")

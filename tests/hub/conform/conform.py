@@ -94,4 +94,4 @@ mocking.MockSpawner = MockSpawner
 for _class in list(vars(mocking).values()):
     if isinstance(_class, type) and _OLD in _class.__bases__:
         _class.__bases__ = tuple(MockSpawner if b is _OLD else b for b in _class.__bases__)
-        _class.setup_class(dict(vars(_class)))  # traitlets: take in the new parent's traits
+        _class.setup_class(dict(vars(_class)))  # type: ignore[attr-defined]  # traitlets: take in the new parent's traits

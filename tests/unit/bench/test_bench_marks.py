@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,7 +14,7 @@ from vmlab.bench.plot import make_svg
 from vmlab.bench.table import failures_text, hub_table, marks_table, results_table
 
 
-def result(variant: Variant, seats: int, *ready_s: float, **idle: float) -> Result:
+def result(variant: Variant, seats: int, *ready_s: float, **idle: Any) -> Result:
     timed = tuple(Sample(f"u{i}", s) for i, s in enumerate(ready_s))
     return Result(variant, seats, timed=timed, idle=(Sample("i", **idle),) if idle else ())
 

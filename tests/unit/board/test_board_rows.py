@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,11 +26,11 @@ ADA = Person("ada", (Group("trainees"),), is_staff=False, seats=(Seat("", ADAS),
 TRAINER = Person("trainer", (), is_staff=True, seats=(Seat("", machine_name("trainer")),))
 
 
-def facts(**changes: object) -> BoardFacts:
+def facts(**changes: Any) -> BoardFacts:
     return replace(BoardFacts(1000.0, COURSE, (COURSE,), (), (), {}), **changes)
 
 
-def status(user: str, state: MachineState, server: str = "", **more: object) -> dict:
+def status(user: str, state: MachineState, server: str = "", **more: Any) -> dict:
     name = machine_name(user, server)
     return {name: MachineStatus(name, state, owner=user, **more)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_nobody_is_led_to_another_persons_machine(run, provider: FakeProvider, c
 
 
 def test_kill_asks_first(run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run("machine", "kill", "ada")[0] == 1
     assert states(provider)["ada"] is MachineState.STARTING
     status, out, _ = run("machine", "kill", "ada", "--yes")
@@ -158,7 +159,7 @@ def test_renew_without_a_hub_sets_the_machine_aside(run, provider: FakeProvider)
 
 
 def test_renew_asks_first(run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run("machine", "renew", "ada")[0] == 1
     assert set(states(provider)) == set(USERS)
 

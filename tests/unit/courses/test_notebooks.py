@@ -6,6 +6,7 @@ import json
 import time
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_server.services.contents.filemanager import FileContentsManager
@@ -14,13 +15,13 @@ from tornado.web import HTTPError
 from fakes.courses import NOTEBOOK
 from vmlab.courses.notebooks import notebook_mistakes
 
-CODE = {
+CODE: dict[str, Any] = {
     "cell_type": "code", "metadata": {}, "source": "1", "outputs": [], "execution_count": None,
 }  # fmt: skip
-TEXT = {"cell_type": "markdown", "metadata": {}, "source": "hi"}
+TEXT: dict[str, Any] = {"cell_type": "markdown", "metadata": {}, "source": "hi"}
 
 
-def notebook(*cells: dict, **changes: object) -> dict:
+def notebook(*cells: object, **changes: object) -> dict:
     return {"cells": [*cells], "metadata": {}, "nbformat": 4, "nbformat_minor": 5} | changes
 
 
@@ -94,6 +95,9 @@ FINE = {
 }
 
 
+# What Jupyter mends by itself it tells by a warning.
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
 @pytest.mark.parametrize("content", FINE.values(), ids=FINE)
 def test_what_jupyter_can_use_is_taken(tmp_path, content):
     assert notebook_mistakes("x", content) == []

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ KERNEL = Process("ipykernel", 1000, 9.0, group=60, session=60, terminal=0, foreg
 TAB = Process("jupyterhub-sing", 1000, 90.0, group=40, session=40, terminal=0, foreground=-1)
 
 
-def at(seconds: float, *processes: Process, **more: object) -> Look:
+def at(seconds: float, *processes: Process, **more: Any) -> Look:
     """A look with these processes; each has a pid of its own."""
     return Look(seconds, {(i, 1): p for i, p in enumerate(processes)}, **more)
 

@@ -19,7 +19,7 @@ def shell(monkeypatch):
     cells.watch()
     judged: list[list[str]] = []
     made.user_ns["check"] = lambda *_: judged.append(cells.find_stale())
-    made.judged = judged
+    made.judged = judged  # type: ignore[attr-defined]  # for the test that it is given to
     yield made
     made.history_manager.enabled = False
 

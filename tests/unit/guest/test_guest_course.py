@@ -9,7 +9,7 @@ import pytest
 from jinja2 import DictLoader, Environment
 
 from vmlab_guest.course_handlers import locate_notebooks
-from vmlab_guest.courses.deliver import RECORD
+from vmlab_guest.courses.record import RECORD
 from vmlab_guest.cover import add_cover, cover_page
 from vmlab_guest.hub import HubError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from vmlab_guest.courses import place as module
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.held import Held, Outcome, Reason
 from vmlab_guest.courses.record import RECORD, read_record
+from vmlab_guest.files import write_atomically
 
 EXERCISE = "01/exercise.ipynb"
 
@@ -144,9 +146,9 @@ def test_a_full_disk_in_the_middle_loses_nothing(
 ) -> None:
     desk.push(1, {EXERCISE: "one", "b.md": "b1", "c.md": "c1"})
     desk.edit(EXERCISE, "my work")
-    write, count = module.write_atomically, 0
+    write, count = write_atomically, 0
 
-    def write_or_fail(*args: object, **more: object) -> None:
+    def write_or_fail(*args: Any, **more: Any) -> None:
         nonlocal count
         count += 1
         if count == fail_at + 1:

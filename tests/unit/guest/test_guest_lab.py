@@ -136,7 +136,8 @@ def test_a_broken_check_is_told_kindly_and_logged(
     courses: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(logging.getLogger("lab"), "handlers", [])
+    handlers: list[logging.Handler] = []
+    monkeypatch.setattr(logging.getLogger("lab"), "handlers", handlers)
     exercise = exercise_of(courses)
     (exercise.original / "checks.py").write_text(checks)
     verdict = judge(exercise, "raises", ())
@@ -144,6 +145,8 @@ def test_a_broken_check_is_told_kindly_and_logged(
     assert "not your mistake" in verdict.outcome.en
     assert "Traceback" not in verdict.outcome.en
     assert "Traceback" in (tmp_path / ".local/state/vmlab/lab.log").read_text()
+    for handler in handlers:
+        handler.close()
 
 
 def test_a_check_that_returns_nothing_is_broken(courses: Path) -> None:

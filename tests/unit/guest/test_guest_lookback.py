@@ -14,7 +14,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
-from vmlab_guest import restore as restoring
 from vmlab_guest.hub import HubError
 from vmlab_guest.hub_snapshots import parse_snapshots
 from vmlab_guest.lookback import (
@@ -189,7 +188,7 @@ def test_a_full_disk_ends_it_and_leaves_all_as_it_was(top, home, monkeypatch):
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(restoring.os, "pwrite", refuse)
+    monkeypatch.setattr(os, "pwrite", refuse)
     done = restore(top, home, ["thesis.tex", "work"], STAMP)
     assert done.is_full
     assert [failure.path for failure in done.failed] == ["thesis.tex"]

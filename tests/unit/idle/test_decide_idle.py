@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -42,7 +43,8 @@ looks = st.lists(
 
 @given(looks=looks)
 def test_nobody_is_stopped_without_a_warning_in_time_or_while_at_work(looks):
-    now, warned, told = 0.0, {}, {}
+    now, told = 0.0, {}
+    warned: Mapping[tuple[str, float], float] = {}
     for step_s, desks, activity, is_break, since_break_s in looks:
         now += step_s
         known = IdleFacts(tuple(desks), activity, is_break, since_break_s)

@@ -130,7 +130,7 @@ def test_times_of_a_fresh_file_system():
 def test_lock():
     text = f"# made by uv\nA_b==1.0 \\\n    --hash=sha256:{HASH} \\\n    --hash=sha256:{'b' * 64}\n"
     (pin,) = parse_lock(Path("x.lock"), text + "    # via c\n")
-    assert (pin.name, pin.version, pin.hashes) == ("a-b", "1.0", {HASH, "b" * 64})
+    assert (pin.name, pin.version, pin.hashes) == ("a-b", "1.0", frozenset({HASH, "b" * 64}))
 
 
 @pytest.mark.parametrize(

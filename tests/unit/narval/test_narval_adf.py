@@ -68,11 +68,13 @@ def play(place, **values):
     reader.initialise()
     reader.start(Run(1, place))
     output, blocks = memoryview(bytearray(64)), []
-    while True:
-        try:
+    try:
+        while True:
             blocks.append(bytes(output[: reader.produce(output)]))
-        except EndOfData:
-            return blocks
+    except EndOfData:
+        return blocks
+    finally:
+        reader.stop()
 
 
 @given(st.lists(st.binary(max_size=44), min_size=1, max_size=9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,7 @@ def test_ranks_follow_the_data(diamond):
 def test_readers_and_inputs(diamond):
     assert readers_of(diamond, diamond.actor("a")) == {"x": ["b", "c", "d"]}
     assert readers_of(diamond, diamond.actor("d")) == {}
-    opened = {
+    opened: dict[tuple[str, str, str], dict[str, Any]] = {
         ("b", "y", "c"): {"buffer": "y", "reader": "c", "host": "h", "port": 7, "challenge": "c"},
         ("a", "x", "c"): {"buffer": "x", "reader": "c", "path": "/p"},
     }

@@ -107,7 +107,7 @@ def test_a_payload_longer_than_its_frame_is_damage_and_not_an_end():
     data = bytearray(pack_event(Event(0x4EFF, 0, 0, b"abcd")) * 2)
     data[28 + 20] = 99
     with pytest.raises(FrameError, match="byte 28: a payload of 99 bytes"):
-        whole_frames_bytes(data)
+        whole_frames_bytes(bytes(data))
 
 
 @given(st.lists(st.binary(max_size=9), max_size=4), st.integers(0, 2**40), st.integers(0, 2**33))
@@ -146,7 +146,7 @@ def test_a_merge_frame_that_has_fewer_frames_than_it_says_is_told():
     data = bytearray(pack_merged([pack_event(Event(0x4EFF, 1, 1, b""))], 1, 0))
     data[12] = 2
     with pytest.raises(FrameError, match="a header has 8 bytes, 0 are left"):
-        parse_members(parse_event(data))
+        parse_members(parse_event(bytes(data)))
 
 
 @pytest.mark.parametrize(("first", "span"), [(-1, 0), (2**48, 0), (5, -1)])

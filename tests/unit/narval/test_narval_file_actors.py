@@ -42,11 +42,13 @@ def read_all(place, buffer_bytes=4096):
     reader.initialise()
     reader.start(Run(1, place))
     output, blocks = memoryview(bytearray(buffer_bytes)), []
-    while True:
-        try:
+    try:
+        while True:
             blocks.append(bytes(output[: reader.produce(output)]))
-        except EndOfData:
-            return blocks
+    except EndOfData:
+        return blocks
+    finally:
+        reader.stop()
 
 
 def test_a_file_is_partial_until_all_of_it_is_written(tmp_path):
@@ -139,6 +141,7 @@ def test_the_byte_of_damage_is_told_and_what_is_before_it_is_read(
     with pytest.raises(NarvalError, match=message):  # noqa: PT012
         while True:
             read += output[: reader.produce(output)]
+    reader.stop()
     assert read == data[: int(re.search(r"byte (\d+)", message)[1])]
 
 

@@ -109,10 +109,10 @@ def test_a_header_that_its_frame_cannot_hold_is_told():
     data = bytearray(make_frame(0x20)[0])
     data[8] = 0  # headerSize
     with pytest.raises(FrameError, match="a payload from byte 0"):
-        parse_event(data)
+        parse_event(bytes(data))
     data[8] = 0xFF
     with pytest.raises(FrameError, match="a payload from byte 1020"):
-        parse_event(data)
+        parse_event(bytes(data))
 
 
 def play(path):
@@ -121,11 +121,13 @@ def play(path):
     reader.initialise()
     reader.start(Run(1, path.parent))
     output, played = memoryview(bytearray(300)), b""
-    while True:
-        try:
+    try:
+        while True:
             played += output[: reader.produce(output)]
-        except EndOfData:
-            return played
+    except EndOfData:
+        return played
+    finally:
+        reader.stop()
 
 
 def test_a_file_of_all_types_is_played_byte_by_byte(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,7 @@ def test_roles_have_shapes_of_their_own():
 
 def test_state_rate_and_fill_are_words_and_signs_not_colours_alone():
     buffers = [{"name": "data", "reader": "b", "filled_bytes": 32768, "size_bytes": 65536}]
-    status = {
+    status: dict[str, dict[str, Any]] = {
         "a": {"state": "Running", "bytes_per_s_out": 2e6, "buffers": buffers},
         "b": {"state": "Error", "error": "killed by SIGSEGV in process_block"},
     }
@@ -113,5 +114,5 @@ def test_a_circle_is_drawn_all_the_same():
 def test_many_actors_fit(count):
     topology = Topology(tuple(producer(f"p{number}") for number in range(count)))
     root = ET.fromstring(draw_topology(topology))
-    lowest = max(float(text.get("y")) for text in root.iter(f"{SVG}text"))
-    assert lowest < float(root.get("height"))
+    lowest = max(float(text.attrib["y"]) for text in root.iter(f"{SVG}text"))
+    assert lowest < float(root.attrib["height"])

@@ -31,7 +31,7 @@ def course(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "service", lambda _name: state)
         return steps[step]()
 
-    judge.steps = steps
+    judge.steps = steps  # type: ignore[attr-defined]  # for tests of one step
     return judge
 
 
@@ -98,3 +98,4 @@ def test_another_process_than_the_notebooks_own_is_not_it(course):
         os.kill(number, 9)
         own.wait()
         other.wait()
+        other.stdout.close()

@@ -40,7 +40,7 @@ def admits(facts, need_mib=LIMIT_MIB, overcommit=1.0):
 
 def fill(host_mib, overcommit=1.0):
     """How many machines are let into a host, one after the other, each still small."""
-    machines = ()
+    machines: tuple[MachineMemory, ...] = ()
     while admits(MemoryFacts(host_mib - 100 * len(machines), machines), LIMIT_MIB, overcommit):
         machines = (*machines, MachineMemory("", LIMIT_MIB, private_mib=100))
     return len(machines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import cast
 
 import pytest
 from hypothesis import example, given
@@ -144,7 +145,7 @@ def link_with(data: bytes) -> AgentLink:
     reader = asyncio.StreamReader(limit=16 * 1024)
     reader.feed_data(data)
     reader.feed_eof()
-    return AgentLink("desk-ada-0", reader, Sink())
+    return AgentLink("desk-ada-0", reader, cast("asyncio.StreamWriter", Sink()))
 
 
 async def test_rubbish_is_skipped():

@@ -16,7 +16,7 @@ from vmlab.model import LeftoverKind
 from vmlab.paths import Paths
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.records import Record, Stage, write_record
-from vmlab.providers.qemu.process import leftovers
+from vmlab.providers.qemu.process import confine
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
 
 NAME = "desk-ada-0"
@@ -38,9 +38,7 @@ def cgroups(tmp_path, monkeypatch) -> Path:
     root.mkdir()
     (root / "cgroup.controllers").write_text("cpu memory")
     (root / "cgroup.subtree_control").write_text("cpu memory")
-    monkeypatch.setattr(
-        leftovers.confine, "detect_confinement", lambda _root: leftovers.confine.Confinement.CGROUP2
-    )
+    monkeypatch.setattr(confine, "detect_confinement", lambda _root: confine.Confinement.CGROUP2)
     return root
 
 

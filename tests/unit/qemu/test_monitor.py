@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from qemu.qmp.message import Message
 from qemu.qmp.models import ErrorResponse
-from qemu.qmp.qmp_client import ExecuteError
+from qemu.qmp.qmp_client import ExecuteError, QMPClient
 
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.channels import monitor as monitor_module
@@ -40,6 +42,10 @@ class LingeringQemu:
         return {}
 
 
+def monitor_of(qemu: LingeringQemu) -> Monitor:
+    return Monitor("desk-ada", cast("QMPClient", qemu))
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(monitor_module, "_UNPLUG_POLL_S", 0.0)
@@ -48,7 +54,7 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("refusals", [0, 1, 5])
 async def test_a_node_that_is_still_in_use_is_deleted_as_soon_as_it_is_not(refusals):
     qemu = LingeringQemu(looks=3, refusals=refusals)
-    await Monitor("desk-ada", qemu).unplug_snapshot()
+    await monitor_of(qemu).unplug_snapshot()
     assert qemu.nodes == []
     assert qemu.asked.count("device_del") == 1
     assert qemu.asked.count("blockdev-del") == refusals + 1
@@ -58,11 +64,11 @@ async def test_a_node_that_stays_in_use_is_told_with_qemus_own_words(monkeypatch
     monkeypatch.setattr(monitor_module, "_UNPLUG_LIMIT_S", 0.2)
     qemu = LingeringQemu(looks=1, refusals=10**9)
     with pytest.raises(ProviderError, match=r"did not let go .* Node snapshot is in use"):
-        await Monitor("desk-ada", qemu).unplug_snapshot()
+        await monitor_of(qemu).unplug_snapshot()
 
 
 async def test_without_a_disk_nothing_is_done():
     qemu = LingeringQemu(looks=0, refusals=0)
     qemu.nodes = []
-    await Monitor("desk-ada", qemu).unplug_snapshot()
+    await monitor_of(qemu).unplug_snapshot()
     assert not {"device_del", "blockdev-del"} & set(qemu.asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -109,7 +110,8 @@ def test_nothing_is_taken_away_at_the_first_sight(facts):
 
 @given(facts=fact_sets, times=st.lists(st.floats(0, 200), min_size=1, max_size=8))
 def test_nothing_younger_than_the_grace_time_is_taken_away(facts, times):
-    now, seen = 0.0, {}
+    now = 0.0
+    seen: Mapping[str, float] = {}
     for step in times:
         decision = decide(facts, seen, now, GRACE_S)
         for action in decision.actions:

@@ -127,7 +127,7 @@ class Unreadable(FakeProvider):
 
 
 async def test_an_unreadable_provider_removes_nothing_and_starts_no_grace_time(bench):
-    provider = Unreadable(bench.settings)
+    provider = bench.another(Unreadable)
     await start(provider, bench.spec(), bench.seed())
     hub = MemoryHub(all_tokens=[ServerToken(1, "then", "ada", "")])
     reconciler, clock = make(hub, provider)
@@ -150,7 +150,7 @@ async def test_what_fails_is_tried_again(bench, caplog):
                 raise ProviderError(name, "it does not end")
             await super().stop(name, now=now)
 
-    provider = Stuck(bench.settings)
+    provider = bench.another(Stuck)
     await start(provider, bench.spec(), bench.seed())
     reconciler, clock = make(MemoryHub(), provider)
     await reconciler.look()
@@ -186,7 +186,7 @@ async def test_tokens_leftovers_and_volumes_go_after_the_grace_time(bench):
             self.volumes.remove(volume)
 
     hub = MemoryHub(all_tokens=[ServerToken(1, "then", "ada", "")])
-    provider, registry = Messy(bench.settings), Registry()
+    provider, registry = bench.another(Messy), Registry()
     reconciler, clock = make(hub, provider, volumes=registry)
     assert await reconciler.look() == ()
     clock.now = 600

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from vmlab.errors import ConfigError
 from vmlab.hub import units
 from vmlab.hub.descriptors import SERVICE_LIMIT
-from vmlab.hub.units import HUB_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
+from vmlab.hub.units import HUB_UNIT, MACHINES_UNIT, SLICE_UNIT, UNITS, ServiceFacts, make_units
 from vmlab.providers.qemu.process.confine import Limits, make_scope_words
 
 FACTS = ServiceFacts(
@@ -32,7 +32,7 @@ FACTS = ServiceFacts(
 
 def read(name: str, facts: ServiceFacts = FACTS) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str
+    parser.optionxform = str  # type: ignore[assignment]  # as its documentation says
     parser.read_string(make_units(facts)[name])
     return parser
 
@@ -47,12 +47,12 @@ def test_a_stop_of_the_hub_leaves_machines_alone():
 
 
 def test_machines_go_down_before_the_host_and_before_their_scopes():
-    unit = read(units.MACHINES_UNIT)
+    unit = read(MACHINES_UNIT)
     assert unit["Service"]["ExecStop"].endswith(f"down --limit {units.DOWN_LIMIT_S}")
     assert int(unit["Service"]["TimeoutStopSec"]) > units.DOWN_LIMIT_S
-    assert f"Before={units.MACHINES_UNIT}" in make_scope_words("vmlab-x", Limits(512, 1))
+    assert f"Before={MACHINES_UNIT}" in make_scope_words("vmlab-x", Limits(512, 1))
     # Stopping goes backwards: the hub ends first.
-    assert units.MACHINES_UNIT in read(HUB_UNIT)["Unit"]["After"].split()
+    assert MACHINES_UNIT in read(HUB_UNIT)["Unit"]["After"].split()
 
 
 def test_the_hub_may_open_as_many_files_as_the_largest_class_needs():

@@ -18,7 +18,7 @@ NOTE = "NOT-IN-THIS-ARCHIVE.txt"
 _CHUNK_BYTES = 256 * 1024
 
 
-def write_archive(home: Path, name: str, write: Callable[[bytes], None]) -> list[str]:
+def write_archive(home: Path, name: str, write: Callable[[bytes], object]) -> list[str]:
     """Write the home as .tar.gz; return what could not be read, which the archive names too.
 
     Files may change, grow, shrink and vanish meanwhile. Other file systems are left out.
@@ -101,7 +101,7 @@ class _Padded:
 class _Sink(io.RawIOBase):
     """Hands on what is written."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
     def writable(self) -> bool:
