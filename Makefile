@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test attack chaos fuzz bench check docs fix test-hub-versions lock
+.PHONY: help lab test attack chaos fuzz bench check docs fix test-hub-versions coverage lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -13,6 +13,13 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@.venv/bin/vmlab image build desk
 	@.venv/bin/vmlab image template desk
 	@scripts/test $(ARGS)
+
+coverage: ## which lines the unit, contract and hub tests reach, the least covered modules first
+	@scripts/bootstrap dev
+	@rm -rf artifacts/coverage && mkdir -p artifacts/coverage
+	.venv/bin/python -m coverage run -m pytest -q -m "not vm" $(or $(ARGS),tests/unit tests/contract tests/hub)
+	@.venv/bin/python -m coverage combine -q
+	@.venv/bin/python -m coverage report --sort=cover
 
 test-hub-versions: ## hub and contract tests with the oldest and the newest JupyterHub that VMLab allows (an hour)
 	@scripts/bootstrap dev
