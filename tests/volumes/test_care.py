@@ -35,7 +35,7 @@ class Hostile(FakeProvider):
 @pytest.mark.attack("jobs.apart", "a snapshot, a resume and a volume's file are damaged")
 async def test_everybody_else_has_a_snapshot(tried, caplog):
     async with open_bench("fake", None, None) as bench:
-        provider = Hostile(bench.settings)
+        provider = bench.another(Hostile)
         ground = provider.volumes.context
         for name in NAMES:
             spec = bench.spec(f"desk-{name}-0", f"home-{name}-0")
