@@ -20,7 +20,7 @@ def results(tmp_path_factory) -> dict[str, dict[str, str]]:
     """For each file: its tests by name, with what went wrong (nothing: empty)."""
     report = tmp_path_factory.mktemp("node") / "report.xml"
     options = ["--test", "--test-reporter=junit", f"--test-reporter-destination={report}"]
-    command = [NODE, *options, *(Path("tests/js") / name for name in FILES)]
+    command = [str(NODE), *options, *(f"tests/js/{name}" for name in FILES)]
     # It ends with 1 when a test failed; which one, the report says.
     done = subprocess.run(
         command, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False
