@@ -47,7 +47,10 @@ _NAVIGATION = {
                 "tests/attacks/results",
             ],
         ),
-        ("Courses and images", ["notebooks/README", "images/README", "images/guest/README"]),
+        (
+            "Courses and images",
+            ["notebooks/README", "images/README", "images/guest/README", "protocol/README"],
+        ),
         (
             "Acquisition",
             ["docs/acquisition", "images/narval/README", "images/narval/template/README"],

@@ -27,4 +27,6 @@
 A room imports only rooms below it in this list (`scripts/rooms`, checked by `make check`).
 """
 
-__version__ = "0.1.0"
+from vmlab_protocol import __version__
+
+__all__ = ["__version__"]

@@ -21,7 +21,7 @@ what to do next. Only `LabError.public` reaches a trainee.
 
 from __future__ import annotations
 
-from vmlab.model import Notice
+from vmlab_protocol.notices import Notice
 
 
 class LabError(Exception):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from vmlab.model import Notice, ServerTrouble
+from vmlab_protocol.messages import ServerTrouble
+from vmlab_protocol.notices import Notice
 
 FAILED: Final = Notice(
     "Your machine could not be started. Please tell a facilitator.",

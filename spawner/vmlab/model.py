@@ -8,18 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-SERVER_PORT = 8888
-"""Port of the single-user server inside every machine."""
-
-SSH_PORT = 22
-"""Port of sshd inside every machine."""
-
-
-class Language(StrEnum):
-    """What people are spoken to in; a lab names the one for those who never chose."""
-
-    EN = "en"
-    FR = "fr"
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.phases import Phase
 
 
 class MachineState(StrEnum):
@@ -43,35 +33,6 @@ class StartStyle(StrEnum):
     CLONE = "clone"  # as AUTO, but never from the pool
     BOOT = "boot"  # a cold boot, made slim
     PLAIN = "plain"  # a cold boot as the distribution has it: what the others are compared with
-
-
-class Phase(StrEnum):
-    """The phases of a start, in order. The host's come first, then the agent's."""
-
-    QUEUE = "queue"  # waiting for a start slot
-    IMAGE = "image"  # image found and verified
-    DISK = "disk"  # root overlay made or found
-    VOLUME = "volume"  # the trainee's volume made or found
-    POWER = "power"  # the machine's process runs
-    BOOT = "boot"  # the agent answered
-    IDENTITY = "identity"  # randomness, clock, machine-id, host name
-    KEYS = "keys"  # SSH host keys, authorized keys
-    NETWORK = "network"
-    MOUNTS = "mounts"
-    EXERCISES = "exercises"
-    SERVER = "server"  # the single-user server was launched
-    READY = "ready"  # it answers under its prefix
-
-
-PHASES: tuple[Phase, ...] = tuple(Phase)
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something a trainee must be told, in both languages."""
-
-    en: str
-    fr: str
 
 
 @dataclass(frozen=True)
@@ -219,28 +180,6 @@ class DiskPart:
     taken_mib: int
     most_mib: int  # what it may grow to on its own
     at: float = 0.0  # seconds since the epoch: when it was put away
-
-
-@dataclass(frozen=True)
-class Activity:
-    """How long nobody has worked in a machine, by its agent."""
-
-    idle_s: float
-    why: tuple[str, ...] = ()  # what is going on in it
-
-
-TROUBLE_ENDS = 2
-"""After so many ends in a row a server is in trouble; its machine then starts it without the
-trainee's own settings."""
-
-
-@dataclass(frozen=True)
-class ServerTrouble:
-    """A single-user server that ends before it serves, by its machine's agent."""
-
-    ends: int  # in a row
-    is_plain: bool  # it is started without the trainee's own settings now
-    line: str = ""  # what it said last that matters; a machine's words
 
 
 @dataclass(frozen=True)

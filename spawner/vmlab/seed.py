@@ -1,40 +1,25 @@
-"""Contextualisation: what makes one machine itself. Pure: values in, one JSON object out.
+"""Contextualisation: what a start hands to the agent, and what stays with a machine. Pure.
 
-The seed travels once per start, over a channel that only the hub's side can read (virtio-serial
-with QEMU), never through user-data, an image, a command line or a log. docs/protocols.md describes
-it for the agent's side (images/guest/).
+`vmlab_protocol.seed` has the form in which it travels.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
 
-from vmlab.model import Notice
-
-SEED_VERSION = 1
-RANDOM_BYTES = 64
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file system to mount before the server starts."""
-
-    device: str  # a stable path such as /dev/disk/by-id/virtio-home
-    path: str
-    fs_type: str = "ext4"
-    options: str = "nodev,nosuid,discard"
+from vmlab_protocol import seed as protocol
+from vmlab_protocol.notices import Language, Notice
 
 
-@dataclass(frozen=True)
-class GuestNetwork:
-    """The machine's own address; static, so that nobody waits for DHCP."""
-
-    address: str = "10.0.2.15/24"
-    gateway: str = "10.0.2.2"
-    dns: tuple[str, ...] = ("10.0.2.3",)
+def guest_network(dns: tuple[str, ...] = ("10.0.2.3",)) -> protocol.Network:
+    """Return the address of every machine in its own network; static, nobody waits for DHCP."""
+    return protocol.Network(
+        address=IPv4Interface("10.0.2.15/24"),
+        gateway=IPv4Address("10.0.2.2"),
+        dns=tuple(map(IPv4Address, dns)),
+    )
 
 
 @dataclass(frozen=True)
@@ -62,8 +47,8 @@ def make_seed_message(
     identity: Identity,
     *,
     host_name: str,
-    network: GuestNetwork,
-    mounts: tuple[Mount, ...],
+    network: protocol.Network,
+    mounts: tuple[protocol.Mount, ...],
     randomness: bytes,
     now_ns: int,
 ) -> bytes:
@@ -76,30 +61,18 @@ def make_seed_message(
     Raises:
         ValueError: `randomness` has the wrong length.
     """
-    if len(randomness) != RANDOM_BYTES:
-        raise ValueError(f"a seed needs {RANDOM_BYTES} random bytes, got {len(randomness)}")
-    body = {
-        "version": SEED_VERSION,
-        "randomness": base64.b64encode(randomness).decode(),
-        "time_ns": now_ns,
-        "machine_id": identity.machine_id,
-        "host_name": host_name,
-        "ssh_host_key": {
-            "private": identity.ssh_host_key,
-            "public": identity.ssh_host_public_key,
-        },
-        "authorized_keys": [identity.access_public_key],
-        "network": {
-            "address": network.address,
-            "gateway": network.gateway,
-            "dns": list(network.dns),
-        },
-        "mounts": [
-            {"device": m.device, "path": m.path, "type": m.fs_type, "options": m.options}
-            for m in mounts
-        ],
-        "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
-        "language": seed.language,
-        "server": {"env": dict(seed.env), "args": list(seed.args)},
-    }
-    return json.dumps({"type": "seed", "seed": body}).encode() + b"\n"
+    return protocol.dump_seed(
+        protocol.Seed(
+            randomness=randomness,
+            time_ns=now_ns,
+            machine_id=identity.machine_id,
+            host_name=host_name,
+            ssh_host_key=protocol.HostKey(identity.ssh_host_key, identity.ssh_host_public_key),
+            authorized_keys=(identity.access_public_key,),
+            network=network,
+            mounts=mounts,
+            notices=seed.notices,
+            language=Language(seed.language),
+            server=protocol.Server(dict(seed.env), seed.args),
+        )
+    )

@@ -15,11 +15,11 @@ from browser.machine_lab import TOKEN, LabServer, run_lab
 from fakes.small_hub import SmallHub
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
-from lab import words
 from lab.outcome import Outcome
 from lab.show import Shown, make_card
 from vmlab_guest.language import change_language
 from vmlab_guest.system import LinuxSystem
+from vmlab_protocol.notices import Language
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -184,7 +184,7 @@ def test_what_is_in_one_language_only_is_always_shown(notebook):
 
 def test_a_result_that_stands_there_is_switched_too(notebook):
     shown = Shown("user", Outcome(passed=False, en="Ask the machine.", fr="Demandez-lui."))
-    page = notebook("en", "result.ipynb", ODD, result=make_card(shown, words.Language.EN))
+    page = notebook("en", "result.ipynb", ODD, result=make_card(shown, Language.EN))
     output = page.locator(".jp-OutputArea-output")
     expect(output).to_contain_text("Not yet", use_inner_text=True)
     expect(output).not_to_contain_text("Demandez-lui.", use_inner_text=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmlab.model import PHASES, Phase
+from vmlab_protocol.phases import PHASES, Phase
 
 
 class Deed(StrEnum):

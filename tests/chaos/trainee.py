@@ -18,10 +18,10 @@ from chaos.journal import Journal
 from chaos.plan import Deed, Step
 from fakes.benches import kill_all
 from vm.desk import Desk
-from vmlab.model import Phase
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.volumes.model import Reason
 from vmlab.volumes.thinning import MAX_MANUAL
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.snapshots import Reason
 
 START_LIMIT_S = 900.0
 STOP_LIMIT_S = 420.0  # a hub that was killed asks for 60 s whether an old server answers

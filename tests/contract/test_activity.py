@@ -6,7 +6,7 @@ import pytest
 
 from fakes.benches import start
 from vmlab.errors import ProviderError
-from vmlab.model import ServerTrouble
+from vmlab_protocol.messages import ServerTrouble
 
 
 async def test_a_machine_that_does_not_run_says_nothing(bench):

@@ -9,7 +9,8 @@ import pytest
 
 from fakes.benches import start, start_until
 from vmlab.errors import MachineConflictError
-from vmlab.model import MachineState, Phase
+from vmlab.model import MachineState
+from vmlab_protocol.phases import Phase
 
 
 async def state(provider, name: str) -> MachineState:

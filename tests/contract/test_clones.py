@@ -16,7 +16,7 @@ import pytest
 
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
-from vmlab.model import MachineState, Phase, StartStyle
+from vmlab.model import MachineState, StartStyle
 from vmlab.providers.qemu.bringup import Host
 from vmlab.providers.qemu.process import power
 from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
@@ -25,6 +25,7 @@ from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm import template as templates
 from vmlab.providers.qemu.warm.suspicion import find_failures, is_suspect, note_failure
 from vmlab.providers.qemu.warm.template import TemplateError, list_templates
+from vmlab_protocol.phases import Phase
 
 pytestmark = pytest.mark.vm
 

@@ -9,11 +9,12 @@ import pytest
 
 from fakes.benches import start, start_until
 from vmlab.errors import MachineConflictError, MachineNotFoundError
-from vmlab.model import MachineState, Phase
+from vmlab.model import MachineState
 from vmlab.providers.base import Provider
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.process.confine import Confinement, detect_confinement
 from vmlab.providers.qemu.process.priority import Priority, weight_files
+from vmlab_protocol.phases import Phase
 
 HOST_PHASES = [Phase.IMAGE, Phase.DISK, Phase.VOLUME, Phase.POWER, Phase.BOOT]
 GUEST_PHASES = [

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.benches import start
 from vmlab.errors import ProviderError
-from vmlab.model import Language
+from vmlab_protocol.notices import Language
 
 
 async def test_a_running_machine_takes_another_language(bench):

@@ -16,10 +16,12 @@ from vmlab.errors import (
     VolumeConflictError,
     VolumeNotFoundError,
 )
-from vmlab.model import MachineState, Phase, VolumeState
+from vmlab.model import MachineState, VolumeState
 from vmlab.providers.base import Provider
 from vmlab.volumes.live import LiveVolumes
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.snapshots import Reason
 
 VOLUME, MACHINE = "home-ada-0", "desk-ada-0"
 

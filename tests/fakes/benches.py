@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from vmlab.model import MachineSpec, Phase, ServerTrouble, VolumeSpec
+from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.qemu.process.accelerator import Accelerator
@@ -25,6 +25,8 @@ from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
+from vmlab_protocol.messages import ServerTrouble
+from vmlab_protocol.phases import Phase
 
 _CONSOLE_LIMIT_S = 60
 

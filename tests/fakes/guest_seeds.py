@@ -6,8 +6,9 @@ import base64
 import json
 from typing import Any
 
-from vmlab.model import Notice
-from vmlab.seed import GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.seed import Identity, Seed, guest_network, make_seed_message
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.seed import Mount
 
 PRIVATE_KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -24,7 +25,7 @@ ENV = {
 }
 
 
-def make_line(*, dns: tuple[str, ...] = GuestNetwork.dns, **changes: Any) -> bytes:
+def make_line(*, dns: tuple[str, ...] = ("10.0.2.3",), **changes: Any) -> bytes:
     """Return a seed as the line that travels; `changes` are parts of `vmlab.seed.Seed`."""
     values = {
         "env": ENV,
@@ -36,7 +37,7 @@ def make_line(*, dns: tuple[str, ...] = GuestNetwork.dns, **changes: Any) -> byt
         Seed(**values),
         Identity("0" * 31 + "a", PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY),
         host_name="desk-ada",
-        network=GuestNetwork(dns=dns),
+        network=guest_network(dns=dns),
         mounts=(Mount("/dev/disk/by-id/virtio-home", "/home/trainee"),),
         randomness=bytes(range(64)),
         now_ns=NOW_NS,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import atheris
 
-PRODUCT = ["vmlab", "vmlab_guest", "lab", "narval", "tomllib", "tarfile", "shlex"]
+PRODUCT = ["vmlab", "vmlab_protocol", "vmlab_guest", "lab", "narval", "tomllib", "tarfile", "shlex"]
 _MAX_BYTES = 2 * 2**30
 
 

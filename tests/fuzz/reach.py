@@ -11,7 +11,7 @@ from fuzz.target import HERE
 
 ROOTS = tuple(
     HERE.parents[1] / folder
-    for folder in ("spawner", "images/guest/src", "images/narval/src")
+    for folder in ("spawner", "protocol/src", "images/guest/src", "images/narval/src")
 )  # fmt: skip
 
 READERS = frozenset(
@@ -26,7 +26,7 @@ READERS = frozenset(
 are told by their module."""
 
 _OF_MODULES = frozenset(
-    {("ast", "parse"), ("shlex", "split"), ("tarfile", "open"), ("_Archive", "open")}
+    {("ast", "parse"), ("shlex", "split"), ("tarfile", "open"), ("CourseTar", "open")}
 )
 
 

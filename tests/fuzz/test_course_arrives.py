@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.courses import pack_course, unpack_course
-from vmlab.courses import paths as hub_paths
 from vmlab.courses.folder import check_limits, is_delivered
 from vmlab.errors import ConfigError
-from vmlab_guest.courses import paths as machine_paths
 from vmlab_guest.courses.archive import unpack
+from vmlab_protocol.paths import path_problem
 
 _PART = st.text(max_size=12) | st.sampled_from(["a", "b", "c.ipynb", "é", "a\u00a0b", "..", "-rf"])
 _PATHS = st.lists(_PART, min_size=1, max_size=9).map("/".join)
@@ -44,16 +43,10 @@ def test_what_the_hub_takes_a_machine_unpacks(files):
         assert found == delivered
 
 
-def test_hub_and_machine_have_one_rule_for_paths():
-    here, there = Path(hub_paths.__file__), Path(machine_paths.__file__)
-    assert here != there
-    assert here.read_text() == there.read_text()
-
-
 @pytest.mark.attack("parsers.course-arrives", "every character of Unicode in a file's name")
 def test_no_character_is_fine_for_the_hub_and_cannot_be_in_a_machine(tmp_path):
     """All 1 114 112, each as the hub takes it and as a machine's archive and disk take it."""
-    fine = [c for c in map(chr, range(sys.maxunicode + 1)) if not hub_paths.path_problem(f"a{c}b")]
+    fine = [c for c in map(chr, range(sys.maxunicode + 1)) if not path_problem(f"a{c}b")]
     assert 800_000 < len(fine) < sys.maxunicode
     invisible = [c for c in fine if unicodedata.category(c) in {"Cc", "Cs", "Co", "Zs", "Zl", "Zp"}]
     assert invisible == [" "]

@@ -19,9 +19,10 @@ from fakes.waiting import wait_until
 from vmlab_guest.courses import follow as module
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import Follower
-from vmlab_guest.courses.held import Held, Outcome, Reason, parse_outcome
+from vmlab_guest.courses.held import Outcome, parse_outcome
 from vmlab_guest.delivery import HubCourses
 from vmlab_guest.hub import Hub, HubError
+from vmlab_protocol.receipts import Obstacle, Reason
 
 EXERCISE = "01-who/exercise.ipynb"
 RECEIPT = {"course": "first", "version": 1, "kept": [], "obstacles": []}
@@ -236,9 +237,9 @@ def test_what_is_not_in_its_place_is_told_to_hub_and_trainee_and_tried_again(
     monkeypatch.setattr(module, "_PAUSE_FIRST_S", 0.01)
     desk.hub.publish(make_course("one"), "first", 1)
     outcomes = [
-        Outcome((Held("a.md", Reason.NO_ROOM),)),
-        Outcome((Held("a.md", Reason.NO_ROOM),)),
-        Outcome((Held("a.md", Reason.NOT_A_FILE, "first/a.v1.md"),)),
+        Outcome((Obstacle("a.md", Reason.NO_ROOM),)),
+        Outcome((Obstacle("a.md", Reason.NO_ROOM),)),
+        Outcome((Obstacle("a.md", Reason.NOT_A_FILE, "first/a.v1.md"),)),
     ]
     monkeypatch.setattr(desk, "_deliver", lambda *_: outcomes.pop(0))
     desk.make_follower().start()
@@ -327,7 +328,7 @@ def test_the_helper_process_says_what_it_kept_or_why_not(tmp_path: Path) -> None
     assert done.returncode == 0
     assert parse_outcome(done.stdout).kept == ("exercise.ipynb",)
     done = run_helper("-", str(home), "first", "2")
-    assert parse_outcome(done.stdout) == Outcome((Held("exercise.ipynb", Reason.EDITED),))
+    assert parse_outcome(done.stdout) == Outcome((Obstacle("exercise.ipynb", Reason.EDITED),))
     done = run_helper(str(tmp_path / "nothing"), str(home), "first", "3")
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"Traceback" not in done.stderr

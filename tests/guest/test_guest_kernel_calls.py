@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
+from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
 
 NETWORK = """
 import json

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmlab_guest.link import GRACE_S, MAX_LINE_IN_BYTES, Link, encode
+from vmlab_guest.link import GRACE_S, Link, encode
+from vmlab_protocol.messages import MAX_TO_GUEST_BYTES
 
 IN, OUT, HUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
 
@@ -96,15 +97,15 @@ def test_over_a_terminal() -> None:
 def test_an_endless_line_is_dropped_and_the_next_is_answered() -> None:
     with over_sockets() as host:
         read_messages(host.peer, 1)
-        host.peer.sendall(b"x" * (MAX_LINE_IN_BYTES + 1) + b"\nshort\n")
+        host.peer.sendall(b"x" * (MAX_TO_GUEST_BYTES + 1) + b"\nshort\n")
         assert read_messages(host.peer, 1) == [{"length": 5}]
 
 
 def test_the_longest_line_passes() -> None:
     with over_sockets() as host:
         read_messages(host.peer, 1)
-        host.peer.sendall(b"x" * MAX_LINE_IN_BYTES + b"\n")
-        assert read_messages(host.peer, 1) == [{"length": MAX_LINE_IN_BYTES}]
+        host.peer.sendall(b"x" * MAX_TO_GUEST_BYTES + b"\n")
+        assert read_messages(host.peer, 1) == [{"length": MAX_TO_GUEST_BYTES}]
 
 
 def test_a_host_that_never_reads_does_not_block_the_agent() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import wait_until
-from vmlab_guest.trouble import Trouble, read_trouble
+from vmlab_guest.trouble import read_trouble
 from vmlab_guest.wish import Word, make_wish
 from vmlab_guest.zygote import end_processes
+from vmlab_protocol.messages import ServerTrouble
 
 PROGRAM = """
 import os, sys, time
@@ -86,7 +87,7 @@ class Desk:
     def state(self) -> str:
         return (self.folder / "state").read_text()
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> ServerTrouble | None:
         return read_trouble(self.folder / "trouble.json")
 
     def servers(self, count: int) -> list[list[str]]:

@@ -12,8 +12,8 @@ from vmlab.names import volume_name
 from vmlab.paths import Paths
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.settings import ProviderSettings
-from vmlab.volumes.model import Reason
 from vmlab.volumes.store import VolumeStore
+from vmlab_protocol.snapshots import Reason
 
 
 @pytest.fixture(scope="module")

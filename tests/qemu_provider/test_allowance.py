@@ -12,7 +12,7 @@ from vmlab import messages
 from vmlab.errors import VolumeConflictError
 from vmlab.model import Allowance
 from vmlab.upkeep.volumes import Memory, look_after
-from vmlab.volumes.model import Reason
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = pytest.mark.vm
 

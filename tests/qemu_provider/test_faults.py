@@ -26,9 +26,10 @@ from vmlab.errors import (
     MachineTimeoutError,
     ProviderError,
 )
-from vmlab.model import MachineState, Phase, VolumeSpec
+from vmlab.model import MachineState, VolumeSpec
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.process.accelerator import choose_accelerator
+from vmlab_protocol.phases import Phase
 
 pytestmark = pytest.mark.vm
 

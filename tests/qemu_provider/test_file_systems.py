@@ -13,7 +13,7 @@ from fakes.benches import start
 from vmlab.model import MachineState
 from vmlab.providers.qemu.machine.layout import machine_folder
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.volumes.model import Reason
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = [
     pytest.mark.vm,

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-import vmlab
 from fakes.benches import start
 from vmlab.errors import HostError
+from vmlab.providers.qemu.process.launch import SHIM_PYTHONPATH
 from vmlab.providers.qemu.process.neighbour_watch import NeighbourWatch, find_connected, tell
 
 from . import public_network
@@ -150,7 +150,7 @@ async def test_machines_of_an_ordinary_user_are_told_too():
     packages = Path(psutil.__file__).parents[1]
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "PYTHONPATH": f"{Path(vmlab.__file__).parents[1]}:{packages}",
+        "PYTHONPATH": f"{SHIM_PYTHONPATH}:{packages}",
     }
     words = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     words += ["/usr/bin/python3", "-c"]

@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import wait_until
-from hub.running_hub import PROJECT
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.providers.qemu.process.launch import SHIM_MODULE
+from vmlab.providers.qemu.process.launch import SHIM_MODULE, SHIM_PYTHONPATH
 from vmlab.system.locks import is_locked, lock_holder
 
 
 def launch(folder: MachineFolder) -> subprocess.Popen[str]:
     words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_lock)]
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT / "spawner")}
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": SHIM_PYTHONPATH}
     pipe = subprocess.PIPE
     return subprocess.Popen(words, stdin=pipe, stdout=pipe, env=env, cwd="/", text=True)
 

@@ -15,7 +15,8 @@ from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.system.disk_space import find_free_space
 from vmlab.upkeep.volumes import Memory, look_after
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = pytest.mark.vm
 

@@ -26,7 +26,7 @@ from fakes.worker import (
     start_ready,
     words_as,
 )
-from vmlab.model import LeftoverKind, Phase
+from vmlab.model import LeftoverKind
 from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.machine.records import read_record
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user, find_processes_of
@@ -35,7 +35,9 @@ from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.priority import Priority
 from vmlab.providers.qemu.warm.template import list_templates
 from vmlab.system.worker import QEMU_USER, TOOLS_GID, find_tools_user
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = [
     pytest.mark.vm,

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.errors import ConfigError
-from vmlab.system.outside import load_json
 from vmlab.upkeep.idle.break_file import declare_break
 from vmlab.web.api.bodies import (
-    MAX_KEPT,
-    MAX_VERSION,
     BodyError,
     parse_break,
     parse_progress,
     parse_receipt,
     parse_renewal,
 )
+from vmlab_protocol.courses import MAX_VERSION
+from vmlab_protocol.outside import load_json
+from vmlab_protocol.receipts import MAX_FILES_TOLD
 
 RECEIPT = {"course": "first-steps", "version": 2, "kept": ["01-who/exercise.ipynb"]}
 PROGRESS = {"course": "first-steps", "exercise": "01-who", "step": "user", "passed": True}
@@ -50,7 +50,7 @@ def test_right_bodies_are_taken_as_they_are():
         (parse_receipt, {**RECEIPT, "kept": ["../x"]}, "kept"),
         (parse_receipt, {**RECEIPT, "kept": ["a\0b"]}, "kept"),
         (parse_receipt, {**RECEIPT, "kept": ["a\ud800"]}, "kept"),
-        (parse_receipt, {**RECEIPT, "kept": ["a"] * (MAX_KEPT + 1)}, "kept"),
+        (parse_receipt, {**RECEIPT, "kept": ["a"] * (MAX_FILES_TOLD + 1)}, "kept"),
         (parse_progress, {**PROGRESS, "step": "user\n"}, "step"),
         (parse_progress, {**PROGRESS, "exercise": ["01-who"]}, "exercise"),
         (parse_progress, {**PROGRESS, "passed": 1}, "passed"),

@@ -9,7 +9,7 @@ import pytest
 from vmlab.errors import ConfigError
 from vmlab.lab.face import COLOUR, Face, LogoKind, contrast_of_white, find_kind, logo_problem
 from vmlab.lab.lab import load_lab, parse_lab
-from vmlab.model import Notice
+from vmlab_protocol.notices import Notice
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 

@@ -19,7 +19,8 @@ from vmlab.lab.lab import (
     make_trainee_names,
     parse_lab,
 )
-from vmlab.model import Allowance, Language
+from vmlab.model import Allowance
+from vmlab_protocol.notices import Language
 
 FILE = Path("/labs/lab.toml")
 PROJECT = Path(__file__).parents[2]

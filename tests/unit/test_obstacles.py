@@ -1,22 +1,18 @@
-"""Hub and agent have the same words for what keeps a file from its place."""
+"""What is told of files that are not in their place, by the hub and in the machine."""
 
 from __future__ import annotations
 
 from vmlab.database import obstacles
 from vmlab_guest.courses import held, tell
-
-
-def test_what_the_agent_says_the_hub_knows():
-    agent = {str(reason) for reason in held.Reason} - {"edited"}
-    assert {str(reason) for reason in obstacles.Reason} == agent
+from vmlab_protocol.receipts import OBSTACLE_REASONS, Obstacle, Reason
 
 
 def test_every_reason_has_words_in_both_languages():
-    assert set(obstacles.WORDS) == set(obstacles.Reason)
-    for reason in held.Reason:
-        outcome = held.Outcome((held.Held("a.md", reason, "c/a.v2.md"),))
+    assert set(obstacles.WORDS) == OBSTACLE_REASONS
+    for reason in Reason:
+        outcome = held.Outcome((Obstacle("a.md", reason, "c/a.v2.md"),))
         notice = tell.tell_obstacles("c", outcome)
-        if reason is held.Reason.EDITED:
+        if reason is Reason.EDITED:
             assert notice is None, "the arrival of a version tells what was kept"
             continue
         assert "c/a.v2.md" in notice.en
@@ -25,7 +21,7 @@ def test_every_reason_has_words_in_both_languages():
 
 
 def test_many_obstacles_are_told_in_few_lines():
-    many = tuple(held.Held(f"{number}.md", held.Reason.NO_ROOM) for number in range(500))
+    many = tuple(Obstacle(f"{number}.md", Reason.NO_ROOM) for number in range(500))
     notice = tell.tell_obstacles("c", held.Outcome(many))
     assert "500 files are not in their place" in notice.en
     assert "and 495 more" in notice.en

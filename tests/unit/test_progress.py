@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.model import PHASES, Notice, Phase
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.progress import estimate, make_bilingual_html, make_event, make_queue_event
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.phases import PHASES, Phase
 
 MEDIANS: Mapping[str, float] = {Phase.BOOT: 30.0, Phase.MOUNTS: 2.0, Phase.SERVER: 8.0}
 medians = st.dictionaries(st.sampled_from(PHASES), st.floats(0, 1e4))

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import vmlab
+import vmlab_protocol
 
 _ROOT = Path(vmlab.__file__).parent
-_FOLDERS = sorted(path.parent for path in _ROOT.rglob("__init__.py"))
+_PROTOCOL = Path(vmlab_protocol.__file__).parent
+_FOLDERS = [*sorted(path.parent for path in _ROOT.rglob("__init__.py")), _PROTOCOL]
 
 
 def _modules(folder: Path) -> set[str]:
@@ -26,6 +28,6 @@ def _named(folder: Path) -> set[str]:
     return {name.removesuffix(".py") for row in rows for name in re.split(r",\s*", row)}
 
 
-@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda path: str(path.relative_to(_ROOT)))
+@pytest.mark.parametrize("folder", _FOLDERS, ids=lambda path: path.name)
 def test_a_folder_names_all_its_modules_and_no_others(folder):
     assert _named(folder) == _modules(folder)

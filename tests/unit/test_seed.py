@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from vmlab.model import Notice
-from vmlab.seed import GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.seed import Identity, Seed, guest_network, make_seed_message
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.seed import Mount
 
 IDENTITY = Identity("0" * 32, "PRIVATE", "ssh-ed25519 HOST", "ssh-ed25519 OPERATOR")
 SEED = Seed(
@@ -24,7 +25,7 @@ def make(randomness=bytes(range(64))):
         SEED,
         IDENTITY,
         host_name="desk-ada",
-        network=GuestNetwork(),
+        network=guest_network(),
         mounts=(Mount("/dev/disk/by-id/virtio-home", "/home/trainee"),),
         randomness=randomness,
         now_ns=1_700_000_000_000_000_000,

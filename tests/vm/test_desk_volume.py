@@ -13,7 +13,8 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(600)]
 

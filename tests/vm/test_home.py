@@ -25,11 +25,17 @@ from browser.conftest import log_in, shot
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vm.desk import Desk
-from vmlab.model import Activity
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.channels.agent import GuestMessage, GuestMessageType, connect_agent
-from vmlab.volumes.model import Reason
+from vmlab.providers.qemu.channels.agent import connect_agent
+from vmlab_protocol.messages import (
+    ANSWERS,
+    Activity,
+    GuestMessage,
+    GuestMessageType,
+    HostMessageType,
+)
+from vmlab_protocol.snapshots import Reason
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
@@ -76,9 +82,9 @@ def server(desk: Desk, method: str, path: str, **more: Any) -> requests.Response
 async def agent(desk: Desk) -> AsyncGenerator:
     async with asyncio.timeout(120), connect_agent(desk.machine, desk.folder.agent) as link:
 
-        async def ask(answer: GuestMessageType, **message: Any) -> GuestMessage:
-            await link.send(message)
-            while (said := await link.receive()).type is not answer:
+        async def ask(kind: HostMessageType, **details: Any) -> GuestMessage:
+            await link.send(kind, **details)
+            while (said := await link.receive()).type is not ANSWERS[kind]:
                 assert said.type is not GuestMessageType.ERROR, said.text
             return said
 
@@ -87,12 +93,12 @@ async def agent(desk: Desk) -> AsyncGenerator:
 
 async def freeze(desk: Desk, limit_s: float) -> None:
     async with agent(desk) as ask:
-        await ask(GuestMessageType.FROZEN, type="freeze", limit_s=limit_s)
+        await ask(HostMessageType.FREEZE, limit_s=limit_s)
 
 
 async def thaw(desk: Desk) -> bool:
     async with agent(desk) as ask:
-        return bool((await ask(GuestMessageType.THAWED, type="thaw")).was_frozen)
+        return bool((await ask(HostMessageType.THAW)).was_frozen)
 
 
 def test_a_frozen_home_takes_no_writes_until_it_is_thawed(desk):

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from hub.running_hub import PROJECT
+from vmlab.providers.qemu.process.launch import SHIM_PYTHONPATH
 
 pytestmark = pytest.mark.vm
 
@@ -61,7 +62,7 @@ def environment():
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
     packages = Path(psutil.__file__).parents[1]
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{PROJECT / 'spawner'}:{packages}"}
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{SHIM_PYTHONPATH}:{packages}"}
     words = [*AS_NOBODY, PYTHON, "-c", "import vmlab.providers.qemu.provider"]
     done = subprocess.run(words, cwd="/", env=env, capture_output=True, check=False)
     if done.returncode:

@@ -19,7 +19,8 @@ from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.volumes.accounting import find_uses
 from vmlab.volumes.making_room import keep_within
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import check, holds, make, run, vmlab_json, write
 
 SYSTEM_MIB, SIZE_MIB = 16, 64

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vmlab.volumes.model import Reason
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import make
 
 

@@ -11,7 +11,8 @@ from fakes.benches import open_bench, start
 from vmlab.providers.fake import FakeProvider
 from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes import repair
-from vmlab.volumes.model import Reason, is_volume_name
+from vmlab.volumes.model import is_volume_name
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import make
 
 HOURS = 7200.0

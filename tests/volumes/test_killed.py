@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.names import volume_name
-from vmlab.volumes.model import Reason
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import check, command, environment, holds, make, vmlab, vmlab_json, write
 
 NAME = volume_name("ada")

@@ -10,7 +10,7 @@ import pytest
 from vmlab.errors import VolumeConflictError, VolumeNotFoundError
 from vmlab.model import VolumeSpec, VolumeState
 from vmlab.volumes.locks import forget_locks, hold_volume
-from vmlab.volumes.model import Reason
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import holds, make, spec, write
 
 DAY = 86400.0

@@ -20,7 +20,8 @@ from vmlab.model import VolumeSpec, VolumeState
 from vmlab.system.disk_space import FreeSpace
 from vmlab.volumes import making_room
 from vmlab.volumes.locks import hold_volume, read_snapshots
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import check, holds, make, run, spec, write
 
 

@@ -13,7 +13,8 @@ from vmlab.errors import ConfigError, HostError, VolumeConflictError, VolumeErro
 from vmlab.system.disk_space import FreeSpace
 from vmlab.volumes.importing import Import, ImportFormat
 from vmlab.volumes.locks import read_snapshots
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
+from vmlab_protocol.snapshots import Reason
 from volumes.conftest import check, holds, make, run, write
 
 

@@ -18,9 +18,9 @@ from tornado.websocket import websocket_connect
 
 from fakes.names import LAB_NAME
 from fakes.web_servers import RunningWebServer
-from vmlab.courses.archive import MAX_ARCHIVE_BYTES
 from vmlab.hub.hello import HELLO_PATH
 from vmlab.network.web_servers import WebServer
+from vmlab_protocol.archive import MAX_ARCHIVE_BYTES
 from web_servers.conftest import NamedLab
 
 RUN = [WebServer.NGINX, WebServer.APACHE, WebServer.CADDY]

@@ -28,7 +28,7 @@ from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.errors import ConfigError, HostError
 from vmlab.images.build import ensure_image
 from vmlab.paths import default_paths
-from vmlab.system.files import write_atomic
+from vmlab_protocol.atomic import write_atomic
 
 if TYPE_CHECKING:
     from vmlab.bench.run import Task

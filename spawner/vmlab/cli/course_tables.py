@@ -7,7 +7,8 @@ from typing import Any
 
 from vmlab.cli.common import make_table, out, plain, print_table
 from vmlab.courses.review import Remark, Review, show_size
-from vmlab.database.obstacles import Obstacle, Reason, describe
+from vmlab.database.obstacles import describe
+from vmlab_protocol.receipts import Obstacle, Reason
 
 _SHOWN_FILES = 40
 _KEPT, _TROUBLE = "kept because edited", "not in place"

@@ -26,7 +26,7 @@ from vmlab.cli.template import template
 from vmlab.errors import HostError, ImageError
 from vmlab.images.build import build_image, compare_builds
 from vmlab.images.progress import BuildProgress, Report
-from vmlab.images.recipe import VERSION_DIGITS, guest_folder, hash_recipe, list_recipes, load_recipe
+from vmlab.images.recipe import VERSION_DIGITS, hash_recipe, list_recipes, load_recipe
 from vmlab.images.store import Image, ImageStore
 from vmlab.paths import default_paths
 
@@ -165,4 +165,4 @@ def _is_fresh(image: Image) -> bool | None:
     if image.name not in list_recipes(project):
         return None
     recipe = load_recipe(image.name, project)
-    return image.recipe == hash_recipe(recipe, guest_folder(project))[:VERSION_DIGITS]
+    return image.recipe == hash_recipe(recipe, project)[:VERSION_DIGITS]

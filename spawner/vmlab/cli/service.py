@@ -18,7 +18,7 @@ from vmlab.hub.units import HUB_UNIT, MACHINES_UNIT, UNITS, ServiceFacts, make_u
 from vmlab.paths import default_paths
 from vmlab.providers.qemu.process.admission import RESERVE_MIB
 from vmlab.system.environment import tool_environment
-from vmlab.system.files import write_atomic
+from vmlab_protocol.atomic import write_atomic
 
 app = typer.Typer(no_args_is_help=True)
 

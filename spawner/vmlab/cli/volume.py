@@ -31,9 +31,10 @@ from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.accounting import owner_of
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.importing import Import, ImportFormat
-from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
+from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Snapshot, own_name
 from vmlab.volumes.states import find_snapshot
 from vmlab.volumes.store import VolumeStore, deleted_name, store_of
+from vmlab_protocol.snapshots import Reason
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")

@@ -4,7 +4,6 @@ model      a course: frozen facts
 folder     which files of a folder belong to a course
 parse      from a course's files to a `Course`, with every mistake named
 notebooks  whether JupyterLab can open and save a notebook
-paths      which paths a course may hold
 archive    a course as one archive, the same bytes for the same content
 review     what a push sends, and what its sender should look at first
 shelf      what the hub has published

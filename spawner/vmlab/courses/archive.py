@@ -20,23 +20,12 @@ from vmlab.courses.folder import (
 )
 from vmlab.courses.model import CourseFiles
 from vmlab.errors import CourseError
-
-MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
-"""Limit of docs/protocols.md, section 2."""
-
-MAX_ENTRIES = 5000
-"""Folders included; what a machine takes, too."""
-
-_MAX_LONG_NAME = 2048
-_MAX_LONG_NAMES = 4 * 1024 * 1024
-_LONG_NAMES = frozenset(
-    {
-        tarfile.XHDTYPE,
-        tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-        tarfile.GNUTYPE_LONGNAME,
-        tarfile.GNUTYPE_LONGLINK,
-    }
+from vmlab_protocol.archive import (
+    DAMAGED,
+    MAX_ARCHIVE_BYTES,
+    MAX_ENTRIES,
+    CourseTar,
+    is_plain_file,
 )
 
 _HEADER_ROOM = 2048
@@ -49,32 +38,6 @@ class Archive:
 
     data: bytes  # .tar.gz
     digest: str  # 64 hexadecimal digits
-
-
-class _Entry(tarfile.TarInfo):
-    """An entry of an archive from outside; the headers before it are limited.
-
-    They hold long names. Python before 3.11.10 searches them in a time that grows with the square
-    of their length (CVE-2024-6232), and they may follow each other without end.
-    """
-
-    def _proc_member(self, tar: _Archive) -> tarfile.TarInfo:
-        # tarfile's own hook for subclasses; typeshed does not know it.
-        if self.size < 0:  # would loop endlessly (CVE-2025-8194)
-            raise tarfile.ReadError(f"an entry of {self.size} bytes")
-        if self.type in _LONG_NAMES:
-            tar.long_names_bytes += tarfile.BLOCKSIZE + self.size
-            if self.size > _MAX_LONG_NAME or tar.long_names_bytes > _MAX_LONG_NAMES:
-                raise tarfile.ReadError("it holds more long file names than it may")
-        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
-        return found
-
-
-class _Archive(tarfile.TarFile):
-    """An archive from outside, to be read within limits."""
-
-    tarinfo = _Entry
-    long_names_bytes = 0
 
 
 def pack_course(files: CourseFiles) -> Archive:
@@ -111,14 +74,13 @@ def unpack_course(data: bytes) -> CourseFiles:
     raw = _gunzip(data)
     files: dict[str, bytes] = {}
     try:
-        with _Archive.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
+        with CourseTar.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
             for number, entry in enumerate(tar):
                 if number >= MAX_ENTRIES:
                     raise CourseError(f"the archive holds more than {MAX_ENTRIES} entries")
                 if entry.isdir():
                     continue
-                # A sparse entry claims bytes that are not in the archive: a way around the limit.
-                if not entry.isreg() or entry.issparse():
+                if not is_plain_file(entry):
                     raise CourseError(f"the archive holds {entry.name!r}, not a regular file")
                 path = entry.name.removeprefix("./")
                 if len(files) >= MAX_FILES:
@@ -127,7 +89,7 @@ def unpack_course(data: bytes) -> CourseFiles:
                     raise CourseError(f"the archive holds {path!r} twice")
                 content = tar.extractfile(entry)
                 files[path] = content.read() if content else b""
-    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as e:
+    except DAMAGED as e:
         raise CourseError(f"not a readable tar archive: {e}") from e
     check_limits(files, "archive")
     return files

@@ -16,7 +16,7 @@ from vmlab.courses.parse import parse_course
 from vmlab.courses.review import Review, review_course
 from vmlab.errors import ConfigError, CourseError, HostError
 from vmlab.paths import Paths
-from vmlab.system.outside import load_json
+from vmlab_protocol.outside import load_json
 
 _LIMIT = aiohttp.ClientTimeout(total=300, connect=10)
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path, PurePosixPath
 
 from vmlab.courses.model import CourseFiles
-from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError
+from vmlab_protocol.paths import path_problem
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 32 * 1024 * 1024

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from vmlab.lab.toml_errors import Mistake, show
-from vmlab.system.outside import load_json
+from vmlab_protocol.outside import load_json
 
 MAX_NOTEBOOK_BYTES = 8 * 1024 * 1024
 """Parsed by Python, JSON takes thirty times its size; meanwhile the hub does nothing else."""

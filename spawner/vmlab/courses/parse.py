@@ -16,9 +16,8 @@ from vmlab.lab.toml_errors import (
     mistakes_error,
     parse_toml,
 )
+from vmlab_protocol.courses import FOLDER_PATTERN, NAME_PATTERN
 
-NAME_PATTERN = r"[a-z][a-z0-9-]{0,39}"
-FOLDER_PATTERN = r"[a-z0-9][a-z0-9-]{0,59}"
 MAX_EXERCISES = 100
 MAX_STEPS = 50
 MAX_CHECKS_BYTES = 64 * 1024

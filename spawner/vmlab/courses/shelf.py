@@ -20,10 +20,8 @@ from vmlab.courses.model import Course
 from vmlab.courses.parse import parse_course
 from vmlab.database import Database, StoredCourse, StoredStep
 from vmlab.errors import CourseError
-from vmlab.system.files import write_atomic
-
-MAX_COURSES = 50
-"""Published at a time; a machine takes no more (`vmlab_guest.courses.listing`)."""
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.courses import MAX_COURSES, CourseVersion, dump_course, dump_listing
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,8 @@ class Listing:
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer of `GET courses`."""
-        removed = [{"name": c.name, "version": c.version} for c in self.removed]
-        courses = [_summary(c) for c in self.courses]
-        return {"digest": self.digest, "courses": courses, "removed": removed}
+        courses = [_summary(course) for course in self.courses]
+        return dump_listing(self.digest, courses, [_version(course) for course in self.removed])
 
 
 @dataclass(frozen=True)
@@ -190,10 +187,9 @@ def stored_course(course: Course, version: int, digest: str, now: float) -> Stor
     )
 
 
+def _version(course: StoredCourse) -> CourseVersion:
+    return CourseVersion(course.name, course.version, course.digest)
+
+
 def _summary(course: StoredCourse) -> dict[str, Any]:
-    return {
-        "name": course.name,
-        "version": course.version,
-        "digest": course.digest,
-        "title": {"en": course.title_en, "fr": course.title_fr},
-    }
+    return dump_course(_version(course), {"en": course.title_en, "fr": course.title_fr})

@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from vmlab.database.engine import Sessions
-from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.database.tables import CourseVersionRow, ReceiptRow, StepRow
+from vmlab_protocol.receipts import Obstacle, Reason
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from vmlab.model import Notice
-
-
-class Reason(StrEnum):
-    """Why; the agent says these words (`vmlab_guest.courses.held`)."""
-
-    NOT_A_FILE = "not-a-file"
-    NOT_A_FOLDER = "not-a-folder"
-    UNREADABLE = "unreadable"
-    FORBIDDEN = "forbidden"
-    NO_ROOM = "no-room"
-    FAILED = "failed"
-
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.receipts import Obstacle, Reason
 
 WORDS: Final = {
     Reason.NOT_A_FILE: Notice(
@@ -38,20 +25,6 @@ WORDS: Final = {
     Reason.NO_ROOM: Notice("the trainee's disk is full", "le disque du participant est plein"),
     Reason.FAILED: Notice("the system refused", "le système a refusé"),
 }
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """A file of a course that could not go to its place.
-
-    Attributes:
-        path: within the course.
-        beside: where in the home it lies instead; empty when it lies nowhere.
-    """
-
-    path: str
-    reason: Reason
-    beside: str = ""
 
 
 def describe(obstacle: Obstacle) -> Notice:

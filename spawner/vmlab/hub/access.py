@@ -8,8 +8,8 @@ import secrets
 from vmlab.errors import HostError
 from vmlab.paths import Paths
 from vmlab.system.background import is_hub
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import load_json
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 
 def read_cli_access(paths: Paths) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vmlab.courses.client import HubAccess
 from vmlab.errors import HostError
-from vmlab.system.outside import load_json
+from vmlab_protocol.outside import load_json
 
 _LIMIT_S = 60.0
 _SHOWN = 300

@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.outside import load_json
 
 HELLO_PATH: Final = "/hub/vmlab/hello"
 SOCKET_PATH: Final = "/hub/vmlab/hub/hello/socket"

@@ -19,7 +19,8 @@ from vmlab.errors import HostError
 from vmlab.model import Allowance
 from vmlab.paths import Paths
 from vmlab.system.locks import try_flock
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.outside import load_json
 
 _ASK_AGAIN_S = 0.05
 _ASK_FOR_S = 0.5

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.system.background import Job, begin
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.outside import load_json
 
 VARIABLE = "VMLAB_LOOP_WATCH"
 

@@ -28,7 +28,14 @@ from vmlab.images.disk import make_disk, namespace_prefix
 from vmlab.images.lab_files import pack_lab_files
 from vmlab.images.mirrors import Mirrors, read_host_mirrors
 from vmlab.images.progress import BootstrapCounter, BuildPhase, Report, progress_at
-from vmlab.images.recipe import VERSION_DIGITS, Recipe, guest_folder, hash_recipe, load_recipe
+from vmlab.images.recipe import (
+    VERSION_DIGITS,
+    Recipe,
+    guest_folder,
+    hash_recipe,
+    load_recipe,
+    local_folders,
+)
 from vmlab.images.store import Image, ImageStore, describe_file
 from vmlab.images.tree import differences, extract, read_tree
 from vmlab.images.wheels import build_local_wheel, ensure_wheels
@@ -48,7 +55,7 @@ class _Build:
     recipe: Recipe
     recipe_hash: str
     version: str
-    guest: Path
+    project: Path
     paths: Paths
     work: Path  # for what is in between
     result: Path  # becomes the version's folder
@@ -83,8 +90,7 @@ def build_image(
         ConfigError, HostError, ImageError: as `ensure_image`.
     """
     recipe = load_recipe(name, project)
-    guest = guest_folder(project)
-    recipe_hash = hash_recipe(recipe, guest)[:VERSION_DIGITS]
+    recipe_hash = hash_recipe(recipe, project)[:VERSION_DIGITS]
     store = ImageStore(paths.images)
     if not force and (image := _find_whole(store, name, recipe_hash)):
         return image
@@ -99,7 +105,9 @@ def build_image(
             salt = f"{recipe_hash} again {time.time_ns()}".encode()
             version = hashlib.sha256(salt).hexdigest()[:VERSION_DIGITS]
         with _work_folder(parent) as (work, result):
-            build = _Build(recipe, recipe_hash, version, guest, paths, work, result, lock, progress)
+            build = _Build(
+                recipe, recipe_hash, version, project, paths, work, result, lock, progress
+            )
             _run_build(build)
             _publish(build)
     return store.find(name)
@@ -168,9 +176,10 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
     job = make_job(recipe, mirrors, payload)
     packed = build.work / "payload.tar"
     make_payload(recipe, job, payload, packed)
-    if hash_recipe(recipe, build.guest)[:VERSION_DIGITS] != build.recipe_hash:
+    if hash_recipe(recipe, build.project)[:VERSION_DIGITS] != build.recipe_hash:
+        folders = ", ".join(map(str, local_folders(recipe, build.project)))
         raise ImageError(
-            f"{recipe.folder} or {build.guest} was edited while the build read it",
+            f"{recipe.folder} or one of {folders} was edited while the build read it",
             hint=f"vmlab image build {recipe.name}",
         )
 
@@ -212,12 +221,8 @@ def _make_tree(build: _Build, mirrors: Mirrors, tar: Path) -> None:
 
 def _local_payload(build: _Build, wheels: list[Path]) -> Payload:
     """Add the wheels of this checkout that the recipe wants, and the agent's units."""
-    python = build.recipe.python
-    folders = [build.guest.with_name(name) for name in python.local]
-    if python.agent:
-        folders.insert(0, build.guest)
     local: list[Path] = []
-    for folder in folders:
+    for folder in local_folders(build.recipe, build.project):
         if not (folder / "pyproject.toml").is_file():
             raise ImageError(
                 f"recipe {build.recipe.name!r} installs {folder}, which has no pyproject.toml",
@@ -227,7 +232,8 @@ def _local_payload(build: _Build, wheels: list[Path]) -> Payload:
         target = build.work / "local" / folder.name
         local.append(build_local_wheel(folder, target, build.recipe.source_date_epoch))
     names = tuple(wheel.name.split("-")[0].replace("_", "-") for wheel in local)
-    units = sorted((build.guest / "units").glob("*.*")) if python.agent else []
+    agent = guest_folder(build.project)
+    units = sorted((agent / "units").glob("*.*")) if build.recipe.python.agent else []
     return Payload((*wheels, *local), names, tuple(units))
 
 
@@ -276,8 +282,8 @@ def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) 
     Raises:
         ConfigError, HostError, ImageError: as `build_image`.
     """
-    recipe, guest = load_recipe(name, project), guest_folder(project)
-    recipe_hash = hash_recipe(recipe, guest)[:VERSION_DIGITS]
+    recipe = load_recipe(name, project)
+    recipe_hash = hash_recipe(recipe, project)[:VERSION_DIGITS]
     parent = paths.images / name
     _make_folder(parent)
     with _lock(parent, progress) as lock, _work_folder(parent) as (first_work, first):
@@ -287,7 +293,9 @@ def compare_builds(name: str, *, project: Path, paths: Paths, progress: Report) 
             result.mkdir(parents=True, exist_ok=True)
             work.mkdir(exist_ok=True)
             _run_build(
-                _Build(recipe, recipe_hash, recipe_hash, guest, paths, work, result, lock, progress)
+                _Build(
+                    recipe, recipe_hash, recipe_hash, project, paths, work, result, lock, progress
+                )
             )
             trees.append(read_tree(work / "tree.tar"))
         lines = differences(*trees)

@@ -50,7 +50,7 @@ class PythonEnvironment:
 
     path: str
     version: str  # the image's own Python, e.g. "3.13": the lock file was resolved for it
-    agent: bool  # install images/guest: the agent, its units and the learner's library
+    agent: bool  # install protocol and images/guest: agent, units, the learner's library
     local: tuple[str, ...]  # folders below images/ whose Python package is installed too
     imports: tuple[str, ...]  # modules that must import
     never: tuple[str, ...]  # modules that must not be there
@@ -108,6 +108,12 @@ def recipes_folder(project: Path) -> Path:
 def guest_folder(project: Path) -> Path:
     """Return where the sources of the agent are."""
     return project / "images" / "guest"
+
+
+def local_folders(recipe: Recipe, project: Path) -> tuple[Path, ...]:
+    """Return the folders of the checkout whose Python packages the recipe installs."""
+    agent = (project / "protocol", guest_folder(project)) if recipe.python.agent else ()
+    return (*agent, *(project / "images" / name for name in recipe.python.local))
 
 
 def list_recipes(project: Path) -> list[str]:
@@ -223,16 +229,14 @@ def source_files(folder: Path) -> list[Path]:
     )
 
 
-def hash_recipe(recipe: Recipe, guest: Path) -> str:
+def hash_recipe(recipe: Recipe, project: Path) -> str:
     """Return the hash of everything that decides the image: recipe, local packages and builder.
 
     The host's mirrors and the day do not count. The first VERSION_DIGITS are the version.
     """
     digest = hashlib.sha256(f"vmlab image, builder {BUILDER_VERSION}\n".encode())
     roots = [("recipe", recipe.folder), ("builder", Path(__file__).with_name("inside.py"))]
-    if recipe.python.agent and guest.is_dir():
-        roots.append(("guest", guest))
-    roots += [(name, guest.with_name(name)) for name in recipe.python.local]
+    roots += [(folder.name, folder) for folder in local_folders(recipe, project)]
     for label, root in roots:
         for path in [root] if root.is_file() else source_files(root):
             name = path.name if root.is_file() else path.relative_to(root).as_posix()

@@ -20,8 +20,8 @@ from typing import Any
 
 from vmlab import messages
 from vmlab.errors import ImageError
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import load_json
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 DISK, KERNEL, INITRD, MANIFEST = "disk.qcow2", "vmlinuz", "initrd", "image.json"
 GENERIC_INITRD = "initrd-generic"

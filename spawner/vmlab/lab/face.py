@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.lab.toml_errors import Table, show
-from vmlab.model import Notice
+from vmlab_protocol.notices import Notice
 
 MAX_LOGO_BYTES: Final = 256 * 1024
 LEAST_CONTRAST: Final = 4.5

@@ -16,7 +16,8 @@ from typing import Final
 from vmlab.lab.face import Face, logo_problem, read_face
 from vmlab.lab.hub_address import HubAddress, read_hub
 from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
-from vmlab.model import Allowance, Bandwidth, Language
+from vmlab.model import Allowance, Bandwidth
+from vmlab_protocol.notices import Language
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
 USER_NAME_RULE: Final = (

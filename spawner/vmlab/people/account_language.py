@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vmlab.database import open_database
 from vmlab.errors import HostError, LabError
-from vmlab.model import Language
+from vmlab_protocol.notices import Language
 
 _log = logging.getLogger(__name__)
 

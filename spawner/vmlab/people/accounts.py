@@ -16,7 +16,7 @@ from typing import Final
 from vmlab.errors import HostError
 from vmlab.lab.lab import USER_NAME_RULE, is_user_name
 from vmlab.lab.toml_errors import load_toml, show
-from vmlab.system.files import write_atomic
+from vmlab_protocol.atomic import write_atomic
 
 MIN_PASSWORD_LENGTH: Final = 8
 MAX_PASSWORD_LENGTH: Final = 200

@@ -18,18 +18,17 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from vmlab.model import (
-    Activity,
     AsideMachine,
     Features,
-    Language,
     Leftover,
     MachineSpec,
     MachineStatus,
     OldDisk,
     PhaseEvent,
-    ServerTrouble,
 )
 from vmlab.seed import Seed
+from vmlab_protocol.messages import Activity, ServerTrouble
+from vmlab_protocol.notices import Language
 
 
 class Provider(Protocol):

@@ -39,17 +39,13 @@ from vmlab.errors import (
     VolumeConflictError,
 )
 from vmlab.model import (
-    Activity,
     AsideMachine,
     EndCause,
     Features,
-    Language,
     MachineSpec,
     MachineState,
     MachineStatus,
-    Phase,
     PhaseEvent,
-    ServerTrouble,
     Volume,
 )
 from vmlab.paths import Paths
@@ -58,6 +54,9 @@ from vmlab.seed import Seed
 from vmlab.system.worker import QemuUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.store import VolumeStore
+from vmlab_protocol.messages import Activity, ServerTrouble
+from vmlab_protocol.notices import Language
+from vmlab_protocol.phases import Phase
 
 START_PHASES = (
     Phase.IMAGE,

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vmlab.model import Notice, Phase
 from vmlab.spawning.progress import make_event, make_queue_event
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.phases import Phase
 
 _AGE_STEP_S = 5
 _ABOUT_S, _ABOUT = 5.0, 0.2

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vmlab.model import PHASES, Notice, Phase
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.phases import PHASES, Phase
 
 _TEXTS = {
     Phase.QUEUE: Notice("Waiting in the queue", "En attente dans la file"),

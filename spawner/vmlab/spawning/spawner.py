@@ -25,16 +25,12 @@ from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.hub.server_tokens import revoke_server_tokens
 from vmlab.model import (
-    SERVER_PORT,
     Allowance,
     Bandwidth,
     EndCause,
-    Language,
     MachineSpec,
     MachineState,
     MachineStatus,
-    Notice,
-    Phase,
     StartStyle,
     VolumeSpec,
 )
@@ -54,6 +50,9 @@ from vmlab.spawning.slots import make_slots
 from vmlab.spawning.trouble import check_server
 from vmlab.spawning.waiting import wait_for_server
 from vmlab.system.background import apart
+from vmlab_protocol.machine import SERVER_PORT
+from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.phases import Phase
 
 STATE_VERSION = 1
 _STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})

@@ -6,12 +6,13 @@ import logging
 
 from vmlab import messages
 from vmlab.errors import GuestError
-from vmlab.model import TROUBLE_ENDS, Phase
 from vmlab.providers.base import Provider, ReportsServer
 from vmlab.spawning.log import StartLog
 from vmlab.system.background import apart
+from vmlab_protocol.machine import PLAIN_AFTER_ENDS
+from vmlab_protocol.phases import Phase
 
-_HOPELESS_ENDS = 2 * TROUBLE_ENDS
+_HOPELESS_ENDS = 2 * PLAIN_AFTER_ENDS
 """So many ends in a row: as many with the trainee's settings as without."""
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
     trouble = None
     with apart(f"{machine}: it is unknown why its server is not there yet"):
         trouble = await provider.server_trouble(machine)
-    if trouble is None or trouble.ends < TROUBLE_ENDS:
+    if trouble is None or trouble.ends < PLAIN_AFTER_ENDS:
         return
     if trouble.ends >= _HOPELESS_ENDS:
         raise GuestError(

@@ -10,5 +10,5 @@ files        small file operations
 disk_space   how much is free, and for what
 host         facts about this host
 beside       runs a coroutine beside a block
-outside      reads JSON that others wrote
+outside      JSON that others wrote as frozen facts
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 import subprocess
@@ -14,27 +13,6 @@ from vmlab.system.environment import tool_environment
 
 # The name may be somebody else's: follow no symbolic link, and do not block on a pipe.
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace the file as one step: after a crash the old or the new content stands there.
-
-    The file has its mode before it has content, so that a secret is never readable meanwhile.
-
-    Raises:
-        OSError: as the system calls say, for instance when the disk is full; the old file stays.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def move(source: Path, target: Path) -> None:

@@ -12,8 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from vmlab.errors import HostError
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 VERSION = 1
 

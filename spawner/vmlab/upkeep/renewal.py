@@ -14,8 +14,8 @@ from enum import StrEnum
 from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError
 from vmlab.hub.client import HubClient
-from vmlab.model import Notice
 from vmlab.providers.base import Provider
+from vmlab_protocol.notices import Notice
 
 _log = logging.getLogger(__name__)
 

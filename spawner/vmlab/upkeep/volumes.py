@@ -23,8 +23,9 @@ from vmlab.system.disk_space import FreeSpace, find_free_space
 from vmlab.volumes import making_room, quarantine, repair, snapshots, states
 from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.live import LiveVolumes
-from vmlab.volumes.model import Reason, Snapshot
+from vmlab.volumes.model import Snapshot
 from vmlab.volumes.store import store_of
+from vmlab_protocol.snapshots import Reason
 
 HOUR_S = 3600.0
 PERIOD_S = 60.0

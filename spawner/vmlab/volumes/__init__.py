@@ -6,7 +6,7 @@ export, import and delete a volume; it works for hub and command line at once.
     model         snapshots, and the names of volumes (facts)
     allowance     what one trainee takes and may take of the disk (pure)
     thinning      which snapshots are kept (pure)
-    qcow2, ext4   what the head of a disk and of a file system says (pure)
+    qcow2         what the head of a disk says (pure)
     live          what volumes ask of a provider
     context       what all operations share: the registry, the files, the machines
     locks         one operation on a volume at a time, across processes

@@ -22,10 +22,10 @@ from vmlab.volumes.accounting import most_volume_mib
 from vmlab.volumes.allowance import full_mib
 from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import COPY_LIMIT_S, make_source, scratch, sync_file
-from vmlab.volumes.ext4 import SUPERBLOCK_AT, SUPERBLOCK_BYTES, Ext4Error, read_ext4_bytes
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import MAX_MIB, is_volume_name
 from vmlab.volumes.qcow2 import CORRUPT, EXTERNAL_DATA, MAGIC, Qcow2Error, parse_header
+from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Ext4Error, read_space
 
 _MIB = 2**20
 _HEAD_BYTES = 512
@@ -207,7 +207,7 @@ def _judge(wish: Import, file: int, most_mib: int) -> _Disk:
             hint="raise [volume] size or total in lab.toml, or shrink the disk where it comes from",
         )
     if disk.form is ImportFormat.RAW:
-        superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_AT)
+        superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET)
         judge_file_system(wish, superblock, disk.size_bytes)
     return disk
 
@@ -233,7 +233,7 @@ def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
     with made.open("rb") as file:
         size_bytes = parse_header(file.read(_HEAD_BYTES)).size_bytes
     with head.open("rb") as file:
-        file.seek(SUPERBLOCK_AT)
+        file.seek(SUPERBLOCK_OFFSET)
         superblock = file.read(SUPERBLOCK_BYTES)
     used_bytes = judge_file_system(wish, superblock, size_bytes)
     return size_bytes // _MIB, size_bytes - used_bytes >= _MIB
@@ -246,7 +246,7 @@ def judge_file_system(wish: Import, superblock: bytes, size_bytes: int) -> int:
         VolumeError: no machine could mount it.
     """
     try:
-        used_bytes = read_ext4_bytes(superblock)
+        used_bytes = read_space(superblock).size_bytes
     except Ext4Error as error:
         raise VolumeError(
             wish.name,

@@ -18,7 +18,7 @@ from pathlib import Path
 from vmlab.errors import VolumeConflictError
 from vmlab.system.files import read_end
 from vmlab.system.locks import try_flock
-from vmlab.system.outside import load_json
+from vmlab_protocol.outside import load_json
 
 _POLL_S = 0.05
 _NOTE_BYTES = 1000

@@ -15,8 +15,9 @@ from vmlab.system.disk_space import find_free_space
 from vmlab.volumes.accounting import find_use, find_uses, over_limit, owner_of, remove_diagnostics
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.context import VolumeContext
-from vmlab.volumes.model import Reason, Snapshot
+from vmlab.volumes.model import Snapshot
 from vmlab.volumes.states import delete_snapshot, drop, list_snapshots
+from vmlab_protocol.snapshots import Reason
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from vmlab.volumes.model import Snapshot, parse_snapshot_id
+from vmlab.volumes.model import Snapshot
+from vmlab_protocol.snapshots import parse_snapshot_id
 
 MAGIC = b"QFI\xfb"
 _HEAD = struct.Struct(">4sIQIIQIIQQIIQ")  # up to and with snapshots_offset

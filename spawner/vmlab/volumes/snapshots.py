@@ -13,9 +13,10 @@ from vmlab.volumes.accounting import find_use, over_limit
 from vmlab.volumes.attachment import settle_size
 from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
+from vmlab.volumes.model import Snapshot
 from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
 from vmlab.volumes.thinning import MAX_MANUAL, choose_superfluous
+from vmlab_protocol.snapshots import Reason, make_snapshot_id
 
 _log = logging.getLogger(__name__)
 

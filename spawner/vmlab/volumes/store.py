@@ -34,7 +34,8 @@ from vmlab.volumes import snapshots as taking
 from vmlab.volumes.allowance import Use
 from vmlab.volumes.context import Machines, VolumeContext
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Reason, Snapshot, own_name
+from vmlab.volumes.model import QUARANTINE_DAYS, ExportFormat, Snapshot, own_name
+from vmlab_protocol.snapshots import Reason
 
 
 class VolumeStore:

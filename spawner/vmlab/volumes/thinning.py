@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from vmlab.volumes.model import QUARANTINE_DAYS, Reason, Snapshot
+from vmlab.volumes.model import QUARANTINE_DAYS, Snapshot
+from vmlab_protocol.snapshots import Reason
 
 HOURS = 24
 DAYS = 14

@@ -16,9 +16,10 @@ from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import COPY_LIMIT_S, DiskImage, scratch, sync_file
 from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.making_room import make_way
-from vmlab.volumes.model import ExportFormat, Reason, Snapshot
+from vmlab.volumes.model import ExportFormat, Snapshot
 from vmlab.volumes.snapshots import take
 from vmlab.volumes.states import WAIT_S, drop, find_snapshot, list_snapshots
+from vmlab_protocol.snapshots import Reason
 
 _CLEAN_UP_WAIT_S = 60.0
 _log = logging.getLogger(__name__)

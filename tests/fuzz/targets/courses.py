@@ -114,9 +114,8 @@ def mend_checksums(data: bytes) -> bytes:
         "vmlab.courses.archive:unpack_course",
         "vmlab.courses.archive:pack_course",
         "vmlab.courses.folder:check_limits",
-        "vmlab.courses.paths:path_problem",
         "vmlab_guest.courses.archive:unpack",
-        "vmlab_guest.courses.paths:path_problem",
+        "vmlab_protocol.paths:path_problem",
     ),
     is_text=False,
 )

@@ -13,19 +13,15 @@ from fakes.fake_system import FakeSystem
 from fuzz.target import check, check_text, scratch, target
 from lab.acquisition import NotYetError, number_of
 from lab.notices import make_html, parse_notices
-from lab.words import Language
 from vmlab_guest.activity import parse_stat
 from vmlab_guest.apply import read_hub_env
 from vmlab_guest.courses.deliver import deliver
-from vmlab_guest.courses.held import dump_outcome, make_receipt, parse_outcome
-from vmlab_guest.courses.listing import parse_listing
+from vmlab_guest.courses.held import dump_outcome, parse_outcome
 from vmlab_guest.courses.names import make_beside
-from vmlab_guest.courses.paths import path_problem
-from vmlab_guest.errors import AgentError, DeliveryError, SeedError
+from vmlab_guest.errors import AgentError, DeliveryError
 from vmlab_guest.home import Home
 from vmlab_guest.hub import Hub, HubError, _decode
-from vmlab_guest.hub_snapshots import parse_snapshots
-from vmlab_guest.idle import IDLE_WORDS, parse_kernels, set_warning
+from vmlab_guest.idle import parse_kernels, set_warning
 from vmlab_guest.kernels import parse_request
 from vmlab_guest.lab_server import read_news
 from vmlab_guest.language import change_language, read_language
@@ -34,13 +30,20 @@ from vmlab_guest.lookback import LookError, list_folder, split_path
 from vmlab_guest.notices import add_notice
 from vmlab_guest.restore import restore
 from vmlab_guest.rtnetlink import split_messages
-from vmlab_guest.seed import Notice, parse_seed, parse_time
 from vmlab_guest.system import RUN
 from vmlab_guest.takehome import write_archive
 from vmlab_guest.trouble import pick_line, read_trouble
 from vmlab_guest.understudy import can_become
-from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
+from vmlab_guest.volume import VOLUME_REQUESTS, work_on_volume
 from vmlab_guest.wish import make_wish, read_wish
+from vmlab_protocol.courses import parse_listing
+from vmlab_protocol.errors import FormatError
+from vmlab_protocol.messages import HostMessageType
+from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.paths import path_problem
+from vmlab_protocol.receipts import make_receipt
+from vmlab_protocol.seed_reader import SeedError, parse_seed, parse_time
+from vmlab_protocol.snapshots import parse_snapshots
 
 
 @cache
@@ -50,7 +53,7 @@ def _system() -> FakeSystem:
     return system
 
 
-@target("seed", SeedError, HubError, parsers=("vmlab_guest.seed:parse_seed",))
+@target("seed", SeedError, HubError, parsers=("vmlab_protocol.seed_reader:parse_seed",))
 def seed(data: bytes) -> None:
     found = parse_seed(_decode(data))
     check_text(found.machine_id, found.host_name, *(m.path + m.device for m in found.mounts))
@@ -66,18 +69,18 @@ def seed(data: bytes) -> None:
     check(taken is not None and taken.env == found.server.env, "the zygote reads another server")
 
 
-@target("agent-words", AgentError, OSError, parsers=(
+@target("agent-words", AgentError, SeedError, OSError, parsers=(
     "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning",
-    "vmlab_guest.seed:parse_time", "vmlab_guest.language:change_language"))  # fmt: skip
+    "vmlab_protocol.seed_reader:parse_time", "vmlab_guest.language:change_language"))  # fmt: skip
 def agent_words(data: bytes) -> None:
     """What the host asks beside seeds, as `Agent._answer_beside` takes it."""
     message = _decode(data)
     if not isinstance(message, dict):
         return
     kind = str(message.get("type"))
-    if kind in VOLUME_WORDS - {"show"}:  # which waits for a disk
+    if kind in VOLUME_REQUESTS - {HostMessageType.SHOW}:  # which waits for a disk
         system = _system()
-        json.dumps(work_on_volume(system, Home(system), kind, message))
+        json.dumps(work_on_volume(system, Home(system), HostMessageType(kind), message))
         Home(system).thaw()
         system.clocks.clear()
     elif kind == "time":
@@ -85,7 +88,7 @@ def agent_words(data: bytes) -> None:
     elif kind == "language":
         change_language(_system(), message)
         check(read_language(_system().root / RUN) == message["language"], message)
-    elif kind in IDLE_WORDS:
+    elif kind in {HostMessageType.ACTIVITY, HostMessageType.WARN}:
         set_warning(_system(), message.get("stop_at"))
         read_news(_system().root / RUN)
 
@@ -100,15 +103,17 @@ def agent_bytes(data: bytes) -> None:
     check(all(len(line) <= 100 for line in lines), "a line is too long")
 
 
-@target("hub-listing", HubError, DeliveryError, parsers=(
-    "vmlab_guest.courses.listing:parse_listing", "vmlab_guest.hub:_decode"))  # fmt: skip
+@target("hub-listing", HubError, FormatError, parsers=(
+    "vmlab_protocol.courses:parse_listing", "vmlab_guest.hub:_decode"))  # fmt: skip
 def hub_listing(data: bytes) -> None:
     for course in parse_listing(_decode(data)).courses:
         check_text(course.name)
         check(set(course.digest) <= set(string.hexdigits), course.digest)
 
 
-@target("hub-snapshots", HubError, parsers=("vmlab_guest.hub_snapshots:parse_snapshots",))
+@target(
+    "hub-snapshots", HubError, FormatError, parsers=("vmlab_protocol.snapshots:parse_snapshots",)
+)
 def hub_snapshots(data: bytes) -> None:
     for snapshot in parse_snapshots(_decode(data)):
         check_text(snapshot.id)
@@ -119,7 +124,7 @@ def hub_snapshots(data: bytes) -> None:
 def delivery_words(data: bytes) -> None:
     """What the helper that runs as the trainee prints; the agent sends it to the hub."""
     outcome = parse_outcome(data)
-    receipt = json.dumps(make_receipt("course", 1, outcome))
+    receipt = json.dumps(make_receipt("course", 1, outcome.kept, outcome.obstacles))
     check(len(receipt) < 64 * 1024, len(receipt))
 
 
@@ -167,7 +172,7 @@ def server_trouble(data: bytes) -> None:
     note.write_bytes(data)
     if trouble := read_trouble(note):
         check_text(trouble.line)
-        json.dumps(trouble.describe()).encode()
+        json.dumps(trouble.to_json()).encode()
     check_text(pick_line(data.decode("utf-8", "replace")))
 
 

@@ -9,7 +9,7 @@ from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
 from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
 from vmlab.model import EndCause
-from vmlab.providers.qemu.channels.agent import GUEST_PHASES, AgentLink, parse_guest_line
+from vmlab.providers.qemu.channels.agent import AgentLink
 from vmlab.providers.qemu.channels.handover import hand_over
 from vmlab.providers.qemu.machine.aside import list_aside
 from vmlab.providers.qemu.machine.identity import ensure_identity
@@ -26,6 +26,8 @@ from vmlab.providers.qemu.warm.template import (
     find_template,
     list_templates,
 )
+from vmlab_protocol.messages import parse_guest_line
+from vmlab_protocol.phases import GUEST_PHASES
 
 _QEMU = "vmlab.providers.qemu"
 KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "cpu 0", 64055, "s")
@@ -34,9 +36,9 @@ KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "c
 @target(
     "agent-line",
     parsers=(
-        f"{_QEMU}.channels.agent:parse_guest_line",
-        f"{_QEMU}.channels.agent:_parse_activity",
-        f"{_QEMU}.channels.agent:_parse_trouble",
+        "vmlab_protocol.messages:parse_guest_line",
+        "vmlab_protocol.messages:_parse_activity",
+        "vmlab_protocol.messages:_parse_trouble",
     ),
 )
 def agent_line(data: bytes) -> None:

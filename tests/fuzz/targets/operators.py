@@ -30,16 +30,9 @@ from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths
 from vmlab.people.accounts import format_passwords, read_passwords
 from vmlab.system.job_states import jobs_path, read_jobs
-from vmlab.system.outside import load_json
 from vmlab.upkeep.idle.break_file import break_path, declare_break, parse_until, read_break
 from vmlab.volumes.locks import hold_volume
-from vmlab.volumes.model import (
-    is_volume_name,
-    make_quarantine_name,
-    make_snapshot_id,
-    parse_quarantine_name,
-    parse_snapshot_id,
-)
+from vmlab.volumes.model import is_volume_name, make_quarantine_name, parse_quarantine_name
 from vmlab.web.api.bodies import (
     BodyError,
     parse_break,
@@ -48,7 +41,8 @@ from vmlab.web.api.bodies import (
     parse_receipt,
     parse_renewal,
 )
-from vmlab_guest.outside import load_json as machine_json
+from vmlab_protocol.outside import load_json
+from vmlab_protocol.snapshots import make_snapshot_id, parse_snapshot_id
 
 NOW = datetime(2026, 11, 29, 12, 0)  # noqa: DTZ001 - what people write is local time
 _BODIES = "vmlab.web.api.bodies"
@@ -216,12 +210,11 @@ def lock_note(data: bytes) -> None:
 
 
 @target("json", ValueError, parsers=(
-    "vmlab.system.outside:load_json", "vmlab_guest.outside:load_json",
-    "narval.outside:load_json"))  # fmt: skip
+    "vmlab_protocol.outside:load_json", "narval.outside:load_json"))  # fmt: skip
 def json_texts(data: bytes) -> None:
-    """What is read can be written anew, and hub, machine and acquisition read the same."""
+    """What is read can be written anew, and VMLab and the acquisition read the same."""
     answers = []
-    for read in (load_json, machine_json, acquisition_json):
+    for read in (load_json, acquisition_json):
         try:
             answers.append(json.dumps(read(data), allow_nan=False, ensure_ascii=False).encode())
         except ValueError as error:
@@ -286,7 +279,7 @@ def names(data: bytes) -> None:
 
 
 @target("volume-names", parsers=(
-    "vmlab.volumes.model:parse_snapshot_id", "vmlab.volumes.model:parse_quarantine_name"),
+    "vmlab_protocol.snapshots:parse_snapshot_id", "vmlab.volumes.model:parse_quarantine_name"),
     most_bytes=1024)  # fmt: skip
 def volume_names(data: bytes) -> None:
     text = _text(data)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse, StoredStep
-from vmlab.database.obstacles import Obstacle, Reason
-from vmlab.model import MachineState, MachineStatus, Notice
+from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 from vmlab.web.board import BoardFacts, Group, Person, Seat, make_board
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.receipts import Obstacle, Reason
 
 
 def step(name: str) -> StoredStep:

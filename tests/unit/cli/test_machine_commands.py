@@ -12,13 +12,14 @@ import pytest
 from vmlab import cli
 from vmlab.errors import ProviderError
 from vmlab.lab.lab import load_lab
-from vmlab.model import MachineSpec, MachineState, OldDisk, Phase
+from vmlab.model import MachineSpec, MachineState, OldDisk
 from vmlab.names import machine_name
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.settings import provider_settings
 from vmlab.seed import Seed
+from vmlab_protocol.phases import Phase
 
 USERS = ("ada", "grace")
 

@@ -16,8 +16,8 @@ from fakes.courses import make_files
 from vmlab.courses import archive as module
 from vmlab.courses import pack_course, unpack_course
 from vmlab.courses.folder import is_delivered
-from vmlab.courses.paths import path_problem
 from vmlab.errors import ConfigError, CourseError
+from vmlab_protocol.paths import path_problem
 
 
 def tar(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:

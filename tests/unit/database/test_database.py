@@ -12,8 +12,8 @@ import pytest
 
 from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredStep, open_database
 from vmlab.database.engine import sqlite_url
-from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.errors import HostError
+from vmlab_protocol.receipts import Obstacle, Reason
 
 
 @pytest.fixture

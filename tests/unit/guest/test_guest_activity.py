@@ -16,6 +16,7 @@ from fakes.fake_system import FakeSystem
 from vmlab_guest.activity import Activity, Look, Process, decide, look, parse_stat
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.idle import answer_idle, set_warning
+from vmlab_protocol.messages import HostMessageType
 
 REST = Look(0.0)
 SHELL = Process("bash", 1000, 1.0, group=50, session=50, terminal=34816, foreground=50)
@@ -126,23 +127,25 @@ def test_the_host_s_own_processes_can_be_read():
 def test_a_machine_at_rest_says_so(system):
     activity = Activity(0.0)
     system.tick_ns = 120 * 10**9
-    answer = answer_idle(system, activity, "activity", {})
+    answer = answer_idle(system, activity, HostMessageType.ACTIVITY, {})
     assert answer == {"type": "activity", "idle_s": 120.0, "why": []}
 
 
 def test_a_machine_without_a_seed_has_nobody_to_be_idle(system):
     with pytest.raises(ApplyError, match="nobody's yet"):
-        answer_idle(system, None, "activity", {})
+        answer_idle(system, None, HostMessageType.ACTIVITY, {})
 
 
 def test_a_warning_is_there_for_everybody_to_read_until_it_is_taken_back(system):
     activity = Activity(0.0)
     path = system.root / "run/vmlab/warning.json"
-    assert answer_idle(system, activity, "warn", {"stop_at": 1.8e9}) == {"type": "warned"}
+    assert answer_idle(system, activity, HostMessageType.WARN, {"stop_at": 1.8e9}) == {
+        "type": "warned"
+    }
     assert json.loads(path.read_text()) == {"stop_at": 1.8e9}
     assert path.stat().st_mode & 0o777 == 0o644
     for _ in range(2):
-        answer_idle(system, activity, "warn", {"stop_at": 0})
+        answer_idle(system, activity, HostMessageType.WARN, {"stop_at": 0})
         assert not path.exists()
 
 

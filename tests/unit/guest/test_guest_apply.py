@@ -11,12 +11,13 @@ import pytest
 
 from fakes.fake_system import FakeSystem
 from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
-from vmlab_guest.apply import Phase, PhaseError, apply_seed, is_seeded, read_hub_env
+from vmlab_guest.apply import PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import is_parked
 from vmlab_guest.park import park, warm
-from vmlab_guest.seed import parse_seed
 from vmlab_guest.wish import Wish
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed_reader import parse_seed
 
 ORDER = ["identity", "keys", "network", "mounts", "exercises", "server"]
 

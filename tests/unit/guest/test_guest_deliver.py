@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from vmlab_guest.courses import place as module
 from vmlab_guest.courses.deliver import deliver
-from vmlab_guest.courses.held import Held, Outcome, Reason
+from vmlab_guest.courses.held import Outcome
 from vmlab_guest.courses.record import RECORD, read_record
-from vmlab_guest.files import write_atomically
+from vmlab_guest.files import write_file
+from vmlab_protocol.receipts import Obstacle, Reason
 
 EXERCISE = "01/exercise.ipynb"
 
@@ -34,7 +35,7 @@ class Desk:
         return list(self.outcome.kept)
 
     @property
-    def obstacles(self) -> list[Held]:
+    def obstacles(self) -> list[Obstacle]:
         return list(self.outcome.obstacles)
 
     def bring(self, version: int, files: dict[str, str]) -> Outcome:
@@ -135,7 +136,7 @@ def test_a_folder_or_link_at_the_place_is_the_trainees(desk: Desk) -> None:
     place = desk.home / "course" / EXERCISE
     place.mkdir(parents=True)
     assert desk.push(1, {EXERCISE: "one", "a.md": "a"}) == []
-    assert desk.obstacles == [Held(EXERCISE, Reason.NOT_A_FILE, "course/01/exercise.v1.ipynb")]
+    assert desk.obstacles == [Obstacle(EXERCISE, Reason.NOT_A_FILE, "course/01/exercise.v1.ipynb")]
     assert place.is_dir()
     assert desk.read() == {"01/exercise.v1.ipynb": "one", "a.md": "a"}
 
@@ -146,7 +147,7 @@ def test_a_full_disk_in_the_middle_loses_nothing(
 ) -> None:
     desk.push(1, {EXERCISE: "one", "b.md": "b1", "c.md": "c1"})
     desk.edit(EXERCISE, "my work")
-    write, count = write_atomically, 0
+    write, count = write_file, 0
 
     def write_or_fail(*args: Any, **more: Any) -> None:
         nonlocal count
@@ -156,11 +157,11 @@ def test_a_full_disk_in_the_middle_loses_nothing(
         write(*args, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_atomically", write_or_fail)
-        patch.setattr("vmlab_guest.courses.record.write_atomically", write_or_fail)
+        patch.setattr(module, "write_file", write_or_fail)
+        patch.setattr("vmlab_guest.courses.record.write_file", write_or_fail)
         desk.push(2, {EXERCISE: "two", "b.md": "b2", "c.md": "c2"})
     told = [EXERCISE, "b.md", "c.md", str(RECORD)][fail_at]
-    assert desk.obstacles == [Held(told, Reason.NO_ROOM)]
+    assert desk.obstacles == [Obstacle(told, Reason.NO_ROOM)]
     assert not desk.outcome.is_complete
     assert desk.read()[EXERCISE] == "my work"
     assert desk.push(2, {EXERCISE: "two", "b.md": "b2", "c.md": "c2"}) == [EXERCISE]

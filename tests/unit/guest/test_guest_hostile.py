@@ -6,23 +6,18 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
 from vmlab_guest.apply import read_hub_env
-from vmlab_guest.courses.listing import parse_listing
-from vmlab_guest.errors import DeliveryError
 from vmlab_guest.hub import Hub, HubError
-from vmlab_guest.hub_snapshots import parse_snapshots
 from vmlab_guest.idle import parse_kernels
 from vmlab_guest.kernels import parse_request
 from vmlab_guest.lab_server import read_news
 from vmlab_guest.notices import add_notice
 from vmlab_guest.rtnetlink import split_messages
-from vmlab_guest.seed import Notice
 from vmlab_guest.system import RUN
 from vmlab_guest.understudy import can_become
+from vmlab_protocol.notices import Notice
 
 REQUEST = {"args": ["-f", "/run/x.json"], "env": {"HOME": "/home/trainee"}, "cwd": "/home/trainee"}
 DEEP = b"[" * 5000
@@ -68,13 +63,6 @@ def test_what_is_no_list_of_kernels(data):
         parse_kernels(data)
 
 
-@pytest.mark.parametrize("digest", ["*" * 64, "../" * 21 + "x", "AB" * 32])
-def test_a_listing_with_a_digest_that_is_none(digest):
-    course = {"name": "first-steps", "version": 1, "digest": digest}
-    with pytest.raises(DeliveryError, match="the list of courses holds"):
-        parse_listing({"digest": "x", "courses": [course]})
-
-
 @pytest.mark.parametrize("length", [0, 1, 15])
 def test_a_message_shorter_than_its_own_header_is_the_last(length):
     with pytest.raises(OSError, match="network: a message"):
@@ -98,12 +86,6 @@ def test_a_token_that_no_header_can_hold_is_not_shown():
 
 def test_a_server_at_no_address_gets_a_python_of_its_own():
     assert can_become({"JUPYTERHUB_SERVICE_URL": "http://[::1"}, ()) is False
-
-
-@given(taken=st.integers(-(10**30), 10**30) | st.floats(allow_nan=False))
-def test_times_of_snapshots(taken):
-    row = {"id": "hourly-20261127T140000Z", "taken": taken}
-    assert parse_snapshots({"snapshots": [row]})[0].id == row["id"]
 
 
 @pytest.mark.parametrize("text", [DEEP, b"", b"5", b'[{"en": 1}]', b'[{"id": ["x"]}]', b"\xff"])

@@ -19,7 +19,8 @@ from lab.outcome import Outcome
 from lab.show import Shown, WidgetCard, make_data, make_text
 from lab.show import make_card as make_cards
 from lab.show import make_html as make_card
-from lab.words import PHRASES, Language, find_language
+from lab.words import PHRASES, find_language
+from vmlab_protocol.notices import Language
 
 CHECKS = """\
 import time

@@ -12,7 +12,7 @@ from lab import words
 from narval.notebook import words as narval_words
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.language import PROFILE_SCRIPT, apply_language, change_language, read_language
-from vmlab_guest.seed import Language
+from vmlab_protocol.notices import Language
 
 
 def test_all_that_speaks_follows_a_change_at_once(

@@ -14,8 +14,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
-from vmlab_guest.hub import HubError
-from vmlab_guest.hub_snapshots import parse_snapshots
 from vmlab_guest.lookback import (
     Kind,
     LookError,
@@ -270,27 +268,3 @@ def test_a_kept_name_is_a_name_and_another_one(raw, number):
 def test_a_kept_file_opens_as_before():
     assert make_kept_name("report.ipynb", STAMP) == f"report.kept-{STAMP}.ipynb"
     assert make_kept_name(".bashrc", STAMP, 2) == f".bashrc.kept-{STAMP}-2"
-
-
-def test_snapshots_come_newest_first():
-    older, newer = {"id": ID, "taken": 5}, {"id": "manual-20261127T150000Z", "taken": 6.5}
-    found = parse_snapshots({"snapshots": [older, newer]})
-    assert [(s.reason, s.taken_s) for s in found] == [("manual", 6.5), ("hourly", 5.0)]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        [],
-        {},
-        {"snapshots": {}},
-        {"snapshots": [1]},
-        {"snapshots": [{"id": "../x", "taken": 1}]},
-        {"snapshots": [{"id": ID}]},
-        {"snapshots": [{"id": ID, "taken": True}]},
-    ],
-)
-def test_another_answer_is_refused(answer):
-    with pytest.raises(HubError, match="list of snapshots"):
-        parse_snapshots(answer)

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from vmlab_guest.courses.deliver import deliver
-from vmlab_guest.courses.held import Held, Outcome, Reason
+from vmlab_guest.courses.held import Outcome
 from vmlab_guest.courses.record import RECORD
+from vmlab_protocol.receipts import Obstacle, Reason
 
 TRAINEE = 65534
 V1 = {"01-a/read.txt": "one", "01-a/exercise.ipynb": "same", "notes": "one", "z.md": "one"}
@@ -208,7 +209,7 @@ def test_a_file_that_nobody_may_change(home):
     if locked.returncode != 0:
         pytest.skip("this file system locks no files")
     outcome = home.push(2, V2)
-    assert outcome.held == (Held("z.md", Reason.FORBIDDEN, "c/z.v2.md"),)
+    assert outcome.held == (Obstacle("z.md", Reason.FORBIDDEN, "c/z.v2.md"),)
     assert home.read("c/01-a/read.txt") == "two"
 
 
@@ -295,7 +296,7 @@ class TestPathsThatChangeTheirKind:
         home.push(1, V1)
         (home.course / "notes").write_text("my notes")
         outcome = home.push(2, files_v2())
-        assert outcome.held == (Held("notes/a.txt", Reason.NOT_A_FOLDER, "c/notes.v2/a.txt"),)
+        assert outcome.held == (Obstacle("notes/a.txt", Reason.NOT_A_FOLDER, "c/notes.v2/a.txt"),)
         assert home.read("c/notes") == "my notes"
         assert home.read("c/notes.v2/a.txt") == "two"
         assert home.push(3, files_v2()) == outcome, "the same text is not put beside again"
@@ -309,7 +310,7 @@ class TestPathsThatChangeTheirKind:
         home.push(1, files_v2())
         (home.course / "notes/own.txt").write_text("mine")
         outcome = home.push(2, V1)
-        assert outcome.held == (Held("notes", Reason.NOT_A_FILE, "c/notes.v2"),)
+        assert outcome.held == (Obstacle("notes", Reason.NOT_A_FILE, "c/notes.v2"),)
         assert home.read("c/notes/own.txt") == "mine"
         assert home.read("c/notes.v2") == "one"
 
@@ -337,11 +338,11 @@ class TestWhatIsNoLongerInTheCourse:
         home.push(2, V2)
         assert home.read("c/z.v2.md") == "two"
         outcome = home.push(3, None)
-        assert outcome == Outcome((Held("z.md", Reason.EDITED),), removed=3)
+        assert outcome == Outcome((Obstacle("z.md", Reason.EDITED),), removed=3)
         left = [p.relative_to(home.home).as_posix() for p in home.course.rglob("*")]
         assert left == ["c/z.md"], "the copy beside it goes, too"
-        assert home.push(3, None) == Outcome((Held("z.md", Reason.EDITED),)), "told again"
-        assert home.push(4, V1).held == (Held("z.md", Reason.EDITED, "c/z.v4.md"),)
+        assert home.push(3, None) == Outcome((Obstacle("z.md", Reason.EDITED),)), "told again"
+        assert home.push(4, V1).held == (Obstacle("z.md", Reason.EDITED, "c/z.v4.md"),)
         assert home.read("c/z.md") == "mine"
         assert home.read("c/01-a/read.txt") == "one"
 

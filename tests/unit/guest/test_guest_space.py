@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
+from fakes.superblocks import BLOCK, make_superblock, spaces
 from lab.space import make_space_html, make_space_text
-from lab.words import Language
-from vmlab_guest.ext4 import Space, read_space
 from vmlab_guest.notices import add_notice, apply_notices
 from vmlab_guest.reserve import (
     apply_reserve,
@@ -22,43 +20,11 @@ from vmlab_guest.reserve import (
     is_full,
     was_full,
 )
-from vmlab_guest.seed import Notice
 from vmlab_guest.space import Entry, Usage, find_usage, show_bytes, show_path
+from vmlab_protocol.ext4 import Space
+from vmlab_protocol.notices import Language, Notice
 
 GIB = 2**30
-BLOCK = 4096
-
-
-def make_superblock(space: Space) -> bytes:
-    """As mke2fs writes it, with 64-bit counts."""
-    data = bytearray(1024)
-    low = [n & 0xFFFFFFFF for n in (space.total, space.reserved, space.free)]
-    high = [n >> 32 for n in (space.total, space.reserved, space.free)]
-    struct.pack_into("<III", data, 0x4, *low)
-    struct.pack_into("<I", data, 0x18, (space.block_bytes // 1024).bit_length() - 1)
-    struct.pack_into("<H", data, 0x38, 0xEF53)
-    struct.pack_into("<I", data, 0x60, 0x80)
-    struct.pack_into("<III", data, 0x150, *high)
-    return bytes(data)
-
-
-spaces = st.builds(
-    lambda total, free, reserved: Space(total, min(total, free), min(total, reserved), BLOCK),
-    st.integers(1, 2**40),
-    st.integers(0, 2**40),
-    st.integers(0, 2**40),
-)
-
-
-@given(spaces)
-def test_the_superblock_tells_the_space(space):
-    assert read_space(make_superblock(space)) == space
-
-
-@given(st.binary(max_size=2048))
-def test_anything_else_is_no_superblock(data):
-    if data[0x38:0x3A] != b"\x53\xef":
-        assert read_space(data) is None
 
 
 def gib(free: float, reserved: float) -> Space:

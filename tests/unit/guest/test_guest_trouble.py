@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fakes.guest_seeds import ENV
 from vmlab_guest.trainee import open_home
 from vmlab_guest.trouble import (
-    Trouble,
     list_settings,
     make_plain,
     make_plain_notice,
@@ -22,6 +21,7 @@ from vmlab_guest.trouble import (
 )
 from vmlab_guest.understudy import can_become
 from vmlab_guest.wish import Wish
+from vmlab_protocol.messages import ServerTrouble
 
 # As real servers said it (jupyter_server 2, jupyterhub 6.1, Python 3.13).
 BAD_FOLDER = """\
@@ -61,7 +61,7 @@ def test_any_log_gives_one_short_printable_line(text):
 
 
 def test_what_the_zygote_notes_is_read(tmp_path):
-    trouble = Trouble(2, is_plain=True, line="why «é»")
+    trouble = ServerTrouble(2, is_plain=True, line="why «é»")
     (tmp_path / "note").write_bytes(write_trouble(trouble))
     assert read_trouble(tmp_path / "note") == trouble
     assert read_trouble(tmp_path / "missing") is None

@@ -20,10 +20,11 @@ from vmlab_guest.filling import (
     make_filling_notice,
 )
 from vmlab_guest.notices import apply_notices
-from vmlab_guest.seed import Notice
 from vmlab_guest.space import Entry, Usage
-from vmlab_guest.system import HOME, Room
+from vmlab_guest.system import Room
 from vmlab_guest.watch import Watch
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.notices import Notice
 
 MIB, GIB = 2**20, 2**30
 SECOND = 10**9

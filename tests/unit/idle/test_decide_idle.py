@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.model import Activity
 from vmlab.upkeep.idle import Desk, IdleAction, IdleFacts, IdleRules, decide_idle
+from vmlab_protocol.messages import Activity
 
 RULES = IdleRules(stop_after_s=3600, warn_s=600)
 ADA = Desk("ada", "", "desk-ada", since=0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import ConfigError
-from vmlab.images.recipe import guest_folder, hash_recipe, load_recipe, read_recipe
+from vmlab.images.recipe import hash_recipe, load_recipe, read_recipe
 from vmlab.images.wheels import parse_lock
 from vmlab.lab.toml_errors import parse_toml
 
@@ -107,11 +107,14 @@ def project(tmp_path):
     guest = tmp_path / "images" / "guest" / "src"
     guest.mkdir(parents=True)
     (guest / "agent.py").write_text("pass")
+    protocol = tmp_path / "protocol" / "src"
+    protocol.mkdir(parents=True)
+    (protocol / "seed.py").write_text("pass")
     return tmp_path
 
 
 def project_hash(project):
-    return hash_recipe(load_recipe("desk", project), guest_folder(project))
+    return hash_recipe(load_recipe("desk", project), project)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,7 @@ def project_hash(project):
         "images/recipes/desk/files/etc/motd",
         "images/guest/src/agent.py",
         "images/guest/src/new.py",
+        "protocol/src/seed.py",
     ],
 )
 def test_hash_follows_every_source(project, change):
@@ -172,7 +176,8 @@ def test_hash_does_not_depend_on_the_place(project, tmp_path):
     before = project_hash(project)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (project / "images").rename(elsewhere / "images")
+    for folder in ("images", "protocol"):
+        (project / folder).rename(elsewhere / folder)
     assert project_hash(elsewhere) == before
 
 

@@ -14,7 +14,8 @@ from vmlab.providers.qemu.machine.folders import make_folder, share_folder
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.status import machine_status, read_console
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, ensure_machine_user, find_machine_user
-from vmlab.system.files import read_end, write_atomic
+from vmlab.system.files import read_end
+from vmlab_protocol.atomic import write_atomic
 
 OLD_USER = 64_000  # as the user of all machines before
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -164,15 +165,3 @@ def test_what_root_reads_may_be_a_pipe_a_link_or_endless(folder, tmp_path, tried
     assert len(read_console(folder, 1000)) == 1000
     assert machine_status(folder).problem == "its process ended; the report is not readable"
     tried(6)
-
-
-@pytest.mark.attack("worker.reads", "waits with a link under the name that root writes to next")
-def test_writing_a_file_follows_no_link(tmp_path, monkeypatch, tried):
-    secret = tmp_path / "secret"
-    secret.write_text("root's own")
-    monkeypatch.setattr("secrets.token_hex", lambda _: "known")
-    (tmp_path / ".machine.json.known.tmp").symlink_to(secret)
-    with pytest.raises(FileExistsError):
-        write_atomic(tmp_path / "machine.json", b"{}")
-    assert secret.read_text() == "root's own"
-    tried(1)

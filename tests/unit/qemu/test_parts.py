@@ -28,7 +28,6 @@ from vmlab.providers.qemu.process.confine import (
 )
 from vmlab.providers.qemu.process.opened import keep_console
 from vmlab.providers.qemu.process.shim import _keep_end
-from vmlab.system.files import write_atomic
 
 LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
 
@@ -77,16 +76,6 @@ def test_a_folder_too_deep_for_sockets_is_refused():
 def test_two_labs_on_one_host_have_different_units():
     first, second = (MachineFolder(Path(f"/{lab}/desk-ada-0")) for lab in "ab")
     assert first.unit != second.unit
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "f"
-    write_atomic(path, b"old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OSError, match="No space left"):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
 def test_cgroup2_limits():

@@ -7,35 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.names import volume_name
-from vmlab.volumes.model import (
-    Reason,
-    is_volume_name,
-    make_quarantine_name,
-    make_snapshot_id,
-    parse_quarantine_name,
-    parse_snapshot_id,
-)
+from vmlab.volumes.model import is_volume_name, make_quarantine_name, parse_quarantine_name
 
 times = st.integers(0, 4_000_000_000)
-
-
-@given(st.sampled_from(Reason), times)
-def test_a_snapshots_name_says_reason_and_time(reason, at):
-    assert parse_snapshot_id(make_snapshot_id(reason, at)) == (reason, float(at))
-
-
-@given(st.text())
-def test_any_text_is_a_snapshot_or_not(text):
-    parsed = parse_snapshot_id(text)
-    assert parsed is None or make_snapshot_id(*parsed) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["hourly-2026", "hourly-20260101T000000", "hourly-2026101T000000Z", "x-20260101T000000Z"],
-)
-def test_nearly_right_is_wrong(text):
-    assert parse_snapshot_id(text) is None
 
 
 @given(st.text(), st.text(), times)

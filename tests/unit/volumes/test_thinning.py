@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
+from vmlab.volumes.model import Snapshot
 from vmlab.volumes.thinning import DAYS, HOURS, choose_superfluous
+from vmlab_protocol.snapshots import Reason, make_snapshot_id
 
 HOUR, DAY = 3600.0, 86400.0
 T0 = 1_700_000_000.0 - 1_700_000_000.0 % DAY  # a midnight

@@ -12,7 +12,8 @@ from vmlab.errors import HostError
 from vmlab.model import Volume
 from vmlab.system.disk_space import FreeSpace
 from vmlab.upkeep.volumes import HOUR_S, RETRY_S, SETTLE_S, Held, choose_due
-from vmlab.volumes.model import Reason, Snapshot, make_snapshot_id
+from vmlab.volumes.model import Snapshot
+from vmlab_protocol.snapshots import Reason, make_snapshot_id
 
 NOW = 1_700_000_000.0
 

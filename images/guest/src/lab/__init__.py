@@ -19,6 +19,11 @@ In a course's checks.py:
 
 from __future__ import annotations
 
+from pkgutil import extend_path
+
+# Other distributions bring checks of their own into this package: narval-stack `lab.acquisition`.
+__path__ = extend_path(__path__, __name__)
+
 from lab.cells import watch
 from lab.checking import check
 from lab.notices import show_unread

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.outcome import Outcome
-from vmlab_guest.courses.names import is_course_name
+from vmlab_protocol.courses import is_course_name
 
 
 @dataclass(frozen=True)

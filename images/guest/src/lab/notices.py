@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lab.show import in_notebook
-from lab.words import Language, find_language, machine_root, phrase
-from vmlab_guest.outside import load_json
+from lab.words import find_language, machine_root, phrase
+from vmlab_protocol.notices import Language
+from vmlab_protocol.outside import load_json
 
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _MAX_BYTES = 256 * 1024

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from lab.exercise import Exercise
 from lab.outcome import Outcome
-from lab.words import Language, find_language, phrase
+from lab.words import find_language, phrase
+from vmlab_protocol.notices import Language
 
 RESULT_MIME = "application/vnd.vmlab.result+json"
 _CODE = re.compile(r"`([^`]+)`")

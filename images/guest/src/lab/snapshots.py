@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.show import in_notebook
-from lab.words import Language, find_language, machine_root, phrase
+from lab.words import find_language, machine_root, phrase
 from vmlab_guest.errors import AgentError
 from vmlab_guest.hub import Hub, HubError
-from vmlab_guest.hub_snapshots import Snapshot, list_snapshots, open_snapshot
+from vmlab_guest.hub_snapshots import list_snapshots, open_snapshot
 from vmlab_guest.lookback import Entry, Kind, Listing, find_shown, find_snapshot, list_folder
 from vmlab_guest.restore import Restored, restore
 from vmlab_guest.space import show_bytes
-from vmlab_guest.system import HOME
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.notices import Language
+from vmlab_protocol.snapshots import ListedSnapshot
 
 _TOLD = 10  # kept files and failures that are named
 
@@ -41,7 +43,7 @@ def snapshots() -> None:
         sys.stdout.write(make_list_text(found, language) + "\n")
 
 
-def make_list_text(found: Sequence[Snapshot], language: Language) -> str:
+def make_list_text(found: Sequence[ListedSnapshot], language: Language) -> str:
     """Return the list for a terminal."""
     if not found:
         return phrase("snapshots_none", language)
@@ -49,7 +51,7 @@ def make_list_text(found: Sequence[Snapshot], language: Language) -> str:
     return "\n".join([phrase("snapshots", language), *rows])
 
 
-def make_label(snapshot: Snapshot, language: Language) -> str:
+def make_label(snapshot: ListedSnapshot, language: Language) -> str:
     """Return time and reason of a snapshot for people, in the machine's time zone."""
     form = "%d/%m/%Y %H:%M" if language is Language.FR else "%Y-%m-%d %H:%M"
     moment = time.localtime(snapshot.taken_s)
@@ -82,7 +84,7 @@ class SnapshotView:
     """Snapshots in a notebook: one is opened, looked through, and restored from."""
 
     def __init__(
-        self, widgets: Any, hub: Hub, found: Sequence[Snapshot], language: Language
+        self, widgets: Any, hub: Hub, found: Sequence[ListedSnapshot], language: Language
     ) -> None:
         from IPython.display import display  # noqa: PLC0415 - loaded already
 

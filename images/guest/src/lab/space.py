@@ -6,9 +6,10 @@ import html
 import sys
 
 from lab.show import in_notebook
-from lab.words import Language, find_language, machine_root, phrase
+from lab.words import find_language, machine_root, phrase
 from vmlab_guest.space import Entry, Usage, find_usage, show_bytes, show_path
-from vmlab_guest.system import HOME
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.notices import Language
 
 _POLL_S = 60.0
 

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 
-
-class Language(StrEnum):
-    """Languages that trainees are spoken to in."""
-
-    EN = "en"
-    FR = "fr"
-
+from vmlab_protocol.notices import Language
 
 PHRASES: Mapping[str, tuple[str, str]] = {
     "passed": ("Passed", "Réussi"),

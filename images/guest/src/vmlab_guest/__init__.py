@@ -7,6 +7,6 @@ library only, and every import counts: it runs while a trainee waits.
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from vmlab_protocol import __version__
 
-__version__ = "0.1.0"
+__all__ = ["__version__"]

@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmlab_guest.system import TRAINEE_UID, System, inside
+from vmlab_guest.system import System, inside
+from vmlab_protocol.machine import TRAINEE_UID
 
 KEEP = "/run/vmlab-server/keep"
 """Touched when the trainee asks to keep the lab."""

@@ -10,27 +10,33 @@ from typing import Any
 
 from vmlab_guest import __version__
 from vmlab_guest.activity import Activity
-from vmlab_guest.apply import Courses, Phase, PhaseError, apply_seed, is_seeded
+from vmlab_guest.apply import Courses, PhaseError, apply_seed, is_seeded
 from vmlab_guest.clock import Clock
-from vmlab_guest.errors import AgentError, SeedError
+from vmlab_guest.errors import AgentError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
-from vmlab_guest.idle import IDLE_WORDS, answer_idle, set_warning
+from vmlab_guest.idle import answer_idle, set_warning
 from vmlab_guest.language import change_language
-from vmlab_guest.link import PORT_NAME, Link
-from vmlab_guest.outside import load_json
+from vmlab_guest.link import Link
 from vmlab_guest.park import park, warm
-from vmlab_guest.seed import parse_seed, parse_time
 from vmlab_guest.server import ServerState, read_state
 from vmlab_guest.system import System, inside
 from vmlab_guest.threads import attempt, describe, persist
 from vmlab_guest.trouble import TROUBLE, read_trouble
-from vmlab_guest.volume import VOLUME_WORDS, work_on_volume
+from vmlab_guest.volume import VOLUME_REQUESTS, work_on_volume
 from vmlab_guest.watch import Watch
+from vmlab_protocol.messages import (
+    ANSWERS,
+    PORT_NAME,
+    GuestMessageType,
+    HostMessageType,
+    clean_text,
+)
+from vmlab_protocol.outside import load_json
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed_reader import SeedError, parse_seed, parse_time
 
-_MAX_ERROR_CHARS = 1000
-
-
+_KINDS = frozenset(HostMessageType)
 _Works = queue.Queue[Callable[[], None]]
 
 
@@ -88,27 +94,29 @@ class Agent:
         received_ns = self._system.monotonic_ns()
         try:
             message = load_json(line)
-            kind = str(message["type"])
+            said = str(message["type"])
         except (ValueError, KeyError, TypeError) as error:
             # Nothing of the line is shown: it may be a damaged seed.
             self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
             return
-        if kind == "status":
-            self._send_status()
-        elif kind == "seed":
-            self._enqueue(lambda: self._apply(message.get("seed"), received_ns))
-        elif kind == "park":
-            self._enqueue(lambda: self._prepare(park, "parked"))
-        elif kind == "warm":
-            self._enqueue(lambda: self._prepare(warm, "warmed"))
-        elif kind in VOLUME_WORDS | IDLE_WORDS or kind == "language":
-            self._enqueue_beside(kind, message)
-        elif kind == "time":
-            self._set_clock(message.get("time_ns"), received_ns)
-        elif kind == "poweroff":
-            threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
-        else:
-            self._system.log(f"unknown message {kind[:40]!r}")
+        if said not in _KINDS:
+            self._system.log(f"unknown message {said[:40]!r}")
+            return
+        match kind := HostMessageType(said):
+            case HostMessageType.STATUS:
+                self._send_status()
+            case HostMessageType.SEED:
+                self._enqueue(lambda: self._apply(message.get("seed"), received_ns))
+            case HostMessageType.PARK:
+                self._enqueue(lambda: self._prepare(park, kind))
+            case HostMessageType.WARM:
+                self._enqueue(lambda: self._prepare(warm, kind))
+            case HostMessageType.TIME:
+                self._set_clock(message.get("time_ns"), received_ns)
+            case HostMessageType.POWEROFF:
+                threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
+            case _:
+                self._enqueue_beside(kind, message)
 
     def _send_status(self) -> None:
         seeded = is_seeded(self._system)
@@ -122,7 +130,7 @@ class Agent:
                 state = ServerState.STARTING
         self._link.send(
             {
-                "type": "status",
+                "type": GuestMessageType.STATUS,
                 "agent": __version__,
                 "seeded": seeded,
                 "parked": is_parked(self._system),
@@ -133,7 +141,7 @@ class Agent:
 
     def _describe_trouble(self) -> dict[str, object]:
         trouble = read_trouble(inside(self._system, str(TROUBLE)))
-        return {"trouble": trouble.describe()} if trouble else {}
+        return {"trouble": trouble.to_json()} if trouble else {}
 
     def _set_clock(self, time_ns: object, received_ns: int) -> None:
         """Put the clock right when the host says what time it is: the machine stood still."""
@@ -143,7 +151,7 @@ class Agent:
         except (SeedError, OSError) as error:
             self._send_error(Phase.VOLUME, f"time: {error}")
         else:
-            self._link.send({"type": "timed", "moved_s": round(moved_s, 1)})
+            self._link.send({"type": GuestMessageType.TIMED, "moved_s": round(moved_s, 1)})
 
     def _enqueue(self, work: Callable[[], None]) -> None:
         try:
@@ -151,18 +159,18 @@ class Agent:
         except queue.Full:
             self._send_error(Phase.IDENTITY, "too many messages wait to be handled")
 
-    def _enqueue_beside(self, kind: str, message: dict[str, Any]) -> None:
+    def _enqueue_beside(self, kind: HostMessageType, message: dict[str, Any]) -> None:
         """Have it done beside seeds: a home that is frozen must be thawed in time."""
         try:
             self._work_beside.put_nowait(lambda: self._answer_beside(kind, message))
         except queue.Full:
             self._send_error(Phase.VOLUME, "too many messages wait to be handled")
 
-    def _answer_beside(self, kind: str, message: dict[str, Any]) -> None:
+    def _answer_beside(self, kind: HostMessageType, message: dict[str, Any]) -> None:
         try:
-            if kind in VOLUME_WORDS:
+            if kind in VOLUME_REQUESTS:
                 answer = work_on_volume(self._system, self._home, kind, message)
-            elif kind == "language":
+            elif kind is HostMessageType.LANGUAGE:
                 answer = change_language(self._system, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
@@ -173,7 +181,7 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - the host waits for an answer
             self._send_error(Phase.VOLUME, f"{kind}: a bug in the agent: {describe(error)}")
 
-    def _prepare(self, prepare: Callable[[System], None], done: str) -> None:
+    def _prepare(self, prepare: Callable[[System], None], kind: HostMessageType) -> None:
         if is_seeded(self._system):
             self._send_error(Phase.BOOT, "this machine is somebody's already")
             return
@@ -182,8 +190,8 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - the host waits for an answer
             self._send_error(Phase.BOOT, describe(error))
         else:
-            self._system.announce(done)
-            self._link.send({"type": done})
+            self._system.announce(ANSWERS[kind].value)
+            self._link.send({"type": ANSWERS[kind]})
             if is_parked(self._system):
                 self._link.rest()
 
@@ -202,7 +210,7 @@ class Agent:
             self._begin_work()
             set_warning(self._system, 0)
             self._system.announce("seeded")
-            self._link.send({"type": "seeded"})
+            self._link.send({"type": GuestMessageType.SEEDED})
 
     def _begin_work(self) -> None:
         """Look after the machine from now on: it is somebody's."""
@@ -215,12 +223,12 @@ class Agent:
 
     def _report_phase(self, phase: Phase) -> None:
         self._system.announce(f"phase {phase.value}")
-        self._link.send({"type": "phase", "phase": phase.value})
+        self._link.send({"type": GuestMessageType.PHASE, "phase": phase.value})
 
     def _send_error(self, phase: Phase, message: str) -> None:
-        text = "".join(char if char.isprintable() else " " for char in message)[:_MAX_ERROR_CHARS]
+        text = clean_text(message)
         self._system.announce(f"phase {phase.value} failed: {text}")
-        self._link.send({"type": "error", "phase": phase.value, "message": text})
+        self._link.send({"type": GuestMessageType.ERROR, "phase": phase.value, "message": text})
 
     def _power_off(self) -> None:
         self._system.announce("powering off")

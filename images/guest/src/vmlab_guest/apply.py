@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
@@ -17,31 +16,19 @@ from vmlab_guest.language import apply_language
 from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
-from vmlab_guest.outside import load_json
 from vmlab_guest.reserve import was_full
-from vmlab_guest.seed import Seed
 from vmlab_guest.server import launch
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
 from vmlab_guest.wish import RUNTIME, serves
+from vmlab_protocol.outside import load_json
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed import Seed
 
 _SERVER_FIRST_S = 60.0  # software emulation
 _POLL_S = 0.25
 _FIRST_ANSWERS_S = 1.0  # to the hub, and the first page
-
-
-class Phase(StrEnum):
-    """The agent's phases, in order (docs/protocols.md, section 1)."""
-
-    BOOT = "boot"  # before any seed: what `park` and `warm` report
-    VOLUME = "volume"  # after it: what the host asks of a machine at work
-    IDENTITY = "identity"
-    KEYS = "keys"
-    NETWORK = "network"
-    MOUNTS = "mounts"
-    EXERCISES = "exercises"
-    SERVER = "server"
 
 
 class PhaseError(AgentError):

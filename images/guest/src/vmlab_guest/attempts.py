@@ -9,17 +9,14 @@ import sys
 from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
-from vmlab_guest.files import write_atomically
+from vmlab_guest.files import write_file
 from vmlab_guest.notices import add_notice
-from vmlab_guest.seed import Notice
 from vmlab_guest.server import UNIT
 from vmlab_guest.space import show_path
-from vmlab_guest.system import HOME, LinuxSystem
+from vmlab_guest.system import LinuxSystem
 from vmlab_guest.trainee import open_home
 from vmlab_guest.trouble import (
     HOME_OPENED,
-    PLAIN_AFTER,
-    Trouble,
     list_settings,
     make_plain,
     make_plain_notice,
@@ -27,6 +24,9 @@ from vmlab_guest.trouble import (
     write_trouble,
 )
 from vmlab_guest.wish import Wish, serves
+from vmlab_protocol.machine import HOME, PLAIN_AFTER_ENDS
+from vmlab_protocol.messages import ServerTrouble
+from vmlab_protocol.notices import Notice
 
 _RESTART_FIRST_S, _RESTART_MOST_S = 2.0, 60.0
 _LAST_LINES = 100
@@ -44,7 +44,7 @@ class Attempts:
     def __init__(self, note: Path, runtime: Path) -> None:
         self._note_path = note
         self._runtime = runtime
-        self._trouble: Trouble | None = None
+        self._trouble: ServerTrouble | None = None
         self.serves = False
 
     def begin(self, wish: Wish, *, is_new: bool) -> Wish:
@@ -76,18 +76,18 @@ class Attempts:
         before = self._trouble
         ends = before.ends + 1 if before else 1
         was_plain = before is not None and before.is_plain
-        trouble = Trouble(ends, was_plain or ends >= PLAIN_AFTER, read_last_words())
+        trouble = ServerTrouble(ends, was_plain or ends >= PLAIN_AFTER_ENDS, read_last_words())
         if trouble.is_plain and not was_plain:
             tell_trainee(make_plain_notice(trouble.line, name_settings()))
         self._note(trouble)
         return min(_RESTART_FIRST_S * 2.0 ** min(ends - 1, 10), _RESTART_MOST_S)
 
-    def _note(self, trouble: Trouble | None) -> None:
+    def _note(self, trouble: ServerTrouble | None) -> None:
         self._trouble = trouble
         if trouble is None:
             self._note_path.unlink(missing_ok=True)
         else:
-            write_atomically(self._note_path, write_trouble(trouble), 0o644)
+            write_file(self._note_path, write_trouble(trouble), 0o644)
 
 
 def read_last_words() -> str:

@@ -16,11 +16,11 @@ from typing import Any
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from vmlab_guest.courses.names import is_course_name
-from vmlab_guest.courses.paths import path_problem
 from vmlab_guest.courses.record import read_record
 from vmlab_guest.hub import Hub, HubError
-from vmlab_guest.system import HOME
+from vmlab_protocol.courses import is_course_name
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.paths import path_problem
 
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _ANSWER_S = 15.0

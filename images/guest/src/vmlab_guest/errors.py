@@ -1,10 +1,11 @@
 """What the agent raises on purpose.
 
 AgentError
-├── SeedError       the seed breaks its format: which field, what was expected
 ├── ApplyError      the machine could not be made as the seed says
 └── DeliveryError   a course could not be fetched or delivered; tried again later
     └── RefusedError    what the hub sent is no course that a machine takes; not tried again
+
+What the host or the hub sent in a wrong form is a `FormatError` of vmlab_protocol.
 
 Messages go to the operator; none ever holds a secret.
 """
@@ -14,10 +15,6 @@ from __future__ import annotations
 
 class AgentError(Exception):
     """Base of all errors raised on purpose."""
-
-
-class SeedError(AgentError):
-    """The seed breaks its format."""
 
 
 class ApplyError(AgentError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from pathlib import Path
+
+from vmlab_protocol.atomic import write_atomic
 
 
 def ensure_file(path: Path, text: str, mode: int = 0o644) -> bool:
@@ -20,29 +20,18 @@ def ensure_file(path: Path, text: str, mode: int = 0o644) -> bool:
     if same:
         path.chmod(mode)
         return False
-    write_atomically(path, text.encode(), mode)
+    write_file(path, text.encode(), mode)
     return True
 
 
-def write_atomically(path: Path, data: bytes, mode: int, *, durable: bool = False) -> None:
-    """Replace `path` by a file with this content; secret from the first byte on if `mode` is.
+def write_file(path: Path, data: bytes, mode: int, *, durable: bool = False) -> None:
+    """Replace `path` by a file with this content, as one step; missing folders are made, mode 0755.
 
     Args:
         durable: return only when the content would survive a power cut.
+
+    Raises:
+        OSError: the disk is full, or the like.
     """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # Not by `tempfile`: importing it takes the agent a tenth of its time to the first word.
-    new = path.with_name(f".vmlab-{os.getpid()}-{threading.get_native_id()}")
-    new.unlink(missing_ok=True)  # of a process that was killed, in an earlier boot
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "wb") as stream:  # noqa: PTH123 - a descriptor, not a path
-            stream.write(data)
-            stream.flush()
-            os.fchmod(fd, mode)
-            if durable:
-                os.fsync(fd)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+    write_atomic(path, data, mode=mode, durable=durable)

@@ -10,9 +10,10 @@ from enum import IntEnum
 
 from vmlab_guest.notices import change_notice
 from vmlab_guest.reserve import full_bytes, was_full
-from vmlab_guest.seed import Notice
 from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
-from vmlab_guest.system import HOME, Room, System, inside
+from vmlab_guest.system import Room, System, inside
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.notices import Notice
 
 _LITTLE_SHARE, _LITTLE_BYTES = 10, 2**30  # one in so many bytes is left, and no more than this
 _POLL_S = 20.0

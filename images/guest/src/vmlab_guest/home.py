@@ -13,9 +13,9 @@ from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.mounts import find_mounted
-from vmlab_guest.system import HOME, System, inside
+from vmlab_guest.system import System, inside
+from vmlab_protocol.machine import HOME, MAX_FROZEN_S
 
-MAX_FROZEN_S = 60.0
 _SECTOR_BYTES = 512
 _RESIZE_S = 300.0
 

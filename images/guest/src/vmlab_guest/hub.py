@@ -14,7 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from vmlab_guest.errors import DeliveryError
-from vmlab_guest.outside import load_json
+from vmlab_protocol.outside import load_json
 
 MAX_JSON_BYTES = 1024 * 1024
 _CHUNK_BYTES = 64 * 1024

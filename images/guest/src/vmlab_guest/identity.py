@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Seed
 from vmlab_guest.system import RUN, System, inside
+from vmlab_protocol.seed import Seed
 
 JOURNAL_UNIT = "systemd-journald.service"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"

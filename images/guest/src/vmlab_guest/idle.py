@@ -12,19 +12,19 @@ from typing import Any
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.outside import load_json
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.wish import WISH, read_wish
+from vmlab_protocol.machine import SERVER_PORT
+from vmlab_protocol.messages import GuestMessageType, HostMessageType
+from vmlab_protocol.outside import load_json
 
-IDLE_WORDS = frozenset({"activity", "warn"})
-_PORT = 8888
 _ANSWER_S = 4.0
 _MAX_BYTES = 2**20
 _MAX_TIME_S = 2.0**40  # far beyond any clock
 
 
 def answer_idle(
-    system: System, activity: Activity | None, kind: str, message: Mapping[str, Any]
+    system: System, activity: Activity | None, kind: HostMessageType, message: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Do what the message asks for and return the answer.
 
@@ -33,11 +33,11 @@ def answer_idle(
     """
     if activity is None:
         raise ApplyError("this machine belongs to nobody yet")
-    if kind == "activity":
+    if kind is HostMessageType.ACTIVITY:
         idle_s, reasons = activity.note(look(system, count_busy_kernels(system)))
-        return {"type": "activity", "idle_s": round(idle_s, 1), "why": reasons}
+        return {"type": GuestMessageType.ACTIVITY, "idle_s": round(idle_s, 1), "why": reasons}
     set_warning(system, message.get("stop_at"))
-    return {"type": "warned"}
+    return {"type": GuestMessageType.WARNED}
 
 
 def set_warning(system: System, stop_at: object) -> None:
@@ -70,7 +70,7 @@ def count_busy_kernels(system: System) -> int:
             return 0
         headers = {"Authorization": f"token {wish.env['JUPYTERHUB_API_TOKEN']}"}
         path = f"{wish.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
-        connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWER_S)
+        connection = http.client.HTTPConnection("127.0.0.1", SERVER_PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)
             return parse_kernels(connection.getresponse().read(_MAX_BYTES))

@@ -23,9 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vmlab_guest.libc import end_with_parent, set_process
-from vmlab_guest.outside import load_json
 from vmlab_guest.trainee import become_trainee
 from vmlab_guest.wish import RUNTIME
+from vmlab_protocol.outside import load_json
 
 SOCKET = RUNTIME / "vmlab-kernels"
 MODULE = "ipykernel_launcher"

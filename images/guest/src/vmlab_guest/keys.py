@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Seed
 from vmlab_guest.system import TRAINEE, System, inside
+from vmlab_protocol.seed import Seed
 
 SSH_UNIT = "ssh.service"
 # The home comes from a volume that is mounted later and that the trainee may fill with anything;

@@ -17,8 +17,8 @@ from tornado import web
 
 from vmlab_guest.answering import AnsweringHandler, own_hub
 from vmlab_guest.language import read_language
-from vmlab_guest.seed import Language
 from vmlab_guest.system import RUN
+from vmlab_protocol.notices import Language
 
 _RUN = Path(os.environ.get("VMLAB_ROOT") or "/") / RUN
 _SETTINGS = "@jupyterlab/translation-extension:plugin"

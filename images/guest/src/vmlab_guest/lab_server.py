@@ -25,10 +25,10 @@ from vmlab_guest.course_handlers import COURSE_HANDLERS
 from vmlab_guest.cover import cover_page
 from vmlab_guest.lab_language import LanguageHandler, follow_language
 from vmlab_guest.language import read_language
-from vmlab_guest.outside import load_json
 from vmlab_guest.snapshot_handlers import SNAPSHOT_HANDLERS
-from vmlab_guest.system import HOME
 from vmlab_guest.takehome import write_archive
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.outside import load_json
 
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _RUN = _ROOT / "run/vmlab"

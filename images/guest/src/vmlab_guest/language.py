@@ -15,8 +15,9 @@ from typing import Any
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Language
 from vmlab_guest.system import RUN, System, inside
+from vmlab_protocol.messages import GuestMessageType
+from vmlab_protocol.notices import Language
 
 PROFILE_SCRIPT = """\
 # Written by the VMLab agent: programs in a terminal speak the trainee's language.
@@ -49,7 +50,7 @@ def change_language(system: System, message: Mapping[str, Any]) -> dict[str, Any
     if not isinstance(said, str) or said not in set(Language):
         raise ApplyError(f"language: 'en' or 'fr', got {repr(said)[:40]}")
     apply_language(system, Language(said))
-    return {"type": "speaks"}
+    return {"type": GuestMessageType.SPEAKS}
 
 
 def read_language(run: Path) -> Language:

@@ -23,10 +23,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from vmlab_guest.lines import LineSplitter
+from vmlab_protocol.messages import MAX_FROM_GUEST_BYTES, MAX_TO_GUEST_BYTES
 
-PORT_NAME = "org.vmlab.agent"
-MAX_LINE_IN_BYTES = 256 * 1024
-MAX_LINE_OUT_BYTES = 16 * 1024
 _MAX_QUEUE_BYTES = 256 * 1024
 _READ_BYTES = 64 * 1024
 # A safety net only: the driver wakes its waiters on data and on connect (drivers/char/
@@ -42,9 +40,9 @@ def encode(message: Mapping[str, object]) -> bytes:
         ValueError: it is longer than the protocol allows.
     """
     line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-    if len(line) > MAX_LINE_OUT_BYTES:
+    if len(line) > MAX_FROM_GUEST_BYTES:
         raise ValueError(
-            f"a message of {len(line)} bytes; at most {MAX_LINE_OUT_BYTES} are allowed"
+            f"a message of {len(line)} bytes; at most {MAX_FROM_GUEST_BYTES} are allowed"
         )
     return line
 
@@ -71,7 +69,7 @@ class Link:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._on_line = on_line
         self._on_first_host = on_first_host
-        self._splitter = LineSplitter(MAX_LINE_IN_BYTES)
+        self._splitter = LineSplitter(MAX_TO_GUEST_BYTES)
         self._lock = threading.Lock()
         self._clock = clock
         self._queue: deque[tuple[bytes, float]] = deque()  # a line, and when it was said

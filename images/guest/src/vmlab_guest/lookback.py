@@ -11,7 +11,8 @@ from pathlib import Path
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.mounts import find_mounted
-from vmlab_guest.snapshots import FOLDER, is_snapshot_id
+from vmlab_guest.snapshots import FOLDER
+from vmlab_protocol.snapshots import is_snapshot_id
 
 _MAX_PARTS = 200
 

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
-from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
 from vmlab_guest.reserve import apply_reserve
-from vmlab_guest.seed import Mount
-from vmlab_guest.system import HOME, TRAINEE_UID, System, inside
+from vmlab_guest.system import System, inside
+from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
+from vmlab_protocol.machine import HOME, TRAINEE_UID
+from vmlab_protocol.seed import Mount
 
 _BY_SERIAL = "/dev/disk/by-id/virtio-"
 _DEVICE_DEADLINE_S = 60.0

@@ -7,8 +7,8 @@ from pathlib import Path
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.offline import apply_offline
-from vmlab_guest.seed import Network
 from vmlab_guest.system import System, inside
+from vmlab_protocol.seed import Network
 
 _CARD_DEADLINE_S = 60.0
 _ETHERNET = "1"  # ARPHRD_ETHER, linux/if_arp.h

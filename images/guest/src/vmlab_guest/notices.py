@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
-from vmlab_guest.outside import load_json
-from vmlab_guest.seed import Notice
-from vmlab_guest.system import RUN, TRAINEE_UID, System, inside
+from vmlab_guest.system import RUN, System, inside
+from vmlab_protocol.machine import TRAINEE_UID
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.outside import load_json
 
 PROFILE_SCRIPT = """\
 # Written by the VMLab agent: shows each notice once in a terminal.

@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 
 from vmlab_guest.files import ensure_file
-from vmlab_guest.outside import load_json
-from vmlab_guest.seed import Notice
 from vmlab_guest.system import RUN, System, inside
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.outside import load_json
 
 _APT_CONF = "/etc/apt/apt.conf.d/50vmlab-offline"
 _PROFILE = "/etc/profile.d/vmlab-offline.sh"

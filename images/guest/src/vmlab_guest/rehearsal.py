@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from vmlab_guest.system import TRAINEE_UID
 from vmlab_guest.trainee import become_trainee, make_environment, run_server
+from vmlab_protocol.machine import TRAINEE_UID
 
 USER = "rehearsal"
 TOKEN = "rehearsal"  # noqa: S105 - opens nothing but the played hub

@@ -11,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmlab_guest.errors import AgentError
-from vmlab_guest.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Space, read_space
 from vmlab_guest.files import ensure_file
 from vmlab_guest.system import RUN, System
+from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Ext4Error, Space, read_space
 
 _SHARE = 20  # one in so many blocks is reserved,
 _MAX_BYTES = 256 * 2**20  # but not more than this
@@ -39,7 +39,7 @@ def is_full(space: Space) -> bool:
 
 
 def _full_blocks(space: Space) -> int:
-    return full_bytes(space.total * space.block_bytes) // space.block_bytes
+    return full_bytes(space.size_bytes) // space.block_bytes
 
 
 def full_bytes(total_bytes: int) -> int:
@@ -60,8 +60,6 @@ def apply_reserve(system: System, device: Path, real: str) -> None:
         with device.open("rb", buffering=0) as stream:
             stream.seek(SUPERBLOCK_OFFSET)
             space = read_space(stream.read(SUPERBLOCK_BYTES))
-        if space is None:
-            return
         mark = _mark(system)
         if is_full(space):
             ensure_file(mark, "")
@@ -70,6 +68,8 @@ def apply_reserve(system: System, device: Path, real: str) -> None:
         wanted = choose_reserve(space)
         if wanted != space.reserved:
             system.run("tune2fs", "-r", str(wanted), real)
+    except Ext4Error:
+        return  # nothing that could be full
     except (AgentError, OSError) as error:
         system.log(f"the reserve of {real} stays as it is: {error}")
 

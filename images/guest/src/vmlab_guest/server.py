@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.seed import Server
 from vmlab_guest.system import System, inside
 from vmlab_guest.wish import STATE, WISH, Word, make_wish
+from vmlab_protocol.seed import Server
 
 UNIT = "vmlab-server.service"
 

@@ -24,7 +24,7 @@ from vmlab_guest.answering import AnsweringHandler, own_hub
 from vmlab_guest.hub_snapshots import list_snapshots, open_snapshot
 from vmlab_guest.lookback import find_shown, find_snapshot, list_folder
 from vmlab_guest.restore import restore
-from vmlab_guest.system import HOME
+from vmlab_protocol.machine import HOME
 
 _ID = r"([a-z]{1,20}-[0-9]{8}T[0-9]{6}Z)"
 _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests

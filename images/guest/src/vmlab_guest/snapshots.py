@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.mounts import find_device
 from vmlab_guest.system import System, inside
+from vmlab_protocol.machine import SNAPSHOT_SERIAL, disk_device
+from vmlab_protocol.snapshots import is_snapshot_id
 
 FOLDER = "/snapshots"
-SERIAL = "/dev/disk/by-id/virtio-snapshot"
 # noload: the journal of a snapshot is not replayed, whatever is in it; its disk takes no writes.
 OPTIONS = "ro,noload,nodev,nosuid,noexec"
-_ID = re.compile(r"[a-z]{1,20}-[0-9]{8}T[0-9]{6}Z")
 _DEVICE_DEADLINE_S = 60.0
-
-
-def is_snapshot_id(value: object) -> bool:
-    """Return whether a snapshot may be called so; then it is a safe file name."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def show_snapshot(system: System, snapshot: object) -> None:
@@ -31,7 +24,9 @@ def show_snapshot(system: System, snapshot: object) -> None:
     if not is_snapshot_id(snapshot):
         raise ApplyError(f"{str(snapshot)[:40]!r} is no name of a snapshot")
     hide_snapshots(system)
-    device = system.wait_for(lambda: find_device(system, SERIAL), _DEVICE_DEADLINE_S)
+    device = system.wait_for(
+        lambda: find_device(system, disk_device(SNAPSHOT_SERIAL)), _DEVICE_DEADLINE_S
+    )
     if device is None:
         raise ApplyError(f"no disk of a snapshot appeared within {_DEVICE_DEADLINE_S:g} s")
     path = f"{FOLDER}/{snapshot}"

@@ -25,8 +25,6 @@ from vmlab_guest.threads import attempt
 from vmlab_guest.wish import CONTROL
 
 TRAINEE = "trainee"
-TRAINEE_UID = 1000
-HOME = "/home/trainee"
 RUN = "run/vmlab"
 COURSES = "var/lib/vmlab/courses"
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vmlab_guest.libc import set_process
-from vmlab_guest.system import HOME, TRAINEE, TRAINEE_UID
+from vmlab_guest.system import TRAINEE
 from vmlab_guest.wish import RUNTIME
+from vmlab_protocol.machine import HOME, TRAINEE_UID
 
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/vmlab/bin"

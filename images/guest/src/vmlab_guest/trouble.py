@@ -2,7 +2,7 @@
 
     /run/vmlab/zygote/trouble.json   0644  how often it ended in a row, and what it said last
 
-Settings of the trainee's own are the usual reason. So after `PLAIN_AFTER` ends it is started
+Settings of the trainee's own are the usual reason. So after `PLAIN_AFTER_ENDS` ends it is started
 without them (`make_plain`): in a lab they can be mended, on a page that waits they cannot.
 """
 
@@ -11,16 +11,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from vmlab_guest.outside import load_json
-from vmlab_guest.seed import Notice
 from vmlab_guest.wish import FOLDER, RUNTIME, Wish
+from vmlab_protocol.messages import MAX_TROUBLE_CHARS, ServerTrouble
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.outside import load_json
 
 TROUBLE = FOLDER / "trouble.json"
-PLAIN_AFTER = 2
-_LINE_CHARS = 300
 _SHOWN_FILES = 5
 _MAX_BYTES = 64 * 1024
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -31,25 +30,12 @@ ENDED_WITH = "the server ended with"
 """Begin of the zygote's own line about it."""
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What the host is told of a server that does not come up."""
-
-    ends: int  # in a row, without having served
-    is_plain: bool  # it is started without the trainee's own settings now
-    line: str  # what it said last that matters
-
-    def describe(self) -> dict[str, object]:
-        """Return it as the host reads it (docs/protocols.md, 1)."""
-        return {"ends": self.ends, "plain": self.is_plain, "line": self.line}
-
-
-def write_trouble(trouble: Trouble) -> bytes:
+def write_trouble(trouble: ServerTrouble) -> bytes:
     """Return the file's content."""
     return json.dumps(asdict(trouble)).encode()
 
 
-def read_trouble(path: Path) -> Trouble | None:
+def read_trouble(path: Path) -> ServerTrouble | None:
     """Return what the zygote noted, or None while all is well; nonsense is nothing."""
     try:
         with path.open("rb") as stream:
@@ -59,7 +45,7 @@ def read_trouble(path: Path) -> Trouble | None:
         return None
     if type(ends) is not int or type(is_plain) is not bool or not isinstance(line, str):
         return None
-    return Trouble(max(0, ends), is_plain, _clean(line))
+    return ServerTrouble(max(0, ends), is_plain, _clean(line))
 
 
 def pick_line(text: str) -> str:
@@ -78,7 +64,7 @@ def pick_line(text: str) -> str:
 
 
 def _clean(line: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in line)[:_LINE_CHARS].strip()
+    return "".join(char if char.isprintable() else " " for char in line)[:MAX_TROUBLE_CHARS].strip()
 
 
 def make_plain(wish: Wish) -> Wish:

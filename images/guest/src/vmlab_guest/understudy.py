@@ -29,7 +29,6 @@ from types import FrameType
 from typing import Any
 
 from vmlab_guest.placeholders import Place, PlaceholderError, find_places
-from vmlab_guest.system import HOME
 from vmlab_guest.trainee import (
     PROGRAM,
     become_trainee,
@@ -38,10 +37,10 @@ from vmlab_guest.trainee import (
     needs_fresh_python,
 )
 from vmlab_guest.trouble import list_settings
+from vmlab_protocol.machine import HOME, SERVER_PORT
 
 _MARK = "vmlab-understudy"
 _PREFIX = f"/user/{_MARK}/"
-_PORT = 8888
 # A placeholder for each word of the hub that a server reads while it is being initialized.
 _PLACEHOLDERS = {
     "JUPYTERHUB_API_TOKEN": f"{_MARK}-token",
@@ -87,7 +86,7 @@ def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HO
         and not any(unknown)
         and all(env.get(name) == value for name, value in _SAME.items())
         and all(name in env for name in _PLACEHOLDERS)
-        and (service.scheme, service.hostname, service.port) == ("http", "0.0.0.0", _PORT)  # noqa: S104
+        and (service.scheme, service.hostname, service.port) == ("http", "0.0.0.0", SERVER_PORT)  # noqa: S104
         and make_arguments(env, args) == make_arguments(env, ())
         and "HOME" not in env
         and not list_settings(home)
@@ -101,7 +100,11 @@ def run(channel: socket.socket) -> int:
     """
     become_trainee()
     env = make_environment(
-        {**_PLACEHOLDERS, **_SAME, "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:{_PORT}{_PREFIX}"}
+        {
+            **_PLACEHOLDERS,
+            **_SAME,
+            "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:{SERVER_PORT}{_PREFIX}",
+        }
     )
     os.environ.clear()
     os.environ.update(env)

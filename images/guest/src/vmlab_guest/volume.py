@@ -9,30 +9,39 @@ from vmlab_guest.errors import ApplyError
 from vmlab_guest.home import Home
 from vmlab_guest.snapshots import hide_snapshots, show_snapshot
 from vmlab_guest.system import System
+from vmlab_protocol.messages import ANSWERS, HostMessageType
 
-VOLUME_WORDS = frozenset({"freeze", "thaw", "grow", "show", "hide"})
+VOLUME_REQUESTS = frozenset(
+    {
+        HostMessageType.FREEZE,
+        HostMessageType.THAW,
+        HostMessageType.GROW,
+        HostMessageType.SHOW,
+        HostMessageType.HIDE,
+    }
+)
 
 
 def work_on_volume(
-    system: System, home: Home, kind: str, message: Mapping[str, Any]
+    system: System, home: Home, kind: HostMessageType, message: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Do what the message asks for and return the answer.
 
     Raises:
         AgentError, OSError, ValueError: it could not be done.
     """
-    if kind == "freeze":
+    done: dict[str, Any] = {"type": ANSWERS[kind]}
+    if kind is HostMessageType.FREEZE:
         limit_s = message.get("limit_s")
         if isinstance(limit_s, bool) or not isinstance(limit_s, int | float):
             raise ApplyError(f"limit_s {str(limit_s)[:40]!r} is no number of seconds")
         home.freeze(limit_s)
-        return {"type": "frozen"}
-    if kind == "thaw":
-        return {"type": "thawed", "was_frozen": home.thaw()}
-    if kind == "grow":
-        return {"type": "grown", "size_mib": home.grow()}
-    if kind == "show":
+    elif kind is HostMessageType.THAW:
+        done["was_frozen"] = home.thaw()
+    elif kind is HostMessageType.GROW:
+        done["size_mib"] = home.grow()
+    elif kind is HostMessageType.SHOW:
         show_snapshot(system, message.get("id"))
-        return {"type": "shown"}
-    hide_snapshots(system)
-    return {"type": "hidden"}
+    else:
+        hide_snapshots(system)
+    return done

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from vmlab_guest.outside import load_json
+from vmlab_protocol.outside import load_json
 
 RUNTIME = Path("/run/vmlab-server")
 """The server writes its token beside the kernels' connection files: not onto the volume."""

@@ -29,13 +29,13 @@ from pathlib import Path
 
 from vmlab_guest import kernels, understudy
 from vmlab_guest.attempts import Attempts
-from vmlab_guest.files import write_atomically
+from vmlab_guest.files import write_file
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
-from vmlab_guest.system import TRAINEE_UID
 from vmlab_guest.trainee import become_trainee, make_environment, run_server
 from vmlab_guest.trouble import ENDED_WITH, TROUBLE
 from vmlab_guest.wish import FOLDER, RUNTIME, WISH, Wish, Word, read_wish
+from vmlab_protocol.machine import TRAINEE_UID
 
 _TOP_MODULES = (
     "jupyterhub.singleuser",
@@ -272,7 +272,7 @@ class Zygote:
         return None, "ok"
 
     def _tell(self, state: ServerState) -> None:
-        write_atomically(self._folder / "state", state.value.encode(), 0o644)
+        write_file(self._folder / "state", state.value.encode(), 0o644)
 
 
 def _make_runtime_folder() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
-from vmlab.model import MachineSpec, Notice, Phase, PhaseEvent, StartStyle
+from vmlab.model import MachineSpec, PhaseEvent, StartStyle
 from vmlab.paths import Paths
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import await_agent
@@ -42,6 +42,8 @@ from vmlab.system.worker import find_machines_gid
 from vmlab.volumes.attachment import Attached
 from vmlab.volumes.disk_image import lend
 from vmlab.volumes.store import VolumeStore
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.phases import Phase
 
 _log = logging.getLogger(__name__)
 

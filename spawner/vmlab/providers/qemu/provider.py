@@ -22,17 +22,13 @@ from vmlab.errors import (
 )
 from vmlab.images.store import Image, ImageStore
 from vmlab.model import (
-    Activity,
     AsideMachine,
     Features,
-    Language,
     Leftover,
     MachineSpec,
     MachineStatus,
     OldDisk,
-    Phase,
     PhaseEvent,
-    ServerTrouble,
     Volume,
 )
 from vmlab.paths import Paths
@@ -41,7 +37,7 @@ from vmlab.providers.qemu.channels import activity, live
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import await_agent, hand_over
 from vmlab.providers.qemu.channels.live_volumes import LiveVolumesOfQemu
-from vmlab.providers.qemu.channels.monitor import HOME_SERIAL, open_monitor
+from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import aside
 from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.machine.folders import share_templates
@@ -66,11 +62,16 @@ from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import Template
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
-from vmlab.seed import RANDOM_BYTES, GuestNetwork, Identity, Mount, Seed, make_seed_message
+from vmlab.seed import Identity, Seed, guest_network, make_seed_message
 from vmlab.system.beside import meanwhile
 from vmlab.system.disk_space import START_MIB, find_free_space
 from vmlab.system.locks import is_locked
 from vmlab.volumes.store import VolumeStore
+from vmlab_protocol.machine import HOME_SERIAL, disk_device
+from vmlab_protocol.messages import Activity, ServerTrouble
+from vmlab_protocol.notices import Language
+from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed import RANDOM_BYTES, Mount, Network
 
 _log = logging.getLogger(__name__)
 
@@ -174,9 +175,9 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         identity = await asyncio.to_thread(ensure_identity, folder)
         mounts: tuple[Mount, ...] = ()
         if spec.volume:
-            mounts = (Mount(f"/dev/disk/by-id/virtio-{HOME_SERIAL}", spec.volume.mount),)
+            mounts = (Mount(disk_device(HOME_SERIAL), spec.volume.mount),)
         # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
-        network = GuestNetwork(dns=("10.0.3.3",) if spec.internet else ())
+        network = guest_network(dns=("10.0.3.3",) if spec.internet else ())
         make_line = functools.partial(
             _make_seed_line, seed, identity, spec.host_name, network, mounts
         )
@@ -413,7 +414,7 @@ def _make_seed_line(
     seed: Seed,
     identity: Identity,
     host_name: str,
-    network: GuestNetwork,
+    network: Network,
     mounts: tuple[Mount, ...],
 ) -> bytes:
     return make_seed_message(

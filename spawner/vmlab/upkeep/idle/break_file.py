@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 from vmlab.errors import ConfigError, HostError
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import load_json
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 LONGEST_S = 31 * 86400.0
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmlab.model import Activity
+from vmlab_protocol.messages import Activity
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from tornado.http1connection import HTTP1Connection
 
 from vmlab.errors import LabError
 from vmlab.network.limits import BODY_LIMIT_S
-from vmlab.system.outside import load_json
 from vmlab.web.api.bodies import BodyError
 from vmlab.web.api.identity import ServerIdentity, identify_server
 from vmlab.web.api.runtime import ApiSettings, Runtime, get_runtime
+from vmlab_protocol.outside import load_json
+from vmlab_protocol.receipts import MAX_BODY_BYTES
 
-MAX_BODY_BYTES = 64 * 1024
 COURSES_SCOPE = "custom:vmlab:courses"
 BOARD_SCOPE = "admin-ui"
 _SHOWN_ERROR = 4000

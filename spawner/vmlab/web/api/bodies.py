@@ -6,19 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from vmlab.courses.parse import FOLDER_PATTERN, NAME_PATTERN
-from vmlab.courses.paths import path_problem
-from vmlab.database.obstacles import Obstacle, Reason
 from vmlab.errors import LabError
-from vmlab.model import Language
-
-MAX_KEPT = 500
-"""Files that a receipt may name."""
-
-_MAX_TEXT = 400
-
-MAX_VERSION = 2**31 - 1
-"""Of a course: the largest integer that every database can store."""
+from vmlab_protocol.courses import FOLDER_PATTERN, MAX_VERSION, NAME_PATTERN, is_version
+from vmlab_protocol.notices import Language
+from vmlab_protocol.paths import path_problem
+from vmlab_protocol.receipts import MAX_FILES_TOLD, MAX_TEXT_CHARS, Obstacle, read_reason
 
 
 class BodyError(LabError):
@@ -53,7 +45,7 @@ def parse_receipt(body: dict[str, Any]) -> ReceiptBody:
         BodyError: it is not a valid one.
     """
     version = body.get("version")
-    if type(version) is not int or not 0 < version <= MAX_VERSION:
+    if not is_version(version):
         raise BodyError(f"version must be a whole number from 1 to {MAX_VERSION}")
     return ReceiptBody(
         _name(body, "course", NAME_PATTERN),
@@ -112,8 +104,8 @@ def _flag(body: dict[str, Any], key: str, *, default: bool | None = None) -> boo
 
 
 def _kept(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > MAX_KEPT:
-        raise BodyError(f"kept must be a list of at most {MAX_KEPT} paths")
+    if not isinstance(value, list) or len(value) > MAX_FILES_TOLD:
+        raise BodyError(f"kept must be a list of at most {MAX_FILES_TOLD} paths")
     for path in value:
         if not isinstance(path, str) or path_problem(path):
             raise BodyError("kept must hold relative paths of files")
@@ -121,8 +113,8 @@ def _kept(value: Any) -> tuple[str, ...]:
 
 
 def _obstacles(value: Any) -> tuple[Obstacle, ...]:
-    if not isinstance(value, list) or len(value) > MAX_KEPT:
-        raise BodyError(f"obstacles must be a list of at most {MAX_KEPT} objects")
+    if not isinstance(value, list) or len(value) > MAX_FILES_TOLD:
+        raise BodyError(f"obstacles must be a list of at most {MAX_FILES_TOLD} objects")
     return tuple(_obstacle(each) for each in value)
 
 
@@ -132,14 +124,13 @@ def _obstacle(value: Any) -> Obstacle:
     reason = _text(value.get("reason"), "reason")
     return Obstacle(
         _text(value.get("path"), "path"),
-        # A newer agent may know more reasons; that a file is missing is told all the same.
-        Reason(reason) if reason in set(Reason) else Reason.FAILED,
+        read_reason(reason),
         _text(value.get("beside"), "beside"),
     )
 
 
 def _text(value: Any, key: str) -> str:
     """Return a text to be shown: what a trainee's machine says is never more than that."""
-    if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise BodyError(f"{key} must be a text of at most {_MAX_TEXT} characters")
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
+        raise BodyError(f"{key} must be a text of at most {MAX_TEXT_CHARS} characters")
     return "".join(char if char.isprintable() else "·" for char in value)

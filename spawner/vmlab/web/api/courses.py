@@ -10,14 +10,12 @@ from typing import Any
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from vmlab.courses.archive import MAX_ARCHIVE_BYTES
 from vmlab.database import Receipt
 from vmlab.errors import ConfigError, CourseError
 from vmlab.web.api.base import COURSES_SCOPE, LabHandler, MachineHandler
 from vmlab.web.api.sending import GivesUp, send_file
-
-MAX_WAIT_S = 25.0
-"""Shorter than the minute after which proxies give up on a silent request."""
+from vmlab_protocol.archive import MAX_ARCHIVE_BYTES
+from vmlab_protocol.courses import MAX_WAIT_S
 
 
 class CoursesHandler(GivesUp, MachineHandler):  # type: ignore[misc]  # JupyterHub is untyped

@@ -10,9 +10,10 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from vmlab.errors import LabError, VolumeNotFoundError
-from vmlab.volumes.model import Reason, Snapshot
+from vmlab.volumes.model import Snapshot
 from vmlab.web.api.own_data import own_volume
 from vmlab.web.api.runtime import ApiSettings, find_volumes
+from vmlab_protocol.snapshots import Reason
 
 _REASONS: dict[Reason, tuple[str, str]] = {
     Reason.HOURLY: ("every hour", "toutes les heures"),

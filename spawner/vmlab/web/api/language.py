@@ -8,12 +8,13 @@ from tornado import web
 
 from vmlab.errors import HostError
 from vmlab.hub.kept_state import kept_machine
-from vmlab.model import Language, MachineState
+from vmlab.model import MachineState
 from vmlab.people.account_language import AccountLanguages, open_languages
 from vmlab.providers.base import SpeaksLanguages
 from vmlab.system.background import apart
 from vmlab.web.api.base import LabHandler, TooManyReportsError
 from vmlab.web.api.bodies import parse_language
+from vmlab_protocol.notices import Language
 
 
 class LanguageHandler(LabHandler):

@@ -12,12 +12,13 @@ from tornado.iostream import StreamClosedError
 
 from vmlab.errors import LabError
 from vmlab.hub.kept_state import kept_volume
-from vmlab.volumes.model import ExportFormat, Reason
+from vmlab.volumes.model import ExportFormat
 from vmlab.volumes.store import VolumeStore
 from vmlab.web.api.base import LabHandler, TooManyReportsError
 from vmlab.web.api.refusals import volume_refusal
 from vmlab.web.api.runtime import ApiSettings, find_volumes, get_runtime
 from vmlab.web.api.sending import GivesUp, send_file
+from vmlab_protocol.snapshots import Reason
 
 TAKE_HOME = (ExportFormat.VMDK, ExportFormat.VDI, ExportFormat.QCOW2)
 """What VMware, VirtualBox and KVM open; RAW would send every empty block."""

@@ -14,7 +14,7 @@ from tornado import web
 from vmlab.courses import Shelf
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
 from vmlab.hub.client import NOWHERE, HubClient, KeeperAccess
-from vmlab.model import Activity, MachineStatus
+from vmlab.model import MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import Provider, ReportsActivity
@@ -24,6 +24,7 @@ from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity
 from vmlab.web.api.limits import AtOnce, RateLimiter
 from vmlab.web.board import Cached, Person
+from vmlab_protocol.messages import Activity
 
 BOARD_MAX_AGE_S = 1.0
 """So old may an answer be that several open boards share."""

@@ -11,6 +11,7 @@ from vmlab.volumes.store import VolumeStore
 from vmlab.web.api.base import MachineHandler
 from vmlab.web.api.refusals import volume_refusal
 from vmlab.web.api.runtime import find_volumes
+from vmlab_protocol.snapshots import dump_snapshots
 
 
 class VolumeHandler(MachineHandler):
@@ -42,7 +43,7 @@ class SnapshotsHandler(VolumeHandler):
             found = await self.store.snapshots(self.own_volume())
         except LabError as error:
             raise self.answer_to(error) from error
-        self.write({"snapshots": [{"id": each.id, "taken": each.taken} for each in found]})
+        self.write(dump_snapshots((each.id, each.taken) for each in found))
 
 
 class OpenSnapshotHandler(VolumeHandler):

@@ -8,9 +8,10 @@ from typing import Any
 
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
 from vmlab.database.obstacles import tell_delivery
-from vmlab.model import MachineState, MachineStatus, Notice
+from vmlab.model import MachineState, MachineStatus
 from vmlab.web.board.begun import find_begun
 from vmlab.web.board.people import Person, Seat
+from vmlab_protocol.notices import Notice
 
 PENDING = "pending"
 WAITING = "waiting"

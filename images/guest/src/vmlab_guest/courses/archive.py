@@ -1,7 +1,6 @@
 """Unpacking a course archive: only plain files below one folder, within limits.
 
-The hub is trusted more than a trainee, but whoever may publish a course must not thereby write
-anywhere in every machine of a class.
+`vmlab_protocol.archive` has the limits and reads the headers.
 """
 
 from __future__ import annotations
@@ -14,50 +13,12 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from vmlab_guest.courses.paths import path_problem
 from vmlab_guest.errors import RefusedError
+from vmlab_protocol.archive import DAMAGED, MAX_ENTRIES, CourseTar, is_plain_file
+from vmlab_protocol.paths import path_problem
 
-MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
-MAX_ENTRIES = 5000
 _CHUNK_BYTES = 64 * 1024
-_MAX_LONG_NAME = 2048
-_MAX_LONG_NAMES = 4 * 1024 * 1024
-_LONG_NAMES = frozenset(
-    {
-        tarfile.XHDTYPE,
-        tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-        tarfile.GNUTYPE_LONGNAME,
-        tarfile.GNUTYPE_LONGLINK,
-    }
-)
-
-
-class _Entry(tarfile.TarInfo):
-    """An entry of an archive from outside; the headers before it are limited.
-
-    They hold long names. Python before 3.11.10 searches them in a time that grows with the square
-    of their length (CVE-2024-6232), and they may follow each other without end.
-    """
-
-    def _proc_member(self, tar: _Archive) -> tarfile.TarInfo:
-        # tarfile's own hook for subclasses; typeshed does not know it.
-        if self.size < 0:  # would loop endlessly (CVE-2025-8194)
-            raise tarfile.ReadError(f"an entry of {self.size} bytes")
-        if self.type in _LONG_NAMES:
-            tar.long_names_bytes += tarfile.BLOCKSIZE + self.size
-            if self.size > _MAX_LONG_NAME or tar.long_names_bytes > _MAX_LONG_NAMES:
-                raise tarfile.ReadError("it holds more long file names than it may")
-        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
-        return found
-
-
-class _Archive(tarfile.TarFile):
-    """An archive from outside, to be read within limits."""
-
-    tarinfo = _Entry
-    long_names_bytes = 0
 
 
 def unpack(archive: BinaryIO, digest: str, target: Path) -> None:
@@ -116,12 +77,12 @@ def _decompress(archive: BinaryIO, tar: BinaryIO) -> str:
 
 def _extract(tar: BinaryIO, tree: Path) -> None:
     try:
-        with _Archive.open(fileobj=tar, mode="r:") as members:
+        with CourseTar.open(fileobj=tar, mode="r:") as members:
             for count, member in enumerate(members):
                 if count >= MAX_ENTRIES:
                     raise RefusedError(f"the archive holds more than {MAX_ENTRIES} entries")
                 _extract_one(members, member, tree)
-    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+    except DAMAGED as error:
         raise RefusedError(f"the archive is damaged: {error}") from error
 
 
@@ -142,9 +103,7 @@ def _extract_one(members: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) 
     if member.isdir():
         _make_folder(place, name)
         return
-    # A sparse file may claim terabytes that the archive need not hold.
-    plain = member.isreg() and not member.issparse()
-    source = members.extractfile(member) if plain else None
+    source = members.extractfile(member) if is_plain_file(member) else None
     if source is None:
         raise RefusedError(f"the archive holds something else than a file: {name[:100]!r}")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from vmlab_guest.seed import Notice
+from vmlab_protocol.notices import Notice
 
 _TOLD = 5
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmlab_guest.courses.held import Outcome, parse_outcome
 from vmlab_guest.errors import DeliveryError
-from vmlab_guest.system import HOME, TRAINEE_UID
+from vmlab_protocol.machine import HOME, TRAINEE_UID
 
 _DELIVERY_S = 120.0
 

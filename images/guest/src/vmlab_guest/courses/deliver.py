@@ -26,10 +26,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab_guest.courses.held import Held, Outcome, Reason, dump_outcome
+from vmlab_guest.courses.held import Outcome, dump_outcome
 from vmlab_guest.courses.names import is_for_trainee
 from vmlab_guest.courses.place import digest_of, look, put, put_beside, reason_of, remove
 from vmlab_guest.courses.record import RECORD, Delivered, read_record, write_record
+from vmlab_protocol.receipts import Obstacle, Reason
 
 
 def deliver(original: Path | None, home: Path, name: str, version: int) -> Outcome:
@@ -44,7 +45,7 @@ def deliver(original: Path | None, home: Path, name: str, version: int) -> Outco
     record = read_record(home)
     files = dict(record.get(name, {}))
     new = _list_files(original)
-    held: list[Held] = []
+    held: list[Obstacle] = []
     # First: what is gone may have the name of a folder that comes, and the other way round.
     removed = 0
     for path in [path for path in files if path not in new]:
@@ -52,7 +53,7 @@ def deliver(original: Path | None, home: Path, name: str, version: int) -> Outco
             del files[path]
             removed += 1
         elif (reason := _why_it_stays(home, f"{name}/{path}", files[path])) or original is None:
-            held.append(Held(path, reason or Reason.EDITED))
+            held.append(Obstacle(path, reason or Reason.EDITED))
             if not reason:  # what comes with this name later is new to the trainee
                 files[path] = Delivered("", version)
     for path, source in new.items():
@@ -66,7 +67,7 @@ def deliver(original: Path | None, home: Path, name: str, version: int) -> Outco
         try:
             write_record(home, record)
         except OSError as error:
-            held.append(Held(RECORD.as_posix(), reason_of(error)))
+            held.append(Obstacle(RECORD.as_posix(), reason_of(error)))
     return Outcome(tuple(held), removed)
 
 
@@ -103,7 +104,7 @@ def _why_it_stays(home: Path, place: str, last: Delivered) -> Reason | None:
 
 def _deliver_file(
     source: Path, home: Path, name: str, path: str, version: int, last: Delivered | None
-) -> tuple[Delivered | None, Held | None]:
+) -> tuple[Delivered | None, Obstacle | None]:
     """Bring one file; return its new entry in the record, and why it is not in its place."""
     new, place = source.read_bytes(), f"{name}/{path}"
     digest = digest_of(new)
@@ -120,27 +121,27 @@ def _deliver_file(
         reason = problem
     elif last is not None and last.digest == digest and (known := _known(last, path, reason)):
         return last, known.held
-    return _deliver_beside(new, home, place, Held(path, reason), offered, last)
+    return _deliver_beside(new, home, place, Obstacle(path, reason), offered, last)
 
 
 @dataclass(frozen=True)
 class _Known:
     """Nothing is to be done: the trainee was offered this text before."""
 
-    held: Held | None
+    held: Obstacle | None
 
 
 def _known(last: Delivered, path: str, reason: Reason) -> _Known | None:
     if last.kept and (last.beside or reason is Reason.EDITED):
-        return _Known(Held(path, reason, last.lies_beside))
+        return _Known(Obstacle(path, reason, last.lies_beside))
     if not last.kept and reason in {Reason.EDITED, Reason.UNREADABLE}:
         return _Known(None)  # they have made another text of it
     return None
 
 
 def _deliver_beside(
-    new: bytes, home: Path, place: str, held: Held, offered: Delivered, last: Delivered | None
-) -> tuple[Delivered | None, Held]:
+    new: bytes, home: Path, place: str, held: Obstacle, offered: Delivered, last: Delivered | None
+) -> tuple[Delivered | None, Obstacle]:
     if held.reason is Reason.NO_ROOM:
         return last, held
     where, problem = put_beside(home, place, offered.version, new)

@@ -19,19 +19,22 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from vmlab_guest.courses.archive import MAX_ARCHIVE_BYTES, unpack
+from vmlab_guest.courses.archive import unpack
 from vmlab_guest.courses.arrival import is_news, tell_arrival
-from vmlab_guest.courses.held import Outcome, make_receipt, make_refusal
-from vmlab_guest.courses.listing import CourseVersion, parse_listing
+from vmlab_guest.courses.held import Outcome
 from vmlab_guest.courses.tell import tell_obstacles, tell_removal
 from vmlab_guest.errors import DeliveryError, RefusedError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.hub import Hub
 from vmlab_guest.notices import add_notice
-from vmlab_guest.system import COURSES, HOME, System, inside
+from vmlab_guest.system import COURSES, System, inside
 from vmlab_guest.threads import attempt, describe
+from vmlab_protocol.archive import MAX_ARCHIVE_BYTES
+from vmlab_protocol.courses import MAX_WAIT_S, CourseVersion, parse_listing
+from vmlab_protocol.errors import FormatError
+from vmlab_protocol.machine import HOME
+from vmlab_protocol.receipts import make_receipt, make_refusal
 
-LONG_POLL_S = 25
 _ANSWER_S = 10.0
 _PAUSE_FIRST_S = 1.0
 _PAUSE_MOST_S = 60.0
@@ -98,7 +101,11 @@ class Follower:
         """
         wait_s = self._poll_s()
         query = urlencode({"known": self._known, "wait": f"{wait_s:g}"})
-        listing = parse_listing(self._hub.get_json(f"courses?{query}", LONG_POLL_S + _ANSWER_S))
+        answer = self._hub.get_json(f"courses?{query}", MAX_WAIT_S + _ANSWER_S)
+        try:
+            listing = parse_listing(answer)
+        except FormatError as error:
+            raise DeliveryError(str(error)) from error
         # What is no longer listed is nobody's business any more.
         self._waits = {c: wait for c, wait in self._waits.items() if c in listing.courses}
         for course in listing.courses:
@@ -115,7 +122,7 @@ class Follower:
         if not self._known:
             return 0
         now = time.monotonic()
-        return min([LONG_POLL_S, *(max(0.0, wait.due - now) for wait in self._waits.values())])
+        return min([MAX_WAIT_S, *(max(0.0, wait.due - now) for wait in self._waits.values())])
 
     def _is_due(self, course: CourseVersion) -> bool:
         return course not in self._waits or self._waits[course].due <= time.monotonic()
@@ -194,7 +201,7 @@ class Follower:
         return outcome.is_complete
 
     def _finish(self, course: CourseVersion, outcome: Outcome) -> None:
-        receipt = make_receipt(course.name, course.version, outcome)
+        receipt = make_receipt(course.name, course.version, outcome.kept, outcome.obstacles)
         if self._last_receipts.get(course) == receipt:
             return  # tried again, and nothing has changed
         self._hub.post_json("receipts", receipt, _ANSWER_S)

@@ -1,15 +1,6 @@
-"""Which name a course may have, and which of its files a trainee gets. Pure."""
+"""Which files of a course a trainee gets, and under which names. Pure."""
 
 from __future__ import annotations
-
-import re
-
-_COURSE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-
-
-def is_course_name(name: object) -> bool:
-    """Return whether this is a name of a course, hence safe as a folder's name."""
-    return isinstance(name, str) and _COURSE_NAME.fullmatch(name) is not None
 
 
 def is_for_trainee(path: str) -> bool:

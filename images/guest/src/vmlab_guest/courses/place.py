@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vmlab_guest.courses.held import Reason
 from vmlab_guest.courses.names import make_beside
-from vmlab_guest.files import write_atomically
+from vmlab_guest.files import write_file
+from vmlab_protocol.receipts import Reason
 
 _MAX_BYTES = 64 * 1024 * 1024
 """More than any file of a course: what is larger was edited, and is not read to its end."""
@@ -77,7 +77,7 @@ def put(home: Path, path: str, text: bytes) -> Reason | None:
     try:
         # Between the look and this rename a save could slip in; it would have to hit the same
         # millisecond, and Jupyter then asks the trainee because the file changed on disk.
-        write_atomically(home / path, text, 0o644, durable=True)
+        write_file(home / path, text, 0o644, durable=True)
     except OSError as error:
         return reason_of(error)
     return None

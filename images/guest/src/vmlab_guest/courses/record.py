@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from vmlab_guest.files import write_atomically
-from vmlab_guest.outside import load_json
+from vmlab_guest.files import write_file
+from vmlab_protocol.outside import load_json
 
 RECORD = Path(".local/share/vmlab/delivered.json")
 _MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -77,7 +77,7 @@ def write_record(home: Path, record: Record) -> None:
         if files
     }
     text = json.dumps({"courses": courses}, indent=1)
-    write_atomically(home / RECORD, text.encode(), 0o644, durable=True)
+    write_file(home / RECORD, text.encode(), 0o644, durable=True)
 
 
 def _entry(entry: Mapping[str, object]) -> Delivered:

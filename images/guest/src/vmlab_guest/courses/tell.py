@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from vmlab_guest.courses.held import Held, Outcome, Reason
-from vmlab_guest.seed import Notice
+from vmlab_guest.courses.held import Outcome
+from vmlab_protocol.notices import Notice
+from vmlab_protocol.receipts import Obstacle, Reason
 
 _TOLD = 5
 
@@ -71,11 +72,11 @@ def tell_removal(course: str, outcome: Outcome) -> Notice | None:
     return Notice(en, fr)
 
 
-def _line_en(held: Held) -> str:
+def _line_en(held: Obstacle) -> str:
     where = f"; it is in ~/{held.beside}" if held.beside else ""
     return f"  {held.path}: {_WHY[held.reason][0]}{where}"
 
 
-def _line_fr(held: Held) -> str:
+def _line_fr(held: Obstacle) -> str:
     where = f" ; il se trouve dans ~/{held.beside}" if held.beside else ""
     return f"  {held.path} : {_WHY[held.reason][1]}{where}"

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from vmlab.errors import GuestError, MachineTimeoutError
-from vmlab.model import TROUBLE_ENDS, Activity, Language, ServerTrouble
-from vmlab.providers.qemu.channels.agent import GuestMessage, GuestMessageType, connect_agent
+from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.system.background import apart
-from vmlab.system.files import write_atomic
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.machine import PLAIN_AFTER_ENDS
+from vmlab_protocol.messages import (
+    ANSWERS,
+    Activity,
+    GuestMessage,
+    GuestMessageType,
+    HostMessageType,
+    ServerTrouble,
+)
+from vmlab_protocol.notices import Language
 
 _ANSWER_LIMIT_S = 5.0
 _AT_ONCE = 16
@@ -27,7 +35,7 @@ async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activit
         name = folder.path.name
         async with slots:
             with apart(f"{name}: it is unknown whether somebody works in it"):
-                answer = await _ask(folder, {"type": "activity"}, GuestMessageType.ACTIVITY)
+                answer = await _ask(folder, HostMessageType.ACTIVITY)
                 if answer.activity is not None:
                     found[name] = answer.activity
                 await asyncio.to_thread(note_trouble, folder, answer.trouble)
@@ -42,8 +50,7 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     Raises:
         GuestError, MachineTimeoutError: the agent did not take it.
     """
-    message = {"type": "warn", "stop_at": round(stop_at)}
-    await _ask(folder, message, GuestMessageType.WARNED)
+    await _ask(folder, HostMessageType.WARN, stop_at=round(stop_at))
 
 
 async def set_language(folder: MachineFolder, language: Language) -> None:
@@ -52,8 +59,7 @@ async def set_language(folder: MachineFolder, language: Language) -> None:
     Raises:
         GuestError, MachineTimeoutError: the agent did not take it.
     """
-    message = {"type": "language", "language": language.value}
-    await _ask(folder, message, GuestMessageType.SPEAKS)
+    await _ask(folder, HostMessageType.LANGUAGE, language=language.value)
 
 
 async def tell_time(folder: MachineFolder) -> None:
@@ -62,8 +68,7 @@ async def tell_time(folder: MachineFolder) -> None:
     Raises:
         GuestError, MachineTimeoutError: the agent did not take it.
     """
-    message = {"type": "time", "time_ns": time.time_ns()}
-    await _ask(folder, message, GuestMessageType.TIMED)
+    await _ask(folder, HostMessageType.TIME, time_ns=time.time_ns())
 
 
 async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
@@ -72,7 +77,7 @@ async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
     Raises:
         GuestError, MachineTimeoutError: the agent does not say.
     """
-    said = await _ask(folder, {"type": "status"}, GuestMessageType.STATUS)
+    said = await _ask(folder, HostMessageType.STATUS)
     await asyncio.to_thread(note_trouble, folder, said.trouble)
     return said.trouble
 
@@ -83,7 +88,7 @@ def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
     Raises:
         OSError: the file system refused.
     """
-    if trouble is None or trouble.ends < TROUBLE_ENDS:
+    if trouble is None or trouble.ends < PLAIN_AFTER_ENDS:
         folder.server_problem.unlink(missing_ok=True)
         return
     times = f"ended {trouble.ends} times before it was ready"
@@ -94,22 +99,20 @@ def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
         write_atomic(folder.server_problem, text)
 
 
-async def _ask(
-    folder: MachineFolder, message: dict[str, Any], answer: GuestMessageType
-) -> GuestMessage:
-    """Send a message and return the answer of this type; QEMU lets one caller in at a time."""
+async def _ask(folder: MachineFolder, request: HostMessageType, **details: object) -> GuestMessage:
+    """Send a message and return its answer; QEMU lets one caller in at a time."""
     name = folder.path.name
     try:
         async with (
             asyncio.timeout(_ANSWER_LIMIT_S),
             connect_agent(name, folder.agent) as link,
         ):
-            await link.send(message)
-            while (said := await link.receive()).type is not answer:
+            await link.send(request, **details)
+            while (said := await link.receive()).type is not ANSWERS[request]:
                 if said.type is GuestMessageType.ERROR:
-                    raise GuestError(name, f"its agent cannot {message['type']}: {said.text}")
+                    raise GuestError(name, f"its agent cannot {request}: {said.text}")
             return said
     except TimeoutError as error:
         raise MachineTimeoutError(
-            name, f"its agent did not answer {message['type']!r} within {_ANSWER_LIMIT_S:.0f} s"
+            name, f"its agent did not answer {request.value!r} within {_ANSWER_LIMIT_S:.0f} s"
         ) from error

@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, Callable
 
 from vmlab import messages
 from vmlab.errors import GuestError, MachineTimeoutError
-from vmlab.model import Phase
-from vmlab.providers.qemu.channels.agent import AgentLink, GuestMessage, GuestMessageType
+from vmlab.providers.qemu.channels.agent import AgentLink
+from vmlab_protocol.messages import ANSWERS, GuestMessage, GuestMessageType, HostMessageType
+from vmlab_protocol.phases import Phase
 
 _STATUS_PERIOD_S = 5.0
 
@@ -25,7 +26,7 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
     async def ask() -> None:
         # Again now and then: what was said before the agent listened may be lost.
         while True:
-            await link.send({"type": "status"})
+            await link.send(HostMessageType.STATUS)
             await asyncio.sleep(_STATUS_PERIOD_S)
 
     asking = asyncio.create_task(ask())
@@ -43,8 +44,7 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
 
 async def ask_agent(
     link: AgentLink,
-    request: str,
-    answer: GuestMessageType,
+    request: HostMessageType,
     wait_s: float,
     phase: Phase = Phase.BOOT,
     **details: object,
@@ -53,8 +53,7 @@ async def ask_agent(
 
     Args:
         link: to the agent.
-        request: the message's type.
-        answer: what is waited for; any other word of the agent's is passed over.
+        request: the message's type; of what the agent says, all but its answer is passed over.
         wait_s: longest wait.
         phase: for the error when it is too late.
         details: what else the message says.
@@ -63,10 +62,10 @@ async def ask_agent(
         MachineTimeoutError: it was not in time.
         GuestError: the agent could not do it, or the machine ended.
     """
-    await link.send({"type": request, **details})
+    await link.send(request, **details)
     try:
         async with asyncio.timeout(wait_s):
-            while (message := await link.receive()).type is not answer:
+            while (message := await link.receive()).type is not ANSWERS[request]:
                 if message.type is GuestMessageType.ERROR:
                     raise GuestError(link.name, f"it cannot {request}: {message.text}")
     except TimeoutError as error:

@@ -17,14 +17,9 @@ from vmlab.errors import (
     MachineConflictError,
     MachineNotFoundError,
 )
-from vmlab.model import MachineState, Phase
+from vmlab.model import MachineState
 from vmlab.providers.qemu.channels.activity import tell_time
-from vmlab.providers.qemu.channels.agent import (
-    AgentLink,
-    GuestMessage,
-    GuestMessageType,
-    connect_agent,
-)
+from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.layout import SNAPSHOT_DISK, MachineFolder
@@ -38,6 +33,8 @@ from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat
 from vmlab.volumes.states import find_snapshot, list_snapshots
 from vmlab.volumes.transfer import copy_snapshot
+from vmlab_protocol.messages import GuestMessage, HostMessageType
+from vmlab_protocol.phases import Phase
 
 FREEZE_LIMIT_S = 10
 """After so long the agent thaws by itself: a hub that dies must not leave a machine frozen."""
@@ -53,13 +50,11 @@ async def snapshot_volume(folder: MachineFolder, snapshot: str) -> None:
     """Take a snapshot of the volume while its file systems are frozen."""
     async with _agent(folder, "a snapshot was taken") as link:
         try:
-            await _ask(
-                link, "freeze", GuestMessageType.FROZEN, _FREEZE_ANSWER_LIMIT_S,
-                limit_s=FREEZE_LIMIT_S,
-            )  # fmt: skip
+            freeze = HostMessageType.FREEZE
+            await _ask(link, freeze, _FREEZE_ANSWER_LIMIT_S, limit_s=FREEZE_LIMIT_S)
             async with open_monitor(link.name, folder.qmp) as monitor:
                 await monitor.take_snapshot(snapshot)
-            thawed = await _ask(link, "thaw", GuestMessageType.THAWED, _ANSWER_LIMIT_S)
+            thawed = await _ask(link, HostMessageType.THAW, _ANSWER_LIMIT_S)
             if not thawed.was_frozen:
                 raise GuestError(
                     link.name,
@@ -75,7 +70,7 @@ async def snapshot_volume(folder: MachineFolder, snapshot: str) -> None:
 async def _undo(folder: MachineFolder, link: AgentLink, snapshot: str) -> None:
     """Leave neither a frozen file system nor a snapshot that may not be whole."""
     try:
-        await link.send({"type": "thaw"})
+        await link.send(HostMessageType.THAW)
     except GuestError as error:
         _log.debug("%s", error)  # it thaws by itself
     try:
@@ -102,7 +97,7 @@ async def grow_volume(folder: MachineFolder, size_mib: int) -> None:
 
 async def grow_file_system(link: AgentLink) -> None:
     """Have the agent make the file system as large as its disk."""
-    await _ask(link, "grow", GuestMessageType.GROWN, _GROW_LIMIT_S)
+    await _ask(link, HostMessageType.GROW, _GROW_LIMIT_S)
 
 
 async def show_snapshot(folder: MachineFolder, context: VolumeContext, snapshot: str) -> None:
@@ -128,7 +123,7 @@ async def show_snapshot(folder: MachineFolder, context: VolumeContext, snapshot:
         async with open_monitor(name, folder.qmp) as monitor:
             await monitor.plug_snapshot(SNAPSHOT_DISK)
         async with _agent(folder, "a snapshot was shown") as link:
-            await _ask(link, "show", GuestMessageType.SHOWN, _MOUNT_LIMIT_S, id=snapshot)
+            await _ask(link, HostMessageType.SHOW, _MOUNT_LIMIT_S, id=snapshot)
     except BaseException:
         await asyncio.shield(_take_away(folder))
         raise
@@ -140,7 +135,7 @@ async def hide_snapshot(folder: MachineFolder) -> None:
     if not folder.snapshot.exists():
         return
     async with _agent(folder, "a snapshot was hidden") as link:
-        await _ask(link, "hide", GuestMessageType.HIDDEN, _MOUNT_LIMIT_S)
+        await _ask(link, HostMessageType.HIDE, _MOUNT_LIMIT_S)
     async with open_monitor(folder.path.name, folder.qmp) as monitor:
         await monitor.unplug_snapshot()
     folder.snapshot.unlink(missing_ok=True)
@@ -181,9 +176,9 @@ async def _agent(folder: MachineFolder, doing: str) -> AsyncGenerator[AgentLink]
 
 
 async def _ask(
-    link: AgentLink, request: str, answer: GuestMessageType, wait_s: float, **details: object
+    link: AgentLink, request: HostMessageType, wait_s: float, **details: object
 ) -> GuestMessage:
-    return await ask_agent(link, request, answer, wait_s, Phase.VOLUME, **details)
+    return await ask_agent(link, request, wait_s, Phase.VOLUME, **details)
 
 
 def _check_runs(folder: MachineFolder, *, or_starts: bool = False) -> None:

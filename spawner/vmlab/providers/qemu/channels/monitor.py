@@ -19,7 +19,7 @@ from qemu.qmp.qmp_client import ExecuteError
 
 from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError
-from vmlab.model import SERVER_PORT, SSH_PORT, Bandwidth
+from vmlab.model import Bandwidth
 from vmlab.providers.qemu.process.argv import (
     CARD_BUS,
     ON_ERROR,
@@ -27,18 +27,13 @@ from vmlab.providers.qemu.process.argv import (
     VOLUME_BUS,
     make_blockdev,
 )
-
-HOME_SERIAL = "home"
-"""Serial number of the volume's disk: /dev/disk/by-id/virtio-home in the guest."""
+from vmlab_protocol.machine import HOME_SERIAL, SERVER_PORT, SNAPSHOT_SERIAL, SSH_PORT
 
 INNER_SERVER_PORT = 8888
 INNER_SSH_PORT = 2222
 """Where QEMU's user network listens, inside the machine's network namespace only."""
 
 _THROTTLE_GROUP = "machine"
-
-SNAPSHOT_SERIAL = "snapshot"
-"""Of the disk with a snapshot that is shown."""
 
 _VOLUME, _SNAPSHOT, _SNAPSHOT_DEVICE = "home", "snapshot", "snapshot0"
 _UNPLUG_LIMIT_S = 30.0

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from vmlab.errors import GuestError, HostError, ProviderError
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.seed import Identity
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 SSH_LIMIT_S = 30.0
 """How long somebody waits for a machine's sshd, which starts after the trainee's server."""

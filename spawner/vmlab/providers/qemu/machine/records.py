@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 RECORD_VERSION = 2
 _SHOWN = 200

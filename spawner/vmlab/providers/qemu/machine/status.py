@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.model import EndCause, MachineState, MachineStatus
-from vmlab.providers.qemu.channels.agent import clean_text
 from vmlab.providers.qemu.machine.layout import MachineFolder
 from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Record, Stage, read_record
 from vmlab.system.files import read_end
 from vmlab.system.locks import is_locked
-from vmlab.system.outside import load_json
+from vmlab_protocol.messages import clean_text
+from vmlab_protocol.outside import load_json
 
 _ENDS = {
     EndCause.REBOOT: "it was restarted from inside",

@@ -20,8 +20,9 @@ import psutil
 
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.machine.layout import USER, MachineFolder
-from vmlab.system.files import open_regular, write_atomic
+from vmlab.system.files import open_regular
 from vmlab.system.worker import TOOLS_GID, QemuUser, find_machines_gid, find_tools_user
+from vmlab_protocol.atomic import write_atomic
 
 MACHINE_UIDS = range(TOOLS_GID + 1, 0x7FFE_0000)
 """268 million numbers that nobody else assigns: above those of containers' namespaces, below

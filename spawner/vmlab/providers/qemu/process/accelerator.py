@@ -20,8 +20,8 @@ from pathlib import Path
 from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.system.environment import tool_environment
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import load_json
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 KVM = Path("/dev/kvm")
 _QEMU = "qemu-system-x86_64"

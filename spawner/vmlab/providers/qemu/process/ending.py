@@ -22,6 +22,7 @@ from vmlab.providers.qemu.process import confine
 from vmlab.system.files import move
 from vmlab.system.locks import is_locked, lock_holder
 from vmlab.system.tools import run_tool
+from vmlab_protocol.messages import HostMessageType
 
 _QUIT_LIMIT_S = 5.0
 _POLL_S = 0.05
@@ -142,7 +143,7 @@ async def _ask_guest(folder: MachineFolder) -> bool:
     asked = await _tell_qemu(folder, Monitor.power_down)
     try:
         async with connect_agent(folder.path.name, folder.agent) as link:
-            await link.send({"type": "poweroff"})
+            await link.send(HostMessageType.POWEROFF)
     except GuestError:
         return asked
     return True

@@ -10,7 +10,7 @@ import asyncio
 from typing import Final
 
 from vmlab.model import EndCause
-from vmlab.system.outside import load_json
+from vmlab_protocol.outside import load_json
 
 CAPABILITIES: Final = b'{"execute":"qmp_capabilities"}\n'
 """What QEMU wants to hear before it tells of anything."""

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import vmlab
+import vmlab_protocol
 from vmlab import messages
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.channels.monitor import INNER_SERVER_PORT, INNER_SSH_PORT
@@ -36,8 +38,12 @@ PROXY_PORT = 8000
 
 SHIM_MODULE = "vmlab.providers.qemu.process.shim"
 
+SHIM_PYTHONPATH = os.pathsep.join(
+    dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (vmlab, vmlab_protocol))
+)
+"""Of the shim, which is started without `site`: in a checkout, the folders are two."""
+
 _LAUNCH_LIMIT_S = 30.0
-_PACKAGES = Path(__file__).parents[4]
 
 
 def make_shim_config(
@@ -120,7 +126,7 @@ async def launch_shim(
     process = await asyncio.create_subprocess_exec(
         *words,
         cwd="/",
-        env=tool_environment(PYTHONPATH=str(_PACKAGES)),  # QEMU and slirp4netns inherit it
+        env=tool_environment(PYTHONPATH=SHIM_PYTHONPATH),  # QEMU and slirp4netns inherit it
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

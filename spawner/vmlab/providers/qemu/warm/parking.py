@@ -17,7 +17,7 @@ import psutil
 
 from vmlab.errors import LabError
 from vmlab.model import MachineSpec
-from vmlab.providers.qemu.channels.agent import GuestMessageType, connect_agent
+from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
@@ -45,6 +45,7 @@ from vmlab.providers.qemu.warm.template import (
     write_template,
 )
 from vmlab.system.locks import flock_within
+from vmlab_protocol.messages import HostMessageType
 
 _UNFINISHED, _TRIAL = ".new", ".try"
 _LOCK_POLL_S = 0.2
@@ -157,7 +158,7 @@ async def _park(parking: Parking, folder: MachineFolder) -> None:
         async with connect_agent(name, folder.agent) as link:
             await await_agent(link, parking.deadlines.boot_s)
             parking.report("letting it load all that a machine needs")
-            await ask_agent(link, "park", GuestMessageType.PARKED, parking.deadlines.park_s)
+            await ask_agent(link, HostMessageType.PARK, parking.deadlines.park_s)
         parking.report("parking")
         await monitor.pause()
         await monitor.save_devices(folder.path / DEVICES)
@@ -191,7 +192,7 @@ async def _try_clone(parking: Parking, template: Template, folder: MachineFolder
     await power_on(folder, Record(name, "", spec.image), plan, spec, None)
     async with connect_agent(name, folder.agent) as link:
         await await_agent(link, parking.deadlines.resume_s)
-        await ask_agent(link, "warm", GuestMessageType.WARMED, parking.deadlines.park_s)
+        await ask_agent(link, HostMessageType.WARM, parking.deadlines.park_s)
     return await asyncio.to_thread(measure, folder)
 
 

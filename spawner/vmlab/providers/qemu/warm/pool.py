@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vmlab.errors import LabError, ProviderError
 from vmlab.model import MachineSpec
-from vmlab.providers.qemu.channels.agent import GuestMessageType, connect_agent
+from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
@@ -31,9 +31,10 @@ from vmlab.providers.qemu.process.ending import remove_machine
 from vmlab.providers.qemu.process.power import Plan, launch, make_machine
 from vmlab.providers.qemu.warm.template import Template, TemplateKind
 from vmlab.system.background import apart
-from vmlab.system.files import write_atomic
 from vmlab.system.locks import is_locked
-from vmlab.system.outside import load_json
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.messages import HostMessageType
+from vmlab_protocol.outside import load_json
 
 _READY = "ready.json"
 _KEPT_FAILURES = 3
@@ -180,7 +181,7 @@ class Pool:
             async with connect_agent(name, folder.agent) as link:
                 await await_agent(link, limits.resume_s)
                 # Under emulation the code that ran stays translated in this process.
-                await ask_agent(link, "warm", GuestMessageType.WARMED, limits.park_s)
+                await ask_agent(link, HostMessageType.WARM, limits.park_s)
             await monitor.pause()
         facts = {"template": template.kind.key, "internet": spec.internet, "since": time.time()}
         write_atomic(folder.path / _READY, json.dumps(facts).encode())

@@ -21,8 +21,9 @@ from vmlab.errors import LabError
 from vmlab.images.store import Image
 from vmlab.providers.qemu.machine.layout import ROOT_DISK
 from vmlab.providers.qemu.process.argv import QemuMachine, hash_shape
-from vmlab.system.files import write_atomic
-from vmlab.system.outside import as_facts, load_json
+from vmlab.system.outside import as_facts
+from vmlab_protocol.atomic import write_atomic
+from vmlab_protocol.outside import load_json
 
 MEMORY, DEVICES, RECORD = "memory", "devices", "template.json"
 RECORD_VERSION = 1

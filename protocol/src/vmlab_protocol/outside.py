@@ -1,8 +1,8 @@
-"""Reading JSON that others wrote: the host, the hub, a trainee's programs. Pure.
+"""Reading JSON that others wrote: the other side, a browser, a trainee's programs, a file. Pure.
 
-`json.loads` lets through what breaks a program later: NaN and Infinity, integers of any length,
-halves of surrogate pairs. And beside its own error it raises others. Here there is one error, and
-numbers have limits; `vmlab.system.outside` is the same on the hub's side.
+`json.loads` lets through what breaks a program later: NaN and Infinity, integers of any length (no
+float, no column of a database takes them), halves of surrogate pairs, which no encoding takes. And
+beside its own error it raises others. Here there is one error, and numbers have limits.
 """
 
 from __future__ import annotations

@@ -1,22 +1,26 @@
-"""The seed, checked: what makes this machine itself. Pure.
-
-The other half is `vmlab.seed` on the hub's side; docs/protocols.md, section 1, describes the form.
-A message about a bad seed names the field and never shows the value of a secret one.
-"""
+"""Reading a seed: the agent's half of `seed`. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from vmlab_guest.errors import SeedError
+from vmlab_protocol.errors import FormatError
+from vmlab_protocol.notices import MAX_NOTICE_CHARS, Language, Notice
+from vmlab_protocol.seed import (
+    MAX_RANDOM_BYTES,
+    MIN_RANDOM_BYTES,
+    SEED_VERSION,
+    HostKey,
+    Mount,
+    Network,
+    Seed,
+    Server,
+)
 
-SEED_VERSION = 1
 _KEPT = "\n\u202f"  # wanted in a notice though not printable; French has the second before ; : ! ?
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -35,71 +39,8 @@ _PRIVATE_KEY = re.compile(
 )
 
 
-class Language(StrEnum):
-    """Languages that trainees are spoken to in."""
-
-    EN = "en"
-    FR = "fr"
-
-
-@dataclass(frozen=True)
-class HostKey:
-    """The machine's SSH identity."""
-
-    private: str = field(repr=False)
-    public: str
-
-
-@dataclass(frozen=True)
-class Network:
-    """The machine's own address."""
-
-    address: IPv4Interface
-    gateway: IPv4Address
-    dns: tuple[IPv4Address, ...]
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file system to mount."""
-
-    device: str
-    path: str
-    fs_type: str
-    options: str
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something the trainee must be told."""
-
-    en: str
-    fr: str
-
-
-@dataclass(frozen=True)
-class Server:
-    """How the single-user server is started; `env` holds the hub token."""
-
-    env: dict[str, str] = field(repr=False)
-    args: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A seed that keeps to the format."""
-
-    randomness: bytes = field(repr=False)
-    time_ns: int
-    machine_id: str
-    host_name: str
-    ssh_host_key: HostKey
-    authorized_keys: tuple[str, ...]
-    network: Network
-    mounts: tuple[Mount, ...]
-    notices: tuple[Notice, ...]
-    language: Language
-    server: Server
+class SeedError(FormatError):
+    """The seed breaks its format: says which field, and shows no secret."""
 
 
 def parse_seed(value: object) -> Seed:
@@ -180,9 +121,10 @@ def _randomness(value: object) -> bytes:
         data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
     except (binascii.Error, ValueError):  # ValueError: text outside ASCII
         data = b""
-    # The kernel's pool holds 256 bits; more than 512 bytes can only be a mistake.
-    if not 32 <= len(data) <= 512:
-        raise SeedError("seed.randomness: expected 32 to 512 bytes in base64")
+    if not MIN_RANDOM_BYTES <= len(data) <= MAX_RANDOM_BYTES:
+        raise SeedError(
+            f"seed.randomness: expected {MIN_RANDOM_BYTES} to {MAX_RANDOM_BYTES} bytes in base64"
+        )
     return data
 
 
@@ -243,8 +185,10 @@ def _notice(value: object, where: str) -> Notice:
     texts = []
     for name in ("en", "fr"):
         text = _get(table, where, name)
-        if not isinstance(text, str) or len(text) > 4000:
-            raise SeedError(f"{where}.{name}: expected a text of at most 4000 characters")
+        if not isinstance(text, str) or len(text) > MAX_NOTICE_CHARS:
+            raise SeedError(
+                f"{where}.{name}: expected a text of at most {MAX_NOTICE_CHARS} characters"
+            )
         # A notice ends up in terminals: nothing in it may steer them.
         texts.append("".join(c if c.isprintable() or c in _KEPT else " " for c in text))
     return Notice(en=texts[0], fr=texts[1])

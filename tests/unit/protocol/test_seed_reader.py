@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
-from vmlab_guest.errors import SeedError
-from vmlab_guest.seed import Language, parse_seed
+from vmlab_protocol.notices import Language
+from vmlab_protocol.seed_reader import SeedError, parse_seed
 
 
 def paths_of(value: Any, path: tuple = ()) -> list[tuple]:

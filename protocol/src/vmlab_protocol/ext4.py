@@ -1,4 +1,4 @@
-"""What the superblock of ext4 tells: whether it was left in order, and how full it is. Pure.
+"""What the superblock of ext4 tells: size, how full it is, whether it was left in order. Pure.
 
 ref: Linux, Documentation/filesystems/ext4/super.rst
 """
@@ -15,6 +15,11 @@ _STATE_CLEAN = 1  # and neither "errors detected" (2) nor "orphans being recover
 _INCOMPAT_RECOVER = 0x4  # the journal must be replayed
 _INCOMPAT_64BIT = 0x80
 _RO_COMPAT_ORPHAN_PRESENT = 0x10000
+_MAX_LOG_BLOCK = 6  # no block is larger than 64 KiB
+
+
+class Ext4Error(ValueError):
+    """It is no ext4 file system."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,22 @@ class Space:
     reserved: int  # for root
     block_bytes: int
 
+    @property
+    def size_bytes(self) -> int:
+        """How large the file system is."""
+        return self.total * self.block_bytes
 
-def read_space(superblock: bytes) -> Space | None:
-    """Return how full the file system is; None if this is no superblock of ext4."""
-    if len(superblock) < SUPERBLOCK_BYTES or superblock[0x38:0x3A] != _MAGIC.to_bytes(2, "little"):
-        return None
+
+def read_space(superblock: bytes) -> Space:
+    """Return how large and how full the file system is.
+
+    Raises:
+        Ext4Error: it is none.
+    """
+    if len(superblock) < SUPERBLOCK_BYTES:
+        raise Ext4Error("it is too small for a file system")
+    if superblock[0x38:0x3A] != _MAGIC.to_bytes(2, "little"):
+        raise Ext4Error("there is no ext4 file system at its beginning")
     total, reserved, free = struct.unpack_from("<III", superblock, 0x4)
     (log_block,) = struct.unpack_from("<I", superblock, 0x18)
     (incompat,) = struct.unpack_from("<I", superblock, 0x60)
@@ -39,8 +55,8 @@ def read_space(superblock: bytes) -> Space | None:
         total, reserved, free = (
             low | part << 32 for low, part in zip((total, reserved, free), high, strict=True)
         )
-    if log_block > 6 or not total:  # no block is larger than 64 KiB
-        return None
+    if log_block > _MAX_LOG_BLOCK or not total:
+        raise Ext4Error("its ext4 file system is damaged")
     return Space(total, free, reserved, 1024 << log_block)
 
 

@@ -1,8 +1,8 @@
 """Which paths a course may hold. Pure.
 
-This text stands in the hub (`vmlab.courses.paths`) and in the agent (`vmlab_guest.courses.paths`);
-a test holds the two equal, so that every machine takes what the hub publishes. Unicode's tables are
-asked for names only: a newer Python knows characters that an older one in a machine does not.
+Hub and machines may run different Pythons, and every machine must take what the hub publishes. So
+Unicode's tables are asked for names only: a newer Python knows characters that an older one does
+not.
 """
 
 from __future__ import annotations

@@ -1,0 +1,111 @@
+"""The seed: what makes one machine itself. Pure; `seed_reader` checks one that arrived.
+
+The hub's side makes it once for each start and the agent applies it; docs/protocols.md, section 1,
+shows the form. It travels over a channel that only the hub's side can read (virtio-serial with
+QEMU), never through user-data, an image, a command line or a log.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from vmlab_protocol.messages import HostMessageType, dump_line
+from vmlab_protocol.notices import Language, Notice
+
+SEED_VERSION = 1
+
+RANDOM_BYTES = 64
+"""For the guest's generator."""
+
+MIN_RANDOM_BYTES, MAX_RANDOM_BYTES = 32, 512
+"""What an agent takes. The kernel's pool holds 256 bits; more than 512 bytes are a mistake."""
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """The machine's SSH identity."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """The machine's own address; static, so that nobody waits for DHCP."""
+
+    address: IPv4Interface
+    gateway: IPv4Address
+    dns: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system to mount before the server starts."""
+
+    device: str  # a stable path such as /dev/disk/by-id/virtio-home
+    path: str
+    fs_type: str = "ext4"
+    options: str = "nodev,nosuid,discard"
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the single-user server is started; `env` holds the hub token."""
+
+    env: dict[str, str] = field(repr=False)
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Everything that a start hands to the agent."""
+
+    randomness: bytes = field(repr=False)
+    time_ns: int  # host time since the epoch, taken as late as possible
+    machine_id: str  # 32 hexadecimal digits
+    host_name: str
+    ssh_host_key: HostKey
+    authorized_keys: tuple[str, ...]
+    network: Network
+    mounts: tuple[Mount, ...]
+    notices: tuple[Notice, ...]
+    language: Language
+    server: Server
+
+
+def dump_seed(seed: Seed) -> bytes:
+    """Return the seed as the line that the agent reads.
+
+    Raises:
+        ValueError: its randomness has the wrong length.
+    """
+    if len(seed.randomness) != RANDOM_BYTES:
+        raise ValueError(f"a seed needs {RANDOM_BYTES} random bytes, got {len(seed.randomness)}")
+    return dump_line(HostMessageType.SEED, seed=_body(seed))
+
+
+def _body(seed: Seed) -> dict[str, Any]:
+    return {
+        "version": SEED_VERSION,
+        "randomness": base64.b64encode(seed.randomness).decode(),
+        "time_ns": seed.time_ns,
+        "machine_id": seed.machine_id,
+        "host_name": seed.host_name,
+        "ssh_host_key": {"private": seed.ssh_host_key.private, "public": seed.ssh_host_key.public},
+        "authorized_keys": list(seed.authorized_keys),
+        "network": {
+            "address": str(seed.network.address),
+            "gateway": str(seed.network.gateway),
+            "dns": [str(server) for server in seed.network.dns],
+        },
+        "mounts": [
+            {"device": m.device, "path": m.path, "type": m.fs_type, "options": m.options}
+            for m in seed.mounts
+        ],
+        "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
+        "language": seed.language.value,
+        "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
+    }
