@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from attacks.promises import all_promises
 from attacks.table import MARKER, AttackTable
+from run_times import RunTimes
 
 # How long an example takes says how busy the host is, not whether the code is right.
 settings.register_profile("busy host", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,6 +51,7 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
+    config.pluginmanager.register(RunTimes())
     config.addinivalue_line("markers", MARKER)
     if config.option.attack_table:
         config.pluginmanager.register(AttackTable(config.option.attack_table, all_promises()))
