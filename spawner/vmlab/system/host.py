@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,7 +21,7 @@ from vmlab.system.environment import tool_environment
 _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
 _PORTS_TRIED = 100
-_given_ports: set[int] = set()  # to this process, which may not listen on them yet
+_given_ports: dict[int, socket.socket] = {}  # to this process, which may not listen on them yet
 _PROBE_LIMIT_S = 10
 
 
@@ -90,10 +90,11 @@ def find_port_state(address: str, port: int) -> PortState:
 
 
 def find_free_port(*others: int) -> int:
-    """Return a port of the loopback that nobody listens on, to each caller another one.
+    """Return a port of the loopback that nobody listens on, to each caller on this host another.
 
     It lies below those that Linux hands out by itself, to a browser's connection for instance, so
-    it is still free when the process that is to listen on it has started.
+    it is still free when the process that is to listen on it has started. Others who ask here are
+    kept off by a name that this process holds until it ends (unix(7): an abstract socket).
 
     Args:
         others: ports that somebody will listen on, though nobody does yet.
@@ -102,16 +103,28 @@ def find_free_port(*others: int) -> int:
         HostError: none was found.
     """
     for _ in range(_PORTS_TRIED):
-        port = random.choice(_OWN_PORTS)  # noqa: S311 - no secret
+        port = secrets.choice(_OWN_PORTS)  # no seed: two processes with one would meet every time
+        if port in _given_ports or port in others:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            if port not in _given_ports and port not in others:
-                _given_ports.add(port)
-                return port
+            _given_ports[port] = _hold(f"vmlab-port-{port}")
+            return port
     raise HostError(
-        f"no free port among {_PORTS_TRIED} of {_OWN_PORTS.start} to {_OWN_PORTS.stop - 1}",
+        f"no free port among {_PORTS_TRIED} of {_OWN_PORTS[0]} to {_OWN_PORTS[-1]}",
         hint="see `ss -lnt` for who listens on so many",
     )
+
+
+def _hold(name: str) -> socket.socket:
+    """Take a name on this host until this process ends; `OSError` when somebody has it."""
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        holder.bind(f"\0{name}")
+    except OSError:
+        holder.close()
+        raise
+    return holder
 
 
 def find_listener(port: int) -> int | None:
