@@ -53,7 +53,8 @@ def pytest_configure(config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
     config.pluginmanager.register(RunTimes())
     config.addinivalue_line("markers", MARKER)
-    if config.option.attack_table:
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist; the process that began them tells
+    if config.option.attack_table and not is_worker:
         config.pluginmanager.register(AttackTable(config.option.attack_table, all_promises()))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.waiting import wait_until
+from fakes.waiting import LIMIT_S, wait_until
 from vmlab_guest.rehearsal import Stage, _PlayedHub
 from vmlab_guest.trouble import make_plain, pick_line
 from vmlab_guest.wish import Wish, serves
@@ -55,7 +55,6 @@ def run(wish: Wish, log: Path) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("what", SETTINGS)
 def test_settings_that_end_a_server_do_not_end_a_plain_one(tmp_path, hub, monkeypatch, what):
     name, text, said = SETTINGS[what]
@@ -70,7 +69,7 @@ def test_settings_that_end_a_server_do_not_end_a_plain_one(tmp_path, hub, monkey
 
     server = run(wish, tmp_path / "log")
     try:
-        server.wait(120)
+        server.wait(LIMIT_S)
     finally:
         server.kill()
     assert not serves(runtime)
@@ -78,8 +77,8 @@ def test_settings_that_end_a_server_do_not_end_a_plain_one(tmp_path, hub, monkey
 
     plain = run(make_plain(wish), tmp_path / "plain-log")
     try:
-        wait_until(lambda: serves(runtime) or plain.poll() is not None, 120)
+        wait_until(lambda: serves(runtime) or plain.poll() is not None)
         assert plain.poll() is None, (tmp_path / "plain-log").read_text()[-2000:]
     finally:
         plain.terminate()
-        plain.wait(60)
+        plain.wait(LIMIT_S)

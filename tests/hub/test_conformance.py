@@ -46,18 +46,18 @@ def mark() -> Iterator[str]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("suite", "selection", "at_least"), SUITES)
-def test_jupyterhubs_own_suite_passes(suite, selection, at_least, mark):
+def test_jupyterhubs_own_suite_passes(suite, selection, at_least, mark, tmp_path):
     ARTIFACTS.mkdir(exist_ok=True)
     report = ARTIFACTS / f"conform-{suite}.xml"
     report.unlink(missing_ok=True)
     programs = [Path(sys.executable).parent, PROJECT / "node_modules" / ".bin"]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "conform", "-q"),
+            *(sys.executable, "-m", "pytest", "-c", HERE / "pytest.ini", "-p", "conform", "-q"),
             *("--pyargs", f"jupyterhub.tests.{suite}", f"--junitxml={report}"),
             *(("-k", selection) if selection else ()),
         ],
-        cwd=HERE,
+        cwd=tmp_path,  # of its own: its hubs leave the pid of their proxy there
         env={
             **os.environ,
             MARK: mark,
