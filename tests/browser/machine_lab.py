@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from fakes.waiting import LIMIT_S
 from hub.running_hub import PROJECT
 from vmlab.system.host import find_free_port
 
@@ -69,7 +70,7 @@ def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
         )
     server = LabServer(root, f"http://127.0.0.1:{port}/user/ada/")
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + LIMIT_S
         while True:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -81,7 +82,7 @@ def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LIMIT_S)
 
 
 def _prepare(folder: Path, root: Path) -> Mapping[str, str]:

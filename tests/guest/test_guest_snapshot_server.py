@@ -18,6 +18,7 @@ import requests
 
 from fakes.fake_system import FakeSystem
 from fakes.small_hub import SmallHub
+from fakes.waiting import LIMIT_S
 from hub.running_hub import PROJECT
 from vmlab.system.host import find_free_port
 
@@ -99,11 +100,11 @@ def lab(tmp_path_factory) -> Iterator[LabServer]:
             yield server
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LIMIT_S)
 
 
 def wait_for(process: subprocess.Popen, server: LabServer, log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LIMIT_S
     while True:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

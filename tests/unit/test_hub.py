@@ -63,7 +63,10 @@ def test_a_state_folder_that_is_a_file_is_named(lab: Lab, tmp_path: Path) -> Non
         prepare_state(lab, Paths(tmp_path / "state", tmp_path))
 
 
-@pytest.mark.parametrize("content", [str(os.getpid()), "no number", "", "0", "-1", "9" * 30])
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param(str(os.getpid()), id="own"), "no number", "", "0", "-1", "9" * 30],
+)
 def test_a_pid_file_that_names_no_proxy_is_forgotten(lab: Lab, paths: Paths, content: str) -> None:
     """JupyterHub would kill whatever process has that number now: here, this test."""
     paths.state.mkdir()
