@@ -10,8 +10,6 @@ lab: ## install what is missing, build the image once, start the lab
 
 test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
-	@.venv/bin/vmlab image build desk
-	@.venv/bin/vmlab image template desk
 	@scripts/test $(ARGS)
 
 coverage: ## which lines the unit, contract and hub tests reach, the least covered modules first
