@@ -44,7 +44,7 @@ def mark() -> Iterator[str]:
                 process.kill()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("suite", "selection", "at_least"), SUITES)
 def test_jupyterhubs_own_suite_passes(suite, selection, at_least, mark, tmp_path):
     ARTIFACTS.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlparse
 
+from jupyterhub.handlers import BaseHandler
 from jupyterhub.spawner import Spawner
 from jupyterhub.tests import mocking
 from traitlets import default
@@ -29,6 +30,19 @@ _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
 
 
 _counts = {"starts": 0}
+
+
+def wait_for(name: str) -> property:
+    """Return how long a request waits for a start or stop before it says that it is pending.
+
+    Tests that are about it set it. The others expect the start to be done by then, and on a busy
+    host that takes more than the usual 10 s.
+    """
+    return property(lambda handler: handler.settings.get(name, 100))
+
+
+BaseHandler.slow_spawn_timeout = wait_for("slow_spawn_timeout")
+BaseHandler.slow_stop_timeout = wait_for("slow_stop_timeout")
 
 
 def pytest_unconfigure():
