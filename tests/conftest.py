@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from attacks.promises import all_promises
 from attacks.table import MARKER, AttackTable
+from reports import SendableReports
 from run_times import RunTimes
 
 # How long an example takes says how busy the host is, not whether the code is right.
@@ -52,6 +53,7 @@ def pytest_addoption(parser) -> None:
 def pytest_configure(config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
     config.pluginmanager.register(RunTimes())
+    config.pluginmanager.register(SendableReports())
     config.addinivalue_line("markers", MARKER)
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist; the process that began them tells
     if config.option.attack_table and not is_worker:
