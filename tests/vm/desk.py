@@ -18,8 +18,9 @@ from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 
-SSH_LIMIT_S = 180
-KERNEL_LIMIT_S = 1500  # a whole course, on a host that does three other things
+SSH_LIMIT_S = 600
+PAGE_LIMIT_MS = 800_000  # from a click to the page of a machine that boots meanwhile
+KERNEL_LIMIT_S = 1500  # a whole course, on a host that does many other things
 
 
 def _greets(door: Path) -> bool:

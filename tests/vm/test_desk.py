@@ -23,7 +23,7 @@ import requests
 from browser.conftest import ARTIFACTS, log_in, shot
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
-from vm.desk import Desk
+from vm.desk import PAGE_LIMIT_MS, Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.system.locks import is_locked
@@ -93,7 +93,7 @@ def board_row(hub, user="ada") -> dict:
 def test_a_trainee_starts_a_machine_in_the_browser(hub, desk, new_page):
     page = new_page()
     log_in(page, hub, "ada")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.click("#start")
     page.wait_for_url("**/hub/spawn-pending/ada*")
     # No phase by name: which ones are seen depends on whether a template is cloned.
@@ -224,7 +224,7 @@ def play(desk, *words: str) -> dict:
 def test_a_check_shows_its_hint_in_the_browser(desk, hub, new_page):
     page = new_page()
     log_in(page, hub, "ada")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.goto(f"{hub.machine_url('ada')}/lab/tree/first-steps/01-who-am-i/exercise.ipynb")
     page.wait_for_selector("text=Python 3 (ipykernel) | Idle")
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")

@@ -16,7 +16,7 @@ from vmlab.paths import default_paths
 from vmlab.volumes.model import ExportFormat
 from vmlab_protocol.snapshots import Reason
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.paths import default_paths
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
 FILL = "mkdir -p data; dd if=/dev/zero of=data/big bs=4k 2>&1 | head -1; df --output=avail -B1 ~"
 

@@ -11,13 +11,13 @@ from playwright.sync_api import expect
 
 from browser.conftest import log_in, shot
 from hub.running_hub import PROJECT, RunningHub
+from vm.desk import PAGE_LIMIT_MS
 from vmlab.courses import pack_course
 from vmlab.courses.folder import read_folder
 from vmlab.paths import default_paths
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
-LIMIT_MS = 300_000
 # What a trainee had in front of them, at each change of each page on the way.
 WATCH = """
 (() => {
@@ -51,7 +51,7 @@ def hub(desk_image):
 
 def test_a_first_start_leads_to_the_course_and_its_files(hub, new_page):
     page = new_page()
-    page.set_default_timeout(LIMIT_MS)
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.context.add_init_script(WATCH)
     bare: list[str] = []
     page.on("console", lambda said: bare.append(said.text) if "vmlab-bare" in said.text else None)
@@ -63,7 +63,7 @@ def test_a_first_start_leads_to_the_course_and_its_files(hub, new_page):
     page.wait_for_url("**/user/ada/lab**", wait_until="commit")
     # The machine's page has something to show with its first byte.
     expect(page.locator("#vmlab-cover, #jp-main-dock-panel").first).to_be_attached()
-    expect(page.locator("#vmlab-cover")).to_have_count(0, timeout=LIMIT_MS)
+    expect(page.locator("#vmlab-cover")).to_have_count(0, timeout=PAGE_LIMIT_MS)
     assert bare == [], "JupyterLab was shown before its course and its files were there"
     tabs = page.locator("#jp-main-dock-panel").get_by_role("tab")
     expect(tabs).to_have_count(2)

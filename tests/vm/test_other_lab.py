@@ -13,11 +13,11 @@ import pytest
 
 from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
-from vm.desk import Desk
+from vm.desk import PAGE_LIMIT_MS, Desk
 from vm.test_desk import PROBE, listen_on_host
 from vmlab.paths import default_paths
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
 
 HOST_ADDRESS = "198.51.100.8"
@@ -49,7 +49,7 @@ def desk(desk_image):
 def test_jupyterlab_and_checks_speak_french(desk, new_page):
     page = new_page(locale="fr-FR")
     log_in(page, desk.hub, "ada")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.goto(f"{desk.hub.machine_url('ada')}/lab")
     page.wait_for_selector("#vmlab-cover", state="detached")
     page.locator("text=Fichier").first.wait_for()
@@ -61,7 +61,7 @@ def test_jupyterlab_and_checks_speak_french(desk, new_page):
 def test_a_switch_in_jupyterlab_changes_account_and_machine_at_once(desk, new_page):
     page = new_page(locale="fr-FR")
     log_in(page, desk.hub, "ada")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.goto(f"{desk.hub.machine_url('ada')}/lab")
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="Reload the page").click()
