@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -23,5 +24,5 @@ class SendableReports:
     """Without it a worker ends at the first such report, and the run with it."""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_report_to_serializable(self, report):
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
         return sendable((yield))

@@ -221,7 +221,7 @@ async def test_without_room_nothing_begins(store, monkeypatch, tmp_path):
     path = await make(store)
     await store.snapshot("home-ada", Reason.MANUAL)
     full = FreeSpace(store.context.folder, 10_000, 500)
-    for module in ("snapshots", "sizes", "transfer", "intake", "holding"):
+    for module in ("snapshots", "sizes", "transfer", "importing", "attachment"):
         monkeypatch.setattr(f"vmlab.volumes.{module}.find_free_space", lambda _: full)
     before = path.read_bytes()
     first = (await ids(store))[0]
