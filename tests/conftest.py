@@ -83,11 +83,11 @@ def failed(request):
 @pytest.fixture(scope="session")
 def desk_image():
     """The desk image of this host; `make test` builds it first."""
-    from vmlab.cli.system_user import ensure_qemu_user
     from vmlab.images.store import ImageStore
     from vmlab.paths import default_paths
+    from vmlab.system.worker import ensure_tools_user
 
-    ensure_qemu_user()
+    ensure_tools_user()
     return ImageStore(default_paths().images).find("desk")
 
 

@@ -29,7 +29,9 @@ from vmlab.network.limits import limit_servers, raise_descriptor_limit
 from vmlab.paths import Paths
 from vmlab.people.accounts import ensure_passwords
 from vmlab.people.roles import CLI_SERVICE, make_roles
-from vmlab.providers.settings import pool_size, provider_settings
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import LeadsToHub, machines_ahead
+from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
@@ -58,7 +60,7 @@ def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
     try:
         for folder in (paths.state, paths.cache):
             folder.mkdir(parents=True, exist_ok=True)
-        # QEMU's own user must pass through to the machines' folders, nobody may list.
+        # Whom machines run as must pass through to their folders, nobody may list.
         paths.state.chmod(0o711)
         # SQLite gives its journals the mode of the database.
         paths.hub_database.touch(mode=0o600)
@@ -94,9 +96,11 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     limit_tokens()
     check_any_version()
     keep_log(paths.hub_log)
-    _check_descriptors(len(lab.accounts.trainees) + pool_size(lab))
     start_housekeeping(make_slots(lab.provider.start_slots), paths.state, paths.hub_database)
     prepare_state(lab, paths)
+    settings = provider_settings(lab, paths)
+    provider = make_provider(settings)
+    _check_descriptors(len(lab.accounts.trainees) + machines_ahead(provider))
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
@@ -106,10 +110,16 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     _set_hub(c, lab, paths, bind_url, access)
     _set_origins(c, lab)
     project = project or Path.cwd()
-    set_proxy(c, lab, paths, project)
+    set_proxy(
+        c,
+        lab,
+        paths,
+        project,
+        has_door=isinstance(provider, LeadsToHub),
+        has_images=provider.features.images,
+    )
     _set_accounts(c, lab, paths)
-    _set_spawner(c, lab, paths)
-    settings = provider_settings(lab, paths)
+    _set_spawner(c, lab, paths, settings)
     setup_api(
         c,
         settings,
@@ -206,12 +216,11 @@ def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
     c.JupyterHub.load_roles = make_roles(lab)
 
 
-def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
+def _set_spawner(c: Any, lab: Lab, paths: Paths, settings: ProviderSettings) -> None:
     c.JupyterHub.spawner_class = "vmlab.spawning.spawner.VMSpawner"
     spawner = c.VMSpawner
-    spawner.provider_name = lab.provider.name.value
-    spawner.accelerator = lab.provider.accelerator.value
-    spawner.overcommit = lab.provider.overcommit
+    spawner.provider_name = settings.name
+    spawner.provider_options = dict(settings.options)
     spawner.state_dir = str(paths.state)
     spawner.cache_dir = str(paths.cache)
     spawner.image = lab.machine.image
@@ -224,7 +233,6 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths) -> None:
     spawner.volume_mib = lab.volume_mib
     spawner.total_mib = lab.total_mib
     spawner.language = lab.language.value
-    spawner.pool = pool_size(lab)
     spawner.start_slots = lab.provider.start_slots
     spawner.queue_timeout = QUEUE_TIMEOUT_S
     spawner.machine_timeout = MACHINE_TIMEOUT_S

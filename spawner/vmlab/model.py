@@ -109,7 +109,7 @@ class MachineStatus:
 class LeftoverKind(StrEnum):
     """What may be left of a machine that does not run."""
 
-    PROCESS = "process"  # QEMU or its shim, of a machine that has ended or is gone
+    PROCESS = "process"  # of a machine that has ended or is gone
     CGROUP = "cgroup"
     SOCKET = "socket"  # of a machine whose process was killed
     FOLDER = "folder"  # of a machine that was never made: no record, no disk in it
@@ -189,7 +189,9 @@ class Features:
     name: str
     console: bool = True
     ssh: bool = True
-    accelerator: str = ""  # "kvm", "tcg" or empty
+    images: bool = True  # machines start from images of `vmlab image build`
+    accelerator: str = ""  # what runs guest code, where there is a choice
+    style: str = "auto"  # how machines are brought to life, where somebody chose it
 
 
 class VolumeState(StrEnum):

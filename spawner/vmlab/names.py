@@ -3,7 +3,8 @@
 Guarantees, for any two strings of any length:
 
 - the result matches `[a-z][a-z0-9-]*[a-z0-9]` and has at most 40 characters: it is a valid DNS
-  label, file name, systemd unit part and QEMU name, and never looks like a path or an option;
+  label, file name, systemd unit part and name of a process, and never looks like a path or an
+  option;
 - the same user and server always give the same name;
 - different users or servers give different names: a hash of both (48 bits of SHA-256, with a
   separator that neither can contain unescaped) is always part of it.

@@ -16,7 +16,7 @@ import pytest
 
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
-from vmlab.model import MachineState, StartStyle
+from vmlab.model import MachineState
 from vmlab.providers.qemu.bringup import Host
 from vmlab.providers.qemu.process import power
 from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
@@ -68,7 +68,7 @@ async def ways(bench: Bench, spec) -> set[str]:
 
 
 def with_settings(bench: Bench, **changes: Any) -> QemuProvider:
-    return QemuProvider(replace(bench.settings, **changes))
+    return QemuProvider(bench.settings.with_options(**changes))
 
 
 async def fill(provider: QemuProvider, bench: Bench) -> None:
@@ -223,7 +223,7 @@ async def test_a_clone_that_was_cut_before_its_guest_ran_is_made_anew(bench, tem
 
 
 async def test_cold_styles_are_never_clones(bench, template):
-    provider = with_settings(bench, start_style=StartStyle.BOOT)
+    provider = with_settings(bench, start_style="boot")
     await start(provider, bench.spec(), bench.seed())
     assert style(bench) == "boot"
 

@@ -123,7 +123,9 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
         made = Bench("fake", FakeProvider(settings), settings, "desk")
     else:
         assert cache is not None
-        settings = ProviderSettings("qemu", state, cache, os.environ.get("VMLAB_ACCEL", "auto"))
+        settings = ProviderSettings(
+            "qemu", state, cache, (("accelerator", os.environ.get("VMLAB_ACCEL", "auto")),)
+        )
         made = Bench("qemu", QemuProvider(settings), settings, "tiny")
     try:
         yield made

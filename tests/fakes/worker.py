@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 
 ATTACKS = r"""
 import ctypes, json, os, signal, socket, sys
@@ -125,7 +125,7 @@ while True:
 """
 
 
-def words_as(user: QemuUser, script: str, *args: str) -> list[str]:
+def words_as(user: WorkerUser, script: str, *args: str) -> list[str]:
     """Return the command of a Python script that runs as this user."""
     # fmt: off
     return [
@@ -135,7 +135,7 @@ def words_as(user: QemuUser, script: str, *args: str) -> list[str]:
     # fmt: on
 
 
-def run_worker(user: QemuUser, act: str, **wish: object) -> tuple[list[str], int]:
+def run_worker(user: WorkerUser, act: str, **wish: object) -> tuple[list[str], int]:
     """Let the worker attack once; return what it could do, and how many things it tried."""
     words = words_as(user, ATTACKS, json.dumps({"act": act, "rounds": 1, **wish}))
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.PIPE)
@@ -190,7 +190,7 @@ class Attack:
 
 
 @contextmanager
-def attacking(user: QemuUser, act: str, **wish: object):
+def attacking(user: WorkerUser, act: str, **wish: object):
     """Let the worker attack during the body, which must not end it; then its report is there."""
     process = start_ready(words_as(user, ATTACKS, json.dumps({"act": act, **wish})))
     try:

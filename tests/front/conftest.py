@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.hub.proxy import proxy_command
+from vmlab.system.worker import ensure_tools_user
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -54,7 +54,7 @@ def short_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def hub() -> Iterator[RunningHub]:
     """One for all tests here; its folder's name is short enough for unix sockets."""
-    ensure_qemu_user()
+    ensure_tools_user()
     with tempfile.TemporaryDirectory(prefix="vmlab-") as name:
         folder = Path(name)
         folder.chmod(0o711)

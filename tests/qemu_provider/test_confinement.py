@@ -31,7 +31,7 @@ from vmlab.providers.qemu.process.confine import (
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import make_shim_config
 from vmlab.providers.qemu.process.shim import qemu_words
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 
 from .test_faults import command_lines, find_process, status
 
@@ -205,7 +205,7 @@ async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(tri
     config = make_shim_config(
         MachineFolder(Path("/nowhere")),
         QemuMachine("desk-ada-0", 256, 1, Accelerator.TCG, Path("k"), Path("i"), ""),
-        user=QemuUser(65534, 65534, drop=False),
+        user=WorkerUser(65534, 65534, drop=False),
         doors=Path("/nowhere"),
         confinement=Confinement.RLIMITS,
         limits=Limits(256, 1.0, tasks=20),

@@ -34,7 +34,7 @@ from vmlab.providers.qemu.process import leftovers, power
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.priority import Priority
 from vmlab.providers.qemu.warm.template import list_templates
-from vmlab.system.worker import QEMU_USER, TOOLS_GID, find_tools_user
+from vmlab.system.worker import TOOLS_GID, TOOLS_USER, find_tools_user
 from vmlab.volumes.model import ExportFormat
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.snapshots import Reason
@@ -235,7 +235,7 @@ async def test_a_state_folder_of_the_version_before_is_taken_over(bench):
     folder.user.unlink()
     volume = bench.settings.state / "volumes" / "home-u-0.qcow2"
     for path in (folder.path, template.folder, volume):
-        chown = ["chown", "-R", "--no-dereference", f"{QEMU_USER}:{QEMU_USER}", str(path)]
+        chown = ["chown", "-R", "--no-dereference", f"{TOOLS_USER}:{TOOLS_USER}", str(path)]
         await asyncio.to_thread(subprocess.run, chown, check=True)
     folder.path.chmod(0o700)
     template.folder.chmod(0o700)

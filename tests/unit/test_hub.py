@@ -91,7 +91,7 @@ def test_facilitators_see_trainees_only_and_are_no_administrators(lab: Lab) -> N
 def test_every_process_of_a_lab_uses_the_same_provider(lab: Lab, paths: Paths) -> None:
     settings = provider_settings(lab, paths)
     assert settings == provider_settings(lab, paths)
-    assert (settings.name, settings.accelerator) == ("fake", "auto")
+    assert (settings.name, settings.options) == ("fake", ())
 
 
 def test_the_proxy_knows_whom_to_believe() -> None:

@@ -18,7 +18,7 @@ HOLDER = Holder(
     url="http://127.0.0.1:8000/",
     lab="/labs/lab.toml",
     provider="fake",
-    accelerator="auto",
+    options={"accelerator": "auto"},
     started=1.0,
 )
 

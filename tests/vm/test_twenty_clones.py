@@ -56,7 +56,7 @@ def hub(desk_image):
     cache = default_paths().cache
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     folder.chmod(0o711)
-    extra = "c.VMSpawner.start_style = 'clone'\n"
+    extra = "c.VMSpawner.provider_options = {'start_style': 'clone'}\n"
     with RunningHub(
         folder,
         trainees=TRAINEES,

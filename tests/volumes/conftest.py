@@ -13,9 +13,9 @@ from shutil import rmtree
 
 import pytest
 
-from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.model import MachineSpec, MachineState, MachineStatus, VolumeSpec
 from vmlab.paths import Paths
+from vmlab.system.worker import ensure_tools_user
 from vmlab.volumes.store import VolumeStore
 
 
@@ -42,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 def state():
-    ensure_qemu_user()
+    ensure_tools_user()
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     folder.chmod(0o711)
     yield folder

@@ -14,7 +14,6 @@ from fakes import names
 from fakes.authority import Authority
 from fakes.names import LAB_NAME
 from fakes.web_servers import RunningWebServer
-from vmlab.cli.findings import Finding, Level
 from vmlab.cli.outside import ask_from_outside, outside_findings
 from vmlab.cli.reach import reach_findings
 from vmlab.hub.access import read_cli_access
@@ -22,6 +21,7 @@ from vmlab.hub.hello import HELLO_PATH
 from vmlab.lab.lab import load_lab, parse_lab
 from vmlab.network.web_servers import WebServer
 from vmlab.paths import Paths
+from vmlab.providers.facts import Finding, Level
 from web_servers.conftest import NamedLab
 
 OK = [

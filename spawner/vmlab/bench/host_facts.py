@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import psutil
 
 from vmlab.errors import LabError
 from vmlab.images.store import ImageStore
-from vmlab.providers.qemu.process.accelerator import qemu_version
+from vmlab.providers.abilities import ExaminesHost
+from vmlab.providers.base import Provider
 
 
-async def find_facts(image: str, images: Path) -> dict[str, Any]:
+async def find_facts(image: str, images: Path, provider: Provider) -> dict[str, Any]:
     """Return host, versions and date, for the JSON."""
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -27,7 +29,7 @@ async def find_facts(image: str, images: Path) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "jupyterhub": _version("jupyterhub"),
         "vmlab": _version("vmlab"),
-        "qemu": await _qemu(),
+        **await _engine_versions(provider),
         "image": _image(image, images),
     }
 
@@ -52,11 +54,11 @@ def _version(package: str) -> str:
         return ""
 
 
-async def _qemu() -> str:
+async def _engine_versions(provider: Provider) -> Mapping[str, str]:
     try:
-        return str(await qemu_version())
+        return (await provider.engine()).versions if isinstance(provider, ExaminesHost) else {}
     except LabError:
-        return ""
+        return {}
 
 
 def _image(name: str, images: Path) -> str:

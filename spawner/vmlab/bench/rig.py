@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -29,17 +30,17 @@ from vmlab.hub.lock import HubLock
 from vmlab.hub.loop_watch import VARIABLE
 from vmlab.hub.process import HubProcess
 from vmlab.lab.lab import parse_lab
+from vmlab.lab.provider_options import default_provider
 from vmlab.names import machine_name, volume_name
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
+from vmlab.providers.abilities import CanBeMeasured, KeepsMachinesReady, PreparesStarts
 from vmlab.providers.base import Provider
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.records import read_record
-from vmlab.providers.qemu.provider import QemuProvider
-from vmlab.providers.qemu.warm.pool import Pool
+from vmlab.providers.facts import Traces
 from vmlab.providers.settings import ProviderSettings, spare_machine
 from vmlab.system.host import find_free_port
 
+_log = logging.getLogger(__name__)
 _END_LIMIT_S = 10.0
 _QUIET_LIMIT_S = 600.0
 _FILL_LIMIT_S = 120.0  # for each machine of the pool
@@ -73,9 +74,12 @@ class Rig:
             return None
         return make_provider(_settings(self.plan))
 
-    def machine(self, user: str) -> MachineFolder:
-        """Return the folder of a user's machine."""
-        return machine_folder(self.paths.machines, machine_name(user))
+    def traces(self, user: str) -> Traces | None:
+        """Return where a user's machine shows on this host; None for none that can be measured."""
+        provider = self.provider
+        if not isinstance(provider, CanBeMeasured):
+            return None
+        return provider.traces(machine_name(user))
 
     def volumes(self, user: str) -> list[Path]:
         """Return the files of a user's volume."""
@@ -83,23 +87,20 @@ class Rig:
 
     def disk_mib(self, user: str) -> float:
         """Return what a user's machine takes on the disk, its volume included."""
-        if not is_machine(self.plan.variant):
-            return 0.0
-        return usage.disk_mib([self.machine(user).path, *self.volumes(user)])
+        traces = self.traces(user)
+        return usage.disk_mib([*traces.files, *self.volumes(user)]) if traces else 0.0
 
     def processes(self, model: dict[str, Any], user: str) -> list[psutil.Process]:
         """Return the processes that a user's server consists of; none for the fake provider."""
-        if is_machine(self.plan.variant):
-            return usage.find_processes(self.machine(user).shim_lock)
+        if traces := self.traces(user):
+            return usage.find_processes(traces.held)
         pid = model.get("state", {}).get("pid")
         return usage.tree(int(pid)) if pid else []
 
     def origin(self, user: str) -> str:
         """Return how a user's machine came to life, as its record tells; empty for no machine."""
-        if not is_machine(self.plan.variant):
-            return ""
-        record = read_record(self.machine(user))
-        return record.style if record else ""
+        traces = self.traces(user)
+        return traces.way if traces else ""
 
     async def wait_until_quiet(self) -> None:
         """Return when nothing is prepared in the background: that would disturb whose turn it is.
@@ -107,14 +108,15 @@ class Rig:
         Raises:
             HostError: the pool is not full in time.
         """
-        if self.plan.variant is not Variant.POOL:
+        provider = self.provider
+        if self.plan.variant is not Variant.POOL or not isinstance(provider, KeepsMachinesReady):
             return
-        seats, pool = self.plan.seats, Pool(self.paths.pool, self.paths.pool_failed)
+        seats = self.plan.seats
         limit_s = _QUIET_LIMIT_S + _FILL_LIMIT_S * seats
         try:
             async with asyncio.timeout(limit_s):
                 while True:
-                    state = await asyncio.to_thread(pool.state, seats)
+                    state = await asyncio.to_thread(provider.pool_state)
                     if state.ready >= seats and not state.preparing:
                         return
                     await asyncio.sleep(_POLL_S)
@@ -184,7 +186,7 @@ async def open_rig(variant: Variant, seats: int, options: RunOptions) -> AsyncIt
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
     """Give a folder that is gone afterwards, whatever failed."""
-    # Short: unix sockets lie below it. Open to pass: QEMU runs as another user.
+    # Short: unix sockets lie below it. Open to pass: machines run as other users.
     folder = Path(tempfile.mkdtemp(prefix="vmlab-bench-"))
     try:
         folder.chmod(0o711)
@@ -206,7 +208,9 @@ async def _run_hub(plan: HubPlan) -> AsyncIterator[Rig]:
     environment = {VARIABLE: os.fspath(_loop_watch(plan))} if plan.variant is Variant.FAKE else {}
     if needs_template(plan.variant):
         lab = parse_lab(make_lab(plan), folder / "lab.toml")
-        await QemuProvider(_settings(plan)).make_template(spare_machine(lab))
+        provider = make_provider(_settings(plan))
+        if isinstance(provider, PreparesStarts):
+            await provider.prepare_starts(spare_machine(lab), _log.info)
     with HubLock(paths) as lock, HubProcess(command, environment, paths, lock) as hub:
         await asyncio.to_thread(hub.wait_until_up, url)
         async with HubClient(url, plan.token) as client:
@@ -218,7 +222,12 @@ def _loop_watch(plan: HubPlan) -> Path:
 
 
 def _settings(plan: HubPlan) -> ProviderSettings:
-    return ProviderSettings("qemu", plan.folder, plan.cache)
+    return machines_settings(plan.folder, plan.cache)
+
+
+def machines_settings(state: Path, cache: Path) -> ProviderSettings:
+    """Return what machines are measured with: what a lab has that says nothing."""
+    return ProviderSettings(default_provider(), state, cache)
 
 
 async def _end_machines(plan: HubPlan) -> None:

@@ -11,11 +11,12 @@ from vmlab.bench.facts import Report, Variant
 from vmlab.bench.host_facts import find_facts
 from vmlab.bench.hub_cost import measure_hub
 from vmlab.bench.peer import ensure_peer
-from vmlab.bench.rig import RunOptions
+from vmlab.bench.rig import RunOptions, machines_settings
 from vmlab.bench.rounds import Say, measure
 from vmlab.bench.variants import COMPARED, PROCESSES, is_machine
 from vmlab.paths import Paths
-from vmlab.providers.qemu.process.accelerator import choose_accelerator
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import ExaminesHost
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,15 @@ async def run(task: Task, options: RunOptions, say: Say, keep: Callable[[Report]
     Raises:
         HostError: the hub whose own cost is to be measured does not start.
     """
-    facts = await find_facts(task.image, options.cache / "images")
+    provider = make_provider(machines_settings(options.cache, options.cache))
+    facts = await find_facts(task.image, options.cache / "images", provider)
     facts["left_out"] = {
         str(seats): [variant.value for variant in COMPARED if variant not in variants]
         for seats, variants in task.starts
     }
     accelerator = ""
-    if task.has_machines:
-        accelerator = (await choose_accelerator("auto", options.cache)).name.value
+    if task.has_machines and isinstance(provider, ExaminesHost):
+        accelerator = (await provider.engine()).accelerator
     report = Report(accelerator, len(os.sched_getaffinity(0)), facts)
     for seats, variants in task.starts:
         results = await measure(seats, variants, options, say, task.rounds)

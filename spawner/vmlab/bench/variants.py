@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.bench.facts import Variant
-from vmlab.lab.lab import ProviderName
+from vmlab.lab.provider_options import default_provider
 from vmlab.model import StartStyle
 
 COMPARED: Final = (
@@ -87,11 +87,14 @@ def choose_idle_seats(variant: Variant, seats: int) -> int:
 
 def make_lab(plan: HubPlan) -> str:
     """Return the lab.toml of a variant's hub."""
-    provider = ProviderName.QEMU if is_machine(plan.variant) else ProviderName.FAKE
+    provider = default_provider() if is_machine(plan.variant) else "fake"
+    options = f"[provider.{provider}]\n"
+    if plan.variant in _STYLES:
+        options += f'pool = {_pool_size(plan)}\nstart_style = "{_STYLES[plan.variant]}"\n'
     return (
         f'[lab]\nname = "bench"\n'
         f'[machine]\nimage = "{plan.image}"\n'
-        f'[provider]\nname = "{provider}"\npool = {_pool_size(plan)}\n'
+        f'[provider]\nname = "{provider}"\n{options}'
         f"[hub]\nport = {plan.port}\none_origin = true\n"  # as the peers, which have one name
         f"[accounts]\ntrainees = 1\n"
     )
@@ -141,9 +144,7 @@ def _pool_size(plan: HubPlan) -> int:
 def _own_lines(plan: HubPlan) -> list[str]:
     if plan.variant is Variant.POOL:
         return ["from vmlab.upkeep.readiness import start_preparing", "start_preparing(lab, paths)"]
-    if plan.variant in _STYLES:
-        return [f"c.VMSpawner.start_style = {_STYLES[plan.variant].value!r}"]
-    if plan.variant is Variant.FAKE:
+    if plan.variant in _STYLES or plan.variant is Variant.FAKE:
         return []
     program = (plan.peer or Path()) / "bin" / "jupyterhub-singleuser"
     homes = f"{plan.folder}/homes/{{username}}"

@@ -6,9 +6,8 @@ a traceback is a bug of VMLab.
     common        the project's folder, the lab, the provider, tables: what the commands share
     up, down      start the hub; stop it and all machines
     status, log   what runs; what hub and proxy wrote
-    doctor        what this host can do for the lab, from findings, seats, jobs, reach, outside
+    doctor        what this host can do for the lab, from findings, jobs, reach, outside
     findings      what doctor concludes from facts about this host
-    seats         how many machines fit this host
     reach         what doctor concludes from having asked the lab from outside
     outside       asks the lab by its public names, as a browser would
     jobs          what status and doctor say of the hub's background jobs
@@ -19,11 +18,10 @@ a traceback is a bug of VMLab.
     replaced      renew a machine, and look at those that were replaced
     volume        the trainees' disks: list, grow, snapshot, restore, copy, delete
     image         build images and list them
-    template      park a booted machine of an image, to be cloned
+    template      what is made ahead so that machines of an image start fast
     idle          declare a break, in which no machine is stopped
     front         configuration of a web server in front of the lab
     service       systemd units
-    system_user   the user that disk tools run as, made by `vmlab up`
     bench         measure how fast machines start
 """
 

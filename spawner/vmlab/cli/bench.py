@@ -24,10 +24,11 @@ from vmlab.bench.table import failures_text, hub_table, marks_table, phases_tabl
 from vmlab.bench.variants import choose_variants
 from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
-from vmlab.cli.system_user import ensure_qemu_user
 from vmlab.errors import ConfigError, HostError
 from vmlab.images.build import ensure_image
 from vmlab.paths import default_paths
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import PreparesHost
 from vmlab_protocol.atomic import write_atomic
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def parse_variants(text: str) -> tuple[Variant, ...]:
 
 def _measure(task: Task, file: Path | None) -> None:
     """Measure and print; SIGTERM and a closed terminal clean up as Ctrl-C does."""
+    from vmlab.bench.rig import machines_settings  # noqa: PLC0415 - as above
     from vmlab.bench.run import make_options, run  # noqa: PLC0415 - as above
 
     def keep(report: Report) -> None:
@@ -153,7 +155,9 @@ def _measure(task: Task, file: Path | None) -> None:
 
     project, paths = find_project(), default_paths()
     if task.has_machines:
-        ensure_qemu_user()
+        provider = make_provider(machines_settings(paths.state, paths.cache))
+        if isinstance(provider, PreparesHost):
+            provider.prepare_host()
         with show_progress(f"image {task.image}") as draw:
             ensure_image(task.image, project, paths, progress=draw)
     try:

@@ -23,7 +23,7 @@ from vmlab.hub.lock import last_holder
 from vmlab.lab.lab import Lab, load_lab
 from vmlab.model import Allowance
 from vmlab.paths import Paths
-from vmlab.providers.settings import ProviderSettings, provider_settings
+from vmlab.providers.settings import ProviderSettings, as_options, provider_settings
 
 LabOption = Annotated[
     Path | None,
@@ -131,8 +131,8 @@ def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings
         holder.provider,
         paths.state,
         paths.cache,
-        holder.accelerator,
-        allowance=Allowance(holder.volume_mib, holder.total_mib),
+        as_options(holder.options),
+        Allowance(holder.volume_mib, holder.total_mib),
     )
 
 

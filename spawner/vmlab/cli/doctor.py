@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 from rich.table import Table
@@ -26,50 +23,32 @@ from vmlab.cli.common import (
     whole,
 )
 from vmlab.cli.findings import (
-    Finding,
-    Level,
-    accelerator_finding,
     address_finding,
     certificate_findings,
     descriptors_finding,
-    limits_finding,
     room_finding,
-    userns_finding,
+    summary,
 )
 from vmlab.cli.jobs import jobs_finding
 from vmlab.cli.outside import outside_findings
-from vmlab.cli.seats import Seats, count_seats, measured_finding, seats_findings, summary
 from vmlab.errors import LabError
 from vmlab.hub.certificates import lab_faults
 from vmlab.hub.descriptors import read_limit
 from vmlab.hub.lock import running_holder
 from vmlab.hub.proxy import proxy_command
-from vmlab.images.store import ImageStore
-from vmlab.lab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab
 from vmlab.paths import Paths, default_paths
-from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_version
-from vmlab.providers.qemu.process.admission import Memory
-from vmlab.providers.qemu.process.confine import detect_confinement
-from vmlab.providers.qemu.warm.template import Measured, list_templates
-from vmlab.providers.settings import pool_size
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import CountsSeats, ExaminesHost, machines_ahead
+from vmlab.providers.base import Provider
+from vmlab.providers.facts import Finding, Level, Seats
+from vmlab.providers.settings import provider_settings
 from vmlab.system.disk_space import find_free_space
-from vmlab.system.environment import program_path, tool_environment
-from vmlab.system.host import find_host_facts, find_port_state, find_userns_problem
+from vmlab.system.environment import tool_environment
+from vmlab.system.host import find_port_state
 from vmlab.system.job_states import read_jobs
 
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: ("✗", "red")}
-_PROGRAMS = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-img": "qemu-utils",
-    "mke2fs": "e2fsprogs",
-    "mmdebstrap": "mmdebstrap",
-    "unshare": "util-linux",
-    "ip": "iproute2",
-    "ssh": "openssh-client",
-    "setpriv": "util-linux",
-    "socat": "socat",
-}
-_INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns", "tc": "iproute2", "nsenter": "util-linux"}
 
 
 def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
@@ -81,9 +60,7 @@ def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
         findings = [Finding("lab", Level.FAIL, e.message, e.hint)]
         seats = None
     else:
-        findings, accelerator = asyncio.run(_examine(read, paths))
-        seated, seats = asyncio.run(_examine_seats(read, paths, accelerator))
-        findings += seated
+        findings, seats = asyncio.run(_examine_all(read, paths))
     if json:
         fit = seats.as_json() if seats else None
         print_json({"findings": [asdict(f) for f in findings], "seats": fit})
@@ -95,75 +72,33 @@ def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-async def _examine(lab: Lab, paths: Paths) -> tuple[list[Finding], str]:
-    """Return all findings but those on seats, and the accelerator's name."""
+async def _examine(lab: Lab, provider: Provider, paths: Paths) -> list[Finding]:
+    """Return all findings but those on seats."""
     findings = [Finding("lab", Level.OK, f"{lab.file}: {lab.name}")]
-    accelerator = ""
-    if lab.provider.name is ProviderName.QEMU:
-        findings.append(await _ask("qemu", qemu_version))
-        try:
-            verdict = await choose_accelerator(lab.provider.accelerator.value, paths.cache)
-            accelerator = verdict.name.value
-            findings.append(accelerator_finding(accelerator, verdict.reason))
-        except LabError as e:
-            findings.append(Finding("accelerator", Level.FAIL, e.message, e.hint))
-        findings.append(userns_finding(find_userns_problem(), is_root=os.geteuid() == 0))
-        findings.append(limits_finding(detect_confinement()))
-        findings.append(_image(lab, paths))
-        findings.append(_programs(lab))
-    findings += [await _ask("proxy", _proxy), _port(lab, paths), address_finding(lab)]
+    if isinstance(provider, ExaminesHost):
+        findings += await provider.examine(lab)
+    findings += [await _examine_proxy(), _port(lab, paths), address_finding(lab)]
     findings += [*_certificate(lab), *await outside_findings(lab, paths)]
-    findings.append(_descriptors(lab, paths))
+    findings.append(_descriptors(lab, provider, paths))
     findings += _jobs(paths)
     findings.append(room_finding(find_free_space(paths.volumes)))
-    return findings, accelerator
+    return findings
 
 
-async def _examine_seats(lab: Lab, paths: Paths, accelerator: str) -> tuple[list[Finding], Seats]:
-    facts = find_host_facts(paths.state, paths.cache)
-    memory = await Memory(paths.cache / "promises").facts()
-    ours = {str(paths.machines), str(paths.pool)}
-    running = sum(str(Path(machine.folder).parent) in ours for machine in memory.machines)
-    findings, measured = [], None
-    if lab.provider.name is ProviderName.QEMU:
-        measured = _find_measured(lab, paths, accelerator)
-        findings.append(measured_finding(lab.machine.image, measured))
-    images = [image for image in ImageStore(paths.images).list() if image.name == lab.machine.image]
-    seats = count_seats(
-        facts,
-        memory,
-        lab,
-        accelerator,
-        running=running,
-        measured=measured,
-        system_mib=max((image.disk_size_mib for image in images), default=0),
-    )
-    return [*findings, *seats_findings(facts, memory, seats, lab)], seats
+async def _examine_all(lab: Lab, paths: Paths) -> tuple[list[Finding], Seats | None]:
+    provider = make_provider(provider_settings(lab, paths))
+    findings = await _examine(lab, provider, paths)
+    if not isinstance(provider, CountsSeats):
+        return findings, None
+    seats, seated = await provider.count_seats(lab)
+    return [*findings, *seated], seats
 
 
-def _find_measured(lab: Lab, paths: Paths, accelerator: str) -> Measured | None:
-    """Return what a machine of this size was measured to take last, of whatever image version."""
-    wanted = (lab.machine.image, lab.machine.memory_mib, lab.machine.cpus, accelerator)
-    found = [
-        template
-        for template in list_templates(paths.templates)
-        if template.measured
-        and wanted
-        == (
-            template.kind.image,
-            template.kind.memory_mib,
-            template.kind.cpus,
-            template.kind.accelerator,
-        )
-    ]
-    return max(found, key=lambda template: template.parked_at).measured if found else None
-
-
-async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:
+async def _examine_proxy() -> Finding:
     try:
-        return Finding(what, Level.OK, await question())
+        return Finding("proxy", Level.OK, await _proxy())
     except LabError as e:
-        return Finding(what, Level.FAIL, e.message, e.hint)
+        return Finding("proxy", Level.FAIL, e.message, e.hint)
 
 
 async def _proxy() -> str:
@@ -173,29 +108,6 @@ async def _proxy() -> str:
     )
     version, _ = await process.communicate()
     return f"configurable-http-proxy on Node.js {version.decode(errors='replace').strip()}"
-
-
-def _image(lab: Lab, paths: Paths) -> Finding:
-    store = ImageStore(paths.images)
-    name = lab.machine.image
-    try:
-        image = store.find(name)
-        store.verify(image)
-    except LabError as e:
-        return Finding("image", Level.WARN, e.message, e.hint or f"vmlab image build {name}")
-    return Finding("image", Level.OK, f"{name} {image.version}, {image.size_bytes >> 20} MiB")
-
-
-def _programs(lab: Lab) -> Finding:
-    wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.machine.internet else {})
-    path = program_path()
-    missing = [program for program in wanted if shutil.which(program, path=path) is None]
-    if not missing:
-        return Finding("programs", Level.OK, f"all {len(wanted)} that VMLab calls")
-    packages = " ".join(sorted({wanted[program] for program in missing}))
-    return Finding(
-        "programs", Level.FAIL, f"missing: {', '.join(missing)}", f"apt-get install {packages}"
-    )
 
 
 def _port(lab: Lab, paths: Paths) -> Finding:
@@ -223,8 +135,8 @@ def _certificate(lab: Lab) -> list[Finding]:
     return certificate_findings(*found) if found else []
 
 
-def _descriptors(lab: Lab, paths: Paths) -> Finding:
-    machines = len(lab.accounts.trainees) + pool_size(lab)
+def _descriptors(lab: Lab, provider: Provider, paths: Paths) -> Finding:
+    machines = len(lab.accounts.trainees) + machines_ahead(provider)
     try:
         holder = running_holder(paths)
         if holder:

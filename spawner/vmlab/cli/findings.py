@@ -2,71 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from vmlab.hub.certificates import Fault, Pair
 from vmlab.hub.descriptors import descriptors_for
 from vmlab.lab.lab import Lab
-from vmlab.providers.qemu.process.confine import Confinement
+from vmlab.providers.facts import Finding, Level, Seats
 from vmlab.system.disk_space import FreeSpace
-
-
-class Level(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report."""
-
-    what: str
-    level: Level
-    found: str
-    advice: str = ""
-
-
-def accelerator_finding(name: str, reason: str) -> Finding:
-    """Return what KVM or emulation means."""
-    if name == "kvm":
-        return Finding("accelerator", Level.OK, reason)
-    remedy = (
-        "let this user open it: adduser USER kvm, then log in again"
-        if "may not be opened" in reason
-        else "enable virtualisation in the firmware, or nested virtualisation where this host is a "
-        "VM itself"
-    )
-    slow = "machines work, but whatever they compute takes many times longer"
-    return Finding("accelerator", Level.WARN, reason, f"{slow}; {remedy}")
-
-
-def userns_finding(problem: str, *, is_root: bool) -> Finding:
-    """Return whether machines can get network namespaces of their own."""
-    if not problem:
-        return Finding("namespaces", Level.OK, "each machine gets a network of its own")
-    advice = (
-        "this host's container forbids it; give it CAP_SYS_ADMIN"
-        if is_root
-        else "allow them: sysctl kernel.unprivileged_userns_clone=1, or run vmlab as root"
-    )
-    return Finding("namespaces", Level.FAIL, problem, advice)
-
-
-def limits_finding(kind: Confinement) -> Finding:
-    """Return how well machines are kept to their share."""
-    if kind is Confinement.RLIMITS:
-        return Finding(
-            "limits",
-            Level.WARN,
-            "memory by rlimits only; processor time is shared, not limited",
-            "run as root on a host with systemd or writable cgroups (cpu, memory and pids)",
-        )
-    found = f"memory, processor time and number of processes, by {kind.value}"
-    return Finding("limits", Level.OK, found)
 
 
 def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
@@ -145,3 +85,12 @@ def address_finding(lab: Lab) -> Finding:
         )
     reach = "by TLS" if hub.has_tls else "from this host only"
     return Finding("address", Level.OK, f"{hub.url}, {reach}; each machine has its own name")
+
+
+def summary(seats: Seats) -> str:
+    """Return the report's last line."""
+    idle = "" if seats.idle is None else f", {seats.idle} when they are idle"
+    return (
+        f"{seats.fit} seats of this lab fit when every trainee fills the machine "
+        f"({seats.limited_by} runs out first){idle}; it has {seats.wanted} trainees."
+    )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vmlab.cli.common import duration
-from vmlab.cli.findings import Finding, Level
+from vmlab.providers.facts import Finding, Level
 from vmlab.system.job_states import JobHealth, JobsReport, JobState
 
 _SIGNS = {JobHealth.PASSES_OVER: "!", JobHealth.FAILS: "✗", JobHealth.SILENT: "✗"}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -25,15 +24,16 @@ from vmlab.cli.common import (
     print_table,
     read_lab,
 )
-from vmlab.errors import HostError, MachineNotFoundError, UnsupportedError
+from vmlab.errors import MachineNotFoundError, UnsupportedError
 from vmlab.lab.toml_errors import nearest
 from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
 from vmlab.providers import make_provider
+from vmlab.providers.abilities import KeepsMachinesReady, OpensShells
 from vmlab.providers.base import Provider
-from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.settings import pool_size
+from vmlab.providers.facts import PoolState
+from vmlab.providers.settings import provider_settings
 from vmlab.system.environment import tool_environment
 
 app = typer.Typer(no_args_is_help=True)
@@ -53,27 +53,17 @@ STATE_SIGNS: Mapping[MachineState, str] = {
 """A shape beside the word, so that a long list can be scanned; never a colour alone."""
 
 
-@runtime_checkable
-class _HasSsh(Protocol):
-    """A provider that opens a shell in a machine."""
-
-    async def await_ssh(self, name: str) -> None: ...
-
-    def ssh_command(self, name: str) -> list[str]:
-        """Return the command; raises MachineNotFoundError when the machine does not run."""
-        ...
-
-
 @app.command()
 def pool(lab: LabOption = None, json: JsonOption = False) -> None:
     """Show how many machines wait for a trainee."""
-    paths = default_paths()
-    wanted = pool_size(read_lab(lab))
-    state = Pool(paths.pool, paths.pool_failed).state(wanted)
+    provider = make_provider(provider_settings(read_lab(lab), default_paths()))
+    state = PoolState(0, 0, 0)
+    if isinstance(provider, KeepsMachinesReady):
+        state = provider.pool_state()
     if json:
         print_json(asdict(state))
         return
-    out().print(f"{state.ready} of {wanted} machines wait, {state.preparing} in preparation")
+    out().print(f"{state.ready} of {state.wanted} machines wait, {state.preparing} in preparation")
 
 
 @app.command("list")
@@ -106,14 +96,9 @@ def ssh(
     """Open a shell in a machine, as the trainee's user."""
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name))
-    if not provider.features.ssh or not isinstance(provider, _HasSsh):
+    if not provider.features.ssh or not isinstance(provider, OpensShells):
         raise UnsupportedError(machine.name, f"provider {provider.features.name} has no SSH")
     words = [*provider.ssh_command(machine.name), *(command or [])]
-    for program in (words[0], "socat"):
-        if shutil.which(program) is None:
-            raise HostError(
-                f"{program} is not installed", hint="apt-get install openssh-client socat"
-            )
     asyncio.run(provider.await_ssh(machine.name))
     # What ssh needs to know its user, and the shell there its terminal.
     environment = tool_environment("HOME", "USER", "TERM", "COLORTERM")

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from vmlab.cli.findings import Finding, Level
 from vmlab.cli.reach import INVENTED, Reach, Stage, Visit, asleep_findings, reach_findings
 from vmlab.errors import LabError
 from vmlab.hub.access import read_cli_access
@@ -19,6 +18,7 @@ from vmlab.hub.lock import running_holder
 from vmlab.lab.lab import Lab
 from vmlab.lab.origins import LOCAL_NAME, bracketed, public_hosts
 from vmlab.paths import Paths
+from vmlab.providers.facts import Finding, Level
 
 _LIMIT_S = 15
 _SHOWN = 200

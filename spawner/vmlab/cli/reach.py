@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from vmlab.cli.findings import Finding, Level
 from vmlab.hub.hello import HELLO_PATH, Heard
 from vmlab.lab.hub_address import HubAddress
 from vmlab.lab.origins import wildcard
+from vmlab.providers.facts import Finding, Level
 
 INVENTED = "192.0.2.77"
 """The address that the doctor claims to come from. ref: RFC 5737: nobody has it."""

@@ -16,8 +16,8 @@ from vmlab.cli.common import JsonOption, LabOption, err, find_project, out, prin
 from vmlab.errors import HostError
 from vmlab.hub.units import HUB_UNIT, MACHINES_UNIT, UNITS, ServiceFacts, make_units
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.process.admission import RESERVE_MIB
 from vmlab.system.environment import tool_environment
+from vmlab.system.host import RESERVE_MIB
 from vmlab_protocol.atomic import write_atomic
 
 app = typer.Typer(no_args_is_help=True)

@@ -1,22 +1,22 @@
-"""`vmlab image template`: parks a booted machine of an image, so that others are cloned from it."""
+"""`vmlab image template`: makes ahead by what machines of an image start fast."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from vmlab.cli.common import JsonOption, LabOption, err, print_json, read_lab
-from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.errors import LabError
+from vmlab.errors import LabError, UnsupportedError
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths, default_paths
-from vmlab.providers.qemu.provider import QemuProvider
-from vmlab.providers.qemu.warm.template import MEMORY, Template
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import PreparesHost, PreparesStarts
+from vmlab.providers.facts import Prepared
 from vmlab.providers.settings import provider_settings, spare_machine
 
 
@@ -26,30 +26,46 @@ def template(
     as_json: JsonOption = False,
 ) -> None:
     """Make the template of an image for this lab's machines, unless it is there."""
-    paths = default_paths()
-    ensure_qemu_user()
+    read, paths = read_lab(lab), default_paths()
+    prepare_host(read, paths)
     began = time.monotonic()
     with err().status(f"Template of image {name} …") as status:
-        made = make_template(read_lab(lab), paths, name, status.update)
+        made = make_template(read, paths, name, status.update)
     if as_json:
-        measured = asdict(made.measured) if made.measured else None
-        print_json({"folder": str(made.folder), **asdict(made.kind), "measured": measured})
+        print_json(dict(made.facts))
         return
-    typer.echo(f"{describe(made)}, after {time.monotonic() - began:.0f} s")
+    typer.echo(f"{made.words}, after {time.monotonic() - began:.0f} s")
 
 
-def make_template(lab: Lab, paths: Paths, image: str, report: Callable[[str], None]) -> Template:
+def prepare_host(lab: Lab, paths: Paths) -> None:
+    """Make what the lab's provider needs on this host, unless it is there.
+
+    Raises:
+        HostError: it cannot be made.
+    """
+    provider = make_provider(provider_settings(lab, paths))
+    if isinstance(provider, PreparesHost):
+        provider.prepare_host()
+
+
+def make_template(lab: Lab, paths: Paths, image: str, report: Callable[[str], None]) -> Prepared:
     """Return the template, making it if needed.
 
     Raises:
-        TemplateError, HostError, ImageError: it cannot be made.
+        UnsupportedError: the lab's provider has none.
+        LabError: it cannot be made.
     """
-    provider = QemuProvider(provider_settings(lab, paths))
-    return asyncio.run(provider.make_template(replace(spare_machine(lab), image=image), report))
+    provider = make_provider(provider_settings(lab, paths))
+    if not isinstance(provider, PreparesStarts):
+        words = f"provider {provider.features.name} makes nothing ahead"
+        raise UnsupportedError(f"image {image}", words)
+    return asyncio.run(provider.prepare_starts(replace(spare_machine(lab), image=image), report))
 
 
 def ensure_template_for(lab: Lab, paths: Paths) -> None:
     """Make the lab's template before its hub starts; without one, machines boot."""
+    if not isinstance(make_provider(provider_settings(lab, paths)), PreparesStarts):
+        return
     began = time.monotonic()
     try:
         with err().status("Template …") as status:
@@ -60,15 +76,4 @@ def ensure_template_for(lab: Lab, paths: Paths) -> None:
         err().print(f"Machines will boot, which takes longer: {error}", style="yellow")
         return
     if time.monotonic() - began > 1:  # it was not there
-        err().print(f"{describe(made)}, after {time.monotonic() - began:.0f} s")
-
-
-def describe(made: Template) -> str:
-    """Return what a template is and costs, for the operator."""
-    size_mib = (made.folder / MEMORY).stat().st_blocks * 512 / 2**20
-    text = (
-        f"Template of image {made.kind.image} {made.kind.image_version}: {size_mib:.0f} MiB on disk"
-    )
-    if made.measured is None:
-        return text
-    return f"{text}; an idle machine takes {made.measured.pss_mib:.0f} MiB of memory"
+        err().print(f"{made.words}, after {time.monotonic() - began:.0f} s")

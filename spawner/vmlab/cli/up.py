@@ -23,8 +23,7 @@ from vmlab.cli.common import (
     read_lab,
 )
 from vmlab.cli.image import show_progress
-from vmlab.cli.system_user import ensure_qemu_user
-from vmlab.cli.template import ensure_template_for
+from vmlab.cli.template import ensure_template_for, prepare_host
 from vmlab.configure import prepare_state
 from vmlab.courses.client import find_access, list_courses, make_package, publish
 from vmlab.errors import CourseError, HostError, LabError
@@ -34,9 +33,11 @@ from vmlab.hub.process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.hub.proxy import find_proxy, proxy_command
 from vmlab.images.build import ensure_image
 from vmlab.images.progress import BuildProgress
-from vmlab.lab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab
 from vmlab.paths import Paths, default_paths
-from vmlab.providers.qemu.process.accelerator import choose_accelerator
+from vmlab.providers import make_provider
+from vmlab.providers.abilities import ExaminesHost
+from vmlab.providers.settings import provider_settings
 from vmlab.system.host import find_port_state
 
 
@@ -63,13 +64,14 @@ def up(
 
 
 def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool) -> None:
+    settings = provider_settings(lab, paths)
     holder = Holder(
         pid=os.getpid(),
         hub_pid=0,
         url=lab.hub.url,
         lab=str(lab.file),
-        provider=lab.provider.name.value,
-        accelerator=lab.provider.accelerator.value,
+        provider=settings.name,
+        options=dict(settings.options),
         started=time.time(),
         volume_mib=lab.volume_mib,
         total_mib=lab.total_mib,
@@ -79,12 +81,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
     _check_certificate(lab)
     for port in lab.hub.ports:
         _check_port(lab, paths, port)
-    if lab.provider.name is ProviderName.QEMU:
-        ensure_qemu_user()
-        _ensure_image(lab, paths, project)
-        ensure_template_for(lab, paths)
-        verdict = asyncio.run(choose_accelerator(lab.provider.accelerator.value, paths.cache))
-        err().print(f"Machines run by {verdict.reason}", style="dim")
+    _prepare_machines(lab, paths, project)
     passwords = prepare_state(lab, paths)
     console = err()
     with HubProcess(_hub_command(project), _hub_environment(lab, paths), paths, lock) as hub:
@@ -103,6 +100,18 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
             style="dim",
         )
         hub.wait()
+
+
+def _prepare_machines(lab: Lab, paths: Paths, project: Path) -> None:
+    """Make what the first start would wait for, and say what machines run by."""
+    provider = make_provider(provider_settings(lab, paths))
+    prepare_host(lab, paths)
+    if provider.features.images:
+        _ensure_image(lab, paths, project)
+    ensure_template_for(lab, paths)
+    if isinstance(provider, ExaminesHost):
+        engine = asyncio.run(provider.engine())
+        err().print(f"Machines run by {engine.words}", style="dim")
 
 
 def _check_certificate(lab: Lab) -> None:

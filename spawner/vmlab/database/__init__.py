@@ -4,8 +4,8 @@ Users, servers and tokens belong to the hub's database, machines to their provid
 block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
 
     database = open_database(paths.database)
-    database.record_start("qemu/desk", {"boot": 12.5})
-    database.phase_medians("qemu/desk")  # {"boot": 12.5}
+    database.record_start("engine/desk", {"boot": 12.5})
+    database.phase_medians("engine/desk")  # {"boot": 12.5}
 
     engine      connections, transactions
     schema      which schema a database has; makes or upgrades it

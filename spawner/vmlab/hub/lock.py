@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from vmlab.errors import HostError
 from vmlab.model import Allowance
@@ -35,8 +36,8 @@ class Holder:
     url: str
     lab: str  # path of lab.toml
     provider: str
-    accelerator: str
     started: float  # seconds since the epoch
+    options: Mapping[str, Any] = field(default_factory=dict)  # the provider's
     volume_mib: int = Allowance.volume_mib
     total_mib: int = Allowance.total_mib
 
@@ -49,9 +50,20 @@ def lock_path(paths: Paths) -> Path:
 def last_holder(paths: Paths) -> Holder | None:
     """Return what the last hub wrote, whether or not it still runs."""
     try:
-        return as_facts(Holder, load_json(lock_path(paths).read_bytes()))
+        return _parse(load_json(lock_path(paths).read_bytes()))
     except (OSError, ValueError):
         return None  # never held, or cut short between locking and writing
+
+
+def _parse(data: Any) -> Holder:
+    """Return who holds the lock; raises ValueError."""
+    if isinstance(data, dict) and "accelerator" in data:  # of a VMLab with one option only
+        data = {"options": {"accelerator": data["accelerator"]}, **data}
+        del data["accelerator"]
+    holder = as_facts(Holder, data)
+    if not isinstance(holder.options, dict):
+        raise ValueError(f"options is a {type(holder.options).__name__}")
+    return holder
 
 
 def running_holder(paths: Paths) -> Holder | None:

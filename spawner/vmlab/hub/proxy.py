@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from vmlab.errors import HostError, ImageError
 from vmlab.images.store import ImageStore
-from vmlab.lab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab
 from vmlab.lab.origins import Origins
 from vmlab.paths import Paths
 from vmlab.system.environment import keep_only
@@ -62,14 +62,20 @@ def proxy_command(
     return [str(node), str(_PROXY), str(package), json.dumps(settings)]
 
 
-def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
+def set_proxy(
+    c: Any, lab: Lab, paths: Paths, project: Path, *, has_door: bool, has_images: bool
+) -> None:
     """Have the hub start it.
+
+    Args:
+        has_door: whether machines reach it through a door of its own.
+        has_images: whether machines have the files of an image of VMLab's.
 
     Raises:
         HostError: as for `proxy_command`.
     """
     proxy = c.ConfigurableHTTPProxy
-    door = paths.proxy_door if lab.provider.name is ProviderName.QEMU else None
+    door = paths.proxy_door if has_door else None
     plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes the proxy's token at each start and passes it in the environment, with the rest.
     command = proxy_command(
@@ -78,7 +84,7 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
         door=door,
         plain=plain,
         origins=lab.hub.origins,
-        files=_find_lab_files(lab, paths),
+        files=_find_lab_files(lab, paths) if has_images else None,
     )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
@@ -87,8 +93,6 @@ def set_proxy(c: Any, lab: Lab, paths: Paths, project: Path) -> None:
 
 def _find_lab_files(lab: Lab, paths: Paths) -> Path | None:
     """Return JupyterLab's files of the lab's image; of an older one the machines send their own."""
-    if lab.provider.name is not ProviderName.QEMU:
-        return None
     try:
         return ImageStore(paths.images).find(lab.machine.image).lab_files
     except ImageError:

@@ -4,6 +4,7 @@ lab          what one trainee gets: frozen facts
 face         title, logo, colour: how a lab presents itself
 hub_address  where the hub listens, and its public name
 origins      the names under which browsers find hub and machines
+provider_options  which provider, and a table of options for each one that is installed
 toml_errors  reads a TOML file and names every mistake in it
 toml_lines   on which line each key stands
 """

@@ -15,6 +15,7 @@ from typing import Final
 
 from vmlab.lab.face import Face, logo_problem, read_face
 from vmlab.lab.hub_address import HubAddress, read_hub
+from vmlab.lab.provider_options import ProviderChoice, read_provider
 from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
 from vmlab.model import Allowance, Bandwidth
 from vmlab_protocol.notices import Language
@@ -29,21 +30,6 @@ HINT: Final = "the sections of lab.toml are explained in docs/trainer.md"
 _NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
 _NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
 _MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
-
-
-class ProviderName(StrEnum):
-    """The engine that runs machines."""
-
-    QEMU = "qemu"
-    FAKE = "fake"
-
-
-class AcceleratorWish(StrEnum):
-    """How guest code should be run; AUTO asks the host."""
-
-    AUTO = "auto"
-    KVM = "kvm"
-    TCG = "tcg"
 
 
 class Role(StrEnum):
@@ -65,18 +51,6 @@ class MachineChoice:
     internet: bool = False
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
-
-
-@dataclass(frozen=True)
-class ProviderChoice:
-    """[provider]: what runs the machines."""
-
-    name: ProviderName = ProviderName.QEMU
-    accelerator: AcceleratorWish = AcceleratorWish.AUTO
-    start_slots: int = 0  # machines that start at once; 0: as many as there are processors
-    pool: int | None = None  # machines kept ready ahead; None: by the host's size
-    overcommit: float = 1.0  # how many times the host's memory is promised to machines
-    orphan_grace_s: float = 600.0  # how long a machine without a server is left running
 
 
 @dataclass(frozen=True)
@@ -197,7 +171,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         machine=_read_machine(root.table("machine"), images),
         volume_mib=allowance.volume_mib,
         total_mib=allowance.total_mib,
-        provider=_read_provider(root.table("provider")),
+        provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
         hub=read_hub(root.table("hub"), path.parent),
         accounts=_read_accounts(root.table("accounts")),
@@ -238,17 +212,6 @@ def _read_allowance(table: Table) -> Allowance:
         if total_mib <= size_mib:
             table.mistake("total", "it must be more than size: the system disk counts too")
     return Allowance(size_mib, total_mib)
-
-
-def _read_provider(table: Table) -> ProviderChoice:
-    return ProviderChoice(
-        name=table.choice("name", ProviderName, ProviderName.QEMU),
-        accelerator=table.choice("accelerator", AcceleratorWish, AcceleratorWish.AUTO),
-        start_slots=table.whole("start_slots", 0, minimum=0, maximum=256),
-        pool=None if table.raw("pool") is None else table.whole("pool", minimum=0, maximum=999),
-        overcommit=table.number("overcommit", 1.0, minimum=1, maximum=10),
-        orphan_grace_s=60 * table.number("orphan_grace", 10, minimum=0.01, maximum=1440),
-    )
 
 
 def _read_idle(table: Table) -> IdleChoice:

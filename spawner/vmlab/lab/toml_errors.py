@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -67,6 +67,8 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or nothing, and the allowed words, for the end of a message."""
     allowed = sorted(words)
+    if not allowed:
+        return " (nothing may stand here)"
     close = nearest(word, allowed)
     guess = f"; did you mean {close!r}?" if close else ""
     return f"{guess} (allowed: {', '.join(allowed)})"
@@ -266,14 +268,17 @@ class Table:
 
     def choice(self, key: str, choices: type[Choice], default: Choice) -> Choice:
         """Read one of a closed set of words."""
+        return choices(self.word(key, [c.value for c in choices], default.value))
+
+    def word(self, key: str, words: Collection[str], default: str) -> str:
+        """Read one of these words."""
         value = self.raw(key)
-        words = [c.value for c in choices]
         if value is None:
             return default
         if isinstance(value, str) and value in words:
-            return choices(value)
+            return value
         guess = did_you_mean(value, words) if isinstance(value, str) else ""
-        self.mistake(key, f"{show(value)} is not allowed{guess or f'; allowed: {words}'}")
+        self.mistake(key, f"{show(value)} is not allowed{guess or f'; allowed: {list(words)}'}")
         return default
 
     def whole(

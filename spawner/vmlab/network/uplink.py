@@ -5,9 +5,9 @@ cable into the machine's namespace. A limit needs one more namespace: Linux shap
 interface, not what enters it (the `police` action that could is a module not every kernel has), so
 the download is shaped where it leaves a bridge towards the machine.
 
-    machine's namespace         one between                  host
-    QEMU ── uplink0 ═══════════ cable0 ─ bridge0 ─ tap0 ════ slirp4netns
-            tbf: upload         tbf: download
+    machine's namespace            one between                  host
+    machine ── uplink0 ═══════════ cable0 ─ bridge0 ─ tap0 ════ slirp4netns
+               tbf: upload         tbf: download
 """
 
 from __future__ import annotations

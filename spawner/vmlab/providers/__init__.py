@@ -1,16 +1,23 @@
 """The engines that run machines; `base` is their contract, this module chooses one.
 
-base      the contract
+base      the contract: what every provider can do
+abilities  what only some can do
+facts     what providers tell of themselves and their host
 settings  which provider a lab has, and its settings
 fake      no machines at all: for tests and for simulating classes of any size
-qemu      the embedded provider: one QEMU process per machine
+qemu      the embedded provider: one process a machine
+
+A provider is found by its entry point (`vmlab.lab.provider_options`), never by its name;
+docs/providers.md tells how to write one.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from pkgutil import resolve_name
 
 from vmlab.errors import ConfigError
+from vmlab.lab.provider_options import find_options
 from vmlab.providers.base import Provider
 from vmlab.providers.settings import ProviderSettings
 
@@ -20,16 +27,12 @@ def make_provider(settings: ProviderSettings) -> Provider:
     """Return the provider for these settings; one object a process, so that its locks are shared.
 
     Raises:
-        ConfigError: no provider of that name.
+        ConfigError: no provider of that name is installed, or it cannot be loaded.
     """
-    if settings.name == "qemu":
-        from vmlab.providers.qemu.provider import QemuProvider  # noqa: PLC0415 - heavy import
-
-        return QemuProvider(settings)
-    if settings.name == "fake":
-        from vmlab.providers.fake import FakeProvider  # noqa: PLC0415 - not for production
-
-        return FakeProvider(settings)
-    raise ConfigError(
-        f"provider {settings.name!r} does not exist", hint="use 'qemu', or 'fake' for tests"
-    )
+    where = find_options(settings.name).provider
+    try:
+        made: Provider = resolve_name(where)(settings)
+    except (ImportError, AttributeError) as error:
+        message = f"provider {settings.name!r} cannot be loaded from {where}: {error}"
+        raise ConfigError(message) from error
+    return made

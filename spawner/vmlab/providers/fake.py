@@ -25,7 +25,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -38,6 +38,7 @@ from vmlab.errors import (
     MachineTimeoutError,
     VolumeConflictError,
 )
+from vmlab.lab.provider_options import ProviderOptions
 from vmlab.model import (
     AsideMachine,
     EndCause,
@@ -51,7 +52,7 @@ from vmlab.model import (
 from vmlab.paths import Paths
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.store import VolumeStore
 from vmlab_protocol.messages import Activity, ServerTrouble
@@ -75,6 +76,12 @@ _KEPT_ASIDE = 3
 _UPKEEP_S = 60.0
 _log = logging.getLogger(__name__)
 _HUB_VERSION_HEADER = "X-JupyterHub-Version"
+
+
+class FakeOptions(ProviderOptions):
+    """None: what goes wrong, and when, is said in `fake.json`."""
+
+    provider: ClassVar[str] = "vmlab.providers.fake:FakeProvider"
 
 
 @dataclass(frozen=True)
@@ -112,9 +119,9 @@ class _Machine:
     console: str = ""
 
 
-def _ours() -> QemuUser:
+def _ours() -> WorkerUser:
     """Files of the fake's belong to whoever runs it."""
-    return QemuUser(os.geteuid(), os.getegid(), drop=False)
+    return WorkerUser(os.geteuid(), os.getegid(), drop=False)
 
 
 class FakeProvider:
@@ -140,7 +147,7 @@ class FakeProvider:
     @property
     def features(self) -> Features:
         """No shell: there is no machine."""
-        return Features(name="fake", ssh=False)
+        return Features(name="fake", ssh=False, images=False)
 
     async def validate(self, spec: MachineSpec) -> None:
         """Accept everything."""

@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Self
 
 from vmlab.lab.lab import Lab
-from vmlab.model import Allowance, MachineSpec, StartStyle
+from vmlab.lab.provider_options import Options, find_options
+from vmlab.model import Allowance, MachineSpec
 from vmlab.paths import Paths
-
-_CORES_FOR_POOL: Final = 8
 
 
 @dataclass(frozen=True)
 class ProviderSettings:
     """Which provider and where it keeps things: everything that makes two providers the same."""
 
-    name: str  # "qemu" or "fake"
+    name: str  # of an entry point
     state: Path
     cache: Path
-    accelerator: str = "auto"  # "auto", "kvm" or "tcg"
-    start_style: StartStyle = StartStyle.AUTO
-    pool: int = 0  # machines kept ready ahead
-    overcommit: float = 1.0  # how many times the host's memory is promised to machines
+    options: Options = ()  # the provider's own; what is left out has its default
     allowance: Allowance = field(default_factory=Allowance)
+
+    def with_options(self, **changes: Any) -> Self:
+        """Return the same with these options."""
+        return replace(self, options=as_options({**dict(self.options), **changes}))
+
+
+def as_options(chosen: Mapping[str, Any]) -> Options:
+    """Return options in the one order that makes equal ones equal."""
+    return tuple(sorted(chosen.items()))
 
 
 def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
     """Return the settings that make every process of this lab use the same machines."""
+    kind = find_options(lab.provider.name)
+    chosen = kind.complete(dict(lab.provider.options), len(lab.accounts.trainees))
     return ProviderSettings(
-        name=lab.provider.name.value,
-        state=paths.state,
-        cache=paths.cache,
-        accelerator=lab.provider.accelerator.value,
-        pool=pool_size(lab),
-        overcommit=lab.provider.overcommit,
-        allowance=lab.allowance,
+        lab.provider.name, paths.state, paths.cache, as_options(chosen), lab.allowance
     )
-
-
-def pool_size(lab: Lab) -> int:
-    """Return how many machines wait for trainees: as the lab says, else by the host's size.
-
-    A machine that waits costs memory, and its making a processor: a small host has neither to
-    spare.
-    """
-    if lab.provider.pool is not None:
-        return lab.provider.pool
-    cores = len(os.sched_getaffinity(0))
-    return min(len(lab.accounts.trainees), cores // 2) if cores >= _CORES_FOR_POOL else 0
 
 
 def spare_machine(lab: Lab) -> MachineSpec:

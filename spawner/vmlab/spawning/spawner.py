@@ -1,7 +1,7 @@
 """VMSpawner: JupyterHub's life cycle on top of a provider of machines, nothing else.
 
     c.JupyterHub.spawner_class = "vm"
-    c.VMSpawner.provider_name = "qemu"
+    c.VMSpawner.image = "desk"
 
 Names follow from user and server name, and `poll`, `stop` and `get_url` ask the provider: a hub
 that was killed at any moment finds its machines again.
@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import Spawner
-from traitlets import Bool, Enum, Float, Instance, Integer, Unicode, default
+from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
 
 from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.hub.server_tokens import revoke_server_tokens
+from vmlab.lab.provider_options import default_provider
 from vmlab.model import (
     Allowance,
     Bandwidth,
@@ -31,16 +32,15 @@ from vmlab.model import (
     MachineSpec,
     MachineState,
     MachineStatus,
-    StartStyle,
     VolumeSpec,
 )
 from vmlab.names import host_name, machine_name, volume_name
-from vmlab.network.doors import ensure_doors
 from vmlab.paths import Paths, default_paths
 from vmlab.people.account_language import open_languages
 from vmlab.providers import make_provider
+from vmlab.providers.abilities import LeadsToHub
 from vmlab.providers.base import Provider, SpeaksLanguages
-from vmlab.providers.settings import ProviderSettings
+from vmlab.providers.settings import ProviderSettings, as_options
 from vmlab.seed import Seed
 from vmlab.spawning.history import StartHistory, open_history
 from vmlab.spawning.log import StartLog
@@ -65,32 +65,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     """Gives every user a whole virtual machine."""
 
     provider_name = Unicode(
-        "qemu", config=True, help="The engine that runs machines: 'qemu' or 'fake'."
+        config=True, help="The engine that runs machines: the name of an installed provider."
     )
-    accelerator = Enum(
-        ["auto", "kvm", "tcg"],
-        default_value="auto",
+    provider_options = Dict(
         config=True,
-        help="How QEMU runs guest code. 'auto' tries KVM and falls back to software emulation.",
-    )
-    start_style = Enum(
-        list(StartStyle),
-        default_value=StartStyle.AUTO,
-        config=True,
-        help="How machines come to life: 'auto' takes one of the pool, else clones the image's "
-        "template, else boots; 'clone', 'boot' and 'plain' (a boot without VMLab's shortcuts) are "
-        "for comparison.",
-    )
-    pool = Integer(
-        0, min=0, config=True, help="How many machines are kept ready for trainees to come."
-    )
-    overcommit = Float(
-        1.0,
-        min=1.0,
-        max=10.0,
-        config=True,
-        help="How many times the host's memory is promised to machines. 1: every machine can fill "
-        "its memory at once; more: further machines are started, in the hope that they do not.",
+        help="Options of that provider, which checks them itself: see its class of options.",
     )
     state_dir = Unicode(
         config=True, help="Folder for machines, volumes and VMLab's database. VMLAB_STATE."
@@ -151,6 +130,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         "`start_timeout` is the hub's limit for both, waiting and starting.",
     )
 
+    @default("provider_name")
+    def _provider_name_default(self) -> str:
+        return default_provider()
+
     @default("state_dir")
     def _state_dir_default(self) -> str:
         return str(default_paths().state)
@@ -181,8 +164,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     @default("hub_connect_url")
     def _hub_connect_url_default(self) -> str | None:
-        # The gateway of the machine's own network (docs/decisions/0001).
-        return "http://10.0.2.2:8081" if self.provider_name == "qemu" else None
+        return self.provider.hub_url if isinstance(self.provider, LeadsToHub) else None
 
     _machine: str = ""
     _volume: str = ""
@@ -208,10 +190,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 self.provider_name,
                 Path(self.state_dir),
                 Path(self.cache_dir),
-                self.accelerator,
-                StartStyle(self.start_style),
-                self.pool,
-                self.overcommit,
+                as_options(self.provider_options),
                 Allowance(self.volume_mib, self.total_mib),
             )
         )
@@ -290,7 +269,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             slots.hold(tell_place, self.queue_timeout) as give_back,
             asyncio.timeout(self.machine_timeout),
         ):
-            await self._open_doors()
+            await self._open_way()
             async with aclosing(self.provider.start(spec, seed)) as events:
                 async for event in events:
                     level = logging.INFO if event.detail else logging.DEBUG
@@ -345,7 +324,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         is_cut = status.state is MachineState.STARTING and self._log is None
         if status.state.is_on and not is_cut:
             with apart(f"{self.machine}: its connections to the hub could not be opened"):
-                await self._open_doors()
+                await self._open_way()
             return None
         if status.cause in _STARTED_AGAIN and self._start_again(status.cause):
             return None
@@ -449,12 +428,12 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             with apart(f"{machine}: it speaks {seeded} until its next start"):
                 await provider.set_language(machine, language)
 
-    async def _open_doors(self) -> None:
-        if self.provider_name != "qemu":
+    async def _open_way(self) -> None:
+        if not isinstance(self.provider, LeadsToHub):
             return
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         application = self.user.settings["app"].tornado_application
-        await ensure_doors(paths.state / "doors", application, paths.proxy_door)
+        await self.provider.open_way(application, paths.proxy_door)
 
     async def _status(self) -> MachineStatus:
         return (await self.provider.status([self.machine]))[self.machine]
@@ -475,8 +454,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     def _history(self, way: str = "") -> StartHistory:
         """Starts of the same image; of those, the ones that came to life the same way."""
-        accelerator = self.provider.features.accelerator
-        key = f"{self.provider_name}/{accelerator}/{self.image}/{self.start_style}/{way}"
+        features = self.provider.features
+        key = f"{self.provider_name}/{features.accelerator}/{self.image}/{features.style}/{way}"
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         return open_history(paths.database, key)
 

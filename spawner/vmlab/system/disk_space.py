@@ -7,7 +7,7 @@ Some of the disk is the host's own, the *reserve*. From the top:
 | more than twice the reserve | everything |
 | less than that | no hourly snapshot; the oldest ones go, until there is as much again |
 | less than the reserve | also no start, growing, import, export or snapshot by hand |
-| nothing | QEMU pauses a machine that writes; it goes on by itself when there is room again |
+| nothing | a machine that writes is paused; it goes on by itself when there is room again |
 
 Machines that run use the reserve: what they were promised is never refused to them.
 """

@@ -18,6 +18,10 @@ from vmlab.errors import HostError
 from vmlab.system.disk_space import find_free_space
 from vmlab.system.environment import tool_environment
 
+RESERVE_MIB = 768
+"""Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
+a few hundred MiB of file cache for image and template every machine waits for the disk."""
+
 _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
 _PORTS_TRIED = 100

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from vmlab.hub.client import HubClient
-from vmlab.lab.lab import Lab, ProviderName
+from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
+from vmlab.providers.abilities import HasJobs
 from vmlab.providers.base import KeepsOldDisks
-from vmlab.providers.qemu.process.neighbour_watch import PERIOD_S as NEIGHBOURS_PERIOD_S
-from vmlab.providers.qemu.process.neighbour_watch import NeighbourWatch
 from vmlab.providers.settings import ProviderSettings
 from vmlab.system.background import Job, begin
 from vmlab.upkeep.idle import IdleRules
@@ -63,9 +62,8 @@ def start_reconciling(client: HubClient, settings: ProviderSettings, rules: Orde
     jobs = [_when_up("reconcile", hub, reconciler.look, min(PERIOD_S, rules.orphan_grace_s))]
     if isinstance(provider, KeepsOldDisks):
         jobs.append(Job("old disks", partial(_prune, provider, rules.keep_old_days), HOUR_S))
-    if settings.name == ProviderName.QEMU:
-        neighbours = NeighbourWatch(paths.machines, paths.pool)
-        jobs.append(Job("networks near the host", neighbours.look, NEIGHBOURS_PERIOD_S))
+    if isinstance(provider, HasJobs):
+        jobs += provider.jobs()
     if rules.idle.is_on:
         watch = IdleWatch(hub, client, provider, rules.idle, settings.state)
         jobs.append(_when_up("idle machines", hub, watch.look, watch.period_s))

@@ -156,7 +156,7 @@ async def _keep_within(context: VolumeContext, volumes: list[Volume], memory: Me
 
 
 async def _resume(provider: Provider, room: FreeSpace) -> None:
-    """Let machines go on that QEMU paused because the host's disk was full.
+    """Let machines go on that were paused because the host's disk was full.
 
     Every machine is asked in every round: a disk may have been full for seconds, between two.
     """

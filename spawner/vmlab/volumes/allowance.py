@@ -2,7 +2,7 @@
 
 Volume and snapshots, system disk and older ones, machines set aside, copies, deleted volumes: all
 of it counts against one limit, with the size that it may grow to on its own.
-A machine that runs writes until its disks are full: QEMU bounds those, by their sizes. What may
+A machine that runs writes until its disks are full: their sizes bound those. What may
 still be added (a snapshot, a machine set aside, a copy) is added only where that sum stays within
 the limit; so the limit holds whatever the machine writes meanwhile (docs/decisions/0016).
 

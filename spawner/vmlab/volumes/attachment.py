@@ -93,8 +93,8 @@ async def _ensure_file(context: VolumeContext, path: Path, wanted: VolumeSpec) -
 async def _tidy(image: DiskImage) -> None:
     """Have the file hold no space that nothing uses, as after a snapshot on a full disk.
 
-    What is worse than that is told and left: QEMU itself refuses what it cannot work with, and a
-    file that another machine has open.
+    What is worse than that is told and left: the machine itself refuses what it cannot work with,
+    and a file that another machine has open.
     """
     try:
         await image.free_leaks()

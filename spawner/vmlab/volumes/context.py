@@ -18,7 +18,7 @@ from vmlab.database.volumes import held_error
 from vmlab.errors import HostError, VolumeConflictError, VolumeNotFoundError
 from vmlab.model import Allowance, MachineStatus, Volume, VolumeState
 from vmlab.paths import Paths
-from vmlab.system.worker import QemuUser, find_tools_user
+from vmlab.system.worker import WorkerUser, find_tools_user
 from vmlab.volumes.copies import Copies
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.live import LiveVolumes
@@ -44,7 +44,7 @@ class VolumeContext:
 
     paths: Paths
     machines: Machines
-    find_user: Callable[[], QemuUser] = find_tools_user
+    find_user: Callable[[], WorkerUser] = find_tools_user
     clock: Callable[[], float] = time.time
     allowance: Allowance = field(default_factory=Allowance)
     copies: Copies = field(default_factory=Copies, compare=False)

@@ -1,7 +1,7 @@
 """The tools that work on a volume's file, as a user of their own and never through a reference.
 
 The file belongs to that user, or to the machine that has it; the tools may read it then. A file
-that QEMU wrote is not trusted either: somebody who takes over a machine's QEMU can write anything
+that a machine wrote is not trusted either: who takes over a machine's process can write anything
 there, including a reference to a file of the host. So no tool reads a backing file,
 and none runs as root.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from vmlab import messages
 from vmlab.errors import HostError, VolumeConflictError, VolumeError
 from vmlab.system.tools import ToolError, run_tool
-from vmlab.system.worker import TOOLS_GID, QemuUser
+from vmlab.system.worker import TOOLS_GID, WorkerUser
 from vmlab.volumes.model import Snapshot
 from vmlab.volumes.qcow2 import Header, Qcow2Error, read_volume
 
@@ -39,7 +39,7 @@ class DiskImage:
 
     name: str
     path: Path
-    user: QemuUser
+    user: WorkerUser
     lock: tuple[int, ...] = ()
 
     @property
@@ -119,14 +119,14 @@ class DiskImage:
             raise
 
 
-def lend(path: Path, machine: QemuUser) -> None:
+def lend(path: Path, machine: WorkerUser) -> None:
     """Make a volume's file the machine's; the tools may go on reading it, and nobody else."""
     if machine.drop:
         os.chown(path, machine.uid, TOOLS_GID, follow_symlinks=False)
         path.chmod(0o640)
 
 
-def take_back(path: Path, tools: QemuUser) -> None:
+def take_back(path: Path, tools: WorkerUser) -> None:
     """Make a volume's file the tools' again; no-op when it is, or is gone."""
     with contextlib.suppress(FileNotFoundError):
         if tools.drop and path.lstat().st_uid != tools.uid:
@@ -156,12 +156,12 @@ def missing_file(name: str, path: Path) -> VolumeError:
 
 
 @contextlib.contextmanager
-def scratch(folder: Path, user: QemuUser, end: str) -> Generator[Path]:
-    """Give an empty file that QEMU's user may write to; removed afterwards unless it was moved.
+def scratch(folder: Path, user: WorkerUser, end: str) -> Generator[Path]:
+    """Give an empty file that a user may write to; removed afterwards unless it was moved.
 
     Args:
-        folder: root's own; QEMU's user may only pass through it.
-        user: QEMU's.
+        folder: root's own; that user may only pass through it.
+        user: whose file it is.
         end: of the file's name.
     """
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def scratch(folder: Path, user: QemuUser, end: str) -> Generator[Path]:
         path.unlink(missing_ok=True)
 
 
-async def make_volume(path: Path, size_mib: int, user: QemuUser, work: Path) -> None:
+async def make_volume(path: Path, size_mib: int, user: WorkerUser, work: Path) -> None:
     """Make an empty ext4 volume owned by the trainee.
 
     The file appears by a rename, so that a cut creation is never taken for a volume. Its virtual

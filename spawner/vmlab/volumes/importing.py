@@ -2,7 +2,7 @@
 
 A disk image can refer to other files, and whoever opens it opens those: a known way to read a
 host's files. So the file is copied first (it cannot change under us any more), judged by its own
-bytes before any program opens it, and opened by QEMU's unprivileged user under limits, with the
+bytes before any program opens it, and opened by an unprivileged user under limits, with the
 format told and without any reference. What comes out is a file of our own making.
 """
 

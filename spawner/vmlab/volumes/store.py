@@ -19,7 +19,7 @@ from vmlab.lab.toml_errors import nearest
 from vmlab.model import Allowance, MachineSpec, Volume, VolumeSpec, VolumeState
 from vmlab.names import volume_name
 from vmlab.paths import Paths
-from vmlab.system.worker import QemuUser, find_tools_user
+from vmlab.system.worker import WorkerUser, find_tools_user
 from vmlab.volumes import (
     accounting,
     attachment,
@@ -52,7 +52,7 @@ class VolumeStore:
         self,
         paths: Paths,
         machines: Machines,
-        find_user: Callable[[], QemuUser] = find_tools_user,
+        find_user: Callable[[], WorkerUser] = find_tools_user,
         allowance: Allowance = Allowance(),  # noqa: B008 - frozen
     ) -> None:
         self.context = VolumeContext(paths, machines, find_user, allowance=allowance)

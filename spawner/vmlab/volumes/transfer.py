@@ -115,7 +115,7 @@ def copy_mib(image: DiskImage, source: Snapshot) -> int:
 async def copy_snapshot(
     context: VolumeContext, image: DiskImage, source: Snapshot, target: Path, form: ExportFormat
 ) -> None:
-    """Copy a snapshot into an empty file of QEMU's user.
+    """Copy a snapshot into an empty file of the tools' user.
 
     The turn is held while copying only: what comes before and after waits for machines.
 

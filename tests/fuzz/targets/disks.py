@@ -7,7 +7,7 @@ import os
 
 from fuzz.target import check, scratch, target
 from vmlab.errors import VolumeError
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.importing import ImportFormat, judge_head, read_disk
 from vmlab.volumes.qcow2 import Qcow2Error, read_volume
@@ -15,7 +15,7 @@ from vmlab_protocol.ext4 import Ext4Error, is_in_order, read_space
 from vmlab_protocol.snapshots import parse_snapshot_id
 
 _QCOW2 = "vmlab.volumes.qcow2"
-USER = QemuUser(os.geteuid(), os.getegid(), drop=False)
+USER = WorkerUser(os.geteuid(), os.getegid(), drop=False)
 
 
 @target(

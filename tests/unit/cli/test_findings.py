@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.cli.findings import (
-    Level,
-    accelerator_finding,
-    address_finding,
-    descriptors_finding,
-    limits_finding,
-    userns_finding,
-)
+from vmlab.cli.findings import address_finding, descriptors_finding
 from vmlab.lab.lab import parse_lab
+from vmlab.providers.facts import Level
+from vmlab.providers.qemu.examination import accelerator_finding, limits_finding, userns_finding
 from vmlab.providers.qemu.process.confine import Confinement
 
 FILE = Path("/labs/lab.toml")

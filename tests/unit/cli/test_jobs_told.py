@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vmlab.cli.findings import Level
 from vmlab.cli.jobs import job_lines, jobs_finding, jobs_json
+from vmlab.providers.facts import Level
 from vmlab.system.job_states import JobsReport, JobState
 
 NOW = 1_000_000.0

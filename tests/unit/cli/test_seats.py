@@ -8,19 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.cli.findings import Level
-from vmlab.cli.seats import count_seats, measured_finding, seats_findings, summary
+from vmlab.cli.findings import summary
 from vmlab.errors import HostError
 from vmlab.lab.lab import parse_lab
+from vmlab.providers.facts import Level, Measured
 from vmlab.providers.qemu.process.admission import (
-    RESERVE_MIB,
     MachineMemory,
     MemoryFacts,
     check_room,
 )
 from vmlab.providers.qemu.process.confine import machine_limits
-from vmlab.providers.qemu.warm.template import Measured
-from vmlab.system.host import HostFacts
+from vmlab.providers.qemu.seats import count_seats, measured_finding, seats_findings
+from vmlab.system.host import RESERVE_MIB, HostFacts
 from vmlab.volumes.allowance import limit_mib
 
 FILE = Path("/labs/lab.toml")

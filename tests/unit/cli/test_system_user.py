@@ -12,7 +12,7 @@ from vmlab.cli import system_user
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes users")
 def test_who_finds_the_user_made_by_another_meanwhile_goes_on(monkeypatch) -> None:
     has_user = iter([False, True])  # when it looks, and after the real useradd said "exists"
-    monkeypatch.setattr(system_user, "QEMU_USER", "root")
+    monkeypatch.setattr(system_user, "TOOLS_USER", "root")
     monkeypatch.setattr(system_user, "_has_user", lambda _: next(has_user))
-    system_user.ensure_qemu_user()
+    system_user.ensure_tools_user()
     assert list(has_user) == [], "useradd was asked"

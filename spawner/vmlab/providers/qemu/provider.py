@@ -11,13 +11,11 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
-from pathlib import Path
 
 from vmlab.errors import (
     HostError,
     LabError,
     MachineConflictError,
-    MachineNotFoundError,
     ProviderError,
 )
 from vmlab.images.store import Image, ImageStore
@@ -29,9 +27,12 @@ from vmlab.model import (
     MachineStatus,
     OldDisk,
     PhaseEvent,
+    StartStyle,
     Volume,
 )
 from vmlab.paths import Paths
+from vmlab.providers.facts import Prepared
+from vmlab.providers.qemu.abilities import AbilitiesOfQemu, describe_template
 from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
 from vmlab.providers.qemu.channels import activity, live
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
@@ -41,11 +42,12 @@ from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import aside
 from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.machine.folders import share_templates
-from vmlab.providers.qemu.machine.identity import await_greeting, ensure_identity, make_ssh_command
+from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
 from vmlab.providers.qemu.machine.old_disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Stage, read_record, write_record
 from vmlab.providers.qemu.machine.status import listed_status, machine_status, read_console
+from vmlab.providers.qemu.options import QemuOptions
 from vmlab.providers.qemu.process.accelerator import (
     Accelerator,
     choose_accelerator,
@@ -76,7 +78,7 @@ from vmlab_protocol.seed import RANDOM_BYTES, Mount, Network
 _log = logging.getLogger(__name__)
 
 
-class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
+class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
     """Machines as QEMU processes of this host (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(
@@ -84,22 +86,26 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         settings: ProviderSettings,
         deadlines: Mapping[Accelerator, Deadlines] = DEADLINES,
     ) -> None:
-        self._settings = settings
+        self._options = QemuOptions.of(settings.options)
         self._deadlines = deadlines
         self._paths = Paths(state=settings.state, cache=settings.cache)
         self._images = ImageStore(self._paths.images)
         self._locks: dict[str, asyncio.Lock] = {}
-        self._memory = Memory(self._paths.cache / "promises", settings.overcommit)
+        self._memory = Memory(self._paths.cache / "promises", self._options.overcommit)
         self._host: Host | None = None
         self._host_mark = ""
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
-        self._upkeep = Upkeep(self.pool, settings.pool)
+        self._upkeep = Upkeep(self.pool, self._options.pool)
         self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
 
     @property
     def features(self) -> Features:
         """What QEMU machines can do; the accelerator is known after the first use."""
-        return Features(name="qemu", accelerator=self._host.accelerator if self._host else "")
+        return Features(
+            name="qemu",
+            accelerator=self._host.accelerator if self._host else "",
+            style=self._options.start_style,
+        )
 
     async def validate(self, spec: MachineSpec) -> None:
         """Check image, QEMU, disk and memory (contract: `Provider.validate`)."""
@@ -222,6 +228,11 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
             Parking(self._paths.templates, kind, plan, spec, host.deadlines, report)
         )
 
+    async def prepare_starts(self, spec: MachineSpec, report: Callable[[str], None]) -> Prepared:
+        """Make the image's template (contract: `PreparesStarts.prepare_starts`)."""
+        made = await self.make_template(spec, report)
+        return await asyncio.to_thread(describe_template, made)
+
     async def upkeep(self, spec: MachineSpec) -> None:
         """Keep template and pool ready for machines like `spec` (contract: `Provider.upkeep`)."""
         await self._upkeep.calm()
@@ -343,32 +354,6 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         """Return the end of the serial console (contract: `Provider.console`)."""
         return await asyncio.to_thread(read_console, self._folder(name), max_bytes)
 
-    async def await_ssh(self, name: str) -> None:
-        """Return when the machine's sshd greets: it is started after the server.
-
-        Raises:
-            MachineNotFoundError: it does not run.
-            GuestError: sshd does not answer in time.
-        """
-        self.ssh_command(name)
-        await await_greeting(self._folder(name))
-
-    def ssh_command(self, name: str) -> list[str]:
-        """Return the command that opens a shell in the machine as the trainee's user.
-
-        Raises:
-            MachineNotFoundError: it does not run.
-        """
-        folder = self._folder(name)
-        if not machine_status(folder).state.is_on:
-            raise MachineNotFoundError(name, "it does not run", hint="vmlab machine list")
-        return make_ssh_command(folder)
-
-    @property
-    def doors(self) -> Path:
-        """Folder where the hub's side opens `hub.sock` and `proxy.sock` for the machines."""
-        return self._paths.state / "doors"
-
     # -- helpers ---------------------------------------------------------------------------------
 
     def _folder(self, name: str) -> MachineFolder:
@@ -391,14 +376,14 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu):
         mark = await asyncio.to_thread(mark_engine)
         if self._host is None or mark != self._host_mark:
             self._host_mark = mark
-            verdict = await choose_accelerator(self._settings.accelerator, self._paths.cache)
+            verdict = await choose_accelerator(self._options.accelerator, self._paths.cache)
             self._host = Host(
                 paths=self._paths,
                 doors=self.doors,
                 memory=self._memory,
                 accelerator=verdict.name,
                 qemu=await qemu_version(),
-                style=self._settings.start_style,
+                style=StartStyle(self._options.start_style),
                 deadlines=self._deadlines[verdict.name],
                 volumes=self.volumes,
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmlab.system.tools import run_tool
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 
 
-async def ensure_overlay(overlay: Path, base: Path, user: QemuUser) -> bool:
+async def ensure_overlay(overlay: Path, base: Path, user: WorkerUser) -> bool:
     """Make the machine's root disk over the image unless it is there; return whether it was made.
 
     Raises:
@@ -27,7 +27,7 @@ async def ensure_overlay(overlay: Path, base: Path, user: QemuUser) -> bool:
     return True
 
 
-async def check_overlay(overlay: Path, user: QemuUser) -> None:
+async def check_overlay(overlay: Path, user: WorkerUser) -> None:
     """Check that a root disk can be opened with all that it stands on; changes nothing.
 
     As the machine's user: its QEMU may have written a reference to any file of the host into it.

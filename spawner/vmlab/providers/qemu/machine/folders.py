@@ -15,7 +15,7 @@ from vmlab.errors import ProviderError
 from vmlab.providers.qemu.machine.layout import ROOT_DISK, USER, MachineFolder
 from vmlab.providers.qemu.machine.users import ensure_machine_user
 from vmlab.system.files import open_regular
-from vmlab.system.worker import QemuUser, find_tools_user
+from vmlab.system.worker import WorkerUser, find_tools_user
 
 _PASS = 0o710
 """Of a converted folder, which is root's: its machine may pass through it, but not list it."""
@@ -24,7 +24,7 @@ _SHARED_FOLDER, _SHARED_FILE = 0o711, 0o444
 _log = logging.getLogger(__name__)
 
 
-def make_folder(folder: MachineFolder) -> QemuUser:
+def make_folder(folder: MachineFolder) -> WorkerUser:
     """Make the folder of a machine that does not run, or that is in order; return its user.
 
     Raises:
@@ -45,7 +45,7 @@ def make_folder(folder: MachineFolder) -> QemuUser:
     return user
 
 
-def _own(folder: MachineFolder, descriptor: int) -> QemuUser:
+def _own(folder: MachineFolder, descriptor: int) -> WorkerUser:
     """Make the folder root's and its disks the machine's; cut anywhere, it is done again."""
     facts = os.fstat(descriptor)
     if facts.st_uid == 0 and stat.S_IMODE(facts.st_mode) == _PASS:
@@ -64,7 +64,7 @@ def _own(folder: MachineFolder, descriptor: int) -> QemuUser:
     return user
 
 
-def _own_entry(path: Path, user: QemuUser) -> None:
+def _own_entry(path: Path, user: WorkerUser) -> None:
     kind = path.lstat().st_mode
     if stat.S_ISDIR(kind):
         return  # none of ours

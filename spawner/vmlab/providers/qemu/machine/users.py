@@ -21,7 +21,7 @@ import psutil
 from vmlab.errors import ProviderError
 from vmlab.providers.qemu.machine.layout import USER, MachineFolder
 from vmlab.system.files import open_regular
-from vmlab.system.worker import TOOLS_GID, QemuUser, find_machines_gid, find_tools_user
+from vmlab.system.worker import TOOLS_GID, WorkerUser, find_machines_gid, find_tools_user
 from vmlab_protocol.atomic import write_atomic
 
 MACHINE_UIDS = range(TOOLS_GID + 1, 0x7FFE_0000)
@@ -32,7 +32,7 @@ _DIGITS = 10
 _ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
-def find_machine_user(folder: MachineFolder) -> QemuUser | None:
+def find_machine_user(folder: MachineFolder) -> WorkerUser | None:
     """Return the user that the machine runs as; None when it has none of its own yet.
 
     A number that root did not write is ignored: in folders of earlier versions, a machine could
@@ -55,7 +55,7 @@ def find_machine_user(folder: MachineFolder) -> QemuUser | None:
             f"its user {folder.user} cannot be read: {error}",
             hint=f"write the uid of the owner of {folder.root_disk} into it",
         ) from error
-    return QemuUser(uid, find_machines_gid(), drop=True)
+    return WorkerUser(uid, find_machines_gid(), drop=True)
 
 
 def _read_number(path: Path) -> bytes | None:
@@ -73,13 +73,13 @@ def _read_number(path: Path) -> bytes | None:
         return file.read(_DIGITS + 1) if is_ours else None
 
 
-def ensure_machine_user(folder: MachineFolder) -> QemuUser:
+def ensure_machine_user(folder: MachineFolder) -> WorkerUser:
     """Return the user that the machine runs as, giving it one at first; raises as the above."""
     found = find_machine_user(folder)
     if found is None:
         uid = _free_uid(folder.path.parent.parent)
         write_atomic(folder.user, f"{uid}\n".encode())
-        found = QemuUser(uid, find_machines_gid(), drop=True)
+        found = WorkerUser(uid, find_machines_gid(), drop=True)
     return found
 
 

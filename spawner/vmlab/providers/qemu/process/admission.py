@@ -35,12 +35,9 @@ from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
 from vmlab.providers.qemu.process.confine import TRANSLATION_BUFFER_MIB, machine_limits
+from vmlab.system.host import RESERVE_MIB
 from vmlab.system.locks import flock_within, try_flock, wait_for_flock
 from vmlab.system.worker import find_tools_user
-
-RESERVE_MIB = 768
-"""Memory that stays with the host: hub and proxy grow by some 200 MiB with a class, and without
-a few hundred MiB of file cache for image and template every machine waits for the disk."""
 
 _TURN_LIMIT_S = 60.0
 _TURN_POLL_S = 0.002

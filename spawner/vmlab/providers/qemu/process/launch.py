@@ -30,7 +30,7 @@ from vmlab.providers.qemu.process.confine import (
 )
 from vmlab.providers.qemu.process.shim import ShimConfig
 from vmlab.system.environment import tool_environment
-from vmlab.system.worker import QemuUser
+from vmlab.system.worker import WorkerUser
 
 HUB_PORT = 8081
 PROXY_PORT = 8000
@@ -50,7 +50,7 @@ def make_shim_config(
     folder: MachineFolder,
     machine: QemuMachine,
     *,
-    user: QemuUser,
+    user: WorkerUser,
     doors: Path,
     confinement: Confinement,
     limits: Limits,

@@ -17,6 +17,7 @@ import psutil
 
 from vmlab.errors import LabError
 from vmlab.model import MachineSpec
+from vmlab.providers.facts import Measured
 from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
@@ -34,7 +35,6 @@ from vmlab.providers.qemu.warm.template import (
     DEVICES,
     MEMORY,
     RECORD,
-    Measured,
     Template,
     TemplateError,
     TemplateKind,

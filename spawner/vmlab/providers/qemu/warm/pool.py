@@ -13,11 +13,12 @@ import logging
 import secrets
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vmlab.errors import LabError, ProviderError
 from vmlab.model import MachineSpec
+from vmlab.providers.facts import PoolState
 from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
@@ -39,15 +40,6 @@ from vmlab_protocol.outside import load_json
 _READY = "ready.json"
 _KEPT_FAILURES = 3
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PoolState:
-    """How full the pool is."""
-
-    wanted: int
-    ready: int
-    preparing: int
 
 
 class Pool:

@@ -19,6 +19,7 @@ from typing import Any
 
 from vmlab.errors import LabError
 from vmlab.images.store import Image
+from vmlab.providers.facts import Measured
 from vmlab.providers.qemu.machine.layout import ROOT_DISK
 from vmlab.providers.qemu.process.argv import QemuMachine, hash_shape
 from vmlab.system.outside import as_facts
@@ -53,15 +54,6 @@ class TemplateKind:
         """A short name for it."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a clone of a template costs on this host: one was run when the template was made."""
-
-    pss_mib: float  # what an idle machine that has run its server does not share with others
-    disk_mib: float  # root overlay, before anybody worked
-    start_cpu_s: float  # processor time from power-on until its server had answered
 
 
 @dataclass(frozen=True)

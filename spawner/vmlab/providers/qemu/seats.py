@@ -1,4 +1,4 @@
-"""How many seats of a lab fit this host, and when the last is ready. Pure: facts in, findings out.
+"""How many seats of a lab fit this host, and when the last is ready. Pure, but for `examine_seats`.
 
 Two numbers, because they answer two questions: how many machines can be filled by their trainees
 at once (what admission promises, `vmlab.providers.qemu.process.admission`), and how many idle ones
@@ -8,47 +8,65 @@ the host holds by what one was measured to take here.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
-from vmlab.cli.findings import Finding, Level
+from vmlab.images.store import ImageStore
 from vmlab.lab.lab import Lab
-from vmlab.providers.qemu.process.admission import RESERVE_MIB, MemoryFacts
+from vmlab.paths import Paths
+from vmlab.providers.facts import Finding, Level, Measured, Seats
+from vmlab.providers.qemu.options import QemuOptions
+from vmlab.providers.qemu.process.admission import Memory, MemoryFacts
 from vmlab.providers.qemu.process.confine import machine_limits
-from vmlab.providers.qemu.warm.template import Measured
-from vmlab.system.host import HostFacts
+from vmlab.providers.qemu.warm.template import list_templates
+from vmlab.system.host import RESERVE_MIB, HostFacts, find_host_facts
 from vmlab.volumes import allowance
 
 SEATS_PER_CORE = {"kvm": 8, "tcg": 2}
 """Machines a core for terminals and notebooks, when not all compute at once: a rule of thumb."""
 
 
-@dataclass(frozen=True)
-class Seats:
-    """How many machines of a lab fit, those included that run already."""
+async def examine_seats(lab: Lab, paths: Paths, accelerator: str) -> tuple[Seats, list[Finding]]:
+    """Return how many seats fit this host now, and what decides it."""
+    facts = find_host_facts(paths.state, paths.cache)
+    memory = await Memory(paths.cache / "promises").facts()
+    ours = {str(paths.machines), str(paths.pool)}
+    running = sum(str(Path(machine.folder).parent) in ours for machine in memory.machines)
+    measured = _find_measured(lab, paths, accelerator)
+    images = [image for image in ImageStore(paths.images).list() if image.name == lab.machine.image]
+    seats = count_seats(
+        facts,
+        memory,
+        lab,
+        accelerator,
+        running=running,
+        measured=measured,
+        system_mib=max((image.disk_size_mib for image in images), default=0),
+    )
+    findings = seats_findings(facts, memory, seats, lab)
+    return seats, [measured_finding(lab.machine.image, measured), *findings]
 
-    wanted: int
-    running: int
-    memory: int  # each filling its memory
-    disk: int  # each taking all that its trainee may
-    processor: int  # a rule of thumb
-    idle: int | None = None  # in memory and on disk, as measured
-    last_ready_s: float | None = None  # when all that are wanted start at once
-    measured: Measured | None = None
-    trainee_mib: int = 0  # of disk: what one trainee may take
 
-    @property
-    def fit(self) -> int:
-        """What memory and disk hold. Processors only make it slow, so they do not count here."""
-        return min(self.memory, self.disk)
+def _find_measured(lab: Lab, paths: Paths, accelerator: str) -> Measured | None:
+    """Return what a machine of this size was measured to take last, of whatever image version."""
+    wanted = (lab.machine.image, lab.machine.memory_mib, lab.machine.cpus, accelerator)
+    found = [
+        template
+        for template in list_templates(paths.templates)
+        if template.measured
+        and wanted
+        == (
+            template.kind.image,
+            template.kind.memory_mib,
+            template.kind.cpus,
+            template.kind.accelerator,
+        )
+    ]
+    return max(found, key=lambda template: template.parked_at).measured if found else None
 
-    @property
-    def limited_by(self) -> str:
-        """What runs out first."""
-        return "memory" if self.memory <= self.disk else "disk"
 
-    def as_json(self) -> dict[str, object]:
-        """Return everything, for `--json`."""
-        return {**asdict(self), "fit": self.fit, "limited_by": self.limited_by}
+def _overcommit(lab: Lab) -> float:
+    return float(QemuOptions.of(lab.provider.options).overcommit)
 
 
 def count_seats(
@@ -76,7 +94,7 @@ def count_seats(
         trainee_mib=trainee_mib,
         wanted=wanted,
         running=running,
-        memory=running + max(0, memory.room_mib(lab.provider.overcommit)) // limit_mib,
+        memory=running + max(0, memory.room_mib(_overcommit(lab))) // limit_mib,
         disk=running + facts.state_spare_mib // trainee_mib,
         processor=math.floor(facts.cores * per_core / lab.machine.cpus),
     )
@@ -127,22 +145,13 @@ def measured_finding(image: str, measured: Measured | None) -> Finding:
     )
 
 
-def summary(seats: Seats) -> str:
-    """Return the report's last line."""
-    idle = "" if seats.idle is None else f", {seats.idle} when they are idle"
-    return (
-        f"{seats.fit} seats of this lab fit when every trainee fills the machine "
-        f"({seats.limited_by} runs out first){idle}; it has {seats.wanted} trainees."
-    )
-
-
 def _level(fit: int, seats: Seats) -> Level:
     return Level.OK if fit >= seats.wanted else Level.WARN
 
 
 def _memory_finding(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab) -> Finding:
     limit_mib = machine_limits(lab.machine.memory_mib, lab.machine.cpus).memory_mib
-    overcommit = lab.provider.overcommit
+    overcommit = _overcommit(lab)
     times = f", promised {overcommit:g} times" if overcommit != 1 else ""
     taken = (
         f"; {len(memory.machines)} running may still take {memory.growth_mib} MiB"
