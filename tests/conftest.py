@@ -92,6 +92,14 @@ def desk_image():
 
 
 @pytest.fixture(scope="session")
+def processes(tmp_path_factory):
+    """The folder in which the provider of tests/process_provider is installed."""
+    from fakes.plugged_in import install_processes
+
+    return install_processes(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture(scope="session")
 def tiny_cache(desk_image):
     """A cache folder with the image `tiny` in it."""
     from fakes.tiny_guest import make_tiny_image

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from fakes.benches import open_bench
+from fakes.plugged_in import plugged_in
 
 
-@pytest.fixture(params=["fake", pytest.param("qemu", marks=pytest.mark.vm)])
+@pytest.fixture(params=["fake", "processes", pytest.param("qemu", marks=pytest.mark.vm)])
 async def bench(request, failed):
-    cache = request.getfixturevalue("tiny_cache") if request.param == "qemu" else None
-    async with open_bench(request.param, cache, failed) as made:
-        yield made
+    """A provider; of a module that says which ability it NEEDS, only one that has it."""
+    kind = request.param
+    cache = request.getfixturevalue("tiny_cache") if kind == "qemu" else None
+    elsewhere = kind == "processes"
+    with plugged_in(request.getfixturevalue("processes")) if elsewhere else nullcontext():
+        async with open_bench(kind, cache, failed) as made:
+            for needed in getattr(request.module, "NEEDS", ()):
+                if not isinstance(made.provider, needed):
+                    pytest.skip(f"{kind} is not one that {needed.__name__}")
+            yield made

@@ -6,7 +6,10 @@ import pytest
 
 from fakes.benches import start
 from vmlab.errors import ProviderError
+from vmlab.providers.base import ReportsActivity, ReportsServer
 from vmlab_protocol.messages import ServerTrouble
+
+NEEDS = (ReportsActivity, ReportsServer)
 
 
 async def test_a_machine_that_does_not_run_says_nothing(bench):

@@ -6,7 +6,10 @@ import pytest
 
 from fakes.benches import start
 from vmlab.errors import ProviderError
+from vmlab.providers.base import SpeaksLanguages
 from vmlab_protocol.notices import Language
+
+NEEDS = (SpeaksLanguages,)
 
 
 async def test_a_running_machine_takes_another_language(bench):

@@ -23,6 +23,7 @@ from vmlab.volumes.model import ExportFormat
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.snapshots import Reason
 
+NEEDS = (LiveVolumes,)
 VOLUME, MACHINE = "home-ada-0", "desk-ada-0"
 
 

@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 import psutil
 
+from vmlab.lab.provider_options import find_options
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
@@ -47,6 +49,8 @@ class Bench:
         """A second object on the same state: what a restarted hub has; with other deadlines."""
         if self.kind == "fake":
             return self.provider
+        if self.kind == "processes":
+            return _make_plugged_in(self.settings)
         return QemuProvider(self.settings, self.deadlines(**limits))
 
     def another(self, kind: type[AnyFake]) -> AnyFake:
@@ -111,6 +115,10 @@ async def start_until(provider: Provider, spec: MachineSpec, seed: Seed, last: P
                 return
 
 
+def _make_plugged_in(settings: ProviderSettings) -> Provider:
+    return resolve_name(find_options(settings.name).provider)(settings)
+
+
 @asynccontextmanager
 async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
     """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
@@ -121,6 +129,9 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
         settings = ProviderSettings("fake", state, state)
         (state / "fake.json").write_text('{"volumes": true}')
         made = Bench("fake", FakeProvider(settings), settings, "desk")
+    elif kind == "processes":
+        settings = ProviderSettings("processes", state, state)
+        made = Bench("processes", _make_plugged_in(settings), settings, "desk")
     else:
         assert cache is not None
         settings = ProviderSettings(

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from functools import cache
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from vmlab.errors import ConfigError
-from vmlab.lab.provider_options import find_options
 from vmlab.providers.base import Provider
-from vmlab.providers.settings import ProviderSettings
+
+if TYPE_CHECKING:
+    from vmlab.providers.settings import ProviderSettings
 
 
 @cache
@@ -29,6 +31,9 @@ def make_provider(settings: ProviderSettings) -> Provider:
     Raises:
         ConfigError: no provider of that name is installed, or it cannot be loaded.
     """
+    # A machine's shim imports this package with the standard library only.
+    from vmlab.lab.provider_options import find_options  # noqa: PLC0415
+
     where = find_options(settings.name).provider
     try:
         made: Provider = resolve_name(where)(settings)

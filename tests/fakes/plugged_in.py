@@ -1,0 +1,51 @@
+"""A provider from elsewhere, installed as anybody would install it, beside VMLab.
+
+folder = install_processes(tmp_path)
+with plugged_in(folder): ...  # this process, and those that it starts
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import invalidate_caches
+from pathlib import Path
+
+from vmlab.lab.provider_options import default_provider, installed_providers
+
+_SOURCE = Path(__file__).parents[1] / "process_provider"
+_LIMIT_S = 300
+
+
+def install_processes(folder: Path) -> Path:
+    """Install the distribution of tests/process_provider there; return the folder."""
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    words += ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder)]
+    subprocess.run([*words, str(_SOURCE)], check=True, timeout=_LIMIT_S)
+    return folder
+
+
+@contextmanager
+def plugged_in(folder: Path) -> Iterator[None]:
+    """Have Python find what is installed there, here and in new processes."""
+    before = os.environ.get("PYTHONPATH")
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
+    try:
+        _look_again()
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+        _look_again()
+
+
+def _look_again() -> None:
+    invalidate_caches()
+    installed_providers.cache_clear()
+    default_provider.cache_clear()

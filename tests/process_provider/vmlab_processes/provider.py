@@ -1,0 +1,188 @@
+"""Machines as ordinary processes of this host (contract: `vmlab.providers.base.Provider`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+from vmlab.errors import (
+    GuestError,
+    MachineConflictError,
+    MachineNotFoundError,
+    MachineTimeoutError,
+)
+from vmlab.model import (
+    AsideMachine,
+    Features,
+    MachineSpec,
+    MachineState,
+    MachineStatus,
+    Phase,
+    PhaseEvent,
+)
+from vmlab.providers.settings import ProviderSettings
+from vmlab.seed import Seed
+from vmlab_processes import ProcessOptions
+from vmlab_processes.folders import Folder, Record, hold_volume, let_volume_go
+
+_ANSWER_LIMIT_S = 120
+_UPKEEP_S = 60.0
+
+
+class ProcessProvider:
+    """One process a machine; all that it knows is on disk."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self._options = ProcessOptions.of(settings.options)
+        self._machines = settings.state / "processes"
+        self._aside = settings.state / "process-aside"
+        self._homes = settings.state / "process-homes"
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @property
+    def features(self) -> Features:
+        return Features(name="processes", ssh=False, images=False)
+
+    async def validate(self, spec: MachineSpec) -> None:
+        """Everything can be started."""
+
+    async def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
+        folder = self._folder(spec.name)
+        async with self._lock(spec.name):
+            folder.ended.unlink(missing_ok=True)
+            yield PhaseEvent(Phase.IMAGE, spec.image)
+            yield PhaseEvent(Phase.DISK)
+            volume = spec.volume.name if spec.volume else ""
+            folder.write_record(Record(spec.owner, spec.image, volume))
+            yield PhaseEvent(Phase.VOLUME)
+            folder.require_wanted()
+            home = hold_volume(self._homes, volume, folder) if volume else None
+            yield PhaseEvent(Phase.POWER)
+            await asyncio.to_thread(folder.launch, self._options.boot_s)
+            yield PhaseEvent(Phase.BOOT)
+            phases = self._hand_over(folder, seed, home)
+            try:
+                async for phase in phases:
+                    yield PhaseEvent(phase)
+                    folder.require_wanted()
+            finally:
+                await phases.aclose()
+            folder.require_wanted()
+            folder.seeded.touch()
+
+    async def _hand_over(
+        self, folder: Folder, seed: Seed, home: Path | None
+    ) -> AsyncGenerator[Phase]:
+        """Give the process its seed over a socket that only this user may open."""
+        body = {
+            "prefix": unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/")),
+            "home": str(home or ""),
+        }
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                reader, writer = await asyncio.open_unix_connection(folder.path / "agent.sock")
+        except (OSError, TimeoutError) as error:
+            folder.require_wanted()
+            raise GuestError(folder.name, f"its agent cannot be asked: {error}") from error
+        try:
+            while True:
+                said = await self._hear(folder, reader)
+                if said["type"] == "hello":
+                    writer.write(json.dumps(body).encode() + b"\n")
+                elif said["type"] == "done":
+                    return
+                else:
+                    yield Phase(said["phase"])
+        finally:
+            writer.close()
+
+    async def _hear(self, folder: Folder, reader: asyncio.StreamReader) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                line = await reader.readline()
+        except TimeoutError as error:
+            raise MachineTimeoutError(folder.name, "its agent does not answer") from error
+        if not line:
+            folder.require_wanted()
+            raise GuestError(folder.name, "it ended while it was starting")
+        return json.loads(line)
+
+    async def settled(self, name: str) -> None:
+        """Nothing goes before anything."""
+
+    async def upkeep(self, spec: MachineSpec) -> None:
+        """Wait: nothing is made ready."""
+        await asyncio.sleep(_UPKEEP_S)
+
+    async def drain(self) -> None:
+        """Nothing waits."""
+
+    async def stop(self, name: str, *, now: bool = False) -> None:
+        folder = self._folder(name)
+        await asyncio.to_thread(folder.stop, now=now)
+        record = folder.record()
+        if record and record.volume:
+            let_volume_go(self._homes, record.volume, name)
+
+    async def delete(self, name: str) -> None:
+        await self.stop(name, now=True)
+        await asyncio.to_thread(shutil.rmtree, self._folder(name).path, ignore_errors=True)
+
+    async def set_aside(self, name: str) -> str:
+        lock = self._lock(name)
+        if lock.locked():
+            raise MachineConflictError(name, "it is being started", hint="stop its server first")
+        async with lock:
+            await self.stop(name)
+            return await asyncio.to_thread(self._folder(name).keep_in, self._aside)
+
+    async def list_aside(self) -> list[AsideMachine]:
+        found = []
+        for path in self._aside.glob("*/") if self._aside.is_dir() else ():
+            machine, _, stamp = path.name.rpartition("-")
+            record = Folder(path).record()
+            owner = record.owner if record else ""
+            found.append(AsideMachine(path.name, machine, int(stamp) / 1e9, owner))
+        return sorted(found, key=lambda kept: kept.at, reverse=True)
+
+    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
+        if names is None:
+            there = self._machines.glob("[!.]*") if self._machines.is_dir() else ()
+            names = sorted(path.name for path in there)
+        wanted = list(names)
+        return await asyncio.to_thread(lambda: {name: self._status(name) for name in wanted})
+
+    def _status(self, name: str) -> MachineStatus:
+        folder = self._folder(name)
+        record = folder.record()
+        if record is None:
+            return MachineStatus(name, MachineState.ABSENT)
+        process = folder.process()
+        if process is None:
+            return MachineStatus(name, MachineState.STOPPED, record.owner, record.image)
+        return MachineStatus(
+            name,
+            MachineState.RUNNING if folder.seeded.exists() else MachineState.STARTING,
+            record.owner,
+            record.image,
+            url=f"http://127.0.0.1:{process.port}",
+            since=process.since,
+        )
+
+    async def console(self, name: str, *, max_bytes: int = 65536) -> str:
+        try:
+            data = (self._folder(name).path / "console.log").read_bytes()
+        except FileNotFoundError as error:
+            raise MachineNotFoundError(name, "it has no console yet: it never ran") from error
+        text = data[-max_bytes:].decode(errors="replace")
+        return "".join(char if char.isprintable() or char == "\n" else "·" for char in text)
+
+    def _folder(self, name: str) -> Folder:
+        return Folder(self._machines / name)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
