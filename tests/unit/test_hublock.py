@@ -79,3 +79,18 @@ def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostError, match=r"hub\.lock cannot be opened"):
         HubLock(Paths(tmp_path / "file", tmp_path))
+
+
+def test_what_a_vmlab_before_options_wrote_is_still_understood(paths: Paths) -> None:
+    paths.state.mkdir()
+    text = (
+        '{"pid": 12, "hub_pid": 13, "url": "http://x", "lab": "lab.toml", "provider": "qemu", '
+        '"accelerator": "tcg", "started": 1.5, "volume_mib": 512, "total_mib": 0}'
+    )
+    lock_path(paths).write_text(text)
+    held = last_holder(paths)
+    assert held is not None
+    assert (held.options, held.volume_mib) == ({"accelerator": "tcg"}, 512)
+    for damaged in ('"options": [1]', '"options": {}, "x": 1'):
+        lock_path(paths).write_text(text.replace('"accelerator": "tcg"', damaged))
+        assert last_holder(paths) is None

@@ -58,7 +58,7 @@ def ensure_tools_user() -> None:
         )
     except FileNotFoundError as e:
         raise HostError("useradd is not installed", hint="apt-get install passwd") from e
-    if done.returncode:
+    if done.returncode and not _has_user(TOOLS_USER):  # somebody else may have been faster
         raise HostError(
             f"the user {TOOLS_USER} cannot be made: {done.stderr.strip()}",
             hint=f"try by hand: {' '.join(words)}",

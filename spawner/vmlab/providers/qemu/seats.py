@@ -174,7 +174,9 @@ def _memory_advice(seats: Seats, memory: MemoryFacts, limit_mib: int) -> str:
         return advice
     promises_mib = memory.growth_mib + (seats.wanted - seats.running) * limit_mib
     factor = math.ceil(10 * promises_mib / (memory.available_mib - RESERVE_MIB)) / 10
-    return f"{advice}; or [provider] overcommit = {factor}, if they will not all fill it at once"
+    return (
+        f"{advice}; or [provider.qemu] overcommit = {factor}, if they will not all fill it at once"
+    )
 
 
 def _processors_finding(facts: HostFacts, seats: Seats) -> Finding:

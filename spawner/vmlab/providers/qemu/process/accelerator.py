@@ -69,7 +69,7 @@ async def choose_accelerator(wish: str, cache: Path) -> Verdict:
     if wish == "kvm" and verdict.name is not Accelerator.KVM:
         raise HostError(
             f"lab.toml demands KVM, which does not work here: {verdict.reason}",
-            hint='set [provider] accelerator = "auto", or enable (nested) virtualisation',
+            hint='set [provider.qemu] accelerator = "auto", or enable (nested) virtualisation',
         )
     return verdict
 

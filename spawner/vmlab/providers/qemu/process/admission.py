@@ -96,7 +96,7 @@ def check_room(need_mib: int, facts: MemoryFacts, overcommit: float = 1.0) -> No
         f"({facts.available_mib} MiB available, {RESERVE_MIB} MiB of them kept for the host"
         f"{promised}; {others})",
         hint="stop machines that nobody uses, make [machine] memory smaller, or let machines share "
-        "memory that they rarely fill: [provider] overcommit (docs/operator.md)",
+        "memory that they rarely fill: [provider.qemu] overcommit (docs/operator.md)",
         public=messages.NO_PLACE if count else messages.NO_MEMORY,
     )
 
