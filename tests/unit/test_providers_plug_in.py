@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import vmlab
 from vmlab.errors import ConfigError
 from vmlab.lab.lab import parse_lab
-from vmlab.lab.provider_options import find_options, installed_providers
+from vmlab.lab.provider_options import GROUP, find_options, installed_providers
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import machines_ahead
@@ -51,6 +52,30 @@ def test_every_provider_of_this_package_is_installed_and_can_be_made(tmp_path):
         made = make_provider(ProviderSettings(name, tmp_path / name, tmp_path / name))
         assert made.features.name == name
         assert kind.provider.endswith(type(made).__name__)
+
+
+@pytest.fixture
+def as_installed():
+    """What is installed is looked for anew, by the test and by those after it."""
+    installed_providers.cache_clear()
+    yield
+    installed_providers.cache_clear()
+
+
+def test_an_installation_that_is_older_than_its_files_is_told(as_installed, monkeypatch):
+    monkeypatch.setattr("vmlab.lab.provider_options.entry_points", lambda group: [])
+    with pytest.raises(ConfigError, match=r"the installed ones \(none\)") as caught:
+        installed_providers()
+    assert "make lab" in caught.value.hint
+
+
+def test_a_provider_that_cannot_be_imported_is_named(as_installed, monkeypatch):
+    broken = EntryPoint("broken", "no_such_package:Options", GROUP)
+    monkeypatch.setattr("vmlab.lab.provider_options.entry_points", lambda group: [broken])
+    with pytest.raises(
+        ConfigError, match=r"provider 'broken' .* cannot be loaded: No module named"
+    ):
+        installed_providers()
 
 
 def test_every_option_says_what_it_is_for_and_has_a_default_that_it_allows():

@@ -69,7 +69,7 @@ def installed_providers() -> Mapping[str, type[ProviderOptions]]:
     """Return the options of each installed provider, by its name.
 
     Raises:
-        ConfigError: one of them cannot be imported; names its package.
+        ConfigError: one of them cannot be imported; names its package. Or VMLab's own are missing.
     """
     found: dict[str, type[ProviderOptions]] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -81,12 +81,17 @@ def installed_providers() -> Mapping[str, type[ProviderOptions]]:
                 f"provider {point.name!r} of package {package} cannot be loaded: {error}",
                 hint=f"install a version of {package} for this VMLab, or uninstall it",
             ) from error
+    if not any(kind.is_default for kind in found.values()):
+        raise ConfigError(
+            f"VMLab's own provider is not among the installed ones ({', '.join(found) or 'none'})",
+            hint="this installation is older than its files: run `make lab`, or install it again",
+        )
     return found
 
 
 @cache
 def default_provider() -> str:
-    """Return the provider of a lab that names none."""
+    """Return the provider of a lab that names none; raises as `installed_providers`."""
     return next(name for name, kind in installed_providers().items() if kind.is_default)
 
 
