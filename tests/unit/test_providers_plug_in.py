@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from vmlab.lab.provider_options import GROUP, find_options, installed_providers
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import machines_ahead
-from vmlab.providers.fake import FakeProvider
+from vmlab.providers.fake import FakeOptions, FakeProvider
 from vmlab.providers.settings import ProviderSettings, provider_settings
 
 FILE = Path("/labs/lab.toml")
@@ -70,12 +70,13 @@ def test_an_installation_that_is_older_than_its_files_is_told(as_installed, monk
 
 
 def test_a_provider_that_cannot_be_imported_is_named(as_installed, monkeypatch):
-    broken = EntryPoint("broken", "no_such_package:Options", GROUP)
-    monkeypatch.setattr("vmlab.lab.provider_options.entry_points", lambda group: [broken])
+    points = [EntryPoint("broken", "no_such_package:Options", GROUP), *entry_points(group=GROUP)]
+    monkeypatch.setattr("vmlab.lab.provider_options.entry_points", lambda group: points)
     with pytest.raises(
         ConfigError, match=r"provider 'broken' .* cannot be loaded: No module named"
     ):
         installed_providers()
+    assert find_options("fake") is FakeOptions, "what runs can still be ended"
 
 
 def test_every_option_says_what_it_is_for_and_has_a_default_that_it_allows():

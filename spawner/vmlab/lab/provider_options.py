@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Final, Self
 
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode
@@ -71,16 +71,8 @@ def installed_providers() -> Mapping[str, type[ProviderOptions]]:
     Raises:
         ConfigError: one of them cannot be imported; names its package. Or VMLab's own are missing.
     """
-    found: dict[str, type[ProviderOptions]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        package = point.dist.name if point.dist else "?"
-        try:
-            found[point.name] = point.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"provider {point.name!r} of package {package} cannot be loaded: {error}",
-                hint=f"install a version of {package} for this VMLab, or uninstall it",
-            ) from error
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    found = {point.name: _load(point) for point in points}
     if not any(kind.is_default for kind in found.values()):
         raise ConfigError(
             f"VMLab's own provider is not among the installed ones ({', '.join(found) or 'none'})",
@@ -106,18 +98,30 @@ class ProviderChoice:
 
 
 def find_options(name: str) -> type[ProviderOptions]:
-    """Return the options of an installed provider.
+    """Return the options of an installed provider; others may be broken, and machines still end.
 
     Raises:
-        ConfigError: there is none of this name; names those that are installed.
+        ConfigError: there is none of this name; names those that are installed. Or it is broken.
     """
-    installed = installed_providers()
-    if name not in installed:
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
         raise ConfigError(
-            f"provider {name!r} is not installed{did_you_mean(name, installed)}",
+            f"provider {name!r} is not installed{did_you_mean(name, points)}",
             hint="install the package that brings it, or choose another [provider] name",
         )
-    return installed[name]
+    return _load(points[name])
+
+
+def _load(point: EntryPoint) -> type[ProviderOptions]:
+    package = point.dist.name if point.dist else "?"
+    try:
+        kind: type[ProviderOptions] = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"provider {point.name!r} of package {package} cannot be loaded: {error}",
+            hint=f"install a version of {package} for this VMLab, or uninstall it",
+        ) from error
+    return kind
 
 
 def read_provider(table: Table) -> ProviderChoice:

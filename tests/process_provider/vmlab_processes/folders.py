@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fcntl import LOCK_EX, flock
@@ -94,7 +95,7 @@ class Folder:
             raise MachineConflictError(self.name, "it was deleted while it was starting")
 
     @contextmanager
-    def turn(self):
+    def turn(self) -> Iterator[None]:
         """Launch and stop one after the other, whichever process does it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with (self.path.parent / f".{self.name}.lock").open("w") as lock:

@@ -16,6 +16,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 PHASES = ("identity", "keys", "network", "mounts", "exercises", "server")
 MAX_NOTE = 64 * 1024
@@ -46,7 +47,7 @@ class Machine:
                 except (OSError, ValueError) as error:
                     self.say(f"no seed: {error}")
 
-    def take_seed(self, stream) -> None:
+    def take_seed(self, stream: IO[str]) -> None:
         print(json.dumps({"type": "hello"}), file=stream, flush=True)
         seed = json.loads(stream.readline())
         for phase in PHASES:
