@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.authority import Authority
-from vmlab.cli.findings import Level, certificate_findings
+from vmlab.cli.findings import certificate_findings
 from vmlab.errors import ConfigError, HostError
 from vmlab.hub.certificates import (
     Pair,
@@ -21,6 +21,7 @@ from vmlab.hub.certificates import (
     read_pair,
 )
 from vmlab.lab.lab import load_lab
+from vmlab.providers.facts import Level
 
 HOSTS = ("lab.example.org", "ada.lab.example.org", "bob.lab.example.org")
 WILDCARD = ("lab.example.org", "*.lab.example.org")

@@ -114,10 +114,10 @@ class Folder:
             try:
                 run(words, check=True, timeout=LAUNCH_LIMIT_S)
             except (CalledProcessError, TimeoutExpired) as error:
-                raise ProviderError(f"{self.name}: its process did not start: {error}") from error
+                raise ProviderError(self.name, f"its process did not start: {error}") from error
             found = self.process()
             if found is None:
-                raise ProviderError(f"{self.name}: its process ended at once")
+                raise ProviderError(self.name, "its process ended at once")
             return found
 
     def stop(self, *, now: bool) -> None:
@@ -138,7 +138,7 @@ class Folder:
             os.kill(pid, how)
             while self.process() is not None:
                 if time.monotonic() > deadline:
-                    raise ProviderError(f"{self.name}: process {pid} does not end")
+                    raise ProviderError(self.name, f"process {pid} does not end")
                 if time.monotonic() > kill_at:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.01)

@@ -82,7 +82,7 @@ class Machine:
                     self.reply(503, {"message": "no server here"})
                 return ours
 
-            def reply(self, status: int, body: dict) -> None:
+            def reply(self, status: int, body: dict[str, str]) -> None:
                 data = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

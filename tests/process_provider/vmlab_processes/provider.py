@@ -21,13 +21,13 @@ from vmlab.model import (
     MachineSpec,
     MachineState,
     MachineStatus,
-    Phase,
     PhaseEvent,
 )
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
 from vmlab_processes import ProcessOptions
 from vmlab_processes.folders import Folder, Record, hold_volume, let_volume_go
+from vmlab_protocol.phases import Phase
 
 _ANSWER_LIMIT_S = 120
 _UPKEEP_S = 60.0
@@ -109,7 +109,8 @@ class ProcessProvider:
         if not line:
             folder.require_wanted()
             raise GuestError(folder.name, "it ended while it was starting")
-        return json.loads(line)
+        said: dict[str, str] = json.loads(line)
+        return said
 
     async def settled(self, name: str) -> None:
         """Nothing goes before anything."""

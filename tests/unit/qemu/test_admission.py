@@ -16,7 +16,6 @@ from vmlab import messages
 from vmlab.errors import HostError
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
 from vmlab.providers.qemu.process.admission import (
-    RESERVE_MIB,
     MachineMemory,
     Memory,
     MemoryFacts,
@@ -25,6 +24,7 @@ from vmlab.providers.qemu.process.admission import (
     read_machines,
 )
 from vmlab.providers.qemu.process.confine import machine_limits
+from vmlab.system.host import RESERVE_MIB
 
 OWN = os.geteuid()
 LIMIT_MIB = machine_limits(512, 1).memory_mib
