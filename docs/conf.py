@@ -55,7 +55,7 @@ _NAVIGATION = {
             "Acquisition",
             ["docs/acquisition", "images/narval/README", "images/narval/template/README"],
         ),
-        ("Development", ["CONTRIBUTING", "docs/decisions/README", "CHANGELOG"]),
+        ("Development", ["CONTRIBUTING", "docs/providers", "docs/decisions/README", "CHANGELOG"]),
     ],
     "docs/decisions/README": [("", ["[0-9]*"])],
 }
