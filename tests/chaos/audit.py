@@ -14,7 +14,7 @@ from chaos.ground import Ground, wait
 from chaos.journal import FILE, Content, parse_journal
 from chaos.trainee import Trainee
 from vmlab.names import volume_name
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process import leftovers
 from vmlab.volumes.qcow2 import read_volume
 
@@ -69,7 +69,7 @@ def audit_host(ground: Ground, audit: Audit) -> None:
     groups = Path("/sys/fs/cgroup").glob("**/vmlab-desk-*")
     units = {path.name for path in groups}
     for machine in folder.glob("machines/*"):
-        unit = MachineFolder(machine).unit
+        unit = Machine(machine).unit
         audit.leaked += [f"cgroup {unit}"] if unit in units else []
 
 

@@ -17,14 +17,19 @@ import pytest
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState
-from vmlab.providers.qemu.bringup import Host
-from vmlab.providers.qemu.process import power
+from vmlab.providers.qemu.process import launch
 from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
 from vmlab.providers.qemu.process.launch import launch_shim
+from vmlab.providers.qemu.process.plan import Host
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm import template as templates
-from vmlab.providers.qemu.warm.suspicion import find_failures, is_suspect, note_failure
-from vmlab.providers.qemu.warm.template import TemplateError, list_templates
+from vmlab.providers.qemu.warm.template import (
+    TemplateError,
+    find_failures,
+    is_suspect,
+    list_templates,
+    note_failure,
+)
 from vmlab_protocol.phases import Phase
 
 pytestmark = pytest.mark.vm
@@ -253,12 +258,12 @@ async def test_a_machine_of_the_pool_is_admitted_with_all_that_it_may_take(bench
     provider = with_settings(bench, pool=1)
     promised = []
 
-    async def look(folder, *words, **options):
+    async def look(plan, config):
         machines = (await provider._memory.facts()).machines
-        promised.extend(m.limit_mib for m in machines if m.folder == str(folder.path))
-        return await launch_shim(folder, *words, **options)
+        promised.extend(m.limit_mib for m in machines if m.folder == str(plan.machine.path))
+        return await launch_shim(plan, config)
 
-    monkeypatch.setattr(power, "launch_shim", look)
+    monkeypatch.setattr(launch, "launch_shim", look)
     await fill(provider, bench)
     mib = spare(bench).memory_mib
     (usual, pools) = (machine_limits(mib, 1), machine_limits(mib, 1, POOL_TRANSLATION_BUFFER_MIB))
@@ -325,12 +330,11 @@ async def test_a_claim_that_was_cut_is_no_loss(bench):
 
 
 async def end_abruptly(folder: Path) -> None:
-    from vmlab.providers.qemu.machine.layout import MachineFolder
+    from vmlab.providers.qemu.machine.machine import Machine
     from vmlab.providers.qemu.process.ending import find_processes
-    from vmlab.system.locks import is_locked
 
-    machine = MachineFolder(folder)
+    machine = Machine(folder)
     kill_all(find_processes(machine))
     async with asyncio.timeout(60):
-        while is_locked(str(machine.shim_lock)):  # noqa: ASYNC110 - the kernel sends no event
+        while machine.is_running():  # noqa: ASYNC110 - the kernel sends no event
             await asyncio.sleep(0.01)

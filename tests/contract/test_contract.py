@@ -11,9 +11,13 @@ from fakes.benches import start, start_until
 from vmlab.errors import MachineConflictError, MachineNotFoundError
 from vmlab.model import MachineState
 from vmlab.providers.base import Provider
-from vmlab.providers.qemu.machine.layout import machine_folder
-from vmlab.providers.qemu.process.confine import Confinement, detect_confinement
-from vmlab.providers.qemu.process.priority import Priority, weight_files
+from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.process.confine import (
+    Confinement,
+    Priority,
+    detect_confinement,
+    weight_files,
+)
 from vmlab_protocol.phases import Phase
 
 HOST_PHASES = [Phase.IMAGE, Phase.DISK, Phase.VOLUME, Phase.POWER, Phase.BOOT]
@@ -192,6 +196,6 @@ async def test_a_machine_that_is_settled_goes_on(bench):
 
 def _weight(bench, name: str) -> float:
     """Return a machine's share of the processors by what the kernel has; 1 is the usual one."""
-    unit = machine_folder(bench.settings.state / "machines", name).unit
+    unit = Machine.below(bench.settings.state / "machines", name).unit
     ((path, usual),) = weight_files(detect_confinement(), unit, Priority.WORK).items()
     return float(path.read_text()) / float(usual)

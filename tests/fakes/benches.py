@@ -22,8 +22,7 @@ from vmlab.lab.provider_options import find_options
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
-from vmlab.providers.qemu.process.accelerator import Accelerator
-from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
+from vmlab.providers.qemu.process.accelerator import DEADLINES, Accelerator, Deadlines
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed

@@ -12,7 +12,7 @@ from fakes.benches import open_bench
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def hub(tiny_cache):
     config = 'c.VMSpawner.image = "tiny"\n'
     with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as running:
         running.api("POST", "users/ada/server").raise_for_status()
-        record = machine_folder(folder / "machines", machine_name("ada")).record
+        record = Machine.below(folder / "machines", machine_name("ada")).checkpoint
         wait_until(lambda: record.exists() and '"seeded"' in record.read_text())
         yield running
         running.api("DELETE", "users/ada/server").raise_for_status()

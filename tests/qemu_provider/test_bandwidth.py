@@ -14,8 +14,8 @@ import pytest
 from fakes.benches import start
 from vmlab.model import Bandwidth
 from vmlab.providers.qemu.channels.monitor import open_monitor
-from vmlab.providers.qemu.machine.layout import machine_folder
-from vmlab.providers.qemu.process import power
+from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.process import launch
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import make_shim_config
 
@@ -32,10 +32,10 @@ async def test_all_disks_share_one_limit_and_the_shim_knows_the_networks(
         told.append(make_shim_config(*args, **words))
         return told[-1]
 
-    monkeypatch.setattr(power, "make_shim_config", remember)
+    monkeypatch.setattr(launch, "make_shim_config", remember)
     spec = bench.spec(bandwidth=bandwidth)
     await start(bench.provider, spec, bench.seed())
-    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    folder = Machine.below(bench.settings.state / "machines", spec.name)
     async with open_monitor(spec.name, folder.qmp) as monitor:
         limits = await monitor.disk_limits()
     assert len(limits) == 2, "root disk and volume"
@@ -50,7 +50,7 @@ async def test_new_limits_hold_from_the_next_seed_on(bench):
     await start(bench.provider, bench.spec(), bench.seed())
     spec = bench.spec(bandwidth=Bandwidth(1, 100, 0))
     await start(bench.provider, spec, bench.seed())
-    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    folder = Machine.below(bench.settings.state / "machines", spec.name)
     async with open_monitor(spec.name, folder.qmp) as monitor:
         limits = await monitor.disk_limits()
     assert {(bps, iops) for bps, iops, _ in limits.values()} == {(2**20, 100)}
@@ -60,7 +60,7 @@ async def test_new_limits_hold_from_the_next_seed_on(bench):
 async def test_a_machine_with_internet_sits_behind_a_shaped_cable(bench):
     spec = bench.spec(bandwidth=Bandwidth(network_mbit_s=80), internet=True)
     await start(bench.provider, spec, bench.seed())
-    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    folder = Machine.below(bench.settings.state / "machines", spec.name)
     inside = next(p for p in find_processes(folder) if "qemu-system-x86_64" in p.cmdline())
     words = ["nsenter", f"--net=/proc/{inside.pid}/ns/net", "tc", "qdisc", "show", "dev", "uplink0"]
     told = await asyncio.to_thread(subprocess.check_output, words, text=True)

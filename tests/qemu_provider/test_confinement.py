@@ -17,10 +17,8 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import MachineState
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
-from vmlab.providers.qemu.process.accelerator import Accelerator
-from vmlab.providers.qemu.process.argv import QemuMachine
 from vmlab.providers.qemu.process.confine import (
     CGROUPS,
     Confinement,
@@ -30,6 +28,7 @@ from vmlab.providers.qemu.process.confine import (
 )
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import make_shim_config
+from vmlab.providers.qemu.process.plan import plan_launch
 from vmlab.providers.qemu.process.shim import qemu_words
 from vmlab.system.worker import WorkerUser
 
@@ -76,7 +75,7 @@ async def test_qemu_lives_in_a_network_of_its_own(machine):
 async def test_a_machine_opens_no_port_on_the_host(bench):
     def listening() -> set[int]:
         """Ports of the machine and of this process, which started it; others have theirs."""
-        folder = machine_folder(bench.settings.state / "machines", bench.spec().name)
+        folder = Machine.below(bench.settings.state / "machines", bench.spec().name)
         ours = psutil.Process().children(recursive=True)
         pids = {os.getpid(), *(process.pid for process in (*ours, *find_processes(folder)))}
         found = psutil.net_connections("tcp")
@@ -136,7 +135,7 @@ def groups(machine) -> Callable[[str], Path]:
     kind = detect_confinement()
     if kind is not Confinement.CGROUP1:
         pytest.skip("the host enforces limits by " + kind)
-    folder = machine_folder(machine.settings.state / "machines", "desk-ada-0")
+    folder = Machine.below(machine.settings.state / "machines", "desk-ada-0")
     return lambda hierarchy: CGROUPS / hierarchy / folder.unit
 
 
@@ -200,16 +199,14 @@ async def test_a_machine_gets_so_many_processes_and_no_more(machine, groups, tri
 
 @as_root
 @pytest.mark.attack("shares.processes", "forks where a host has no cgroups")
-async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(tried):
+async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(bench, tried):
     argv = ["/usr/bin/python3", "-c", _FORK_BOMB, "/dev/null"]
-    config = make_shim_config(
-        MachineFolder(Path("/nowhere")),
-        QemuMachine("desk-ada-0", 256, 1, Accelerator.TCG, Path("k"), Path("i"), ""),
-        user=WorkerUser(65534, 65534, drop=False),
-        doors=Path("/nowhere"),
-        confinement=Confinement.RLIMITS,
-        limits=Limits(256, 1.0, tasks=20),
+    host = replace(await bench.provider._find_host(), confinement=Confinement.RLIMITS)
+    plan = plan_launch(
+        Machine(Path("/nowhere")), bench.spec(), host, bench.provider._find_image("tiny")
     )
+    limits = Limits(256, 1.0, tasks=20)
+    config = make_shim_config(replace(plan, limits=limits), WorkerUser(65534, 65534, drop=False))
     # As the shim does: a user namespace of its own, in which the user is root. Who is anybody.
     anybody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     words = [

@@ -16,7 +16,7 @@ from vmlab.hub.descriptors import descriptors_for, read_limit
 from vmlab.hub.proxy import find_proxy
 from vmlab.names import machine_name
 from vmlab.network.relay import MAX_OUTWARD
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import HUB_PORT, PROXY_PORT
 from vmlab.providers.qemu.process.shim import MAX_INWARD
@@ -53,7 +53,7 @@ sys.stdin.read()
 
 
 def processes(hub: RunningHub) -> dict[str, psutil.Process]:
-    folder = machine_folder(hub.folder / "machines", machine_name("ada"))
+    folder = Machine.below(hub.folder / "machines", machine_name("ada"))
     found = {
         "qemu" if "qemu-system-x86_64" in process.cmdline() else "shim": process
         for process in find_processes(folder)

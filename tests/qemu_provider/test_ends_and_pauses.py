@@ -12,7 +12,7 @@ from fakes.benches import start
 from vmlab.model import EndCause, MachineState
 from vmlab.providers.qemu.channels.activity import tell_time
 from vmlab.providers.qemu.channels.monitor import open_monitor
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 
 MACHINE = "desk-ada-0"
 _LIMIT_S = 120
@@ -48,7 +48,7 @@ async def test_a_reboot_a_panic_and_a_power_off_are_told_apart(bench, word, caus
 async def test_a_guest_that_was_halted_is_behind_and_its_board_s_clock_is_not(bench):
     """What the agent relies on to notice by itself (`vmlab_guest.clock`); and it is told."""
     await start(bench.provider, bench.spec(), bench.seed())
-    folder = MachineFolder(bench.settings.state / "machines" / MACHINE)
+    folder = Machine(bench.settings.state / "machines" / MACHINE)
     before = await clocks(bench, folder, 1)
     async with open_monitor(MACHINE, folder.qmp) as monitor:
         await monitor.pause()
@@ -63,7 +63,7 @@ async def test_a_guest_that_was_halted_is_behind_and_its_board_s_clock_is_not(be
     assert board_s >= halted_s / 2, "the clock on the board went on"
 
 
-async def clocks(bench, folder: MachineFolder, count: int) -> tuple[float, float, float]:
+async def clocks(bench, folder: Machine, count: int) -> tuple[float, float, float]:
     """Return what the host told the guest, how long the guest is up, and its board's clock."""
     await tell_time(folder)
     await bench.hear(MACHINE, " rtc ", count=count)

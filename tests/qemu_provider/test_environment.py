@@ -11,7 +11,7 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import Bandwidth
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
 
 pytestmark = pytest.mark.vm
@@ -48,7 +48,7 @@ async def test_no_program_of_a_machine_knows_what_the_hub_knows(
     internet = bool(_OF_THE_INTERNET)
     spec = bench.spec(internet=internet, bandwidth=Bandwidth(network_mbit_s=80 * internet))
     await start(bench.provider, spec, bench.seed())
-    processes = find_processes(machine_folder(bench.settings.state / "machines", spec.name))
+    processes = find_processes(Machine.below(bench.settings.state / "machines", spec.name))
     seen = [Path(f"/proc/{process.pid}/environ").read_bytes() for process in processes]
     notes = list(witnessed.glob("[0-9]*.*"))
     assert {note.name.partition(".")[2] for note in notes} == {*_PROGRAMS, *_OF_THE_INTERNET}

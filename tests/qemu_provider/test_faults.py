@@ -27,7 +27,7 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.model import MachineState, VolumeSpec
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.accelerator import choose_accelerator
 from vmlab_protocol.phases import Phase
 
@@ -140,7 +140,7 @@ async def test_nothing_is_left_after_a_stop(bench):
     assert not [p for p, words in command_lines() if mark in words]
     folder = bench.settings.state / "machines" / "desk-ada-0"
     assert not list(folder.glob("*.sock"))
-    unit = MachineFolder(folder).unit  # other labs may have a machine of this name
+    unit = Machine(folder).unit  # other labs may have a machine of this name
     assert not list(Path("/sys/fs/cgroup").glob(f"**/{unit}"))
 
 

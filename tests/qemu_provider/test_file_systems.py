@@ -11,7 +11,7 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import MachineState
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab_protocol.snapshots import Reason
 
@@ -54,7 +54,7 @@ async def test_machines_and_volumes_may_lie_on_file_systems_of_their_own(bench, 
 async def test_a_pool_on_another_file_system_says_that_it_is_of_no_use(bench, mounted, caplog):
     waiting = mounted / "pool" / "pool-1"
     waiting.mkdir(parents=True)
-    pool, target = Pool(mounted / "pool", mounted), machine_folder(mounted / "machines", "desk-a")
-    pool._ready = lambda *_, **__: [machine_folder(mounted / "pool", "pool-1")]
+    pool, target = Pool(mounted / "pool", mounted), Machine.below(mounted / "machines", "desk-a")
+    pool._ready = lambda *_, **__: [Machine.below(mounted / "pool", "pool-1")]
     assert not pool.claim(target, None, internet=False)  # type: ignore[arg-type]  # not looked at
     assert "two file systems" in caplog.text

@@ -13,7 +13,7 @@ import pytest
 from fakes.benches import kill_all, start
 from vmlab.errors import ProviderError
 from vmlab.model import LeftoverKind, MachineState
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process import leftovers
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.upkeep.stop_all import stop_all
@@ -27,7 +27,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(leftovers, "_HALF_MADE_S", 0.0)
 
 
-def kill(folder: MachineFolder) -> None:
+def kill(folder: Machine) -> None:
     """Kill shim and QEMU, as the kernel does when memory runs out."""
     processes = find_processes(folder)
     assert processes
@@ -55,7 +55,7 @@ async def test_a_running_machine_has_none_and_a_killed_one_some(bench):
     spec = bench.spec()
     await start(bench.provider, spec, bench.seed())
     assert await bench.provider.leftovers() == []
-    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    folder = Machine.below(bench.settings.state / "machines", spec.name)
     kill(folder)
     found = await bench.provider.leftovers()
     assert {LeftoverKind.SOCKET} <= {item.kind for item in found}
@@ -70,7 +70,7 @@ async def test_a_running_machine_has_none_and_a_killed_one_some(bench):
 async def test_processes_of_a_machine_whose_folder_is_gone_are_found_and_ended(bench):
     spec = bench.spec()
     await start(bench.provider, spec, bench.seed())
-    folder = machine_folder(bench.settings.state / "machines", spec.name)
+    folder = Machine.below(bench.settings.state / "machines", spec.name)
     unit = folder.unit
     pids = {str(process.pid) for process in find_processes(folder)}
     shutil.rmtree(folder.path)

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import wait_until
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.launch import SHIM_MODULE, SHIM_PYTHONPATH
-from vmlab.system.locks import is_locked, lock_holder
+from vmlab.system.locks import lock_holder
 
 
-def launch(folder: MachineFolder) -> subprocess.Popen[str]:
+def launch(folder: Machine) -> subprocess.Popen[str]:
     words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_lock)]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": SHIM_PYTHONPATH}
     pipe = subprocess.PIPE
@@ -26,7 +26,7 @@ def launch(folder: MachineFolder) -> subprocess.Popen[str]:
 
 @pytest.mark.attack("worker.processes", "a launcher dies before it has said what is to run")
 def test_a_shim_that_is_told_nothing_is_known_by_its_lock_and_leaves_nothing(tmp_path: Path, tried):
-    folder = MachineFolder(tmp_path)
+    folder = Machine(tmp_path)
     with launch(folder) as first:
         assert first.stdout is not None
         assert json.loads(first.stdout.readline()) == {"locked": True}
@@ -36,6 +36,6 @@ def test_a_shim_that_is_told_nothing_is_known_by_its_lock_and_leaves_nothing(tmp
             assert second.stdout is not None
             assert "BlockingIOError" in json.loads(second.stdout.readline())["error"]
         first.communicate()  # as when the launcher dies
-    wait_until(lambda: not is_locked(str(folder.shim_lock)))
+    wait_until(lambda: not folder.is_running())
     assert [path.name for path in tmp_path.iterdir()] == ["shim.lock"]
     tried(2)

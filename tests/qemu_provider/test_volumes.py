@@ -12,7 +12,7 @@ import pytest
 from fakes.benches import kill_all, start
 from vmlab.errors import HostError, LabError
 from vmlab.providers.qemu.channels.monitor import open_monitor
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.system.disk_space import find_free_space
 from vmlab.upkeep.volumes import Memory, look_after
 from vmlab.volumes.model import ExportFormat
@@ -61,7 +61,7 @@ async def test_a_killed_machine_keeps_its_volume_and_its_snapshots(bench, tmp_pa
     await write(bench, "first")
     taken = await store.snapshot(VOLUME, Reason.HOURLY)
     await write(bench, "second")
-    kill_all(find_processes(MachineFolder(bench.settings.state / "machines" / MACHINE)))
+    kill_all(find_processes(Machine(bench.settings.state / "machines" / MACHINE)))
     await bench.provider.stop(MACHINE)
     assert await content(store, tmp_path) == "second"
     assert await content(store, tmp_path, taken.id) == "first"
@@ -121,7 +121,7 @@ async def _fill_and_free(bench, tmp_path) -> None:
     with pytest.raises(LabError):
         await start(bench.provider, bench.spec("desk-bob-0", "home-bob-0"), bench.seed())
     writing = asyncio.create_task(_seed_again(bench))
-    folder = MachineFolder(state / "machines" / MACHINE)
+    folder = Machine(state / "machines" / MACHINE)
     async with asyncio.timeout(60):
         while not await _is_paused(folder):  # noqa: ASYNC110 - QEMU pauses it when it likes
             await asyncio.sleep(0.2)
@@ -138,7 +138,7 @@ async def _seed_again(bench) -> None:
     await start(bench.provider, bench.spec(), bench.seed(X="TINY_WRITE_second"))
 
 
-async def _is_paused(folder: MachineFolder) -> bool:
+async def _is_paused(folder: Machine) -> bool:
     async with open_monitor(MACHINE, folder.qmp) as monitor:
         return await monitor.is_out_of_room()
 

@@ -27,12 +27,11 @@ from fakes.worker import (
     words_as,
 )
 from vmlab.model import LeftoverKind
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.records import read_record
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user, find_processes_of
-from vmlab.providers.qemu.process import leftovers, power
+from vmlab.providers.qemu.process import leftovers, plan
+from vmlab.providers.qemu.process.confine import Priority
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.providers.qemu.process.priority import Priority
 from vmlab.providers.qemu.warm.template import list_templates
 from vmlab.system.worker import TOOLS_GID, TOOLS_USER, find_tools_user
 from vmlab.volumes.model import ExportFormat
@@ -45,22 +44,22 @@ pytestmark = [
 ]
 
 
-def folder_of(bench, name: str) -> MachineFolder:
-    return machine_folder(bench.settings.state / "machines", name)
+def folder_of(bench, name: str) -> Machine:
+    return Machine.below(bench.settings.state / "machines", name)
 
 
-def user_of(folder: MachineFolder):
+def user_of(folder: Machine):
     user = find_machine_user(folder)
     assert user is not None
     return user
 
 
-async def clone(bench, number: int = 0) -> MachineFolder:
+async def clone(bench, number: int = 0) -> Machine:
     """Start a machine as a clone."""
     spec = bench.spec(f"desk-u-{number}", f"home-u-{number}")
     await start(bench.provider, spec, bench.seed())
     folder = folder_of(bench, spec.name)
-    record = read_record(folder)
+    record = folder.record()
     assert record is not None
     assert record.style == "clone"
     return folder
@@ -70,7 +69,7 @@ async def clone(bench, number: int = 0) -> MachineFolder:
 async def bench(bench, monkeypatch):
     # What is made ready ahead waits for all others, and here the tests wait for it.
     hurried = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
-    monkeypatch.setattr(power, "Priority", hurried)
+    monkeypatch.setattr(plan, "Priority", hurried)
     await bench.provider.make_template(bench.spec())
     return bench
 

@@ -14,7 +14,7 @@ import aiohttp
 from hub.running_hub import RunningHub
 from vmlab.bench.client import execute, open_kernel
 from vmlab.names import machine_name
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 
@@ -44,8 +44,8 @@ class Desk:
         self._control = hub.folder / f"ssh-{user}"
 
     @property
-    def folder(self) -> MachineFolder:
-        return machine_folder(self.hub.folder / "machines", self.machine)
+    def folder(self) -> Machine:
+        return Machine.below(self.hub.folder / "machines", self.machine)
 
     def run(self, command: str, *, stdin: bytes = b"", check: bool = True) -> str:
         """Run a shell command as the trainee; return what it wrote."""

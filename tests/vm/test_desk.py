@@ -26,7 +26,6 @@ from hub.running_hub import PROJECT, RunningHub
 from vm.desk import PAGE_LIMIT_MS, Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.system.locks import is_locked
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -319,7 +318,7 @@ def test_the_facilitator_sees_it_on_the_board(hub, new_page):
 def test_a_killed_hub_finds_the_machine_again(hub, desk):
     old_token = hub.server_token("ada")
     hub.stop(signal.SIGKILL)
-    assert is_locked(str(desk.folder.shim_lock))
+    assert desk.folder.is_running()
     assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).ok, "the proxy lives on"
     hub.start()
     wait_until(lambda: hub.server("ada").get("ready"))
@@ -335,7 +334,7 @@ def test_a_killed_hub_finds_the_machine_again(hub, desk):
 
 
 def test_everything_is_there_after_stop_and_start(hub, desk):
-    assert not is_locked(str(desk.folder.shim_lock))
+    assert not desk.folder.is_running()
     key = desk.folder.identity.read_text()
     desk.start()
     assert desk.run("cat ~/work.txt").strip() == "precious"
@@ -352,7 +351,7 @@ def test_a_power_off_from_inside_stays_one_until_somebody_starts_the_machine(hub
     desk.run(
         "echo kept > ~/before-the-end.txt; sync; sudo systemd-run --on-active=1 systemctl poweroff"
     )
-    wait_until(lambda: not is_locked(str(desk.folder.shim_lock)))
+    wait_until(lambda: not desk.folder.is_running())
     wait_until(lambda: not hub.server("ada"))
     desk.start()
     assert desk.run("cat ~/before-the-end.txt").strip() == "kept"

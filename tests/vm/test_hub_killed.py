@@ -16,9 +16,8 @@ from jupyterhub import orm
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.names import machine_name
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.system.locks import is_locked
 
 pytestmark = pytest.mark.vm
 
@@ -40,7 +39,7 @@ def folder():
 
 def stop_server(hub, machine) -> None:
     hub.api("DELETE", "users/ada/server").raise_for_status()
-    wait_until(lambda: not is_locked(str(machine.shim_lock)))
+    wait_until(lambda: not machine.is_running())
 
 
 @contextmanager
@@ -49,13 +48,13 @@ def hub_that_ended(
 ):
     """A hub that ended when a start had come so far, and was started again; and the machine."""
     config = f'c.VMSpawner.image = "tiny"\nc.VMSpawner.http_timeout = {http_timeout_s}\n'
-    machine = machine_folder(folder / "machines", machine_name("ada"))
+    machine = Machine.below(folder / "machines", machine_name("ada"))
     with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as hub:
         hub.api("POST", "users/ada/server").raise_for_status()
-        wait_until(lambda: is_locked(str(machine.shim_lock)))
-        wait_until(lambda: f'"{stage}"' in machine.record.read_text())
+        wait_until(machine.is_running)
+        wait_until(lambda: f'"{stage}"' in machine.checkpoint.read_text())
         hub.stop(sig)
-        assert is_locked(str(machine.shim_lock)), "the machine ended with the hub"
+        assert machine.is_running(), "the machine ended with the hub"
         meanwhile(hub)
         hub.start()
         yield hub, machine
@@ -66,7 +65,7 @@ def test_a_start_that_was_cut_with_its_hub_is_begun_again(folder, tiny_cache, si
     # So long would the hub wait for a server that cannot come: the machine has no seed yet.
     with hub_that_ended(folder, tiny_cache, sig, "powered", 3600) as (hub, machine):
         # Nobody asks for it.
-        wait_until(lambda: '"seeded"' in machine.record.read_text())
+        wait_until(lambda: '"seeded"' in machine.checkpoint.read_text())
         assert "is adopted: it is starting" in hub.log.read_text()
         assert hub.server("ada")["pending"] == "spawn"
         stop_server(hub, machine)
@@ -77,7 +76,7 @@ def test_the_machine_of_a_trainee_who_was_renamed_runs_on_and_is_theirs(folder, 
 
     def rename(hub) -> None:
         """As an older version's admin page did before a start, and its next hub after it."""
-        machine = machine_folder(folder / "machines", machine_name("ada"))
+        machine = Machine.below(folder / "machines", machine_name("ada"))
         pids.extend(process.pid for process in find_processes(machine))
         with hub.database() as db:
             ada = orm.User.find(db, "ada")
@@ -102,21 +101,23 @@ def test_a_hub_killed_while_a_server_starts(folder, tiny_cache, sig):
     # The tiny guest never serves HTTP: its start hangs after the seed until the hub gives up.
     with hub_that_ended(folder, tiny_cache, sig, "seeded", 5) as (hub, machine):
         # Nobody waits for this start any more: the hub asks, gets no answer and stops it.
-        wait_until(lambda: not is_locked(str(machine.shim_lock)))
+        wait_until(lambda: not machine.is_running())
         wait_until(lambda: not hub.server("ada"))
         assert machine.root_disk.exists()
         assert not machine.server.exists()
         hub.api("POST", "users/ada/server").raise_for_status()
-        wait_until(lambda: is_locked(str(machine.shim_lock)))
+        wait_until(machine.is_running)
         stop_server(hub, machine)
 
 
 def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
     config = 'c.VMSpawner.image = "tiny"\n'
-    machine = machine_folder(folder / "machines", machine_name("ada"))
+    machine = Machine.below(folder / "machines", machine_name("ada"))
     with RunningHub(folder, extra_config=config, provider="qemu", cache=tiny_cache) as hub:
         hub.api("POST", "users/ada/server").raise_for_status()
-        wait_until(lambda: machine.record.exists() and '"seeded"' in machine.record.read_text())
+        wait_until(
+            lambda: machine.checkpoint.exists() and '"seeded"' in machine.checkpoint.read_text()
+        )
         (qemu,) = (p for p in find_processes(machine) if "qemu-system-x86_64" in p.cmdline())
         qemu.kill()
         answer = hub.api("GET", "users/ada/server/progress", stream=True)
@@ -124,4 +125,4 @@ def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
         assert "Your machine went off while it was starting. Please start it again." in last
         assert "éteinte" in json.loads(str(last).removeprefix("data:"))["html_message"]
         wait_until(lambda: not hub.server("ada"))
-        assert not is_locked(str(machine.shim_lock))
+        assert not machine.is_running()

@@ -20,7 +20,6 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.machine.records import read_record
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -96,7 +95,7 @@ def test_a_stop_writes_out_what_the_guest_held_back_and_leaves_clean_disks(hub, 
 
 def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(hub, desk):
     desk.run("echo kept | sudo tee /run/user-was-here")
-    before = read_record(desk.folder)
+    before = desk.folder.record()
     hub.stop(signal.SIGKILL)
     for file in hub.folder.glob("jupyterhub.sqlite*"):
         file.unlink()
@@ -104,6 +103,6 @@ def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(
     # Nobody asks for it.
     wait_until(lambda: hub.server("ada").get("ready"), 600)
     assert "is adopted: it runs, and the hub lost the server of ada" in hub.log.read_text()
-    assert read_record(desk.folder).powered_at == before.powered_at, "it was powered on again"
+    assert desk.folder.record().powered_at == before.powered_at, "it was powered on again"
     assert desk.run("cat /run/user-was-here") == "kept\n"
     assert desk.python("print(6 * 7)").strip() == "42"

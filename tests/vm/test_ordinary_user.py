@@ -29,7 +29,7 @@ from pathlib import Path
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.settings import ProviderSettings
 from vmlab.providers.qemu.process.ending import find_processes
-from vmlab.providers.qemu.machine.layout import machine_folder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
 
@@ -39,7 +39,7 @@ async def main(folder):
     spec = MachineSpec("desk-ada-0", "ada", "tiny", 256, 1, False, volume)
     async with aclosing(provider.start(spec, Seed(env={}))) as events:
         phases = [event.phase async for event in events]
-    machine = machine_folder(folder / "state" / "machines", "desk-ada-0")
+    machine = Machine.below(folder / "state" / "machines", "desk-ada-0")
     (qemu,) = [p for p in find_processes(machine) if p.cmdline()[0].startswith("qemu-system")]
     lines = Path(f"/proc/{qemu.pid}/status").read_text().splitlines()
     facts = dict(line.split(":", 1) for line in lines)

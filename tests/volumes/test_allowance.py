@@ -12,9 +12,8 @@ from vmlab.errors import ConfigError, VolumeConflictError, VolumeError
 from vmlab.model import Allowance, DiskKind
 from vmlab.paths import Paths
 from vmlab.providers.qemu.machine.aside import list_aside
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import keep_root_disk, list_old_disks
-from vmlab.providers.qemu.machine.records import Record, write_record
+from vmlab.providers.qemu.machine.disks import keep_root_disk, list_old_disks
+from vmlab.providers.qemu.machine.machine import Machine, Record
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.volumes.accounting import find_uses
@@ -55,12 +54,12 @@ def limit(store, total_mib: int) -> None:
     object.__setattr__(store.context, "allowance", Allowance(SIZE_MIB, total_mib))
 
 
-def work_in_machine(state, name: str = "desk-ada", owner: str = "ada") -> MachineFolder:
+def work_in_machine(state, name: str = "desk-ada", owner: str = "ada") -> Machine:
     """A machine that was used until its system disk was full."""
-    folder = MachineFolder(state / "machines" / name)
+    folder = Machine(state / "machines" / name)
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.path.parent.chmod(0o711)
-    write_record(folder, Record(name, owner, "tiny", "1", used=True))
+    folder.write(Record(name, owner, "tiny", "1", used=True))
     folder.root_disk.write_bytes(os.urandom(SYSTEM_MIB * 2**20))
     return folder
 
@@ -174,7 +173,7 @@ async def test_a_machine_whose_record_is_damaged_still_counts(store, provider, s
     await make(store, size_mib=SIZE_MIB)
     limit(store, 17 + 65)
     folder = work_in_machine(state, name)
-    folder.record.write_text("{")
+    folder.checkpoint.write_text("{")
     assert await provider.set_aside(name) == ""
     assert list_aside(state / "aside") == []
 

@@ -12,10 +12,9 @@ from vmlab.model import EndCause
 from vmlab.providers.qemu.channels.agent import AgentLink
 from vmlab.providers.qemu.channels.handover import hand_over
 from vmlab.providers.qemu.machine.aside import list_aside
+from vmlab.providers.qemu.machine.disks import list_old_disks
 from vmlab.providers.qemu.machine.identity import ensure_identity
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import list_old_disks
-from vmlab.providers.qemu.machine.records import read_record, write_record
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import listed_status, machine_status
 from vmlab.providers.qemu.process.endings import listen_for_end, parse_event
 from vmlab.providers.qemu.warm.pool import Pool
@@ -79,8 +78,8 @@ def agent_stream(data: bytes) -> None:
     loop().run_until_complete(_listen(data))
 
 
-def _machine() -> MachineFolder:
-    folder = MachineFolder(scratch("machine") / "desk-ada")
+def _machine() -> Machine:
+    folder = Machine(scratch("machine") / "desk-ada")
     folder.path.mkdir(exist_ok=True)
     return folder
 
@@ -88,18 +87,18 @@ def _machine() -> MachineFolder:
 @target(
     "machine-record",
     ProviderError,
-    parsers=(f"{_QEMU}.machine.records:read_record", f"{_QEMU}.machine.status:machine_status"),
+    parsers=(f"{_QEMU}.machine.machine:Machine.record", f"{_QEMU}.machine.status:machine_status"),
 )
 def machine_record(data: bytes) -> None:
     folder = _machine()
     folder.exit_report.unlink(missing_ok=True)
-    folder.record.write_bytes(data)
+    folder.checkpoint.write_bytes(data)
     listed_status(folder)  # one damaged record must not hide the other machines
-    record = read_record(folder)
+    record = folder.record()
     assert record is not None
     machine_status(folder)
-    write_record(folder, record)
-    check(read_record(folder) == record, record)
+    folder.write(record)
+    check(folder.record() == record, record)
 
 
 async def _hear_end(data: bytes) -> EndCause | None:
@@ -121,8 +120,9 @@ def qemu_event(data: bytes) -> None:
 @target("exit-report", parsers=(f"{_QEMU}.machine.status:_find_end",))
 def exit_report(data: bytes) -> None:
     folder = _machine()
-    folder.record.write_text('{"version": 2, "name": "desk-ada", "owner": "ada", "image": "desk",'
-                             ' "stage": "seeded"}')  # fmt: skip
+    folder.checkpoint.write_text(
+        '{"version": 2, "name": "desk-ada", "owner": "ada", "image": "desk", "stage": "seeded"}'
+    )
     folder.exit_report.write_bytes(data)
     machine_status(folder).problem.encode()
 
@@ -156,7 +156,7 @@ def pool_note(data: bytes) -> None:
     (folder / "pool-1").mkdir(exist_ok=True)
     (folder / "pool-1/ready.json").write_bytes(data)
     pool = Pool(folder, folder / "failed")
-    check(not pool.claim(MachineFolder(folder / "target"), KIND, internet=False), "nothing runs")
+    check(not pool.claim(Machine(folder / "target"), KIND, internet=False), "nothing runs")
 
 
 def _image(manifest: bytes, stamps: bytes) -> None:
@@ -174,7 +174,7 @@ def _image(manifest: bytes, stamps: bytes) -> None:
 
 @target("kept-names", parsers=(
     f"{_QEMU}.machine.aside:list_aside",
-    f"{_QEMU}.machine.old_disks:list_old_disks"), most_bytes=1024)  # fmt: skip
+    f"{_QEMU}.machine.disks:list_old_disks"), most_bytes=1024)  # fmt: skip
 def kept_names(data: bytes) -> None:
     """Names of what is kept: machines that were replaced, and their older disks."""
     name = data.replace(b"\0", b"").replace(b"/", b"")[:200].decode("utf-8", "surrogateescape")
@@ -186,7 +186,7 @@ def kept_names(data: bytes) -> None:
     (folder / name).mkdir()
     for kept in list_aside(folder):
         check(kept.at < 2**40, kept)
-    for disk in list_old_disks(MachineFolder(folder)):
+    for disk in list_old_disks(Machine(folder)):
         check(disk.at < 2**40, disk)
 
 

@@ -283,7 +283,7 @@ async def test_the_promise_of_a_process_that_was_killed_is_void(proc, tmp_path):
 
 async def test_check_has_no_side_effect(proc, tmp_path):
     memory = Memory(tmp_path / "notes", proc=proc)
-    await memory.check(512)
+    await memory.check(LIMIT_MIB)
     with pytest.raises(HostError):
         await memory.check(4096)
     assert not (tmp_path / "notes").exists()

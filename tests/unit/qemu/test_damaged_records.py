@@ -10,9 +10,8 @@ import pytest
 from vmlab.errors import ProviderError
 from vmlab.model import MachineState
 from vmlab.providers.qemu.machine.aside import list_aside
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import prune_old_disks
-from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.disks import prune_old_disks
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
 from vmlab.providers.qemu.process.leftovers import find_leftovers
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
@@ -41,7 +40,7 @@ def machines(tmp_path):
     """A lab's folder of machines with a good one in it."""
     folder = tmp_path / "machines"
     (folder / "good").mkdir(parents=True)
-    write_record(MachineFolder(folder / "good"), Record("good", "ada", "desk", stage=Stage.STOPPED))
+    Machine(folder / "good").write(Record("good", "ada", "desk", stage=Stage.STOPPED))
     return folder
 
 
@@ -56,7 +55,7 @@ async def test_a_damaged_record_is_a_problem_of_its_machine_only(machines, provi
     (machines / "odd").mkdir()
     (machines / "odd" / "machine.json").write_bytes(record)
     with pytest.raises(ProviderError, match=r"odd: its record .* cannot be read: ") as told:
-        read_record(MachineFolder(machines / "odd"))
+        Machine(machines / "odd").record()
     assert len(told.value.message) < 500
     listed = await provider.status()
     assert listed["good"].owner == "ada"
@@ -83,19 +82,19 @@ def record_is_a_folder(path):
 
 def lock_is_a_folder(path):
     path.mkdir()
-    write_record(MachineFolder(path), Record(path.name, "eve", "desk", stage=Stage.LIVE))
+    Machine(path).write(Record(path.name, "eve", "desk", stage=Stage.LIVE))
     (path / "shim.lock").mkdir()
 
 
 def report_is_a_folder(path):
     path.mkdir()
-    write_record(MachineFolder(path), Record(path.name, "eve", "desk", stage=Stage.LIVE))
+    Machine(path).write(Record(path.name, "eve", "desk", stage=Stage.LIVE))
     (path / "exit.json").mkdir()
 
 
 def report_of_nonsense(path):
     path.mkdir()
-    write_record(MachineFolder(path), Record(path.name, "eve", "desk", stage=Stage.LIVE))
+    Machine(path).write(Record(path.name, "eve", "desk", stage=Stage.LIVE))
     (path / "exit.json").write_text('{"status": %s, "message": "\x1b"}' % ("9" * 400))
 
 

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import MachineNotFoundError, ProviderError
-from vmlab.providers.qemu.machine.folders import make_folder, share_folder
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import machine_status, read_console
-from vmlab.providers.qemu.machine.users import MACHINE_UIDS, ensure_machine_user, find_machine_user
+from vmlab.providers.qemu.machine.users import (
+    MACHINE_UIDS,
+    ensure_machine_user,
+    find_machine_user,
+    make_folder,
+    share_folder,
+)
 from vmlab.system.files import read_end
 from vmlab_protocol.atomic import write_atomic
 
@@ -29,14 +34,14 @@ def folder(monkeypatch):
             "vmlab.providers.qemu.machine.users.find_machines_gid", lambda: OLD_USER
         )
     with tempfile.TemporaryDirectory() as state:
-        yield MachineFolder(Path(state) / "desk-ada-0")
+        yield Machine(Path(state) / "desk-ada-0")
 
 
 @pytest.fixture
 def old(folder):
     """A folder as the version before left it."""
     folder.path.mkdir(mode=0o700)
-    folder.record.write_text("{}")
+    folder.checkpoint.write_text("{}")
     folder.access_key.write_text("key")
     for disk in ("root.qcow2", "root-1-5.qcow2"):
         (folder.path / disk).write_text("disk")
@@ -47,7 +52,7 @@ def old(folder):
     return folder
 
 
-def owners(folder: MachineFolder) -> dict[str, tuple[int, int]]:
+def owners(folder: Machine) -> dict[str, tuple[int, int]]:
     facts = {path.name: path.lstat() for path in folder.path.iterdir()}
     return {name: (fact.st_uid, stat.S_IMODE(fact.st_mode)) for name, fact in facts.items()}
 
@@ -66,7 +71,7 @@ def test_a_new_folder_is_ours_and_known_again(folder):
 
 @as_root
 def test_no_two_machines_have_one_user(folder):
-    found = {make_folder(MachineFolder(folder.path.with_name(f"desk-{i}"))).uid for i in range(6)}
+    found = {make_folder(Machine(folder.path.with_name(f"desk-{i}"))).uid for i in range(6)}
     assert len(found) == 6
 
 
@@ -89,9 +94,9 @@ def test_what_a_worker_left_in_an_old_folder_is_not_believed(old, folder, tmp_pa
     canary = tmp_path / "canary"
     canary.write_text("root's own")
     canary.chmod(0o600)
-    other = make_folder(MachineFolder(folder.path.with_name("desk-bob-0")))
-    old.record.unlink()
-    old.record.symlink_to(canary)
+    other = make_folder(Machine(folder.path.with_name("desk-bob-0")))
+    old.checkpoint.unlink()
+    old.checkpoint.symlink_to(canary)
     (old.path / "root.partial").symlink_to(canary)
     (old.path / ".machine.json.tmp").symlink_to(canary)
     os.mkfifo(old.console)
@@ -100,7 +105,7 @@ def test_what_a_worker_left_in_an_old_folder_is_not_believed(old, folder, tmp_pa
     os.chown(old.user, OLD_USER, OLD_USER)
     assert find_machine_user(old) is None, "a stop would end the other machine"
     old.user.unlink()
-    old.user.symlink_to(MachineFolder(folder.path.with_name("desk-bob-0")).user)
+    old.user.symlink_to(Machine(folder.path.with_name("desk-bob-0")).user)
     assert find_machine_user(old) is None
     tried(len(list(old.path.iterdir())))
     user = make_folder(old)
@@ -108,7 +113,7 @@ def test_what_a_worker_left_in_an_old_folder_is_not_believed(old, folder, tmp_pa
     assert canary.stat().st_uid == 0
     left = {path.name for path in old.path.iterdir() if not stat.S_ISREG(path.lstat().st_mode)}
     assert left == {"server.sock:80"}
-    assert not old.record.exists()
+    assert not old.checkpoint.exists()
 
 
 @as_root
@@ -140,7 +145,9 @@ def test_a_number_that_is_no_machines_is_refused(folder):
 @pytest.mark.attack("worker.reads", "puts a pipe, a link and a file of 6 TiB where root reads")
 def test_what_root_reads_may_be_a_pipe_a_link_or_endless(folder, tmp_path, tried):
     folder.path.mkdir()
-    write_atomic(folder.record, b'{"version":2,"name":"a","owner":"","image":"","stage":"live"}')
+    write_atomic(
+        folder.checkpoint, b'{"version":2,"name":"a","owner":"","image":"","stage":"live"}'
+    )
     secret = tmp_path / "secret"
     secret.write_text("root's own")
     with pytest.raises(MachineNotFoundError):

@@ -14,8 +14,7 @@ import pytest
 
 from vmlab.model import LeftoverKind
 from vmlab.paths import Paths
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.records import Record, Stage, write_record
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
 from vmlab.providers.qemu.process import confine
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
 
@@ -42,10 +41,10 @@ def cgroups(tmp_path, monkeypatch) -> Path:
     return root
 
 
-def make_machine(paths: Paths, stage: Stage, name: str = NAME, **fields) -> MachineFolder:
-    folder = MachineFolder(paths.machines / name)
+def make_machine(paths: Paths, stage: Stage, name: str = NAME, **fields) -> Machine:
+    folder = Machine(paths.machines / name)
     folder.path.mkdir()
-    write_record(folder, Record(name, "ada", "desk", stage=stage, unit=folder.unit, **fields))
+    folder.write(Record(name, "ada", "desk", stage=stage, unit=folder.unit, **fields))
     return folder
 
 
@@ -69,7 +68,7 @@ def bind(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: MachineFolder):
+def running(folder: Machine):
     """Lock the folder as the shim of a VMLab before 0012 does: by a lock that a descriptor has."""
     lock = os.open(folder.shim_lock, os.O_RDWR | os.O_CREAT)
     words = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -134,7 +133,7 @@ def test_a_half_made_folder_goes_unless_there_is_a_disk_in_it(paths, cgroups):
 def test_a_damaged_record_hides_its_own_machine_only(paths, cgroups):
     folder = make_machine(paths, Stage.SEEDED)
     damaged = make_machine(paths, Stage.SEEDED, "desk-bob-0")
-    damaged.record.write_text("{")
+    damaged.checkpoint.write_text("{")
     bind(folder.qmp)
     bind(damaged.qmp)
     make_cgroup(cgroups, damaged.unit)
@@ -142,22 +141,22 @@ def test_a_damaged_record_hides_its_own_machine_only(paths, cgroups):
 
 
 def test_cgroups_of_this_lab_without_a_process(paths, cgroups):
-    gone = MachineFolder(paths.machines / "desk-gone-0")
-    pool = MachineFolder(paths.pool / "pool-1234")
+    gone = Machine(paths.machines / "desk-gone-0")
+    pool = Machine(paths.pool / "pool-1234")
     for folder in (gone, pool):
         make_cgroup(cgroups, folder.unit)
-    make_cgroup(cgroups, MachineFolder(paths.machines / "desk-busy-0").unit, procs="1\n")
-    make_cgroup(cgroups, MachineFolder(Path("/other/lab/machines/desk-gone-0")).unit)
+    make_cgroup(cgroups, Machine(paths.machines / "desk-busy-0").unit, procs="1\n")
+    make_cgroup(cgroups, Machine(Path("/other/lab/machines/desk-gone-0")).unit)
     make_cgroup(cgroups, "vmlab-")
     found = find_leftovers(paths, cgroups)
     assert {Path(item.what).name for item in found} == {gone.unit, pool.unit}
 
 
 def test_the_cgroup_of_a_pool_machine_that_was_claimed_stays(paths, cgroups):
-    pool = MachineFolder(paths.pool / "pool-1234")
+    pool = Machine(paths.pool / "pool-1234")
     make_cgroup(cgroups, pool.unit)
-    folder = MachineFolder(paths.machines / NAME)
+    folder = Machine(paths.machines / NAME)
     folder.path.mkdir()
-    write_record(folder, Record(NAME, "ada", "desk", stage=Stage.SEEDED, unit=pool.unit))
+    folder.write(Record(NAME, "ada", "desk", stage=Stage.SEEDED, unit=pool.unit))
     with running(folder):
         assert find_leftovers(paths, cgroups) == []

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from vmlab.providers.qemu.machine import aside
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import keep_root_disk, list_old_disks, prune_old_disks
-from vmlab.providers.qemu.machine.records import Record, write_record
+from vmlab.providers.qemu.machine.disks import keep_root_disk, list_old_disks, prune_old_disks
+from vmlab.providers.qemu.machine.machine import Machine, Record
 
 
 @pytest.fixture
-def folder(tmp_path) -> MachineFolder:
-    made = MachineFolder(tmp_path / "machines" / "desk-ada-0")
+def folder(tmp_path) -> Machine:
+    made = Machine(tmp_path / "machines" / "desk-ada-0")
     made.path.mkdir(parents=True)
     return made
 
@@ -37,7 +36,7 @@ def test_old_disks_are_pruned_by_age_and_nothing_else_is(folder):
 
 
 def test_a_folder_set_aside_keeps_its_name_and_time(folder, tmp_path):
-    write_record(folder, Record("desk-ada-0", "ada", "desk", "v1"))
+    folder.write(Record("desk-ada-0", "ada", "desk", "v1"))
     kept = aside.keep_folder(folder, tmp_path / "aside", 1_700_000_000)
     assert kept == "desk-ada-0-20231114T221320Z"
     assert aside.keep_folder(folder, tmp_path / "aside", 1_700_000_000) == ""
@@ -49,7 +48,7 @@ def test_a_folder_set_aside_keeps_its_name_and_time(folder, tmp_path):
 
 
 def test_the_last_three_of_a_machine_stay(folder, tmp_path):
-    other = MachineFolder(folder.path.with_name("desk-ada"))  # a name that the other begins with
+    other = Machine(folder.path.with_name("desk-ada"))  # a name that the other begins with
     for number, made in enumerate((other, *[folder] * 5)):
         made.path.mkdir(exist_ok=True)
         aside.keep_folder(made, tmp_path / "aside", 1000 + number)

@@ -12,8 +12,7 @@ import pytest
 
 from vmlab.errors import HostError, ProviderError
 from vmlab.providers.qemu.machine.identity import ensure_identity
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
 from vmlab.providers.qemu.machine.status import machine_status, read_console, server_url
 from vmlab.providers.qemu.process.accelerator import describe_device
 from vmlab.providers.qemu.process.confine import (
@@ -34,29 +33,54 @@ LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
 
 @pytest.fixture
 def folder(tmp_path):
-    return MachineFolder(tmp_path)
+    return Machine(tmp_path)
 
 
 def test_a_record_comes_back(folder):
     record = Record("desk-ada-0", "ada", "desk")
-    written = write_record(folder, record, stage=Stage.POWERED, powered_at=5.0)
-    assert read_record(folder) == written
+    written = folder.write(record, stage=Stage.POWERED, powered_at=5.0)
+    assert folder.record() == written
     assert written.stage is Stage.POWERED
+
+
+# As the version before `Machine` wrote it: its machines still run when the hub is a newer one.
+_EARLIER = """{
+ "name": "desk-ada-0",
+ "owner": "ada",
+ "image": "desk",
+ "image_version": "7",
+ "stage": "seeded",
+ "powered_at": 5.5,
+ "used": true,
+ "unit": "vmlab-pool-1-0123abcd",
+ "style": "pool",
+ "version": 2
+}"""
+
+
+def test_a_record_on_disk_is_what_it_was(folder):
+    folder.checkpoint.write_text(_EARLIER)
+    record = folder.record()
+    assert record == Record(
+        "desk-ada-0", "ada", "desk", "7", Stage.SEEDED, 5.5, True, "vmlab-pool-1-0123abcd", "pool"
+    )
+    folder.write(record)
+    assert folder.checkpoint.read_text() == _EARLIER
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"stage": "x"}', '{"name": "a", "stage": "disk"}']
 )
 def test_a_damaged_record_is_named(folder, text):
-    folder.record.write_text(text)
+    folder.checkpoint.write_text(text)
     with pytest.raises(ProviderError, match=r"machine\.json"):
-        read_record(folder)
+        folder.record()
 
 
 def test_a_newer_record_is_refused(folder):
-    write_record(folder, Record("desk-ada-0", "ada", "desk"), version=99)
+    folder.write(Record("desk-ada-0", "ada", "desk"), version=99)
     with pytest.raises(ProviderError, match="version 99"):
-        read_record(folder)
+        folder.record()
 
 
 def test_an_identity_stays(folder):
@@ -70,11 +94,11 @@ def test_an_identity_stays(folder):
 
 def test_a_folder_too_deep_for_sockets_is_refused():
     with pytest.raises(HostError, match="VMLAB_STATE"):
-        machine_folder(Path("/" + "x" * 90), "desk-ada-0")
+        Machine.below(Path("/" + "x" * 90), "desk-ada-0")
 
 
 def test_two_labs_on_one_host_have_different_units():
-    first, second = (MachineFolder(Path(f"/{lab}/desk-ada-0")) for lab in "ab")
+    first, second = (Machine(Path(f"/{lab}/desk-ada-0")) for lab in "ab")
     assert first.unit != second.unit
 
 
@@ -195,19 +219,19 @@ async def test_only_the_end_of_stderr_is_kept():
     ],
 )
 def test_why_a_machine_does_not_run(folder, report, problem):
-    write_record(folder, Record(folder.path.name, "ada", "desk"), stage=Stage.SEEDED)
+    folder.write(Record(folder.path.name, "ada", "desk"), stage=Stage.SEEDED)
     if report:
         folder.exit_report.write_text(json.dumps(report))
     assert machine_status(folder).problem == problem
 
 
 def test_a_machine_stopped_by_request_has_no_problem(folder):
-    write_record(folder, Record(folder.path.name, "ada", "desk"), stage=Stage.STOPPED)
+    folder.write(Record(folder.path.name, "ada", "desk"), stage=Stage.STOPPED)
     assert machine_status(folder).problem == ""
 
 
 def test_the_url_is_a_unix_socket_as_jupyterhub_writes_it():
-    folder = MachineFolder(Path("/var/lib/vmlab/machines/desk-ada-0"))
+    folder = Machine(Path("/var/lib/vmlab/machines/desk-ada-0"))
     expected = "http+unix://%2Fvar%2Flib%2Fvmlab%2Fmachines%2Fdesk-ada-0%2Fserver.sock"
     assert server_url(folder) == expected
 

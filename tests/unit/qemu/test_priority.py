@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vmlab.providers.qemu.process.confine import Confinement
-from vmlab.providers.qemu.process.priority import Priority, weight_files
+from vmlab.providers.qemu.process.confine import Confinement, Priority, weight_files
 
 ROOT = Path("/cg")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import vmlab
+from vmlab.providers.qemu.process.launch import SHIM_PYTHONPATH
 from vmlab.system.locks import (
     flock_within,
     is_locked,
@@ -51,7 +52,7 @@ def holder(kind: str, what: str, *, keep: tuple[int, ...] = ()) -> Iterator[subp
     words = [sys.executable, "-s", "-S", "-c", _HOLDER, kind, what]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=keep,
-        env={"PYTHONPATH": str(Path(vmlab.__file__).parents[1])},
+        env={"PYTHONPATH": SHIM_PYTHONPATH},
     ) as process:  # fmt: skip
         try:
             assert process.stdout.readline() == {"process": b"None\n", "file": b"True\n"}[kind]

@@ -17,14 +17,13 @@ from vmlab.paths import Paths
 from vmlab.providers.facts import Engine, Finding, PoolState, Prepared, Seats, Traces
 from vmlab.providers.qemu import examination, seats
 from vmlab.providers.qemu.machine.identity import await_greeting, make_ssh_command
-from vmlab.providers.qemu.machine.layout import machine_folder
-from vmlab.providers.qemu.machine.records import read_record
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import machine_status
 from vmlab.providers.qemu.options import QemuOptions
 from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_version
 from vmlab.providers.qemu.process.neighbour_watch import PERIOD_S, NeighbourWatch
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.template import MEMORY, Template
+from vmlab.providers.qemu.warm.template import Template
 from vmlab.system.background import Job
 from vmlab.system.worker import ensure_tools_user
 
@@ -55,7 +54,7 @@ class AbilitiesOfQemu:
 
     def ssh_command(self, name: str) -> list[str]:
         """Return the command that opens a shell (contract: `OpensShells.ssh_command`)."""
-        folder = machine_folder(self._paths.machines, name)
+        folder = Machine.below(self._paths.machines, name)
         if not machine_status(folder).state.is_on:
             raise MachineNotFoundError(name, "it does not run", hint="vmlab machine list")
         return make_ssh_command(folder)
@@ -67,7 +66,7 @@ class AbilitiesOfQemu:
                 raise HostError(
                     f"{program} is not installed", hint="apt-get install openssh-client socat"
                 )
-        await await_greeting(machine_folder(self._paths.machines, name))
+        await await_greeting(Machine.below(self._paths.machines, name))
 
     async def engine(self) -> Engine:
         """Tell whether KVM or emulation runs guest code (contract: `ExaminesHost.engine`)."""
@@ -102,14 +101,14 @@ class AbilitiesOfQemu:
 
     def traces(self, name: str) -> Traces:
         """Tell where a machine shows (contract: `CanBeMeasured.traces`)."""
-        folder = machine_folder(self._paths.machines, name)
-        record = read_record(folder)
+        folder = Machine.below(self._paths.machines, name)
+        record = folder.record()
         return Traces(folder.shim_lock, (folder.path,), record.style if record else "")
 
 
 def describe_template(made: Template) -> Prepared:
     """Return what a template is and costs, for the operator."""
-    size_mib = (made.folder / MEMORY).stat().st_blocks * 512 / 2**20
+    size_mib = made.memory.stat().st_blocks * 512 / 2**20
     words = (
         f"Template of image {made.kind.image} {made.kind.image_version}: {size_mib:.0f} MiB on disk"
     )

@@ -1,4 +1,7 @@
-"""The host's half of a start: from a name to a machine whose agent answers."""
+"""The host's half of a start: from a name to a machine whose agent answers.
+
+Each way to get there reads: plan, prepare, launch, await the agent.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +16,27 @@ from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, PhaseEvent, StartStyle
-from vmlab.paths import Paths
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import await_agent
-from vmlab.providers.qemu.machine import disks
-from vmlab.providers.qemu.machine.folders import make_folder
+from vmlab.providers.qemu.machine.disks import check_overlay, ensure_overlay, keep_root_disk
 from vmlab.providers.qemu.machine.identity import ensure_identity
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import keep_root_disk
-from vmlab.providers.qemu.machine.records import Record, Stage, read_record, write_record
-from vmlab.providers.qemu.machine.users import ensure_machine_user
-from vmlab.providers.qemu.process.accelerator import Accelerator
-from vmlab.providers.qemu.process.admission import Memory
-from vmlab.providers.qemu.process.deadlines import Deadlines
-from vmlab.providers.qemu.process.ending import end_machine, find_processes, require_wanted
-from vmlab.providers.qemu.process.power import POOL, Plan, make_machine, power_on, wake
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
+from vmlab.providers.qemu.machine.users import make_folder
+from vmlab.providers.qemu.process.ending import end_machine, find_processes
+from vmlab.providers.qemu.process.launch import POOL, power_on, wake
+from vmlab.providers.qemu.process.plan import Host, LaunchPlan, plan_launch
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.suspicion import clear_failures, is_suspect, note_failure
 from vmlab.providers.qemu.warm.template import (
     Template,
     TemplateError,
     TemplateKind,
+    clear_failures,
+    find_kind,
     find_template,
-    make_kind,
+    is_suspect,
+    note_failure,
 )
-from vmlab.system.locks import is_locked
-from vmlab.system.worker import find_machines_gid
+from vmlab.system.worker import WorkerUser
 from vmlab.volumes.attachment import Attached
 from vmlab.volumes.disk_image import lend
 from vmlab.volumes.store import VolumeStore
@@ -48,48 +46,50 @@ from vmlab_protocol.phases import Phase
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Host:
-    """What a start depends on beside the machine itself."""
-
-    paths: Paths
-    doors: Path
-    memory: Memory
-    accelerator: Accelerator
-    qemu: str  # version line
-    style: StartStyle
-    deadlines: Deadlines
-    volumes: VolumeStore
-
-    @property
-    def clones(self) -> bool:
-        """Whether machines are cloned at all."""
-        return self.style in {StartStyle.AUTO, StartStyle.CLONE}
-
-    def boot_plan(self, image: Image) -> Plan:
-        """Return how a machine of this image boots."""
-        style = StartStyle.PLAIN if self.style is StartStyle.PLAIN else StartStyle.BOOT
-        return Plan(image, self.accelerator, self.doors, self.memory, style)
-
-    def template_kind(self, spec: MachineSpec, image: Image) -> TemplateKind:
-        """Return which template a machine like this is cloned from."""
-        machine = make_machine(replace(self.boot_plan(image), style=StartStyle.BOOT), spec)
-        return make_kind(image, machine, qemu=self.qemu, user=find_machines_gid())
-
-
-async def guest_runs(folder: MachineFolder) -> bool:
+async def guest_runs(machine: Machine) -> bool:
     """Tell whether the machine's guest runs; end what was launched and never got so far.
 
     That includes what an attacker in it may have left behind to wait for the next QEMU.
     """
-    record = await asyncio.to_thread(read_record, folder)
-    locked = is_locked(str(folder.shim_lock))
-    if locked and record and record.stage in {Stage.LIVE, Stage.SEEDED}:
+    record = await asyncio.to_thread(machine.record)
+    is_running = machine.is_running()
+    if is_running and record and record.stage in {Stage.LIVE, Stage.SEEDED}:
         return True
-    left = await asyncio.to_thread(find_processes, folder) if record else []
-    if left or locked or (record and record.stage is Stage.POWERED):
-        await end_machine(folder)
+    left = await asyncio.to_thread(find_processes, machine) if record else []
+    if left or is_running or (record and record.stage is Stage.POWERED):
+        await end_machine(machine)
     return False
+
+
+async def require_wanted(machine: Machine) -> None:
+    """Let a start go on unless somebody ended the machine since it began; then nothing runs.
+
+    Raises:
+        MachineConflictError: it was switched off or deleted.
+        ProviderError: what the start has launched meanwhile does not end.
+    """
+    name = machine.name
+    if not machine.path.is_dir():
+        raise MachineConflictError(
+            name, "it was deleted while it was starting", public=messages.WENT_OFF
+        )
+    if machine.ended.exists():
+        await end_machine(machine)
+        raise MachineConflictError(
+            name,
+            "it was switched off while it was starting",
+            hint="start it again if that was a mistake",
+            public=messages.WENT_OFF,
+        )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A machine that can be launched."""
+
+    record: Record
+    user: WorkerUser  # as which it runs
+    notice: Notice | None = None  # for its trainee: the root disk is another one
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Way:
 
     name: str  # as in the machine's record
     detail: str
-    power: Callable[[], Awaitable[None]]
+    launch: Callable[[], Awaitable[object]]
     limit_s: float  # until its agent answers
     template: Template | None = None  # that it stands on
 
@@ -107,19 +107,23 @@ class BringUp:
     """One start of a machine that does not run: from the pool, as a clone, or by a boot.
 
     Args:
+        boot: how it is launched when there is no faster way.
         stack: keeps the connection to the agent open for the caller.
     """
 
     def __init__(
         self,
         host: Host,
-        folder: MachineFolder,
+        volumes: VolumeStore,
+        boot: LaunchPlan,
         spec: MachineSpec,
         image: Image,
         stack: AsyncExitStack,
     ) -> None:
         self._host = host
-        self._folder = folder
+        self._volumes = volumes
+        self._machine = boot.machine
+        self._boot = boot
         self._spec = spec
         self._image = image
         self._stack = stack
@@ -139,34 +143,33 @@ class BringUp:
             HostError, MachineConflictError, ProviderError, GuestError: it does not come to life.
         """
         yield PhaseEvent(Phase.DISK, self._image.version)
-        kind = await asyncio.to_thread(self._host.template_kind, self._spec, self._image)
+        kind = await asyncio.to_thread(find_kind, self._spec, self._host, self._image)
         claimed = self._host.style is StartStyle.AUTO and await asyncio.to_thread(
-            pool.claim, self._folder, kind, internet=self._spec.internet
+            pool.claim, self._machine, kind, internet=self._spec.internet
         )
-        record, notice = await self._prepare_record(running=claimed)
-        if notice:
-            yield PhaseEvent(Phase.DISK, "the image changed", notice)
+        prepared = await self._prepare(running=claimed)
+        if prepared.notice:
+            yield PhaseEvent(Phase.DISK, "the image changed", prepared.notice)
         yield PhaseEvent(Phase.VOLUME)
-        await self._prepare_volume()
-        ways = [self._wake(record)] if claimed else []
-        if self._host.clones and not record.used:
-            ways += await self._clone(record, kind)
-        ways.append(self._boot(record))
+        self.attached = await attach_volume(self._volumes, self._spec, self._stack)
+        if self.attached:
+            lend(self.attached.path, prepared.user)
+        ways = await self._find_ways(prepared, kind, claimed=claimed)
         for way in ways:
             yield PhaseEvent(Phase.POWER, way.detail, way=way.name)
             try:
-                await require_wanted(self._folder)
-                await way.power()
+                await require_wanted(self._machine)
+                await way.launch()
                 yield PhaseEvent(Phase.BOOT)
                 link = await self._stack.enter_async_context(
-                    connect_agent(self._spec.name, self._folder.agent)
+                    connect_agent(self._machine.name, self._machine.agent)
                 )
                 await await_agent(link, way.limit_s)
-                await require_wanted(self._folder)
+                await require_wanted(self._machine)
             except MachineConflictError:
                 raise
             except (ProviderError, OSError) as error:
-                await require_wanted(self._folder)
+                await require_wanted(self._machine)
                 if way is ways[-1] or not isinstance(error, ProviderError):
                     raise
                 await self._give_up(way, error)
@@ -176,67 +179,63 @@ class BringUp:
                 self._link = link
                 return
 
-    # -- the ways --------------------------------------------------------------------------------
+    # -- plan ------------------------------------------------------------------------------------
 
-    def _wake(self, record: Record) -> _Way:
-        async def power() -> None:
-            await wake(self._folder, record, self._spec, self._volume)
+    async def _find_ways(
+        self, prepared: _Prepared, kind: TemplateKind, *, claimed: bool
+    ) -> list[_Way]:
+        """Return the ways to life that there are, the fastest first."""
+        limits, ways = self._host.deadlines, []
+        if claimed:
+            ways.append(
+                _Way(
+                    POOL,
+                    "from the pool",
+                    lambda: wake(self._machine, prepared.record, self._volume),
+                    limits.resume_s,
+                )
+            )
+        if self._host.clones and not prepared.record.used:
+            template = await asyncio.to_thread(self._find_template, kind)
+            if template:
+                clone = plan_launch(
+                    self._machine, self._spec, self._host, self._image, template=template
+                )
+                detail = f"clone of {template.folder.name}"
+                launch = self._launcher(clone, prepared)
+                ways.append(_Way(clone.style.value, detail, launch, limits.resume_s, template))
+        launch = self._launcher(self._boot, prepared)
+        return [*ways, _Way(self._boot.style.value, "a boot", launch, limits.boot_s)]
 
-        return _Way(POOL, "from the pool", power, self._host.deadlines.resume_s)
-
-    async def _clone(self, record: Record, kind: TemplateKind) -> list[_Way]:
-        """Return the way over a template, if there is one; else why not is in the log."""
+    def _find_template(self, kind: TemplateKind) -> Template | None:
+        """Return the template to be cloned, if there is one; else why not is in the log."""
         try:
-            template = await asyncio.to_thread(find_template, self._host.paths.templates, kind)
+            template = find_template(self._host.paths.templates, kind)
         except TemplateError as error:
             _log.warning("%s boots instead of being cloned: %s", self._spec.name, error)
-            return []
-        if await asyncio.to_thread(is_suspect, template):
+            return None
+        if is_suspect(template):
             _log.warning(
                 "%s boots instead of being cloned: the last clones of %s did not come to life; "
                 "it is tried again when the host is calm",
                 self._spec.name,
                 template.folder,
             )
-            return []
-        plan = replace(self._host.boot_plan(self._image), template=template)
+            return None
+        return template
 
-        async def power() -> None:
-            root = await self._prepare_root(record, template.root_disk)
-            await power_on(self._folder, root, plan, self._spec, self._volume)
+    # -- prepare ---------------------------------------------------------------------------------
 
-        limit_s = self._host.deadlines.resume_s
-        detail = f"clone of {template.folder.name}"
-        return [_Way(StartStyle.CLONE.value, detail, power, limit_s, template)]
-
-    def _boot(self, record: Record) -> _Way:
-        plan = self._host.boot_plan(self._image)
-
-        async def power() -> None:
-            root = await self._prepare_root(record, self._image.disk)
-            await power_on(self._folder, root, plan, self._spec, self._volume)
-
-        return _Way(plan.style.value, "a boot", power, self._host.deadlines.boot_s)
-
-    async def _give_up(self, way: _Way, error: ProviderError) -> None:
-        _log.warning("%s, %s: tried another way, because %s", self._spec.name, way.name, error)
-        await end_machine(self._folder)
-        if way.template:
-            await asyncio.to_thread(note_failure, way.template, self._spec.name)
-
-    # -- disks and records -------------------------------------------------------------------------
-
-    async def _prepare_record(self, *, running: bool) -> tuple[Record, Notice | None]:
+    async def _prepare(self, *, running: bool) -> _Prepared:
         """Make folder, record and identity; set an older image's disk aside and say so."""
-        folder, spec = self._folder, self._spec
-        await asyncio.to_thread(make_folder, folder)
-        record = read_record(folder) or Record(spec.name, spec.owner, spec.image)
+        machine, spec = self._machine, self._spec
+        user = await asyncio.to_thread(make_folder, machine)
+        record = machine.record() or Record(spec.name, spec.owner, spec.image)
         notice = None
         if record.used and record.image_version != self._image.version:
             notice = await self._put_root_away(record.image_version)
             record = replace(record, used=False)
-        record = write_record(
-            folder,
+        record = machine.write(
             record,
             name=spec.name,
             owner=spec.owner,
@@ -244,32 +243,41 @@ class BringUp:
             image_version=self._image.version,
             stage=Stage.POWERED if running else Stage.CREATED,
         )
-        await asyncio.to_thread(ensure_identity, folder)
-        return record, notice
+        await asyncio.to_thread(ensure_identity, machine)
+        return _Prepared(record, user, notice)
 
     async def _put_root_away(self, old_version: str) -> Notice | None:
         """Keep the older image's root disk if there is room; return what to tell the trainee."""
-        kept = await asyncio.to_thread(keep_root_disk, self._folder, old_version)
+        kept = await asyncio.to_thread(keep_root_disk, self._machine, old_version)
         if kept is None:
             return None
         spec = self._spec
-        stays = await self._host.volumes.keep_put_away(spec.owner, spec.name, kept)
+        stays = await self._volumes.keep_put_away(spec.owner, spec.name, kept)
         return messages.NEW_SYSTEM if stays else messages.NEW_SYSTEM_ONLY
 
-    async def _prepare_root(self, record: Record, base: Path) -> Record:
+    async def _prepare_root(self, prepared: _Prepared, base: Path) -> Record:
         """Make the root disk over `base`; a disk that no trainee ever had is made anew."""
-        disk = self._folder.root_disk
-        if not record.used:
+        disk = self._machine.root_disk
+        if not prepared.record.used:
             disk.unlink(missing_ok=True)
-        user = ensure_machine_user(self._folder)
-        await disks.ensure_overlay(disk, base, user)
-        await disks.check_overlay(disk, user)
-        return write_record(self._folder, record, stage=Stage.DISK)
+        await ensure_overlay(disk, base, prepared.user)
+        await check_overlay(disk, prepared.user)
+        return self._machine.write(prepared.record, stage=Stage.DISK)
 
-    async def _prepare_volume(self) -> None:
-        self.attached = await attach_volume(self._host.volumes, self._spec, self._stack)
-        if self.attached:
-            lend(self.attached.path, ensure_machine_user(self._folder))
+    # -- launch ----------------------------------------------------------------------------------
+
+    def _launcher(self, plan: LaunchPlan, prepared: _Prepared) -> Callable[[], Awaitable[Record]]:
+        async def launch() -> Record:
+            record = await self._prepare_root(prepared, plan.base)
+            return await power_on(plan, record, prepared.user, self._host.memory, self._volume)
+
+        return launch
+
+    async def _give_up(self, way: _Way, error: ProviderError) -> None:
+        _log.warning("%s, %s: tried another way, because %s", self._spec.name, way.name, error)
+        await end_machine(self._machine)
+        if way.template:
+            await asyncio.to_thread(note_failure, way.template, self._spec.name)
 
     @property
     def _volume(self) -> Path | None:

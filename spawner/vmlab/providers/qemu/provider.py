@@ -33,7 +33,7 @@ from vmlab.model import (
 from vmlab.paths import Paths
 from vmlab.providers.facts import Prepared
 from vmlab.providers.qemu.abilities import AbilitiesOfQemu, describe_template
-from vmlab.providers.qemu.bringup import BringUp, Host, attach_volume, guest_runs
+from vmlab.providers.qemu.bringup import BringUp, attach_volume, guest_runs, require_wanted
 from vmlab.providers.qemu.channels import activity, live
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import await_agent, hand_over
@@ -41,33 +41,33 @@ from vmlab.providers.qemu.channels.live_volumes import LiveVolumesOfQemu
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import aside
 from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
-from vmlab.providers.qemu.machine.folders import share_templates
+from vmlab.providers.qemu.machine.disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.machine.identity import ensure_identity
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.old_disks import list_old_disks, prune_old_disks
-from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Stage, read_record, write_record
+from vmlab.providers.qemu.machine.machine import RUNNING_STAGES, Machine, Stage
 from vmlab.providers.qemu.machine.status import listed_status, machine_status, read_console
+from vmlab.providers.qemu.machine.users import share_templates
 from vmlab.providers.qemu.options import QemuOptions
 from vmlab.providers.qemu.process.accelerator import (
+    DEADLINES,
     Accelerator,
+    Deadlines,
     choose_accelerator,
     mark_engine,
     qemu_version,
 )
 from vmlab.providers.qemu.process.admission import Memory
-from vmlab.providers.qemu.process.deadlines import DEADLINES, Deadlines
-from vmlab.providers.qemu.process.ending import end_machine, note_end, require_wanted
+from vmlab.providers.qemu.process.confine import Priority, detect_confinement, set_priority
+from vmlab.providers.qemu.process.ending import end_machine, note_end
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
-from vmlab.providers.qemu.process.priority import Priority, set_priority
+from vmlab.providers.qemu.process.plan import Host, LaunchPlan, plan_launch
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.template import Template
+from vmlab.providers.qemu.warm.template import Template, find_kind
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Identity, Seed, guest_network, make_seed_message
 from vmlab.system.beside import meanwhile
 from vmlab.system.disk_space import START_MIB, find_free_space
-from vmlab.system.locks import is_locked
 from vmlab.volumes.store import VolumeStore
 from vmlab_protocol.machine import HOME_SERIAL, disk_device
 from vmlab_protocol.messages import Activity, ServerTrouble
@@ -109,13 +109,13 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     async def validate(self, spec: MachineSpec) -> None:
         """Check image, QEMU, disk and memory (contract: `Provider.validate`)."""
-        await self._validated_image(spec)
+        await self._plan(await self._find_host(), spec)
 
-    async def _validated_image(self, spec: MachineSpec) -> Image:
-        """Return the image of a machine that can be started now; raises as `validate`."""
-        await self._find_host()
+    async def _plan(self, host: Host, spec: MachineSpec) -> tuple[Image, LaunchPlan]:
+        """Return image and boot of a machine that can be started now; raises as `validate`."""
+        machine = self._folder(spec.name)
         await asyncio.to_thread(self._prepare_folders)
-        runs = is_locked(str(self._folder(spec.name).shim_lock))
+        runs = machine.is_running()
         if not runs:  # else it has what it takes, and is only seeded anew
             for folder in (self._paths.machines, self._paths.volumes):
                 find_free_space(folder).require(START_MIB, "a start")
@@ -125,9 +125,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
                 "the lab allows the internet, which needs slirp4netns",
                 hint="apt-get install slirp4netns, or internet = false in lab.toml",
             )
+        plan = plan_launch(machine, spec, host, image)
         if not (runs or self.pool.state(0).ready):
-            await self._memory.check(spec.memory_mib)
-        return image
+            await self._memory.check(plan.limits.memory_mib)
+        return image, plan
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -139,15 +140,15 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             folder = self._folder(spec.name)
             folder.ended.unlink(missing_ok=True)  # of an earlier start
             yield PhaseEvent(Phase.IMAGE, spec.image)
-            image = await self._validated_image(spec)
             host = await self._find_host()
+            image, plan = await self._plan(host, spec)
             if await guest_runs(folder):
                 yield PhaseEvent(Phase.BOOT, "it runs already")
                 attached = await attach_volume(self.volumes, spec, stack, runs=True)
                 link = await stack.enter_async_context(connect_agent(spec.name, folder.agent))
                 await await_agent(link, host.deadlines.boot_s)
             else:
-                bring_up = BringUp(host, folder, spec, image, stack)
+                bring_up = BringUp(host, self.volumes, plan, spec, image, stack)
                 async with aclosing(bring_up.run(self.pool)) as events:
                     async for event in events:
                         if event.notice:
@@ -155,7 +156,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
                         yield event
                 link, attached = bring_up.link, bring_up.attached
             try:
-                async with aclosing(self._hand_over_seed(folder, spec, seed, link)) as events:
+                async with aclosing(self._hand_over_seed(host, folder, spec, seed, link)) as events:
                     async for event in events:
                         yield event
             except ProviderError:
@@ -173,9 +174,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             _log.warning("%s: has grown, its file system has not: %s", volume.name, error)
 
     async def _hand_over_seed(
-        self, folder: MachineFolder, spec: MachineSpec, seed: Seed, link: AgentLink
+        self, host: Host, folder: Machine, spec: MachineSpec, seed: Seed, link: AgentLink
     ) -> AsyncGenerator[PhaseEvent]:
-        deadlines = (await self._find_host()).deadlines
         await self._set_priority(folder, Priority.START)
         folder.server_problem.unlink(missing_ok=True)
         identity = await asyncio.to_thread(ensure_identity, folder)
@@ -189,22 +189,22 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         )
         async with (
             meanwhile(_limit_disks(folder, spec)),
-            aclosing(hand_over(link, make_line, deadlines.seed_s)) as phases,
+            aclosing(hand_over(link, make_line, host.deadlines.seed_s)) as phases,
         ):
             async for phase in phases:
                 yield PhaseEvent(phase)
-        record = read_record(folder)
+        record = folder.record()
         if record is None:
             raise MachineConflictError(spec.name, "it was deleted while it was starting")
         await require_wanted(folder)
-        write_record(folder, record, stage=Stage.SEEDED, used=True)
+        folder.write(record, stage=Stage.SEEDED, used=True)
 
     async def settled(self, name: str) -> None:
         """Let the machine wait its turn (contract: `Provider.settled`)."""
         await self._set_priority(self._folder(name), Priority.WORK)
 
-    async def _set_priority(self, folder: MachineFolder, priority: Priority) -> None:
-        record = await asyncio.to_thread(read_record, folder)
+    async def _set_priority(self, folder: Machine, priority: Priority) -> None:
+        record = await asyncio.to_thread(folder.record)
         if record and record.unit:
             await set_priority(record.unit, priority)
 
@@ -222,11 +222,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         await asyncio.to_thread(self._prepare_folders)
         host = await self._find_host()
         image = await asyncio.to_thread(self._find_image, spec.image)
-        kind = await asyncio.to_thread(host.template_kind, spec, image)
-        plan = host.boot_plan(image)
-        return await ensure_template(
-            Parking(self._paths.templates, kind, plan, spec, host.deadlines, report)
-        )
+        kind = await asyncio.to_thread(find_kind, spec, host, image)
+        return await ensure_template(Parking(kind, spec, host, image, report))
 
     async def prepare_starts(self, spec: MachineSpec, report: Callable[[str], None]) -> Prepared:
         """Make the image's template (contract: `PreparesStarts.prepare_starts`)."""
@@ -257,9 +254,9 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         for volume in await self.volumes.detach(name):
             _log.info("%s: detached from %s", volume, name)
 
-    async def _end(self, folder: MachineFolder, *, now: bool) -> None:
+    async def _end(self, folder: Machine, *, now: bool) -> None:
         try:
-            record = await asyncio.to_thread(read_record, folder)
+            record = await asyncio.to_thread(folder.record)
             at_work = record is not None and record.stage is Stage.SEEDED
         except ProviderError as error:
             # A machine must end even so; somebody may be at work in it.
@@ -271,7 +268,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         await end_machine(folder, shutdown_limit_s=limit_s)
         folder.snapshot.unlink(missing_ok=True)
         if record and record.stage in RUNNING_STAGES:
-            await asyncio.to_thread(write_record, folder, record, stage=Stage.STOPPED)
+            await asyncio.to_thread(folder.write, record, stage=Stage.STOPPED)
 
     async def delete(self, name: str) -> None:
         """Stop the machine and remove its folder (contract: `Provider.delete`)."""
@@ -347,7 +344,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             return {name: machine_status(self._folder(name)) for name in names}
         machines = self._paths.machines
         found = sorted(machines.iterdir()) if machines.is_dir() else []
-        listed = (listed_status(MachineFolder(path)) for path in found)
+        listed = (listed_status(Machine(path)) for path in found)
         return {status.name: status for status in listed}
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:
@@ -356,8 +353,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     # -- helpers ---------------------------------------------------------------------------------
 
-    def _folder(self, name: str) -> MachineFolder:
-        return machine_folder(self._paths.machines, name)
+    def _folder(self, name: str) -> Machine:
+        return Machine.below(self._paths.machines, name)
 
     def _find_image(self, name: str) -> Image:
         image = self._images.find(name)
@@ -385,12 +382,12 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
                 qemu=await qemu_version(),
                 style=StartStyle(self._options.start_style),
                 deadlines=self._deadlines[verdict.name],
-                volumes=self.volumes,
+                confinement=detect_confinement(),
             )
         return self._host
 
 
-async def _limit_disks(folder: MachineFolder, spec: MachineSpec) -> None:
+async def _limit_disks(folder: Machine, spec: MachineSpec) -> None:
     async with open_monitor(spec.name, folder.qmp) as monitor:
         await monitor.limit_disks(spec.bandwidth)
 

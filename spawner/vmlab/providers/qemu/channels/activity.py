@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.providers.qemu.channels.agent import connect_agent
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.system.background import apart
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.machine import PLAIN_AFTER_ENDS
@@ -26,12 +26,12 @@ _ANSWER_LIMIT_S = 5.0
 _AT_ONCE = 16
 
 
-async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activity]:
+async def ask_activity(folders: Iterable[Machine]) -> Mapping[str, Activity]:
     """Return what each agent says; one that does not answer, or does not know, is left out."""
     slots = asyncio.Semaphore(_AT_ONCE)
     found: dict[str, Activity] = {}
 
-    async def ask(folder: MachineFolder) -> None:
+    async def ask(folder: Machine) -> None:
         name = folder.path.name
         async with slots:
             with apart(f"{name}: it is unknown whether somebody works in it"):
@@ -44,7 +44,7 @@ async def ask_activity(folders: Iterable[MachineFolder]) -> Mapping[str, Activit
     return found
 
 
-async def warn(folder: MachineFolder, stop_at: float) -> None:
+async def warn(folder: Machine, stop_at: float) -> None:
     """Have the machine tell its trainee that it will be stopped, or (0) that it will not.
 
     Raises:
@@ -53,7 +53,7 @@ async def warn(folder: MachineFolder, stop_at: float) -> None:
     await _ask(folder, HostMessageType.WARN, stop_at=round(stop_at))
 
 
-async def set_language(folder: MachineFolder, language: Language) -> None:
+async def set_language(folder: Machine, language: Language) -> None:
     """Have everything in the machine that speaks to its trainee speak this language.
 
     Raises:
@@ -62,7 +62,7 @@ async def set_language(folder: MachineFolder, language: Language) -> None:
     await _ask(folder, HostMessageType.LANGUAGE, language=language.value)
 
 
-async def tell_time(folder: MachineFolder) -> None:
+async def tell_time(folder: Machine) -> None:
     """Tell a machine that stood still what time it is.
 
     Raises:
@@ -71,7 +71,7 @@ async def tell_time(folder: MachineFolder) -> None:
     await _ask(folder, HostMessageType.TIME, time_ns=time.time_ns())
 
 
-async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
+async def ask_trouble(folder: Machine) -> ServerTrouble | None:
     """Return why the machine's server does not come up, and note it for its status.
 
     Raises:
@@ -82,7 +82,7 @@ async def ask_trouble(folder: MachineFolder) -> ServerTrouble | None:
     return said.trouble
 
 
-def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
+def note_trouble(folder: Machine, trouble: ServerTrouble | None) -> None:
     """Note why the server does not come up; one end is no news yet.
 
     Raises:
@@ -99,7 +99,7 @@ def note_trouble(folder: MachineFolder, trouble: ServerTrouble | None) -> None:
         write_atomic(folder.server_problem, text)
 
 
-async def _ask(folder: MachineFolder, request: HostMessageType, **details: object) -> GuestMessage:
+async def _ask(folder: Machine, request: HostMessageType, **details: object) -> GuestMessage:
     """Send a message and return its answer; QEMU lets one caller in at a time."""
     name = folder.path.name
     try:

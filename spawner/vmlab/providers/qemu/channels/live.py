@@ -22,7 +22,7 @@ from vmlab.providers.qemu.channels.activity import tell_time
 from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
-from vmlab.providers.qemu.machine.layout import SNAPSHOT_DISK, MachineFolder
+from vmlab.providers.qemu.machine.machine import SNAPSHOT_DISK, Machine
 from vmlab.providers.qemu.machine.status import machine_status
 from vmlab.providers.qemu.machine.users import find_machine_user
 from vmlab.system.background import apart
@@ -46,7 +46,7 @@ _MOUNT_LIMIT_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-async def snapshot_volume(folder: MachineFolder, snapshot: str) -> None:
+async def snapshot_volume(folder: Machine, snapshot: str) -> None:
     """Take a snapshot of the volume while its file systems are frozen."""
     async with _agent(folder, "a snapshot was taken") as link:
         try:
@@ -67,7 +67,7 @@ async def snapshot_volume(folder: MachineFolder, snapshot: str) -> None:
             raise
 
 
-async def _undo(folder: MachineFolder, link: AgentLink, snapshot: str) -> None:
+async def _undo(folder: Machine, link: AgentLink, snapshot: str) -> None:
     """Leave neither a frozen file system nor a snapshot that may not be whole."""
     try:
         await link.send(HostMessageType.THAW)
@@ -80,14 +80,14 @@ async def _undo(folder: MachineFolder, link: AgentLink, snapshot: str) -> None:
         _log.debug("%s: no snapshot %s to delete: %s", link.name, snapshot, error)
 
 
-async def delete_snapshot(folder: MachineFolder, snapshot: str) -> None:
+async def delete_snapshot(folder: Machine, snapshot: str) -> None:
     """Delete a snapshot of the volume."""
     _check_runs(folder)
     async with open_monitor(folder.path.name, folder.qmp) as monitor:
         await monitor.delete_snapshot(snapshot)
 
 
-async def grow_volume(folder: MachineFolder, size_mib: int) -> None:
+async def grow_volume(folder: Machine, size_mib: int) -> None:
     """Make the volume, and the file system on it, larger."""
     async with _agent(folder, "its volume was growing") as link:
         async with open_monitor(link.name, folder.qmp) as monitor:
@@ -100,7 +100,7 @@ async def grow_file_system(link: AgentLink) -> None:
     await _ask(link, HostMessageType.GROW, _GROW_LIMIT_S)
 
 
-async def show_snapshot(folder: MachineFolder, context: VolumeContext, snapshot: str) -> None:
+async def show_snapshot(folder: Machine, context: VolumeContext, snapshot: str) -> None:
     """Mount a copy of a snapshot, read-only, in the machine."""
     await hide_snapshot(folder)
     name = folder.path.name
@@ -129,7 +129,7 @@ async def show_snapshot(folder: MachineFolder, context: VolumeContext, snapshot:
         raise
 
 
-async def hide_snapshot(folder: MachineFolder) -> None:
+async def hide_snapshot(folder: Machine) -> None:
     """Take away what `show_snapshot` showed; no-op if nothing is."""
     _check_runs(folder)
     if not folder.snapshot.exists():
@@ -141,14 +141,14 @@ async def hide_snapshot(folder: MachineFolder) -> None:
     folder.snapshot.unlink(missing_ok=True)
 
 
-async def _take_away(folder: MachineFolder) -> None:
+async def _take_away(folder: Machine) -> None:
     try:
         await hide_snapshot(folder)
     except LabError as error:
         _log.warning("the snapshot that could not be shown stays plugged in: %s", error)
 
 
-async def resume_paused(folder: MachineFolder) -> bool:
+async def resume_paused(folder: Machine) -> bool:
     """Let a machine that was paused for want of room go on; tell whether it was paused.
 
     Also in the middle of its start, which would wait for it until its deadline.
@@ -166,7 +166,7 @@ async def resume_paused(folder: MachineFolder) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _agent(folder: MachineFolder, doing: str) -> AsyncGenerator[AgentLink]:
+async def _agent(folder: Machine, doing: str) -> AsyncGenerator[AgentLink]:
     """Connect to the agent of a machine that runs, and make sure that it answers."""
     _check_runs(folder)
     async with connect_agent(folder.path.name, folder.agent, doing) as link:
@@ -181,7 +181,7 @@ async def _ask(
     return await ask_agent(link, request, wait_s, Phase.VOLUME, **details)
 
 
-def _check_runs(folder: MachineFolder, *, or_starts: bool = False) -> None:
+def _check_runs(folder: Machine, *, or_starts: bool = False) -> None:
     state = machine_status(folder).state
     if state is MachineState.ABSENT:
         raise MachineNotFoundError(folder.path.name, "there is no such machine")

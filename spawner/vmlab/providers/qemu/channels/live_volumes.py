@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmlab.providers.qemu.channels import live
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.volumes.store import VolumeStore
 
 
@@ -12,7 +12,7 @@ class LiveVolumesOfQemu:
 
     volumes: VolumeStore
 
-    def _folder(self, name: str) -> MachineFolder:
+    def _folder(self, name: str) -> Machine:
         raise NotImplementedError
 
     async def snapshot_volume(self, machine: str, snapshot: str) -> None:

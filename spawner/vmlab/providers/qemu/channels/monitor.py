@@ -20,7 +20,7 @@ from qemu.qmp.qmp_client import ExecuteError
 from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError
 from vmlab.model import Bandwidth
-from vmlab.providers.qemu.process.argv import (
+from vmlab.providers.qemu.machine.devices import (
     CARD_BUS,
     ON_ERROR,
     SNAPSHOT_BUS,

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from vmlab.errors import ProviderError
 from vmlab.model import AsideMachine
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.records import Record, read_record
+from vmlab.providers.qemu.machine.machine import Machine, Record
 from vmlab.system.background import apart
 from vmlab.system.files import move
 
@@ -21,17 +20,17 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(?P<machine>.+)-(?P<stamp>[0-9]{8}T[0-9]{6}Z)")
 
 
-def keep_folder(folder: MachineFolder, aside: Path, now: float) -> str:
+def keep_folder(machine: Machine, aside: Path, now: float) -> str:
     """Rename a stopped machine's folder into `aside`; return its new name, empty without a folder.
 
     Whatever point this is cut at, the machine is there or set aside.
     """
-    if not folder.path.is_dir():
+    if not machine.path.is_dir():
         return ""
     aside.mkdir(mode=0o700, parents=True, exist_ok=True)
-    while (kept := aside / f"{folder.path.name}-{_stamp(now)}").exists():
+    while (kept := aside / f"{machine.name}-{_stamp(now)}").exists():
         now += 1  # twice within a second
-    move(folder.path, kept)
+    move(machine.path, kept)
     return kept.name
 
 
@@ -63,7 +62,7 @@ def list_aside(aside: Path) -> list[AsideMachine]:
 def _describe(path: Path, machine: str, at: float) -> AsideMachine:
     record: Record | None
     try:
-        record = read_record(MachineFolder(path))
+        record = Machine(path).record()
     except ProviderError:
         record = None  # damaged: that may be why it was set aside
     blocks = sum(entry.lstat().st_blocks for entry in path.rglob("*"))

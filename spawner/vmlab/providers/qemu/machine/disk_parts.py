@@ -11,9 +11,8 @@ from vmlab.images.store import ImageStore
 from vmlab.model import DiskKind, DiskPart
 from vmlab.paths import Paths
 from vmlab.providers.qemu.machine.aside import list_aside
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.old_disks import list_old_disks
-from vmlab.providers.qemu.machine.records import read_record
+from vmlab.providers.qemu.machine.disks import list_old_disks
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.allowance import DIAGNOSTICS, full_mib
 
@@ -55,26 +54,26 @@ def find_parts(paths: Paths, system_mib: int) -> list[DiskPart]:
     ]  # fmt: skip
     for path in sorted(paths.machines.iterdir()) if paths.machines.is_dir() else ():
         if path.is_dir():
-            parts += _machine_parts(MachineFolder(path), system_mib)
+            parts += _machine_parts(Machine(path), system_mib)
     return parts
 
 
-def _machine_parts(folder: MachineFolder, system_mib: int) -> list[DiskPart]:
-    name, owner = folder.path.name, _find_owner(folder)
+def _machine_parts(machine: Machine, system_mib: int) -> list[DiskPart]:
+    name, owner = machine.name, _find_owner(machine)
     parts = [
         DiskPart(DiskKind.OLD_DISK, owner, name, old.path, old.size_mib, old.size_mib, old.at)
-        for old in list_old_disks(folder)
+        for old in list_old_disks(machine)
     ]
-    if shown := taken_mib(folder.snapshot):
-        parts.append(DiskPart(DiskKind.SHOWN, owner, name, str(folder.snapshot), shown, shown))
-    taken = taken_mib(folder.root_disk) + _CONSOLE_MIB
+    if shown := taken_mib(machine.snapshot):
+        parts.append(DiskPart(DiskKind.SHOWN, owner, name, str(machine.snapshot), shown, shown))
+    taken = taken_mib(machine.root_disk) + _CONSOLE_MIB
     most = full_mib(system_mib) + _CONSOLE_MIB
-    return [*parts, DiskPart(DiskKind.MACHINE, owner, name, str(folder.path), taken, most)]
+    return [*parts, DiskPart(DiskKind.MACHINE, owner, name, str(machine.path), taken, most)]
 
 
-def _find_owner(folder: MachineFolder) -> str:
+def _find_owner(machine: Machine) -> str:
     try:
-        record = read_record(folder)
+        record = machine.record()
     except ProviderError:
         return ""  # damaged: the name may tell whose it is
     return record.owner if record else ""

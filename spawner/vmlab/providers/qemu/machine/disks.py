@@ -1,9 +1,19 @@
-"""Root overlays of machines. Nothing is mounted on the host."""
+"""Root overlays of machines. Nothing is mounted on the host.
+
+Root disks of older images are kept beside the present one for a while after an upgrade. Such a disk
+stands on the older image's disk or template, which the cache never removes.
+"""
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
+from vmlab.model import OldDisk
+from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.system.background import apart
+from vmlab.system.disk_space import taken_mib
 from vmlab.system.tools import run_tool
 from vmlab.system.worker import WorkerUser
 
@@ -38,3 +48,40 @@ async def check_overlay(overlay: Path, user: WorkerUser) -> None:
     await run_tool(
         "qemu-img", "info", "-U", "--backing-chain", "--output=json", str(overlay), user=user
     )
+
+
+_NAME = re.compile(r"root-(?P<version>.+)-(?P<at>[0-9]{1,11})\.qcow2")
+
+
+def keep_root_disk(machine: Machine, image_version: str) -> Path | None:
+    """Keep the root disk of an older image under another name; return it, None without one."""
+    if not machine.root_disk.exists():
+        return None
+    name = f"root-{image_version}-{int(time.time())}.qcow2"
+    return machine.root_disk.rename(machine.root_disk.with_name(name))
+
+
+def list_old_disks(machine: Machine) -> list[OldDisk]:
+    """Return the machine's older root disks, the newest first."""
+    found = []
+    for path in machine.path.glob("root-*.qcow2"):
+        if match := _NAME.fullmatch(path.name):
+            size_mib = taken_mib(path)
+            at = float(match["at"])
+            found.append(OldDisk(machine.name, match["version"], at, size_mib, str(path)))
+    return sorted(found, key=lambda disk: disk.at, reverse=True)
+
+
+def prune_old_disks(machines: Path, before: float) -> list[OldDisk]:
+    """Remove root disks that were replaced before this time (seconds since the epoch).
+
+    One that cannot be removed is logged.
+    """
+    gone = []
+    for path in sorted(machines.iterdir()):
+        with apart(f"{path.name}: an old root disk could not be removed"):
+            for disk in list_old_disks(Machine(path)):
+                if disk.at < before:
+                    Path(disk.path).unlink(missing_ok=True)
+                    gone.append(disk)
+    return gone

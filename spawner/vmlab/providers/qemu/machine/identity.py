@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vmlab.errors import GuestError, HostError, ProviderError
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.seed import Identity
 from vmlab.system.outside import as_facts
 from vmlab_protocol.atomic import write_atomic
@@ -23,24 +23,24 @@ _GREETING = b"SSH-"
 _POLL_S = 0.5
 
 
-def ensure_identity(folder: MachineFolder) -> Identity:
+def ensure_identity(machine: Machine) -> Identity:
     """Return the machine's identity, making it at first; files have mode 0600.
 
     Raises:
         ProviderError: the stored identity is damaged.
     """
     try:
-        return as_facts(Identity, load_json(folder.identity.read_bytes()))
+        return as_facts(Identity, load_json(machine.identity.read_bytes()))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
         raise ProviderError(
-            folder.path.name,
-            f"its identity {folder.identity} cannot be read: {error}",
+            machine.name,
+            f"its identity {machine.identity} cannot be read: {error}",
             hint="delete the file: the machine gets new SSH keys at its next start",
         ) from error
-    host_private, host_public = _make_key_pair(folder.path.name)
-    access_private, access_public = _make_key_pair(f"operator@{folder.path.name}")
+    host_private, host_public = _make_key_pair(machine.name)
+    access_private, access_public = _make_key_pair(f"operator@{machine.name}")
     identity = Identity(
         machine_id=secrets.token_hex(16),
         ssh_host_key=host_private,
@@ -48,40 +48,40 @@ def ensure_identity(folder: MachineFolder) -> Identity:
         access_public_key=access_public,
     )
     # The key file first: an identity on disk means that both are there.
-    write_atomic(folder.access_key, access_private.encode())
-    write_atomic(folder.identity, json.dumps(vars(identity)).encode())
+    write_atomic(machine.access_key, access_private.encode())
+    write_atomic(machine.identity, json.dumps(vars(identity)).encode())
     return identity
 
 
-def make_ssh_command(folder: MachineFolder) -> list[str]:
+def make_ssh_command(machine: Machine) -> list[str]:
     """Return the command that opens a shell in the running machine as the trainee's user.
 
     Raises:
         HostError: the machine's host key cannot be written for ssh; the disk may be full.
     """
-    name = folder.path.name
-    known = f"{name} {ensure_identity(folder).ssh_host_public_key}\n".encode()
+    name = machine.name
+    known = f"{name} {ensure_identity(machine).ssh_host_public_key}\n".encode()
     try:
         # Mostly it is there: on a full disk an operator must get in all the same.
-        if not folder.known_hosts.exists() or folder.known_hosts.read_bytes() != known:
-            write_atomic(folder.known_hosts, known)
+        if not machine.known_hosts.exists() or machine.known_hosts.read_bytes() != known:
+            write_atomic(machine.known_hosts, known)
     except OSError as error:
         raise HostError(
-            f"{name}: {folder.known_hosts} cannot be written: {error.strerror}",
+            f"{name}: {machine.known_hosts} cannot be written: {error.strerror}",
             hint="free space on the host's disk, then try again",
         ) from error
     # fmt: off
     return [
-        "ssh", "-i", str(folder.access_key), "-o", "IdentitiesOnly=yes",
-        "-o", f"UserKnownHostsFile={folder.known_hosts}", "-o", f"HostKeyAlias={name}",
+        "ssh", "-i", str(machine.access_key), "-o", "IdentitiesOnly=yes",
+        "-o", f"UserKnownHostsFile={machine.known_hosts}", "-o", f"HostKeyAlias={name}",
         "-o", "StrictHostKeyChecking=yes",
-        "-o", f"ProxyCommand=socat - UNIX-CONNECT:{folder.ssh}",
+        "-o", f"ProxyCommand=socat - UNIX-CONNECT:{machine.ssh}",
         f"trainee@{name}",
     ]
     # fmt: on
 
 
-async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) -> None:
+async def await_greeting(machine: Machine, limit_s: float = SSH_LIMIT_S) -> None:
     """Return when the machine's sshd greets.
 
     Raises:
@@ -89,10 +89,10 @@ async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) ->
     """
     try:
         async with asyncio.timeout(limit_s):
-            while not await _greets(folder):  # noqa: ASYNC110 - nobody tells
+            while not await _greets(machine):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(_POLL_S)
     except TimeoutError as error:
-        name = folder.path.name
+        name = machine.name
         raise GuestError(
             name,
             f"its sshd did not answer within {limit_s:.0f} s",
@@ -100,9 +100,9 @@ async def await_greeting(folder: MachineFolder, limit_s: float = SSH_LIMIT_S) ->
         ) from error
 
 
-async def _greets(folder: MachineFolder) -> bool:
+async def _greets(machine: Machine) -> bool:
     try:
-        reader, writer = await asyncio.open_unix_connection(str(folder.ssh))
+        reader, writer = await asyncio.open_unix_connection(str(machine.ssh))
     except OSError:
         return False  # the machine has just gone, or come
     try:

@@ -9,10 +9,8 @@ from urllib.parse import quote
 
 from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.model import EndCause, MachineState, MachineStatus
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.machine.records import RUNNING_STAGES, Record, Stage, read_record
+from vmlab.providers.qemu.machine.machine import RUNNING_STAGES, Machine, Record, Stage
 from vmlab.system.files import read_end
-from vmlab.system.locks import is_locked
 from vmlab_protocol.messages import clean_text
 from vmlab_protocol.outside import load_json
 
@@ -25,18 +23,18 @@ _LAUNCH_S = 10.0
 _REPORT_BYTES = 64 * 1024
 
 
-def machine_status(folder: MachineFolder) -> MachineStatus:
+def machine_status(machine: Machine) -> MachineStatus:
     """Return what the folder and the shim's lock say.
 
     Raises:
         ProviderError: they cannot be read.
     """
-    name = folder.path.name
-    record = read_record(folder)
+    name = machine.name
+    record = machine.record()
     if record is None:
         return MachineStatus(name, MachineState.ABSENT)
-    if not is_on(folder, record):
-        problem, cause = _find_end(folder, record)
+    if not is_on(machine, record):
+        problem, cause = _find_end(machine, record)
         return MachineStatus(
             name,
             MachineState.STOPPED,
@@ -51,85 +49,85 @@ def machine_status(folder: MachineFolder) -> MachineStatus:
         MachineState.RUNNING if seeded else MachineState.STARTING,
         owner=record.owner,
         image_version=record.image_version,
-        url=server_url(folder),
+        url=server_url(machine),
         since=record.powered_at,
-        problem=_server_problem(folder),
+        problem=_server_problem(machine),
     )
 
 
-def _server_problem(folder: MachineFolder) -> str:
+def _server_problem(machine: Machine) -> str:
     """Return why the server of a machine that runs does not come up."""
     try:
-        return clean_text(read_end(folder.server_problem, _REPORT_BYTES).decode(errors="replace"))
+        return clean_text(read_end(machine.server_problem, _REPORT_BYTES).decode(errors="replace"))
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as error:
-        return clean_text(f"{folder.server_problem} cannot be read: {error}")
+        return clean_text(f"{machine.server_problem} cannot be read: {error}")
 
 
-def listed_status(folder: MachineFolder) -> MachineStatus:
+def listed_status(machine: Machine) -> MachineStatus:
     """Return the status for a list of all: one damaged machine must not hide the others."""
-    name = os.fsencode(folder.path.name).decode(errors="replace")
-    if os.path.lexists(folder.path) and not folder.path.is_dir():
-        problem = f"{folder.path} is not a machine's folder; move it away"
+    name = os.fsencode(machine.name).decode(errors="replace")
+    if os.path.lexists(machine.path) and not machine.path.is_dir():
+        problem = f"{machine.path} is not a machine's folder; move it away"
         return MachineStatus(name, MachineState.ABSENT, problem=clean_text(problem))
     try:
-        return machine_status(folder)
+        return machine_status(machine)
     except ProviderError as error:
-        state = MachineState.STARTING if _seems_on(folder) else MachineState.STOPPED
+        state = MachineState.STARTING if _seems_on(machine) else MachineState.STOPPED
         return MachineStatus(name, state, problem=clean_text(error.message))
 
 
-def _seems_on(folder: MachineFolder) -> bool:
+def _seems_on(machine: Machine) -> bool:
     try:
-        return is_locked(str(folder.shim_lock))
+        return machine.is_running()
     except OSError:
         return False
 
 
-def server_url(folder: MachineFolder) -> str:
+def server_url(machine: Machine) -> str:
     """Return where the proxy reaches the server: a unix socket, as JupyterHub 6 writes it."""
-    return f"http+unix://{quote(os.fsencode(folder.server), safe='')}"
+    return f"http+unix://{quote(os.fsencode(machine.server), safe='')}"
 
 
-def is_on(folder: MachineFolder, record: Record) -> bool:
+def is_on(machine: Machine, record: Record) -> bool:
     """Tell whether the machine's process runs, or was launched a moment ago.
 
     Raises:
         ProviderError: its lock cannot be asked.
     """
     try:
-        return is_locked(str(folder.shim_lock)) or _is_launching(folder, record)
+        return machine.is_running() or _is_launching(machine, record)
     except OSError as error:
         message = (
-            f"its lock {folder.shim_lock} cannot be queried, so whether it runs is unknown: "
+            f"its lock {machine.shim_lock} cannot be queried, so whether it runs is unknown: "
             f"{error.strerror}"
         )
-        raise ProviderError(folder.path.name, message) from error
+        raise ProviderError(machine.name, message) from error
 
 
-def _is_launching(folder: MachineFolder, record: Record) -> bool:
+def _is_launching(machine: Machine, record: Record) -> bool:
     """Tell whether a shim was launched so recently that it may not hold its lock yet."""
     fresh = time.time() - record.powered_at < _LAUNCH_S
-    return record.stage is Stage.POWERED and fresh and not has_report(folder)
+    return record.stage is Stage.POWERED and fresh and not has_report(machine)
 
 
-def has_report(folder: MachineFolder) -> bool:
+def has_report(machine: Machine) -> bool:
     """Tell whether the shim said how QEMU ended; it cannot when it was killed."""
     try:
-        return folder.exit_report.lstat().st_size > 0
+        return machine.exit_report.lstat().st_size > 0
     except FileNotFoundError:
         return False
 
 
-def _find_end(folder: MachineFolder, record: Record) -> tuple[str, EndCause | None]:
+def _find_end(machine: Machine, record: Record) -> tuple[str, EndCause | None]:
     """Return why a machine that nobody stopped does not run: for people, and for the hub."""
     if record.stage not in RUNNING_STAGES:
         return "", None
-    if not has_report(folder):
+    if not has_report(machine):
         return "its process was killed", None
     try:
-        report = load_json(read_end(folder.exit_report, _REPORT_BYTES))
+        report = load_json(read_end(machine.exit_report, _REPORT_BYTES))
         status, message = int(report["status"]), str(report["message"])
         cause = EndCause(report["cause"]) if report.get("cause") else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -139,7 +137,7 @@ def _find_end(folder: MachineFolder, record: Record) -> tuple[str, EndCause | No
     return _ENDS[cause or EndCause.POWEROFF], cause
 
 
-def read_console(folder: MachineFolder, max_bytes: int) -> str:
+def read_console(machine: Machine, max_bytes: int) -> str:
     """Return the end of the console with control characters, line ends excepted, made visible.
 
     Raises:
@@ -147,14 +145,14 @@ def read_console(folder: MachineFolder, max_bytes: int) -> str:
         ProviderError: the console is no file.
     """
     try:
-        data = read_end(folder.console, max_bytes)
+        data = read_end(machine.console, max_bytes)
         with contextlib.suppress(FileNotFoundError):  # as long as the first is not full
-            data = read_end(folder.console.with_suffix(".log.1"), max_bytes) + data
+            data = read_end(machine.console.with_suffix(".log.1"), max_bytes) + data
     except FileNotFoundError as error:
         message = "it has no console yet: it never ran"
-        raise MachineNotFoundError(folder.path.name, message) from error
+        raise MachineNotFoundError(machine.name, message) from error
     except (OSError, ValueError) as error:
         message = f"its console cannot be read: {error}"
-        raise ProviderError(folder.path.name, message) from error
+        raise ProviderError(machine.name, message) from error
     text = data[-max_bytes:].decode(errors="replace").replace("\r\n", "\n")
     return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)

@@ -5,21 +5,27 @@ its number only. Somebody who broke out of a machine can signal, trace and read 
 that number: nothing of another machine. All machines share a group, which opens the doors to the
 hub.
 
-The number is kept in the machine's folder, which is root's.
+The number is kept in the machine's folder, which is root's. In a VMLab before decision 12 all
+machines ran as one user, who owned their folders: somebody who broke out could put anything under
+any name. Such folders are converted, and nothing in one is trusted to be what its name says.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
+import logging
 import os
 import pwd
 import secrets
+import stat
 from pathlib import Path
 
 import psutil
 
 from vmlab.errors import ProviderError
-from vmlab.providers.qemu.machine.layout import USER, MachineFolder
+from vmlab.providers.qemu.machine.machine import ROOT_DISK, USER, Machine
 from vmlab.system.files import open_regular
 from vmlab.system.worker import TOOLS_GID, WorkerUser, find_machines_gid, find_tools_user
 from vmlab_protocol.atomic import write_atomic
@@ -32,7 +38,7 @@ _DIGITS = 10
 _ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 
 
-def find_machine_user(folder: MachineFolder) -> WorkerUser | None:
+def find_machine_user(machine: Machine) -> WorkerUser | None:
     """Return the user that the machine runs as; None when it has none of its own yet.
 
     A number that root did not write is ignored: in folders of earlier versions, a machine could
@@ -43,7 +49,7 @@ def find_machine_user(folder: MachineFolder) -> WorkerUser | None:
     """
     if os.geteuid() != 0:
         return find_tools_user()
-    if (text := _read_number(folder.user)) is None:
+    if (text := _read_number(machine.user)) is None:
         return None
     try:
         uid = int(text)
@@ -51,9 +57,9 @@ def find_machine_user(folder: MachineFolder) -> WorkerUser | None:
             raise ValueError(f"{uid} is not in the range of machines' users")
     except ValueError as error:
         raise ProviderError(
-            folder.path.name,
-            f"its user {folder.user} cannot be read: {error}",
-            hint=f"write the uid of the owner of {folder.root_disk} into it",
+            machine.name,
+            f"its user {machine.user} cannot be read: {error}",
+            hint=f"write the uid of the owner of {machine.root_disk} into it",
         ) from error
     return WorkerUser(uid, find_machines_gid(), drop=True)
 
@@ -73,12 +79,12 @@ def _read_number(path: Path) -> bytes | None:
         return file.read(_DIGITS + 1) if is_ours else None
 
 
-def ensure_machine_user(folder: MachineFolder) -> WorkerUser:
+def ensure_machine_user(machine: Machine) -> WorkerUser:
     """Return the user that the machine runs as, giving it one at first; raises as the above."""
-    found = find_machine_user(folder)
+    found = find_machine_user(machine)
     if found is None:
-        uid = _free_uid(folder.path.parent.parent)
-        write_atomic(folder.user, f"{uid}\n".encode())
+        uid = _free_uid(machine.path.parent.parent)
+        write_atomic(machine.user, f"{uid}\n".encode())
         found = WorkerUser(uid, find_machines_gid(), drop=True)
     return found
 
@@ -89,7 +95,11 @@ def _free_uid(root: Path) -> int:
     At random from a range so large that a number is not likely to be reused when its machine is
     gone, nor to appear in two labs on one host.
     """
-    taken = {path.read_text().strip() for path in root.glob(f"*/*/{USER}")}
+    taken = set()
+    # Not Path.glob, which fails when another machine is deleted meanwhile.
+    for name in glob.iglob(f"*/*/{USER}", root_dir=root):  # noqa: PTH207
+        with contextlib.suppress(FileNotFoundError):
+            taken.add((root / name).read_text().strip())
     while True:
         uid = MACHINE_UIDS.start + secrets.randbelow(len(MACHINE_UIDS))
         if str(uid) not in taken and not _is_account(uid):
@@ -121,3 +131,104 @@ def _uids(pid: int) -> list[int]:
     """Return real, effective, saved and file system user of a process; raises OSError."""
     status = Path(f"/proc/{pid}/status").read_bytes()
     return [int(word) for word in status.partition(b"\nUid:")[2].split(b"\n", 1)[0].split()]
+
+
+_PASS = 0o710
+"""Of a converted folder, which is root's: its machine may pass through it, but not list it."""
+
+_SHARED_FOLDER, _SHARED_FILE = 0o711, 0o444
+_log = logging.getLogger(__name__)
+
+
+def make_folder(machine: Machine) -> WorkerUser:
+    """Make the folder of a machine that does not run, or that is in order; return its user.
+
+    Raises:
+        ProviderError: what is there cannot be taken over.
+        HostError: the hub is root and machines' users are not known.
+    """
+    machine.path.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        descriptor = os.open(machine.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            user = _own(machine, descriptor)
+        finally:
+            os.close(descriptor)
+    else:
+        user = find_tools_user()
+    if not machine.server_for_proxy.is_symlink():
+        machine.server_for_proxy.symlink_to(machine.server.name)
+    return user
+
+
+def _own(machine: Machine, descriptor: int) -> WorkerUser:
+    """Make the folder root's and its disks the machine's; cut anywhere, it is done again."""
+    facts = os.fstat(descriptor)
+    if facts.st_uid == 0 and stat.S_IMODE(facts.st_mode) == _PASS:
+        return ensure_machine_user(machine)
+    # From here on nobody else changes a name in it.
+    os.fchmod(descriptor, 0o700)
+    os.fchown(descriptor, 0, 0)
+    for path in sorted(machine.path.iterdir()):
+        if path.name == USER and path.lstat().st_uid != 0:
+            path.unlink()  # its number may be anybody's choice
+    user = ensure_machine_user(machine)
+    for path in sorted(machine.path.iterdir()):
+        _own_entry(path, user)
+    os.fchown(descriptor, 0, user.gid)
+    os.fchmod(descriptor, _PASS)
+    return user
+
+
+def _own_entry(path: Path, user: WorkerUser) -> None:
+    kind = path.lstat().st_mode
+    if stat.S_ISDIR(kind):
+        return  # none of ours
+    if not stat.S_ISREG(kind):
+        path.unlink()
+        return
+    is_disk = path.suffix == Path(ROOT_DISK).suffix  # those of older images, too
+    uid, gid = (user.uid, user.gid) if is_disk else (0, 0)
+    _give(path, uid, gid, 0o600)
+
+
+def _give(path: Path, uid: int, gid: int, mode: int) -> None:
+    """Give a file in a folder of root's to a user.
+
+    Raises:
+        ProviderError: it has another hard link, so it may be anybody's file.
+    """
+    descriptor = open_regular(path)
+    try:
+        if os.fstat(descriptor).st_nlink != 1:
+            raise ProviderError(
+                path.parent.name,
+                f"{path} has a second hard link, so it cannot be taken over",
+                hint=f"find its other names: find / -xdev -samefile {path}",
+            )
+        os.fchown(descriptor, uid, gid)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def share_folder(folder: Path) -> None:
+    """Make a template's folder and files root's: for every machine to read, for none to change."""
+    os.chown(folder, 0, 0, follow_symlinks=False)
+    folder.chmod(_SHARED_FOLDER)
+    for path in folder.iterdir():
+        if path.is_file() and not path.is_symlink():
+            _give(path, 0, 0, _SHARED_FILE)
+
+
+def share_templates(templates: Path) -> None:
+    """Take over the templates of an older VMLab: disks of machines stand on them."""
+    if os.geteuid() != 0 or not templates.is_dir():
+        return
+    tools = find_tools_user()
+    for folder in templates.iterdir():
+        if folder.lstat().st_uid == tools.uid and folder.is_dir():
+            try:
+                share_folder(folder)
+            except ProviderError as error:  # the others may well do
+                _log.warning("%s: %s", folder, error)

@@ -1,17 +1,15 @@
 """What runs: QEMU's command line, its launch, its limits and its end.
 
+plan             all that is decided before a launch, one value
 argv             QEMU's command line
-accelerator      KVM or software emulation, answered by trying
-deadlines        how long a machine may take
-confine          hard limits: memory, processors, processes
-priority         who goes first when processors are short
+accelerator      KVM or software emulation, answered by trying; how long each may take
+confine          hard limits: memory, processors, processes; who goes first
 admission        a start that does not fit is refused
-launch           starts the shim and waits for its word
+launch           starts the shim, plugs in card and volume, runs the guest
 shim             the process that runs one QEMU (standard library only, as the next three)
 opened           what it opens as root
 handout          gives QEMU a template's memory read-only
 endings          why a machine ended, by QEMU's word
-power            switches a machine on: boot or clone, card, volume
 ending           ends a machine: power button, power off, SIGKILL
 leftovers        what did not end properly, and its removal
 neighbours       which addresses are not the internet

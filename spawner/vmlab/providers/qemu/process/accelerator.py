@@ -3,7 +3,8 @@
 `/dev/kvm` that opens proves nothing: on some nested hosts a guest then aborts or prints nothing for
 ever. So a 512-byte guest must run with exactly the CPU model that machines get, and say so through
 a debug port, within seconds. The same guest under software emulation proves that QEMU itself works.
-The verdict is kept for as long as what decided it stays the same.
+The verdict is kept for as long as what decided it stays the same; it also decides how long a
+machine may take.
 """
 
 from __future__ import annotations
@@ -190,3 +191,21 @@ async def _run_probe(accelerator: str, cpu: str, *, limit_s: float) -> str:
         return ""
     last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
     return f"QEMU ended with {process.returncode}: {last[:200]}"
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Limits in seconds."""
+
+    boot_s: float  # from power-on to the agent's first word
+    resume_s: float  # the same for a clone
+    park_s: float  # all that a machine loads before it is parked, or before it waits in the pool
+    seed_s: float  # all that the agent does with a seed
+    shutdown_s: float  # from the power button to the end
+
+
+# Software emulation is ten to fifty times slower, and more when twenty machines boot at once.
+DEADLINES = {
+    Accelerator.KVM: Deadlines(boot_s=120, resume_s=10, park_s=120, seed_s=60, shutdown_s=30),
+    Accelerator.TCG: Deadlines(boot_s=900, resume_s=60, park_s=600, seed_s=300, shutdown_s=90),
+}

@@ -27,7 +27,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,20 +132,30 @@ def _read_machine(process: Path, own: set[int]) -> MachineMemory | None:
         return None  # somebody else's, who may say so to leave no memory to others
     words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     private = re.search(r"^RssAnon:\s*(\d+) kB", status, re.MULTILINE)
-    memory = re.fullmatch(r"([0-9]{1,9})M", _value(words, "-m"))
-    if "process=vmlab-" not in _value(words, "-name") or not memory or not private:
+    limit_mib = read_limit_mib(words)
+    if limit_mib is None or not private:
         return None  # somebody else's, or about to be gone
     try:
         folder = str((process / "cwd").readlink())
     except PermissionError:
         folder = ""
-    buffer = re.search(r"tb-size=([0-9]{1,9})\b", _value(words, "-accel"))
-    translation_mib = int(buffer[1]) if buffer else TRANSLATION_BUFFER_MIB
-    limit_mib = machine_limits(int(memory[1]), 1, translation_mib).memory_mib
     return MachineMemory(folder, limit_mib, int(private[1]) // 1024)
 
 
-def _value(words: list[str], option: str) -> str:
+def read_limit_mib(words: Sequence[str]) -> int | None:
+    """Return what the machine with this command line may take: what its launch was planned with.
+
+    None: it is no machine's command line.
+    """
+    memory = re.fullmatch(r"([0-9]{1,9})M", _value(words, "-m"))
+    if "process=vmlab-" not in _value(words, "-name") or not memory:
+        return None
+    buffer = re.search(r"tb-size=([0-9]{1,9})\b", _value(words, "-accel"))
+    translation_mib = int(buffer[1]) if buffer else TRANSLATION_BUFFER_MIB
+    return machine_limits(int(memory[1]), 1, translation_mib).memory_mib
+
+
+def _value(words: Sequence[str], option: str) -> str:
     return words[words.index(option) + 1] if option in words[:-1] else ""
 
 
@@ -187,13 +197,12 @@ class Memory:
         self._overcommit = overcommit
         self._proc = proc
 
-    async def check(self, memory_mib: int) -> None:
-        """Refuse a machine with this much memory when there is no room now.
+    async def check(self, need_mib: int) -> None:
+        """Refuse a machine that may take this much when there is no room now.
 
         Raises:
             HostError: there is none; tells the numbers.
         """
-        need_mib = machine_limits(memory_mib, cpus=1).memory_mib
         check_room(need_mib, await self.facts(), self._overcommit)
 
     @contextlib.asynccontextmanager
@@ -204,7 +213,7 @@ class Memory:
 
         Args:
             folder: the machine's, as an absolute path.
-            need_mib: most that all of it may take (`confine.machine_limits`).
+            need_mib: most that all of it may take (`plan.LaunchPlan.limits`).
 
         Raises:
             HostError: as `check`.

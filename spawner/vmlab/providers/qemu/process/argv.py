@@ -12,20 +12,20 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab.providers.qemu.machine.layout import ROOT_DISK
+from vmlab.providers.qemu.machine.devices import (
+    CARD_BUS,
+    ON_ERROR,
+    SNAPSHOT_BUS,
+    VOLUME_BUS,
+    make_blockdev,
+)
+from vmlab.providers.qemu.machine.machine import ROOT_DISK
 from vmlab.providers.qemu.process.accelerator import Accelerator
 from vmlab.providers.qemu.process.confine import TRANSLATION_BUFFER_MIB
-
-CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
-"""PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
 
 QMP_FD, AGENT_FD, EVENTS_FD = 100, 101, 102
 """Descriptors by which QEMU gets its sockets: it can make no file in its folder. The last one is
 connected to the shim, which is told there why the machine ends."""
-
-ON_ERROR = {"werror": "enospc", "rerror": "report"}
-"""A write for which the host has no room pauses the machine, which goes on when there is some again
-(`vmlab.upkeep.volumes`); any other error is the guest's to handle."""
 
 PLAIN_KERNEL_ARGS = "root=/dev/vda rw console=ttyS0"
 """What a distribution's boot loader would say."""
@@ -165,17 +165,6 @@ def _root_disk_words() -> list[str]:
             ["virtio-blk-pci,drive=root,serial=root", *(f"{k}={v}" for k, v in ON_ERROR.items())]
         ),
     ]
-
-
-def make_blockdev(node: str, path: str) -> dict[str, object]:
-    """Return a qcow2 disk that gives back what the guest discards, locked against a second use."""
-    return {
-        "driver": "qcow2",
-        "node-name": node,
-        "discard": "unmap",
-        "detect-zeroes": "unmap",
-        "file": {"driver": "file", "filename": path, "discard": "unmap", "locking": "on"},
-    }
 
 
 def socket_option(name: str, descriptor: int) -> str:

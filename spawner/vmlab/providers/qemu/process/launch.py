@@ -1,4 +1,4 @@
-"""Starts the shim, detached from the hub, and waits for its word."""
+"""Launches a machine and runs its guest: the shim, detached from the hub, then card and volume."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,18 +17,25 @@ import vmlab
 import vmlab_protocol
 from vmlab import messages
 from vmlab.errors import ProviderError
-from vmlab.providers.qemu.channels.monitor import INNER_SERVER_PORT, INNER_SSH_PORT
-from vmlab.providers.qemu.machine.layout import MachineFolder
-from vmlab.providers.qemu.process.accelerator import Accelerator
-from vmlab.providers.qemu.process.argv import AGENT_FD, EVENTS_FD, QMP_FD, QemuMachine, make_argv
-from vmlab.providers.qemu.process.confine import (
-    CgroupPlan,
-    Confinement,
-    Limits,
-    make_cgroups,
-    make_scope_words,
-    plan_cgroups,
+from vmlab.providers.qemu.channels.monitor import (
+    INNER_SERVER_PORT,
+    INNER_SSH_PORT,
+    Monitor,
+    as_conflict,
+    open_monitor,
 )
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
+from vmlab.providers.qemu.process.accelerator import Accelerator
+from vmlab.providers.qemu.process.admission import Memory
+from vmlab.providers.qemu.process.argv import AGENT_FD, EVENTS_FD, QMP_FD
+from vmlab.providers.qemu.process.confine import (
+    Confinement,
+    Priority,
+    make_cgroups,
+    set_priority,
+)
+from vmlab.providers.qemu.process.neighbours import find_unreachable
+from vmlab.providers.qemu.process.plan import LaunchPlan
 from vmlab.providers.qemu.process.shim import ShimConfig
 from vmlab.system.environment import tool_environment
 from vmlab.system.worker import WorkerUser
@@ -42,56 +50,118 @@ SHIM_PYTHONPATH = os.pathsep.join(
     dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (vmlab, vmlab_protocol))
 )
 """Of the shim, which is started without `site`: in a checkout, the folders are two."""
+POOL = "pool"
+"""In a machine's record: it came from the pool."""
 
 _LAUNCH_LIMIT_S = 30.0
 
 
+async def power_on(
+    plan: LaunchPlan, record: Record, user: WorkerUser, memory: Memory, volume: Path | None
+) -> Record:
+    """Start the machine's process, plug in card and volume, and run the guest.
+
+    Raises:
+        HostError, MachineConflictError, ProviderError: as `launch`; also when QEMU does not take
+            the template or the volume.
+    """
+    machine = plan.machine
+    record = await launch(plan, record, user, memory)
+    async with open_monitor(machine.name, machine.qmp) as monitor:
+        if plan.devices:
+            await monitor.load_devices(plan.devices)
+        await plug_in(monitor, volume, option_rom=plan.option_rom)
+        await monitor.resume()
+    return machine.write(record, stage=Stage.LIVE, style=plan.style.value)
+
+
+async def wake(machine: Machine, record: Record, volume: Path | None) -> Record:
+    """Make a halted machine of the pool a trainee's: plug in card and volume, run the guest.
+
+    Raises:
+        MachineConflictError: the volume is attached elsewhere.
+        ProviderError: QEMU does not take it.
+    """
+    await set_priority(record.unit, Priority.START)
+    async with open_monitor(machine.name, machine.qmp) as monitor:
+        await plug_in(monitor, volume)
+        await monitor.resume()
+    return machine.write(record, stage=Stage.LIVE, style=POOL)
+
+
+async def plug_in(monitor: Monitor, volume: Path | None, *, option_rom: bool = False) -> None:
+    """Give a halted machine its network card and its volume."""
+    await monitor.plug_card(option_rom=option_rom)
+    if volume:
+        await monitor.plug_volume(volume)
+
+
+async def launch(plan: LaunchPlan, record: Record, user: WorkerUser, memory: Memory) -> Record:
+    """Start the machine's process; QEMU then waits with a halted guest.
+
+    Args:
+        user: as which it runs.
+        memory: which promises it what it may take.
+
+    Raises:
+        HostError: the host has no memory for it, or its limits cannot be set.
+        MachineConflictError: its root disk is in use.
+        ProviderError: QEMU ended; carries its message.
+    """
+    machine = plan.machine
+    unreachable = await find_unreachable() if plan.internet else None
+    config = make_shim_config(plan, user, unreachable)
+    machine.exit_report.unlink(missing_ok=True)  # the last run's
+    try:
+        async with memory.reserve(machine.path, plan.limits.memory_mib):
+            # Recorded before it happens: whatever comes next, `stop` knows that something may run.
+            record = machine.write(
+                record, stage=Stage.POWERED, powered_at=time.time(), unit=machine.unit
+            )
+            await launch_shim(plan, config)
+            await set_priority(machine.unit, plan.priority)
+    except ProviderError as error:
+        raise as_conflict(machine.name, error) from error
+    return record
+
+
 def make_shim_config(
-    folder: MachineFolder,
-    machine: QemuMachine,
-    *,
-    user: WorkerUser,
-    doors: Path,
-    confinement: Confinement,
-    limits: Limits,
-    unreachable: Sequence[str] | None = None,
-    network_mbit_s: int = 0,
+    plan: LaunchPlan, user: WorkerUser, unreachable: Sequence[str] | None = None
 ) -> ShimConfig:
     """Return what the shim is to run.
 
     Args:
         unreachable: networks that stay out of reach of the machine's internet; None: it has none.
-        doors: folder with the hub's side of the relays, `hub.sock` and `proxy.sock`.
     """
-    plan = plan_cgroups(confinement, folder.unit, limits)
-    alone = confinement is Confinement.RLIMITS
-    lent = machine.memory_file if machine.is_clone and user.drop else None
+    machine, qemu, limits = plan.machine, plan.qemu, plan.limits
+    alone = plan.confinement is Confinement.RLIMITS
+    lent = qemu.memory_file if qemu.is_clone and user.drop else None
     return ShimConfig(
-        argv=make_argv(machine),
+        argv=list(plan.argv),
         uid=user.uid,
         gid=user.gid,
         drop=user.drop,
-        groups=_device_groups(machine.accelerator),
-        cgroup_procs=[str(group / "cgroup.procs") for group in plan.folders],
+        groups=_device_groups(qemu.accelerator),
+        cgroup_procs=[str(group / "cgroup.procs") for group in plan.cgroups.folders],
         # Address space is far more than memory: code, stacks and mappings of files count too.
         address_space=(limits.memory_mib + 2048) * 2**20 if alone else None,
         # Linux counts them per user and user namespace, and each machine has its own of both.
         tasks=limits.tasks if alone else None,
         inward={
-            folder.server.name: INNER_SERVER_PORT,
-            folder.ssh.name: INNER_SSH_PORT,
+            machine.server.name: INNER_SERVER_PORT,
+            machine.ssh.name: INNER_SSH_PORT,
         },
         outward={
-            str(HUB_PORT): str(doors / "hub.sock"),
-            str(PROXY_PORT): str(doors / "proxy.sock"),
+            str(HUB_PORT): str(plan.doors / "hub.sock"),
+            str(PROXY_PORT): str(plan.doors / "proxy.sock"),
         },
-        bytes_per_s=network_mbit_s * 1_000_000 // 8,
+        bytes_per_s=plan.bytes_per_s,
         internet=unreachable is not None,
         unreachable=list(unreachable or ()),
-        console=folder.console.name,
-        exit_report=folder.exit_report.name,
+        console=machine.console.name,
+        exit_report=machine.exit_report.name,
         events=EVENTS_FD,
-        sockets={folder.qmp.name: QMP_FD, folder.agent.name: AGENT_FD},
+        sockets={machine.qmp.name: QMP_FD, machine.agent.name: AGENT_FD},
         memory=str(lent.path) if lent else "",
     )
 
@@ -105,9 +175,7 @@ def _device_groups(accelerator: Accelerator) -> list[int]:
         return [os.stat("/dev/kvm").st_gid]  # noqa: PTH116 - a device, not a path of ours
 
 
-async def launch_shim(
-    folder: MachineFolder, config: ShimConfig, *, confinement: Confinement, limits: Limits
-) -> None:
+async def launch_shim(plan: LaunchPlan, config: ShimConfig) -> None:
     """Start the machine's process; return when QEMU's devices exist.
 
     The machine survives the end of this process. Cancelled or failed, it may still come up: the
@@ -117,33 +185,29 @@ async def launch_shim(
         HostError: the limits cannot be set.
         ProviderError: the shim or QEMU ended; carries QEMU's message.
     """
-    name = folder.path.name
-    plan: CgroupPlan = plan_cgroups(confinement, folder.unit, limits)
-    await asyncio.to_thread(make_cgroups, plan)
-    words = [sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(folder.shim_lock)]
-    if confinement is Confinement.SYSTEMD:
-        words = [*make_scope_words(folder.unit, limits), *words]
+    machine = plan.machine
+    await asyncio.to_thread(make_cgroups, plan.cgroups)
     process = await asyncio.create_subprocess_exec(
-        *words,
+        *plan.scope, sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(machine.shim_lock),
         cwd="/",
         env=tool_environment(PYTHONPATH=SHIM_PYTHONPATH),  # QEMU and slirp4netns inherit it
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-    )
+    )  # fmt: skip
     try:
         async with asyncio.timeout(_LAUNCH_LIMIT_S):
-            word = await _talk(name, process, json.dumps(asdict(config)).encode())
+            word = await _talk(machine.name, process, json.dumps(asdict(config)).encode())
     except TimeoutError as error:
         raise ProviderError(
-            name,
+            machine.name,
             f"QEMU did not come up within {_LAUNCH_LIMIT_S:.0f} s",
-            hint=f"see {folder.console} and {folder.exit_report}",
+            hint=f"see {machine.console} and {machine.exit_report}",
         ) from error
     if "error" in word:
         raise ProviderError(
-            name,
+            machine.name,
             f"it could not be powered on: {word['error']}",
             hint="vmlab doctor checks what a machine needs from this host",
             public=messages.POWER_FAILED,

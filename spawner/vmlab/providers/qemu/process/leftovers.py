@@ -19,13 +19,11 @@ import psutil
 from vmlab.errors import ProviderError
 from vmlab.model import Leftover, LeftoverKind
 from vmlab.paths import Paths
-from vmlab.providers.qemu.machine.layout import USER, MachineFolder
-from vmlab.providers.qemu.machine.records import read_record
+from vmlab.providers.qemu.machine.machine import USER, Machine
 from vmlab.providers.qemu.machine.status import has_report, is_on
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user
 from vmlab.providers.qemu.process import confine
 from vmlab.system.background import apart
-from vmlab.system.locks import is_locked
 
 _DELETED = " (deleted)"
 """What the kernel adds to the path of a folder that is gone."""
@@ -45,10 +43,10 @@ class _Home:
 
     path: Path
 
-    def folders(self) -> list[MachineFolder]:
-        """Return the machines' folders."""
+    def machines(self) -> list[Machine]:
+        """Return the machines whose folders are there."""
         paths = sorted(self.path.iterdir()) if self.path.is_dir() else []
-        return [MachineFolder(path) for path in paths if path.is_dir()]
+        return [Machine(path) for path in paths if path.is_dir()]
 
 
 def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list[Leftover]:
@@ -58,42 +56,42 @@ def find_leftovers(paths: Paths, cgroups: Path = Path("/sys/fs/cgroup")) -> list
     """
     machines = _Home(paths.machines)
     found: list[Leftover] = []
-    for folder in machines.folders():
+    for machine in machines.machines():
         with (
-            apart(f"{folder.path.name}: what it left behind is unknown"),
+            apart(f"{machine.name}: what it left behind is unknown"),
             contextlib.suppress(ProviderError),  # `status` tells that its record is damaged
         ):
-            found += _in_folder(folder)
+            found += _in_folder(machine)
     found += _processes((paths.machines, paths.pool))
     found += _cgroups((machines, _Home(paths.pool)), cgroups)
     return found
 
 
-def _in_folder(folder: MachineFolder) -> Iterator[Leftover]:
+def _in_folder(machine: Machine) -> Iterator[Leftover]:
     """Sockets of a machine that was killed, or the folder of one that was never made.
 
     The sockets of one that ended by itself stay for its next start: its shim may not remove them.
     """
-    name = folder.path.name
-    if is_locked(str(folder.shim_lock)):
+    name = machine.name
+    if machine.is_running():
         return
-    record = read_record(folder)
+    record = machine.record()
     if record is None:
-        if _age_s(folder.path) > _HALF_MADE_S and _is_empty(folder):
+        if _age_s(machine.path) > _HALF_MADE_S and _is_empty(machine):
             why = "it holds no record and no disk: its start was cut before anything was made"
-            yield Leftover(LeftoverKind.FOLDER, name, str(folder.path), why)
+            yield Leftover(LeftoverKind.FOLDER, name, str(machine.path), why)
         return
-    if is_on(folder, record) or has_report(folder):
+    if is_on(machine, record) or has_report(machine):
         return
-    for socket in folder.sockets:
+    for socket in machine.sockets:
         # The proxy's name for a door is made with the folder and stays as long.
-        if socket != folder.server_for_proxy and socket.is_socket():
+        if socket != machine.server_for_proxy and socket.is_socket():
             why = "its machine does not run"
             yield Leftover(LeftoverKind.SOCKET, name, str(socket), why)
 
 
-def _is_empty(folder: MachineFolder) -> bool:
-    return all(entry.name in _HARMLESS for entry in folder.path.iterdir())
+def _is_empty(machine: Machine) -> bool:
+    return all(entry.name in _HARMLESS for entry in machine.path.iterdir())
 
 
 def _age_s(path: Path) -> float:
@@ -116,7 +114,7 @@ def _processes(homes: tuple[Path, ...]) -> Iterator[Leftover]:
                 continue
             if time.time() - process.create_time() < _HALF_MADE_S:
                 continue  # perhaps launched just now
-            if not folder.is_dir() or not is_locked(str(MachineFolder(folder).shim_lock)):
+            if not folder.is_dir() or not Machine(folder).is_running():
                 why = f"{process.name()} works in {place}, and no shim is in charge there"
                 yield Leftover(LeftoverKind.PROCESS, folder.name, str(process.pid), why)
 
@@ -137,14 +135,14 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
     """Return which folder the machine of each user has; one without a user, or damaged, none."""
     users = {}
     for home in homes:
-        for folder in _Home(home).folders():
+        for machine in _Home(home).machines():
             with (
-                apart(f"{folder.path.name}: its user is unknown"),
+                apart(f"{machine.name}: its user is unknown"),
                 contextlib.suppress(ProviderError),
             ):
-                user = find_machine_user(folder)
+                user = find_machine_user(machine)
                 if user and user.drop:
-                    users[user.uid] = folder.path
+                    users[user.uid] = machine.path
     return users
 
 
@@ -152,7 +150,7 @@ def _cgroups(homes: tuple[_Home, ...], root: Path) -> Iterator[Leftover]:
     """Cgroups that are named after a folder of ours, without a process and without a machine."""
     kind = confine.detect_confinement(root)
     nothing = confine.machine_limits(0, 0)
-    used = {unit for home in homes for folder in home.folders() for unit in _units_in_use(folder)}
+    used = {unit for home in homes for found in home.machines() for unit in _units_in_use(found)}
     parents = {path.parent for path in confine.plan_cgroups(kind, "x", nothing, root).folders}
     for parent in sorted(parents):
         for path in sorted(parent.glob("vmlab-*")):
@@ -167,14 +165,14 @@ def _cgroups(homes: tuple[_Home, ...], root: Path) -> Iterator[Leftover]:
                     yield Leftover(LeftoverKind.CGROUP, machine, str(path), why)
 
 
-def _units_in_use(folder: MachineFolder) -> set[str]:
+def _units_in_use(machine: Machine) -> set[str]:
     """Return what the cgroup of a machine may be called if it runs, or is about to."""
     try:
-        record = read_record(folder)
-        runs = is_on(folder, record) if record else is_locked(str(folder.shim_lock))
+        record = machine.record()
+        runs = is_on(machine, record) if record else machine.is_running()
     except (ProviderError, OSError):
-        return {folder.unit}
-    return {folder.unit, record.unit if record else ""} if runs else set()
+        return {machine.unit}
+    return {machine.unit, record.unit if record else ""} if runs else set()
 
 
 def _machine_of_unit(unit: str, homes: tuple[_Home, ...]) -> str | None:
@@ -183,7 +181,7 @@ def _machine_of_unit(unit: str, homes: tuple[_Home, ...]) -> str | None:
     for home in homes:
         path = home.path / name
         if name and hashlib.sha256(os.fsencode(path)).hexdigest()[: len(digest)] == digest:
-            return name if MachineFolder(path).unit == unit else None
+            return name if Machine(path).unit == unit else None
     return None
 
 
@@ -205,7 +203,7 @@ def clear_leftover(leftover: Leftover, paths: Paths) -> None:
         elif leftover.kind is LeftoverKind.SOCKET:
             Path(leftover.what).unlink(missing_ok=True)
         else:
-            _remove_half_made(MachineFolder(Path(leftover.what)))
+            _remove_half_made(Machine(Path(leftover.what)))
     except psutil.NoSuchProcess:
         return
     except (OSError, psutil.Error) as error:
@@ -219,9 +217,9 @@ def _again(leftover: Leftover, paths: Paths) -> list[Leftover]:
     return find_leftovers(paths)
 
 
-def _remove_half_made(folder: MachineFolder) -> None:
-    for entry in folder.path.iterdir():
+def _remove_half_made(machine: Machine) -> None:
+    for entry in machine.path.iterdir():
         if entry.name not in _HARMLESS:
             return
         entry.unlink()
-    folder.path.rmdir()
+    machine.path.rmdir()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vmlab.errors import HostError
 from vmlab.network.uplink import UPLINK
-from vmlab.providers.qemu.machine.layout import MachineFolder
+from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.process.neighbours import find_unreachable
 from vmlab.system.background import apart
@@ -67,15 +67,15 @@ def find_connected(homes: Sequence[Path]) -> list[int]:
     found = []
     for path in sorted(path for home in homes if home.is_dir() for path in home.iterdir()):
         with apart(f"{path.name}: nobody knows whether it has internet"):
-            found += [pid for pid in _find_pids(MachineFolder(path)) if _has_uplink(pid)][:1]
+            found += [pid for pid in _find_pids(Machine(path)) if _has_uplink(pid)][:1]
     return found
 
 
-def _find_pids(folder: MachineFolder) -> list[int]:
-    if not folder.path.is_dir():
+def _find_pids(machine: Machine) -> list[int]:
+    if not machine.path.is_dir():
         return []
-    shim = lock_holder(str(folder.shim_lock))
-    return [shim] if shim else [process.pid for process in find_processes(folder)]
+    shim = lock_holder(str(machine.shim_lock))
+    return [shim] if shim else [process.pid for process in find_processes(machine)]
 
 
 def _has_uplink(pid: int) -> bool:

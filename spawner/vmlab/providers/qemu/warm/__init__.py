@@ -1,8 +1,7 @@
 """What is made ahead: templates, and machines that wait for trainees.
 
-template   booted machines that were parked, to be cloned
-parking    makes one
-suspicion  clones that failed, noted on their template
-pool       clones that wait for a trainee
-upkeep     keeps both ready
+template  booted machines that were parked, to be cloned; clones that failed
+parking   makes one
+pool      clones that wait for a trainee
+upkeep    keeps both ready
 """

@@ -16,29 +16,27 @@ from pathlib import Path
 import psutil
 
 from vmlab.errors import LabError
+from vmlab.images.store import Image
 from vmlab.model import MachineSpec
 from vmlab.providers.facts import Measured
 from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
-from vmlab.providers.qemu.machine.folders import make_folder, share_folder
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.records import Record
+from vmlab.providers.qemu.machine.machine import DEVICES, MEMORY, Machine, Record
 from vmlab.providers.qemu.machine.status import read_console
-from vmlab.providers.qemu.process.argv import MemoryFile
-from vmlab.providers.qemu.process.deadlines import Deadlines
+from vmlab.providers.qemu.machine.users import make_folder, share_folder
 from vmlab.providers.qemu.process.ending import end_machine, find_processes, remove_machine
-from vmlab.providers.qemu.process.power import Plan, launch, make_machine, power_on
-from vmlab.providers.qemu.warm.suspicion import clear_failures, find_failures
+from vmlab.providers.qemu.process.launch import launch, power_on
+from vmlab.providers.qemu.process.plan import Host, plan_launch
 from vmlab.providers.qemu.warm.template import (
-    DEVICES,
-    MEMORY,
     RECORD,
     Template,
     TemplateError,
     TemplateKind,
+    clear_failures,
     drop_template,
+    find_failures,
     find_template,
     list_templates,
     read_mark,
@@ -56,12 +54,16 @@ _log = logging.getLogger(__name__)
 class Parking:
     """What it takes to make one template."""
 
-    templates: Path
     kind: TemplateKind
-    plan: Plan
     spec: MachineSpec  # the machine that is parked
-    deadlines: Deadlines
+    host: Host
+    image: Image
     report: Callable[[str], None] = _log.info  # told each step as it begins
+
+    @property
+    def templates(self) -> Path:
+        """Folder of all templates."""
+        return self.host.paths.templates
 
 
 async def ensure_template(parking: Parking) -> Template:
@@ -75,7 +77,7 @@ async def ensure_template(parking: Parking) -> Template:
     templates, kind = parking.templates, parking.kind
     templates.mkdir(parents=True, exist_ok=True)
     templates.chmod(0o711)  # QEMU's user must pass through
-    async with _locked(templates / f"{kind.key}.lock", parking.deadlines.boot_s * 2):
+    async with _locked(templates / f"{kind.key}.lock", parking.host.deadlines.boot_s * 2):
         await _remove_unfinished(parking)
         try:
             template = find_template(templates, kind)
@@ -99,7 +101,7 @@ async def _try_again(parking: Parking, template: Template) -> None:
     if not (failures := await asyncio.to_thread(find_failures, template)):
         return
     parking.report(f"trying a clone, since {', '.join(failures)} did not come to life as one")
-    trial = machine_folder(parking.templates, template.folder.name + _TRIAL)
+    trial = Machine.below(parking.templates, template.folder.name + _TRIAL)
     try:
         await _try_clone(parking, template, trial)
         await asyncio.to_thread(clear_failures, template)
@@ -114,8 +116,8 @@ async def _try_again(parking: Parking, template: Template) -> None:
 
 async def _make(parking: Parking) -> Template:
     stem = f"{parking.kind.key}-{secrets.token_hex(2)}"
-    unfinished = machine_folder(parking.templates, stem + _UNFINISHED)
-    trial = machine_folder(parking.templates, stem + _TRIAL)
+    unfinished = Machine.below(parking.templates, stem + _UNFINISHED)
+    trial = Machine.below(parking.templates, stem + _TRIAL)
     finished = parking.templates / stem
     try:
         await _park(parking, unfinished)
@@ -140,35 +142,34 @@ async def _make(parking: Parking) -> Template:
     return template
 
 
-async def _park(parking: Parking, folder: MachineFolder) -> None:
+async def _park(parking: Parking, machine: Machine) -> None:
     """Boot the machine and park it: memory, devices and disk in its folder, nothing running."""
-    user = await asyncio.to_thread(make_folder, folder)
-    name = folder.path.name
-    await disks.ensure_overlay(folder.root_disk, parking.plan.image.disk, user)
-    memory = folder.path / MEMORY
+    user = await asyncio.to_thread(make_folder, machine)
+    name = machine.name
+    memory = machine.path / MEMORY
     memory.touch(mode=0o600)
     user.give(memory)
     spec = replace(parking.spec, name=name)
-    machine = replace(make_machine(parking.plan, spec), memory_file=MemoryFile(memory, shared=True))
+    plan = plan_launch(machine, spec, parking.host, parking.image, park_in=memory)
+    await disks.ensure_overlay(machine.root_disk, plan.base, user)
     parking.report("booting")
-    record = Record(name, "", spec.image)
-    await launch(folder, record, machine, parking.plan, internet=False)
-    async with open_monitor(name, folder.qmp) as monitor:
+    await launch(plan, Record(name, "", spec.image), user, parking.host.memory)
+    async with open_monitor(name, machine.qmp) as monitor:
         await monitor.resume()
-        async with connect_agent(name, folder.agent) as link:
-            await await_agent(link, parking.deadlines.boot_s)
+        async with connect_agent(name, machine.agent) as link:
+            await await_agent(link, parking.host.deadlines.boot_s)
             parking.report("letting it load all that a machine needs")
-            await ask_agent(link, HostMessageType.PARK, parking.deadlines.park_s)
+            await ask_agent(link, HostMessageType.PARK, parking.host.deadlines.park_s)
         parking.report("parking")
         await monitor.pause()
-        await monitor.save_devices(folder.path / DEVICES)
-    await end_machine(folder)
+        await monitor.save_devices(machine.path / DEVICES)
+    await end_machine(machine)
 
 
 def _settle(folder: Path) -> dict[str, list[int]]:
     """Bring the files to the disk, make them read-only where possible; return their marks."""
     marks = {}
-    paths = MachineFolder(folder)
+    paths = Machine(folder)
     if os.geteuid() == 0:
         share_folder(folder)
     else:
@@ -183,36 +184,36 @@ def _settle(folder: Path) -> dict[str, list[int]]:
     return marks
 
 
-async def _try_clone(parking: Parking, template: Template, folder: MachineFolder) -> Measured:
+async def _try_clone(parking: Parking, template: Template, machine: Machine) -> Measured:
     """Run one clone through what a server needs; return what it cost."""
-    name, user = folder.path.name, await asyncio.to_thread(make_folder, folder)
-    plan = replace(parking.plan, template=template)
-    await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
+    name, user = machine.name, await asyncio.to_thread(make_folder, machine)
     spec = replace(parking.spec, name=name)
-    await power_on(folder, Record(name, "", spec.image), plan, spec, None)
-    async with connect_agent(name, folder.agent) as link:
-        await await_agent(link, parking.deadlines.resume_s)
-        await ask_agent(link, HostMessageType.WARM, parking.deadlines.park_s)
-    return await asyncio.to_thread(measure, folder)
+    plan = plan_launch(machine, spec, parking.host, parking.image, template=template)
+    await disks.ensure_overlay(machine.root_disk, plan.base, user)
+    await power_on(plan, Record(name, "", spec.image), user, parking.host.memory, None)
+    async with connect_agent(name, machine.agent) as link:
+        await await_agent(link, parking.host.deadlines.resume_s)
+        await ask_agent(link, HostMessageType.WARM, parking.host.deadlines.park_s)
+    return await asyncio.to_thread(measure, machine)
 
 
-def measure(folder: MachineFolder) -> Measured:
+def measure(machine: Machine) -> Measured:
     """Return what a running machine costs now."""
     own_kib, cpu_s = 0, 0.0
-    for process in find_processes(folder):
+    for process in find_processes(machine):
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
             # Pages of the template would all be this one clone's: nobody else has them mapped now.
             rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
             own_kib += int(rollup.partition("Pss_Anon:")[2].split()[0])
             times = process.cpu_times()
             cpu_s += times.user + times.system
-    disk_bytes = folder.root_disk.stat().st_blocks * 512
+    disk_bytes = machine.root_disk.stat().st_blocks * 512
     return Measured(round(own_kib / 1024, 1), round(disk_bytes / 2**20, 2), round(cpu_s, 2))
 
 
-async def _end_of_console(folder: MachineFolder) -> str:
+async def _end_of_console(machine: Machine) -> str:
     try:
-        text = await asyncio.to_thread(read_console, folder, 2000)
+        text = await asyncio.to_thread(read_console, machine, 2000)
     except (LabError, OSError):
         return ""
     return f"\nend of its console:\n{text.strip()}" if text.strip() else ""
@@ -222,7 +223,7 @@ async def _remove_unfinished(parking: Parking) -> None:
     """Remove what a cut attempt left, running or not; no machine can stand on it."""
     for suffix in (_UNFINISHED, _TRIAL):
         for folder in parking.templates.glob(f"{parking.kind.key}-*{suffix}"):
-            await remove_machine(MachineFolder(folder))
+            await remove_machine(Machine(folder))
 
 
 @contextlib.asynccontextmanager

@@ -13,26 +13,23 @@ import logging
 import secrets
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from vmlab.errors import LabError, ProviderError
+from vmlab.images.store import Image
 from vmlab.model import MachineSpec
 from vmlab.providers.facts import PoolState
 from vmlab.providers.qemu.channels.agent import connect_agent
 from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
-from vmlab.providers.qemu.machine.folders import make_folder
-from vmlab.providers.qemu.machine.layout import MachineFolder, machine_folder
-from vmlab.providers.qemu.machine.records import Record
-from vmlab.providers.qemu.process import confine
-from vmlab.providers.qemu.process.deadlines import Deadlines
+from vmlab.providers.qemu.machine.machine import Machine, Record
+from vmlab.providers.qemu.machine.users import make_folder
 from vmlab.providers.qemu.process.ending import remove_machine
-from vmlab.providers.qemu.process.power import Plan, launch, make_machine
+from vmlab.providers.qemu.process.launch import launch
+from vmlab.providers.qemu.process.plan import Host, plan_launch
 from vmlab.providers.qemu.warm.template import Template, TemplateKind
 from vmlab.system.background import apart
-from vmlab.system.locks import is_locked
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.messages import HostMessageType
 from vmlab_protocol.outside import load_json
@@ -54,17 +51,17 @@ class Pool:
         self._folder = folder
         self._failed = failed
 
-    def claim(self, target: MachineFolder, kind: TemplateKind, *, internet: bool) -> bool:
+    def claim(self, target: Machine, kind: TemplateKind, *, internet: bool) -> bool:
         """Make a ready machine of this kind the machine of `target`; return whether there was one.
 
         A machine's empty folder may be in the way; one with anything in it keeps its place.
         """
         if target.path.is_dir() and any(target.path.iterdir()):
             return False
-        for folder in self._ready(kind, internet=internet):
+        for machine in self._ready(kind, internet=internet):
             try:
                 # Of two that want it, one finds it gone.
-                folder.path.rename(target.path)
+                machine.path.rename(target.path)
             except OSError as error:
                 if error.errno == errno.EXDEV:
                     _log.error(
@@ -80,7 +77,7 @@ class Pool:
         return False
 
     async def fill(
-        self, wanted: int, template: Template, plan: Plan, spec: MachineSpec, limits: Deadlines
+        self, wanted: int, template: Template, spec: MachineSpec, host: Host, image: Image
     ) -> bool:
         """Prepare one machine if fewer than `wanted` are ready; tell whether more are missing.
 
@@ -92,14 +89,14 @@ class Pool:
             return False
         self._folder.mkdir(exist_ok=True)
         self._folder.chmod(0o711)
-        folder = machine_folder(self._folder, f"pool-{secrets.token_hex(4)}")
+        machine = Machine.below(self._folder, f"pool-{secrets.token_hex(4)}")
         try:
-            await self._prepare(folder, template, plan, spec, limits)
+            await self._prepare(machine, template, spec, host, image)
         except LabError:
-            await asyncio.shield(self._set_aside(folder))
+            await asyncio.shield(self._set_aside(machine))
             raise
         except BaseException:
-            await asyncio.shield(remove_machine(folder))
+            await asyncio.shield(remove_machine(machine))
             raise
         return missing > 1
 
@@ -115,7 +112,7 @@ class Pool:
             if path in kept:
                 continue
             with apart(f"{path.name}: could not be removed from the pool") as part:
-                await remove_machine(MachineFolder(path))
+                await remove_machine(Machine(path))
                 _log.info("%s has left the pool", path.name)
             if part.error is not None:
                 stuck.append(path.name)
@@ -130,7 +127,7 @@ class Pool:
         ready = sum((folder / _READY).exists() for folder in folders)
         return PoolState(wanted, ready, len(folders) - ready)
 
-    def _ready(self, kind: TemplateKind, *, internet: bool) -> list[MachineFolder]:
+    def _ready(self, kind: TemplateKind, *, internet: bool) -> list[Machine]:
         """Return the machines that wait, those that wait longest first."""
         found = []
         for note in self._folder.glob(f"*/{_READY}"):
@@ -140,49 +137,40 @@ class Pool:
                 since = float(facts["since"])
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # claimed meanwhile, or no note of ours
-            folder = MachineFolder(note.parent)
-            if fits and is_locked(str(folder.shim_lock)):
-                found.append((since, folder))
-        return [folder for _, folder in sorted(found, key=lambda pair: pair[0])]
+            machine = Machine(note.parent)
+            if fits and machine.is_running():
+                found.append((since, machine))
+        return [machine for _, machine in sorted(found, key=lambda pair: pair[0])]
 
     async def _prepare(
         self,
-        folder: MachineFolder,
+        machine: Machine,
         template: Template,
-        plan: Plan,
         spec: MachineSpec,
-        limits: Deadlines,
+        host: Host,
+        image: Image,
     ) -> None:
-        name, user = folder.path.name, await asyncio.to_thread(make_folder, folder)
-        await disks.ensure_overlay(folder.root_disk, template.root_disk, user)
+        name, user = machine.name, await asyncio.to_thread(make_folder, machine)
+        plan = plan_launch(machine, spec, host, image, template=template, for_pool=True)
+        await disks.ensure_overlay(machine.root_disk, plan.base, user)
         record = Record(name, "", spec.image, template.kind.image_version)
-        machine = replace(
-            make_machine(plan, spec), translation_mib=confine.POOL_TRANSLATION_BUFFER_MIB
-        )
-        await launch(
-            folder,
-            record,
-            machine,
-            plan,
-            internet=spec.internet,
-            network_mbit_s=spec.bandwidth.network_mbit_s,
-        )
-        async with open_monitor(name, folder.qmp) as monitor:
+        await launch(plan, record, user, host.memory)
+        async with open_monitor(name, machine.qmp) as monitor:
             await monitor.load_devices(template.devices)
             await monitor.resume()
-            async with connect_agent(name, folder.agent) as link:
-                await await_agent(link, limits.resume_s)
+            async with connect_agent(name, machine.agent) as link:
+                await await_agent(link, host.deadlines.resume_s)
                 # Under emulation the code that ran stays translated in this process.
-                await ask_agent(link, HostMessageType.WARM, limits.park_s)
+                await ask_agent(link, HostMessageType.WARM, host.deadlines.park_s)
             await monitor.pause()
         facts = {"template": template.kind.key, "internet": spec.internet, "since": time.time()}
-        write_atomic(folder.path / _READY, json.dumps(facts).encode())
+        write_atomic(machine.path / _READY, json.dumps(facts).encode())
 
-    async def _set_aside(self, folder: MachineFolder) -> None:
+    async def _set_aside(self, machine: Machine) -> None:
         """Keep a machine that did not get ready, stopped, for diagnosis; and the last few only."""
         self._failed.mkdir(mode=0o700, exist_ok=True)
-        kept = self._failed / f"{int(time.time())}-{folder.path.name}"
-        await remove_machine(folder, keep_as=kept)
+        kept = self._failed / f"{int(time.time())}-{machine.name}"
+        await remove_machine(machine, keep_as=kept)
         for old in sorted(self._failed.iterdir())[:-_KEPT_FAILURES]:
             with apart(f"{old}: not removed"):
                 await asyncio.to_thread(shutil.rmtree, old)

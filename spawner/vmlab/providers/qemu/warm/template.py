@@ -19,15 +19,24 @@ from typing import Any
 
 from vmlab.errors import LabError
 from vmlab.images.store import Image
+from vmlab.model import MachineSpec
 from vmlab.providers.facts import Measured
-from vmlab.providers.qemu.machine.layout import ROOT_DISK
-from vmlab.providers.qemu.process.argv import QemuMachine, hash_shape
+from vmlab.providers.qemu.machine.machine import TemplateFiles
+from vmlab.providers.qemu.process.argv import hash_shape
+from vmlab.providers.qemu.process.plan import Host, describe_machine
 from vmlab.system.outside import as_facts
+from vmlab.system.worker import find_machines_gid
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.outside import load_json
 
-MEMORY, DEVICES, RECORD = "memory", "devices", "template.json"
+RECORD = "template.json"
 RECORD_VERSION = 1
+
+MAX_FAILURES = 3
+"""Of different machines, with no success between them; each has cost its trainee a wait."""
+
+_FAILURES = "failures"
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,42 +66,27 @@ class TemplateKind:
 
 
 @dataclass(frozen=True)
-class Template:
+class Template(TemplateFiles):
     """A parked machine on disk."""
 
-    folder: Path
     kind: TemplateKind
     marks: Mapping[str, list[int]]  # of each file: size, time of last change in ns, inode
     parked_at: float  # seconds since the epoch
     measured: Measured | None = None
 
-    @property
-    def memory(self) -> Path:
-        """The guest's memory."""
-        return self.folder / MEMORY
 
-    @property
-    def devices(self) -> Path:
-        """QEMU's device state."""
-        return self.folder / DEVICES
-
-    @property
-    def root_disk(self) -> Path:
-        """The root disk of that moment; clones' disks are overlays on it, for ever."""
-        return self.folder / ROOT_DISK
-
-
-def make_kind(image: Image, machine: QemuMachine, *, qemu: str, user: int) -> TemplateKind:
-    """Return which template this machine could be a clone of."""
+def find_kind(spec: MachineSpec, host: Host, image: Image) -> TemplateKind:
+    """Return which template a machine like this is cloned from."""
+    machine = describe_machine(spec, host, image, plain=False)
     return TemplateKind(
         image=image.name,
         image_version=image.version,
         memory_mib=machine.memory_mib,
         cpus=machine.cpus,
         accelerator=machine.accelerator.value,
-        qemu=qemu,
+        qemu=host.qemu,
         processor=read_processor(),
-        user=user,
+        user=find_machines_gid(),
         shape=hash_shape(machine),
     )
 
@@ -203,3 +197,35 @@ def _tell(found: list[Template], kind: TemplateKind) -> str:
     ]
     nearest = min(differences, key=len)
     return f"the nearest one is of {', '.join(nearest)}"
+
+
+# -- clones that did not come to life --------------------------------------------------------------
+#
+# One of them says little: its host was busy, or it was killed. So a template is not thrown away for
+# it. When several machines in a row failed, others boot instead, and in a calm moment a clone is
+# tried (parking.py): only when that fails, too, the template goes.
+
+
+def note_failure(template: Template, machine: str) -> None:
+    """Remember that this machine did not come to life as its clone."""
+    folder = template.folder / _FAILURES
+    if template.folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / machine).touch()
+
+
+def clear_failures(template: Template) -> None:
+    """Forget all failures: a clone of it came to life."""
+    for name in find_failures(template):
+        (template.folder / _FAILURES / name).unlink(missing_ok=True)
+
+
+def find_failures(template: Template) -> list[str]:
+    """Return the machines that did not come to life as its clones since the last one that did."""
+    folder = template.folder / _FAILURES
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def is_suspect(template: Template) -> bool:
+    """Tell whether machines had better boot until the template has been tried."""
+    return len(find_failures(template)) >= MAX_FAILURES

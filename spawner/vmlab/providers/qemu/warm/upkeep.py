@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, StartStyle
-from vmlab.providers.qemu.bringup import Host
+from vmlab.providers.qemu.process.plan import Host
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.template import TemplateError
+from vmlab.providers.qemu.warm.template import TemplateError, find_kind
 from vmlab.system.host import cpu_pressure
 
 _PERIOD_S = 60.0
@@ -92,14 +92,12 @@ class Upkeep:
         if not host.clones:
             return False
         await self._idle.wait()
-        kind = await asyncio.to_thread(host.template_kind, spec, image)
+        kind = await asyncio.to_thread(find_kind, spec, host, image)
         again = self._again.get(kind.key, Again())
         if asyncio.get_running_loop().time() < again.at:
             return False
-        plan = host.boot_plan(image)
-        parking = Parking(host.paths.templates, kind, plan, spec, host.deadlines)
         try:
-            template = await ensure_template(parking)
+            template = await ensure_template(Parking(kind, spec, host, image))
         except TemplateError:
             # Each attempt costs a boot; but a host may have been busy, and is calm later.
             self._again[kind.key] = again.put_off(asyncio.get_running_loop().time())
@@ -108,8 +106,7 @@ class Upkeep:
         if host.style is not StartStyle.AUTO:
             return False
         await self._pool.drain(keep=kind, internet=spec.internet)
-        clone = replace(plan, template=template)
-        return await self._pool.fill(self._wanted, template, clone, spec, host.deadlines)
+        return await self._pool.fill(self._wanted, template, spec, host, image)
 
     async def wait(self) -> None:
         """Return when a start ended, or after a while."""
