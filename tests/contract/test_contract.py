@@ -182,10 +182,10 @@ async def test_two_starts_of_one_machine_end_in_one_machine(bench):
 
 
 async def test_a_machine_that_is_settled_goes_on(bench):
-    await bench.provider.settled("desk-nobody-0")
+    await bench.provider.note_serving("desk-nobody-0")
     spec = bench.spec()
     await start(bench.provider, spec, bench.seed())
-    await bench.provider.settled(spec.name)
+    await bench.provider.note_serving(spec.name)
     assert await state(bench.provider, spec.name) is MachineState.RUNNING
     by_hand = {Confinement.CGROUP1, Confinement.CGROUP2}
     if bench.kind == "qemu" and detect_confinement() in by_hand:

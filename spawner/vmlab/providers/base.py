@@ -64,7 +64,7 @@ class Provider(Protocol):
         """
         ...
 
-    async def settled(self, name: str) -> None:
+    async def note_serving(self, name: str) -> None:
         """Take note that the machine's server answers: others that still start may go before it.
 
         No-op if it is absent.

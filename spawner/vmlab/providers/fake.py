@@ -256,7 +256,7 @@ class FakeProvider:
         if phase is not Phase.IMAGE and machine is None:
             raise MachineConflictError(spec.name, "it was deleted while it was starting")
 
-    async def settled(self, name: str) -> None:
+    async def note_serving(self, name: str) -> None:
         """Nothing goes before anything."""
 
     async def upkeep(self, spec: MachineSpec) -> None:  # noqa: ARG002 - the contract's

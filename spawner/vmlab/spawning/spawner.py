@@ -281,7 +281,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             give_back()
             url = (await self._status()).url
             await wait_for_server(url, self.server.base_url, partial(self._check_server, log))
-            await self.provider.settled(spec.name)
+            await self.provider.note_serving(spec.name)
             await self._follow_choice(spec.name, seed.language)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:

@@ -112,7 +112,7 @@ class ProcessProvider:
         said: dict[str, str] = json.loads(line)
         return said
 
-    async def settled(self, name: str) -> None:
+    async def note_serving(self, name: str) -> None:
         """Nothing goes before anything."""
 
     async def upkeep(self, spec: MachineSpec) -> None:

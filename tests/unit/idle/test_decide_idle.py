@@ -54,13 +54,13 @@ def test_nobody_is_stopped_without_a_warning_in_time_or_while_at_work(looks):
             if step.action is IdleAction.WARN:
                 assert step.in_s >= RULES.warn_s
                 told[run] = now
-            elif step.action is IdleAction.CALM:
+            elif step.action is IdleAction.WITHDRAW:
                 del told[run]
             else:
                 assert now - told[run] >= RULES.warn_s - 1e-6
                 assert min(activity[step.desk.machine].idle_s, since_break_s) >= RULES.stop_after_s
                 del told[run]
-            if step.action is not IdleAction.CALM:
+            if step.action is not IdleAction.WITHDRAW:
                 assert not is_break
                 assert step.desk.machine in activity
         present = {(desk.machine, desk.since) for desk in desks}
@@ -81,7 +81,7 @@ def test_the_warning_comes_ten_minutes_ahead_and_then_the_end():
 def test_work_after_the_warning_takes_it_back_and_the_time_begins_anew():
     first = decide_idle(facts(3000), RULES, {}, 0)
     second = decide_idle(facts(10), RULES, first.warned, 60)
-    assert steps(second) == [IdleAction.CALM]
+    assert steps(second) == [IdleAction.WITHDRAW]
     assert second.warned == {}
     assert steps(decide_idle(facts(3600), RULES, second.warned, 600)) == [IdleAction.WARN]
 
@@ -109,7 +109,7 @@ def test_a_machine_that_was_started_anew_is_another_one():
 def test_a_break_takes_warnings_back_and_counts_as_work():
     first = decide_idle(facts(3000), RULES, {}, 0)
     second = decide_idle(facts(3600, is_break=True), RULES, first.warned, 600)
-    assert steps(second) == [IdleAction.CALM]
+    assert steps(second) == [IdleAction.WITHDRAW]
     assert steps(decide_idle(facts(9999, is_break=True), RULES, {}, 601)) == []
     assert steps(decide_idle(facts(9999, since_break_s=100), RULES, {}, 700)) == []
 

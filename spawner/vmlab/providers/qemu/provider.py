@@ -199,8 +199,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         await require_wanted(folder)
         folder.write(record, stage=Stage.SEEDED, used=True)
 
-    async def settled(self, name: str) -> None:
-        """Let the machine wait its turn (contract: `Provider.settled`)."""
+    async def note_serving(self, name: str) -> None:
+        """Let the machine wait its turn (contract: `Provider.note_serving`)."""
         await self._set_priority(self._folder(name), Priority.WORK)
 
     async def _set_priority(self, folder: Machine, priority: Priority) -> None:
@@ -232,7 +232,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     async def upkeep(self, spec: MachineSpec) -> None:
         """Keep template and pool ready for machines like `spec` (contract: `Provider.upkeep`)."""
-        await self._upkeep.calm()
+        await self._upkeep.wait_until_quiet()
         await asyncio.to_thread(self._prepare_folders)
         host = await self._find_host()
         image = await asyncio.to_thread(self._find_image, spec.image)

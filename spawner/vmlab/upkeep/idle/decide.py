@@ -55,7 +55,7 @@ class IdleAction(StrEnum):
     """What may be done to a desk."""
 
     WARN = "warn"
-    CALM = "calm"  # take a warning back
+    WITHDRAW = "withdraw"  # the warning
     STOP = "stop"
 
 
@@ -80,7 +80,7 @@ class IdleDecision:
 def decide_idle(
     facts: IdleFacts, rules: IdleRules, warned: Mapping[tuple[str, float], float], now: float
 ) -> IdleDecision:
-    """Return whom to warn, to calm and to stop.
+    """Return whom to warn, whose warning to withdraw, and whom to stop.
 
     Args:
         facts: the desks now.
@@ -107,7 +107,7 @@ def _judge(
     """Yield at most one step."""
     if facts.is_break or not rules.is_on:
         if stop_at is not None:
-            yield IdleStep(IdleAction.CALM, desk)
+            yield IdleStep(IdleAction.WITHDRAW, desk)
         return
     activity = facts.activity.get(desk.machine)
     if activity is None:
@@ -118,6 +118,6 @@ def _judge(
         if left_s <= rules.warn_s:
             yield IdleStep(IdleAction.WARN, desk, max(left_s, rules.warn_s), idle_s)
     elif left_s > rules.warn_s:
-        yield IdleStep(IdleAction.CALM, desk, idle_s=idle_s)
+        yield IdleStep(IdleAction.WITHDRAW, desk, idle_s=idle_s)
     elif now >= stop_at and left_s <= 0:
         yield IdleStep(IdleAction.STOP, desk, idle_s=idle_s)

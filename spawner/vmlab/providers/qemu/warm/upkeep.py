@@ -69,7 +69,7 @@ class Upkeep:
                 self._idle.set()
             self._changed.set()
 
-    async def calm(self) -> None:
+    async def wait_until_quiet(self) -> None:
         """Return when starts are over for a while and the host has processors to spare.
 
         When a class has started, it opens notebooks: what is prepared for those who come later
