@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,6 +51,8 @@ async def ask(path: Path, request: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def make_request(line: str, *headers: str, body: bytes = b"") -> bytes:

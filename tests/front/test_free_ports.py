@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,16 +22,19 @@ input()
 
 
 @pytest.fixture
-def few_ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+def few_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, ...]]:
     """Three ports to choose from, none of them given to anybody."""
     with monkeypatch.context() as patch:
         patch.setattr(host, "_given_ports", {})
         ports = tuple(find_free_port() for _ in range(3))
         for holder in host._given_ports.values():
-            holder.close()
+            os.close(holder)
     monkeypatch.setattr(host, "_OWN_PORTS", ports)
-    monkeypatch.setattr(host, "_given_ports", {})
-    return ports
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "_given_ports", {})
+        yield ports
+        for holder in host._given_ports.values():
+            os.close(holder)
 
 
 def test_nobody_gets_the_port_of_another_who_does_not_listen_yet(few_ports) -> None:

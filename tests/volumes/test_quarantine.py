@@ -31,7 +31,7 @@ async def test_deleting_can_be_undone_until_it_is_purged(store, clock, caplog):
     clock.now += 2 * DAY
     caplog.set_level("INFO")
     assert [volume.name for volume in await store.purge()] == [gone.name]
-    assert f"{gone.name}: removed for ever" in caplog.text
+    assert f"{gone.name}: removed for good" in caplog.text
     assert "'ada'" in caplog.text
     assert await store.all() == []
     assert list(store.context.quarantine.iterdir()) == []

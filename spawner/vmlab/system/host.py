@@ -25,7 +25,7 @@ a few hundred MiB of file cache for image and template every machine waits for t
 _MIB = 1024 * 1024
 _OWN_PORTS = range(20_000, 32_768)  # ref: ip(7): ip_local_port_range begins there
 _PORTS_TRIED = 100
-_given_ports: dict[int, socket.socket] = {}  # to this process, which may not listen on them yet
+_given_ports: dict[int, int] = {}  # to this process, with the descriptor that holds the name
 _PROBE_LIMIT_S = 10
 
 
@@ -120,15 +120,19 @@ def find_free_port(*others: int) -> int:
     )
 
 
-def _hold(name: str) -> socket.socket:
-    """Take a name on this host until this process ends; `OSError` when somebody has it."""
+def _hold(name: str) -> int:
+    """Take a name on this host until this process ends; `OSError` when somebody has it.
+
+    Returns:
+        The descriptor that holds it.
+    """
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         holder.bind(f"\0{name}")
     except OSError:
         holder.close()
         raise
-    return holder
+    return holder.detach()
 
 
 def find_listener(port: int) -> int | None:

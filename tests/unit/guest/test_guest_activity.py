@@ -132,7 +132,7 @@ def test_a_machine_at_rest_says_so(system):
 
 
 def test_a_machine_without_a_seed_has_nobody_to_be_idle(system):
-    with pytest.raises(ApplyError, match="nobody's yet"):
+    with pytest.raises(ApplyError, match="belongs to nobody yet"):
         answer_idle(system, None, HostMessageType.ACTIVITY, {})
 
 
