@@ -50,7 +50,7 @@ def machine_problem(hub, user: str) -> str:
 
 
 def start_and_watch(hub, user: str):
-    """As `watch`, for a start that fails at once: it may be over before its events are asked for."""
+    """As `watch`, for a start that fails at once: it may be over before anybody asks for events."""
     for _ in range(20):
         request_start(hub, user)
         with contextlib.suppress(requests.HTTPError):
