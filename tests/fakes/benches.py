@@ -14,7 +14,9 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from pkgutil import resolve_name
+from types import SimpleNamespace
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import psutil
 
@@ -22,7 +24,9 @@ from vmlab.lab.provider_options import find_options
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.base import Provider
 from vmlab.providers.fake import FakeProvider
+from vmlab.providers.qemu.process import plan
 from vmlab.providers.qemu.process.accelerator import DEADLINES, Accelerator, Deadlines
+from vmlab.providers.qemu.process.confine import Priority
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
@@ -118,6 +122,9 @@ def _make_plugged_in(settings: ProviderSettings) -> Provider:
     return resolve_name(find_options(settings.name).provider)(settings)
 
 
+_HURRIED = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
+
+
 @asynccontextmanager
 async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
     """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
@@ -138,7 +145,9 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
         )
         made = Bench("qemu", QemuProvider(settings), settings, "tiny")
     try:
-        yield made
+        # What is made ready ahead waits for all others on the host, and tests wait for it.
+        with patch.object(plan, "Priority", _HURRIED):
+            yield made
     finally:
         for name in await made.provider.status():
             if callable(failed) and failed():

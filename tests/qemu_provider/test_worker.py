@@ -11,7 +11,6 @@ import os
 import subprocess
 from contextlib import aclosing
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -29,8 +28,7 @@ from fakes.worker import (
 from vmlab.model import LeftoverKind
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS, find_machine_user, find_processes_of
-from vmlab.providers.qemu.process import leftovers, plan
-from vmlab.providers.qemu.process.confine import Priority
+from vmlab.providers.qemu.process import leftovers
 from vmlab.providers.qemu.process.ending import find_processes
 from vmlab.providers.qemu.warm.template import list_templates
 from vmlab.system.worker import TOOLS_GID, TOOLS_USER, find_tools_user
@@ -66,10 +64,7 @@ async def clone(bench, number: int = 0) -> Machine:
 
 
 @pytest.fixture
-async def bench(bench, monkeypatch):
-    # What is made ready ahead waits for all others, and here the tests wait for it.
-    hurried = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
-    monkeypatch.setattr(plan, "Priority", hurried)
+async def bench(bench):
     await bench.provider.make_template(bench.spec())
     return bench
 
