@@ -307,7 +307,7 @@ async def test_a_dead_machine_of_the_pool_is_passed_over(bench):
 
 async def test_a_machine_that_misses_its_deadline_is_kept_for_diagnosis(bench, template, caplog):
     provider = QemuProvider(
-        replace(bench.settings, pool=1),
+        bench.settings.with_options(pool=1),
         bench.deadlines(resume_s=0.0),
     )
     with pytest.raises(Exception, match="no answer within 0 s"):
