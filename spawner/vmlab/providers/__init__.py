@@ -1,11 +1,11 @@
 """The engines that run machines; `base` is their contract, this module chooses one.
 
-base      the contract: what every provider can do
+base       the contract: what every provider can do
 abilities  what only some can do
-facts     what providers tell of themselves and their host
-settings  which provider a lab has, and its settings
-fake      no machines at all: for tests and for simulating classes of any size
-qemu      the embedded provider: one process a machine
+facts      what providers tell of themselves and their host
+settings   which provider a lab has, and its settings
+fake       no machines at all: for tests and for simulating classes of any size
+qemu       the embedded provider: one process a machine
 
 A provider is found by its entry point (`vmlab.lab.provider_options`), never by its name;
 docs/providers.md tells how to write one.

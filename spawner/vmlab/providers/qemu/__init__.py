@@ -1,13 +1,13 @@
 """The embedded provider: one QEMU process a machine, no daemon, no libvirt.
 
-provider  the contract, kept
-options   what can be set, in lab.toml
-abilities     what it does for host and operator
-examination   what this host has for machines: lines of the doctor
-seats     how many machines fit
-bringup   one start: from a name to a machine whose agent answers
-machine   what a machine is on disk
-process   what runs
-channels  whom we speak with: QEMU's monitor, the agent
-warm      what is made ahead: templates, machines that wait
+provider     the contract, kept
+options      what can be set, in lab.toml
+abilities    what it does for host and operator
+examination  what this host has for machines: lines of the doctor
+seats        how many machines fit
+bringup      one start: from a name to a machine whose agent answers
+machine      what a machine is on disk
+process      what runs
+channels     whom we speak with: QEMU's monitor, the agent
+warm         what is made ahead: templates, machines that wait
 """
