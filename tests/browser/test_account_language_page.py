@@ -18,7 +18,8 @@ HEADING = {"en": "Your machine", "fr": "Votre machine"}
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory) -> Iterator[RunningHub]:
-    with RunningHub(tmp_path_factory.mktemp("hub"), language="en") as running:
+    trainees = ("ada", "bob", "eve", "zoe")
+    with RunningHub(tmp_path_factory.mktemp("hub"), trainees=trainees, language="en") as running:
         yield running
 
 
@@ -58,3 +59,20 @@ def test_a_click_is_for_the_account_and_not_for_one_browser(hub, new_page):
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text(
         HEADING["en"], use_inner_text=True
     )
+
+
+def test_a_choice_outlives_a_reload_before_the_hub_has_saved_it(hub, new_page):
+    page = new_page(locale="fr-FR")
+    log_in(page, hub, "zoe", keep_language=True)
+    page.route("**/vmlab/language", lambda route: route.abort())
+    page.get_by_role("button", name="English").click()
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)
+    assert language_of(hub, "zoe")["language"] == "fr"
+    page.unroute("**/vmlab/language")
+    page.reload()
+    wait_until(lambda: language_of(hub, "zoe")["language"] == "en")
+    theirs = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['ada', 'fr']))"
+    page.evaluate(theirs)  # another account's, from before this log-in
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)

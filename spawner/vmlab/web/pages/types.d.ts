@@ -132,7 +132,7 @@ declare global {
   interface Window {
     vmlab: {
       defaultLanguage: string;
-      account: { chosen: string; url: string } | null;
+      account: { name: string; chosen: string; url: string } | null;
       language(): string;
       setLanguage(language: string): void;
     };

@@ -3,6 +3,7 @@
 // Order: what the account chose, what this browser chose here before, the browser's own languages,
 // the lab's default. A choice made here is the account's, and its machine follows at once; before a
 // log-in it is the browser's, and the account takes it over if it has none (`.vm-shown-language`).
+// Until the hub has answered, this tab holds the choice: a reload shows it and sends it again.
 // Texts of templates are shown or hidden by vmlab.css; attributes are set here; scripts that write
 // texts themselves listen to "vmlab-language" on the document.
 (function () {
@@ -10,6 +11,7 @@
 
   const LANGUAGES = ["en", "fr"];
   const KEY = "vmlab-language";
+  const UNSAVED_KEY = "vmlab-language-unsaved";
 
   function stored() {
     try {
@@ -19,8 +21,27 @@
     }
   }
 
+  /** @returns {string | null} what the account chose in this tab and the hub has not saved yet */
+  function unsaved() {
+    try {
+      const [account, language] = JSON.parse(sessionStorage.getItem(UNSAVED_KEY) ?? "[]");
+      return account === window.vmlab.account?.name ? language : null;
+    } catch {
+      return null; // as above
+    }
+  }
+
+  /** @param {string} language */
+  function holdUnsaved(language) {
+    try {
+      sessionStorage.setItem(UNSAVED_KEY, JSON.stringify([window.vmlab.account?.name, language]));
+    } catch {
+      // as above
+    }
+  }
+
   function preferred() {
-    const wishes = [window.vmlab.account?.chosen, stored(), ...(navigator.languages || [])];
+    const wishes = [unsaved(), window.vmlab.account?.chosen, stored(), ...(navigator.languages || [])];
     const short = wishes.map((wish) => (wish ?? "").slice(0, 2).toLowerCase());
     return short.find((wish) => LANGUAGES.includes(wish)) || window.vmlab.defaultLanguage;
   }
@@ -53,11 +74,12 @@
     return document.querySelectorAll(".vm-language");
   }
 
-  // The page is in the new language all the same; the account keeps the one of before.
+  // The page is in the new language all the same; what could not be saved is sent by the next page.
   /** @param {string} language */
   async function tellHub(language) {
     const { account } = window.vmlab;
     if (!account) return;
+    holdUnsaved(language);
     try {
       const response = await fetch(account.url, {
         method: "POST",
@@ -67,6 +89,7 @@
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       account.chosen = language;
+      if (unsaved() === language) sessionStorage.removeItem(UNSAVED_KEY);
     } catch (error) {
       console.warn("language:", error);
     }
@@ -91,5 +114,7 @@
       const { language } = button.dataset;
       if (language) button.addEventListener("click", () => window.vmlab.setLanguage(language));
     }
+    const language = unsaved();
+    if (language) tellHub(language);
   });
 })();
