@@ -47,9 +47,10 @@ attempts.read_last_words = lambda: "no such folder: /home/trainee/analyse"
 attempts.name_settings = lambda: ["~/.jupyter/jupyter_server_config.py"]
 attempts.tell_trainee = lambda notice: (folder / "told").write_text(notice.en)
 zygote.os.chown = lambda *words: None
+# Also of a server that was forked just now and has written nothing yet.
 zygote.list_companions = lambda: [
-    int(line.split()[0]) for line in (folder / "servers").read_text().splitlines()
-] if (folder / "servers").exists() else []
+    int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+]
 made = zygote.Zygote(folder, folder / "wish")
 made.open()
 print("open", flush=True)
@@ -197,6 +198,7 @@ def test_one_end_before_it_serves_is_forgotten_when_it_does(desk: Desk) -> None:
     desk.start()
     desk.wish(NAME="ada")
     desk.say(Word.LAUNCH)
+    desk.servers(1)
     (desk.folder / "trouble.json").write_text("of an older server")
     desk.wish(NAME="ada", TOKEN="another")
     desk.say(Word.LAUNCH)
