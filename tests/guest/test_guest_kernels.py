@@ -16,6 +16,7 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
+from fakes.waiting import wait_until
 from vmlab_guest.kernel_provisioner import ForkedProvisioner
 from vmlab_guest.kernels import Request, ask_for_kernel, make_request
 
@@ -177,6 +178,35 @@ def test_nonsense_does_not_end_the_nursery(nursery, path, tmp_path):
     assert kernel is not None
     assert kernel.wait(60) == 0
     assert nursery.poll() is None
+
+
+def test_a_nursery_too_busy_to_answer_leaves_no_second_kernel(
+    nursery, path, tmp_path, monkeypatch, capfd
+):
+    """The server starts a kernel on the same ports meanwhile."""
+    request = Request(("-f", str(tmp_path / "connection.json")), dict(os.environ), "/")
+    monkeypatch.setattr("vmlab_guest.kernels._LAUNCH_S", 0.1)
+    nursery.send_signal(signal.SIGSTOP)
+    assert ask_for_kernel(request, path) is None
+    assert "could not be forked: TimeoutError" in capfd.readouterr().err
+    nursery.send_signal(signal.SIGCONT)
+    monkeypatch.undo()
+    # Whoever is next in the line is answered after the one that gave up.
+    kernel = ask_for_kernel(Request(("--version",), dict(os.environ), "/"), path)
+    assert kernel is not None
+    assert kernel.wait(60) == 0
+    children = Path(f"/proc/{nursery.pid}/task/{nursery.pid}/children")
+    wait_until(lambda: children.read_text() == "")
+
+
+def test_a_kernel_ends_with_whom_it_was_forked_for(nursery, path, tmp_path):
+    request = Request(("-f", str(tmp_path / "connection.json")), dict(os.environ), "/")
+    kernel = ask_for_kernel(request, path)
+    assert kernel is not None
+    ended = os.pidfd_open(kernel.pid)
+    kernel._connection.close()
+    assert select.select([ended], [], [], 60)[0]
+    os.close(ended)
 
 
 def test_a_nursery_that_is_gone_has_ended_its_kernels(nursery, path, tmp_path):

@@ -6,6 +6,7 @@ imported a kernel and runs none. Asked by the server (`kernel_provisioner`), it 
 
     server: connects, sends one Request with its standard output and error as descriptors
     nursery: answers the kernel's pid, and on the same connection, when it ended, its exit code
+    server: closes the connection when it no longer wants the kernel, which ends then
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import json
 import os
 import random
 import select
+import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ SOCKET = RUNTIME / "vmlab-kernels"
 MODULE = "ipykernel_launcher"
 _MESSAGE_BYTES = 200 * 1024
 _CALLER_S = 2.0
-_LAUNCH_S = 20.0  # software emulation
+_LAUNCH_S = 60.0  # software emulation, beside twenty machines that start kernels as well
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,10 @@ def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
         answer = connection.recv(64)
         if answer:
             return ForkedKernel(int(answer), connection)
-    except (OSError, ValueError):
-        pass  # no nursery, as in a machine that booted; or the request is too long
+    except (FileNotFoundError, ConnectionRefusedError):
+        pass  # no nursery, as in a machine that booted
+    except (OSError, ValueError) as error:  # too busy; or the request is too long
+        sys.stderr.write(f"a kernel is started, as it could not be forked: {error!r}\n")
     connection.close()
     return None
 
@@ -158,13 +162,19 @@ class Nursery:
     def serve(self) -> Callable[[], int]:
         """Fork kernels for whoever asks; never returns in this process."""
         while True:
-            listener = self._listener.fileno()
-            ready, _, _ = select.select([listener, *self._kernels], [], [])
-            for descriptor in ready:
-                if descriptor != listener:
-                    self._tell_end(descriptor)
+            ready, _, _ = select.select([self._listener, *self._kernels, *self._askers()], [], [])
+            for each in ready:
+                if isinstance(each, int):
+                    self._tell_end(each)
+                elif each is not self._listener:
+                    self._end_unwanted(each)
                 elif (task := self._answer()) is not None:
                     return task
+
+    def _askers(self) -> Iterator[socket.socket]:
+        for _, connection in self._kernels.values():
+            if connection.fileno() >= 0:
+                yield connection
 
     def _answer(self) -> Callable[[], int] | None:
         connection, _ = self._listener.accept()
@@ -187,9 +197,16 @@ class Nursery:
         for descriptor in descriptors:
             os.close(descriptor)
         self._kernels[os.pidfd_open(pid)] = (pid, connection)
-        with suppress(OSError):  # the server ended meanwhile; the zygote ends the kernel too
+        with suppress(OSError):  # the server gave up meanwhile: `_end_unwanted` comes next
             connection.send(str(pid).encode())
         return None
+
+    def _end_unwanted(self, connection: socket.socket) -> None:
+        """End the kernel of a server that gave up: it has started another one on the same ports."""
+        connection.close()
+        for pidfd, (_, asker) in self._kernels.items():
+            if asker is connection:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
     def _tell_end(self, pidfd: int) -> None:
         pid, connection = self._kernels.pop(pidfd)
