@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.recipes import GOOD, parse
 from vmlab.errors import ConfigError
 from vmlab.images.bootstrap import Payload, make_job, make_mmdebstrap_command, make_payload
 from vmlab.images.disk import file_system_uuid, make_mke2fs_arguments, make_times_script
 from vmlab.images.mirrors import DEBIAN_KEYRING, Mirrors
 from vmlab.images.progress import BootstrapCounter, BuildPhase, progress_at
 from vmlab.images.wheels import find_wheels, parse_lock
-
-from .test_recipe import GOOD, parse
 
 MIRRORS = Mirrors("http://m.example/debian", "", DEBIAN_KEYRING, ('Acquire::Retries "3";',))
 HASH = "a" * 64

@@ -7,11 +7,10 @@ import tarfile
 
 import pytest
 
+from fakes.recipes import GOOD, parse
 from vmlab.errors import ImageError
 from vmlab.images.checks import find_kernels, find_problems
 from vmlab.images.tree import differences, extract, read_tree
-
-from .test_recipe import GOOD, parse
 
 RECIPE = parse(GOOD + '\n[checks]\npresent = ["/sbin/init"]\nabsent = ["/etc/old"]\n')
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"b3BlbnNzaC1rZXktdjEAAAAA" * 4 + b"\n-----END"

@@ -6,42 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.recipes import GOOD, parse
 from vmlab.errors import ConfigError
-from vmlab.images.recipe import hash_recipe, load_recipe, read_recipe
+from vmlab.images.recipe import hash_recipe, load_recipe
 from vmlab.images.wheels import parse_lock
-from vmlab.lab.toml_errors import parse_toml
 
 PROJECT = Path(__file__).parents[3]
-
-GOOD = """\
-[image]
-name = "desk"
-summary = "a machine"
-suite = "trixie"
-disk_size_mib = 4096
-source_date_epoch = 1767225600
-packages = ["systemd"]
-
-[kernel]
-package = "linux-image-amd64"
-args = "root=/dev/vda rw"
-initrd_modules = ["ext4"]
-
-[systemd]
-mask = ["man-db.timer"]
-
-[python]
-path = "/opt/vmlab"
-version = "3.13"
-
-[user]
-name = "trainee"
-uid = 1000
-"""
-
-
-def parse(text, folder="desk"):
-    return read_recipe(parse_toml(text, f"/project/images/recipes/{folder}/recipe.toml"))
 
 
 def test_good_recipe():

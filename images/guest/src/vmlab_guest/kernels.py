@@ -162,8 +162,12 @@ class Nursery:
     def serve(self) -> Callable[[], int]:
         """Fork kernels for whoever asks; never returns in this process."""
         while True:
-            ready, _, _ = select.select([self._listener, *self._kernels, *self._askers()], [], [])
-            for each in ready:
+            watched: list[int | socket.socket] = [
+                self._listener,
+                *self._kernels,
+                *self._askers(),
+            ]
+            for each in select.select(watched, [], [])[0]:
                 if isinstance(each, int):
                     self._tell_end(each)
                 elif each is not self._listener:

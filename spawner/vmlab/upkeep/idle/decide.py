@@ -1,6 +1,6 @@
 """Which machines are warned and stopped because nobody works in them. Pure.
 
-Guarantees, whatever the facts (tests/unit/idle/):
+Guarantees, whatever the facts (tests/unit/upkeep/idle/):
 
 - no machine is stopped that was not warned at least `warn_s` before, in the same run of it;
 - none is stopped whose activity is not known, or lasted less than `stop_after_s` without work;

@@ -1,6 +1,6 @@
 """The reconciler's decision: facts in, actions out. Pure.
 
-Guarantees, whatever the facts (tests/unit/reconcile/):
+Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
 
 - nothing is stopped, revoked, cleared or released before it was seen in the same trouble at every
   look for the whole grace time;

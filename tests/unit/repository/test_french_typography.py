@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from unit.shown_texts import PROJECT, SOURCES
+from unit.repository.shown_texts import PROJECT, SOURCES
 
 PLAIN = re.compile(r"(?<=\S)[ \u00a0][;:!?»](?=[\s.,)<]|$)|«[ \u00a0]")
 JUPYTERHUB = "'s server : "  # in its log

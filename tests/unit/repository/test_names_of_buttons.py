@@ -16,7 +16,7 @@ import pytest
 from lab.words import PHRASES
 from narval.notebook import words as narval_words
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 PAGES = PROJECT / "spawner" / "vmlab" / "web" / "pages"
 LABEXTENSIONS = PROJECT / "images" / "guest"
 DOCUMENTS = [

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 STATIC = PROJECT / "spawner/vmlab/web/pages/static"
 GUEST = PROJECT / "images/guest"
 SHELL = {"notices.py", "offline.py"}  # they hold scripts, whose `;` follow a space

@@ -12,7 +12,7 @@ _MARKER = re.compile(r"pytest\.mark\.attack\(\s*\"([^\"]+)\"")
 
 
 def _attacked() -> set[str]:
-    tests = Path(__file__).parents[1].rglob("test_*.py")
+    tests = Path(__file__).parents[2].rglob("test_*.py")
     return {name for path in tests for name in _MARKER.findall(path.read_text())}
 
 

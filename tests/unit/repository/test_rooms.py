@@ -31,3 +31,14 @@ def _named(folder: Path) -> set[str]:
 @pytest.mark.parametrize("folder", _FOLDERS, ids=lambda path: path.name)
 def test_a_folder_names_all_its_modules_and_no_others(folder):
     assert _named(folder) == _modules(folder)
+
+
+def test_the_tests_stand_in_the_folders_of_what_they_test():
+    unit = Path(__file__).parents[1]
+    tested = {path.parent.relative_to(_ROOT) for path in _ROOT.rglob("__init__.py")}
+    others = {Path(name) for name in ("guest", "narval", "notebooks", "protocol", "repository")}
+    tests = sorted(unit.rglob("test_*.py"))
+    folders = {path.parent.relative_to(unit) for path in tests}
+    assert folders - tested - others == set()
+    loose = {path.stem for path in tests if path.parent == unit}
+    assert loose <= {f"test_{name}" for name in _modules(_ROOT)}

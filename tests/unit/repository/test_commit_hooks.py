@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pre_commit.clientlib import load_config
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def hooks() -> list[dict]:

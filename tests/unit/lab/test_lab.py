@@ -21,7 +21,7 @@ from vmlab.model import Allowance
 from vmlab_protocol.notices import Language
 
 FILE = Path("/labs/lab.toml")
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 WHOLE = """
 [lab]

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from unit.shown_texts import PROJECT, SOURCES
+from unit.repository.shown_texts import PROJECT, SOURCES
 
 HISTORY = {"CHANGELOG.md", "docs/words.md"}  # the second names them
 # Solutions are recognised by what trainers call them, whatever that is.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = sorted(
     path.parent.relative_to(ROOT)
     for pattern in ("pyproject.toml", "*/pyproject.toml", "images/*/pyproject.toml")
