@@ -9,10 +9,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import aiohttp
-
 from hub.running_hub import RunningHub
-from vmlab.bench.client import execute, open_kernel
+from vmlab.bench.kernel import execute, open_kernel
+from vmlab.hub.sessions import open_session
 from vmlab.names import machine_name
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.provider import QemuProvider
@@ -101,10 +100,9 @@ class Desk:
         token = self.hub.user_token(self.user)
         headers = {"Authorization": f"token {token}"}
         server = self.hub.machine_url(self.user)
-        timeout = aiohttp.ClientTimeout(total=KERNEL_LIMIT_S)
         async with (
             asyncio.timeout(KERNEL_LIMIT_S),
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            open_session(limit_s=KERNEL_LIMIT_S, headers=headers) as session,
             open_kernel(session, server) as socket,
         ):
             return "".join([text async for text in execute(socket, code)])

@@ -24,9 +24,9 @@ from vmlab.cli.common import (
     print_table,
 )
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
-from vmlab.courses.client import find_access
 from vmlab.errors import HostError, MachineConflictError, UnsupportedError
-from vmlab.hub.calls import HubAbsentError, call_hub
+from vmlab.hub.access import find_access
+from vmlab.hub.client import HubAbsentError, ask_hub
 from vmlab.hub.lock import running_holder
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.paths import Paths, default_paths
@@ -70,10 +70,12 @@ def renew(
 
 def _renew_by_hub(paths: Paths, machine: MachineStatus) -> tuple[str, bool]:
     """Have the running hub do it, so that its server ends and starts; returns as `follow`."""
-    path = f"machines/{quote(machine.owner, safe='')}/renew"
+    path = f"vmlab/machines/{quote(machine.owner, safe='')}/renew"
     try:
         return follow_renewal(
-            lambda method: call_hub(find_access(paths), method, path),
+            lambda method: ask_hub(
+                find_access(paths), method, path, json={} if method == "POST" else None
+            ),
             lambda: asyncio.run(_kept_of(machine.name)),
         )
     except TimeoutError as error:
