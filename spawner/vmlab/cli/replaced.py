@@ -28,6 +28,7 @@ from vmlab.errors import HostError, MachineConflictError, UnsupportedError
 from vmlab.hub.access import find_access
 from vmlab.hub.client import HubAbsentError, ask_hub
 from vmlab.hub.lock import running_holder
+from vmlab.hub.sessions import pauses
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.base import KeepsOldDisks
@@ -107,18 +108,20 @@ def follow_renewal(
         HostError: the hub refuses, or does not run at first.
     """
     before = find_kept()
-    deadline = time.monotonic() + _LIMIT_S
     answer = ask("POST")
-    while (stage := answer["stage"]) in _UNDER_WAY or not stage:
-        if time.monotonic() > deadline:
-            raise TimeoutError
+    for pause_s in pauses(_LIMIT_S, look_s):
+        stage = answer["stage"]
+        if stage and stage not in _UNDER_WAY:
+            break
         if not stage and (done := find_kept() - before):
             return done.pop(), False
-        time.sleep(look_s)
+        time.sleep(pause_s)
         try:
             answer = ask("GET" if stage else "POST")
         except HubAbsentError as error:
             _log.info("the hub is away, perhaps to come back: %s", error.message)
+    else:
+        raise TimeoutError
     if stage == RenewalStage.FAILED.value:
         raise MachineConflictError(str(answer.get("machine")), "it could not be renewed")
     return str(answer["kept"]), stage == RenewalStage.STARTING.value
