@@ -130,11 +130,11 @@ class HubClient:
                 session.request(method, url, allow_redirects=False, **more) as response,
             ):
                 content = await response.read()
-                status, why = response.status, response.reason or ""
+                status = response.status
         except (*FAILURES, ValueError) as error:  # of an address or a token that is none
             raise HubAbsentError(self.access, reason(error)) from error
         if not _OK <= status < _REDIRECTION:
-            raise HubRefusedError(self.access, f"{method} {path}", status, _words(content) or why)
+            raise HubRefusedError(self.access, f"{method} {path}", status, _words(content))
         if not content:
             return {}
         try:

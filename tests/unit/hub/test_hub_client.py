@@ -63,9 +63,9 @@ def answering(status: int, text: str, **headers: str) -> Answer:
     [
         (409, '{"status": 409, "message": "it runs"}', "refused GET x: 409 it runs", "log"),
         (403, '{"status": 403, "message": "Forbidden"}', "403 Forbidden", "token"),
-        (404, "<html>", "404 Not Found", "older VMLab"),
-        (502, "", "502 Bad Gateway", "log"),
-        (302, "", "302 Found", "address of a hub"),
+        (404, "<html>", "refused GET x: 404", "older VMLab"),
+        (502, "", "refused GET x: 502", "log"),
+        (302, "", "refused GET x: 302", "address of a hub"),
         (200, "<html>", "not with JSON", "address of a hub"),
         (200, "[1]", "not with an object", "address of a hub"),
     ],
