@@ -62,7 +62,7 @@ LEFT_OUT = {
     "vmlab.network.web_servers.site:make_site": _CHECKED,
     "vmlab.hub.client:HubClient._ask": _ANSWER,
     "vmlab.hub.client:HubClient.progress": _ANSWER,
-    "vmlab.hub.client:_words": _ANSWER,
+    "vmlab.hub.answers:find_reason": _ANSWER,
     "vmlab.images.bootstrap:make_payload": "writes",
     "vmlab.images.inside:main": _OURS,
     "vmlab.images.lab_files:pack_lab_files": "the tree that this build has just made",

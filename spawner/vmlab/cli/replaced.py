@@ -26,7 +26,8 @@ from vmlab.cli.common import (
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
 from vmlab.errors import HostError, MachineConflictError, UnsupportedError
 from vmlab.hub.access import find_access
-from vmlab.hub.client import HubAbsentError, ask_hub
+from vmlab.hub.answers import HubAbsentError
+from vmlab.hub.client import ask_hub
 from vmlab.hub.lock import running_holder
 from vmlab.hub.sessions import pauses
 from vmlab.model import AsideMachine, MachineStatus, OldDisk

@@ -16,6 +16,7 @@ import aiohttp
 
 from vmlab.errors import HostError
 from vmlab.hub.access import HubAccess
+from vmlab.hub.answers import HubAbsentError, HubRefusedError, StartFailedError, find_reason
 from vmlab.hub.sessions import CALL_LIMIT_S, FAILURES, open_session, pauses, reason
 from vmlab_protocol.outside import load_json
 
@@ -24,48 +25,9 @@ _START_LIMIT_S = 3600.0
 _STOP_LIMIT_S = 300.0
 _LONGEST_PAUSE_S = 0.2
 _EVENT = b"data:"
-_SHOWN = 300
 _OK = 200
 _REDIRECTION = 300
 _BAD_REQUEST = 400
-_HINTS = {
-    401: "the token is unknown to this hub; `vmlab up` writes the command line's own",
-    403: "the token does not allow this",
-    404: "a hub that was started by an older VMLab does not know this: `vmlab down`, "
-    "then `vmlab up`",
-}
-_HINT = "see the hub's log, or check that this is the address of a hub with VMLab"
-
-
-class HubAbsentError(HostError):
-    """The hub does not answer: it does not run, or is being restarted."""
-
-    def __init__(self, access: HubAccess, why: str) -> None:
-        super().__init__(
-            f"the hub at {access.url} does not answer: {why}",
-            hint="is it running? `vmlab status` tells; `vmlab up` starts it",
-        )
-
-
-class HubRefusedError(HostError):
-    """The hub answered, and not with what was asked for.
-
-    Args:
-        status: of HTTP.
-        reason: the hub's own words; may be empty, or long.
-    """
-
-    def __init__(self, access: HubAccess, call: str, status: int, reason: str) -> None:
-        super().__init__(
-            f"the hub at {access.url} refused {call}: {status} {reason[:_SHOWN]}".rstrip(),
-            hint=_HINTS.get(status, _HINT),
-        )
-        self.status = status
-        self.reason = reason
-
-
-class StartFailedError(HostError):
-    """A server did not start; the message is the hub's."""
 
 
 class HubClient:
@@ -134,7 +96,7 @@ class HubClient:
         except (*FAILURES, ValueError) as error:  # of an address or a token that is none
             raise HubAbsentError(self.access, reason(error)) from error
         if not _OK <= status < _REDIRECTION:
-            raise HubRefusedError(self.access, f"{method} {path}", status, _words(content))
+            raise HubRefusedError(self.access, f"{method} {path}", status, find_reason(content))
         if not content:
             return {}
         try:
@@ -225,7 +187,7 @@ class HubClient:
                 ) as response,
             ):
                 if response.status != _OK:
-                    words = _words(await response.read())
+                    words = find_reason(await response.read())
                     raise HubRefusedError(self.access, f"GET {path}", response.status, words)
                 async for line in response.content:
                     if not line.startswith(_EVENT):
@@ -274,12 +236,3 @@ def _user_path(user: str) -> str:
 def _server_path(user: str, server: str) -> str:
     path = f"{_user_path(user)}/server"
     return f"{path}s/{quote(server, safe='')}" if server else path
-
-
-def _words(content: bytes) -> str:
-    """Return the hub's reason, as its API gives it; empty for anything else."""
-    try:
-        answer = load_json(content)
-    except ValueError:
-        return ""
-    return str(answer.get("message", "")) if isinstance(answer, dict) else ""

@@ -7,7 +7,8 @@ from typing import Any
 from vmlab.courses.package import Package
 from vmlab.errors import CourseError, HostError
 from vmlab.hub.access import HubAccess
-from vmlab.hub.client import HubRefusedError, ask_hub
+from vmlab.hub.answers import HubRefusedError
+from vmlab.hub.client import ask_hub
 
 _LIMIT_S = 300.0  # an archive may be large, and a trainer's line slow
 _NO_TOKEN = {401, 403}

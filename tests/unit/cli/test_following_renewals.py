@@ -7,7 +7,7 @@ import pytest
 from vmlab.cli.replaced import follow_renewal
 from vmlab.errors import MachineConflictError
 from vmlab.hub.access import HubAccess
-from vmlab.hub.client import HubAbsentError
+from vmlab.hub.answers import HubAbsentError
 from vmlab.web.api.renewal import NO_RENEWAL
 
 AWAY = HubAbsentError(HubAccess("http://127.0.0.1:1", "t"), "refused")

@@ -19,7 +19,8 @@ from vmlab.courses.review import Review
 from vmlab.errors import CourseError, HostError
 from vmlab.hub import course_calls
 from vmlab.hub.access import NOWHERE, HubAccess
-from vmlab.hub.client import HubAbsentError, HubClient, HubRefusedError, StartFailedError, ask_hub
+from vmlab.hub.answers import HubAbsentError, HubRefusedError, StartFailedError
+from vmlab.hub.client import HubClient, ask_hub
 from vmlab.hub.process import StopRequestedError, stop_on_signals
 from vmlab.hub.sessions import ask_status, open_session, pauses
 from vmlab.system.host import find_free_port
