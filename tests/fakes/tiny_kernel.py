@@ -72,11 +72,11 @@ def _keep_what_is_needed(folder: Path) -> None:
     for number, path in enumerate(_in_order(dependencies.read_text())):
         content = lzma.decompress((dependencies.parent / path).read_bytes())
         (modules / f"{number:02}-{_module(path)}.ko").write_bytes(_unsigned(content))
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_symlink() or not path.is_file() or path.is_relative_to(modules):
+    for file in list(folder.rglob("*")):
+        if file.is_symlink() or not file.is_file() or file.is_relative_to(modules):
             continue
-        if not path.name.startswith("klibc-") and b"klibc-" not in path.read_bytes():
-            path.unlink()
+        if not file.name.startswith("klibc-") and b"klibc-" not in file.read_bytes():
+            file.unlink()
 
 
 def _in_order(dependencies: str) -> list[str]:
