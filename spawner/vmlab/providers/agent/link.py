@@ -99,7 +99,8 @@ class AgentLink:
                 await self.send(request, **details)
                 while (said := await self.receive()).type is not ANSWERS[request]:
                     if said.type is GuestMessageType.ERROR:
-                        raise GuestError(self.name, f"its agent cannot {request}: {said.text}")
+                        why = said.text.removeprefix(f"{request}: ")  # some agents name it, too
+                        raise GuestError(self.name, f"its agent cannot {request}: {why}")
         except TimeoutError as error:
             raise MachineTimeoutError(
                 self.name,
