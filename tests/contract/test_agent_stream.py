@@ -32,6 +32,8 @@ async def test_conversations_come_one_after_the_other_and_end_with_the_machine(b
     spec = bench.spec()
     with pytest.raises(GuestError, match=spec.name):
         await bench.provider.open_agent(spec.name)
+    await bench.provider.note_trouble(spec.name, "what was asked before it was deleted")
+    assert await bench.provider.status() == {}
     await start(bench.provider, spec, bench.seed())
     stream = await bench.provider.open_agent(spec.name)
     async with AgentLink(await bench.provider.open_agent(spec.name), "it was asked") as second:

@@ -239,6 +239,9 @@ class ReachesAgents(Protocol):
         """Have `status` tell this as the machine's problem until its next start; empty: it is well.
 
         No-op if it is absent.
+
+        Raises:
+            HostError: it cannot be kept.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from vmlab.errors import HostError
 from vmlab.providers.agent.asking import AsksAgents
 from vmlab.providers.agent.link import open_unix_agent
 from vmlab.providers.base import AgentStream
@@ -32,4 +33,11 @@ class AgentsOfQemu(AsksAgents):
 
     async def note_trouble(self, name: str, problem: str) -> None:
         """Note it in the machine's folder (contract: `ReachesAgents.note_trouble`)."""
-        await asyncio.to_thread(note_server_problem, self._folder(name), problem)
+        machine = self._folder(name)
+        try:
+            await asyncio.to_thread(note_server_problem, machine, problem)
+        except OSError as error:
+            raise HostError(
+                f"{machine.server_problem} cannot be written: {error.strerror}",
+                hint="free space on the host's disk",
+            ) from error

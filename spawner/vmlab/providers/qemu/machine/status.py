@@ -67,12 +67,12 @@ def _server_problem(machine: Machine) -> str:
 
 
 def note_server_problem(machine: Machine, problem: str) -> None:
-    """Note why the server does not come up, or (empty) that it does.
+    """Note why the server does not come up, or (empty) that it does; no-op without a machine.
 
     Raises:
         OSError: the file system refused.
     """
-    if not problem:
+    if not (problem and machine.path.is_dir()):
         machine.server_problem.unlink(missing_ok=True)
         return
     text = problem.encode()
