@@ -27,7 +27,7 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.channels.agent import connect_agent
+from vmlab.providers.agent.link import AgentLink
 from vmlab_protocol.messages import (
     ANSWERS,
     Activity,
@@ -85,7 +85,10 @@ def server(desk: Desk, method: str, path: str, **more: Any) -> requests.Response
 
 @asynccontextmanager
 async def agent(desk: Desk) -> AsyncGenerator:
-    async with asyncio.timeout(120), connect_agent(desk.machine, desk.folder.agent) as link:
+    async with (
+        asyncio.timeout(120),
+        AgentLink(await desk.provider.open_agent(desk.machine)) as link,
+    ):
 
         async def ask(kind: HostMessageType, **details: Any) -> GuestMessage:
             await link.send(kind, **details)
