@@ -20,7 +20,6 @@ from vmlab.model import MachineState
 from vmlab.providers.qemu.process import launch
 from vmlab.providers.qemu.process.confine import POOL_TRANSLATION_BUFFER_MIB, machine_limits
 from vmlab.providers.qemu.process.launch import launch_shim
-from vmlab.providers.qemu.process.plan import Host
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.qemu.warm import template as templates
 from vmlab.providers.qemu.warm.template import (
@@ -78,8 +77,7 @@ def with_settings(bench: Bench, **changes: Any) -> QemuProvider:
 
 async def fill(provider: QemuProvider, bench: Bench) -> None:
     """Fill the pool as the hub's upkeep does."""
-    host: Host = await provider._find_host()
-    image = provider._find_image(bench.image)
+    host, image = await provider._planner.look(bench.image)
     while await provider._upkeep.run_once(host, spare(bench), image):
         pass
 
@@ -259,7 +257,7 @@ async def test_a_machine_of_the_pool_is_admitted_with_all_that_it_may_take(bench
     promised = []
 
     async def look(plan, config):
-        machines = (await provider._memory.facts()).machines
+        machines = (await provider._planner.memory.facts()).machines
         promised.extend(m.limit_mib for m in machines if m.folder == str(plan.machine.path))
         return await launch_shim(plan, config)
 

@@ -201,10 +201,9 @@ async def test_a_machine_gets_so_many_processes_and_no_more(machine, groups, tri
 @pytest.mark.attack("shares.processes", "forks where a host has no cgroups")
 async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(bench, tried):
     argv = ["/usr/bin/python3", "-c", _FORK_BOMB, "/dev/null"]
-    host = replace(await bench.provider._find_host(), confinement=Confinement.RLIMITS)
-    plan = plan_launch(
-        Machine(Path("/nowhere")), bench.spec(), host, bench.provider._find_image("tiny")
-    )
+    host, image = await bench.provider._planner.look("tiny")
+    host = replace(host, confinement=Confinement.RLIMITS)
+    plan = plan_launch(Machine(Path("/nowhere")), bench.spec(), host, image)
     limits = Limits(256, 1.0, tasks=20)
     config = make_shim_config(replace(plan, limits=limits), WorkerUser(65534, 65534, drop=False))
     # As the shim does: a user namespace of its own, in which the user is root. Who is anybody.

@@ -185,6 +185,12 @@ class ImageStore:
             )
         return self._load(folder.resolve())
 
+    def find_whole(self, name: str) -> Image:
+        """Return an image whose files are what was built; raises as `find` and `verify`."""
+        image = self.find(name)
+        self.verify(image)
+        return image
+
     def verify(self, image: Image, *, full: bool = False) -> None:
         """Make sure that an image's files are what was built.
 

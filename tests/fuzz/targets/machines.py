@@ -18,11 +18,11 @@ from vmlab.providers.qemu.machine.disks import list_old_disks
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import listed_status, machine_status
 from vmlab.providers.qemu.process.endings import listen_for_end, parse_event
+from vmlab.providers.qemu.process.plan import TemplateKind
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import (
     RECORD,
     TemplateError,
-    TemplateKind,
     find_template,
     list_templates,
 )

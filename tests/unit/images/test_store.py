@@ -87,6 +87,16 @@ def test_damaged_description(store, text):
         store.find("desk")
 
 
+def test_an_image_that_a_start_takes_is_there_and_whole(store):
+    with pytest.raises(ImageError, match="is not in"):
+        store.find_whole("desk")
+    image = put_image(store.folder)
+    assert store.find_whole("desk").folder == image.folder
+    (image.folder / "initrd").write_bytes(b"")
+    with pytest.raises(ImageError, match="has 0 bytes instead of"):
+        store.find_whole("desk")
+
+
 def test_verify_notes_what_it_hashed(store):
     image = put_image(store.folder)
     store.verify(image)

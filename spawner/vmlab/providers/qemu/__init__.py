@@ -5,7 +5,8 @@ options      what can be set, in lab.toml
 abilities    what it does for host and operator
 examination  what this host has for machines: lines of the doctor
 seats        how many machines fit
-bringup      one start: from a name to a machine whose agent answers
+planning     what comes before a start: whether it can be, and how
+bringup      one start: from its plan to a machine whose agent answers
 machine      what a machine is on disk
 process      what runs
 channels     whom we speak with: QEMU's monitor, the stream to the agent

@@ -102,11 +102,9 @@ def limits_finding(kind: Confinement) -> Finding:
 
 
 def _image(lab: Lab, paths: Paths) -> Finding:
-    store = ImageStore(paths.images)
     name = lab.machine.image
     try:
-        image = store.find(name)
-        store.verify(image)
+        image = ImageStore(paths.images).find_whole(name)
     except LabError as e:
         return Finding("image", Level.WARN, e.message, e.hint or f"vmlab image build {name}")
     return Finding("image", Level.OK, f"{name} {image.version}, {image.size_bytes >> 20} MiB")

@@ -11,12 +11,11 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
 from vmlab.errors import (
-    HostError,
     LabError,
     MachineConflictError,
     ProviderError,
 )
-from vmlab.images.store import Image, ImageStore
+from vmlab.images.store import ImageStore
 from vmlab.model import (
     AsideMachine,
     Features,
@@ -25,48 +24,40 @@ from vmlab.model import (
     MachineStatus,
     OldDisk,
     PhaseEvent,
-    StartStyle,
     Volume,
 )
 from vmlab.paths import Paths
-from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
+from vmlab.providers.agent.handover import hand_over, seed_maker
 from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.agent.volume import grow_file_system
 from vmlab.providers.facts import Prepared
 from vmlab.providers.qemu.abilities import AbilitiesOfQemu, describe_template
-from vmlab.providers.qemu.bringup import BringUp, attach_volume, guest_runs, require_wanted
-from vmlab.providers.qemu.channels.agent import open_agent
+from vmlab.providers.qemu.bringup import BringUp, Up, require_wanted
 from vmlab.providers.qemu.channels.live_volumes import LiveVolumesOfQemu
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import aside
 from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.machine.disks import list_old_disks, prune_old_disks
-from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.machine import RUNNING_STAGES, Machine, Stage
 from vmlab.providers.qemu.machine.status import listed_status, machine_status, read_console
-from vmlab.providers.qemu.machine.users import share_templates
 from vmlab.providers.qemu.options import QemuOptions
+from vmlab.providers.qemu.planning import Planner, StartPlan
 from vmlab.providers.qemu.process.accelerator import (
     DEADLINES,
     Accelerator,
     Deadlines,
-    choose_accelerator,
-    mark_engine,
-    qemu_version,
 )
-from vmlab.providers.qemu.process.admission import Memory
-from vmlab.providers.qemu.process.confine import Priority, detect_confinement, set_priority
+from vmlab.providers.qemu.process.confine import Priority, set_priority
 from vmlab.providers.qemu.process.ending import end_machine, note_end
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
-from vmlab.providers.qemu.process.plan import Host, LaunchPlan, plan_launch
+from vmlab.providers.qemu.process.plan import find_kind
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.template import Template, find_kind
+from vmlab.providers.qemu.warm.template import Template
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed, guest_network
 from vmlab.system.beside import meanwhile
-from vmlab.system.disk_space import START_MIB, find_free_space
 from vmlab.volumes.store import VolumeStore
 from vmlab_protocol.machine import HOME_SERIAL, disk_device
 from vmlab_protocol.phases import Phase
@@ -84,83 +75,55 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         deadlines: Mapping[Accelerator, Deadlines] = DEADLINES,
     ) -> None:
         self._options = QemuOptions.of(settings.options)
-        self._deadlines = deadlines
         self._paths = Paths(state=settings.state, cache=settings.cache)
         self._images = ImageStore(self._paths.images)
         self._locks: dict[str, asyncio.Lock] = {}
-        self._memory = Memory(self._paths.cache / "promises", self._options.overcommit)
-        self._host: Host | None = None
-        self._host_mark = ""
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
+        self._planner = Planner(self._options, self._paths, self.doors, deadlines, self.pool)
         self._upkeep = Upkeep(self.pool, self._options.pool)
         self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
 
     @property
     def features(self) -> Features:
         """What QEMU machines can do; the accelerator is known after the first use."""
+        known = self._planner.known
         return Features(
             name="qemu",
-            accelerator=self._host.accelerator if self._host else "",
+            accelerator=known.accelerator if known else "",
             style=self._options.start_style,
         )
 
     async def validate(self, spec: MachineSpec) -> None:
         """Check image, QEMU, disk and memory (contract: `Provider.validate`)."""
-        await self._plan(await self._find_host(), spec)
-
-    async def _plan(self, host: Host, spec: MachineSpec) -> tuple[Image, LaunchPlan]:
-        """Return image and boot of a machine that can be started now; raises as `validate`."""
-        machine = self._folder(spec.name)
-        await asyncio.to_thread(self._prepare_folders)
-        runs = machine.is_running()
-        if not runs:  # else it has what it takes, and is only seeded anew
-            for folder in (self._paths.machines, self._paths.volumes):
-                find_free_space(folder).require(START_MIB, "a start")
-        image = await asyncio.to_thread(self._find_image, spec.image)
-        if spec.internet and shutil.which("slirp4netns") is None:
-            raise HostError(
-                "the lab allows the internet, which needs slirp4netns",
-                hint="apt-get install slirp4netns, or internet = false in lab.toml",
-            )
-        plan = plan_launch(machine, spec, host, image)
-        if not (runs or self.pool.state(0).ready):
-            await self._memory.check(plan.limits.memory_mib)
-        return image, plan
+        await self._planner.plan(self._folder(spec.name), spec)
 
     # -- starting ---------------------------------------------------------------------------------
 
     async def start(self, spec: MachineSpec, seed: Seed) -> AsyncGenerator[PhaseEvent]:
         """Make, power on and seed the machine (contract: `Provider.start`)."""
         lock = self._locks.setdefault(spec.name, asyncio.Lock())
+        machine = self._folder(spec.name)
         async with lock, AsyncExitStack() as stack:
             stack.enter_context(self._upkeep.interrupted())
-            folder = self._folder(spec.name)
-            folder.ended.unlink(missing_ok=True)  # of an earlier start
+            machine.ended.unlink(missing_ok=True)  # of an earlier start
             yield PhaseEvent(Phase.IMAGE, spec.image)
-            host = await self._find_host()
-            image, plan = await self._plan(host, spec)
-            if await guest_runs(folder):
-                yield PhaseEvent(Phase.BOOT, "it runs already")
-                attached = await attach_volume(self.volumes, spec, stack, runs=True)
-                link = await stack.enter_async_context(AgentLink(await open_agent(folder)))
-                await await_agent(link, host.deadlines.boot_s)
-            else:
-                bring_up = BringUp(host, self.volumes, plan, spec, image, stack)
-                async with aclosing(bring_up.run(self.pool)) as events:
-                    async for event in events:
-                        if event.notice:
-                            seed = replace(seed, notices=(*seed.notices, event.notice))
-                        yield event
-                link, attached = bring_up.link, bring_up.attached
+            plan = await self._planner.plan(machine, spec)
+            bring_up = BringUp(plan, self.volumes, stack)
+            async with aclosing(bring_up.run(self.pool)) as events:
+                async for event in events:
+                    if event.notice:
+                        seed = replace(seed, notices=(*seed.notices, event.notice))
+                    yield event
+            up = bring_up.up
             try:
-                async with aclosing(self._hand_over_seed(host, folder, spec, seed, link)) as events:
+                async with aclosing(self._hand_over_seed(plan, up, seed)) as events:
                     async for event in events:
                         yield event
             except ProviderError:
-                await require_wanted(folder)  # else it is no wonder
+                await require_wanted(machine)  # else it is no wonder
                 raise
-            if attached and attached.volume.needs_grow:
-                await self._let_grow(link, attached.volume)
+            if up.attached and up.attached.volume.needs_grow:
+                await self._let_grow(up.link, up.attached.volume)
 
     async def _let_grow(self, link: AgentLink, volume: Volume) -> None:
         """Have the file system fill a volume that was made larger; it works as it is, too."""
@@ -171,39 +134,32 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             _log.warning("%s: has grown, its file system has not: %s", volume.name, error)
 
     async def _hand_over_seed(
-        self, host: Host, folder: Machine, spec: MachineSpec, seed: Seed, link: AgentLink
+        self, plan: StartPlan, up: Up, seed: Seed
     ) -> AsyncGenerator[PhaseEvent]:
-        await self._set_priority(folder, Priority.START)
-        folder.server_problem.unlink(missing_ok=True)
-        identity = await asyncio.to_thread(ensure_identity, folder)
+        machine, spec = plan.boot.machine, plan.spec
+        machine.server_problem.unlink(missing_ok=True)
         mounts: tuple[Mount, ...] = ()
         if spec.volume:
             mounts = (Mount(disk_device(HOME_SERIAL), spec.volume.mount),)
         # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
         network = guest_network(dns=("10.0.3.3",) if spec.internet else ())
         make_line = seed_maker(
-            seed, identity, host_name=spec.host_name, network=network, mounts=mounts
+            seed, up.identity, host_name=spec.host_name, network=network, mounts=mounts
         )
         async with (
-            meanwhile(_limit_disks(folder, spec)),
-            aclosing(hand_over(link, make_line, host.deadlines.seed_s)) as phases,
+            meanwhile(_limit_disks(machine, spec)),
+            aclosing(hand_over(up.link, make_line, plan.host.deadlines.seed_s)) as phases,
         ):
             async for phase in phases:
                 yield PhaseEvent(phase)
-        record = folder.record()
-        if record is None:
-            raise MachineConflictError(spec.name, "it was deleted while it was starting")
-        await require_wanted(folder)
-        folder.write(record, stage=Stage.SEEDED, used=True)
+        await require_wanted(machine)
+        machine.write(up.record, stage=Stage.SEEDED, used=True)
 
     async def note_serving(self, name: str) -> None:
         """Let the machine wait its turn (contract: `Provider.note_serving`)."""
-        await self._set_priority(self._folder(name), Priority.WORK)
-
-    async def _set_priority(self, folder: Machine, priority: Priority) -> None:
-        record = await asyncio.to_thread(folder.record)
+        record = await asyncio.to_thread(self._folder(name).record)
         if record and record.unit:
-            await set_priority(record.unit, priority)
+            await set_priority(record.unit, Priority.WORK)
 
     # -- what makes starts fast -------------------------------------------------------------------
 
@@ -216,10 +172,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             TemplateError: it could not be made; machines boot all the same.
             HostError, ImageError: as `validate`.
         """
-        await asyncio.to_thread(self._prepare_folders)
-        host = await self._find_host()
-        image = await asyncio.to_thread(self._find_image, spec.image)
-        kind = await asyncio.to_thread(find_kind, spec, host, image)
+        host, image = await self._planner.look(spec.image)
+        kind = find_kind(spec, host, image)
         return await ensure_template(Parking(kind, spec, host, image, report))
 
     async def prepare_starts(self, spec: MachineSpec, report: Callable[[str], None]) -> Prepared:
@@ -230,9 +184,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
     async def upkeep(self, spec: MachineSpec) -> None:
         """Keep template and pool ready for machines like `spec` (contract: `Provider.upkeep`)."""
         await self._upkeep.wait_until_quiet()
-        await asyncio.to_thread(self._prepare_folders)
-        host = await self._find_host()
-        image = await asyncio.to_thread(self._find_image, spec.image)
+        host, image = await self._planner.look(spec.image)
         if not await self._upkeep.run_once(host, spec, image):
             await self._upkeep.wait()
 
@@ -244,28 +196,25 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     async def stop(self, name: str, *, now: bool = False) -> None:
         """Power the machine off (contract: `Provider.stop`)."""
-        folder = self._folder(name)
-        if folder.path.is_dir():
-            note_end(folder)
-            await self._end(folder, now=now)
+        machine = self._folder(name)
+        if machine.path.is_dir():
+            note_end(machine)
+            try:
+                record = await asyncio.to_thread(machine.record)
+                at_work = record is not None and record.stage is Stage.SEEDED
+            except ProviderError as error:
+                # A machine must end even so; somebody may be at work in it.
+                _log.warning("%s", error)
+                record, at_work = None, True
+            limit_s = 0.0  # nobody has worked in it yet, or nobody wants to wait
+            if at_work and not now:
+                limit_s = (await self._planner.host()).deadlines.shutdown_s
+            await end_machine(machine, shutdown_limit_s=limit_s)
+            machine.snapshot.unlink(missing_ok=True)
+            if record and record.stage in RUNNING_STAGES:
+                await asyncio.to_thread(machine.write, record, stage=Stage.STOPPED)
         for volume in await self.volumes.detach(name):
             _log.info("%s: detached from %s", volume, name)
-
-    async def _end(self, folder: Machine, *, now: bool) -> None:
-        try:
-            record = await asyncio.to_thread(folder.record)
-            at_work = record is not None and record.stage is Stage.SEEDED
-        except ProviderError as error:
-            # A machine must end even so; somebody may be at work in it.
-            _log.warning("%s", error)
-            record, at_work = None, True
-        limit_s = 0.0  # nobody has worked in it yet, or nobody wants to wait
-        if at_work and not now:
-            limit_s = (await self._find_host()).deadlines.shutdown_s
-        await end_machine(folder, shutdown_limit_s=limit_s)
-        folder.snapshot.unlink(missing_ok=True)
-        if record and record.stage in RUNNING_STAGES:
-            await asyncio.to_thread(folder.write, record, stage=Stage.STOPPED)
 
     async def delete(self, name: str) -> None:
         """Stop the machine and remove its folder (contract: `Provider.delete`)."""
@@ -302,7 +251,6 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     async def prune_old_disks(self, before: float) -> list[OldDisk]:
         """Remove old ones (contract: `KeepsOldDisks.prune_old_disks`)."""
-        await asyncio.to_thread(self._prepare_folders)
         return await asyncio.to_thread(prune_old_disks, self._paths.machines, before)
 
     async def leftovers(self) -> list[Leftover]:
@@ -336,36 +284,6 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 
     def _folder(self, name: str) -> Machine:
         return Machine.below(self._paths.machines, name)
-
-    def _find_image(self, name: str) -> Image:
-        image = self._images.find(name)
-        self._images.verify(image)
-        return image
-
-    def _prepare_folders(self) -> None:
-        # QEMU's user must pass through, but not list: names of machines are names of people.
-        for folder in (self._paths.state, self._paths.machines, self._paths.volumes, self.doors):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o711)
-        share_templates(self._paths.templates)
-
-    async def _find_host(self) -> Host:
-        """Return what this host can do; asked again when QEMU or the device of KVM changed."""
-        mark = await asyncio.to_thread(mark_engine)
-        if self._host is None or mark != self._host_mark:
-            self._host_mark = mark
-            verdict = await choose_accelerator(self._options.accelerator, self._paths.cache)
-            self._host = Host(
-                paths=self._paths,
-                doors=self.doors,
-                memory=self._memory,
-                accelerator=verdict.name,
-                qemu=await qemu_version(),
-                style=StartStyle(self._options.start_style),
-                deadlines=self._deadlines[verdict.name],
-                confinement=detect_confinement(),
-            )
-        return self._host
 
 
 async def _limit_disks(folder: Machine, spec: MachineSpec) -> None:

@@ -20,7 +20,7 @@ from qemu.qmp.qmp_client import ExecuteError
 from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError
 from vmlab.model import Bandwidth
-from vmlab.providers.qemu.machine.devices import (
+from vmlab.providers.qemu.machine.disks import (
     CARD_BUS,
     ON_ERROR,
     SNAPSHOT_BUS,
@@ -74,6 +74,12 @@ class Monitor:
     def __init__(self, name: str, client: QMPClient) -> None:
         self._name = name
         self._client = client
+
+    async def plug_in(self, volume: Path | None, *, option_rom: bool = False) -> None:
+        """Give a halted machine its network card and its volume."""
+        await self.plug_card(option_rom=option_rom)
+        if volume:
+            await self.plug_volume(volume)
 
     async def plug_card(self, *, option_rom: bool) -> None:
         """Plug in the network card with its user network.

@@ -1,4 +1,4 @@
-"""Root overlays of machines. Nothing is mounted on the host.
+"""A machine's disks: what QEMU is told of them, and root overlays. Nothing is mounted on the host.
 
 Root disks of older images are kept beside the present one for a while after an upgrade. Such a disk
 stands on the older image's disk or template, which the cache never removes.
@@ -16,6 +16,24 @@ from vmlab.system.background import apart
 from vmlab.system.disk_space import taken_mib
 from vmlab.system.tools import run_tool
 from vmlab.system.worker import WorkerUser
+
+CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
+"""PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
+
+ON_ERROR = {"werror": "enospc", "rerror": "report"}
+"""A write for which the host has no room pauses the machine, which goes on when there is some again
+(`vmlab.upkeep.volumes`); any other error is the guest's to handle."""
+
+
+def make_blockdev(node: str, path: str) -> dict[str, object]:
+    """Return a qcow2 disk that gives back what the guest discards, locked against a second use."""
+    return {
+        "driver": "qcow2",
+        "node-name": node,
+        "discard": "unmap",
+        "detect-zeroes": "unmap",
+        "file": {"driver": "file", "filename": path, "discard": "unmap", "locking": "on"},
+    }
 
 
 async def ensure_overlay(overlay: Path, base: Path, user: WorkerUser) -> bool:
@@ -78,7 +96,7 @@ def prune_old_disks(machines: Path, before: float) -> list[OldDisk]:
     One that cannot be removed is logged.
     """
     gone = []
-    for path in sorted(machines.iterdir()):
+    for path in sorted(machines.iterdir()) if machines.is_dir() else ():
         with apart(f"{path.name}: an old root disk could not be removed"):
             for disk in list_old_disks(Machine(path)):
                 if disk.at < before:

@@ -20,6 +20,7 @@ import os
 import pwd
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -221,8 +222,14 @@ def share_folder(folder: Path) -> None:
             _give(path, 0, 0, _SHARED_FILE)
 
 
-def share_templates(templates: Path) -> None:
-    """Take over the templates of an older VMLab: disks of machines stand on them."""
+def share_folders(folders: Iterable[Path], templates: Path) -> None:
+    """Make folders that machines' users pass through but may not list: names are those of people.
+
+    The templates of an older VMLab are taken over: disks of machines stand on them.
+    """
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(_SHARED_FOLDER)
     if os.geteuid() != 0 or not templates.is_dir():
         return
     tools = find_tools_user()

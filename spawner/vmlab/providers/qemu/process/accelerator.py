@@ -10,8 +10,11 @@ machine may take.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -111,12 +114,21 @@ def describe_device(device: Path) -> str:
 
 
 def mark_engine() -> str:
-    """Return what changes when this host's QEMU is another one, or KVM may be used or not."""
+    """Return what changes with this host's QEMU or processor, or when KVM may be used or not."""
     program = shutil.which(_QEMU)
     if program is None:
         return ""
     facts = os.stat(program)  # noqa: PTH116 - a program, not a path of ours
-    return f"{program} {facts.st_ino} {facts.st_mtime_ns} {describe_device(KVM)}"
+    device = describe_device(KVM)
+    return f"{program} {facts.st_ino} {facts.st_mtime_ns} {device} {read_processor()}"
+
+
+def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the host processor's model and a digest of its features."""
+    text = cpuinfo.read_text(errors="replace")
+    fields = dict(re.findall(r"^(model name|flags|microcode)\s*:\s*(.*)$", text, re.MULTILINE))
+    flags = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:8]
+    return f"{fields.get('model name', platform.machine())} {flags}"
 
 
 async def qemu_version() -> str:

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmlab.providers.qemu.machine.devices import (
+from vmlab.providers.qemu.machine.disks import (
     CARD_BUS,
     ON_ERROR,
     SNAPSHOT_BUS,
@@ -32,6 +32,13 @@ PLAIN_KERNEL_ARGS = "root=/dev/vda rw console=ttyS0"
 
 # ref: QEMU manual, "-sandbox": QEMU needs none of these after it was started.
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+_ROOT_DISK_WORDS = (
+    "-blockdev",
+    json.dumps(make_blockdev("root", ROOT_DISK)),
+    "-device",
+    ",".join(["virtio-blk-pci,drive=root,serial=root", *(f"{k}={v}" for k, v in ON_ERROR.items())]),
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-device", "virtio-serial-pci,id=serial0",
         "-chardev", socket_option("agent", AGENT_FD),
         "-device", "virtserialport,bus=serial0.0,chardev=agent,name=org.vmlab.agent",
-        *_root_disk_words(),
+        *_ROOT_DISK_WORDS,
         "-device", f"pcie-root-port,id={CARD_BUS},chassis=1,slot=1",
         "-device", f"pcie-root-port,id={VOLUME_BUS},chassis=2,slot=2",
         "-device", f"pcie-root-port,id={SNAPSHOT_BUS},chassis=3,slot=3",
@@ -154,17 +161,6 @@ def _memory_backend(machine: QemuMachine) -> dict[str, object]:
         "mem-path": str(machine.memory_file.path),
         "share": machine.memory_file.shared,
     }
-
-
-def _root_disk_words() -> list[str]:
-    return [
-        "-blockdev",
-        json.dumps(make_blockdev("root", ROOT_DISK)),
-        "-device",
-        ",".join(
-            ["virtio-blk-pci,drive=root,serial=root", *(f"{k}={v}" for k, v in ON_ERROR.items())]
-        ),
-    ]
 
 
 def socket_option(name: str, descriptor: int) -> str:

@@ -46,9 +46,11 @@ _TASKS = 128
 
 _EMPTY_LIMIT_S = 10.0
 _POLL_S = 0.02
+_SYSTEMCTL_LIMIT_S = 10.0
 
 CGROUPS = Path("/sys/fs/cgroup")
 _CONTROLLERS = ("cpu", "memory", "pids")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,15 @@ def detect_confinement(
     return Confinement.RLIMITS
 
 
-def make_scope_words(unit: str, limits: Limits) -> list[str]:
+class Priority(Enum):
+    """A machine's share of the processors, times that of any other process of the host."""
+
+    START = 1.0  # somebody waits for it
+    WORK = 0.05
+    SPARE = 0.01  # it is made ready ahead
+
+
+def make_scope_words(unit: str, limits: Limits, priority: Priority = Priority.START) -> list[str]:
     """Return the words before a command that put it into a systemd scope of its own."""
     # fmt: off
     return [
@@ -100,11 +110,15 @@ def make_scope_words(unit: str, limits: Limits) -> list[str]:
         f"--unit={unit}",
         "-p", f"MemoryMax={limits.memory_mib}M", "-p", "MemorySwapMax=0",
         "-p", f"CPUQuota={limits.cpus * 100:.0f}%",
-        "-p", f"TasksMax={limits.tasks}",
+        "-p", f"TasksMax={limits.tasks}", "-p", _scope_weight(priority),
         # When the host goes down, `vmlab down` comes first (vmlab.hub.units).
         "-p", f"Before={MACHINES_UNIT}",
     ]
     # fmt: on
+
+
+def _scope_weight(priority: Priority) -> str:
+    return f"CPUWeight={priority.value * 100:.0f}"
 
 
 @dataclass(frozen=True)
@@ -114,24 +128,44 @@ class CgroupPlan:
     folders: tuple[Path, ...]
     settings: tuple[tuple[Path, str], ...]
     swap: tuple[tuple[Path, str], ...] = ()  # files that a kernel which counts no swap lacks
+    weights: tuple[tuple[Path, str], ...] = ()  # a machine with the wrong share works
 
 
-def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = CGROUPS) -> CgroupPlan:
+def cgroup_folders(kind: Confinement, unit: str, root: Path = CGROUPS) -> tuple[Path, ...]:
+    """Return which cgroups a machine has."""
+    if kind is Confinement.CGROUP2:
+        return (root / unit,)
+    if kind is Confinement.CGROUP1:
+        cpu, memory, pids = (root / part / unit for part in _CONTROLLERS)
+        return memory, cpu, pids
+    return ()
+
+
+def plan_cgroups(
+    kind: Confinement,
+    unit: str,
+    limits: Limits,
+    root: Path = CGROUPS,
+    *,
+    priority: Priority = Priority.START,
+) -> CgroupPlan:
     """Return which cgroups enforce these limits; empty for the kinds that need none."""
+    weights = tuple(weight_files(kind, unit, priority, root).items())
     period_us = 100_000
     quota_us = int(limits.cpus * period_us)
     memory_bytes = f"{limits.memory_mib * 2**20}"
     settings: tuple[tuple[Path, str], ...]
+    folders = cgroup_folders(kind, unit, root)
     if kind is Confinement.CGROUP2:
-        folder = root / unit
+        (folder,) = folders
         settings = (
             (folder / "memory.max", memory_bytes),
             (folder / "cpu.max", f"{quota_us} {period_us}"),
             (folder / "pids.max", f"{limits.tasks}"),
         )
-        return CgroupPlan((folder,), settings, ((folder / "memory.swap.max", "0"),))
+        return CgroupPlan(folders, settings, ((folder / "memory.swap.max", "0"),), weights)
     if kind is Confinement.CGROUP1:
-        cpu, memory, pids = (root / part / unit for part in _CONTROLLERS)
+        memory, cpu, pids = folders
         settings = (
             (memory / "memory.limit_in_bytes", memory_bytes),
             (cpu / "cpu.cfs_period_us", f"{period_us}"),
@@ -139,10 +173,23 @@ def plan_cgroups(kind: Confinement, unit: str, limits: Limits, root: Path = CGRO
             (pids / "pids.max", f"{limits.tasks}"),
         )
         # Memory and swap together: no more than the memory, so no swap.
-        return CgroupPlan(
-            (memory, cpu, pids), settings, ((memory / "memory.memsw.limit_in_bytes", memory_bytes),)
-        )
+        swap = ((memory / "memory.memsw.limit_in_bytes", memory_bytes),)
+        return CgroupPlan(folders, settings, swap, weights)
     return CgroupPlan((), ())
+
+
+def weight_files(
+    kind: Confinement, unit: str, priority: Priority, root: Path = CGROUPS
+) -> dict[Path, str]:
+    """Return what is to be written where; empty where cgroups are not ours to write. Pure.
+
+    ref: Linux, admin-guide/cgroup-v2.rst, cpu.weight; scheduler/sched-design-CFS.rst, cpu.shares
+    """
+    if kind is Confinement.CGROUP2:
+        return {root / unit / "cpu.weight": f"{priority.value * 100:.0f}"}
+    if kind is Confinement.CGROUP1:
+        return {root / "cpu" / unit / "cpu.shares": f"{priority.value * 1024:.0f}"}
+    return {}
 
 
 def make_cgroups(plan: CgroupPlan) -> None:
@@ -164,16 +211,17 @@ def make_cgroups(plan: CgroupPlan) -> None:
             f"the machine's limits could not be set: {error}",
             hint="vmlab doctor tells how limits are enforced here",
         ) from error
+    _write_weights(plan.weights)
 
 
-async def remove_cgroups(plan: CgroupPlan) -> None:
-    """Remove the machine's cgroups; no-op where they are gone.
+async def remove_cgroups(folders: tuple[Path, ...]) -> None:
+    """Remove a machine's cgroups; no-op where they are gone.
 
     Raises:
         HostError: something still lives in one of them.
     """
     async with asyncio.timeout(_EMPTY_LIMIT_S):
-        for folder in plan.folders:
+        for folder in folders:
             while folder.is_dir() and not _removed(folder):  # noqa: ASYNC110 - the kernel sends no event
                 await asyncio.sleep(_POLL_S)
 
@@ -189,32 +237,6 @@ def _removed(folder: Path) -> bool:
     return True
 
 
-_SYSTEMCTL_LIMIT_S = 10.0
-_log = logging.getLogger(__name__)
-
-
-class Priority(Enum):
-    """A machine's share of the processors, times that of any other process of the host."""
-
-    START = 1.0  # somebody waits for it
-    WORK = 0.05
-    SPARE = 0.01  # it is made ready ahead
-
-
-def weight_files(
-    kind: Confinement, unit: str, priority: Priority, root: Path = CGROUPS
-) -> dict[Path, str]:
-    """Return what is to be written where; empty where cgroups are not ours to write. Pure.
-
-    ref: Linux, admin-guide/cgroup-v2.rst, cpu.weight; scheduler/sched-design-CFS.rst, cpu.shares
-    """
-    if kind is Confinement.CGROUP2:
-        return {root / unit / "cpu.weight": f"{priority.value * 100:.0f}"}
-    if kind is Confinement.CGROUP1:
-        return {root / "cpu" / unit / "cpu.shares": f"{priority.value * 1024:.0f}"}
-    return {}
-
-
 async def set_priority(unit: str, priority: Priority) -> None:
     """Give a machine its share; no-op where shares cannot be given.
 
@@ -227,16 +249,22 @@ async def set_priority(unit: str, priority: Priority) -> None:
     try:
         if kind is Confinement.SYSTEMD:
             await _set_scope(unit, priority)
-        for path, value in weight_files(kind, unit, priority).items():
-            path.write_text(value)
     except OSError as error:
         _log.debug("%s: its share of the processors stays as it is: %s", unit, error)
+    _write_weights(tuple(weight_files(kind, unit, priority).items()))
+
+
+def _write_weights(weights: tuple[tuple[Path, str], ...]) -> None:
+    for path, value in weights:
+        try:
+            path.write_text(value)
+        except OSError as error:
+            _log.debug("%s: a share of the processors stays as it is: %s", path, error)
 
 
 async def _set_scope(unit: str, priority: Priority) -> None:
-    weight = f"CPUWeight={priority.value * 100:.0f}"
     process = await asyncio.create_subprocess_exec(
-        "systemctl", "set-property", "--runtime", f"{unit}.scope", weight,
+        "systemctl", "set-property", "--runtime", f"{unit}.scope", _scope_weight(priority),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -80,12 +80,12 @@ async def end_machine(machine: Machine, *, shutdown_limit_s: float = 0.0) -> Non
     Raises:
         ProviderError: something does not go.
     """
-    plan = await asyncio.to_thread(_plan_cgroups, machine)
+    groups = await asyncio.to_thread(_find_cgroups, machine)
     await end_process(machine, shutdown_limit_s=shutdown_limit_s)
     try:
-        await confine.remove_cgroups(plan)
+        await confine.remove_cgroups(groups)
     except (OSError, TimeoutError) as error:
-        message = f"its cgroups {plan.folders} do not go: {error}"
+        message = f"its cgroups {groups} do not go: {error}"
         raise ProviderError(machine.name, message) from error
     for socket in machine.sockets:
         socket.unlink(missing_ok=True)
@@ -166,16 +166,16 @@ def _shim_and_below(machine: Machine) -> list[psutil.Process]:
 def _in_cgroups(machine: Machine) -> list[psutil.Process]:
     """Return the processes of a machine that an older VMLab started, without a user of its own."""
     found = []
-    for group in _plan_cgroups(machine).folders:
+    for group in _find_cgroups(machine):
         with contextlib.suppress(OSError, psutil.Error):
             pids = (group / "cgroup.procs").read_text().split()
             found += [psutil.Process(int(pid)) for pid in pids]
     return found
 
 
-def _plan_cgroups(machine: Machine) -> confine.CgroupPlan:
-    nothing = confine.machine_limits(0, 0)
-    return confine.plan_cgroups(confine.detect_confinement(), _read_unit(machine), nothing)
+def _find_cgroups(machine: Machine) -> tuple[Path, ...]:
+    unit = _read_unit(machine)
+    return confine.cgroup_folders(confine.detect_confinement(), unit)
 
 
 async def _await_end(machine: Machine, limit_s: float) -> bool:

@@ -20,7 +20,6 @@ from vmlab.errors import ProviderError
 from vmlab.providers.qemu.channels.monitor import (
     INNER_SERVER_PORT,
     INNER_SSH_PORT,
-    Monitor,
     as_conflict,
     open_monitor,
 )
@@ -70,7 +69,7 @@ async def power_on(
     async with open_monitor(machine.name, machine.qmp) as monitor:
         if plan.devices:
             await monitor.load_devices(plan.devices)
-        await plug_in(monitor, volume, option_rom=plan.option_rom)
+        await monitor.plug_in(volume, option_rom=plan.option_rom)
         await monitor.resume()
     return machine.write(record, stage=Stage.LIVE, style=plan.style.value)
 
@@ -84,16 +83,9 @@ async def wake(machine: Machine, record: Record, volume: Path | None) -> Record:
     """
     await set_priority(record.unit, Priority.START)
     async with open_monitor(machine.name, machine.qmp) as monitor:
-        await plug_in(monitor, volume)
+        await monitor.plug_in(volume)
         await monitor.resume()
     return machine.write(record, stage=Stage.LIVE, style=POOL)
-
-
-async def plug_in(monitor: Monitor, volume: Path | None, *, option_rom: bool = False) -> None:
-    """Give a halted machine its network card and its volume."""
-    await monitor.plug_card(option_rom=option_rom)
-    if volume:
-        await monitor.plug_volume(volume)
 
 
 async def launch(plan: LaunchPlan, record: Record, user: WorkerUser, memory: Memory) -> Record:
@@ -114,12 +106,12 @@ async def launch(plan: LaunchPlan, record: Record, user: WorkerUser, memory: Mem
     machine.exit_report.unlink(missing_ok=True)  # the last run's
     try:
         async with memory.reserve(machine.path, plan.limits.memory_mib):
+            await asyncio.to_thread(make_cgroups, plan.cgroups)
             # Recorded before it happens: whatever comes next, `stop` knows that something may run.
             record = machine.write(
                 record, stage=Stage.POWERED, powered_at=time.time(), unit=machine.unit
             )
             await launch_shim(plan, config)
-            await set_priority(machine.unit, plan.priority)
     except ProviderError as error:
         raise as_conflict(machine.name, error) from error
     return record
@@ -182,11 +174,9 @@ async def launch_shim(plan: LaunchPlan, config: ShimConfig) -> None:
     caller's record says that it was launched, and `stop` ends it.
 
     Raises:
-        HostError: the limits cannot be set.
         ProviderError: the shim or QEMU ended; carries QEMU's message.
     """
     machine = plan.machine
-    await asyncio.to_thread(make_cgroups, plan.cgroups)
     process = await asyncio.create_subprocess_exec(
         *plan.scope, sys.executable, "-s", "-S", "-m", SHIM_MODULE, str(machine.shim_lock),
         cwd="/",

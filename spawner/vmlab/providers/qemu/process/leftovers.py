@@ -149,9 +149,8 @@ def _find_users(homes: tuple[Path, ...]) -> dict[int, Path]:
 def _cgroups(homes: tuple[_Home, ...], root: Path) -> Iterator[Leftover]:
     """Cgroups that are named after a folder of ours, without a process and without a machine."""
     kind = confine.detect_confinement(root)
-    nothing = confine.machine_limits(0, 0)
     used = {unit for home in homes for found in home.machines() for unit in _units_in_use(found)}
-    parents = {path.parent for path in confine.plan_cgroups(kind, "x", nothing, root).folders}
+    parents = {path.parent for path in confine.cgroup_folders(kind, "x", root)}
     for parent in sorted(parents):
         for path in sorted(parent.glob("vmlab-*")):
             machine = _machine_of_unit(path.name, homes)

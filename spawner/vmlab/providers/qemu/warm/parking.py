@@ -29,12 +29,11 @@ from vmlab.providers.qemu.machine.status import read_console
 from vmlab.providers.qemu.machine.users import make_folder, share_folder
 from vmlab.providers.qemu.process.ending import end_machine, find_processes, remove_machine
 from vmlab.providers.qemu.process.launch import launch, power_on
-from vmlab.providers.qemu.process.plan import Host, plan_launch
+from vmlab.providers.qemu.process.plan import Host, TemplateKind, plan_launch
 from vmlab.providers.qemu.warm.template import (
     RECORD,
     Template,
     TemplateError,
-    TemplateKind,
     clear_failures,
     drop_template,
     find_failures,

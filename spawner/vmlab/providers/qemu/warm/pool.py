@@ -28,8 +28,8 @@ from vmlab.providers.qemu.machine.machine import Machine, Record
 from vmlab.providers.qemu.machine.users import make_folder
 from vmlab.providers.qemu.process.ending import remove_machine
 from vmlab.providers.qemu.process.launch import launch
-from vmlab.providers.qemu.process.plan import Host, plan_launch
-from vmlab.providers.qemu.warm.template import Template, TemplateKind
+from vmlab.providers.qemu.process.plan import Host, TemplateKind, plan_launch
+from vmlab.providers.qemu.warm.template import Template
 from vmlab.system.background import apart
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.messages import HostMessageType

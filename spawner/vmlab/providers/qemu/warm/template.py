@@ -7,25 +7,18 @@ in it is secret: a template was never seeded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import platform
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vmlab.errors import LabError
-from vmlab.images.store import Image
-from vmlab.model import MachineSpec
 from vmlab.providers.facts import Measured
 from vmlab.providers.qemu.machine.machine import TemplateFiles
-from vmlab.providers.qemu.process.argv import hash_shape
-from vmlab.providers.qemu.process.plan import Host, describe_machine
+from vmlab.providers.qemu.process.plan import TemplateKind
 from vmlab.system.outside import as_facts
-from vmlab.system.worker import find_machines_gid
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.outside import load_json
 
@@ -45,27 +38,6 @@ class TemplateError(LabError):
 
 
 @dataclass(frozen=True)
-class TemplateKind:
-    """What a template must have in common with its clones."""
-
-    image: str
-    image_version: str
-    memory_mib: int
-    cpus: int
-    accelerator: str
-    qemu: str  # the program's own version line
-    processor: str  # the host's
-    user: int  # whose QEMU may open the files
-    shape: str  # digest of the command line
-
-    @property
-    def key(self) -> str:
-        """A short name for it."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
 class Template(TemplateFiles):
     """A parked machine on disk."""
 
@@ -73,30 +45,6 @@ class Template(TemplateFiles):
     marks: Mapping[str, list[int]]  # of each file: size, time of last change in ns, inode
     parked_at: float  # seconds since the epoch
     measured: Measured | None = None
-
-
-def find_kind(spec: MachineSpec, host: Host, image: Image) -> TemplateKind:
-    """Return which template a machine like this is cloned from."""
-    machine = describe_machine(spec, host, image, plain=False)
-    return TemplateKind(
-        image=image.name,
-        image_version=image.version,
-        memory_mib=machine.memory_mib,
-        cpus=machine.cpus,
-        accelerator=machine.accelerator.value,
-        qemu=host.qemu,
-        processor=read_processor(),
-        user=find_machines_gid(),
-        shape=hash_shape(machine),
-    )
-
-
-def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the host processor's model and a digest of its features."""
-    text = cpuinfo.read_text(errors="replace")
-    fields = dict(re.findall(r"^(model name|flags|microcode)\s*:\s*(.*)$", text, re.MULTILINE))
-    flags = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:8]
-    return f"{fields.get('model name', platform.machine())} {flags}"
 
 
 def find_template(templates: Path, kind: TemplateKind) -> Template:
@@ -115,6 +63,24 @@ def find_template(templates: Path, kind: TemplateKind) -> Template:
     newest = max(matching, key=lambda template: template.parked_at)
     check_marks(newest)
     return newest
+
+
+def find_cloneable(templates: Path, kind: TemplateKind, machine: str) -> Template | None:
+    """Return the template that this machine is to be a clone of; without one, the log says why."""
+    try:
+        template = find_template(templates, kind)
+    except TemplateError as error:
+        _log.warning("%s boots instead of being cloned: %s", machine, error)
+        return None
+    if is_suspect(template):
+        _log.warning(
+            "%s boots instead of being cloned: the last clones of %s did not come to life; "
+            "it is tried again when the host is calm",
+            machine,
+            template.folder,
+        )
+        return None
+    return template
 
 
 def list_templates(templates: Path) -> list[Template]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, StartStyle
-from vmlab.providers.qemu.process.plan import Host
+from vmlab.providers.qemu.process.plan import Host, find_kind
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
-from vmlab.providers.qemu.warm.template import TemplateError, find_kind
+from vmlab.providers.qemu.warm.template import TemplateError
 from vmlab.system.host import cpu_pressure
 
 _PERIOD_S = 60.0
@@ -92,7 +92,7 @@ class Upkeep:
         if not host.clones:
             return False
         await self._idle.wait()
-        kind = await asyncio.to_thread(find_kind, spec, host, image)
+        kind = find_kind(spec, host, image)
         again = self._again.get(kind.key, Again())
         if asyncio.get_running_loop().time() < again.at:
             return False

@@ -23,6 +23,7 @@ from vmlab.providers.qemu.process.confine import (
     Limits,
     Priority,
     machine_limits,
+    weight_files,
 )
 from vmlab.providers.qemu.process.launch import make_shim_config
 from vmlab.providers.qemu.process.plan import Host, plan_launch
@@ -66,6 +67,8 @@ def make_host(
         memory=Memory(Path("/c/promises")),
         accelerator=accelerator,
         qemu="QEMU emulator version 7.2",
+        processor="cpu 0",
+        group=70_000,
         style=style,
         deadlines=DEADLINES[accelerator],
         confinement=confinement,
@@ -157,6 +160,15 @@ def test_what_nobody_waits_for_waits_for_all_others(image):
     pool = plan_launch(POOL_MACHINE, SPEC, host, image, template=TEMPLATE, for_pool=True)
     parked = plan_launch(POOL_MACHINE, SPEC, host, image, park_in=PARKED)
     assert pool.priority is parked.priority is Priority.SPARE
+    weights = weight_files(Confinement.CGROUP2, POOL_MACHINE.unit, Priority.SPARE)
+    assert dict(pool.cgroups.weights) == weights, "from its first moment on"
+
+
+def test_a_scope_has_its_share_from_its_first_moment_on(image):
+    host = make_host(confinement=Confinement.SYSTEMD)
+    pool = plan_launch(POOL_MACHINE, SPEC, host, image, template=TEMPLATE, for_pool=True)
+    assert "CPUWeight=1" in pool.scope
+    assert "CPUWeight=100" in plan_launch(MACHINE, SPEC, host, image).scope
 
 
 def test_a_template_keeps_its_memory_in_a_file_and_has_no_internet(image):

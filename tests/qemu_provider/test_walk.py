@@ -1,0 +1,43 @@
+"""A start reads from top to bottom; `scripts/walk` prints through which modules it goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from fakes.benches import start
+from fakes.walks import recorded
+from vmlab.providers import qemu
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+
+
+@asynccontextmanager
+async def walked(what: str, modules: int, returns: int) -> AsyncIterator[None]:
+    """Print the walk of the block and hold it to a ceiling (docs/decisions/0028)."""
+    with recorded(qemu.__name__) as recording:
+        yield
+    walk = recording.walk()
+    print(f"{what}: {walk}")  # noqa: T201 - `scripts/walk` shows it
+    assert len(set(walk.modules)) <= modules, walk
+    assert walk.returns <= returns, walk
+
+
+async def test_machines_come_and_go_by_short_ways(bench):
+    provider, spec = bench.provider, bench.spec()
+    await provider.validate(spec)  # what the host can do is asked once
+    async with walked("boot", 18, 23):
+        await start(provider, spec, bench.seed())
+    async with walked("snapshot", 7, 2):
+        await provider.snapshot_volume(spec.name, "s1")
+    async with walked("stop", 9, 12):
+        await provider.stop(spec.name)
+    async with walked("boot again", 18, 25):
+        await start(provider, spec, bench.seed())
+    await provider.delete(spec.name)
+    await provider.make_template(replace(spec, name="spare", volume=None, owner=""))
+    async with walked("clone", 18, 28):
+        await start(provider, spec, bench.seed())
