@@ -12,9 +12,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +27,8 @@ from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers.agent.link import AgentLink
 from vmlab_protocol.messages import (
-    ANSWERS,
     Activity,
     GuestMessage,
-    GuestMessageType,
     HostMessageType,
 )
 from vmlab_protocol.snapshots import Reason
@@ -83,30 +79,17 @@ def server(desk: Desk, method: str, path: str, **more: Any) -> requests.Response
     return requests.request(method, url, headers=headers, timeout=LIMIT_S, **more)
 
 
-@asynccontextmanager
-async def agent(desk: Desk) -> AsyncGenerator:
-    async with (
-        asyncio.timeout(120),
-        AgentLink(await desk.provider.open_agent(desk.machine)) as link,
-    ):
-
-        async def ask(kind: HostMessageType, **details: Any) -> GuestMessage:
-            await link.send(kind, **details)
-            while (said := await link.receive()).type is not ANSWERS[kind]:
-                assert said.type is not GuestMessageType.ERROR, said.text
-            return said
-
-        yield ask
+async def ask_agent(desk: Desk, kind: HostMessageType, **details: Any) -> GuestMessage:
+    async with AgentLink(await desk.provider.open_agent(desk.machine)) as link:
+        return await link.ask(kind, 120, **details)
 
 
 async def freeze(desk: Desk, limit_s: float) -> None:
-    async with agent(desk) as ask:
-        await ask(HostMessageType.FREEZE, limit_s=limit_s)
+    await ask_agent(desk, HostMessageType.FREEZE, limit_s=limit_s)
 
 
 async def thaw(desk: Desk) -> bool:
-    async with agent(desk) as ask:
-        return bool((await ask(HostMessageType.THAW)).was_frozen)
+    return (await ask_agent(desk, HostMessageType.THAW)).was_frozen
 
 
 def test_a_frozen_home_takes_no_writes_until_it_is_thawed(desk):
