@@ -18,7 +18,7 @@ INCLUDED = re.compile(r"""\s*\{% include "vmlab-cover\.js" %\}\s*""")
 
 
 def inline(page: str) -> list[str]:
-    """What stands in a page to be run: scripts of its own, handlers of events, addresses that run."""
+    """What a page runs: scripts of its own, handlers of events, addresses that run."""
     document = BeautifulSoup(page, "html5lib")
     scripts = [each.string or "" for each in document.find_all("script", src=False)]
     attributes = [
