@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -66,6 +67,19 @@ def pytest_collection_modifyitems(items) -> None:
         marker = item.get_closest_marker("attack")
         if marker:
             item.user_properties.append(("attack", marker.args))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there from now on out of each collection: modules, and the tests themselves."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed():
+    """Find what a file's tests did not close before those of the next file are blamed for it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
