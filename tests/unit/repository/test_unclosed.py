@@ -19,8 +19,8 @@ INNOCENT = "def test_that_comes_next():\n    assert [0] * 100_000\n"
 def test_what_stays_open_is_told_of_the_file_that_opened_it(tmp_path):
     for name, code in {"a_leak": LEAK, "b_next": INNOCENT}.items():
         (tmp_path / f"test_{name}.py").write_text(code)
-    words = ["-m", "pytest", "-c", PROJECT / "pyproject.toml", f"--rootdir={PROJECT}"]
-    words += ["-p", "tests.conftest", "-p", "no:cacheprovider", "-q", "-rA", tmp_path]
+    words = ["-m", "pytest", "-c", str(PROJECT / "pyproject.toml"), f"--rootdir={PROJECT}"]
+    words += ["-p", "tests.conftest", "-p", "no:cacheprovider", "-q", "-rA", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, *words], cwd=PROJECT, capture_output=True, text=True, check=False
     )
