@@ -21,6 +21,7 @@ def test_what_stays_open_is_told_of_the_file_that_opened_it(tmp_path):
         (tmp_path / f"test_{name}.py").write_text(code)
     words = ["-m", "pytest", "-c", str(PROJECT / "pyproject.toml"), f"--rootdir={PROJECT}"]
     words += ["-p", "tests.conftest", "-p", "no:cacheprovider", "-q", "-rA", str(tmp_path)]
+    words += ["-W", "error::pytest.PytestUnraisableExceptionWarning"]  # as for unit tests
     done = subprocess.run(
         [sys.executable, *words], cwd=PROJECT, capture_output=True, text=True, check=False
     )
