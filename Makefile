@@ -12,10 +12,11 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@scripts/test $(ARGS)
 
-coverage: ## which lines the unit, contract and hub tests reach, the least covered modules first
+COVERED = tests/hub tests/contract tests/front tests/volumes tests/guest tests/acquisition tests/unit
+coverage: ## which lines the tests without machines and browsers reach, the least covered modules first
 	@scripts/bootstrap dev
 	@rm -rf artifacts/coverage && mkdir -p artifacts/coverage
-	.venv/bin/python -m coverage run -m pytest -q -m "not vm" $(or $(ARGS),tests/unit tests/contract tests/hub)
+	.venv/bin/python -m coverage run -m pytest -q -m "not vm" -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder $(or $(ARGS),$(COVERED))
 	@.venv/bin/python -m coverage combine -q
 	@.venv/bin/python -m coverage report --sort=cover
 

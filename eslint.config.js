@@ -48,8 +48,12 @@ export default [
       ],
     },
   },
-  // JupyterLab loads a container as a classic script, and a hub's page its language before all else.
-  { files: ["**/remoteEntry.js", "**/static/language.js"], languageOptions: { sourceType: "script" } },
+  // JupyterLab loads a container as a classic script, and a hub's page its language before all else; the
+  // cover's script is a part of its page.
+  {
+    files: ["**/remoteEntry.js", "**/static/language.js", "**/vmlab_guest/cover.js"],
+    languageOptions: { sourceType: "script" },
+  },
   { files: ["images/guest/labextension/static/language.js"], languageOptions: { sourceType: "module" } },
   // Bytes that no header may hold are what it looks for.
   { files: ["spawner/**/*.mjs"], rules: { "no-control-regex": "off" } },

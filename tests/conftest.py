@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,8 @@ settings.register_profile("busy host", deadline=None, suppress_health_check=[Hea
 settings.load_profile("busy host")
 
 IMMEDIATE_CHARACTERS = 4000
+UNIT = Path(__file__).parent / "unit"
+UNCLOSED = "pytest.PytestUnraisableExceptionWarning"
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -61,11 +64,26 @@ def pytest_configure(config) -> None:
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Let each attack's report say which promise it attacked."""
+    """Let each attack's report say what it attacked, and have unit tests close what they open."""
     for item in items:
+        if item.path.is_relative_to(UNIT):
+            item.add_marker(pytest.mark.filterwarnings(f"error::{UNCLOSED}"))
         marker = item.get_closest_marker("attack")
         if marker:
             item.user_properties.append(("attack", marker.args))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there from now on out of each collection: modules, and the tests themselves."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed():
+    """Find what a file's tests did not close before those of the next file are blamed for it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

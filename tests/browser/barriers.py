@@ -56,12 +56,18 @@ def find_barriers(page: Page) -> list[str]:
         page.emulate_media(color_scheme=theme)
         # By a program: a dialog may lie above the button.
         page.locator(f".vm-language[data-language={language}]").dispatch_event("click")
-        page.evaluate(_AXE.read_text())
-        for problem in page.evaluate(_FIND):
+        for problem in find_violations(page):
             found[f"{theme}, {language}: {problem}"] = None
     for problem in [*_too_wide(page), *page.evaluate(_FOCUS)]:
         found[problem] = None
     return list(found)
+
+
+def find_violations(page: Page) -> list[str]:
+    """Return what axe-core finds on a page as it is shown now."""
+    page.evaluate(_AXE.read_text())
+    problems: list[str] = page.evaluate(_FIND)
+    return problems
 
 
 def _too_wide(page: Page) -> list[str]:

@@ -12,6 +12,8 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
+from browser.barriers import find_violations
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -140,3 +142,19 @@ def test_no_page_is_wider_than_a_phone(site, pages, new_page):
         if tab.evaluate("document.documentElement.scrollWidth") > 390:
             wide.append(name)
     assert wide == []
+
+
+@pytest.mark.parametrize(
+    ("name", "theme"),
+    [
+        ("README.html", "dark"),
+        ("docs/trainee.html", "light"),  # both languages
+        ("docs/operator.html", "light"),  # wide tables and code
+        ("search.html", "dark"),
+    ],
+)
+def test_there_is_no_barrier_on_a_page(site, new_page, name, theme):
+    tab = new_page(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto((site / name).as_uri())
+    assert "\n".join(find_violations(tab)) == ""

@@ -20,7 +20,7 @@ def hub(tmp_path_factory):
 def test_pages_for_people(hub, path):
     page = hub.login("admin").get(f"{hub.base_url}/hub/{path}", timeout=60)
     assert page.status_code == 200
-    assert 'defaultLanguage: "fr"' in page.text
+    assert 'data-default-language="fr"' in page.text
     assert page.text.count('lang="en"') > 3
     assert page.text.count('<span lang="fr"') == page.text.count('<span lang="en"')
 

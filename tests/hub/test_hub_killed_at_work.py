@@ -111,6 +111,7 @@ async def test_output_goes_on_while_the_hub_is_killed_and_comes_back(
     )  # with a new proxy: connections end, and JupyterLab reopens them
     with pytest.raises(ConnectionError):
         await tab.read_to_the_end()
+    tab.close()
     assert hub.server("ada")["ready"], "a new hub takes the server as it is"
     again = await Tab.open(f"{url}?session_id=old", token)
     await again.read_more()

@@ -55,17 +55,18 @@ def run(
         raise HostError(
             f"{command[0]} is not installed", hint="`make lab` names the packages to install"
         ) from error
-    try:
-        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-        for line in process.stdout:
-            lines.append(line)
-            tail.append(line.rstrip())
-            if on_line:
-                on_line(line.rstrip())
-        code = process.wait()
-    except BaseException:
-        _end_group(process)
-        raise
+    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    with process.stdout:
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                tail.append(line.rstrip())
+                if on_line:
+                    on_line(line.rstrip())
+            code = process.wait()
+        except BaseException:
+            _end_group(process)
+            raise
     if code != 0:
         shown = "\n    ".join(tail)
         raise ImageError(

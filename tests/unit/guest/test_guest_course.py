@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from jinja2 import DictLoader, Environment
 
+import vmlab_guest
 from vmlab_guest.course_handlers import locate_notebooks
 from vmlab_guest.courses.record import RECORD
 from vmlab_guest.cover import add_cover, cover_page
@@ -69,7 +71,7 @@ def test_the_cover_begins_the_page_in_the_language_of_that_moment():
 
 
 def test_the_cover_asks_for_nothing():
-    """It is to be drawn at once: no file of its own."""
+    """It is to be drawn at once: no file of its own, its script stands in the page."""
     pages = Environment(loader=DictLoader({"index.html": "<body></body>"}), autoescape=True)
     cover_page(pages, lambda: "en")
     found = []
@@ -78,8 +80,11 @@ def test_the_cover_asks_for_nothing():
         def handle_starttag(self, tag, attrs):
             found.extend(value for name, value in attrs if name in {"src", "href"})
 
-    Links().feed(pages.get_template("index.html").render())
+    page = pages.get_template("index.html").render()
+    Links().feed(page)
     assert found == []
+    script = Path(vmlab_guest.__file__).with_name("cover.js").read_text().strip()
+    assert f"<script>\n{script}\n  </script>" in page
 
 
 def test_a_page_without_a_body_stays_as_it_is():

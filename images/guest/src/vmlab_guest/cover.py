@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import BaseLoader, Environment
 
 PAGE = "index.html"
+_SCRIPT = "vmlab-cover.js"  # what cover.html includes
 _BODY = re.compile(r"<body\b[^>]*>")
 
 
@@ -33,15 +34,20 @@ def add_cover(page: str, cover: str) -> str:
     return _BODY.sub(lambda body: body[0] + cover, page, count=1)
 
 
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
 class _Covering(BaseLoader):
     def __init__(self, inner: BaseLoader) -> None:
         self._inner = inner
 
     def get_source(self, environment: Environment, template: str) -> Any:
+        if template == _SCRIPT:
+            return _read("cover.js"), None, None
         source, *more = self._inner.get_source(environment, template)
         if template == PAGE:
-            cover = Path(__file__).with_name("cover.html").read_text(encoding="utf-8")
-            source = add_cover(source, cover)
+            source = add_cover(source, _read("cover.html"))
         return source, *more
 
     def list_templates(self) -> list[str]:

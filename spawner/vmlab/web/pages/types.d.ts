@@ -131,8 +131,6 @@ export interface Renewal {
 declare global {
   interface Window {
     vmlab: {
-      defaultLanguage: string;
-      account: { name: string; chosen: string; url: string } | null;
       language(): string;
       setLanguage(language: string): void;
     };

@@ -5,13 +5,18 @@
 // log-in it is the browser's, and the account takes it over if it has none (`.vm-shown-language`).
 // Until the hub has answered, this tab holds the choice: a reload shows it and sends it again.
 // Texts of templates are shown or hidden by vmlab.css; attributes are set here; scripts that write
-// texts themselves listen to "vmlab-language" on the document.
+// texts themselves listen to "vmlab-language" on the document. What the hub knows is in attributes of
+// the element that loads this script (page.html).
 (function () {
   "use strict";
 
   const LANGUAGES = ["en", "fr"];
   const KEY = "vmlab-language";
   const UNSAVED_KEY = "vmlab-language-unsaved";
+
+  const given = document.currentScript?.dataset ?? {};
+  /** @type {{ name: string, chosen: string, url: string } | null} */
+  const account = JSON.parse(given.account ?? "null");
 
   function stored() {
     try {
@@ -24,8 +29,8 @@
   /** @returns {string | null} what the account chose in this tab and the hub has not saved yet */
   function unsaved() {
     try {
-      const [account, language] = JSON.parse(sessionStorage.getItem(UNSAVED_KEY) ?? "[]");
-      return account === window.vmlab.account?.name ? language : null;
+      const [name, language] = JSON.parse(sessionStorage.getItem(UNSAVED_KEY) ?? "[]");
+      return name === account?.name ? language : null;
     } catch {
       return null; // as above
     }
@@ -34,16 +39,16 @@
   /** @param {string} language */
   function holdUnsaved(language) {
     try {
-      sessionStorage.setItem(UNSAVED_KEY, JSON.stringify([window.vmlab.account?.name, language]));
+      sessionStorage.setItem(UNSAVED_KEY, JSON.stringify([account?.name, language]));
     } catch {
       // as above
     }
   }
 
   function preferred() {
-    const wishes = [unsaved(), window.vmlab.account?.chosen, stored(), ...(navigator.languages || [])];
+    const wishes = [unsaved(), account?.chosen, stored(), ...(navigator.languages || [])];
     const short = wishes.map((wish) => (wish ?? "").slice(0, 2).toLowerCase());
-    return short.find((wish) => LANGUAGES.includes(wish)) || window.vmlab.defaultLanguage;
+    return short.find((wish) => LANGUAGES.includes(wish)) || given.defaultLanguage || "en";
   }
 
   /** @param {string} language */
@@ -77,7 +82,6 @@
   // The page is in the new language all the same; what could not be saved is sent by the next page.
   /** @param {string} language */
   async function tellHub(language) {
-    const { account } = window.vmlab;
     if (!account) return;
     holdUnsaved(language);
     try {
@@ -88,23 +92,24 @@
         body: JSON.stringify({ language }),
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      account.chosen = language;
       if (unsaved() === language) sessionStorage.removeItem(UNSAVED_KEY);
     } catch (error) {
       console.warn("language:", error);
     }
   }
 
-  window.vmlab.language = () => document.documentElement.lang;
-  window.vmlab.setLanguage = (language) => {
-    try {
-      localStorage.setItem(KEY, language);
-    } catch {
-      // as above
-    }
-    apply(language);
-    tellHub(language);
-    document.dispatchEvent(new CustomEvent("vmlab-language"));
+  window.vmlab = {
+    language: () => document.documentElement.lang,
+    setLanguage(language) {
+      try {
+        localStorage.setItem(KEY, language);
+      } catch {
+        // as above
+      }
+      apply(language);
+      tellHub(language);
+      document.dispatchEvent(new CustomEvent("vmlab-language"));
+    },
   };
 
   document.documentElement.lang = preferred();

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from acquisition import until
 
-from narval.control.peer import DeadlineError, PeerClosedError, RemoteError, connect
+from acquisition.programs import until
+from narval.control.peer import DeadlineError, Peer, PeerClosedError, RemoteError, connect
 from narval.control.proof import Side, prove
 from narval.control.server import PortError, serve
 from narval.control.wire import MAX_LINE_BYTES, BadMessageError
@@ -18,10 +20,20 @@ from narval.errors import NarvalError
 SECRET = "5" * 64
 
 
+@dataclass
+class Served:
+    """What a server of the tests has: its port, who came, what they noted, and clients to close."""
+
+    port: int = 0
+    peers: list[Peer] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    clients: list[Peer] = field(default_factory=list)
+
+
 @pytest.fixture
 async def server():
     """A server that keeps its peers, with a few handlers."""
-    peers, notes = [], []
+    served = Served()
 
     async def add(a, b):
         return a + b
@@ -36,7 +48,7 @@ async def server():
         return "x" * 2 * MAX_LINE_BYTES
 
     async def status(**facts):
-        notes.append(facts)
+        served.notes.append(facts)
 
     async def stumble():
         raise ZeroDivisionError
@@ -46,13 +58,13 @@ async def server():
             raise NarvalError("not you")
         each = (add, refuse, forget, much, status, stumble)
         peer.handlers = {handler.__name__: handler for handler in each}
-        peers.append(peer)
+        served.peers.append(peer)
 
     server = await serve("127.0.0.1", 0, SECRET, greet)
-    server.peers, server.notes, server.clients = peers, notes, []
-    yield server
+    served.port = server.port
+    yield served
     server.close()
-    for peer in server.clients:
+    for peer in served.clients:
         peer.close()
         await peer.closed()
 

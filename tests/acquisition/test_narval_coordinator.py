@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from acquisition import LOCAL, STARTING, act, chain, in_error, is_running, kill, until
 
+from acquisition.programs import LOCAL, STARTING, act, chain, in_error, is_running, kill, until
 from narval.client import Access, SubSystem
 from narval.config import Address, ensure_secret
 from narval.control.central_log import serve_log
 from narval.control.naming import serve_names
 from narval.control.peer import RemoteError, connect
-from narval.coordinator.coordinator import coordinate
+from narval.coordinator.coordinator import Coordinator, coordinate
 from narval.coordinator.settings import Settings
 from narval.runs import list_runs
 from narval.states import Action, State
@@ -39,9 +39,18 @@ async def names(acquisition_folder):
 
 
 @pytest.fixture
-async def begin(acquisition_folder, names, tmp_path, caplog):
+async def coordinators():
+    """The coordinators that a test began."""
+    begun: list[Coordinator] = []
+    yield begun
+    for coordinator in begun:
+        await coordinator.close()
+
+
+@pytest.fixture
+async def begin(acquisition_folder, names, tmp_path, caplog, coordinators):
     """A function that begins a sub-system with a topology; gives a client of it."""
-    coordinators, clients = [], []
+    clients = []
     caplog.set_level(logging.DEBUG, "narval")
 
     async def begin(topology: str, name: str = "tandem", host: str = "127.0.0.1") -> SubSystem:
@@ -53,22 +62,19 @@ async def begin(acquisition_folder, names, tmp_path, caplog):
         file.write_text(topology)
         coordinator.set_configuration_file(file)
         client = await SubSystem.find(name, Access(names, secret))
-        client.coordinator = coordinator
         clients.append(client)
         return client
 
     yield begin
     for client in clients:
         client.close()
-    for coordinator in coordinators:
-        await coordinator.close()
 
 
 async def pids(client: SubSystem) -> dict[str, int]:
     return {actor["name"]: actor["pid"] for actor in (await client.status()).actors}
 
 
-async def test_a_whole_life_in_the_order_of_data(begin, tmp_path, acquisition_folder):
+async def test_a_whole_life_in_the_order_of_data(begin, coordinators, tmp_path, acquisition_folder):
     notes = tmp_path / "notes"
     own = f"notes={notes}"
     tandem = await begin(chain(writer=own, copier=own, reader=own))
@@ -89,7 +95,7 @@ async def test_a_whole_life_in_the_order_of_data(begin, tmp_path, acquisition_fo
     assert await act(tandem, "reset_com", "unload", "unconfigure") is State.INITIAL
     await until(lambda: not any(map(is_running, ended.values())))
     assert await act(tandem, "finish") is State.FINISHED
-    assert tandem.coordinator.finished.is_set()
+    assert coordinators[0].finished.is_set()
 
     told = notes.read_text().splitlines()
     forward = ["writer", "copier", "reader"]
@@ -280,14 +286,16 @@ async def test_arguments_questions_and_the_topology(begin):
         await tandem.set("state", "Running")
 
 
-async def test_a_second_coordinator_of_one_name_is_refused_and_the_first_goes_on(begin):
+async def test_a_second_coordinator_of_one_name_is_refused_and_the_first_goes_on(
+    begin, coordinators
+):
     tandem = await begin(chain())
     await act(tandem, *STARTING)
     with pytest.raises(RemoteError, match=r"'tandem' is taken: its sub_system listens at 127"):
         await begin(chain())
     assert (await tandem.status()).state is State.RUNNING
     tandem.close()
-    await tandem.coordinator.close()
+    await coordinators[0].close()
 
     async def again():
         try:
@@ -298,11 +306,11 @@ async def test_a_second_coordinator_of_one_name_is_refused_and_the_first_goes_on
     assert (await (await until(again)).status()).state is State.INITIAL
 
 
-async def test_an_actor_that_was_not_launched_here_is_sent_away(begin, names):
+async def test_an_actor_that_was_not_launched_here_is_sent_away(begin, coordinators):
     tandem = await begin(chain())
     await act(tandem, "configure")
-    port = tandem.coordinator.server.port
-    secret = tandem.coordinator.settings.secret
+    port = coordinators[0].server.port
+    secret = coordinators[0].settings.secret
     stranger = asyncio.create_task(
         connect("127.0.0.1", port, secret, {"hello": "actor", "uuid": "x", "pid": 1})
     )
@@ -341,14 +349,14 @@ def ssh(tmp_path, monkeypatch):
     return notes
 
 
-async def test_an_actor_on_another_host_is_launched_by_ssh(begin, ssh, monkeypatch):
+async def test_an_actor_on_another_host_is_launched_by_ssh(begin, coordinators, ssh):
     topology = chain().replace("fifo", "eth0").replace("localhost", "192.0.2.7", 1)
     tandem = await begin(topology, host="0.0.0.0")
     await act(tandem, *STARTING)
     words = ssh.read_text()
     assert words.count("\n") == 1
     assert "'192.0.2.7', 'narval_actor --config_name tandem --uuid " in words
-    assert tandem.coordinator.settings.secret not in words
+    assert coordinators[0].settings.secret not in words
     await act(tandem, "stop")
     kill((await pids(tandem))["writer"], signal.SIGKILL)
     assert await in_error(tandem) == "writer: killed by SIGKILL"
@@ -379,10 +387,10 @@ async def test_a_hosts_name_is_no_option_of_ssh(begin, ssh):
     assert not ssh.exists()
 
 
-async def test_the_secret_stays_off_command_lines_and_environments(begin):
+async def test_the_secret_stays_off_command_lines_and_environments(begin, coordinators):
     tandem = await begin(chain())
     await act(tandem, "configure")
-    secret = tandem.coordinator.settings.secret.encode()
+    secret = coordinators[0].settings.secret.encode()
     for pid in (await pids(tandem)).values():
         for name in ("cmdline", "environ"):
             assert secret not in Path(f"/proc/{pid}/{name}").read_bytes()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from acquisition import SOURCES, run, service
 
+from acquisition.programs import SOURCES, run, service
 from narval.client import SyncSubSystem
 from narval.control.peer import RemoteError
 

@@ -7,8 +7,8 @@ import socket
 from dataclasses import asdict
 
 import pytest
-from acquisition import until
 
+from acquisition.programs import until
 from narval.config import Address
 from narval.control import naming as naming_module
 from narval.control import registration as registration_module

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from acquisition import MODULES, SOURCES, is_running, until
 
 import vmlab_guest
+from acquisition.programs import MODULES, SOURCES, is_running, until
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
 from vmlab.system.host import find_free_port

@@ -9,10 +9,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from acquisition import STARTING, act, actors, in_error, open_sub_systems, until
-from counted_chain import CHAIN, CONSUMER, FILTER, NEVER, PRODUCER, READER, RETURNED
 
 import narval
+from acquisition.counted_chain import CHAIN, CONSUMER, FILTER, NEVER, PRODUCER, READER, RETURNED
+from acquisition.programs import STARTING, act, actors, in_error, open_sub_systems, until
 from narval.client import SubSystem
 from narval.errors import NarvalError
 from narval.runs import list_runs

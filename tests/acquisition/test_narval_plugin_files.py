@@ -6,8 +6,8 @@ import json
 import tomllib
 
 import pytest
-from acquisition import run, service
 
+from acquisition.programs import run, service
 from narval.errors import NarvalError
 from narval.plugins.plugin import Consumer, Filter, Plugin, Producer
 from narval.plugins.python import load_python_plugin

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import narval
 from narval.client import Access, SubSystem
@@ -85,7 +86,7 @@ async def act(client: SubSystem, *actions: str) -> State:
     return state
 
 
-async def actors(client: SubSystem) -> dict[str, dict]:
+async def actors(client: SubSystem) -> dict[str, Mapping[str, Any]]:
     return {actor["name"]: actor for actor in (await client.status()).actors}
 
 
@@ -104,10 +105,16 @@ def command(program: str, *words: str) -> list[str]:
     return [sys.executable, "-c", code, *words]
 
 
+class Service(subprocess.Popen[str]):
+    """The process of a service."""
+
+    port: int
+
+
 @contextlib.contextmanager
-def service(program: str, *words: str):
-    """A service as a process; gives the process, with its `port`; ends it by SIGTERM."""
-    process = subprocess.Popen(
+def service(program: str, *words: str) -> Iterator[Service]:
+    """A service as a process, once it listens; ends it by SIGTERM."""
+    process = Service(
         command(program, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:

@@ -240,7 +240,7 @@ def test_pipes_are_the_users_own_and_go_with_the_link(tmp_path):
         folder=tmp_path, host="127.0.0.1", secret=SECRET, abort=Bell(),
     )  # fmt: skip
     (at,) = output.offer("w", ["r"])
-    path = Path(at["path"])
+    path = Path(str(at["path"]))
     assert path.is_fifo()
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(LinkCutError, match="has not opened it"):

@@ -22,8 +22,8 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from acquisition import SOURCES, chain, command, is_running, kill, run, service, until
 
+from acquisition.programs import SOURCES, chain, command, is_running, kill, run, service, until
 from narval.client import Access, SyncSubSystem
 from narval.config import ensure_secret, read_secret
 from narval.control.naming import Kind
@@ -65,7 +65,7 @@ def topology(tmp_path):
 
 
 def texts(answer: str, element: str) -> list[str]:
-    return [each.text for each in ET.fromstring(answer).iter(element)]
+    return [each.text or "" for each in ET.fromstring(answer).iter(element)]
 
 
 def do(*words: str, **more) -> str:
@@ -211,7 +211,7 @@ def test_the_shell_server_lets_nobody_in_without_the_secret(shell, acquisition_f
             link.request("GET", "/shell")
             answer = link.getresponse()
             answer.read()
-            challenge = read_words(answer.getheader("WWW-Authenticate"))["challenge"]
+            challenge = read_words(answer.getheader("WWW-Authenticate", ""))["challenge"]
         line = body.decode(errors="surrogateescape")
         words = make_authorization(secret, challenge, "0" * 64, "/", line)
         headers = {"Authorization": words, "Narval-Directory": "/"}
@@ -388,8 +388,10 @@ def test_each_narval_run_has_its_log(acquisition_folder, topology):
 
 
 def test_narval_run_takes_a_run_number_once(acquisition_folder, topology):
-    words = ("narval", "run", str(topology), "--seconds", "0.1", "--run_number", "42")
-    words = (*words, "--naming_service", "127.0.0.1:0")
+    words = [
+        *("narval", "run", str(topology), "--seconds", "0.1"),
+        *("--run_number", "42", "--naming_service", "127.0.0.1:0"),
+    ]
     done = run(*words)
     assert done.returncode == 0, done.stderr
     assert "chain: Stopped, run 42" in done.stdout

@@ -8,8 +8,8 @@ import subprocess
 import time
 
 import pytest
-from acquisition import STARTING, act, actors, command, is_running, open_sub_systems, until
 
+from acquisition.programs import STARTING, act, actors, command, is_running, open_sub_systems, until
 from narval.client import Access, SubSystem, SyncSubSystem
 from narval.config import Address, ensure_secret
 from narval.coordinator import crew as crew_module

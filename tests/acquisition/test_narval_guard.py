@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from acquisition import SOURCES
 
+from acquisition.programs import SOURCES
 from narval.runtime import symbol_file
 
 CHILD = """

@@ -7,8 +7,8 @@ import json
 import logging
 
 import pytest
-from acquisition import until
 
+from acquisition.programs import until
 from narval.config import Address
 from narval.control import log_handler as log_handler_module
 from narval.control.central_log import serve_log

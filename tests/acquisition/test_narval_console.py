@@ -6,7 +6,8 @@ import os
 import subprocess
 
 import pytest
-from acquisition import MODULES, chain, command, service
+
+from acquisition.programs import MODULES, chain, command, service
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 LATIN = {"PYTHONIOENCODING": "iso-8859-1:strict"}

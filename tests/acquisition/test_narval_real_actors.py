@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from acquisition import SOURCES, STARTING, is_running, kill, run, service, until
 
+from acquisition.programs import SOURCES, STARTING, is_running, kill, run, service, until
 from narval.client import SyncSubSystem
 from narval.runs import list_runs
 from narval.states import State
@@ -44,20 +44,31 @@ def naming(acquisition_folder, monkeypatch):
 
 
 @pytest.fixture
-def tandem(naming, tmp_path):
-    """A function that begins a sub-system with a topology, and runs it."""
-    file = tmp_path / "tandem.xml"
-    with service("narval_coordinator", "tandem", "--configuration_file", str(file)) as process:
+def configuration(tmp_path):
+    """The configuration file of the sub-system `tandem`."""
+    return tmp_path / "tandem.xml"
 
-        def begin(topology: str) -> SyncSubSystem:
-            file.write_text(topology)
-            client = SyncSubSystem.find("tandem")
-            client.coordinator = process
-            for action in STARTING:
-                client.act(action)
-            return client
 
-        yield begin
+@pytest.fixture
+def coordinator(naming, configuration):
+    """The process that coordinates `tandem`."""
+    words = ("tandem", "--configuration_file", str(configuration))
+    with service("narval_coordinator", *words) as process:
+        yield process
+
+
+@pytest.fixture
+def tandem(coordinator, configuration):
+    """A function that begins the sub-system with a topology, and runs it."""
+
+    def begin(topology: str) -> SyncSubSystem:
+        configuration.write_text(topology)
+        client = SyncSubSystem.find("tandem")
+        for action in STARTING:
+            client.act(action)
+        return client
+
+    return begin
 
 
 def actors(client: SyncSubSystem) -> dict:
@@ -101,11 +112,11 @@ def test_a_killed_reader_leaves_the_others_data_whole(tandem, acquisition_folder
     assert [each.complete for each in list_runs(acquisition_folder, "tandem")] == [False, True]
 
 
-def test_actors_end_when_their_coordinator_is_killed(tandem):
+def test_actors_end_when_their_coordinator_is_killed(tandem, coordinator):
     client = tandem(rates(counter("reader")))
     pids = [actor["pid"] for actor in actors(client).values()]
     assert all(map(is_running, pids))
-    kill(client.coordinator.pid)
+    kill(coordinator.pid)
     poll(lambda: not any(map(is_running, pids)))
 
 
