@@ -186,9 +186,7 @@ async def test_a_template_whose_clones_fail_in_a_row_is_tried_before_it_goes(ben
     assert await ways(bench, bench.spec()) == {"boot"}, "nobody else waits for it in vain"
     said: list[str] = []
     assert await bench.provider.make_template(spare(bench), said.append) == template
-    assert said == [
-        "trying a clone, since desk-bob-0, desk-dan-0, desk-eve-0 did not come to life as one"
-    ]
+    assert said == ["trying a clone, since desk-bob-0, desk-dan-0, desk-eve-0 did not start as one"]
     assert not is_suspect(template)
 
 

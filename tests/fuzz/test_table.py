@@ -71,7 +71,7 @@ LEFT_OUT = {
     "vmlab.images.tree:extract": "the tree that this build has just made",
     "vmlab.images.tree:read_tree": "the tree that this build has just made",
     "vmlab.providers.fake:read_faults": "the tests' own",
-    "vmlab.providers.qemu.process.accelerator:_cached_verdict": "any JSON is no verdict",
+    "vmlab.providers.qemu.process.accelerator:_cached_verdict": "any JSON is not a verdict",
     "vmlab.providers.qemu.process.admission:_read_notes": _OURS,
     "vmlab.providers.qemu.process.handout:_answer": _KERNEL,
     "vmlab.providers.qemu.process.launch:_read_word": _OURS,

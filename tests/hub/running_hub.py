@@ -6,7 +6,7 @@
         hub.report(hub.server_token("ada"), course="first-steps", ...)
 
 The configuration is the one that `vmlab up` uses (`vmlab.configure`); a test adds lines of its own
-with `extra_config`. Ports are free ones, state lies in `folder`.
+with `extra_config`. Ports are free ones, state is in `folder`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`vmlab bench`: how fast machines start, beside what a small hub uses today.
+"""`vmlab bench`: how fast machines start, compared with what a small hub uses today.
 
     facts.py     what was measured, as frozen facts; to JSON and back
     marks.py     the marks to reach, and whether they were

@@ -111,7 +111,7 @@ def failures_text(results: tuple[Result, ...], costs: tuple[HubCost, ...]) -> li
         for reason in result.reasons
     ]
     lines += [
-        f"{result.variant}, {result.seats} seats: not all came to life as they should: {origins}"
+        f"{result.variant}, {result.seats} seats: not all were started as expected: {origins}"
         for result in results
         if (origins := count_origins(result)) and set(origins) != {expected_origin(result.variant)}
     ]

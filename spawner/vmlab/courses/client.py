@@ -35,11 +35,11 @@ class HubAccess:
 
 
 def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> HubAccess:
-    """Return the access of the command line: what `vmlab up` wrote, or what the caller names.
+    """Return the command line's access: what `vmlab up` wrote, or what the caller names.
 
     Raises:
         HostError: no hub was started here, or a file cannot be read.
-        ConfigError: the URL is none.
+        ConfigError: the URL is invalid.
     """
     if url and urlsplit(url).scheme not in {"http", "https"}:
         raise ConfigError(f"--hub {url!r} is not a URL", hint="for instance http://127.0.0.1:8000/")
@@ -83,7 +83,7 @@ def publish(access: HubAccess, package: Package) -> dict[str, Any]:
 
 
 def remove_course(access: HubAccess, name: str, *, drop_progress: bool) -> dict[str, Any]:
-    """Take a course back; return the hub's answer.
+    """Withdraw a course; return the hub's answer.
 
     Raises:
         HostError, CourseError: as `publish`.
@@ -141,7 +141,7 @@ def _ask(access: HubAccess, method: str, path: str, **more: Any) -> dict[str, An
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as e:
         raise HostError(
             f"the hub at {access.url} does not answer: {e or type(e).__name__}",
-            hint="is it running? `vmlab status` tells; `vmlab up` starts it",
+            hint="check with `vmlab status`; `vmlab up` starts it",
         ) from e
     if status == 200 and isinstance(body, dict):
         return body

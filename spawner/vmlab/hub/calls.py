@@ -48,7 +48,7 @@ def call_hub(
     except (OSError, ValueError) as error:
         raise HubAbsentError(
             f"the hub at {access.url} does not answer: {error}",
-            hint="is it running? `vmlab status` tells; `vmlab up` starts it",
+            hint="check with `vmlab status`; `vmlab up` starts it",
         ) from error
     return answer if isinstance(answer, dict) else {}
 

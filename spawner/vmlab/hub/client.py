@@ -1,6 +1,6 @@
-"""The hub's own API, called from within the hub's process by what keeps machines in order.
+"""The hub's own API, called from within the hub's process by its background jobs.
 
-Starting and stopping go the way that a browser's requests go: the hub's checks, queues and clean-up
+Starts and stops take the same way as a browser's requests: the hub's checks, queues and clean-up
 are in its handlers, and nowhere else.
 """
 
@@ -41,7 +41,7 @@ class KeeperAccess:
 
 
 NOWHERE: Final = KeeperAccess("", "")
-"""For a process that is no hub: every call fails."""
+"""For a process that is not a hub: every call fails."""
 
 
 class HubClient:
@@ -51,7 +51,7 @@ class HubClient:
         self._access = access
 
     async def wait_until_up(self) -> None:
-        """Return when the hub answers: then it knows its servers of before.
+        """Return when the hub answers: then it knows the servers of the hub before it.
 
         Raises:
             HostError: it does not within ten minutes.

@@ -1,8 +1,8 @@
 """How many file descriptors hub and proxy need, and whether they have them.
 
 Every connection of a machine costs some of the hub's. A machine's shim lets a fixed number
-through, and all machines together get a part of what the hub has (`vmlab.network.limits`). When
-none is left nevertheless: `vmlab.network.accepting`.
+through, and all machines together get a part of what the hub has (`vmlab.network.limits`).
+`vmlab.network.accepting` handles the case that none is left.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _ANY_NAME.verify_mode = ssl.CERT_NONE
 
 
 class StopRequestedError(Exception):
-    """Somebody pressed Ctrl-C, closed the terminal, or asked with SIGTERM."""
+    """Somebody pressed Ctrl-C, closed the terminal, or sent SIGTERM."""
 
 
 @contextlib.contextmanager
@@ -115,7 +115,7 @@ class HubProcess:
             time.sleep(_ASK_AGAIN_S)
 
     def wait(self) -> None:
-        """Return never; the hub is not to end by itself.
+        """Never return: the hub should not end by itself.
 
         Raises:
             HostError: it ended.

@@ -40,7 +40,7 @@ def proxy_command(
         door: a unix socket on which it listens too, for machines.
         plain: a port for plain HTTP, and the HTTPS port that it redirects to.
         origins: which names are the hub's and which the machines'.
-        files: an archive of JupyterLab's files, which it sends in the machines' place.
+        files: an archive of JupyterLab's files, which it sends instead of the machines.
 
     Raises:
         HostError: one of them is not installed.
@@ -117,7 +117,8 @@ def find_proxy(pid_file: Path) -> int | None:
     try:
         pid = int(pid_file.read_text())
         process = psutil.Process(pid)
-        # What somebody else's says is their own memory: they may say anything, or keep us waiting.
+        # What another user's process says is in its own memory: it may say anything, or keep us
+        # waiting.
         words = process.cmdline() if process.uids().real == os.geteuid() else []
     except (OSError, ValueError, psutil.Error):
         return None

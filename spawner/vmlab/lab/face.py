@@ -16,7 +16,7 @@ from vmlab_protocol.notices import Notice
 
 MAX_LOGO_BYTES: Final = 256 * 1024
 LEAST_CONTRAST: Final = 4.5
-"""Of white letters; WCAG 2.2, 1.4.3."""
+"""Of white text; WCAG 2.2, 1.4.3."""
 
 COLOUR: Final = "#0f5f73"
 """VMLab's own; 7.2:1."""

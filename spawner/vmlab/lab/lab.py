@@ -245,7 +245,7 @@ def _read_accounts(table: Table) -> Accounts:
         for name in role_names:
             if name in seen:
                 where = "twice" if seen[name] is role else f"in {seen[name]} too"
-                table.mistake(role, f"{show(name)} is {where}; a name may stand in one list only")
+                table.mistake(role, f"{show(name)} is {where}; a name may be in one list only")
             seen[name] = role
     return Accounts(**{role.value: role_names for role, role_names in names.items()})
 

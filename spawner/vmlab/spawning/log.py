@@ -50,7 +50,7 @@ class StartLog:
 
     @property
     def place(self) -> int:
-        """The place in the line for a start slot, 1 for the next one; 0 when not waiting."""
+        """The position in the queue for a start slot, 1 for the next one; 0 when not waiting."""
         return self._place
 
     async def enter(self, phase: Phase, notice: Notice | None = None) -> None:
@@ -72,7 +72,7 @@ class StartLog:
         return not was_told
 
     async def wait_in_line(self, place: int, wait_s: float | None) -> None:
-        """Note the place in the line for a start slot; the one before is forgotten.
+        """Note the position in the queue for a start slot; the one before is forgotten.
 
         No-op while nothing of it is news: what was said of place and time still holds.
 

@@ -105,7 +105,7 @@ def make_queue_event(
     elapsed_s: float,
     language: str,
 ) -> dict[str, Any]:
-    """Return the event of a start that waits in line.
+    """Return the event of a start that waits in the queue.
 
     Args:
         place: 1 for the next one.

@@ -26,5 +26,5 @@ class Restarts:
         return True
 
     def clear(self) -> None:
-        """Count anew."""
+        """Start counting again."""
         self._begun.clear()

@@ -25,7 +25,7 @@ START_MIB = 64
 """What a start takes: a root overlay, records, the console's log."""
 
 SNAPSHOT_MIB = 64
-"""What a snapshot takes at once: tables only; data are shared until they are written anew."""
+"""What a snapshot takes at once: tables only; data are shared until they are rewritten."""
 
 _RESERVE_SHARE = 0.05
 _LEAST_RESERVE_MIB = 512

@@ -34,7 +34,7 @@ class WorkerUser:
     drop: bool  # whether a process of ours must change to it
 
     def give(self, path: Path) -> None:
-        """Give the file to this user, accessible to nobody else; it lies in a folder of ours."""
+        """Give the file to this user, accessible to nobody else; it is in a folder of ours."""
         if self.drop:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
         path.chmod(0o600)

@@ -33,7 +33,7 @@ _NEVER = 1_000_000
 
 
 def start_housekeeping(slots: StartSlots, state: Path, hub_database: Path) -> None:
-    """Keep house as long as this hub runs; no-op where no event loop runs."""
+    """Do the housekeeping as long as this hub runs; no-op where no event loop runs."""
     house = House(slots, hub_database)
     if begin(state, Job("housekeeping", house.tidy, _PERIOD_S)):
         young, middle, _ = gc.get_threshold()

@@ -14,7 +14,7 @@ _PERIOD_S = 1.0
 """A round waits by itself until there may be something to do."""
 
 _LONGEST_S = 3600.0
-"""It also waits for a calm host, and then boots a template."""
+"""It also waits for an idle host, and then boots a template."""
 
 
 def start_preparing(lab: Lab, paths: Paths) -> None:

@@ -41,7 +41,7 @@ async def stop_all(
     Args:
         provider: the machines'.
         tell: called as soon as a machine has ended, or has failed to.
-        limit_s: after so long guests are not asked any more: plugs are pulled.
+        limit_s: after this time guests are no longer asked, but forced off.
 
     Raises:
         LabError: the provider does not tell which machines there are.
@@ -68,7 +68,7 @@ async def stop_all(
 
 
 async def _stop(provider: Provider, name: str, user: str, deadline: float) -> Stopped:
-    """Ask the guest first, and pull its plug when the time is up."""
+    """Ask the guest first, and force it off when the time is up."""
     began = time.monotonic()
     forced = False
     try:

@@ -74,7 +74,7 @@ def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float)
 
 
 async def look_after(context: VolumeContext, provider: Provider, memory: Memory) -> None:
-    """Make one round; what fails for one volume or machine keeps no other from its turn.
+    """Make one round; what fails for one volume or machine does not affect the others.
 
     Raises:
         LabError: the registry or the provider cannot be asked; the next round may do it.

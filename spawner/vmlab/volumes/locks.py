@@ -31,7 +31,7 @@ async def hold_volume(
     """Keep everybody else from changing a volume; gives the open lock for `run_tool(keep=...)`.
 
     Args:
-        folder: where the locks lie; made if needed.
+        folder: where the locks are; made if needed.
         operation: what is done, in words, for those who find the volume busy.
         wait_s: how long to wait for another operation.
 

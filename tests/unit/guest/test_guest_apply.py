@@ -220,7 +220,9 @@ def test_a_tool_that_never_works_is_not_tried_for_ever(system: FakeSystem) -> No
     assert apply(system) == ORDER
     assert "given up after 30 times" in "".join(system.logged)
     assert max(system.pauses) == 60.0
-    assert system.units == {"systemd-journald.service": 1}, "keeps no other unit away"
+    assert system.units == {"systemd-journald.service": 1}, (
+        "does not keep other units from starting"
+    )
 
 
 def test_parking_rehearses_and_forgets(system: FakeSystem) -> None:

@@ -73,7 +73,7 @@ def process(pid: int) -> Process | None:
     """Return the process with this number, or None if there is none."""
     folder = _PROC / str(pid)
     try:
-        # The name stands in parentheses and may itself hold spaces and parentheses: proc(5).
+        # The name is in parentheses and may itself hold spaces and parentheses: proc(5).
         head, _, tail = (folder / "stat").read_text(errors="replace").rpartition(")")
         command = (folder / "cmdline").read_bytes().decode(errors="replace")
         uid = folder.stat().st_uid

@@ -119,7 +119,7 @@ def _finish(system: System, restart: list[str]) -> None:
     attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
     insist("held back events", lambda: release_events(system))
     verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
-    for unit, verb in verbs.items():  # one that systemd does not take keeps no other away
+    for unit, verb in verbs.items():  # a unit that systemd refuses does not affect the others
         insist(f"{verb} of {unit}", partial(system.run, "systemctl", verb, "--no-block", unit))
 
 

@@ -69,7 +69,7 @@ class Attempts:
     def end(self, code: int) -> float | None:
         """Note that it ended; return after how many seconds to start it again.
 
-        None: it served and ended by itself, which is the trainee's wish.
+        None: it was ready and ended by itself, as the trainee wanted.
         """
         if self.serves:
             return None if code == 0 else _RESTART_FIRST_S
@@ -92,7 +92,7 @@ class Attempts:
 
 def read_last_words() -> str:
     """Return what the server said before it ended; empty when the journal does not tell."""
-    # Of all journals: a clone's lies in a folder of another machine-id until it was started anew.
+    # Of all journals: a clone's is in a folder of another machine-id until it was started again.
     command = ("journalctl", "--merge", "--no-pager", "--output=cat", f"--lines={_LAST_LINES}")
     try:
         return pick_line(LinuxSystem().run(*command, f"_SYSTEMD_UNIT={UNIT}", timeout_s=_JOURNAL_S))

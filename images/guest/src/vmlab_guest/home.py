@@ -1,7 +1,7 @@
 """The file system of the home while the host works on its disk: halted for a snapshot, grown.
 
 Nothing else of the machine is ever halted. Whoever writes to the home meanwhile waits, so it is
-let go again after a limit even when the host has gone, and when the agent is started anew.
+let go again after a limit even when the host has gone, and when the agent is started again.
 """
 
 from __future__ import annotations

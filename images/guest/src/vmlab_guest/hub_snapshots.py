@@ -33,5 +33,5 @@ def open_snapshot(hub: Hub, snapshot: str) -> None:
         HubError: it refused, or it took too long.
     """
     if not is_snapshot_id(snapshot):
-        raise HubError(f"{snapshot[:40]!r} is no name of a snapshot")
+        raise HubError(f"{snapshot[:40]!r} is not a name of a snapshot")
     hub.post_json(f"volume/snapshots/{snapshot}/open", {}, _OPEN_S)

@@ -44,7 +44,7 @@ def set_warning(system: System, stop_at: object) -> None:
     """Note when the machine will be stopped, for JupyterLab to show; 0 takes it back.
 
     Raises:
-        ApplyError: that is no time.
+        ApplyError: that is not a time.
     """
     if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
         raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is not a time")

@@ -62,7 +62,7 @@ def make_request(cmd: Sequence[str], env: Mapping[str, str], cwd: str) -> Reques
 
 
 class ForkedKernel:
-    """A running kernel, in the manner of `subprocess.Popen`."""
+    """A running kernel, with the interface of `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
 

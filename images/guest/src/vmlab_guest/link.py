@@ -1,6 +1,6 @@
 """The line between agent and host: one JSON object a line over a virtio-serial port.
 
-Responsible for I/O only; what messages mean is `agent`'s business. The host may come and go at any
+Responsible for I/O only; `agent` interprets messages. The host may come and go at any
 time. While nobody listens, reads give end-of-file and writes would block, so:
 
 - the port is watched edge-triggered: no event, no work, also in a machine that waits for days;

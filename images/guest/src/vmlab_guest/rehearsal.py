@@ -3,7 +3,7 @@
 A real server is visited as a browser would, with a hub that is played here, until pages, files, a
 terminal's shell and a kernel have answered. Afterwards the kernel knows the files, the zygote knows
 which modules a running server holds, and an emulator has translated the code. Nothing is left
-behind: home, cookies and tokens lie in a folder in memory that goes with the rehearsal.
+behind: home, cookies and tokens are in a folder in memory that goes with the rehearsal.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class _PlayedHub(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: a rehearsal is no news."""
+        """Say nothing: a rehearsal is not news."""
 
 
 def _hub_version() -> str:

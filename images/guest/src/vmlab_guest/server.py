@@ -56,5 +56,5 @@ def launch(system: System, server: Server) -> None:
     try:
         system.ask_zygote(Word.LAUNCH)
     except AgentError:
-        # Stopped by the trainee, or systemd starts it anew just now: it finds the wish.
+        # Stopped by the trainee, or systemd is restarting it: it finds the wish.
         system.run("systemctl", "start", "--no-block", UNIT)

@@ -93,7 +93,7 @@ SNAPSHOT_HANDLERS: tuple[tuple[str, type[APIHandler]], ...] = (
 
 
 def make_stamp() -> str:
-    """Return the time as it stands in the name of what a restore replaced."""
+    """Return the time as it is written in the name of what a restore replaced."""
     return time.strftime("%Y%m%dT%H%M%S")
 
 

@@ -103,7 +103,7 @@ class System(Protocol):
         ...
 
     def unmount(self, path: Path, *, lazy: bool = False) -> None:
-        """Take off what lies over `path`; `lazy`: also while somebody is in there.
+        """Take off what is mounted over `path`; `lazy`: also while somebody is in there.
 
         Raises:
             OSError: the kernel refused.

@@ -4,7 +4,7 @@ Even with every module imported, a server needs seconds under software emulation
 itself. So one does that ahead, as nobody in particular: the real application, initialized under a
 placeholder for everything that the hub will say, halted before it begins to serve. Its identity
 is put in later, in the places where the placeholders stand (`placeholders`), and in front of its
-routes. What it drew at random is drawn anew.
+routes. What it drew at random is redrawn.
 
 It is used only for a server that it would have become anyway; for any other wish the zygote forks
 an ordinary server (`can_become`).
@@ -197,7 +197,7 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(env)
     random.seed()
-    del app._trait_values["cookie_secret"]  # its file is gone: it is made anew
+    del app._trait_values["cookie_secret"]  # its file is gone: it is made again
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
     _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
     extension = app.starter_app  # JupyterHub's
@@ -211,7 +211,7 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
 def _put_in_front(web_app: Any, prefix: str) -> None:
     """Find handlers by the patterns that were made for the placeholder.
 
-    Compiling eighty patterns anew takes half a second under emulation.
+    Recompiling eighty patterns takes half a second under emulation.
     """
     find = web_app.find_handler
 

@@ -36,7 +36,7 @@ class Watch:
         self._stopped.set()
 
     def look(self) -> None:
-        """Look once. What fails is logged, keeps nothing else from its turn, and is tried again."""
+        """Look once. What fails is logged, does not affect anything else, and is tried again."""
         attempt(self._system.log, "the clock", self._clock.look)
         attempt(self._system.log, "the room in the home", self._filling.look)
 

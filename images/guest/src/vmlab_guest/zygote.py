@@ -267,7 +267,7 @@ class Zygote:
             return None, "ok"
         ours.close()
         code = end_process(pid, 0.0)
-        # No reason not to park: servers are forked as ever.
+        # No reason not to park: servers are forked as usual.
         _say(f"no understudy, it ended with {code}: {answer}")
         return None, "ok"
 
@@ -302,7 +302,7 @@ def list_companions() -> list[int]:
     """Return the other processes of this service.
 
     Raises:
-        OSError: this process is no service of its own, so that others are not its to end.
+        OSError: this process is not a service of its own, so that others are not its to end.
     """
     group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().removeprefix("0::")
     if not group.endswith(f"/{UNIT}"):

@@ -1,7 +1,7 @@
 // What a request says about where it comes from, and what of that is trusted.
 //
 // Whoever sends a request can write anything into its headers. So they are removed, and the ones
-// below are written anew from what the connection itself shows. Only a web server that the lab names
+// below are rewritten from what the connection itself shows. Only a web server that the lab names
 // (`front` in lab.toml) is trusted to say otherwise.
 
 import { BlockList, isIP, isIPv6 } from "node:net";

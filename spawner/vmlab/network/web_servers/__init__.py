@@ -1,4 +1,4 @@
-"""Configurations for web servers that stand in front of a lab. Pure: a site in, text out.
+"""Configurations for web servers in front of a lab. Pure: a site in, text out.
 
 site                           what they all need to know of a lab
 nginx, apache, caddy, traefik  one web server each

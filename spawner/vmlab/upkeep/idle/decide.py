@@ -38,7 +38,7 @@ class Desk:
     user: str
     server: str
     machine: str
-    since: float  # when it was powered on: a machine that was started anew is another run
+    since: float  # when it was powered on: a machine that was started again is another run
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _servers(facts: Facts) -> Iterator[Action]:
 
 
 def _tokens(facts: Facts) -> Iterator[Action]:
-    """Tokens of servers that are gone, and older ones of servers that were started anew."""
+    """Tokens of servers that are gone, and older ones of servers that were started again."""
     active = {(seat.user, seat.server) for seat in facts.seats if seat.active}
     newest: dict[tuple[str, str], int] = {}
     for token in facts.tokens:
@@ -93,7 +93,7 @@ def _tokens(facts: Facts) -> Iterator[Action]:
         key = (token.user, token.server)
         if key in active and newest[key] == token.number:
             continue
-        gone = "was started anew" if key in active else "is gone"
+        gone = "was started again" if key in active else "is gone"
         why = f"the server of {token.user} that it was made for {gone}"
         yield Action(ActionKind.REVOKE, f"token {token.number}", why, token=token)
 

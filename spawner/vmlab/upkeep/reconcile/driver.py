@@ -60,7 +60,7 @@ class VolumeHolders(Protocol):
 
 
 class Reconciler:
-    """Keeps one hub and one provider of one mind.
+    """Keeps one hub and one provider consistent.
 
     Args:
         hub: the hub's side.

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _PIECE_BYTES = 256 * 1024
 _READERS = ThreadPoolExecutor(4, thread_name_prefix="vmlab-send")
-"""Files are read by threads of their own: a slow disk keeps no database waiting for a thread."""
+"""Files are read by threads of their own: a slow disk does not delay database work."""
 
 
 @dataclass(frozen=True)

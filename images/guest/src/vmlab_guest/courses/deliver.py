@@ -4,7 +4,7 @@ Runs as the trainee (`python -m vmlab_guest.courses.deliver ORIGINAL HOME NAME V
 no link in a home can make root write elsewhere. Prints a `held.Outcome`. ORIGINAL is `-` when the
 course was withdrawn.
 
-Three-way: what was delivered last (its digest is on record), what lies there now, what is new.
+Three-way: what was delivered last (its digest is on record), what is there now, what is new.
 
 | now          | new text    | what happens                                        |
 | ------------ | ----------- | --------------------------------------------------- |

@@ -106,7 +106,7 @@ class Follower:
             listing = parse_listing(answer)
         except FormatError as error:
             raise DeliveryError(str(error)) from error
-        # What is no longer listed is nobody's business any more.
+        # What is no longer listed does not concern this machine any more.
         self._waits = {c: wait for c, wait in self._waits.items() if c in listing.courses}
         for course in listing.courses:
             if self._stopped.is_set():

@@ -318,7 +318,7 @@ class Actor:
         }
 
     def _lost(self) -> dict[str, int]:
-        """Return what the plugin has lost; what is no count is left out, as in `_monitor`."""
+        """Return what the plugin has lost; what is not a count is left out, as in `_monitor`."""
         if self._plugin is None:
             return {}
         try:
