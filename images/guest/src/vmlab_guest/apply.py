@@ -18,10 +18,10 @@ from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch
+from vmlab_guest.server_request import RUNTIME, serves
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
-from vmlab_guest.wish import RUNTIME, serves
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.seed import Seed

@@ -12,8 +12,8 @@ from typing import Any
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.server_request import REQUEST, read_request
 from vmlab_guest.system import RUN, System, inside
-from vmlab_guest.wish import WISH, read_wish
 from vmlab_protocol.machine import SERVER_PORT
 from vmlab_protocol.messages import GuestMessageType, HostMessageType
 from vmlab_protocol.outside import load_json
@@ -65,11 +65,11 @@ def count_busy_kernels(system: System) -> int:
     import http.client  # noqa: PLC0415 - loads OpenSSL: not before the agent's first word
 
     try:
-        wish = read_wish(inside(system, str(WISH)))
-        if wish is None:
+        request = read_request(inside(system, str(REQUEST)))
+        if request is None:
             return 0
-        headers = {"Authorization": f"token {wish.env['JUPYTERHUB_API_TOKEN']}"}
-        path = f"{wish.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
+        headers = {"Authorization": f"token {request.env['JUPYTERHUB_API_TOKEN']}"}
+        path = f"{request.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
         connection = http.client.HTTPConnection("127.0.0.1", SERVER_PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)

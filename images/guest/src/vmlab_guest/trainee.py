@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vmlab_guest.libc import set_process
+from vmlab_guest.server_request import RUNTIME
 from vmlab_guest.system import TRAINEE
-from vmlab_guest.wish import RUNTIME
 from vmlab_protocol.machine import HOME, TRAINEE_UID
 
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
