@@ -115,7 +115,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         lab,
         paths,
         project,
-        has_door=isinstance(provider, LeadsToHub),
+        has_listener=isinstance(provider, LeadsToHub),
         has_images=provider.features.images,
     )
     _set_accounts(c, lab, paths)

@@ -433,7 +433,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         application = self.user.settings["app"].tornado_application
-        await self.provider.open_way(application, paths.proxy_door)
+        await self.provider.open_way(application, paths.proxy_listener)
 
     async def _status(self) -> MachineStatus:
         return (await self.provider.status([self.machine]))[self.machine]

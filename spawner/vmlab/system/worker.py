@@ -89,13 +89,13 @@ def find_machines_gid() -> int:
     return _entry().pw_gid if os.geteuid() == 0 else os.getegid()
 
 
-def admit_machines(door: Path) -> None:
+def admit_machines(listener: Path) -> None:
     """Let every machine connect to this socket of ours, and no other user of the host."""
     if os.geteuid() == 0:
-        os.chown(door, 0, find_machines_gid())
-        door.chmod(0o660)
+        os.chown(listener, 0, find_machines_gid())
+        listener.chmod(0o660)
     else:
-        door.chmod(0o600)
+        listener.chmod(0o600)
 
 
 def _entry() -> pwd.struct_passwd:

@@ -172,11 +172,11 @@ def test_two_restores_in_one_second_keep_both(top, home):
 
 
 def test_what_cannot_be_brought_back_is_told_and_the_rest_is(top, home):
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(top / "door"))
-        done = restore(top, home, ["missing", "../x", "door", "thesis.tex"], STAMP)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(top / "listener"))
+        done = restore(top, home, ["missing", "../x", "listener", "thesis.tex"], STAMP)
     assert done.restored == 1
-    assert [failure.path for failure in done.failed] == ["missing", "../x", "door"]
+    assert [failure.path for failure in done.failed] == ["missing", "../x", "listener"]
     assert tree(home) == {"thesis.tex": "chapter one"}
 
 

@@ -9,7 +9,7 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 /** @typedef {Record<string, string | undefined>} Headers those that are read here are never lists */
 
 // A request through a unix socket has no address: it comes from a machine. Nothing that it says is
-// trusted, and all machines count as one address. vmlab.network.door does the same.
+// trusted, and all machines count as one address. vmlab.network.hub_listener does the same.
 export const MACHINES = "0.0.0.0";
 
 const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;
