@@ -1,4 +1,4 @@
-"""Looks at the machine that checks are made of: processes, services, sockets, addresses, mounts.
+"""What checks look at in the machine: processes, services, sockets, addresses, mounts.
 
 Each function reads the real state at the moment it is called and changes nothing. Those that can
 wait have a deadline in seconds.

@@ -1,4 +1,4 @@
-"""How it goes with the requested server: whether it serves, and what is tried when it does not.
+"""Starting the requested server: whether it becomes ready, and what to try if it does not.
 
 Of the zygote, which starts the server again after growing pauses.
 """
@@ -60,7 +60,7 @@ class Attempts:
         return make_plain(request) if self._trouble and self._trouble.is_plain else request
 
     def look(self) -> None:
-        """Look whether it serves by now."""
+        """Check whether it is ready by now."""
         if not self.serves and serves(self._runtime):
             self.serves = True
             if self._trouble and not self._trouble.is_plain:
@@ -97,7 +97,7 @@ def read_last_words() -> str:
     try:
         return pick_line(LinuxSystem().run(*command, f"_SYSTEMD_UNIT={UNIT}", timeout_s=_JOURNAL_S))
     except ApplyError as error:
-        _say(f"why the server ended cannot be told: {error}")
+        _say(f"why the server ended is unknown: {error}")
         return ""
 
 

@@ -1,6 +1,6 @@
 """A dry run of the single-user server before anybody waits for it.
 
-A real server is visited as a browser would, with a simulated hub, until pages, files, a
+A real server is used as a browser would, with a simulated hub, until pages, files, a
 terminal's shell and a kernel have answered. Afterwards the kernel knows the files, the zygote knows
 which modules a running server holds, and an emulator has translated the code. Nothing is left
 behind: home, cookies and tokens are in a folder in memory that is removed after the dry run.

@@ -1,4 +1,4 @@
-"""The hub's part in looking back: it knows the snapshots, and plugs one in.
+"""Snapshots, asked of the hub: it lists them, and plugs one in.
 
 ref: docs/protocols.md, section 2
 """

@@ -1,4 +1,4 @@
-"""Randomness, clock, machine-id and host name: what clones of one image share by mistake."""
+"""Randomness, clock, machine-id and host name: what clones of one image must not share."""
 
 from __future__ import annotations
 

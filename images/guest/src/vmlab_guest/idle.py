@@ -1,4 +1,4 @@
-"""What the host asks of a machine that may be forgotten: is somebody there, and tell them.
+"""What the host asks of a machine that may be idle: whether somebody works in it, and to warn them.
 
 /run/vmlab/warning.json   0644  {"stop_at": EPOCH_S}: when the machine will be stopped
 """

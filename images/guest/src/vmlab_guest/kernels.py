@@ -187,7 +187,7 @@ class KernelForker:
             data, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
             request = parse_request(data)
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"a request for a kernel makes no sense: {error!r}\n")
+            sys.stderr.write(f"a request for a kernel is invalid: {error!r}\n")
             connection.close()
             return None
         forker = os.getpid()

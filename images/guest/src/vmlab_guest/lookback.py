@@ -1,4 +1,4 @@
-"""Looking through a snapshot that is mounted: nothing in it changes, no link in it is followed."""
+"""Browsing a mounted snapshot: nothing in it changes, and no link in it is followed."""
 
 from __future__ import annotations
 

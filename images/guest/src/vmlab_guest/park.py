@@ -1,4 +1,4 @@
-"""Getting a machine ready to be cloned: everything loaded, nothing of its own in it."""
+"""Getting a machine ready to be cloned: everything loaded, no identity."""
 
 from __future__ import annotations
 

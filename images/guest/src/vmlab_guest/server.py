@@ -1,4 +1,4 @@
-"""The single-user server: what the zygote is told to run, and what it tells of it."""
+"""The single-user server: what the zygote is told to run, and its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agent and zygote say to each other: a file with the requested server, and a word.
+"""What agent and zygote exchange: a file with the requested server, and a command.
 
 /run/vmlab/server.json       0600 root   the request: environment and arguments
 /run/vmlab/zygote/control    0600 root   socket for words
@@ -41,9 +41,8 @@ class ServerRequest:
 def serves(runtime: Path = RUNTIME) -> bool:
     """Tell whether the server serves.
 
-    By what it writes the moment before: its port listens too early, a standby server's before it
-        has
-    a name.
+    By a file that it writes just before: its port listens too early, that of a standby server even
+    before it has an identity.
     """
     return any(runtime.glob("jpserver-*.json"))
 

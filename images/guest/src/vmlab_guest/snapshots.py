@@ -1,4 +1,4 @@
-"""Looking back: a snapshot of the volume, which the host plugs in, mounted for reading only."""
+"""A snapshot of the volume, which the host plugs in, mounted read-only."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A server that is ready but for its identity, made before a machine is parked.
+"""A server that is ready except for its identity, prepared before a machine is parked.
 
 Even with every module imported, a server needs seconds under software emulation to configure
-itself. So one does that ahead, as nobody in particular: the real application, initialized under a
-placeholder for everything that the hub will say, halted before it begins to serve. Its identity
-is put in later, in the places where the placeholders stand (`placeholders`), and in front of its
-routes. What it drew at random is redrawn.
+itself. So one does that in advance: the real application, initialized with placeholders for
+everything that the hub will say, halted before it begins to serve. Its identity is inserted later,
+in the places of the placeholders (`placeholders`), and in front of its routes. What it drew at
+random is redrawn.
 
-It is used only for a server that it would have become anyway; for any other request the zygote
+It is used only for a server that differs by nothing else; for any other request the zygote
 forks an ordinary server (`can_become`).
 """
 
@@ -55,7 +55,7 @@ _PLACEHOLDERS = {
     "JUPYTERHUB_USER": f"{_MARK}-user",
 }
 _SAME = {"JUPYTERHUB_BASE_URL": "/"}
-# Read when they are needed, so that the right value is there by then.
+# Read only when needed; by then the right value is there.
 # ref: jupyterhub 6.1, services/auth.py and singleuser/extension.py
 _READ_LATER = frozenset(
     {

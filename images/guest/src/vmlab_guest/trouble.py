@@ -1,9 +1,10 @@
-"""A server that ends before it serves: what is known of it, and what a trainee is told.
+"""A server that ends before it is ready: what is known of it, and what the trainee is told.
 
     /run/vmlab/zygote/trouble.json   0644  how often it ended in a row, and what it said last
 
 Settings of the trainee's own are the usual reason. So after `PLAIN_AFTER_ENDS` ends it is started
-without them (`make_plain`): in a lab they can be mended, on a page that waits they cannot.
+without them (`make_plain`): they can be corrected in a running lab, but not on a page that waits
+for one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the agent looks after by itself while the machine is somebody's: its clock, its room."""
+"""What the agent checks regularly while the machine has a trainee: its clock, its disk space."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ class Zygote:
         """Make a dry run; returns a task in the two forked processes, else what to answer."""
         if self._request_path.exists():
             return None, "this machine is somebody's already"
-        # Not before anybody needs it: much of what it imports is of no use to a server.
+        # Imported only here: much of what it imports is of no use to a server.
         from vmlab_guest.dry_run import prepare, run_dry_server, run_visitor  # noqa: PLC0415
 
         if self._standby is None:  # which has its folder already

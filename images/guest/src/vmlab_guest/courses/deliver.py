@@ -16,8 +16,8 @@ Three-way: what was delivered last (its digest is on record), what is there now,
 | edited       | other       | kept; the new text is put beside as `NAME.vN.ipynb` |
 | an obstacle  | any         | left alone; the text is put beside, the reason told  |
 
-No file keeps another one from arriving. The record is written last: whatever point a delivery is
-cut at, the next one finishes it.
+A failure with one file does not affect the others. The record is written last: whatever point a
+delivery is cut at, the next one finishes it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Following what the hub publishes: ask, fetch, deliver, send the receipt; for ever.
+"""Following what the hub publishes: ask, fetch, deliver, send the receipt, and again.
 
 One `Follower` serves one seed. What fails for a while (hub away, disk full) is logged and tried
 again after a growing, jittered pause of its own, so that no course keeps another one waiting. What
-would fail each time is told to the hub and left. Nothing stops the agent.
+would fail each time is reported to the hub and not retried. No error stops the agent.
 """
 
 from __future__ import annotations
