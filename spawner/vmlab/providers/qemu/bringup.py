@@ -94,13 +94,13 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Way:
-    """One way for a machine to come to life; the next is tried when it does not lead there."""
+    """One way to start a machine; the next is tried when it does not lead there."""
 
     name: str  # as in the machine's record
     detail: str
     launch: Callable[[], Awaitable[object]]
     limit_s: float  # until its agent answers
-    template: Template | None = None  # that it stands on
+    template: Template | None = None  # that it is based on
 
 
 class BringUp:
@@ -140,7 +140,7 @@ class BringUp:
         """Yield the phases up to BOOT; afterwards `link` is open and its agent has answered.
 
         Raises:
-            HostError, MachineConflictError, ProviderError, GuestError: it does not come to life.
+            HostError, MachineConflictError, ProviderError, GuestError: it does not start.
         """
         yield PhaseEvent(Phase.DISK, self._image.version)
         kind = await asyncio.to_thread(find_kind, self._spec, self._host, self._image)
@@ -184,7 +184,7 @@ class BringUp:
     async def _find_ways(
         self, prepared: _Prepared, kind: TemplateKind, *, claimed: bool
     ) -> list[_Way]:
-        """Return the ways to life that there are, the fastest first."""
+        """Return the ways to start that there are, the fastest first."""
         limits, ways = self._host.deadlines, []
         if claimed:
             ways.append(
@@ -216,8 +216,8 @@ class BringUp:
             return None
         if is_suspect(template):
             _log.warning(
-                "%s boots instead of being cloned: the last clones of %s did not come to life; "
-                "it is tried again when the host is calm",
+                "%s boots instead of being cloned: the last clones of %s did not start; "
+                "it is tried again when the host is idle",
                 self._spec.name,
                 template.folder,
             )
@@ -256,7 +256,7 @@ class BringUp:
         return messages.NEW_SYSTEM if stays else messages.NEW_SYSTEM_ONLY
 
     async def _prepare_root(self, prepared: _Prepared, base: Path) -> Record:
-        """Make the root disk over `base`; a disk that no trainee ever had is made anew."""
+        """Make the root disk over `base`; a disk that no trainee ever had is made again."""
         disk = self._machine.root_disk
         if not prepared.record.used:
             disk.unlink(missing_ok=True)

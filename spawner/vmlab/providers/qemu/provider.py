@@ -116,7 +116,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         machine = self._folder(spec.name)
         await asyncio.to_thread(self._prepare_folders)
         runs = machine.is_running()
-        if not runs:  # else it has what it takes, and is only seeded anew
+        if not runs:  # else it has what it takes, and is only seeded again
             for folder in (self._paths.machines, self._paths.volumes):
                 find_free_space(folder).require(START_MIB, "a start")
         image = await asyncio.to_thread(self._find_image, spec.image)
@@ -160,7 +160,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
                     async for event in events:
                         yield event
             except ProviderError:
-                await require_wanted(folder)  # else it is no wonder
+                await require_wanted(folder)  # then that explains the error
                 raise
             if attached and attached.volume.needs_grow:
                 await self._let_grow(link, attached.volume)

@@ -83,7 +83,7 @@ async def ask_trouble(folder: Machine) -> ServerTrouble | None:
 
 
 def note_trouble(folder: Machine, trouble: ServerTrouble | None) -> None:
-    """Note why the server does not come up; one end is no news yet.
+    """Note why the server does not come up; one end is not news yet.
 
     Raises:
         OSError: the file system refused.

@@ -222,7 +222,7 @@ def share_folder(folder: Path) -> None:
 
 
 def share_templates(templates: Path) -> None:
-    """Take over the templates of an older VMLab: disks of machines stand on them."""
+    """Take over the templates of an older VMLab: disks of machines are based on them."""
     if os.geteuid() != 0 or not templates.is_dir():
         return
     tools = find_tools_user()

@@ -66,7 +66,7 @@ class LaunchPlan:
     cgroups: CgroupPlan
     priority: Priority
     style: StartStyle  # as in the machine's record
-    base: Path  # what its root disk stands on
+    base: Path  # what its root disk is based on
     devices: Path | None  # state of a template's devices, to be loaded before it runs
     internet: bool
     bytes_per_s: int  # each way; 0: no limit
