@@ -67,7 +67,7 @@ def style(bench: Bench, name: str = "desk-ada-0") -> str:
 
 
 async def ways(bench: Bench, spec) -> set[str]:
-    """Start; return how the machine was said to come to life."""
+    """Start; return how the machine was said to be started."""
     async with aclosing(bench.provider.start(spec, bench.seed())) as events:
         return {event.way async for event in events if event.way}
 
