@@ -201,7 +201,7 @@ class Monitor:
                 # Asked for, not listened for: its event may have come before we were connected.
                 while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
-                # A device that has gone lets go of its node a moment later; until then it is "in use".
+                # A device that has gone lets go of its node a moment later.
                 while refusal := await self._delete_node(_SNAPSHOT):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
         except TimeoutError as error:
