@@ -124,7 +124,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         c,
         settings,
         language=lab.language.value,
-        face=lab.face,
+        branding=lab.branding,
         hub=access,
         guide=project / "docs/trainee.md",
     )

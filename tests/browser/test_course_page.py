@@ -14,7 +14,7 @@ from fakes.small_hub import SmallHub
 from hub.running_hub import PROJECT
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
-from vmlab.courses.shelf import stored_course
+from vmlab.courses.store import stored_course
 from vmlab.database import StepResult
 from vmlab.web.board import make_outline
 from vmlab_guest.courses.deliver import deliver

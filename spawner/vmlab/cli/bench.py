@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmlab.bench.facts import Report, Variant, make_json, parse_json
-from vmlab.bench.marks import find_marks
 from vmlab.bench.plot import make_svg
-from vmlab.bench.table import failures_text, hub_table, marks_table, phases_table, results_table
+from vmlab.bench.table import failures_text, hub_table, phases_table, results_table, targets_table
+from vmlab.bench.targets import find_targets
 from vmlab.bench.variants import choose_variants
 from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
@@ -199,7 +199,7 @@ def _print(report: Report) -> None:
         print_table(phases)
     if report.hub:
         print_table(hub_table(report.hub))
-    if any(mark.reached is not None for mark in find_marks(report)):
-        print_table(marks_table(report))
+    if any(target.reached is not None for target in find_targets(report)):
+        print_table(targets_table(report))
     for line in failures_text(report.results, report.hub):
         console.print(f"✗ {line}")

@@ -46,7 +46,7 @@ class Published:
     unchanged: bool
 
 
-class Shelf:
+class CourseStore:
     """Published courses: facts in the database, archives in a folder."""
 
     def __init__(
