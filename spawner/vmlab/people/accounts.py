@@ -1,7 +1,7 @@
 """Passwords: made at first start for accounts that have none, never changed afterwards.
 
 They are in one file that only the operator (and the hub) can read, in plain text, because the
-operator hands them out. A trainer who wants another password edits the file; the hub follows.
+operator hands them out. A trainer who wants another password edits the file; the hub notices.
 Logging in is `vmlab.people.authenticator`.
 """
 

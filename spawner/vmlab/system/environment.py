@@ -1,7 +1,7 @@
 """The environment of programs that VMLab starts: what they need, and nothing else.
 
 The hub's own contains secrets: the proxy's token, keys of its database, whatever an operator
-exports. A program that gets none of them cannot leak them, whoever takes it over.
+exports. A program that gets none of them cannot leak them, even if it is compromised.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All machines of a lab are stopped, many at once; what became of each is told as it happens."""
+"""Stopping all machines of a lab, many at once; each result is reported as it comes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vmlab.providers.base import Provider
 
 AT_ONCE = 32
 """Machines that are powered down at a time: each one flushes its disks, and most of it is waiting.
-One that does not end keeps its place until its deadline, so there are more than a host needs."""
+One that does not end occupies its place until its deadline, so there are more than a host needs."""
 
 _log = logging.getLogger(__name__)
 

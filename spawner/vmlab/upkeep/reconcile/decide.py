@@ -2,12 +2,12 @@
 
 Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
 
-- nothing is stopped, revoked, cleared or released before it was seen in the same trouble at every
-  look for the whole grace time;
+- nothing is stopped, revoked, cleared or released before every round has seen it with the same
+  problem for the whole grace time;
 - a machine whose server is active is never stopped, cleared or adopted, its newest token never
   revoked, its volume never released;
 - no action removes a disk or a volume;
-- after the actions were carried out, a second look at the result decides nothing.
+- after the actions were carried out, another round decides nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vmlab.upkeep.reconcile.facts import Action, ActionKind, Decision, Facts, Se
 _ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
 
 _AT_ONCE = frozenset({ActionKind.ADOPT, ActionKind.FORGET})
-"""What takes nothing away: the one gives, the other is what the hub's own poll does."""
+"""Actions that take nothing away: one gives, the other is what the hub's own poll does."""
 
 
 def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) -> Decision:

@@ -1,4 +1,4 @@
-"""Base of VMLab's handlers: who calls, how much they may send, how errors are told."""
+"""Base of VMLab's handlers: who calls, how much they may send, how errors are reported."""
 
 from __future__ import annotations
 
