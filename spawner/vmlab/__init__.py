@@ -19,7 +19,7 @@
     hub        JupyterHub as a program and as an API
     images     from a recipe to a signed disk image
     courses    what trainers publish
-    network    who reaches whom
+    network    connections: machines, hub, proxy, internet
     database   VMLab's own database
     lab        lab.toml and its mistakes
     system     this host: programs, files, disk space, background jobs

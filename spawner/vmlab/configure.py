@@ -1,6 +1,6 @@
 """JupyterHub's configuration, made from a lab: what jupyterhub_config.py calls.
 
-Every setting stands here with its reason. The machines themselves are `vmlab.spawning.spawner`'s,
+Every setting is here with its reason. The machines themselves are `vmlab.spawning.spawner`'s,
 login is `vmlab.people.authenticator`'s, pages and API are `vmlab.web.api`'s.
 """
 
@@ -53,7 +53,7 @@ MACHINE_TIMEOUT_S: Final = 1800
 
 HTTP_TIMEOUT_S: Final = 60
 """A start ends when the server has answered; this is for the hub's readiness probe afterwards, and
-at all that run when the hub is started. Meanwhile nobody can stop a server that is silent."""
+for those that run when the hub starts. Until then nobody can stop a server that is silent."""
 
 
 def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
@@ -66,7 +66,7 @@ def prepare_state(lab: Lab, paths: Paths) -> dict[str, str]:
     try:
         for folder in (paths.state, paths.cache):
             folder.mkdir(parents=True, exist_ok=True)
-        # Whom machines run as must pass through to their folders, nobody may list.
+        # The machines' users must be able to enter their folders, but nobody may list them.
         paths.state.chmod(0o711)
         # SQLite gives its journals the mode of the database.
         paths.hub_database.touch(mode=0o600)
@@ -90,7 +90,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         HostError: Node.js or configurable-http-proxy is missing, or the state cannot be prepared.
         ConfigError: as `prepare_state`.
     """
-    # This module serves the command line too, which needs none of them.
+    # The command line uses this module too, and needs none of them.
     from vmlab.hub.accounts import settle_accounts  # noqa: PLC0415
     from vmlab.hub.tokens import limit_tokens  # noqa: PLC0415
     from vmlab.upkeep.jobs import order_rules, start_reconciling  # noqa: PLC0415
@@ -109,7 +109,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     _check_descriptors(len(lab.accounts.trainees) + machines_ahead(provider))
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
-    # Machines reach the hub through doors that the spawner opens, so no port needs to be known.
+    # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
     access = HubAccess(bind_url, secrets.token_hex(24))
     note_cli_url(paths, bind_url)
@@ -121,7 +121,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         lab,
         paths,
         project,
-        has_door=isinstance(provider, LeadsToHub),
+        has_listener=isinstance(provider, LeadsToHub),
         has_images=provider.features.images,
     )
     _set_accounts(c, lab, paths)
@@ -130,7 +130,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         c,
         settings,
         language=lab.language.value,
-        face=lab.face,
+        branding=lab.branding,
         hub=access,
         guide=project / "docs/trainee.md",
     )
@@ -159,7 +159,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: HubAccess) -
     hub.update(make_db_settings(paths.hub_database))
     hub.cookie_secret_file = str(paths.state / "cookie_secret")
     hub.cleanup_servers = False  # Ctrl-C leaves machines and trainees at work
-    # A class that starts at once gets no 429: the spawner's own queue (`spawning.slots`) takes all.
+    # No 429 for a class that starts at once: the spawner has a queue of its own (`spawning.slots`).
     hub.concurrent_spawn_limit = 0
     hub.active_server_limit = 0
     hub.allow_named_servers = False
@@ -175,9 +175,10 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: HubAccess) -
 
 
 def _first_page(lab: Lab) -> Callable[[Any], str]:
-    """Return what says where a log-in leads: staff to their home page, trainees to a machine.
+    """Return a function that chooses where a log-in leads.
 
-    A machine that nobody asked for takes memory and a start slot from a trainee's.
+    Staff come to their home page, trainees to a machine: one that nobody asked for takes memory and
+    a start slot from trainees.
     """
     trainees = frozenset(lab.accounts.trainees)
 
@@ -214,7 +215,7 @@ def _set_accounts(c: Any, lab: Lab, paths: Paths) -> None:
     c.LabAuthenticator.accounts_file = str(paths.accounts)
     c.LabAuthenticator.database = str(paths.database)
     c.LabAuthenticator.allowed_users = set(lab.accounts.names())
-    # Else everybody whom the hub's database knows, also those who left lab.toml.
+    # Otherwise everybody in the hub's database could, even after being removed from lab.toml.
     c.LabAuthenticator.allow_existing_users = False
     c.JupyterHub.load_groups = {
         role.value: {"users": list(names)} for role, names in lab.accounts.by_role().items()

@@ -78,7 +78,7 @@ class VolumeNotFoundError(VolumeError):
 
 
 class VolumeConflictError(VolumeError):
-    """A machine has the volume, or something else is being done with it."""
+    """A machine has the volume, or another operation on it is under way."""
 
 
 class ProviderError(LabError):

@@ -24,12 +24,12 @@ TOO_LATE: Final = Notice(
     "Votre machine n'était pas prête à temps. Démarrez-la de nouveau.",
 )
 LONG_QUEUE: Final = Notice(
-    "So many machines are starting that it was not your turn yet. Please start it again.",
-    "Tant de machines démarrent en même temps que ce n'était pas encore votre tour. "
-    "Démarrez-la de nouveau.",
+    "Many machines are starting, and your turn did not come in time. Please start it again.",
+    "Beaucoup de machines démarrent en même temps, et votre tour n'est pas venu à "
+    "temps. Démarrez la vôtre de nouveau.",
 )
 WENT_OFF: Final = Notice(
-    "Your machine went off while it was starting. Please start it again.",
+    "Your machine switched off while it was starting. Please start it again.",
     "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
 )
 CRASHED: Final = Notice(
@@ -69,7 +69,8 @@ DISK_FAILED: Final = Notice(
 )
 NO_ENGINE: Final = Notice(
     "The program that runs the machines is missing on this host. Please tell a facilitator.",
-    "Le programme qui fait fonctionner les machines manque sur cet hôte. Prévenez un encadrant.",
+    "Le programme qui fait fonctionner les machines n'est pas installé sur cet hôte. "
+    "Prévenez un encadrant.",
 )
 NO_IMAGE: Final = Notice(
     "The system image of this lab is missing. Please tell a facilitator.",
@@ -98,7 +99,7 @@ NEW_SYSTEM_ONLY: Final = Notice(
 
 
 def server_in_trouble(trouble: ServerTrouble) -> Notice:
-    """Return what is told of a server that ended again and again, and is being tried again."""
+    """Return what to tell when a server ended repeatedly and is being started once more."""
     said = trouble.line
     return Notice(
         f"JupyterLab stopped {trouble.ends} times before you could use it. Your own settings are "
@@ -111,7 +112,7 @@ def server_in_trouble(trouble: ServerTrouble) -> Notice:
 
 
 def server_failed(trouble: ServerTrouble) -> Notice:
-    """Return what is told of a server that does not even come up without the trainee's settings."""
+    """Return what to tell when a server does not start even without the trainee's settings."""
     said = trouble.line
     return Notice(
         "JupyterLab does not start on your machine, not even without your own settings. Please "

@@ -27,7 +27,7 @@ class MachineState(StrEnum):
 
 
 class StartStyle(StrEnum):
-    """How a machine comes to life."""
+    """How a machine is started."""
 
     AUTO = "auto"  # a machine of the pool, else a clone, else a slim boot
     CLONE = "clone"  # as AUTO, but never from the pool
@@ -41,7 +41,7 @@ class PhaseEvent:
 
     `detail` is for operators; `notice` is something that the start found out and the trainee
     should know, for instance that a new image version replaced the system; `way` is how the
-    machine comes to life, once that is known: starts of one way take alike.
+    machine is started, once that is known: starts of one way take alike.
     """
 
     phase: Phase
@@ -163,7 +163,7 @@ class DiskKind(StrEnum):
     VOLUME = "volume"  # with its snapshots
     DELETED = "deleted"  # a volume in quarantine
     COPY = "copy"  # of a volume, for a download or to be looked into
-    MACHINE = "machine"  # its system disk, and what lies beside it
+    MACHINE = "machine"  # its system disk, and what is beside it
     SHOWN = "shown"  # a copy of a snapshot that is plugged into the machine
     OLD_DISK = "old_disk"  # a system disk of an older image
     ASIDE = "aside"  # a machine that was replaced
@@ -191,7 +191,7 @@ class Features:
     ssh: bool = True
     images: bool = True  # machines start from images of `vmlab image build`
     accelerator: str = ""  # what runs guest code, where there is a choice
-    style: str = "auto"  # how machines are brought to life, where somebody chose it
+    style: str = "auto"  # how machines are started, where somebody chose it
 
 
 class VolumeState(StrEnum):

@@ -65,7 +65,7 @@ class Paths:
         return self.state / "hub.log"
 
     @property
-    def proxy_door(self) -> Path:
+    def proxy_listener(self) -> Path:
         """The proxy's unix socket for machines, whose forwarding headers are not trusted."""
         return self.state / "proxy.sock"
 

@@ -1,4 +1,4 @@
-"""The bench measures real links and real actors; how fast they are is no test's business."""
+"""The bench measures real links and real actors; how fast they are is not tested."""
 
 from __future__ import annotations
 

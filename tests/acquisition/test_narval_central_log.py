@@ -113,7 +113,7 @@ async def test_lines_wait_while_the_log_is_away(log, logger, tmp_path, monkeypat
 
 
 async def test_what_is_no_level_or_no_record_is_refused(log):
-    with pytest.raises(RemoteError, match=r"'loud' is no log level \(debug, info"):
+    with pytest.raises(RemoteError, match=r"'loud' is not a log level \(debug, info"):
         await ask(log, level="loud")
     peer = await connect("127.0.0.1", log.server.port, SECRET, {"hello": "client"})
     with pytest.raises(RemoteError, match="without 'time'"):

@@ -137,7 +137,7 @@ async def test_a_refused_action_says_why_and_what_is_allowed(begin):
     ) as caught:
         await tandem.act("start")
     assert caught.value.kind == "ActionRefusedError"
-    with pytest.raises(RemoteError, match="'dance' is no action"):
+    with pytest.raises(RemoteError, match="'dance' is not an action"):
         await tandem.act("dance")
     status = await tandem.status()
     assert (status.state, status.error) == (State.INITIAL, None)

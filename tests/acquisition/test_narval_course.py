@@ -45,7 +45,7 @@ MISTAKES = (
     ('check("start", "stop, pause")', "is under way"),  # no mistake: another way to write it
     ('check("look", rate / 1000, run)', "no kB"),
     ('check("look", rate, run + 1)', "get run_number first"),
-    ('check("spectrum", "many", fwhm)', "`many` is no number"),
+    ('check("spectrum", "many", fwhm)', "`many` is not a number"),
     ('check("spectrum", 1173.2, fwhm)', "the other line of cobalt"),
     ('check("spectrum", centroid, fwhm / 2.355)', "That is sigma"),
     ('check("spectrum", str(view.fit.centroid), str(view.fit.fwhm))', "My own fit"),

@@ -78,7 +78,7 @@ async def test_what_is_no_entry_is_refused(names):
 
 @pytest.fixture
 async def restarted(names, tmp_path, monkeypatch, port):
-    """Serves anew with the names of before.
+    """Serves again with the names of before.
 
     The owner of `tandem` lives; that of `gone` has lost its name, though its port still answers;
     that of `dead` has ended.

@@ -1,4 +1,4 @@
-"""Control connections: calls both ways, the secret, and everything that is no message."""
+"""Control connections: calls both ways, the secret, and everything that is not a message."""
 
 from __future__ import annotations
 

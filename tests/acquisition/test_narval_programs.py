@@ -294,7 +294,7 @@ def test_ports_in_use_and_missing_services_are_told(naming, acquisition_folder):
         for words in (("narval_coordinator", "toto"), ("central_log", "--port", "0")):
             failed = run(*words, *where, "0.2")
             assert (failed.returncode, "start narval_naming_service" in failed.stderr) == (1, True)
-            assert "'for ever' is no number of seconds" in run(*words, *where, "for ever").stderr
+            assert "'for ever' is not a number of seconds" in run(*words, *where, "for ever").stderr
         failed = run("narval_shell", "--server", nobody, "get", "sub_systems")
         assert (failed.returncode, "start aws_shell" in failed.stderr) == (1, True)
     assert run("narval_coordinator", "../toto").returncode == 1
@@ -486,7 +486,7 @@ def test_fifty_actors_start(naming, tmp_path):
 
 
 def read_until(terminal: int, text: str, seconds: float = 30.0) -> str:
-    """Read from a terminal until a text stands there."""
+    """Read from a terminal until a text is there."""
     seen = ""
     deadline = time.monotonic() + seconds
     while text not in seen:

@@ -54,7 +54,7 @@ REFUSED = {
                                  host="none.invalid", port="eth0"), 2,
                         "the host 'none.invalid' is not known"),
     "a fifo between hosts": (topology(consumer(host="none.invalid")), 3, "does not leave its host"),
-    "a source": (topology(consumer().replace(">source<", ">sauce<")), 3, "no actor here"),
+    "a source": (topology(consumer().replace(">source<", ">sauce<")), 3, "not an actor here"),
 }  # fmt: skip
 
 

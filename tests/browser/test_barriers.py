@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 TEMPLATES = PROJECT / "spawner" / "vmlab" / "web" / "pages" / "templates"
 PARTS = {"page.html"}  # what pages are made of; vmlab_text.html and the like show nothing alone
 NEVER_SHOWN = {"spawn.html"}  # JupyterHub's form for the options of a start: there are none
-FACE = """
+BRANDING = """
 title = { en = "School of detectors", fr = "École de détecteurs" }
 event = "Where and when this takes place, a word_without_any_end_0123456789"
 helpers = "Anne, Luc"
@@ -43,7 +43,7 @@ def hub(tmp_path_factory):
     (folder / "fake.json").write_text(json.dumps({"volumes": True}))
     names = ("ada", "bob", "eve", "kim", "zoe")
     slots = f"c.VMSpawner.start_slots = {len(names)}\n"
-    more: dict[str, Any] = {"lab_lines": LAB, "extra_config": slots, "face_lines": FACE}
+    more: dict[str, Any] = {"lab_lines": LAB, "extra_config": slots, "branding_lines": BRANDING}
     with RunningHub(folder, trainees=names, **more) as running:
         data = pack_course(make_files()).data
         path = "vmlab/courses/first-steps"

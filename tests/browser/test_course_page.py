@@ -14,7 +14,7 @@ from fakes.small_hub import SmallHub
 from hub.running_hub import PROJECT
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
-from vmlab.courses.shelf import stored_course
+from vmlab.courses.store import stored_course
 from vmlab.database import StepResult
 from vmlab.web.board import make_outline
 from vmlab_guest.courses.deliver import deliver
@@ -116,7 +116,7 @@ def test_the_one_button_leads_to_the_exercise_and_its_tab_says_which(open_lab, l
     expect(page.locator(".jp-Notebook")).to_be_visible()
     shot(page, "course-notebook")
     files = sorted(path.name for path in (lab.home / "first-steps").glob("*/*.ipynb"))
-    assert files == ["exercise.ipynb"] * 3, "a title is no new name of the file"
+    assert files == ["exercise.ipynb"] * 3, "a title is not a new name of the file"
 
 
 def test_a_link_of_the_hub_s_home_page_opens_its_exercise(open_lab):

@@ -1,4 +1,4 @@
-"""The hub's home page: the course, own progress, and the way to the exercise to go on with."""
+"""The hub's home page: the course, own progress, and the way to the exercise to continue with."""
 
 from __future__ import annotations
 

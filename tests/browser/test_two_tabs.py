@@ -54,7 +54,7 @@ def test_a_start_that_is_stopped_in_one_tab_is_told_in_the_other(hub, two_tabs):
     first, second = two_tabs("bob")
     first.get_by_role("button", name="Stop the start").click()
     first.wait_for_url("**/hub/home")
-    # It hears that the start was stopped, or finds it gone: it says so, and how to begin anew.
+    # It hears that the start was stopped, or finds it gone: it says so, and how to begin again.
     expect(second.locator("#vm-start-running:visible")).to_have_count(0)
     expect(second.locator("#vm-start-retry:visible, #start:visible")).to_be_visible()
     shot(second, "start-stopped-in-another-tab")

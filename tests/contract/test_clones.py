@@ -66,7 +66,7 @@ def style(bench: Bench, name: str = "desk-ada-0") -> str:
 
 
 async def ways(bench: Bench, spec) -> set[str]:
-    """Start; return how the machine was said to come to life."""
+    """Start; return how the machine was said to be started."""
     async with aclosing(bench.provider.start(spec, bench.seed())) as events:
         return {event.way async for event in events if event.way}
 
@@ -184,9 +184,7 @@ async def test_a_template_whose_clones_fail_in_a_row_is_tried_before_it_goes(ben
     assert await ways(bench, bench.spec()) == {"boot"}, "nobody else waits for it in vain"
     said: list[str] = []
     assert await bench.provider.make_template(spare(bench), said.append) == template
-    assert said == [
-        "trying a clone, since desk-bob-0, desk-dan-0, desk-eve-0 did not come to life as one"
-    ]
+    assert said == ["trying a clone, since desk-bob-0, desk-dan-0, desk-eve-0 did not start as one"]
     assert not is_suspect(template)
 
 

@@ -110,7 +110,7 @@ async def test_a_running_machines_volume_grows(bench, store):
     assert header.size_mib == 96
     if bench.kind == "qemu":
         await bench.hear(MACHINE, "grows to 96")
-    assert (await store.grow(VOLUME, 96)).size_mib == 96, "again is no mistake"
+    assert (await store.grow(VOLUME, 96)).size_mib == 96, "again is not a mistake"
 
 
 async def test_a_volume_that_grew_while_off_grows_in_the_machine_at_its_start(bench, store):

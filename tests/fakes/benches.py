@@ -128,7 +128,7 @@ _HURRIED = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
 @asynccontextmanager
 async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
     """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
-    # Short: unix sockets lie below it. Open to pass: QEMU runs as another user.
+    # Short: unix sockets are below it. Open to pass: QEMU runs as another user.
     state = Path(tempfile.mkdtemp(prefix="vmlab-"))
     state.chmod(0o711)
     if kind == "fake":

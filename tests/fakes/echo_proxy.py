@@ -76,7 +76,7 @@ class EchoProxy:
     ) -> None:
         self.port, self.api_port = find_free_port(), find_free_port()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self.door = folder / "door.sock"
+        self.listener = folder / "door.sock"
         self.log = folder / "proxy.log"
         self.pid_file = folder / "proxy.pid"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
@@ -84,7 +84,9 @@ class EchoProxy:
         self.target_port = self._server.server_address[1]
         target = f"http://127.0.0.1:{self.target_port}"
         self.command = [
-            *proxy_command(PROJECT, front=front, door=self.door, origins=origins, files=files),
+            *proxy_command(
+                PROJECT, front=front, listener=self.listener, origins=origins, files=files
+            ),
             *("--ip", "127.0.0.1", "--port", str(self.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(self.api_port)),
             *("--default-target", target, "--pid-file", str(self.pid_file)),

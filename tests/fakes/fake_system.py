@@ -17,8 +17,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.server_request import REQUEST, ServerRequest, read_request
 from vmlab_guest.system import Room
-from vmlab_guest.wish import WISH, Wish, read_wish
 
 T = TypeVar("T")
 
@@ -38,7 +38,9 @@ class FakeSystem:
     logged: list[str] = field(default_factory=list)
     addresses: dict[int, list[str]] = field(default_factory=dict)  # by the card's index
     gateways: dict[int, str] = field(default_factory=dict)
-    servers: list[Wish] = field(default_factory=list)  # those that the zygote was told to run
+    servers: list[ServerRequest] = field(
+        default_factory=list
+    )  # those that the zygote was told to run
     words: list[str] = field(default_factory=list)
     boot_state: str = "running"
     units: dict[str, int] = field(default_factory=dict)  # unit: how often it was started
@@ -154,9 +156,9 @@ class FakeSystem:
             raise ApplyError("there is no zygote")
         self._do(f"zygote {word}")
         self.words.append(word)
-        wish = read_wish(self.root / str(WISH).lstrip("/"))
-        if word == "launch" and wish is not None and wish not in self.servers[-1:]:
-            self.servers.append(wish)
+        request = read_request(self.root / str(REQUEST).lstrip("/"))
+        if word == "launch" and request is not None and request not in self.servers[-1:]:
+            self.servers.append(request)
             self._tell("running")
 
     def signal(self, pid: int, number: int) -> None:

@@ -93,7 +93,7 @@ while :; do
         *TINY_RUBBISH*) say 'no json'; say '{"type":"phase","phase":"ready"}'; say '[]' ;;
         esac
         case "$line" in
-        *TINY_FILL*)  # all of the volume anew, with what cannot be left out of a file
+        *TINY_FILL*)  # all of the volume again, with what cannot be left out of a file
             until [ -b /dev/vdb ]; do :; done
             mkdir -p /mnt; mount -t ext4 /dev/vdb /mnt
             cat /dev/urandom >/mnt/fill

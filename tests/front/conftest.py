@@ -1,4 +1,4 @@
-"""A real hub whose machines' doors are open, though its machines are fake."""
+"""A real hub whose machines' listeners are open, though its machines are fake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONFIG = """
 import asyncio
 from jupyterhub.app import JupyterHub
 from vmlab.hub import tokens
-from vmlab.network.doors import ensure_doors
+from vmlab.network.listeners import ensure_listeners
 from vmlab.network.limits import limit_servers
 
 limit_servers(body_limit_s=2.0)
@@ -34,13 +34,13 @@ tokens.MAX_TOKENS = {most_tokens}
 
 c.ConfigurableHTTPProxy.command = {command!r}
 
-async def open_doors():
+async def open_listeners():
     app = JupyterHub.instance()
     while app.http_server is None:
         await asyncio.sleep(0.05)
-    await ensure_doors(folder / "doors", app.tornado_application, folder / "proxy.sock")
+    await ensure_listeners(folder / "doors", app.tornado_application, folder / "proxy.sock")
 
-doors = asyncio.get_running_loop().create_task(open_doors())
+listeners = asyncio.get_running_loop().create_task(open_listeners())
 """
 
 
@@ -58,7 +58,7 @@ def hub() -> Iterator[RunningHub]:
     with tempfile.TemporaryDirectory(prefix="vmlab-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        command = proxy_command(PROJECT, front=(FRONT,), door=folder / "proxy.sock")
+        command = proxy_command(PROJECT, front=(FRONT,), listener=folder / "proxy.sock")
         trainees = ("ada", "bob", "eve", "dan", "fay", "gil", "hal", NEVER_GUESSED)
         config = _CONFIG.format(command=command, most_tokens=MAX_TOKENS)
         running = RunningHub(folder, trainees=trainees, extra_config=config)

@@ -33,7 +33,7 @@ def ways(hub: RunningHub) -> dict[str, Connect]:
     def by_tcp(port: int) -> Connect:
         return lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
 
-    def by_door(name: str) -> Connect:
+    def by_listener(name: str) -> Connect:
         def connect() -> socket.socket:
             client = socket.socket(socket.AF_UNIX)
             client.connect(str(hub.folder / "doors" / name))  # waits while the line is full
@@ -48,8 +48,8 @@ def ways(hub: RunningHub) -> dict[str, Connect]:
     return {
         "proxy": by_tcp(hub.port),
         "hub": by_tcp(urlsplit(inner.group(1)).port or 0),
-        "hub's door": by_door("hub.sock"),
-        "proxy's door": by_door("proxy.sock"),
+        "hub's listener": by_listener("hub.sock"),
+        "proxy's listener": by_listener("proxy.sock"),
     }
 
 
@@ -95,10 +95,10 @@ def send(connect: Connect, head: str, length: int) -> bytes:
         ("proxy", "POST /hub/api/vmlab/courses/first-steps HTTP/1.1"),
         ("hub", "POST /hub/login HTTP/1.1"),
         ("hub", "POST /hub/api/vmlab/courses/first-steps HTTP/1.1"),
-        ("hub's door", "POST /hub/api/oauth2/token HTTP/1.1"),
-        ("hub's door", "POST /hub/login HTTP/1.1"),
-        ("hub's door", "POST /hub/api/vmlab/progress HTTP/1.1"),
-        ("proxy's door", "POST /hub/login HTTP/1.1"),
+        ("hub's listener", "POST /hub/api/oauth2/token HTTP/1.1"),
+        ("hub's listener", "POST /hub/login HTTP/1.1"),
+        ("hub's listener", "POST /hub/api/vmlab/progress HTTP/1.1"),
+        ("proxy's listener", "POST /hub/login HTTP/1.1"),
     ],
 )
 def test_bodies_are_not_held(
@@ -129,7 +129,7 @@ def hello_socket(hub: RunningHub) -> bytes:
 
 
 @pytest.mark.attack("bodies.memory", "20 web sockets that say 10 MiB each, from nobody")
-@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's listener"])
 def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:
     wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
     connect, memory, head = ways(hub)[way], Memory(hub.pid), hello_socket(hub)
@@ -153,7 +153,7 @@ def test_web_sockets_are_not_held(hub: RunningHub, tried: Callable[[int], None],
 
 
 @pytest.mark.attack("bodies.time", "goes on sending when the web socket's server has ended")
-@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's listener"])
 def test_web_sockets_that_the_server_ended_are_not_kept(
     hub: RunningHub, tried: Callable[[int], None], way: str
 ) -> None:
@@ -174,7 +174,7 @@ def send_after_the_end(client: socket.socket) -> None:
 
 
 @pytest.mark.attack("bodies.time", "20 bodies that never end, at the real hub")
-@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's door"])
+@pytest.mark.parametrize("way", ["proxy", "hub", "proxy's listener"])
 def test_bodies_do_not_last(hub: RunningHub, tried: Callable[[int], None], way: str) -> None:
     """Two seconds in this hub, instead of thirty."""
     wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
@@ -209,7 +209,7 @@ def test_a_trainer_may_send_large_ones_at_any_speed_of_the_class(hub: RunningHub
     assert "archive" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("way", ["proxy", "hub's door"])
+@pytest.mark.parametrize("way", ["proxy", "hub's listener"])
 def test_a_request_that_waits_is_no_slow_body(hub: RunningHub, way: str) -> None:
     """The answer comes after twice the time that a body may take in this hub."""
     if not hub.server("eve"):
@@ -227,9 +227,9 @@ def test_a_request_that_waits_is_no_slow_body(hub: RunningHub, way: str) -> None
     assert time.monotonic() - began >= 4
 
 
-@pytest.mark.attack("bodies.connections", "1500 connections through the doors, kept open")
-@pytest.mark.parametrize("way", ["hub's door", "proxy's door"])
-def test_the_hub_goes_on_behind_full_doors(
+@pytest.mark.attack("bodies.connections", "1500 connections through the listeners, kept open")
+@pytest.mark.parametrize("way", ["hub's listener", "proxy's listener"])
+def test_the_hub_goes_on_behind_full_listeners(
     hub: RunningHub, tried: Callable[[int], None], way: str
 ) -> None:
     """This hub was started with 1024 descriptors, as every program is."""

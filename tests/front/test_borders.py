@@ -229,7 +229,7 @@ def test_a_machine_s_cookies_are_for_itself(ground, tried, sent):
         "a=b; pAtH = /hub",
         "a=b; Path=/user/%",
         "__Host-a=b; Path=/; Secure",
-        "a=b; Path\xa0=/user/ada/",  # to a browser that is no path
+        "a=b; Path\xa0=/user/ada/",  # to a browser that is not a path
         "a=b; Path=/user/ada/; Path=/\xa0",
     ]
     bad = everywhere + (shared_only if ground.shared else [])

@@ -98,7 +98,7 @@ def test_only_reading_and_only_of_a_machine_that_runs(proxy):
     with closing(connection):
         connection.request("POST", f"/user/ada/static/lab/{HASHED}", body=b"")
         assert connection.getresponse().status == 501, "the machine's own answer"
-    # Of one that is off the hub answers, as ever.
+    # Of one that is off the hub answers, as usual.
     off = proxy.get(f"/user/bob/static/lab/{HASHED}")
     assert off.content != SCRIPT
     assert proxy.get(f"/static/lab/{HASHED}").content != SCRIPT

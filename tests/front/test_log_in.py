@@ -1,4 +1,4 @@
-"""Guessing passwords at a real hub, through its real proxy and through a machine's door."""
+"""Guessing passwords at a real hub, through its real proxy and through a machine's listener."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vmlab.people.guesses import MAX_FAILURES, MAX_FAILURES_OF_AN_ACCOUNT, WINDO
 WRONG, LOCKED = 403, 429
 
 
-class DoorConnection(http.client.HTTPConnection):
+class ListenerConnection(http.client.HTTPConnection):
     """HTTP through a unix socket."""
 
     def __init__(self, path: str) -> None:
@@ -45,9 +45,9 @@ class Visitor:
         headers: dict[str, str] | None = None,
         *,
         source: str = "127.0.0.1",
-        door: str = "",
+        listener: str = "",
     ) -> None:
-        self._hub, self._source, self._door = hub, source, door
+        self._hub, self._source, self._listener = hub, source, listener
         self._headers = {"Host": hub.base_url.partition("//")[2], **(headers or {})}
         answer, _ = self._ask("GET")
         self._headers["Cookie"] = answer.headers["Set-Cookie"].partition(";")[0]
@@ -68,8 +68,8 @@ class Visitor:
         self, method: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> tuple[http.client.HTTPResponse, str]:
         connection = (
-            DoorConnection(self._door)
-            if self._door
+            ListenerConnection(self._listener)
+            if self._listener
             else http.client.HTTPConnection(
                 "127.0.0.1", self._hub.port, timeout=60, source_address=(self._source, 0)
             )
@@ -150,7 +150,7 @@ def test_machines_are_one_place(
 ) -> None:
     wait_until((hub.folder / "doors" / "proxy.sock").exists, 30)
     began = time.monotonic()
-    machine = Visitor(hub, door=str(hub.folder / "doors" / "proxy.sock"))
+    machine = Visitor(hub, listener=str(hub.folder / "doors" / "proxy.sock"))
     answers: Counter[int] = Counter()
     for number in range(20):
         headers = {"X-Forwarded-For": f"198.51.100.{number}, {FRONT}", "X-Real-IP": FRONT}

@@ -1,4 +1,4 @@
-"""Paths that nobody has: names that every JavaScript object knows, and what is no URL at all."""
+"""Paths that nobody has: names that every JavaScript object knows, and what is not a URL at all."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_nor_are_host_names_a_way_around(short_folder: Path, tried) -> None:
     tried(len(BORN_WITH))
 
 
-@pytest.mark.attack("paths.answered", "asks for what is no path, also by what opens a WebSocket")
+@pytest.mark.attack("paths.answered", "asks for what is not a path, also by what opens a WebSocket")
 @pytest.mark.parametrize("path", UNREADABLE)
 def test_what_is_no_path_is_nobodys_and_its_connection_ends(
     proxy: EchoProxy, path: str, tried

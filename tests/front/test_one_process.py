@@ -1,4 +1,4 @@
-"""One process that takes all of a door: who broke out of a machine comes without its shim."""
+"""One process that takes all of a listener: who broke out of a machine comes without its shim."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.attack("shares.descriptors", "one process opens every connection of a door")
-@pytest.mark.parametrize("door", ["hub.sock", "proxy.sock"])
+@pytest.mark.attack("shares.descriptors", "one process opens every connection of a listener")
+@pytest.mark.parametrize("listener", ["hub.sock", "proxy.sock"])
 @pytest.mark.parametrize("uid", [os.geteuid(), 61_234], ids=["our user", "a machine's user"])
-def test_one_process_does_not_take_a_door_from_others(
-    hub: RunningHub, door: str, uid: int, tried: Callable[[int], None]
+def test_one_process_does_not_take_a_listener_from_others(
+    hub: RunningHub, listener: str, uid: int, tried: Callable[[int], None]
 ) -> None:
-    path = hub.folder / "doors" / door
+    path = hub.folder / "doors" / listener
     wait_until(path.exists)
     words = ["/usr/bin/python3", "-c", _HOG, str(path), str(_TRIED)]
     if uid != os.geteuid():
         if os.geteuid() != 0:
             pytest.skip("only root can be a machine's user")
-        # A door admits the users of machines by their group.
+        # A listener admits the users of machines by their group.
         gid = path.stat().st_gid
         words = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", *words]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hog:

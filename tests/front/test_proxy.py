@@ -51,10 +51,10 @@ def ask(proxy: EchoProxy, headers: dict[str, str], *, source: str = "127.0.0.1")
         return json.loads(connection.getresponse().read())
 
 
-def through_door(proxy: EchoProxy, request: bytes) -> bytes:
+def through_listener(proxy: EchoProxy, request: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(30)
-        client.connect(str(proxy.door))
+        client.connect(str(proxy.listener))
         client.sendall(request)
         answer = b""
         while chunk := client.recv(65536):
@@ -105,14 +105,16 @@ def test_a_front_that_writes_x_real_ip_only_is_believed(proxy: EchoProxy) -> Non
     assert ask(proxy, {"X-Real-IP": "203.0.113.9"}, source=FRONT)["x-real-ip"] == "203.0.113.9"
 
 
-@pytest.mark.attack("log-in.place", "a machine invents where it comes from, at the proxy's door")
+@pytest.mark.attack(
+    "log-in.place", "a machine invents where it comes from, at the proxy's listener"
+)
 def test_nothing_is_believed_from_a_machine_even_if_everybody_is_a_front(
     short_folder: Path,
 ) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in INVENTED.items())
     request = f"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{lines}\r\n"
     with EchoProxy(short_folder, front=("127.0.0.0/8", "0.0.0.0/1")) as proxy:
-        got = json.loads(through_door(proxy, request.encode()).partition(b"\r\n\r\n")[2])
+        got = json.loads(through_listener(proxy, request.encode()).partition(b"\r\n\r\n")[2])
     assert got["x-real-ip"] == got["x-forwarded-for"] == "0.0.0.0"
     assert (got["x-forwarded-proto"], got["x-forwarded-port"]) == ("http", "80")
     assert "forwarded" not in got
@@ -202,19 +204,23 @@ def test_it_is_configurable_http_proxy_with_its_own_command_line(short_folder: P
         assert not proxy.pid_file.exists()
 
 
-def test_the_door_of_a_proxy_that_was_killed_is_no_obstacle(short_folder: Path) -> None:
+def test_the_listener_of_a_proxy_that_was_killed_is_no_obstacle(short_folder: Path) -> None:
     with EchoProxy(short_folder) as first:
         first.process.kill()
         first.process.wait(30)
-    assert first.door.exists()
+    assert first.listener.exists()
     with EchoProxy(short_folder) as second:
-        answer = through_door(second, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+        answer = through_listener(
+            second, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+        )
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_proxy_with_tls_has_a_door_without(short_folder: Path) -> None:
+def test_a_proxy_with_tls_has_a_listener_without(short_folder: Path) -> None:
     """Machines have no name that a certificate could be for."""
     with EchoProxy(short_folder, tls=True) as proxy:
         assert proxy.get().json()["x-forwarded-proto"] == "https"
-        answer = through_door(proxy, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")
+        answer = through_listener(
+            proxy, b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+        )
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["x-forwarded-proto"] == "http"

@@ -179,11 +179,11 @@ def test_a_machine_is_parked_warmed_and_seeded(desk: Desk) -> None:
 
 def test_a_failed_parking_is_an_error_of_the_boot(desk: Desk) -> None:
     desk.hear()
-    desk.system.fail = {"zygote rehearse": "the stage is on fire"}
+    desk.system.fail = {"zygote rehearse": "the disk is full"}
     desk.ask(b'{"type":"park"}\n')
     error = desk.hear()
     assert (error["type"], error["phase"]) == ("error", "boot")
-    assert "the stage is on fire" in error["message"]
+    assert "the disk is full" in error["message"]
 
 
 def test_the_home_is_frozen_and_thawed_also_while_a_seed_is_applied(desk: Desk) -> None:

@@ -24,7 +24,7 @@ index = json.loads(
     run("ip", "-j", "link", "show", "eth9"))[0]["ifindex"]
 wanted = IPv4Interface("10.0.2.15/24")
 with Rtnetlink() as kernel:
-    for _ in range(2):  # what is right already is no mistake
+    for _ in range(2):  # what is right already is not a mistake
         for old in kernel.list_addresses(index):
             if old != wanted:
                 kernel.delete_address(index, old)

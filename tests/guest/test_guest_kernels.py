@@ -1,4 +1,4 @@
-"""The nursery as a real process, real kernels forked from it, and the provisioner that asks."""
+"""The kernel forker as a real process, real kernels forked from it, and the provisioner."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ import ipykernel.kernelapp
 from vmlab_guest import kernels
 kernels.become_trainee = lambda: None
 path = Path(sys.argv[1])
-listen = kernels.Nursery.serve
-def serve(nursery):
+listen = kernels.KernelForker.serve
+def serve(forker):
     print("open", flush=True)
-    return listen(nursery)
-kernels.Nursery.serve = serve
-sys.exit(kernels.run_nursery(path))
+    return listen(forker)
+kernels.KernelForker.serve = serve
+sys.exit(kernels.run_kernel_forker(path))
 """
 LAUNCH = [sys.executable, "-m", "ipykernel_launcher", "-f", "x.json"]
 
@@ -43,7 +43,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def nursery(path: Path) -> Iterator[subprocess.Popen]:
+def forker(path: Path) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -67,7 +67,7 @@ async def manager(path: Path, monkeypatch) -> AsyncIterator[AsyncKernelManager]:
     )
     monkeypatch.setitem(factory.provisioners, "vmlab-forked", entry)
     monkeypatch.setattr(factory, "default_provisioner_name", "vmlab-forked")
-    monkeypatch.setattr(ForkedProvisioner, "nursery", path)
+    monkeypatch.setattr(ForkedProvisioner, "forker", path)
     manager = AsyncKernelManager()
     yield manager
     if manager.has_kernel:
@@ -99,18 +99,18 @@ async def start(manager: AsyncKernelManager, **options: object) -> AsyncKernelMa
     return manager
 
 
-async def test_a_forked_kernel_is_a_kernel(nursery, manager, tmp_path):
+async def test_a_forked_kernel_is_a_kernel(forker, manager, tmp_path):
     await start(manager, cwd=str(tmp_path))
     code = (
         "import os, sys; print(6 * 7, os.getppid(), os.environ['MARK'], os.getcwd(), "
         "os.getpgid(0) == os.getpid(), os.environ['JPY_PARENT_PID'], __name__)"
     )
-    mine = str(nursery.pid)
+    mine = str(forker.pid)
     assert await run(manager, code) == f"42 {mine} mine {tmp_path} True {mine} __main__"
 
 
 async def test_what_a_cell_runs_speaks_the_language_of_the_machine(
-    nursery, manager, monkeypatch, tmp_path
+    forker, manager, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(ForkedProvisioner, "run", tmp_path)
     (tmp_path / "language").write_text("fr\n")
@@ -118,7 +118,7 @@ async def test_what_a_cell_runs_speaks_the_language_of_the_machine(
     assert await run(manager, "import os; print(os.environ['LANGUAGE'])") == "fr"
 
 
-async def test_kernels_share_no_randomness(nursery, manager, monkeypatch):
+async def test_kernels_share_no_randomness(forker, manager, monkeypatch):
     other = AsyncKernelManager()
     code = "import random, uuid; print(random.random(), uuid.uuid4())"
     try:
@@ -128,7 +128,7 @@ async def test_kernels_share_no_randomness(nursery, manager, monkeypatch):
     assert len({word for line in seen for word in line.split()}) == 4
 
 
-async def test_an_interrupt_reaches_a_forked_kernel(nursery, manager):
+async def test_an_interrupt_reaches_a_forked_kernel(forker, manager):
     await start(manager)
     client = manager.client()
     client.start_channels()
@@ -143,7 +143,7 @@ async def test_an_interrupt_reaches_a_forked_kernel(nursery, manager):
     client.stop_channels()
 
 
-async def test_a_kernel_that_is_killed_is_known_to_have_ended(nursery, manager):
+async def test_a_kernel_that_is_killed_is_known_to_have_ended(forker, manager):
     await start(manager)
     kernel = manager.provisioner.process
     assert await manager.is_alive()
@@ -154,7 +154,7 @@ async def test_a_kernel_that_is_killed_is_known_to_have_ended(nursery, manager):
     assert await run(manager, "print('again')") == "again"
 
 
-async def test_a_kernel_ends_when_it_is_asked(nursery, manager):
+async def test_a_kernel_ends_when_it_is_asked(forker, manager):
     await start(manager)
     kernel = manager.provisioner.process
     assert await run(manager, "print('ready')") == "ready"
@@ -163,13 +163,13 @@ async def test_a_kernel_ends_when_it_is_asked(nursery, manager):
     assert kernel.wait(60) == 0
 
 
-async def test_without_a_nursery_a_kernel_is_started(manager):
+async def test_without_a_kernel_forker_a_kernel_is_started(manager):
     await start(manager)
     assert isinstance(manager.provisioner.process, subprocess.Popen)
     assert await run(manager, "print(6 * 7)") == "42"
 
 
-def test_nonsense_does_not_end_the_nursery(nursery, path, tmp_path):
+def test_nonsense_does_not_end_the_kernel_forker(forker, path, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
         caller.connect(str(path))
         caller.send(b"dance")
@@ -177,29 +177,29 @@ def test_nonsense_does_not_end_the_nursery(nursery, path, tmp_path):
     kernel = ask_for_kernel(Request(("--version",), dict(os.environ), str(tmp_path)), path)
     assert kernel is not None
     assert kernel.wait(60) == 0
-    assert nursery.poll() is None
+    assert forker.poll() is None
 
 
-def test_a_nursery_too_busy_to_answer_leaves_no_second_kernel(
-    nursery, path, tmp_path, monkeypatch, capfd
+def test_a_kernel_forker_too_busy_to_answer_leaves_no_second_kernel(
+    forker, path, tmp_path, monkeypatch, capfd
 ):
     """The server starts a kernel on the same ports meanwhile."""
     request = Request(("-f", str(tmp_path / "connection.json")), dict(os.environ), "/")
     monkeypatch.setattr("vmlab_guest.kernels._LAUNCH_S", 0.1)
-    nursery.send_signal(signal.SIGSTOP)
+    forker.send_signal(signal.SIGSTOP)
     assert ask_for_kernel(request, path) is None
     assert "could not be forked: TimeoutError" in capfd.readouterr().err
-    nursery.send_signal(signal.SIGCONT)
+    forker.send_signal(signal.SIGCONT)
     monkeypatch.undo()
     # Whoever is next in the line is answered after the one that gave up.
     kernel = ask_for_kernel(Request(("--version",), dict(os.environ), "/"), path)
     assert kernel is not None
     assert kernel.wait(60) == 0
-    children = Path(f"/proc/{nursery.pid}/task/{nursery.pid}/children")
+    children = Path(f"/proc/{forker.pid}/task/{forker.pid}/children")
     wait_until(lambda: children.read_text() == "")
 
 
-def test_a_kernel_ends_with_whom_it_was_forked_for(nursery, path, tmp_path):
+def test_a_kernel_ends_with_whom_it_was_forked_for(forker, path, tmp_path):
     request = Request(("-f", str(tmp_path / "connection.json")), dict(os.environ), "/")
     kernel = ask_for_kernel(request, path)
     assert kernel is not None
@@ -209,15 +209,15 @@ def test_a_kernel_ends_with_whom_it_was_forked_for(nursery, path, tmp_path):
     os.close(ended)
 
 
-def test_a_nursery_that_is_gone_has_ended_its_kernels(nursery, path, tmp_path):
+def test_a_kernel_forker_that_is_gone_has_ended_its_kernels(forker, path, tmp_path):
     connection = tmp_path / "connection.json"
     kernel = ask_for_kernel(Request(("-f", str(connection)), dict(os.environ), "/"), path)
     assert kernel is not None
     assert kernel.poll() is None
     ended = os.pidfd_open(kernel.pid)
-    nursery.kill()
+    forker.kill()
     assert kernel.wait(60) == -signal.SIGKILL
-    assert select.select([ended], [], [], 60)[0], "the kernel lives on without its nursery"
+    assert select.select([ended], [], [], 60)[0], "the kernel lives on without its kernel forker"
     os.close(ended)
 
 
@@ -231,6 +231,6 @@ def test_what_a_fork_could_not_be_is_no_request():
     assert make_request(LAUNCH, {**env, "PYTHONPATH": "/mine"}, "/") is None
 
 
-def test_a_request_that_is_too_long_is_left_to_a_new_process(nursery, path):
+def test_a_request_that_is_too_long_is_left_to_a_new_process(forker, path):
     request = Request((), {"LONG": "x" * 2**20}, "/")
     assert ask_for_kernel(request, path) is None

@@ -1,6 +1,6 @@
 """A real single-user server with settings that keep it from serving, and the same server without.
 
-The hub that it asks is the rehearsal's.
+The hub that it asks is that of the dry run.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import LIMIT_S, wait_until
-from vmlab_guest.rehearsal import Stage, _PlayedHub
+from vmlab_guest.dry_run import DryRun, _SimulatedHub
+from vmlab_guest.server_request import ServerRequest, serves
 from vmlab_guest.trouble import make_plain, pick_line
-from vmlab_guest.wish import Wish, serves
 
 SETTINGS = {
     "a folder that is not there": (
@@ -36,7 +36,7 @@ SETTINGS = {
 
 @pytest.fixture
 def hub() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _PlayedHub)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _SimulatedHub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -45,13 +45,13 @@ def hub() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def run(wish: Wish, log: Path) -> subprocess.Popen[bytes]:
+def run(request: ServerRequest, log: Path) -> subprocess.Popen[bytes]:
     program = Path(sys.executable).with_name("jupyterhub-singleuser")
-    env = {"PATH": os.environ["PATH"], **wish.env}
+    env = {"PATH": os.environ["PATH"], **request.env}
     with log.open("wb") as stream:
         return subprocess.Popen(
-            [program, *wish.args, "--allow-root"], env=env, stdout=stream, stderr=stream,
-            cwd=wish.env["HOME"],
+            [program, *request.args, "--allow-root"], env=env, stdout=stream, stderr=stream,
+            cwd=request.env["HOME"],
         )  # fmt: skip
 
 
@@ -60,14 +60,14 @@ def test_settings_that_end_a_server_do_not_end_a_plain_one(tmp_path, hub, monkey
     name, text, said = SETTINGS[what]
     runtime = tmp_path / "runtime"
     monkeypatch.setattr("vmlab_guest.trouble.RUNTIME", runtime)
-    stage = Stage(tmp_path, hub.socket, 0)
+    stage = DryRun(tmp_path, hub.socket, 0)
     home = tmp_path / "home"
     (home / name).parent.mkdir(parents=True)
     (home / name).write_text(text)
     env = {**stage.env, "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(runtime)}
-    wish = Wish(env, ("--HubOAuth.base_url=/user/rehearsal/",))
+    request = ServerRequest(env, ("--HubOAuth.base_url=/user/rehearsal/",))
 
-    server = run(wish, tmp_path / "log")
+    server = run(request, tmp_path / "log")
     try:
         server.wait(LIMIT_S)
     finally:
@@ -75,7 +75,7 @@ def test_settings_that_end_a_server_do_not_end_a_plain_one(tmp_path, hub, monkey
     assert not serves(runtime)
     assert said in pick_line((tmp_path / "log").read_text())
 
-    plain = run(make_plain(wish), tmp_path / "plain-log")
+    plain = run(make_plain(request), tmp_path / "plain-log")
     try:
         wait_until(lambda: serves(runtime) or plain.poll() is not None)
         assert plain.poll() is None, (tmp_path / "plain-log").read_text()[-2000:]

@@ -131,7 +131,9 @@ def test_a_snapshot_is_listed_opened_and_looked_through(lab):
     assert (done["restored"], done["failed"]) == (1, [])
     assert (lab.home / "work" / "odd \udcff&name").read_text() == "odd"
     odd = quote(os.fsencode("work/odd \udcff&name"))
-    assert lab.ask("GET", f"snapshots/{ID}/tree?path={odd}").status_code == 404, "it is no folder"
+    assert lab.ask("GET", f"snapshots/{ID}/tree?path={odd}").status_code == 404, (
+        "it is not a folder"
+    )
 
 
 def test_an_open_snapshot_is_not_asked_for_again(lab):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from fakes.waiting import wait_until
+from vmlab_guest.server_request import Word, dump_request
 from vmlab_guest.trouble import read_trouble
-from vmlab_guest.wish import Word, make_wish
 from vmlab_guest.zygote import end_processes
 from vmlab_protocol.messages import ServerTrouble
 
@@ -51,7 +51,7 @@ zygote.os.chown = lambda *words: None
 zygote.list_companions = lambda: [
     int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 ]
-made = zygote.Zygote(folder, folder / "wish")
+made = zygote.Zygote(folder, folder / "request")
 made.open()
 print("open", flush=True)
 sys.exit(made.serve()())
@@ -73,10 +73,10 @@ class Desk:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"open\n"
 
-    def wish(self, *args: str, **env: str) -> None:
-        path = self.folder / "wish.new"
-        path.write_text(make_wish(env, args))
-        path.replace(self.folder / "wish")
+    def request(self, *args: str, **env: str) -> None:
+        path = self.folder / "request.new"
+        path.write_text(dump_request(env, args))
+        path.replace(self.folder / "request")
 
     def say(self, word: str) -> str:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -115,11 +115,11 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.close()
 
 
-def test_nothing_runs_until_there_is_a_wish(desk: Desk) -> None:
+def test_nothing_runs_until_there_is_a_request(desk: Desk) -> None:
     desk.start()
     assert desk.say(Word.LAUNCH) == "ok"
     assert desk.state() == "stopped"
-    desk.wish("--x", NAME="ada")
+    desk.request("--x", NAME="ada")
     assert desk.say(Word.LAUNCH) == "ok"
     (server,) = desk.servers(1)
     assert server[1:] == ["ada", "--x"]
@@ -127,14 +127,14 @@ def test_nothing_runs_until_there_is_a_wish(desk: Desk) -> None:
     assert oct((desk.folder / "control").stat().st_mode)[-3:] == "600"
 
 
-def test_the_same_wish_again_changes_nothing_and_another_respawns(desk: Desk) -> None:
+def test_the_same_request_again_changes_nothing_and_another_respawns(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada")
+    desk.request(NAME="ada")
     desk.say(Word.LAUNCH)
     old = desk.servers(1)[0][0]
     desk.say(Word.LAUNCH)
     (desk.folder / "runtime/jupyter_cookie_secret").write_text("of the old one")
-    desk.wish(NAME="ada", TOKEN="another")
+    desk.request(NAME="ada", TOKEN="another")
     desk.say(Word.LAUNCH)
     servers = desk.servers(2)
     assert [s[1] for s in servers] == ["ada", "ada"]
@@ -145,7 +145,7 @@ def test_the_same_wish_again_changes_nothing_and_another_respawns(desk: Desk) ->
 
 def test_a_server_that_failed_is_started_again(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada")
+    desk.request(NAME="ada")
     desk.say(Word.LAUNCH)
     os.kill(int(desk.servers(1)[0][0]), signal.SIGKILL)
     assert len(desk.servers(2)) == 2
@@ -154,7 +154,7 @@ def test_a_server_that_failed_is_started_again(desk: Desk) -> None:
 
 def test_a_server_that_ended_by_itself_stays_so(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada", leave="0")
+    desk.request(NAME="ada", leave="0")
     desk.say(Word.LAUNCH)
     wait_until(lambda: desk.state() == "stopped")
     assert len(desk.servers(1)) == 1
@@ -163,7 +163,7 @@ def test_a_server_that_ended_by_itself_stays_so(desk: Desk) -> None:
 @pytest.mark.parametrize("code", ["0", "1", "3"])
 def test_a_server_that_never_serves_is_noted_and_tried_again(desk: Desk, code: str) -> None:
     desk.start()
-    desk.wish(NAME="ada", end=code)
+    desk.request(NAME="ada", end=code)
     desk.say(Word.LAUNCH)
     desk.servers(3)
     wait_until(lambda: (found := desk.trouble()) is not None and found.ends >= 3)
@@ -175,7 +175,7 @@ def test_a_server_that_never_serves_is_noted_and_tried_again(desk: Desk, code: s
 
 def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada", end="settings")
+    desk.request(NAME="ada", end="settings")
     desk.say(Word.LAUNCH)
     first, second, third = desk.servers(3)
     assert first[1:] == second[1:] == ["ada"]
@@ -188,7 +188,7 @@ def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk)
     assert "no such folder: /home/trainee/analyse" in told
     assert "~/.jupyter/jupyter_server_config.py" in told
     # Another seed: the settings have their chance again, and nothing is said of the last time.
-    desk.wish(NAME="ada", TOKEN="another")
+    desk.request(NAME="ada", TOKEN="another")
     desk.say(Word.LAUNCH)
     assert desk.servers(4)[3][1:] == ["ada"]
     wait_until(lambda: desk.trouble() is None)
@@ -196,27 +196,27 @@ def test_after_two_ends_it_is_started_without_the_trainee_s_settings(desk: Desk)
 
 def test_one_end_before_it_serves_is_forgotten_when_it_does(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada")
+    desk.request(NAME="ada")
     desk.say(Word.LAUNCH)
     desk.servers(1)
     (desk.folder / "trouble.json").write_text("of an older server")
-    desk.wish(NAME="ada", TOKEN="another")
+    desk.request(NAME="ada", TOKEN="another")
     desk.say(Word.LAUNCH)
     desk.servers(2)
     wait_until(lambda: desk.trouble() is None and desk.state() == "running")
 
 
-def test_a_zygote_that_comes_back_takes_up_the_wish(desk: Desk) -> None:
-    desk.wish(NAME="ada")
+def test_a_zygote_that_comes_back_takes_up_the_request(desk: Desk) -> None:
+    desk.request(NAME="ada")
     desk.start()
     assert desk.servers(1)[0][1] == "ada"
     wait_until(lambda: desk.state() == "running")
 
 
-def test_a_machine_of_somebody_is_not_rehearsed_in(desk: Desk) -> None:
+def test_a_machine_of_somebody_has_no_dry_run(desk: Desk) -> None:
     desk.start()
-    desk.wish(NAME="ada")
-    assert "somebody" in desk.say(Word.REHEARSE)
+    desk.request(NAME="ada")
+    assert "somebody" in desk.say(Word.DRY_RUN)
 
 
 def test_a_word_that_nobody_knows_and_a_caller_that_left(desk: Desk) -> None:

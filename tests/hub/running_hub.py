@@ -6,7 +6,7 @@
         hub.report(hub.server_token("ada"), course="first-steps", ...)
 
 The configuration is the one that `vmlab up` uses (`vmlab.configure`); a test adds lines of its own
-with `extra_config`. Ports are free ones, state lies in `folder`.
+with `extra_config`. Ports are free ones, state is in `folder`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LAB = """\
 [lab]
 name = "test"
 language = "{language}"
-{face_lines}
+{branding_lines}
 
 [provider]
 name = "{provider}"
@@ -121,7 +121,7 @@ class RunningHub:
         provider_lines: str = "",
         lab_lines: str = "",
         hub_lines: str = "",
-        face_lines: str = "",
+        branding_lines: str = "",
         python: str = sys.executable,
     ) -> None:
         self.folder = folder
@@ -140,7 +140,7 @@ class RunningHub:
             provider_lines=provider_lines,
             lab_lines=lab_lines,
             hub_lines=hub_lines,
-            face_lines=face_lines,
+            branding_lines=branding_lines,
         )
         (folder / "lab.toml").write_text(lab)
         config = _CONFIG.format(

@@ -68,7 +68,7 @@ def test_on_another_system_the_packages_are_listed(programs: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "error: this is no Debian system" in done.stderr
+    assert "error: this is not a Debian system" in done.stderr
     assert "qemu-system-x86" in done.stderr
 
 

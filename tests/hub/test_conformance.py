@@ -24,7 +24,7 @@ MARK = "VMLAB_CONFORMANCE"
 # What spawners are asked in them; the rest of test_api is about users, groups and tokens.
 API = "spawn or server or progress or start or stop"
 
-# Upstream, how many of the tests must have run: a selection that shrinks is no conformance.
+# Upstream, how many of the tests must have run: a selection that shrinks is not conformance.
 SUITES = [
     # test_single_user_spawner starts a real Jupyter server on the host, which refuses root.
     ("test_spawner", "not test_single_user_spawner", 38),

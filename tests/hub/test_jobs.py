@@ -125,7 +125,7 @@ c.JupyterHub.spawner_class = Elsewhere
 """
 
 
-@pytest.mark.attack("jobs.own-machine", "a server says that it has a version that is none")
+@pytest.mark.attack("jobs.own-machine", "a server says that it has an invalid version")
 def test_a_hub_starts_whatever_version_a_server_says(tmp_path, tried):
     with HostileServer() as server:
         config = ELSEWHERE.format(url=server.url)

@@ -91,7 +91,7 @@ def test_a_start_of_the_hub_puts_right_what_an_older_version_left(tmp_path):
         hub.start_server("ada")
         hub.stop()
         with hub.database() as db:
-            # Renamed, and the next start of the hub made the account of lab.toml anew.
+            # Renamed, and the next start of the hub made the account of lab.toml again.
             orm.User.find(db, "ada").name = "ada2"
             db.add(orm.User(name="ada"))
         lab = hub.folder / "lab.toml"

@@ -27,7 +27,7 @@ LIMIT_S = 90
 
 @pytest.fixture(scope="module")
 def hub(processes):
-    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))  # short: unix sockets lie below it
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-"))  # short: unix sockets are below it
     lines = "[provider.processes]\nboot_s = 0.2"
     with plugged_in(processes):
         try:
@@ -112,8 +112,8 @@ def test_the_command_line_works_with_it(hub: RunningHub, vmlab) -> None:
     assert "vmlab" in vmlab("machine", "console", "eve")[1]
     status, _, said = vmlab("machine", "ssh", "eve")
     assert (status, "provider processes has no SSH" in said) == (1, True)
-    assert vmlab("machine", "pool")[1].startswith("0 of 0 machines wait")
-    assert "provider processes makes nothing ahead" in vmlab("image", "template", "desk")[2]
+    assert vmlab("machine", "pool")[1].startswith("0 of 0 machines ready")
+    assert "provider processes has no templates" in vmlab("image", "template", "desk")[2]
     assert vmlab("machine", "kill", "eve", "--yes")[0] == 0
     until(lambda: states(hub)["eve"], "stopped")
 

@@ -1,4 +1,4 @@
-"""Hub and machines are of one mind again after faults: a real hub, the fake provider."""
+"""Hub and machines are consistent again after faults: a real hub, the fake provider."""
 
 from __future__ import annotations
 

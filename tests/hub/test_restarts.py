@@ -37,7 +37,7 @@ def test_it_is_started_again_and_the_server_is_still_there(hub, user, cause):
     wait_until(lambda: machine_state(hub, user) == "running")
     assert hub.server(user)["ready"], "never given up"
     assert f"desk-{user}" in hub.log.read_text()
-    assert f"started again, because of a {cause} from inside" in hub.log.read_text()
+    assert f"restarted after a {cause} from inside" in hub.log.read_text()
     hub.stop_server(user)
 
 
@@ -50,7 +50,7 @@ def test_who_switches_the_machine_off_has_it_off(hub):
 
 
 def wait_until_started_again(hub, times: int) -> None:
-    wait_until(lambda: count(hub, "d", "started again, because of a panic") == times)
+    wait_until(lambda: count(hub, "d", "restarted after a panic") == times)
 
 
 def test_a_machine_that_does_nothing_but_crash_is_let_go(hub):

@@ -175,7 +175,7 @@ def test_waiting_has_a_limit_of_its_own(tmp_path):
         request_starts(hub, CLASS[1:2])
         *_, last = watch(hub, CLASS[1])
         assert last["failed"] is True
-        assert "it was not your turn yet" in last["message"]
+        assert "your turn did not come in time" in last["message"]
         assert hub.server(CLASS[0])["pending"] == "spawn"
         hub.stop_server(CLASS[0])
         hub.set_faults()

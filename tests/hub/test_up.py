@@ -123,7 +123,7 @@ def test_a_port_that_is_taken_is_named(operator: Operator) -> None:
 
 def test_a_hub_that_cannot_start_shows_the_end_of_its_log(operator: Operator) -> None:
     operator.state.mkdir()
-    (operator.state / "jupyterhub.sqlite").write_text("this is no database " * 100)
+    (operator.state / "jupyterhub.sqlite").write_text("this is not a database " * 100)
     up = operator.run("up")
     assert up.returncode == 1
     assert "error: the hub ended with status 1" in up.stderr

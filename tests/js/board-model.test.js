@@ -153,7 +153,7 @@ for (const [part, whole, expected] of SHARES) {
 const KEPT = [
   ["nothing", {}, { sort: "stuck", threshold: 10, areNamesHidden: false, course: "" }],
   ["everything", { sort: "name", threshold: "30", "hide-names": "yes", course: "c" }, { sort: "name", threshold: 30, areNamesHidden: true, course: "c" }],
-  ["what is no choice any more", { sort: "constructor", threshold: "7", "hide-names": "true" }, { sort: "stuck", threshold: 10, areNamesHidden: false, course: "" }],
+  ["what is not a choice any more", { sort: "constructor", threshold: "7", "hide-names": "true" }, { sort: "stuck", threshold: 10, areNamesHidden: false, course: "" }],
   ["nonsense", { sort: "<b>", threshold: "NaN" }, { sort: "stuck", threshold: 10, areNamesHidden: false, course: "" }],
 ];
 

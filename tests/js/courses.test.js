@@ -39,7 +39,7 @@ test("steps are counted over all exercises, in both places alike", () => {
   }
 });
 
-test("the exercise to go on with is looked for in its own course only", () => {
+test("the exercise to continue with is looked for in its own course only", () => {
   const current = { course: "first", exercise: "02-b" };
   assert.equal(currentIn({ current }, FIRST), FIRST.exercises[1]);
   assert.equal(currentIn({ current }, { ...FIRST, name: "second" }), null);
@@ -90,7 +90,7 @@ test("what is published and not here yet is on its way", async () => {
   assert.equal((await known({ courses: [] })).isComing, false);
 });
 
-test("the exercise to go on with, if it is there", async () => {
+test("the exercise to continue with, if it is there", async () => {
   const at = async (/** @type {string} */ course, /** @type {string} */ folder) =>
     (await known({ current: { course, exercise: folder } })).current?.exercise.folder;
   assert.equal(await at("first", "02-b"), "02-b");

@@ -182,7 +182,7 @@ async def test_a_new_image_keeps_home_and_old_root_disk_and_says_so(bench, desk_
         assert (volume.stat().st_ino, volume.stat().st_size >= size) == (inode, True)
         (disk,) = await bench.provider.old_disks("desk-ada-0")
         assert (disk.image_version, disk.path) == ("1", str(old))
-        # It can be looked into as documented, with the image that it stands on.
+        # It can be looked into as documented, with the image that it is based on.
         raw = tmp_path / "old.raw"
         await run("qemu-img", "convert", "-O", "raw", old, raw)
         assert raw.stat().st_size == 16 * 2**20

@@ -21,8 +21,8 @@ pytestmark = [
 
 AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
-# Debian's Python, which everybody may run. Paths come on standard input: a listing is no secret,
-# what stands in the files is.
+# Debian's Python, which everybody may run. Paths come on standard input: a listing is not a secret,
+# what is in the files is.
 INTRUDER = """
 import json, os, socket, sys
 got = []
@@ -69,7 +69,7 @@ def test_nothing_in_the_state_folder_opens_itself(hub, tried):
     open_file.chmod(0o644)
     assert intrude([open_file]) == [f"opened {open_file} (r)"], "the intruder works"
     open_file.unlink()
-    # The test's own files are none of VMLab's; the proxy's pid stands in every list of processes.
+    # The test's own files are none of VMLab's; the proxy's pid is in every list of processes.
     own = {"lab.toml", "jupyterhub_config.py", "hub.log", "proxy.pid"}
     paths = [p for p in hub.folder.rglob("*") if p.name not in own and "env-" not in p.name]
     assert any(path.is_socket() for path in paths)

@@ -100,13 +100,13 @@ def test_the_proxy_knows_whom_to_believe() -> None:
     *_, settings = proxy_command(
         project,
         front=("10.0.0.1",),
-        door=Path("/state/proxy.sock"),
+        listener=Path("/state/proxy.sock"),
         plain=(80, 8443),
         origins=origins,
     )
     assert json.loads(settings) == {
         "front": ["10.0.0.1"],
-        "door": "/state/proxy.sock",
+        "listener": "/state/proxy.sock",
         "plain": {"port": 80, "to_port": 8443},
         "origins": {
             "canonical": "https://lab.example.org/",
@@ -117,7 +117,7 @@ def test_the_proxy_knows_whom_to_believe() -> None:
     }
     assert json.loads(proxy_command(project)[-1]) == {
         "front": [],
-        "door": None,
+        "listener": None,
         "plain": None,
         "origins": {"canonical": "", "machines": "", "shared": True},
         "files": None,

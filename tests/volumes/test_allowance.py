@@ -24,7 +24,7 @@ from volumes.conftest import check, holds, make, run, vmlab_json, write
 
 SYSTEM_MIB, SIZE_MIB = 16, 64
 HOME_MIB, HOME_AT_MIB = 40, 20
-"""What is written anew each time: what is behind the empty file system's own data."""
+"""What is rewritten each time: what is behind the empty file system's own data."""
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def work_in_machine(state, name: str = "desk-ada", owner: str = "ada") -> Machin
 
 
 def on_disk_mib(state) -> int:
-    """All that lies there of the only trainee."""
+    """All that is there of the only trainee."""
     folders = [state / name for name in ("volumes", "machines", "aside")]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return sum(path.stat().st_blocks for path in files) * 512 // 2**20

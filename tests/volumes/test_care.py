@@ -1,4 +1,4 @@
-"""A round of care for volumes: what fails for one of them keeps no other from its turn."""
+"""A round of care for volumes: what fails for one of them does not affect the others."""
 
 from __future__ import annotations
 

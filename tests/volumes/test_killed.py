@@ -210,7 +210,7 @@ async def test_the_commands_take_names_and_users_and_print_data(store, lab, tmp_
         (["restore", "ada", "manual-20200101T000000Z", "--yes"], 1, "has no snapshot"),
         (["export", "ada", "/tmp/home.zip"], 2, "say --format"),
         (["export", "ada", "/nowhere/home.raw"], 1, "cannot be written"),
-        (["import", "/etc/passwd", "eve"], 1, "no disk image"),
+        (["import", "/etc/passwd", "eve"], 1, "not a disk image"),
         (["delete", "ada", "--yes", "--days", "0"], 1, "days of quarantine"),
         (["undelete", "ada"], 1, "not deleted"),
         (["delete", "ada"], 1, ""),

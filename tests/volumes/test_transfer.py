@@ -112,7 +112,7 @@ async def test_a_file_that_is_no_disk_is_refused(store, tmp_path):
     (tmp_path / "empty").touch()
     os.mkfifo(tmp_path / "pipe")
     for name, words in {
-        "letter.qcow2": "no disk image",
+        "letter.qcow2": "not a disk image",
         "empty": "empty",
         "pipe": "no file",
         ".": "no file",
@@ -134,7 +134,11 @@ async def test_a_reference_to_a_file_of_the_host_is_refused(store, tmp_path):
               data, "1M")  # fmt: skip
     vmdk = tmp_path / "descriptor.vmdk"
     vmdk.write_text(f'# Disk DescriptorFile\nversion=1\nRW 2048 FLAT "{secret}" 0\n')
-    for source, words in {backed: "backing file", data: "in another file", vmdk: "no disk"}.items():
+    for source, words in {
+        backed: "backing file",
+        data: "in another file",
+        vmdk: "not a disk image",
+    }.items():
         with pytest.raises(VolumeError, match=words):
             await imports(store, source)
     # Named as raw, it is bytes and no reference.

@@ -101,7 +101,7 @@ def _why_missing() -> Outcome:
     for place in (Path.home() / MARK.name, Path.cwd() / MARK.name, Path("/tmp") / MARK.name):
         if place.exists():
             return failed(
-                f"You wrote `{place}`. The settings of a machine lie in `/etc`: `{MARK}`.",
+                f"You wrote `{place}`. The settings of a machine are in `/etc`: `{MARK}`.",
                 f"Vous avez écrit `{place}`. Les réglages d'une machine sont dans `/etc` : "
                 f"`{MARK}`.",
             )
@@ -128,7 +128,7 @@ def home(device: object) -> Outcome:
         )
     if given in {real, os.path.realpath(real), real.removeprefix("/dev/")}:
         return passed(
-            f"Your home lies on `{real}`, the system on `{root}`. What you save in your home stays "
+            f"Your home is on `{real}`, the system on `{root}`. What you save in your home stays "
             "when the system is renewed.",
             f"Vos données sont sur `{real}`, le système sur `{root}`. Ce que vous gardez dans "
             "votre dossier personnel reste quand le système est renouvelé.",
@@ -146,7 +146,7 @@ def home(device: object) -> Outcome:
         )
     if given in {"tmpfs", "udev", "devtmpfs"}:
         return failed(
-            f"`{given}` is no disk: it lies in memory and is gone when the machine stops.",
+            f"`{given}` is not a disk: it is in memory and is gone when the machine stops.",
             f"`{given}` n'est pas un disque : il est en mémoire et disparaît à l'arrêt.",
         )
     if given.startswith("/dev/") and not Path(given).exists():

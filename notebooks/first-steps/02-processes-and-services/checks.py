@@ -21,7 +21,7 @@ def start(child: object) -> Outcome:
     number = _number(child)
     if number is None:
         return failed(
-            "That is no process: keep what `subprocess.Popen` returns, as in `child = ...`.",
+            "That is not a process: keep what `subprocess.Popen` returns, as in `child = ...`.",
             "Ce n'est pas un processus : gardez ce que renvoie `subprocess.Popen`, comme dans "
             "`child = ...`.",
         )
@@ -40,7 +40,7 @@ def start(child: object) -> Outcome:
         )
     if found.state == "Z":
         return failed(
-            f"Process {number} has ended and is a zombie: only its entry is left. Start it anew.",
+            f"Process {number} has ended and is a zombie: only its entry is left. Start it again.",
             f"Le processus {number} est terminé, c'est un zombie : il n'en reste que la fiche. "
             "Relancez-le.",
         )

@@ -1,6 +1,6 @@
 """What the hub and the machines say to each other, and the rules that both keep to.
 
-Installed on both sides, so that no rule stands twice; docs/protocols.md describes it for people.
+Installed on both sides, so that no rule exists twice; docs/protocols.md describes it for people.
 
 machine     names and numbers of a machine: ports, disks, the trainee's home
 phases      the phases of a start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Replace the file as one step: after a crash the old or the new content stands there.
+    """Replace the file as one step: after a crash the old or the new content is there.
 
     The file has its mode before it has content, so that a secret is never readable meanwhile. A
     symbolic link at `path` is replaced, not followed.

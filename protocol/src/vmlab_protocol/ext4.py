@@ -19,7 +19,7 @@ _MAX_LOG_BLOCK = 6  # no block is larger than 64 KiB
 
 
 class Ext4Error(ValueError):
-    """It is no ext4 file system."""
+    """It is not an ext4 file system."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_space(superblock: bytes) -> Space:
     """Return how large and how full the file system is.
 
     Raises:
-        Ext4Error: it is none.
+        Ext4Error: it is not one.
     """
     if len(superblock) < SUPERBLOCK_BYTES:
         raise Ext4Error("it is too small for a file system")
@@ -63,7 +63,7 @@ def read_space(superblock: bytes) -> Space:
 def is_in_order(superblock: bytes) -> bool:
     """Return whether e2fsck would find nothing to do: it was unmounted in good order.
 
-    Anything that is no superblock of ext4 is not in order.
+    Anything that is not a superblock of ext4 is not in order.
     """
     if len(superblock) < SUPERBLOCK_BYTES:
         return False

@@ -129,7 +129,7 @@ def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> by
 
 
 def parse_guest_line(line: bytes) -> GuestMessage | None:
-    """Return the message in this line, or None when it is none that an agent may send."""
+    """Return the message in this line, or None when it is not one that an agent may send."""
     try:
         body = load_json(line)
     except ValueError:

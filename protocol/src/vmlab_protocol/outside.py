@@ -49,4 +49,4 @@ def _finite(word: str) -> float:
 
 
 def _refuse(word: str) -> float:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")

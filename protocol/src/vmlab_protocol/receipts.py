@@ -42,7 +42,7 @@ class Obstacle:
 
     Attributes:
         path: within the course.
-        beside: where in the home the new text lies instead; empty when it lies nowhere.
+        beside: where in the home the new text is instead; empty when it is nowhere.
     """
 
     path: str

@@ -206,7 +206,7 @@ def _server(value: object) -> Server:
     env = _dict(_get(table, "seed.server", "env"), "seed.server.env")
     for name, text in env.items():
         if not _ENV_NAME.fullmatch(name):
-            raise SeedError(f"seed.server.env: {name[:80]!r} is no name of a variable")
+            raise SeedError(f"seed.server.env: {name[:80]!r} is not a name of a variable")
         _single_line(text, f"seed.server.env.{name[:80]}")
     args = _list(_get(table, "seed.server", "args"), "server.args")
     return Server(
@@ -220,7 +220,7 @@ def _single_line(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise SeedError(f"{where}: expected a text")
     # systemd drops variables with other control characters without a word (env_value_is_valid);
-    # a lone surrogate is no UTF-8.
+    # a lone surrogate is not UTF-8.
     if any((ord(c) < 32 and c != "\t") or c == "\x7f" or 0xD800 <= ord(c) <= 0xDFFF for c in value):
         raise SeedError(f"{where}: holds a line break or another control character")
     return value

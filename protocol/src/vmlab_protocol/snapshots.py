@@ -37,7 +37,7 @@ class ListedSnapshot:
 
 
 def make_stamp(at: float) -> str:
-    """Return a time, UTC, as it stands in names.
+    """Return a time, UTC, as it is written in names.
 
     Example:
         >>> make_stamp(0)

@@ -1,7 +1,7 @@
-"""`vmlab bench`: how fast machines start, beside what a small hub uses today.
+"""`vmlab bench`: how fast machines start, compared with what a small hub uses today.
 
     facts.py     what was measured, as frozen facts; to JSON and back
-    marks.py     the marks to reach, and whether they were
+    targets.py   the targets, and whether they were reached
     table.py     results for a terminal
     plot.py      results as a picture
     variants.py  what is compared: the hub's configuration of each variant

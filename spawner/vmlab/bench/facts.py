@@ -53,7 +53,7 @@ class Sample:
     pss_mib: float | None = None
     private_mib: float | None = None
     disk_mib: float | None = None
-    origin: str = ""  # how the machine came to life, where its record tells
+    origin: str = ""  # how the machine was started, where its record tells
     phases_s: Mapping[str, float] = field(default_factory=dict)  # when each phase began
     failure: str = ""
 
@@ -142,12 +142,12 @@ def ready(result: Result | None) -> Spread:
 
 
 def count_origins(result: Result) -> dict[str, int]:
-    """Return how many timed machines came to life in which way."""
+    """Return how many timed machines were started in which way."""
     return dict(Counter(sample.origin for sample in result.timed if sample.origin))
 
 
 def phase_durations(result: Result) -> dict[str, float]:
-    """Return how many seconds machines spent in each phase, medians, in order.
+    """Return the median seconds that machines spent in each phase, in order.
 
     The last phase, `ready`, lasts from the server's answer to the spawner until its first answer
     through the proxy.
@@ -241,11 +241,11 @@ def parse_json(data: Any, source: str) -> Report:
             str(data["accelerator"]), int(data["cores"]), dict(data["facts"]), results, tuple(costs)
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{source} is no result of `vmlab bench`: {error!r}") from error
+        raise ConfigError(f"{source} is not a result of `vmlab bench`: {error!r}") from error
 
 
 def _read_sample(entry: Any) -> Sample:
-    """Return a sample; raises ValueError, KeyError or TypeError if it is none."""
+    """Return a sample; raises ValueError, KeyError or TypeError if it is not one."""
     sample = as_facts(Sample, entry)
     measured = [getattr(sample, each.name) for each in fields(Sample) if "None" in str(each.type)]
     times = [*dict(sample.phases_s).values(), *(value for value in measured if value is not None)]

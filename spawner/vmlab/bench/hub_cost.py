@@ -37,7 +37,7 @@ async def measure_hub(seats: int, options: RunOptions) -> HubCost:
             await _start(rig, user)
         users = [f"seat-{number:04d}" for number in range(seats)]
         await rig.client.add_users(users)
-        await asyncio.sleep(_WATCH_DELAY_S)  # making a class of accounts blocks, and is no start
+        await asyncio.sleep(_WATCH_DELAY_S)  # making a class of accounts blocks, and is not a start
         hub, proxy = psutil.Process(rig.hub.pid), _proxy_process(rig)
         cpu_before = _cpu_s(hub), _cpu_s(proxy)
         since, began = time.time(), time.perf_counter()

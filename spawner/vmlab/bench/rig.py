@@ -99,7 +99,7 @@ class Rig:
         return usage.tree(int(pid)) if pid else []
 
     def origin(self, user: str) -> str:
-        """Return how a user's machine came to life, as its record tells; empty for no machine."""
+        """Return how a user's machine was started, as its record tells; empty for no machine."""
         traces = self.traces(user)
         return traces.way if traces else ""
 
@@ -145,7 +145,7 @@ class Rig:
 
     async def _remove(self, user: str) -> None:
         if self.provider is not None:
-            # Pulled, not shut down: nobody has worked there, and a guest takes its time.
+            # Forced off, not shut down: nobody has worked there, and a guest takes its time.
             await self.provider.stop(machine_name(user), now=True)
         await self.client.stop_server(user, limit_s=LIMIT_S)
         if self.provider is not None:
@@ -187,7 +187,7 @@ async def open_rig(variant: Variant, seats: int, options: RunOptions) -> AsyncIt
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
     """Give a folder that is gone afterwards, whatever failed."""
-    # Short: unix sockets lie below it. Open to pass: machines run as other users.
+    # Short: unix sockets are below it. Open to pass: machines run as other users.
     folder = Path(tempfile.mkdtemp(prefix="vmlab-bench-"))
     try:
         folder.chmod(0o711)

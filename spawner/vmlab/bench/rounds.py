@@ -158,8 +158,8 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
 async def _run_kernel(rig: Rig, user: str, now_s: Callable[[], float]) -> float:
     """Start a kernel and return when its first output came. It stays, as a trainee's would.
 
-    A server that gets no processor for 30 s closes its websockets (jupyter_server,
-    `websocket_ping_timeout`), and JupyterLab connects again: so does this.
+    A server that gets no processor time for 30 s closes its websockets
+    (jupyter_server, `websocket_ping_timeout`), and JupyterLab reconnects: so does this.
     """
     session = rig.client.session
     async with start_kernel(session, rig.client.server_url(user), keep=True) as kernel:

@@ -13,7 +13,7 @@ from vmlab.bench.facts import (
     make_json,
     phase_durations,
 )
-from vmlab.bench.marks import Mark, find_marks
+from vmlab.bench.targets import Target, find_targets
 from vmlab.bench.variants import expected_origin
 
 _SIGNS = {True: ("✓ reached", "green"), False: ("✗ missed", "red"), None: ("· not measured", "dim")}
@@ -92,14 +92,14 @@ def hub_table(costs: tuple[HubCost, ...]) -> Table:
     return table
 
 
-def marks_table(report: Report) -> Table:
-    """Return each mark with a word and a sign, never a colour alone."""
+def targets_table(report: Report) -> Table:
+    """Return each target with a word and a sign, never a colour alone."""
     table = Table(title="Marks", title_justify="left", box=None, pad_edge=False)
-    for title, side in (("", "left"), ("mark", "left"), ("wanted", "right"), ("found", "right")):
+    for title, side in (("", "left"), ("target", "left"), ("limit", "right"), ("found", "right")):
         table.add_column(title, justify="right" if side == "right" else "left")
-    for mark in find_marks(report):
-        words, style = _SIGNS[mark.reached]
-        table.add_row(Text(words, style), mark.what, _limit(mark), _value(mark))
+    for target in find_targets(report):
+        words, style = _SIGNS[target.reached]
+        table.add_row(Text(words, style), target.what, _limit(target), _value(target))
     return table
 
 
@@ -111,7 +111,7 @@ def failures_text(results: tuple[Result, ...], costs: tuple[HubCost, ...]) -> li
         for reason in result.reasons
     ]
     lines += [
-        f"{result.variant}, {result.seats} seats: not all came to life as they should: {origins}"
+        f"{result.variant}, {result.seats} seats: not all were started as expected: {origins}"
         for result in results
         if (origins := count_origins(result)) and set(origins) != {expected_origin(result.variant)}
     ]
@@ -125,9 +125,9 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _limit(mark: Mark) -> str:
-    return f"{'≥' if mark.at_least else '≤'} {mark.limit:g} {mark.unit}".rstrip()
+def _limit(target: Target) -> str:
+    return f"{'≥' if target.at_least else '≤'} {target.limit:g} {target.unit}".rstrip()
 
 
-def _value(mark: Mark) -> str:
-    return "-" if mark.value is None else f"{mark.value:.3g} {mark.unit}".rstrip()
+def _value(target: Target) -> str:
+    return "-" if target.value is None else f"{target.value:.3g} {target.unit}".rstrip()

@@ -104,7 +104,7 @@ def parse_rollup(text: str) -> MemoryUse:
 
 
 def disk_mib(paths: Iterable[Path]) -> float:
-    """Return what these files and folders take on the disk; holes take nothing."""
+    """Return the disk space of these files and folders; holes take none."""
     total = 0
     for path in paths:
         for each in (path, *path.rglob("*")) if path.is_dir() else (path,):

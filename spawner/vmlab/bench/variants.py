@@ -106,7 +106,7 @@ def needs_template(variant: Variant) -> bool:
 
 
 def expected_origin(variant: Variant) -> str:
-    """Return how its machines are to come to life, as a machine's record says."""
+    """Return how its machines are expected to start, as a machine's record says."""
     return "pool" if variant is Variant.POOL else _STYLES.get(variant, "")
 
 

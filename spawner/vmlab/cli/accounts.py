@@ -1,4 +1,4 @@
-"""`vmlab accounts`: who may log in, and with which password, for the operator's eyes."""
+"""`vmlab accounts`: who may log in, and with which password; for the operator only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vmlab bench`: how fast machines start, beside what a small hub uses today.
+"""`vmlab bench`: how fast machines start, compared with what a small hub uses today.
 
 vmlab bench start --seats 1 --compare --json result.json
 vmlab bench hub --seats 100,500
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vmlab.bench.facts import Report, Variant, make_json, parse_json
-from vmlab.bench.marks import find_marks
 from vmlab.bench.plot import make_svg
-from vmlab.bench.table import failures_text, hub_table, marks_table, phases_table, results_table
+from vmlab.bench.table import failures_text, hub_table, phases_table, results_table, targets_table
+from vmlab.bench.targets import find_targets
 from vmlab.bench.variants import choose_variants
 from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
@@ -40,7 +40,7 @@ HUB_SEATS = "100,500"
 _MAX_SEATS = 2000
 
 SeatsOption = Annotated[
-    str, typer.Option(help="Starts at once; several numbers with commas.", metavar="N[,N]")
+    str, typer.Option(help="Simultaneous starts; or several numbers.", metavar="N[,N]")
 ]
 JsonFileOption = Annotated[
     Path | None, typer.Option("--json", help="Write the results there.", metavar="FILE")
@@ -55,10 +55,10 @@ def start(
     *,
     seats: SeatsOption = "1",
     compare: Annotated[
-        bool, typer.Option(help="Beside local processes, pool and boots; and the hub's own cost.")
+        bool, typer.Option(help="Add local processes, pool and boots, and the hub's own cost.")
     ] = False,
     variants: Annotated[
-        str, typer.Option(help=f"Exactly these, of {','.join(Variant)}.", metavar="V[,V]")
+        str, typer.Option(help=f"These variants only, of {','.join(Variant)}.", metavar="V[,V]")
     ] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Timed rounds of each; as many as medians need.")
@@ -114,12 +114,12 @@ def parse_seats(text: str) -> tuple[int, ...]:
     """Return the numbers of seats, ascending.
 
     Raises:
-        typer.BadParameter: one is no number, or out of range.
+        typer.BadParameter: one is not a number, or out of range.
     """
     words = text.split(",")
     counts = {int(word) if word.strip().isdecimal() else 0 for word in words}
     if not all(1 <= count <= _MAX_SEATS for count in counts):
-        raise typer.BadParameter(f"{text!r}: numbers from 1 to {_MAX_SEATS} with commas")
+        raise typer.BadParameter(f"{text!r}: numbers from 1 to {_MAX_SEATS}, separated by commas")
     return tuple(sorted(counts))
 
 
@@ -165,7 +165,7 @@ def _measure(task: Task, file: Path | None) -> None:
             options = make_options(task, project, paths, say)
             report = asyncio.run(main())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        err().print("Stopped; what it had started is gone.")
+        err().print("Stopped; everything that it had started was removed.")
         raise typer.Exit(130) from None
     _print(report)
     if file is not None:
@@ -174,7 +174,7 @@ def _measure(task: Task, file: Path | None) -> None:
 
 @contextmanager
 def _telling() -> Generator[Callable[[str], None]]:
-    """Give a function that tells what is done now: a status on a terminal, else a line each."""
+    """Give a function that reports progress: a status on a terminal, else one line each."""
     console = err()
     if not console.is_terminal:
         yield console.print
@@ -199,7 +199,7 @@ def _print(report: Report) -> None:
         print_table(phases)
     if report.hub:
         print_table(hub_table(report.hub))
-    if any(mark.reached is not None for mark in find_marks(report)):
-        print_table(marks_table(report))
+    if any(target.reached is not None for target in find_targets(report)):
+        print_table(targets_table(report))
     for line in failures_text(report.results, report.hub):
         console.print(f"✗ {line}")

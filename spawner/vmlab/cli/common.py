@@ -37,7 +37,7 @@ _WORD = re.compile(r"[^\S\n]*\S+")  # with what stands before it: an indented li
 
 
 def out() -> Console:
-    """Return the console for results. Made anew, because tests replace sys.stdout."""
+    """Return the console for results; a new one each time, because tests replace sys.stdout."""
     return _console()
 
 
@@ -49,7 +49,7 @@ def err() -> Console:
 def _console(*, stderr: bool = False) -> Console:
     """Return a console that prints what it is given: names and messages hold brackets and colons.
 
-    What is no terminal gets its lines whole.
+    Output that does not go to a terminal is not wrapped.
     """
     stream = sys.stderr if stderr else sys.stdout
     wraps = stream.isatty()
@@ -117,7 +117,7 @@ def read_lab(file: Path | None) -> Lab:
 
 
 def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings:
-    """Return the provider's settings of the last `vmlab up`, else those of lab.toml.
+    """Return the provider's settings of the last `vmlab up`, or else those of lab.toml.
 
     So machines can be listed and stopped while lab.toml is being edited or has a mistake.
 

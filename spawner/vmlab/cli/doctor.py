@@ -1,4 +1,4 @@
-"""`vmlab doctor`: what this host can do for the lab, and what to do where it cannot."""
+"""`vmlab doctor`: whether this host can run the lab, and what to do if it cannot."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SIGNS = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.FAIL: (
 
 
 def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Show what this host can do for the lab. Exit status 1 if something must be repaired."""
+    """Show whether this host can run the lab. Exit status 1 if something must be repaired."""
     paths = default_paths()
     try:
         read = read_lab(lab)
@@ -147,7 +147,7 @@ def _descriptors(lab: Lab, provider: Provider, paths: Paths) -> Finding:
 
 
 def _jobs(paths: Paths) -> list[Finding]:
-    """Return how the jobs of a hub that runs do."""
+    """Return the state of a running hub's jobs."""
     try:
         holder = running_holder(paths)
         if holder is None or not holder.hub_pid:

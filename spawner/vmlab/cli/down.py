@@ -74,7 +74,7 @@ def down(
         if not json:
             names = ", ".join(failed)
             err().print(f"error: {len(failed)} did not end: {names}", style="bold red")
-            err().print("hint: run `vmlab down` again; nothing of a trainee's is lost")
+            err().print("hint: run `vmlab down` again; no trainee's data is lost")
         raise typer.Exit(1)
 
 

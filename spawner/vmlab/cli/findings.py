@@ -14,15 +14,15 @@ def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
 
     Args:
         limit: what they may open at most.
-        whose: whose limit it is: the running hub's, or that of whoever starts one.
+        whose: whose limit it is: the running hub's, or that of the user who starts one.
     """
     wanted = descriptors_for(machines)
     found = f"{limit} for {whose}; {machines} machines that use all their connections need {wanted}"
     if limit >= wanted:
         return Finding("descriptors", Level.OK, found)
     advice = (
-        "machines share half of them, so some may have to wait; raise the hard limit of open "
-        "files: `ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`"
+        "machines share half of them, so some connections may have to wait; raise the hard "
+        "limit of open files: `ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`"
     )
     return Finding("descriptors", Level.WARN, found, advice)
 
@@ -30,14 +30,14 @@ def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
 def room_finding(room: FreeSpace) -> Finding:
     """Return what is free on the host's disk, and what stops when."""
     found = (
-        f"{room.free_mib} MiB free where {room.folder} is: {room.reserve_mib} MiB stay with the "
-        f"host, and hourly snapshots stop below {2 * room.reserve_mib} MiB"
+        f"{room.free_mib} MiB free where {room.folder} is: {room.reserve_mib} MiB are kept for the "
+        f"host, and no hourly snapshots are taken below {2 * room.reserve_mib} MiB"
     )
     advice = "free space, or set VMLAB_STATE to a folder on a larger disk"
     if room.spare_mib < 0:
-        return Finding("room", Level.FAIL, f"{found}; no machine starts now", advice)
+        return Finding("room", Level.FAIL, f"{found}; no machine can start now", advice)
     if room.snapshots_spare_mib < 0:
-        return Finding("room", Level.WARN, f"{found}; the oldest ones are going now", advice)
+        return Finding("room", Level.WARN, f"{found}; the oldest are deleted now", advice)
     return Finding("room", Level.OK, found)
 
 
@@ -53,7 +53,7 @@ def certificate_findings(pair: Pair, faults: list[Fault]) -> list[Finding]:
 
 
 def address_finding(lab: Lab) -> Finding:
-    """Return who can reach the hub, by what name, and whether passwords travel in clear."""
+    """Return who can reach the hub, by what name, and whether passwords travel unencrypted."""
     hub = lab.hub
     if not (hub.has_tls or hub.stays_on_host):
         shared = (

@@ -1,4 +1,4 @@
-"""`vmlab front`: prints the configuration of a web server that stands in front of the lab."""
+"""`vmlab front`: prints the configuration of a web server in front of the lab."""
 
 from __future__ import annotations
 

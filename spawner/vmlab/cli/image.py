@@ -37,7 +37,7 @@ Name = Annotated[str, typer.Argument(help="The image's name, a folder in images/
 
 @contextmanager
 def show_progress(title: str) -> Generator[Report]:
-    """Draw a progress bar on stderr; where that is no terminal, print one line for each phase."""
+    """Draw a progress bar on stderr; if that is not a terminal, print one line for each phase."""
     console = err()
     if not console.is_terminal:
         last = ""

@@ -10,7 +10,7 @@ from vmlab.providers.facts import Finding, Level
 from vmlab.system.job_states import JobHealth, JobsReport, JobState
 
 _SIGNS = {JobHealth.PASSES_OVER: "!", JobHealth.FAILS: "✗", JobHealth.SILENT: "✗"}
-_ADVICE = "hub.log in the state folder says more; `vmlab down`, then `vmlab up` restarts all jobs"
+_ADVICE = "see hub.log in the state folder; `vmlab down`, then `vmlab up` restarts all jobs"
 
 
 def job_lines(report: JobsReport | None, now: float, hub_pid: int) -> list[str]:

@@ -21,7 +21,7 @@ from vmlab.paths import default_paths
 _POLL_S = 0.5
 _STAMP = re.compile(
     r"\[[A-Z] (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"  # JupyterHub's
-    r"|(\d\d:\d\d:\d\d)\.\d+ \[ConfigProxy\]"  # the proxy's, which tells no day
+    r"|(\d\d:\d\d:\d\d)\.\d+ \[ConfigProxy\]"  # the proxy's, which has no date
 )
 _AGE = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
 _AGE_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -60,7 +60,7 @@ def parse_age(text: str) -> float:
     """Return a time span in seconds.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: it is not one.
     """
     found = _AGE.fullmatch(text.strip())
     if found is None:
@@ -72,8 +72,8 @@ def select(lines: Iterable[str], name: str | None, after: float) -> Iterator[str
     """Yield the messages that are wanted, with the lines that belong to them (tracebacks). Pure.
 
     Args:
-        name: of a trainee, or a machine's; it must stand there as a word of its own.
-        after: seconds since the epoch; messages that tell no day go with the one before.
+        name: of a trainee, or a machine's; it must occur as a whole word.
+        after: seconds since the epoch; messages without a date belong to the one before.
     """
     wanted = _naming(name) if name else None
     is_late, is_named = True, wanted is None
@@ -87,7 +87,7 @@ def select(lines: Iterable[str], name: str | None, after: float) -> Iterator[str
 
 
 def _moment(stamp: str) -> float | None:
-    """Return a stamp's seconds since the epoch; None for a day that does not exist."""
+    """Return a time stamp in seconds since the epoch; None for a date that does not exist."""
     try:
         return datetime.fromisoformat(stamp).astimezone().timestamp()
     except (ValueError, OverflowError):
@@ -121,12 +121,12 @@ def read_lines(file: Path) -> Iterator[str]:
 
 
 def follow_lines(file: Path) -> Iterator[str]:
-    """Yield the lines that are written from now on, also after the file was emptied."""
+    """Yield the lines that are written from now on, even after the file was emptied."""
     at, rest = file.stat().st_size, ""
     while True:
         size = file.stat().st_size if file.exists() else 0
         if size < at:
-            at, rest = 0, ""  # it was too large, and was begun anew
+            at, rest = 0, ""  # it was too large, and was begun again
         if size > at:
             with file.open("rb") as opened:
                 opened.seek(at)

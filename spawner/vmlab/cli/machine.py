@@ -55,7 +55,7 @@ STATE_SIGNS: Mapping[MachineState, str] = {
 
 @app.command()
 def pool(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Show how many machines wait for a trainee."""
+    """Show how many machines are ready and wait for a trainee."""
     provider = make_provider(provider_settings(read_lab(lab), default_paths()))
     state = PoolState(0, 0, 0)
     if isinstance(provider, KeepsMachinesReady):
@@ -63,7 +63,7 @@ def pool(lab: LabOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(asdict(state))
         return
-    out().print(f"{state.ready} of {state.wanted} machines wait, {state.preparing} in preparation")
+    out().print(f"{state.ready} of {state.wanted} machines ready, {state.preparing} in preparation")
 
 
 @app.command("list")
@@ -79,7 +79,7 @@ def list_machines(json: JsonOption = False) -> None:
 @app.command("console")
 def console(
     name: NameArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until Ctrl-C.")] = False,
 ) -> None:
     """Print the end of a machine's serial console."""
     try:
@@ -110,16 +110,16 @@ def kill(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Force a machine off, as if its plug were pulled; its disks stay."""
+    """Force a machine off, as if by cutting its power; its disks stay."""
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not machine.state.is_on:
-        asyncio.run(provider.stop(machine.name, now=True))  # a start that has not yet got far
-        out().print(f"{machine.name} does not run; a start under way ends.")
+        asyncio.run(provider.stop(machine.name, now=True))  # a start that has only just begun
+        out().print(f"{machine.name} is not running; a start under way is cancelled.")
         return
     if not yes:
         owner = plain(machine.owner or "unknown").plain
-        typer.confirm(f"Pull the plug of {machine.name} (user {owner})?", abort=True)
+        typer.confirm(f"Force {machine.name} off (user {owner})?", abort=True)
     asyncio.run(provider.stop(machine.name, now=True))
     out().print(f"{machine.name} is off; its disks are kept.")
 
@@ -190,7 +190,7 @@ async def find_machine(provider: Provider, name: str, *, suggest: bool = True) -
     """Return the machine of this name, or the desk of this user.
 
     Args:
-        suggest: name the nearest if there is none; not where a mistake costs another one's work.
+        suggest: name the nearest if there is none; not where a mistake costs somebody else's work.
 
     Raises:
         MachineNotFoundError: there is none; names the nearest.

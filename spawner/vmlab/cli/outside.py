@@ -54,7 +54,7 @@ async def outside_findings(lab: Lab, paths: Paths) -> list[Finding]:
 
 
 async def ask_from_outside(lab: Lab, secret: str) -> Reach:
-    """Visit hub and machines by their names; of the accounts' the first and the last."""
+    """Visit hub and machines by their names; of the accounts, the first and the last."""
     plain = lab.hub.redirect_port or (80 if lab.hub.public_port == 443 else 0)
     async with open_session(limit_s=_LIMIT_S, tls=ssl.create_default_context()) as session:
         asker = _Asker(session, lab.hub.url, secret)
@@ -91,7 +91,7 @@ class _Asker:
             stage = next(stage for kind, stage in _STAGES.items() if isinstance(e, kind))
             return Visit(host, stage, _short(e))
         if heard is None:
-            return Visit(host, Stage.ANSWER, f"{answer.status} from something other than VMLab")
+            return Visit(host, Stage.ANSWER, f"status {answer.status}, not from VMLab")
         if heard.proof != make_proof(self.secret, nonce):
             return Visit(host, Stage.ANSWER, "the hub of another lab answers")
         return Visit(host, Stage.HEARD, heard=heard)

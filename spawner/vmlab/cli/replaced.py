@@ -54,7 +54,7 @@ def renew(
     if not yes:
         owner = plain(machine.owner or "unknown").plain
         question = (
-            f"Replace {machine.name} (user {owner})? Its volume stays, the rest starts afresh"
+            f"Replace {machine.name} (user {owner})? Its volume is kept, the rest starts afresh"
         )
         typer.confirm(question, abort=True)
     paths = default_paths()
@@ -93,8 +93,8 @@ def follow_renewal(
 ) -> tuple[str, bool]:
     """Begin a renewal and follow it to its end.
 
-    A hub that is restarted meanwhile has forgotten it, and is asked again: unless the old machine
-    is set aside already.
+    A hub that was restarted meanwhile has forgotten it and is asked again, unless the old machine
+    is already set aside.
 
     Args:
         ask: sends POST, which begins, or GET, which looks; returns the hub's answer.
@@ -144,7 +144,7 @@ def list_aside(json: JsonOption = False) -> None:
         out().print("No machine was set aside.")
         return
     print_table(_aside_table(kept))
-    err().print("To look into one: see `vmlab machine old --help`; its disk is root.qcow2.")
+    err().print("To look into one, see `vmlab machine old --help`; its disk is root.qcow2.")
 
 
 def old(name: NameArgument, json: JsonOption = False) -> None:

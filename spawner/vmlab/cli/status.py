@@ -1,4 +1,4 @@
-"""`vmlab status`: does the hub run, how do its jobs do, and what do the machines do."""
+"""`vmlab status`: whether the hub runs, the state of its jobs, and of the machines."""
 
 from __future__ import annotations
 

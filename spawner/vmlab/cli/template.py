@@ -1,4 +1,4 @@
-"""`vmlab image template`: makes ahead by what machines of an image start fast."""
+"""`vmlab image template`: prepares the template from which machines of an image start fast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def template(
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the template of an image for this lab's machines, unless it is there."""
+    """Make the template of an image for this lab's machines, unless it exists."""
     read, paths = read_lab(lab), default_paths()
     prepare_host(read, paths)
     began = time.monotonic()
@@ -57,7 +57,7 @@ def make_template(lab: Lab, paths: Paths, image: str, report: Callable[[str], No
     """
     provider = make_provider(provider_settings(lab, paths))
     if not isinstance(provider, PreparesStarts):
-        words = f"provider {provider.features.name} makes nothing ahead"
+        words = f"provider {provider.features.name} has no templates"
         raise UnsupportedError(f"image {image}", words)
     return asyncio.run(provider.prepare_starts(replace(spare_machine(lab), image=image), report))
 

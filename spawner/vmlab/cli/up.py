@@ -1,4 +1,4 @@
-"""`vmlab up`: builds the image if needed, starts the hub, says where it is and who may log in."""
+"""`vmlab up`: builds the image if needed, starts the hub, prints its address and who may log in."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         total_mib=lab.total_mib,
     )
     lock.write(holder)
-    proxy_command(project)  # missing programs are told before an image is built for minutes
+    proxy_command(project)  # missing programs are reported before an image is built for minutes
     _check_certificate(lab)
     for port in lab.hub.ports:
         _check_port(lab, paths, port)
@@ -105,7 +105,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
 
 
 def _prepare_machines(lab: Lab, paths: Paths, project: Path) -> None:
-    """Make what the first start would wait for, and say what machines run by."""
+    """Prepare what the first start would wait for, and print which accelerator machines use."""
     provider = make_provider(provider_settings(lab, paths))
     prepare_host(lab, paths)
     if provider.features.images:
@@ -175,7 +175,7 @@ def _hub_environment(lab: Lab, paths: Paths) -> dict[str, str]:
 def _publish_course(lab: Lab, paths: Paths) -> None:
     """Publish the lab's course; a mistake in it does not keep a class from working.
 
-    One that was withdrawn, or that holds what may be a mistake, waits for somebody to say so.
+    A course that was withdrawn, or that may contain a mistake, is left until somebody decides.
     """
     if lab.course is None:
         return

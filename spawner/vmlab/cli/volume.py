@@ -248,7 +248,7 @@ def delete(
     if json:
         print_json(volume_json(gone) if gone else {"forgotten": name})
     elif gone is None:
-        out().print(plain(f"{name} is forgotten: its file was gone already"))
+        out().print(plain(f"{name} is removed from the registry: its file was already gone"))
     else:
         until = _moment(gone.purge_after or 0.0)
         out().print(plain(f"deleted; until {until}: vmlab volume undelete {gone.name}", most=400))
@@ -277,7 +277,7 @@ def parse_size_mib(text: str) -> int:
     """Return a size such as 512M or 2G in MiB.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: it is not one.
     """
     found = re.fullmatch(r"([0-9]{1,7})([MG])", text.strip().upper())
     if not found:
@@ -291,7 +291,7 @@ def volume_json(volume: Volume) -> dict[str, Any]:
 
 
 def _use(uses: dict[str, Use], volume: Volume) -> Use:
-    """Return what a volume's owner takes; a volume may have gone between two looks."""
+    """Return what a volume's owner takes; the volume may have been deleted meanwhile."""
     return uses.get(owner_of(volume), Use(owner_of(volume), 0))
 
 
@@ -324,7 +324,7 @@ def _on(
     """Do something with the volume of this name, or of this user; return what that returns.
 
     Args:
-        ask_first: for what somebody may lose something by: looks whether it can be done, then asks.
+        ask_first: for operations that may lose data: checks whether it can be done, then asks.
     """
     store = _store()
 

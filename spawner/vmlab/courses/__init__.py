@@ -7,23 +7,23 @@ notebooks  whether JupyterLab can open and save a notebook
 archive    a course as one archive, the same bytes for the same content
 package    a course folder as it is sent to a hub
 review     what a push sends, and what its sender should look at first
-shelf      what the hub has published
+store      what the hub has published
 """
 
 from vmlab.courses.archive import Archive, pack_course, unpack_course
 from vmlab.courses.folder import read_folder
 from vmlab.courses.model import Course, CourseFiles, Exercise, Step, Title
 from vmlab.courses.parse import parse_course
-from vmlab.courses.shelf import Listing, Published, Shelf
+from vmlab.courses.store import CourseStore, Listing, Published
 
 __all__ = [
     "Archive",
     "Course",
     "CourseFiles",
+    "CourseStore",
     "Exercise",
     "Listing",
     "Published",
-    "Shelf",
     "Step",
     "Title",
     "pack_course",

@@ -96,7 +96,7 @@ def unpack_course(data: bytes) -> CourseFiles:
 
 
 def _gunzip(data: bytes) -> bytes:
-    """Decompress, refusing what grows beyond the limit instead of growing with it."""
+    """Decompress, refusing what exceeds the limit without unpacking it."""
     limit = MAX_TOTAL_BYTES + MAX_FILES * _HEADER_ROOM
     try:
         # wbits 31: gzip format. ref: https://docs.python.org/3/library/zlib.html#zlib.decompress
@@ -109,5 +109,5 @@ def _gunzip(data: bytes) -> bytes:
     if not decompressor.eof:
         raise CourseError("the archive is cut short")
     if decompressor.unused_data:
-        raise CourseError("the archive has data behind its end")
+        raise CourseError("the archive has data after its end")
     return raw

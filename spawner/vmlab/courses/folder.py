@@ -66,7 +66,7 @@ def read_folder(folder: Path) -> CourseFiles:
     """Read a course folder, solutions included, by-products and hidden files left out.
 
     Raises:
-        ConfigError: it is no course folder, holds a link or device, or is too large.
+        ConfigError: it is not a course folder, holds a link or device, or is too large.
     """
     if not (folder / "course.toml").is_file():
         raise ConfigError(

@@ -1,9 +1,9 @@
-"""Whether JupyterLab can open and save a notebook, by its own rules. Pure.
+"""Whether JupyterLab can open and save a notebook, by Jupyter's own rules. Pure.
 
 The schema and what it says of a mistake are those of nbformat, which Jupyter's server uses
-(jupyter_server/services/contents/fileio.py, `_read_notebook`). Before it come the things that its
-reader takes and that break later: numbers that no browser reads, halves of characters that no
-answer can carry.
+(jupyter_server/services/contents/fileio.py, `_read_notebook`). Checked first are things that its
+reader accepts and that break later: numbers that no browser can read, and unpaired surrogates,
+which no answer can carry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_NOTEBOOK_BYTES = 8 * 1024 * 1024
 
 MAX_CELLS = 2000
 MAX_OUTPUTS = 10_000
-"""JupyterLab draws no more in a time that anybody waits, and a mistake costs a look at each."""
+"""JupyterLab cannot draw more in a reasonable time, and a mistake must be looked for in each."""
 
 _MAJOR, _NEWEST_MINOR = 4, 5
 
@@ -78,7 +78,7 @@ def _head_problems(notebook: Any) -> list[str]:
 
 
 def _cell_problems(cells: list[Any]) -> list[str]:
-    """Say in our words what the schema says at length."""
+    """Report in our words what the schema would say at length."""
     wrong = (
         f"cell {number}: {problem}"
         for number, cell in enumerate(cells, start=1)
@@ -107,7 +107,7 @@ def _cell_problem(cell: Any) -> str:
 
 
 def _schema_problems(notebook: dict[str, Any]) -> list[str]:
-    # Takes as long as the rest of the command line together, and the hub needs it at a push only.
+    # Takes as long to import as the rest of the command line, and the hub needs it for a push only.
     from nbformat import validator  # noqa: PLC0415
 
     rules: Any = validator  # it has no types

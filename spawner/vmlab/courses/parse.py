@@ -101,7 +101,7 @@ def _read_exercise(table: Table) -> Exercise:
 def _read_title(table: Table) -> Title:
     titles = table.table("title", required=True)
     if not table.has("title"):
-        # One mistake is enough: without the table, its two languages are not missing as well.
+        # One mistake is enough: if the table is missing, do not report its two languages as well.
         titles.raw("en"), titles.raw("fr")
         return Title("", "")
     words = "one line of text"

@@ -1,4 +1,4 @@
-"""What a push sends and what it leaves out, and what its sender should look at first. Pure."""
+"""What a push sends, what it leaves out, and what its sender should check first. Pure."""
 
 from __future__ import annotations
 

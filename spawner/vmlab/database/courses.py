@@ -132,7 +132,7 @@ class Courses:
             return course, False
 
     def remove(self, name: str, now: float, *, drop_progress: bool) -> StoredCourse | None:
-        """Take a course back: its next version says so. None if there is none.
+        """Withdraw a course: its next version says so. None if there is none.
 
         Args:
             drop_progress: forget how far the trainees were, too.
@@ -178,7 +178,7 @@ class Courses:
     def receipts(self, name: str) -> list[Receipt]:
         """Return each machine's newest receipt for this course, by user and server.
 
-        Of a machine that refused the versions after it, it says so; version 0: it never took any.
+        It says if the machine refused later versions; version 0: it never accepted any.
         """
         with self._sessions.read() as session:
             rows = session.scalars(

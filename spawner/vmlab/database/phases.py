@@ -12,7 +12,7 @@ from vmlab.database.engine import Sessions
 from vmlab.database.tables import PhaseRow
 
 KEPT = 20
-"""So many starts count; older ones are forgotten, because hosts and images change."""
+"""The number of starts that count; older ones are dropped, because hosts and images change."""
 
 
 class Phases:

@@ -27,7 +27,7 @@ class StepReport:
 class StepResult:
     """What is known of one trainee and one step.
 
-    `attempts` counts until the step was passed for the first time: how often a check is run again
+    `attempts` counts until the step was passed for the first time: how often a check is repeated
     afterwards says nothing about how hard the step was.
     """
 

@@ -1,9 +1,9 @@
 """Makes the hub's database agree with lab.toml about accounts, before the hub opens it.
 
 Names and roles are lab.toml's (docs/decisions/0021): the hub refuses to change them
-(`vmlab.people.account_calls`). What an older version let happen, or what left lab.toml since the
-last start, is put right here. No machine is stopped by it: one that loses its server to this is on
-at the reconciler's first look, and given back to its owner.
+(`vmlab.people.account_calls`). What an older version allowed, and what has changed in lab.toml
+since the last start, is settled here. No machine is stopped by it: one that loses its server to
+this is on at the reconciler's first look, and given back to its owner.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 def settle_accounts(database: Path, accounts: Accounts) -> None:
-    """Settle who is who; no-op for a database that is empty or has to be upgraded first.
+    """Make accounts agree with lab.toml.
 
-    Only for a database that no hub has open.
+    No-op for a database that is empty or must be upgraded first. Only for
+    a database that no hub has open.
     """
     settings = make_db_settings(database)
     engine = create_engine(settings["db_url"], **settings["db_kwargs"])
@@ -59,17 +60,16 @@ def _settle_machines(db: Session, listed: frozenset[str]) -> None:
     owners = {machine_name(name): name for name in listed}
     query = db.query(orm.User).options(selectinload(orm.User._orm_spawners))
     users = query.order_by(orm.User.id).all()
-    # Whoever has a running server goes first: of two that claim a machine it is the one at work.
+    # An account with a running server goes first: it is the one that uses the machine.
     for user in sorted(users, key=lambda user: not _is_served(user)):
         owner = owners.get(kept_machine(user, user.name))
         if owner is None or owner == user.name:
             continue
         if user.name in listed or _is_served(orm.User.find(db, owner)):
             _log.warning(
-                "account %s used the machine of %s, from being renamed in the hub; it gets its own "
-                "from now on. To move files: vmlab volume export %s FILE, vmlab volume import "
-                "FILE %s",
-                user.name, owner, owner, user.name,
+                "account %s used the machine of %s, because it was renamed in the hub; from now "
+                "on it has its own. To move files: vmlab volume export %s FILE, "
+                "vmlab volume import FILE %s", user.name, owner, owner, user.name,
             )  # fmt: skip
             _take_claim(db, user)
         else:
@@ -86,7 +86,7 @@ def _name_back(db: Session, user: Any, owner: str) -> None:
     user.name = owner
     spawner = user.orm_spawners[_OWN]
     if spawner.server and not spawner.server.base_url.endswith(f"/user/{owner}/"):
-        # It was started under the other name, and answers only to that one.
+        # It was started under the other name, and answers to that one only.
         db.delete(spawner.server)
         spawner.server = None
 
@@ -113,7 +113,7 @@ def _settle_groups(db: Session, members: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _end_sessions(db: Session, listed: frozenset[str]) -> None:
-    """Log those out who are in lab.toml no more; their machines and files stay."""
+    """Log out those who are no longer in lab.toml; their machines and files stay."""
     for user in db.query(orm.User).filter(orm.User.name.not_in(listed)):
         user.cookie_id = new_token()
         for token in list(user.api_tokens):

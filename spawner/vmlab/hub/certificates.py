@@ -140,7 +140,7 @@ def covers(pattern: str, host: str) -> bool:
 def _key_faults(pair: Pair) -> list[Fault]:
     faults = []
     if not pair.key_fits:
-        advice = "set both to files that were issued together, then start the hub again"
+        advice = "set both to files that belong together, then start the hub again"
         faults.append(Fault(True, f"{pair.key} is not the key of {pair.certificate}", advice))
     if pair.key_mode & stat.S_IRWXO:
         found = f"everybody on this host may read the key {pair.key} (mode {pair.key_mode:04o})"

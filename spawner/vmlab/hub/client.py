@@ -121,7 +121,7 @@ class HubClient:
     # -- the hub and its accounts ----------------------------------------------------------------
 
     async def wait_until_up(self) -> None:
-        """Return when the hub answers: then it knows its servers of before.
+        """Return when the hub answers: then it knows the servers of the hub before it.
 
         Raises:
             HostError: it does not within ten minutes.

@@ -1,8 +1,8 @@
 """The hub's own database on SQLite: commits that do not wait for the disk.
 
 JupyterHub commits about ten times for each start, on its event loop. In SQLite's stock mode each
-of them waits for the disk several times, and the whole hub with it. Here they only add to a log,
-and what waits for the disk, carrying the log over into the database, is made by another thread.
+of them waits for the disk several times, and the whole hub with it. Here they only append to the
+write-ahead log; the checkpoint, which waits for the disk, is made by another thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class WalConnection(sqlite3.Connection):
-    """A connection that adds to a log and leaves it to the system when to write it to the disk.
+    """A connection that appends to a log and leaves writing it to the disk to the system.
 
     A hub that is killed loses nothing. A host that loses power may lose the last seconds, never
     the database's consistency (https://sqlite.org/wal.html), and it loses its machines as well.
@@ -28,7 +28,7 @@ class WalConnection(sqlite3.Connection):
 
 
 def carry_over(file: Path) -> None:
-    """Carry the log over into the database; waits for the disk, never for those who write.
+    """Checkpoint the write-ahead log into the database; waits for the disk, never for writers.
 
     Raises:
         sqlite3.Error: the database cannot be opened or written.

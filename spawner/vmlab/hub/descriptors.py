@@ -1,8 +1,8 @@
 """How many file descriptors hub and proxy need, and whether they have them.
 
 Every connection of a machine costs some of the hub's. A machine's shim lets a fixed number
-through, and all machines together get a part of what the hub has (`vmlab.network.limits`). When
-none is left nevertheless: `vmlab.network.accepting`.
+through, and all machines together get a part of what the hub has (`vmlab.network.limits`).
+`vmlab.network.accepting` handles the case that none is left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OWN: Final = 256
 """Of a hub without machines: a few dozen, and the browsers of people who look at its pages."""
 
 _PER_MACHINE: Final = 4 * MAX_OUTWARD + 48
-"""Of the hub for a machine that opens all connections to both doors: one for each at the hub's own;
+"""Of the hub for a machine that opens all connections to both listeners: one for each at its own;
 at the proxy's two to pass it on, and one when the proxy asks the hub for it. The rest is for its
 control, its agent, its browser and what the hub opens to answer so many."""
 

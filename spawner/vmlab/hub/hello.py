@@ -1,7 +1,7 @@
-"""How `vmlab doctor` knows its own hub when it asks from outside. Pure.
+"""How `vmlab doctor` recognises its own hub when it asks from outside. Pure.
 
-Whoever asks `/hub/vmlab/hello` is told what their request looked like when it arrived, and a proof
-that only this lab's hub can give: a code over their own random number, with a secret of the state
+`/hub/vmlab/hello` answers with what the request looked like when it arrived, and with a proof that
+only this lab's hub can give: a code over their own random number, with a secret of the state
 folder (docs/protocols.md, section 2).
 """
 

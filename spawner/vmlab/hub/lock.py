@@ -1,7 +1,7 @@
-"""One hub a state folder: a lock file that also tells who holds it.
+"""One hub per state folder: a lock file that also tells who holds it.
 
 The lock is the kernel's, on an open file that `vmlab up` and the hub process share: it lives
-exactly as long as one of the two does, whatever way they end, so the pids in the file are right
+exactly as long as one of the two does, however they end, so the pids in the file are right
 whenever the lock is held.
 """
 
@@ -87,7 +87,7 @@ def running_holder(paths: Paths) -> Holder | None:
         holder = last_holder(paths)
         if holder is None:
             raise HostError(
-                f"{lock_path(paths)} is held, but tells no pid",
+                f"{lock_path(paths)} is locked, but names no pid",
                 hint=f"find the process with: fuser {lock_path(paths)}",
             )
         return holder

@@ -1,8 +1,8 @@
 """The hub's log as a file of bounded size.
 
 Hub and proxy inherit one descriptor for all they write, and `vmlab up` may be gone: so nobody can
-open another file for them, and a pipe would need a reader that never dies. The file is emptied in
-its place instead; it is written in append mode, so the next line is at its new beginning.
+open another file for them, and a pipe would need a reader that never ends. The file is truncated in
+place instead; it is written in append mode, so the next line is at its new beginning.
 """
 
 from __future__ import annotations

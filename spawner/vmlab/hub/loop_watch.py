@@ -8,8 +8,8 @@ Once a second a line is added with the worst of that second; `read_blocks` reads
   is the operating system's, which gave the processor to somebody else), and `callback` which one.
   Meanwhile nothing else of the hub could run: this is the loop being blocked.
 - `gc_ms`: the longest run of the garbage collector, which is part of some callback.
-- `late_ms`: how late a timer came at worst. Many short callbacks that are due together make it
-  late as well: this is the line before the loop.
+- `late_ms`: how late a timer fired at worst. Many short callbacks that are due together make it
+  late as well: this is the loop's backlog.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def read_blocks(path: Path, since: float = 0.0) -> list[Block]:
 
 
 def worst(blocks: Iterable[Block]) -> Block:
-    """Return the longest callback, and the worst of the rest, which may be of other seconds."""
+    """Return the longest callback, and the worst other values, perhaps of other seconds."""
     known = [Block(), *blocks]
     return replace(
         max(known, key=lambda block: block.callback_ms),

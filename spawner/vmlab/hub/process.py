@@ -124,7 +124,7 @@ class HubProcess:
         )
 
     def wait(self) -> None:
-        """Return never; the hub is not to end by itself.
+        """Never return: the hub should not end by itself.
 
         Raises:
             HostError: it ended.

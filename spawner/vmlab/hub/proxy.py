@@ -24,7 +24,7 @@ def proxy_command(
     project: Path,
     *,
     front: tuple[str, ...] = (),
-    door: Path | None = None,
+    listener: Path | None = None,
     plain: tuple[int, int] | None = None,
     origins: Origins = Origins(),  # noqa: B008 - frozen
     files: Path | None = None,
@@ -37,10 +37,10 @@ def proxy_command(
     Args:
         project: the folder that holds node_modules.
         front: web servers whose X-Forwarded-* headers are trusted.
-        door: a unix socket on which it listens too, for machines.
+        listener: a unix socket on which it listens too, for machines.
         plain: a port for plain HTTP, and the HTTPS port that it redirects to.
         origins: which names are the hub's and which the machines'.
-        files: an archive of JupyterLab's files, which it sends in the machines' place.
+        files: an archive of JupyterLab's files, which it sends instead of the machines.
 
     Raises:
         HostError: one of them is not installed.
@@ -54,7 +54,7 @@ def proxy_command(
             raise HostError(f"{path} is missing", hint="run `make lab`, which installs it")
     settings = {
         "front": front,
-        "door": str(door) if door else None,
+        "listener": str(listener) if listener else None,
         "plain": dict(zip(("port", "to_port"), plain, strict=True)) if plain else None,
         "origins": asdict(origins),
         "files": str(files) if files else None,
@@ -63,25 +63,25 @@ def proxy_command(
 
 
 def set_proxy(
-    c: Any, lab: Lab, paths: Paths, project: Path, *, has_door: bool, has_images: bool
+    c: Any, lab: Lab, paths: Paths, project: Path, *, has_listener: bool, has_images: bool
 ) -> None:
     """Have the hub start it.
 
     Args:
-        has_door: whether machines reach it through a door of its own.
+        has_listener: whether machines reach it through a listener of its own.
         has_images: whether machines have the files of an image of VMLab's.
 
     Raises:
         HostError: as for `proxy_command`.
     """
     proxy = c.ConfigurableHTTPProxy
-    door = paths.proxy_door if has_door else None
+    listener = paths.proxy_listener if has_listener else None
     plain = (lab.hub.redirect_port, lab.hub.public_port) if lab.hub.redirect_port else None
     # The hub makes the proxy's token at each start and passes it in the environment, with the rest.
     command = proxy_command(
         project,
         front=lab.hub.front,
-        door=door,
+        listener=listener,
         plain=plain,
         origins=lab.hub.origins,
         files=_find_lab_files(lab, paths) if has_images else None,
@@ -117,7 +117,8 @@ def find_proxy(pid_file: Path) -> int | None:
     try:
         pid = int(pid_file.read_text())
         process = psutil.Process(pid)
-        # What somebody else's says is their own memory: they may say anything, or keep us waiting.
+        # What another user's process says is in its own memory: it may say anything, or keep us
+        # waiting.
         words = process.cmdline() if process.uids().real == os.geteuid() else []
     except (OSError, ValueError, psutil.Error):
         return None

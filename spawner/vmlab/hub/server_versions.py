@@ -1,6 +1,6 @@
 """Which version a machine's server says it has: JupyterHub compares it with its own.
 
-A trainee may have their server say anything. JupyterHub 6.1 raises an error for what is no version,
+A trainee may have their server say anything. JupyterHub 6.1 raises an error for a malformed one,
 and a hub that begins while that machine runs would end (app.py, `init_spawners`).
 """
 

@@ -1,4 +1,4 @@
-"""systemd units: the hub with the host, the machines down before the host. Text makers, pure.
+"""systemd units: hub up with the host, machines down before the host. Text makers, pure.
 
 - `vmlab.service` is the hub. Machines live in scopes of their own (`confine.make_scope_words`), so
   stopping or restarting it leaves them and the trainees at work.
@@ -79,7 +79,7 @@ KillMode=mixed
 TimeoutStopSec={_HUB_STOP_S}
 # systemd's own hard limit: enough for the hub of two thousand machines that attack it.
 LimitNOFILE={SERVICE_LIMIT}
-# An interrupted start of the hub is no failure.
+# An interrupted start of the hub is not a failure.
 SuccessExitStatus=130
 
 [Install]

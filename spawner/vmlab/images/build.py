@@ -1,7 +1,7 @@
 """Building an image from its recipe, once per content, and publishing it by one rename.
 
-Drives the programs; what they are told is made by the pure modules beside this one. Nothing of a
-build that was cut is ever seen in the store; the next build removes its remains.
+Drives the programs; what they are told is made by the pure modules beside this one. Nothing of an
+interrupted build ever appears in the store; the next build removes its remains.
 
     image = build_image("desk", project=Path("."), paths=default_paths())
 """

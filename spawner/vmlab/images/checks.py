@@ -1,4 +1,4 @@
-"""Checks of a finished tree: nothing secret in it, nothing that machines must not share, all there.
+"""Checks of a finished tree: no secrets, nothing that machines must not share, nothing missing.
 
 Pure: a tree in, problems out. A build with one problem fails. The recipe adds paths that must or
 must not be there; the imports were checked in the tree itself (`inside.py`).

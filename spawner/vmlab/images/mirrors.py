@@ -1,6 +1,6 @@
 """Debian mirrors for an image, taken from the host's own apt configuration.
 
-Nothing about a mirror stands in the project: on a closed network the host already knows where
+The project says nothing about mirrors: on a closed network the host already knows where
 Debian is, and how to get there (proxy, checks). Parsing is pure; `read_host_mirrors` does the I/O.
 """
 
@@ -90,7 +90,7 @@ def _is_off(enabled: str) -> bool:
 
 
 def _keyrings(signed_by: str) -> str:
-    """Return the files that are named, as one option; none for a key that stands there itself."""
+    """Return the files that are named, as one option; none for a key that is given inline."""
     words = [] if "-----BEGIN" in signed_by else re.split(r"[,\s]+", signed_by)
     return ",".join(word for word in words if word.startswith("/"))
 

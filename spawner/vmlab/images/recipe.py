@@ -15,7 +15,7 @@ from vmlab.errors import ConfigError
 from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, show
 
 BUILDER_VERSION = 3
-"""Raise it when the builder makes another image from the same recipe."""
+"""Increase it when the builder makes a different image from the same recipe."""
 
 VERSION_DIGITS = 16
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
@@ -168,7 +168,7 @@ def _names(table: Table, key: str, pattern: str, allowed: str) -> tuple[str, ...
     """Read a list in which each text may stand once."""
     found = table.texts(key, pattern=pattern, allowed=allowed)
     for name in sorted({name for name in found if found.count(name) > 1}):
-        table.mistake(key, f"{show(name)} stands there twice")
+        table.mistake(key, f"{show(name)} is listed twice")
     return found
 
 

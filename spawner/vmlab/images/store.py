@@ -250,7 +250,7 @@ class ImageStore:
         try:
             write_atomic(image.folder / _STAMP, json.dumps(stamps).encode(), mode=0o644)
         except OSError as error:
-            # A store that this user may only read works, at the price of hashing each time.
+            # A store that this user may only read works too, but is hashed each time.
             _log.info("cannot note that %s was verified: %s", image.folder, error)
 
 

@@ -1,7 +1,7 @@
 """Python packages for an image: downloaded by the host, checked against the lock file's hashes.
 
 The host's pip and its configuration (index, proxy, certificates) do the download, for the image's
-Python and not the host's. What lies in the cache with the right hash is not fetched again.
+Python and not the host's. What is in the cache with the right hash is not fetched again.
 """
 
 from __future__ import annotations

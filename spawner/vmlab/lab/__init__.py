@@ -1,7 +1,7 @@
 """lab.toml: what a lab is, and the mistakes somebody can make in it.
 
 lab          what one trainee gets: frozen facts
-face         title, logo, colour: how a lab presents itself
+branding         title, logo, colour: how a lab presents itself
 hub_address  where the hub listens, and its public name
 origins      the names under which browsers find hub and machines
 provider_options  which provider, and a table of options for each one that is installed

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from vmlab.lab.face import Face, logo_problem, read_face
+from vmlab.lab.branding import Branding, logo_problem, read_branding
 from vmlab.lab.hub_address import HubAddress, read_hub
 from vmlab.lab.provider_options import ProviderChoice, read_provider
 from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
@@ -103,7 +103,7 @@ class Lab:
     idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
     accounts: Accounts = field(default_factory=Accounts)
-    face: Face = field(default_factory=Face)
+    branding: Branding = field(default_factory=Branding)
 
     @property
     def allowance(self) -> Allowance:
@@ -124,7 +124,7 @@ def load_lab(path: Path) -> Lab:
     lab = _read_lab(file, path, images or None)
     if lab.course is not None and not (lab.course / "course.toml").is_file():
         file.mistake(("lab", "course"), f"there is no course.toml in {lab.course}")
-    if lab.face.logo is not None and (problem := logo_problem(lab.face.logo)):
+    if lab.branding.logo is not None and (problem := logo_problem(lab.branding.logo)):
         file.mistake(("lab", "logo"), problem)
     for name in ("certificate", "key"):
         pem = getattr(lab.hub, name)
@@ -175,7 +175,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         idle=_read_idle(root.table("idle")),
         hub=read_hub(root.table("hub"), path.parent),
         accounts=_read_accounts(root.table("accounts")),
-        face=read_face(lab, path.parent),
+        branding=read_branding(lab, path.parent),
     )
 
 
@@ -245,7 +245,7 @@ def _read_accounts(table: Table) -> Accounts:
         for name in role_names:
             if name in seen:
                 where = "twice" if seen[name] is role else f"in {seen[name]} too"
-                table.mistake(role, f"{show(name)} is {where}; a name may stand in one list only")
+                table.mistake(role, f"{show(name)} is {where}; a name may be in one list only")
             seen[name] = role
     return Accounts(**{role.value: role_names for role, role_names in names.items()})
 

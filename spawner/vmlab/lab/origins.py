@@ -94,7 +94,7 @@ def plain_url(url: str) -> str:
 
 
 def bracketed(host: str) -> str:
-    """Return a host name or address as it stands in a URL."""
+    """Return a host name or address as it is written in a URL."""
     return f"[{host}]" if ":" in host else host
 
 

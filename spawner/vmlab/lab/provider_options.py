@@ -1,7 +1,7 @@
 """[provider] of lab.toml: which provider, and a table of options for each one that is installed.
 
 Providers plug in by entry points of the group `vmlab.providers`; each names a class of options,
-whose traits describe what may stand in its table. Nothing here knows a provider by name.
+whose traits describe what its table may hold. Nothing here knows a provider by name.
 
     [project.entry-points."vmlab.providers"]
     mine = "my_package:MyOptions"
@@ -31,7 +31,7 @@ Options = tuple[tuple[str, Any], ...]
 class ProviderOptions(LoggingConfigurable):
     """What a provider can be told: one trait for each option, with help, default and range.
 
-    Bool, Enum, Float, Integer, Unicode and List(Unicode()) can stand in lab.toml.
+    Bool, Enum, Float, Integer, Unicode and List(Unicode()) can be used in lab.toml.
     """
 
     provider: ClassVar[str]
@@ -145,7 +145,7 @@ def read_options(section: Table, own: Table, kind: type[ProviderOptions]) -> dic
     for name, trait in sorted(own_traits(kind).items()):
         is_old = name in kind.old_keys and section.has(name)
         if own.has(name) and is_old:
-            section.mistake(name, f"it stands in [{'.'.join(map(str, own.path))}] too; remove this")
+            section.mistake(name, f"it is in [{'.'.join(map(str, own.path))}] too; remove this")
         if own.has(name) or is_old:
             chosen[name] = _read(own if own.has(name) else section, name, trait)
     try:
@@ -177,7 +177,7 @@ def _read(table: Table, name: str, trait: Any) -> Any:
         return table.text(name, default)
     if isinstance(trait, List):
         return table.texts(name, tuple(default))
-    raise ConfigError(f"option {name!r}: {show(type(trait).__name__)} cannot stand in lab.toml")
+    raise ConfigError(f"option {name!r}: {show(type(trait).__name__)} cannot be used in lab.toml")
 
 
 def _bounds(trait: Any, most: float) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from vmlab.errors import ConfigError
 from vmlab.lab.toml_lines import KeyPath, find_lines
 
 MAX_BYTES = 256 * 1024
-"""No file that a person writes is larger; a larger one is a mistake of another kind."""
+"""No file that a person writes is larger; a larger one is something else."""
 
 SHOWN_VALUE = 60
 """Characters of a wrong value that a message repeats."""
@@ -68,7 +68,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or nothing, and the allowed words, for the end of a message."""
     allowed = sorted(words)
     if not allowed:
-        return " (nothing may stand here)"
+        return " (no keys are allowed here)"
     close = nearest(word, allowed)
     guess = f"; did you mean {close!r}?" if close else ""
     return f"{guess} (allowed: {', '.join(allowed)})"
@@ -138,7 +138,7 @@ def parse_toml(text: str, name: str) -> TomlFile:
             line, column = str(text.count("\n") + 1), ""
         raise ConfigError(
             f"{name}:{line}{column}: not valid TOML: {message}",
-            hint="texts stand between double quotes, sections between [ and ]",
+            hint="texts are between double quotes, sections between [ and ]",
         ) from e
     except (ValueError, RecursionError) as e:
         # A number of thousands of digits, or arrays nested hundreds deep.

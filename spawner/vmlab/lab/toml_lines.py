@@ -1,7 +1,7 @@
 """Where each key of a TOML text stands: pure, for texts that `tomllib` has already accepted.
 
-Neither tomllib nor tomlkit tells the line of a key, and a mistake without its line is half a
-message. Because the text is known to be valid, this needs no error handling of its own and stays
+Neither tomllib nor tomlkit tells the line of a key, and a mistake without its line is hard to
+find. Because the text is known to be valid, this needs no error handling of its own and stays
 small; a property test compares the keys that it finds with those of tomllib.
 
     find_lines(text)[("machine", "cpus")]  →  2

@@ -23,11 +23,11 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 BODY_LIMIT_S: Final = 30.0
 
 MAX_OF_ONE: Final = 2 * MAX_OUTWARD
-"""Connections of one machine at a door. Its shim uses half of them at most; somebody who broke out
-of the machine comes without the shim."""
+"""Connections of one machine at a listener. Its shim uses at most half of them; somebody who broke
+out of the machine comes without the shim."""
 
 _MAX_DESCRIPTORS: Final = 65536
-_MAX_OF_A_DOOR: Final = 4096
+_MAX_OF_A_LISTENER: Final = 4096
 
 
 def limit_servers(body_limit_s: float = BODY_LIMIT_S) -> None:
@@ -57,9 +57,11 @@ def raise_descriptor_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections a door keeps for all machines together; a shim has fewer.
+    """Return how many connections a listener keeps for all machines together; a shim has fewer.
 
-    Both doors full leave half of the descriptors to the hub; a relayed connection needs two.
+    Both listeners full leave half of the descriptors to the hub; a relayed connection needs two.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MAX_OF_A_DOOR if soft == resource.RLIM_INFINITY else min(_MAX_OF_A_DOOR, soft // 6)
+    return (
+        _MAX_OF_A_LISTENER if soft == resource.RLIM_INFINITY else min(_MAX_OF_A_LISTENER, soft // 6)
+    )

@@ -16,7 +16,7 @@ Connect = Callable[[], Awaitable[Streams]]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 MAX_OUTWARD = 32
-"""Connections of one machine through each of its doors to hub and proxy: its own server keeps ten
+"""Connections of one machine to each of the listeners of hub and proxy: its own server keeps ten
 at most, its agent three."""
 
 _UCRED = struct.Struct("3i")

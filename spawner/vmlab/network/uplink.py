@@ -40,7 +40,7 @@ _SHAPE = "burst 256kb latency 50ms"  # tc-tbf(8); a burst holds several packets 
 def enter_namespace() -> None:
     """Leave the host's network for an empty one in which only loopback exists.
 
-    Without root the network namespace lies in a user namespace in which this user is root, so that
+    Without root the network namespace is in a user namespace in which this user is root, so that
     loopback may be brought up; outside it has no right more than before.
 
     Raises:

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class AccountLanguages:
-    """Who speaks what. A database that fails costs the choices, no page and no start.
+    """Who reads which language. If the database fails, choices are lost, but pages and starts work.
 
     Args:
         database: path or URL of VMLab's database.

@@ -1,7 +1,7 @@
 """Passwords: made at first start for accounts that have none, never changed afterwards.
 
-They stand in one file that only the operator (and the hub) can read, in clear, because the
-operator hands them out. A trainer who wants another password edits the file; the hub follows.
+They are in one file that only the operator (and the hub) can read, in plain text, because the
+operator hands them out. A trainer who wants another password edits the file; the hub notices.
 Logging in is `vmlab.people.authenticator`.
 """
 
@@ -29,7 +29,7 @@ _DIGITS: Final = "23456789"
 
 _HEADER: Final = """\
 # Passwords of the accounts in lab.toml. Made by `vmlab up` for names that have none; a password
-# that stands here is never changed. Edit it here: the hub notices. Keep this file to yourself.
+# in this file is never changed. Edit it here: the hub notices. Keep this file to yourself.
 """
 
 

@@ -1,7 +1,7 @@
 """Logging in with the passwords of `vmlab.people.accounts`.
 
-Failed attempts are limited (`vmlab.people.guesses`), so that guessing is hopeless; a class behind
-one address is not locked out by the mistakes of one of its members.
+Failed attempts are limited (`vmlab.people.guesses`), so that guessing is impractical; a class
+behind one address is not locked out by one member's mistakes.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
             self.log.error("Passwords cannot be read: %s", e)
             if self._read_at is None:
                 raise web.HTTPError(503, _DAMAGED) from e
-            # Somebody is editing the file: the passwords of before stay valid until it is right.
+            # Somebody is editing the file: the previous passwords stay valid until it is correct.
         return self._passwords
 
 

@@ -1,4 +1,4 @@
-"""How often a password may be guessed, and until when nobody may. Pure but for its clock.
+"""How often a password may be guessed, and until when nobody may. Pure except for its clock.
 
 A browser that has logged in to an account before carries a cookie that says so, and is counted by
 itself: others, wherever they are, cannot lock its owner out (docs/decisions/0014). All other
@@ -20,7 +20,7 @@ MAX_FAILURES: Final = 5
 """Failed attempts per account and place, or per account and browser, within WINDOW_S."""
 
 MAX_FAILURES_OF_AN_ACCOUNT: Final = 50
-"""Failed attempts for one account from everywhere: ten places' worth."""
+"""Failed attempts for one account from everywhere: as many as from ten places."""
 
 MAX_FAILURES_OF_A_PLACE: Final = 100
 """Failed attempts from one address, whatever the account: a whole class may sit behind it. Beyond,
@@ -107,7 +107,7 @@ class FailureLimit:
         return max(wait_s, self._wait_s(bounds[0].key, most))
 
     def forgive(self, bounds: tuple[Bound, ...]) -> None:
-        """Forget the failures of the first bound: those of whoever has now logged in."""
+        """Forget the failures of the first bound: those of the person who has now logged in."""
         self._failures.pop(bounds[0].key, None)
 
     def _wait_s(self, key: tuple[str, ...], most: int) -> float:

@@ -1,7 +1,7 @@
 """What only some providers can do for their host and their operator; all of it is optional.
 
-The core asks by `isinstance(provider, ...)`, and does without where a provider has not got it. What
-single machines can do beyond the contract stands in `vmlab.providers.base`.
+The core asks by `isinstance(provider, ...)`, and does without where a provider lacks it. What
+single machines can do beyond the contract is in `vmlab.providers.base`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The contract that every provider of machines keeps.
 
-Contract words (must, never, no-op if) stand here only; one suite, tests/contract/, runs over
+Contract words (must, never, no-op if) are here only; one suite, tests/contract/, runs over
 every provider, the fake included, with a fault at every stage.
 
 - A machine's name is its identity: it follows from user and server (`vmlab.names`), so that a hub
@@ -56,7 +56,7 @@ class Provider(Protocol):
 
         Returns after SERVER was reached; the caller waits for the server itself. Must resume when
         the machine half exists: a disk, a volume or a running unseeded machine is taken over, a
-        running seeded machine is seeded anew. Closing the generator or cancelling the caller must
+        running seeded machine is seeded again. Closing the generator or cancelling the caller must
         take less than half a second and must leave cleaning up to `stop`.
 
         Raises:
@@ -278,7 +278,7 @@ class ReportsServer(Protocol):
         """Return what the machine's agent says; None: all is well with it.
 
         `status` tells it from then on as the machine's problem, until all is well again or the
-        machine is started anew.
+        machine is started again.
 
         Raises:
             ProviderError: the machine could not be asked.

@@ -96,4 +96,4 @@ class Traces:
 
     held: Path  # a file that the machine's first process has open as long as it lives
     files: tuple[Path, ...]  # all that the machine takes of the disk
-    way: str  # how it came to life; empty when nobody knows
+    way: str  # how it was started; empty when nobody knows

@@ -95,7 +95,7 @@ class Faults:
     hang_limit_s: float = 3600.0
     journal: bool = False
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
-    way: str = ""  # how machines come to life, told when they are powered on
+    way: str = ""  # how machines are started, told when they are powered on
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
     # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
     trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -18,7 +18,7 @@ _APART_S = 2.0
 
 
 class StartHistory:
-    """The durations of earlier starts. A database that fails costs the estimates, no start."""
+    """The durations of earlier starts. If the database fails, starts work without estimates."""
 
     def __init__(
         self, database: Path, key: str, clock: Callable[[], float] = time.monotonic
@@ -36,14 +36,16 @@ class StartHistory:
             try:
                 self._medians = await asyncio.to_thread(self._read)
             except (LabError, SQLAlchemyError) as error:
-                self._log.warning("earlier starts are not known, so there is no ETA: %s", error)
+                self._log.warning(
+                    "the durations of earlier starts cannot be read, so there is no ETA: %s", error
+                )
                 return {}
         return self._medians
 
     async def record(self, durations_s: Mapping[str, float]) -> None:
         """Remember how long the phases of a start took.
 
-        Of a class that starts at once one in 2 seconds: it teaches the same many times over.
+        Of a class that starts at once, one in 2 seconds: the others would add nothing new.
         """
         now = self._clock()
         if self._recorded is not None and now - self._recorded < _APART_S:
@@ -57,7 +59,7 @@ class StartHistory:
         try:
             self._medians = await asyncio.to_thread(record)
         except (LabError, SQLAlchemyError) as error:
-            self._log.warning("this start's durations are not remembered: %s", error)
+            self._log.warning("this start's durations could not be stored: %s", error)
 
     def _read(self) -> Mapping[str, float]:
         return open_database(self._database).phase_medians(self._key)

@@ -1,4 +1,4 @@
-"""One start as others see it: its events, replayable by every browser, and its measured phases."""
+"""The record of one start: its events, replayed for every browser, and its measured phases."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class StartLog:
 
     @property
     def place(self) -> int:
-        """The place in the line for a start slot, 1 for the next one; 0 when not waiting."""
+        """The position in the queue for a start slot, 1 for the next one; 0 when not waiting."""
         return self._place
 
     async def enter(self, phase: Phase, notice: Notice | None = None) -> None:
@@ -72,7 +72,7 @@ class StartLog:
         return not was_told
 
     async def wait_in_line(self, place: int, wait_s: float | None) -> None:
-        """Note the place in the line for a start slot; the one before is forgotten.
+        """Note the position in the queue for a start slot; the one before is forgotten.
 
         No-op while nothing of it is news: what was said of place and time still holds.
 
@@ -101,7 +101,7 @@ class StartLog:
         """Make this the phase under way; return what time it is."""
         now = self._clock()
         if phase is not self._phase:
-            # How long one waited for others says nothing about the next start.
+            # Time spent waiting for others says nothing about the next start.
             if self._phase not in {None, Phase.QUEUE}:
                 spent_s = now - self._phase_began
                 self.durations_s[self._phase] = self.durations_s.get(self._phase, 0.0) + spent_s
@@ -111,7 +111,7 @@ class StartLog:
         return now
 
     async def _add(self, now: float, content: dict[str, Any]) -> None:
-        # What is known of a start may change, and a phase may begin again: a bar never goes back.
+        # Estimates change, and a phase may begin again: the bar never goes back.
         self._percent = max(self._percent, content["progress"])
         end = max(self._percent, content["progress_end"])
         content = {**content, "progress": self._percent, "progress_end": end}
@@ -148,7 +148,7 @@ class StartLog:
 
 
 def _is_about(turn_at: float | None, told: float | None, now: float) -> bool:
-    """Tell whether what was told of a time is still good enough for people."""
+    """Tell whether a time that was shown is still accurate enough."""
     if turn_at is None or told is None:
         return turn_at is told
     return abs(turn_at - told) <= max(_ABOUT_S, (told - now) * _ABOUT)

@@ -1,9 +1,9 @@
 """What a starting machine tells the waiting trainee. Pure.
 
-Percent and remaining time come from how long each phase took in earlier starts (median); without
-history the percentage counts phases and no time is promised. Events come when something happens;
-each says how far the phase under way goes and how long it still takes, so that a page can move its
-bar in between without promising more than is known.
+Percentage and remaining time follow from how long each phase took in earlier starts (median);
+without history the percentage counts phases, and no time is shown. Events come when something
+happens; each says how far the phase under way goes and how long it still takes, so that a page can
+move its bar in between without promising more than is known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ALMOST_DONE = 95
 """Percent that only a ready machine exceeds."""
 
 _READY = 99
-"""Percent of a ready machine: the hub still looks at it, and 100 is what the hub says then."""
+"""Percent of a ready machine: the hub's readiness probe follows, and the hub then says 100."""
 
 _LONG_S = 90
 """From here on, minutes are exact enough."""
@@ -48,7 +48,7 @@ class Estimate:
     """How far a start is."""
 
     percent: int
-    left_s: float | None  # None: no earlier start to learn from, or it takes longer than those
+    left_s: float | None  # None: there is no earlier start, or this one takes longer
     phase_end: int  # percent when the phase under way will be over
     phase_left_s: float | None  # seconds until then; None as above
 
@@ -105,7 +105,7 @@ def make_queue_event(
     elapsed_s: float,
     language: str,
 ) -> dict[str, Any]:
-    """Return the event of a start that waits in line.
+    """Return the event of a start that waits in the queue.
 
     Args:
         place: 1 for the next one.

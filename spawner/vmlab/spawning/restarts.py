@@ -1,4 +1,4 @@
-"""How often a machine is started again that reboots or crashes: one that does nothing else ends."""
+"""How often a machine that reboots or crashes is restarted; one that always does stays off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WITHIN_S = 900.0
 
 
 class Restarts:
-    """Those of one machine since somebody started it."""
+    """The restarts of one machine since somebody started it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,5 +26,5 @@ class Restarts:
         return True
 
     def clear(self) -> None:
-        """Count anew."""
+        """Start counting again."""
         self._begun.clear()

@@ -1,7 +1,7 @@
-"""Start slots: as many starts at work as the host has processors, the others wait in line.
+"""Start slots: as many starts at a time as the host has processors; the others wait in a queue.
 
-More at once would make every one of them late: a start is processor time. The line is first come,
-first served; each slot that gets free wakes exactly the one whose turn it is.
+More at once would make all of them late: a start needs processor time. The queue is first come,
+first served; each slot that becomes free wakes exactly the start whose turn it is.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class StartSlots:
         that never finishes its start keeps nobody waiting, it only shares the processors.
 
         Args:
-            tell_place: called with the place in the line, 1 for the next one, at first and about
-                once a second; not called when a slot is free.
+            tell_place: called with the position in the queue, 1 for the next one, at first and then
+                about once a second; not called when a slot is free.
             limit_s: longest wait.
-            lease_s: for how long the slot is kept at most.
+            lease_s: the longest that the slot is kept.
 
         Raises:
-            TimeoutError: it was not our turn within `limit_s`.
+            TimeoutError: no slot was free within `limit_s`.
         """
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
@@ -104,9 +104,9 @@ class StartSlots:
 
 
 def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> float | None:
-    """Return how many seconds the one at this place of the line will wait. Pure.
+    """Return how many seconds the one at this position of the queue will wait. Pure.
 
-    A start that takes longer than usual may take for ever: its slot is not counted on. None: all
+    A start that takes longer than usual may never end: its slot is not counted on. None: all
     take longer, so nobody knows.
 
     Args:
@@ -120,7 +120,7 @@ def expected_wait_s(place: int, start_s: float, at_work_s: Sequence[float]) -> f
     if not left:
         return None
     rounds, slot = divmod(place - 1, len(left))
-    # No more than a whole round, also where rounding of the sum says so.
+    # No more than a whole round, even if rounding of the sum gives more.
     return min(left[slot] + rounds * start_s, (rounds + 1) * start_s)
 
 

@@ -116,11 +116,11 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         0,
         min=0,
         config=True,
-        help="How many machines start at once; the others wait in line. 0: as many as the hub has "
-        "processors.",
+        help="How many machines start at once; the others wait in the queue. 0: as many as "
+        "there are processors.",
     )
     queue_timeout = Integer(
-        3600, min=1, config=True, help="How long a start may wait in line, in seconds."
+        3600, min=1, config=True, help="How long a start may wait in the queue, in seconds."
     )
     machine_timeout = Integer(
         1800,
@@ -144,7 +144,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     @default("start_timeout")
     def _start_timeout_default(self) -> int:
-        # The hub's clock runs while a start waits in line, and cannot be stopped.
+        # The hub's clock runs while a start waits in the queue, and cannot be stopped.
         return int(self.queue_timeout + self.machine_timeout + _TIMEOUT_MARGIN_S)
 
     # Inside the machine; the hub's own defaults would bind the guest's loopback.
@@ -292,7 +292,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         if log.phase is Phase.QUEUE:
             return MachineTimeoutError(
                 self.machine,
-                "waited in line for too long",
+                "waited in the queue for too long",
                 hint="see [provider] start_slots in docs/operator.md",
                 public=messages.LONG_QUEUE,
             )
@@ -314,7 +314,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def poll(self) -> int | None:
         """Return None while the machine starts or runs, else 0.
 
-        Also 0 when its start was cut with the hub that began it; the reconciler begins it again.
+        Also 0 when its start was interrupted with the hub that began it; the reconciler resumes it.
         """
         if self._starting:
             return None
@@ -329,22 +329,22 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         if status.cause in _STARTED_AGAIN and self._start_again(status.cause):
             return None
         if is_cut:
-            self.log.warning("%s: its start was cut with the hub that began it", self.machine)
+            self.log.warning("%s: its start was interrupted with its hub", self.machine)
         elif status.problem:
             self.log.warning("%s: not running: %s", self.machine, status.problem)
         return 0
 
     def _start_again(self, cause: EndCause) -> bool:
-        """Begin to start a machine again that was rebooted, or crashed; tell whether it is.
+        """Begin to restart a machine that was rebooted or crashed; tell whether this was begun.
 
         Its server is still the hub's: trainees find it again where it was.
         """
         if not self.api_token:
-            return False  # a hub before this one had it; a start by somebody makes another
+            return False  # an earlier hub had it; a start by a person makes another
         if not self._restarts.may_begin():
             self.log.error("%s: not started again: %s once more", self.machine, cause)
             return False
-        self.log.warning("%s: started again, because of a %s from inside", self.machine, cause)
+        self.log.warning("%s: restarted after a %s from inside", self.machine, cause)
         self._starting = True
         self._restarting = asyncio.create_task(self._restart(cause))
         return True
@@ -369,7 +369,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         return (status.url if status else "") or str(self.server.url)
 
     async def _known_status(self) -> MachineStatus | None:
-        """Return the machine's state, or None if it cannot be read: it is taken for running then.
+        """Return the machine's state, or None if it cannot be read: it is then assumed to run.
 
         "Not running" would make the hub forget a machine that may well run, and an exception of
         one of them ends the hub's start (jupyterhub/app.py, `init_spawners`).
@@ -380,7 +380,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
 
     @property
     def place(self) -> int:
-        """The place in the line for a start slot, 1 for the next one; 0 when not waiting."""
+        """The position in the queue for a start slot, 1 for the next one; 0 when not waiting."""
         return self._log.place if self._log is not None else 0
 
     async def progress(self) -> AsyncGenerator[dict[str, Any]]:
@@ -433,7 +433,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             return
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         application = self.user.settings["app"].tornado_application
-        await self.provider.open_way(application, paths.proxy_door)
+        await self.provider.open_way(application, paths.proxy_listener)
 
     async def _status(self) -> MachineStatus:
         return (await self.provider.status([self.machine]))[self.machine]
@@ -453,7 +453,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         await check_server(self.provider, self.machine, log)
 
     def _history(self, way: str = "") -> StartHistory:
-        """Starts of the same image; of those, the ones that came to life the same way."""
+        """The durations of earlier starts of this image that were made in the same way."""
         features = self.provider.features
         key = f"{self.provider_name}/{features.accelerator}/{self.image}/{features.style}/{way}"
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))

@@ -1,4 +1,4 @@
-"""A server that ends before it serves, while its start is waited for: told, and given up."""
+"""A server that keeps ending before it is ready, during its start: reported, then given up."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vmlab_protocol.machine import PLAIN_AFTER_ENDS
 from vmlab_protocol.phases import Phase
 
 _HOPELESS_ENDS = 2 * PLAIN_AFTER_ENDS
-"""So many ends in a row: as many with the trainee's settings as without."""
+"""Ends in a row before giving up: as many with the trainee's settings as without."""
 
 _log = logging.getLogger(__name__)
 
 
 async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
-    """Ask how the server does; tell who waits when it is in trouble.
+    """Ask for the server's state; tell the waiting trainee when it is in trouble.
 
     Raises:
         GuestError: it does not come up; carries what it said last.
@@ -40,5 +40,5 @@ async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
             public=messages.server_failed(trouble),
         )
     if log.tell_once():
-        _log.warning("%s: its server is in trouble: %s", machine, trouble.line)
+        _log.warning("%s: its server has a problem: %s", machine, trouble.line)
         await log.enter(Phase.SERVER, messages.server_in_trouble(trouble))

@@ -21,12 +21,12 @@ _SERVER_ERROR = 500
 async def wait_for_server(url: str, prefix: str, check: Callable[[], Awaitable[None]]) -> None:
     """Return when the server at `url` answers below its prefix with anything but a server error.
 
-    Has no limit of its own: the caller cancels it.
+    Has no time limit of its own: the caller cancels it.
 
     Args:
         url: `http://address:port` or `http+unix://quoted-path`.
         prefix: path of the user's server, with slashes at both ends.
-        check: called every few seconds; raises when waiting makes no sense any more.
+        check: called every few seconds; raises when waiting has become pointless.
     """
     parts, socket = urlparse(url), ""
     if parts.scheme == "http+unix":

@@ -1,4 +1,4 @@
-"""What the hub does by itself: jobs that go on as long as it runs, whatever happens in them.
+"""The hub's background jobs: they go on as long as it runs, whatever happens in them.
 
 A job is a round that is made again and again. What it raises is logged, the next round comes later
 and later, and the job goes on: neither what a machine says nor a damaged file nor a bug of ours
@@ -33,7 +33,7 @@ _WRITTEN_AGAIN_S = 30.0
 _LINE_CHARS = 300
 
 _OF_THE_HOST = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
-"""What the host has run out of; whatever code that met was not wrong."""
+"""Resources that the host can run out of; such an error is not a bug in the code that met it."""
 
 _log = logging.getLogger(__name__)
 _passed_over: ContextVar[list[str] | None] = ContextVar("passed_over", default=None)
@@ -163,7 +163,7 @@ class Part:
 
 @contextlib.contextmanager
 def apart(what: str) -> Generator[Part]:
-    """Keep a failure with one machine, volume or user from the others: it is only reported.
+    """Isolate a failure with one machine, volume or user: it is only reported.
 
     Args:
         what: whose turn it is, and what is done: "desk-ada: snapshot".
@@ -194,7 +194,7 @@ async def _attempt(job: Job) -> BaseException | None:
     return None
 
 
-_told: dict[str, dict[str, float]] = {}  # what was the matter → which failures, and when
+_told: dict[str, dict[str, float]] = {}  # what failed → which failures, and when
 
 
 def _tell(what: str, error: BaseException) -> None:

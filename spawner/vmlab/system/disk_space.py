@@ -1,4 +1,4 @@
-"""FreeSpace on the host's disk: the one place that says how much is free for what.
+"""Free space on the host's disk: the one place that says how much is free for what.
 
 Some of the disk is the host's own, the *reserve*. From the top:
 
@@ -9,7 +9,7 @@ Some of the disk is the host's own, the *reserve*. From the top:
 | less than the reserve | also no start, growing, import, export or snapshot by hand |
 | nothing | a machine that writes is paused; it goes on by itself when there is room again |
 
-Machines that run use the reserve: what they were promised is never refused to them.
+Running machines may use the reserve: what they were promised is never refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START_MIB = 64
 """What a start takes: a root overlay, records, the console's log."""
 
 SNAPSHOT_MIB = 64
-"""What a snapshot takes at once: tables only; data are shared until they are written anew."""
+"""What a snapshot takes at once: tables only; data are shared until they are rewritten."""
 
 _RESERVE_SHARE = 0.05
 _LEAST_RESERVE_MIB = 512
@@ -48,7 +48,7 @@ class FreeSpace:
 
     @property
     def spare_mib(self) -> int:
-        """What may be given away; negative when the reserve is in use."""
+        """What may be used; negative when the reserve is in use."""
         return self.free_mib - self.reserve_mib
 
     @property

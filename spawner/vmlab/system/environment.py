@@ -1,7 +1,7 @@
 """The environment of programs that VMLab starts: what they need, and nothing else.
 
 The hub's own contains secrets: the proxy's token, keys of its database, whatever an operator
-exports. A program that gets none of them cannot leak them, whoever takes it over.
+exports. A program that gets none of them cannot leak them, even if it is compromised.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _DOWNLOADS = re.compile(
     r"(https?|ftp|all|no)_proxy"
     # trusted authorities, and our own identity
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC"
-    # configuration of pip and apt, and where their files lie
+    # configuration of pip and apt, and where their files are
     r"|PIP_\w+|APT_CONFIG|HOME|XDG_(CONFIG|CACHE)_HOME|XDG_CONFIG_DIRS",
     re.IGNORECASE,
 )
@@ -44,6 +44,6 @@ def download_environment() -> dict[str, str]:
 def keep_only(*names: str) -> list[str]:
     """Return the words to put before a command so that it gets none of the other variables.
 
-    For a program that somebody else starts, with all of them. No value stands on a command line.
+    For a program that somebody else starts, with all of them. No value appears on a command line.
     """
     return ["env", *(f"--unset={name}" for name in sorted(os.environ) if name not in names)]

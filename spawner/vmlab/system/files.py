@@ -16,7 +16,7 @@ _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file or folder that nobody works in, also into another file system.
+    """Rename a file or folder that is not in use, even to another file system.
 
     There it appears by a rename, too, once its copy is whole: holes stay holes, owners and modes
     stay. A crash may leave the copy's beginning, which the next attempt replaces, or both.

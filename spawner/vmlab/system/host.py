@@ -88,7 +88,7 @@ def find_port_state(address: str, port: int) -> PortState:
             if e.errno == errno.EACCES:
                 return PortState(f"port {port} may only be used by root")
             if e.errno == errno.EADDRNOTAVAIL:
-                return PortState(f"{address} is no address of this host")
+                return PortState(f"{address} is not an address of this host")
             return PortState(f"port {port} on {address}: {e.strerror}")
     return PortState()
 
@@ -96,7 +96,7 @@ def find_port_state(address: str, port: int) -> PortState:
 def find_free_port(*others: int) -> int:
     """Return a port of the loopback that nobody listens on, to each caller on this host another.
 
-    It lies below those that Linux hands out by itself, to a browser's connection for instance, so
+    It is below those that Linux hands out by itself, to a browser's connection for instance, so
     it is still free when the process that is to listen on it has started. Others who ask here are
     kept off by a name that this process holds until it ends (unix(7): an abstract socket).
 

@@ -1,6 +1,6 @@
 """The state of the hub's jobs, for other processes: STATE/jobs.json (docs/protocols.md, 5).
 
-A file, because it still tells when the hub is gone.
+A file, because it is still there when the hub has ended.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 | flock | an open file, and every process that inherits it | nobody can tell | trying |
 | process lock | one process, which cannot hand it on | the kernel tells its pid | asking |
 
-Both lie on files that are there for them, and none is taken twice by one process. The shim of a
+Both are taken on files made for them, and none is taken twice by one process. The shim of a
 machine takes a process lock: standard library only, so that it starts in milliseconds.
 """
 

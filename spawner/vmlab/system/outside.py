@@ -23,7 +23,7 @@ def as_facts(kind: type[Facts], table: Any) -> Facts:
     """Return the dataclass with these fields; those declared as plain types are of that type.
 
     Raises:
-        ValueError: it is no object, or a field is unknown, missing or of another type.
+        ValueError: it is not an object, or a field is unknown, missing or of another type.
     """
     if not isinstance(table, dict):
         raise ValueError(f"a {type(table).__name__} instead of an object")

@@ -34,7 +34,7 @@ class WorkerUser:
     drop: bool  # whether a process of ours must change to it
 
     def give(self, path: Path) -> None:
-        """Give the file to this user, accessible to nobody else; it lies in a folder of ours."""
+        """Give the file to this user, accessible to nobody else; it is in a folder of ours."""
         if self.drop:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
         path.chmod(0o600)
@@ -89,13 +89,13 @@ def find_machines_gid() -> int:
     return _entry().pw_gid if os.geteuid() == 0 else os.getegid()
 
 
-def admit_machines(door: Path) -> None:
+def admit_machines(listener: Path) -> None:
     """Let every machine connect to this socket of ours, and no other user of the host."""
     if os.geteuid() == 0:
-        os.chown(door, 0, find_machines_gid())
-        door.chmod(0o660)
+        os.chown(listener, 0, find_machines_gid())
+        listener.chmod(0o660)
     else:
-        door.chmod(0o600)
+        listener.chmod(0o600)
 
 
 def _entry() -> pwd.struct_passwd:

@@ -1,7 +1,7 @@
 """What runs by itself as long as the hub runs: reconciler, idle machines, volumes, renewals.
 
 jobs          begins all of this with the hub
-reconcile     hub and provider of one mind, both ways
+reconcile     hub and provider kept consistent, both ways
 idle          stops machines that nobody works in
 readiness     machines made ready ahead
 volumes       hourly snapshots, thinning, purging, room on the disk

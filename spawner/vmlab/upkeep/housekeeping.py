@@ -1,4 +1,4 @@
-"""What the hub does when nobody waits for a machine: collect garbage, tidy its database.
+"""What the hub does while nobody waits for a machine: collect garbage, tidy its database.
 
 A full garbage collection looks at every object of the hub and blocks it meanwhile: 0.2 s of a
 processor with a hundred trainees. Python makes one whenever enough objects are new, which is in
@@ -19,21 +19,21 @@ from vmlab.system.background import Job, begin
 
 _POLL_S = 5.0
 _QUIET_S = 15.0
-"""Without a start for so long; also longer than the hub takes to load what it keeps for ever."""
+"""Seconds without a start; longer than the hub needs to load what it keeps for good."""
 
 _LONGEST_S = 900.0
-"""After so long it is done even when it is never quiet."""
+"""After this time it is done even if the hub is never quiet."""
 
 _PERIOD_S = 60.0
 _PER_THOROUGH = 60
-"""One of so many collections looks at everything; the others at what is new since the last one."""
+"""One collection in this many looks at everything; the others at what is new since the last."""
 
 _NEVER = 1_000_000
 """Collections of the middle generation before Python makes a full one by itself."""
 
 
 def start_housekeeping(slots: StartSlots, state: Path, hub_database: Path) -> None:
-    """Keep house as long as this hub runs; no-op where no event loop runs."""
+    """Do the housekeeping as long as this hub runs; no-op where no event loop runs."""
     house = House(slots, hub_database)
     if begin(state, Job("housekeeping", house.tidy, _PERIOD_S)):
         young, middle, _ = gc.get_threshold()

@@ -1,4 +1,4 @@
-"""What the hub does to keep machines in order as long as it runs: reconcile, stop idle ones, prune.
+"""The hub's jobs that look after machines: reconcile, stop idle ones, prune.
 
 Begun by the hub's configuration, within the hub's own process (`vmlab.system.background`).
 """

@@ -11,10 +11,10 @@ from vmlab.providers.settings import provider_settings, spare_machine
 from vmlab.system.background import Job, begin
 
 _PERIOD_S = 1.0
-"""A round waits by itself until there may be something to do."""
+"""A round itself waits until there may be something to do."""
 
 _LONGEST_S = 3600.0
-"""It also waits for a calm host, and then boots a template."""
+"""It also waits for an idle host, and then boots a template."""
 
 
 def start_preparing(lab: Lab, paths: Paths) -> None:

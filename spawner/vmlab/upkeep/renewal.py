@@ -51,7 +51,7 @@ class Renewal:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is under way any more."""
+        """Whether it has ended."""
         return self.stage not in {RenewalStage.STOPPING, RenewalStage.ASIDE}
 
 
@@ -107,7 +107,7 @@ class Renewals:
             _log.error("%s: not renewed: %s", target.machine, error)
             self._fail(renewal, error.message, error.public)
         except Exception as error:  # noqa: BLE001 - logged
-            # The root of a task that nobody awaits: whoever waits for the renewal must hear of it.
+            # The root of a task that nobody awaits: those who wait for the renewal must hear of it.
             _log.exception("%s: not renewed", target.machine)
             self._fail(renewal, f"unexpected {type(error).__name__}", None)
 

@@ -1,4 +1,4 @@
-"""All machines of a lab are stopped, many at once; what became of each is told as it happens."""
+"""Stopping all machines of a lab, many at once; each result is reported as it comes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vmlab.providers.base import Provider
 
 AT_ONCE = 32
 """Machines that are powered down at a time: each one flushes its disks, and most of it is waiting.
-One that does not end keeps its place until its deadline, so there are more than a host needs."""
+One that does not end occupies its place until its deadline, so there are more than a host needs."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ async def stop_all(
     Args:
         provider: the machines'.
         tell: called as soon as a machine has ended, or has failed to.
-        limit_s: after so long guests are not asked any more: plugs are pulled.
+        limit_s: after this time guests are no longer asked, but forced off.
 
     Raises:
         LabError: the provider does not tell which machines there are.
@@ -68,7 +68,7 @@ async def stop_all(
 
 
 async def _stop(provider: Provider, name: str, user: str, deadline: float) -> Stopped:
-    """Ask the guest first, and pull its plug when the time is up."""
+    """Ask the guest first, and force it off when the time is up."""
     began = time.monotonic()
     forced = False
     try:

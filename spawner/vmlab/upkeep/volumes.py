@@ -1,7 +1,7 @@
 """The hub's job for volumes: hourly snapshots, thinning, purging, and room on the host's disk.
 
 What it should do now is decided from facts alone (`choose_due`); a round does it. A hub that was
-away for a week has nothing to catch up with: what is due follows from the snapshots themselves.
+down for a week has nothing to catch up on: what is due follows from the snapshots themselves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vmlab_protocol.snapshots import Reason
 HOUR_S = 3600.0
 PERIOD_S = 60.0
 SETTLE_S = 300.0
-"""A machine is left alone for so long after it was given its volume: it is starting."""
+"""Seconds for which a machine is left alone after it was given its volume: it is starting."""
 
 RETRY_S = 600.0
 """After a snapshot that could not be taken."""
@@ -57,7 +57,7 @@ class Memory:
 def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float) -> list[str]:
     """Return the volumes that are to have a snapshot now, by how long they wait. Pure.
 
-    The clock may have jumped: a snapshot of the future counts for nothing.
+    The clock may have jumped: a snapshot from the future is ignored.
     """
     due = []
     for one in held:
@@ -74,7 +74,7 @@ def choose_due(held: Iterable[Held], failed_at: Mapping[str, float], now: float)
 
 
 async def look_after(context: VolumeContext, provider: Provider, memory: Memory) -> None:
-    """Make one round; what fails for one volume or machine keeps no other from its turn.
+    """Make one round; what fails for one volume or machine does not affect the others.
 
     Raises:
         LabError: the registry or the provider cannot be asked; the next round may do it.
@@ -138,7 +138,7 @@ async def _make_room(context: VolumeContext, room: FreeSpace, volumes: list[Volu
     room = find_free_space(context.folder)
     if gone:
         _log.warning(
-            "%d hourly snapshots went to make room (%s …); %d MiB free now",
+            "deleted %d hourly snapshots to make room (%s …); %d MiB free now",
             len(gone), gone[0], room.free_mib,
         )  # fmt: skip
     return room
@@ -156,7 +156,7 @@ async def _keep_within(context: VolumeContext, volumes: list[Volume], memory: Me
 
 
 async def _resume(provider: Provider, room: FreeSpace) -> None:
-    """Let machines go on that were paused because the host's disk was full.
+    """Resume machines that were paused because the host's disk was full.
 
     Every machine is asked in every round: a disk may have been full for seconds, between two.
     """

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def owner_of(volume: Volume) -> str:
-    """Return whose a volume counts as; one of an older VMLab counts by itself."""
+    """Return whose a volume is; one of an older VMLab counts as its own owner."""
     return volume.owner or volume.name
 
 

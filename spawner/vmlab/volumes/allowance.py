@@ -10,7 +10,7 @@ the limit; so the limit holds whatever the machine writes meanwhile (docs/decisi
 | --- | --- |
 | system disk, there or not | its whole size |
 | volume without snapshots | its whole size |
-| volume with snapshots | what it takes, and its size once more: all of it may be written anew |
+| volume with snapshots | what it takes, and its size once more: all of it may be rewritten |
 | everything else | what it takes; a copy being made, what it was said to take at most |
 """
 

@@ -61,7 +61,7 @@ class VolumeContext:
 
     @property
     def work(self) -> Path:
-        """Files in the making; what lies there was left over by a crash."""
+        """Files in the making; what is there was left by a crash."""
         return self.folder / "work"
 
     @property

@@ -1,7 +1,7 @@
-"""Copies of volumes, to be taken home or looked into: few at once, within the room there is.
+"""Copies of volumes, to download or to look into: few at once, within the available space.
 
-A copy takes time and room of the host's disk, which all machines share. What waits for its reader
-afterwards takes room only.
+A copy takes time and space on the host's disk, which all machines share. Afterwards, while it waits
+for its reader, it takes space only.
 """
 
 from __future__ import annotations

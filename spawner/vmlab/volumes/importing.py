@@ -1,7 +1,7 @@
-"""Importing a volume: a file from outside, which may be made to harm.
+"""Importing a volume from a file of unknown origin, which may be malicious.
 
 A disk image can refer to other files, and whoever opens it opens those: a known way to read a
-host's files. So the file is copied first (it cannot change under us any more), judged by its own
+host's files. So the file is copied first (so that it cannot change any more), checked by its own
 bytes before any program opens it, and opened by an unprivileged user under limits, with the
 format told and without any reference. What comes out is a file of our own making.
 """
@@ -35,7 +35,7 @@ _MEMORY_LIMIT = 2 * 2**30
 
 
 class ImportFormat(StrEnum):
-    """Formats that an import takes. Others can name further files, or are nobody's habit."""
+    """Formats that can be imported. Others can refer to further files, or are hardly used."""
 
     AUTO = "auto"  # qcow2 or vdi, by its first bytes
     QCOW2 = "qcow2"
@@ -73,8 +73,8 @@ async def import_volume(context: VolumeContext, wish: Import) -> Volume:
     Only the content as it is now comes along, not the snapshots in the file.
 
     Raises:
-        VolumeError: the file is no disk, refers to other files, is larger than the lab allows, or
-            holds no file system that a machine can mount.
+        VolumeError: the file is not a disk image, refers to other files, is larger than the lab
+            allows, or holds no file system that a machine can mount.
         VolumeConflictError: there is a volume of this name.
         HostError: the file cannot be read, or the host's disk is too full.
     """
@@ -121,7 +121,7 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
     """Return the format of a file by its first bytes; pure.
 
     Raises:
-        VolumeError: it is none that is taken, or it refers to other files.
+        VolumeError: its format is not accepted, or it refers to other files.
     """
     if form is ImportFormat.RAW:
         return form
@@ -156,11 +156,11 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
     wanted = "qcow2 nor vdi" if form is ImportFormat.AUTO else f"what it was said to be ({form})"
     raise VolumeError(
         name,
-        f"the file is no disk image that can be imported: neither {wanted}"
+        f"the file is not a disk image that can be imported: neither {wanted}"
         if form is ImportFormat.AUTO
         else f"the file is not {wanted}",
-        hint="of vmdk and others make one where the file comes from: "
-        "qemu-img convert -O qcow2 FILE COPY; of a raw disk say so: --format raw",
+        hint="convert vmdk and other formats where the file comes from: "
+        "qemu-img convert -O qcow2 FILE COPY; for a raw disk, add --format raw",
     )
 
 
@@ -177,7 +177,7 @@ async def _copy(wish: Import, target: Path, room: FreeSpace, most_mib: int) -> N
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
-            what = "empty" if stat.S_ISREG(facts.st_mode) else "no file, but a folder or device"
+            what = "empty" if stat.S_ISREG(facts.st_mode) else "a folder or device, not a file"
             raise VolumeError(wish.name, f"{wish.source} is {what}")
         disk = _judge(wish, descriptor, most_mib)
         # The copy and the volume made of it; as a volume, it may be written to its full size.

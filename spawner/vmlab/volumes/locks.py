@@ -1,4 +1,4 @@
-"""One operation on a volume at a time, whichever process wants it.
+"""One operation on a volume at a time, across all processes.
 
 Locks are the kernel's (flock), so they end with who holds them. A tool that changes a volume holds
 its lock, too (`run_tool(keep=...)`): if the command line is killed in the middle, nobody comes
@@ -31,7 +31,7 @@ async def hold_volume(
     """Keep everybody else from changing a volume; gives the open lock for `run_tool(keep=...)`.
 
     Args:
-        folder: where the locks lie; made if needed.
+        folder: where the locks are; made if needed.
         operation: what is done, in words, for those who find the volume busy.
         wait_s: how long to wait for another operation.
 
@@ -49,7 +49,7 @@ async def hold_volume(
         if time.monotonic() >= deadline:
             raise VolumeConflictError(
                 name,
-                f"something else is being done with it: {_read_note(path)}",
+                f"another operation is under way: {_read_note(path)}",
                 hint="wait until that is done, then try again",
             )
         await asyncio.sleep(_POLL_S)

@@ -57,7 +57,7 @@ def parse_header(data: bytes) -> Header:
     """Return what the first bytes of a file say.
 
     Raises:
-        Qcow2Error: it is no qcow2 file, or one of an unknown version.
+        Qcow2Error: it is not a qcow2 file, or one of an unknown version.
     """
     if data[:4] != MAGIC:
         raise Qcow2Error("it does not begin as a qcow2 file does")
@@ -118,7 +118,7 @@ def read_volume(file: BinaryIO) -> tuple[Header, list[Snapshot]]:
     """Return header and snapshots of an open file, which a running machine may be writing to.
 
     Raises:
-        Qcow2Error: it is no qcow2 file, or damaged.
+        Qcow2Error: it is not a qcow2 file, or damaged.
         OSError: it cannot be read.
     """
     problem = Qcow2Error("its snapshots change all the time")
@@ -129,7 +129,7 @@ def read_volume(file: BinaryIO) -> tuple[Header, list[Snapshot]]:
         if not header.snapshots:
             return header, []
         if header.snapshots_offset > _MAX_OFFSET:
-            raise Qcow2Error("its table of snapshots lies beyond the largest possible file")
+            raise Qcow2Error("its table of snapshots is beyond the largest possible file")
         file.seek(header.snapshots_offset)
         data = file.read(_MAX_TABLE_BYTES)
         try:

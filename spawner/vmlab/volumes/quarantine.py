@@ -1,4 +1,4 @@
-"""Deleting a volume, bringing it back, and what is done when nobody did for two weeks."""
+"""Deleting a volume, bringing it back, and removing it for good after its quarantine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def delete(context: VolumeContext, name: str, days: float = QUARANTINE_DAY
     Raises:
         VolumeNotFoundError: no such volume.
         VolumeConflictError: a machine runs with it, it is being read, or deleted already.
-        ConfigError: so many days make no sense.
+        ConfigError: the number of days is out of range.
     """
     if not 0 < days <= _MAX_DAYS:
         raise ConfigError(f"{days:g} days of quarantine", hint=f"more than 0, up to {_MAX_DAYS:g}")

@@ -1,4 +1,4 @@
-"""Bringing registry and files together: after a crash, and for files of an older VMLab.
+"""Making registry and files agree: after a crash, and for files of an older VMLab.
 
 An operation moves the file first and changes the registry's entry afterwards, so a file is always
 somewhere with a name that says what it is, and the entry follows here.

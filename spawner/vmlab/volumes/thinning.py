@@ -4,7 +4,7 @@
 | --- | --- |
 | hourly | the newest of each of the last 24 hours in which there is one, and of each of the last 14 such days (UTC). Hours and days without work do not count, so that who works on Mondays only can go back many Mondays |
 | manual | until a person deletes it; one volume has 10 at most |
-| kept | 14 days, as long as a deleted volume: whatever a restore replaced can be had back |
+| kept | 14 days, as long as a deleted volume: whatever a restore replaced can be restored |
 | before | one day: it is only left over when the operation that needed it was killed |
 """  # noqa: E501 - a table
 

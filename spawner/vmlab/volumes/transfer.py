@@ -1,4 +1,4 @@
-"""Taking a volume home: a copy of one of its states in a disk format of the reader's choice."""
+"""Exporting a volume: a copy of one of its states in a disk format of the reader's choice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def exported(
 ) -> AsyncGenerator[tuple[Path, Snapshot]]:
     """Give a file with a volume's content, for the body's time; raises as `export`.
 
-    However long the block waits, it blocks neither the volume nor another copy's turn.
+    However long the block takes, it delays neither the volume nor other copies.
 
     Args:
         limited: refuse it where the owner may not take so much of the host's disk.

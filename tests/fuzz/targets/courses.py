@@ -120,7 +120,7 @@ def mend_checksums(data: bytes) -> bytes:
     is_text=False,
 )
 def course_tar(data: bytes) -> None:
-    """What the hub takes, it packs anew, and every machine can unpack that."""
+    """What the hub takes, it repacks, and every machine can unpack that."""
     files = unpack_course(gzip.compress(mend_checksums(data), 1, mtime=0))
     delivered = {path: content for path, content in files.items() if is_delivered(path)}
     archive = pack_course(files)

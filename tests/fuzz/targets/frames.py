@@ -78,7 +78,7 @@ def event_builder(data: bytes) -> None:
 @target("run-data", NarvalError, parsers=("narval.actors.file_reader:FileReader.produce",),
         is_text=False)  # fmt: skip
 def run_data(data: bytes) -> None:
-    """A file of a run, in both formats; each refuses some, and what both refuse is no file."""
+    """A file of a run, in both formats; each refuses some, and what both refuse is not a file."""
     refused = []
     for of in Format:
         try:

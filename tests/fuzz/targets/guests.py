@@ -30,12 +30,12 @@ from vmlab_guest.lookback import LookError, list_folder, split_path
 from vmlab_guest.notices import add_notice
 from vmlab_guest.restore import restore
 from vmlab_guest.rtnetlink import split_messages
+from vmlab_guest.server_request import dump_request, read_request
+from vmlab_guest.standby import can_become
 from vmlab_guest.system import RUN
 from vmlab_guest.takehome import write_archive
 from vmlab_guest.trouble import pick_line, read_trouble
-from vmlab_guest.understudy import can_become
 from vmlab_guest.volume import VOLUME_REQUESTS, work_on_volume
-from vmlab_guest.wish import make_wish, read_wish
 from vmlab_protocol.courses import parse_listing
 from vmlab_protocol.errors import FormatError
 from vmlab_protocol.messages import HostMessageType
@@ -63,9 +63,9 @@ def seed(data: bytes) -> None:
         check("\n" not in text and "\r" not in text, "a line break in the environment")
         text.encode()
     can_become(found.server.env, found.server.args)
-    wish = scratch("wish") / "server.json"
-    wish.write_text(make_wish(found.server.env, found.server.args), encoding="utf-8")
-    taken = read_wish(wish)
+    request = scratch("request") / "server.json"
+    request.write_text(dump_request(found.server.env, found.server.args), encoding="utf-8")
+    taken = read_request(request)
     check(taken is not None and taken.env == found.server.env, "the zygote reads another server")
 
 
@@ -184,7 +184,7 @@ def hub_address(data: bytes) -> None:
 
 @target("kernel-request", ValueError, parsers=("vmlab_guest.kernels:parse_request",))
 def kernel_request(data: bytes) -> None:
-    """What a program of the trainee's asks the nursery of kernels for."""
+    """What a program of the trainee's asks the kernel forker of kernels for."""
     request = parse_request(data)
     for text in (*request.args, *request.env, *request.env.values(), request.cwd):
         os.fsencode(text)

@@ -102,7 +102,7 @@ def toml_lines(data: bytes) -> None:
 
 @target("hub-log", parsers=("vmlab.cli.log:select",))
 def hub_log(data: bytes) -> None:
-    """What stands there may be anybody's words; each line is shown once at most, in its order."""
+    """What is there may be anybody's words; each line is shown once at most, in its order."""
     lines = data.decode("utf-8", "replace").split("\n")
     shown = iter(lines)
     check(all(line in shown for line in select(lines, "ada", 1.0)), "other lines, or another order")
@@ -212,7 +212,7 @@ def lock_note(data: bytes) -> None:
 @target("json", ValueError, parsers=(
     "vmlab_protocol.outside:load_json", "narval.outside:load_json"))  # fmt: skip
 def json_texts(data: bytes) -> None:
-    """What is read can be written anew, and VMLab and the acquisition read the same."""
+    """What is read can be rewritten, and VMLab and the acquisition read the same."""
     answers = []
     for read in (load_json, acquisition_json):
         try:

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.server_request import REQUEST, RUNTIME, STATE, Word, read_request
 from vmlab_guest.system import LinuxSystem, Room, inside
 from vmlab_guest.trouble import TROUBLE, write_trouble
-from vmlab_guest.wish import RUNTIME, STATE, WISH, Word, read_wish
 from vmlab_protocol.machine import HOME
 from vmlab_protocol.messages import ServerTrouble
 
@@ -73,20 +73,20 @@ class ProcessSystem(LinuxSystem):
         return super().room(str(inside(self, path)))
 
     def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
-        wish_file = inside(self, str(WISH))
-        wish = read_wish(wish_file)
-        if word != Word.LAUNCH or wish is None:
+        request_file = inside(self, str(REQUEST))
+        request = read_request(request_file)
+        if word != Word.LAUNCH or request is None:
             raise ApplyError(f"a process has no zygote that could {word}")
         # Taken: the agent would ask for kernels at a machine's own port 8888, which is not ours.
-        wish_file.unlink()
+        request_file.unlink()
         inside(self, str(STATE)).parent.mkdir(parents=True, exist_ok=True)
         inside(self, str(STATE)).write_text("running")
         trouble = inside(self, str(TROUBLE))
         trouble.unlink(missing_ok=True)
-        if IN_TROUBLE in wish.env.values():
+        if IN_TROUBLE in request.env.values():
             told = ServerTrouble(2, is_plain=True, line="no such folder")
             trouble.write_bytes(write_trouble(told))
-        self.prefix = unquote(wish.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
+        self.prefix = unquote(request.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
         inside(self, str(RUNTIME)).mkdir(exist_ok=True)
         (inside(self, str(RUNTIME)) / f"jpserver-{os.getpid()}.json").touch()
 

@@ -82,7 +82,7 @@ def test_the_json_has_the_keys_that_the_documents_promise():
     data = make_json(REPORT)
     assert {"accelerator", "cores", "ratios", "hub", "variants"} <= data.keys()
     assert data["ratios"]["clone_vs_process"] == 0.5
-    assert data["hub"]["seats"] == 500  # the largest, which the mark is about
+    assert data["hub"]["seats"] == 500  # the largest, which the target is about
     assert {"seats", "ms_per_spawn", "loop_blocked_ms_max"} <= data["hub"].keys()
     first = data["variants"][0]
     assert (first["variant"], first["seats"]) == ("process", 1)

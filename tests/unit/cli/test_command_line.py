@@ -198,7 +198,7 @@ def test_a_break_is_declared_and_ended(run, project: Path) -> None:
     assert "There is no break." in run("idle", "resume")[1]
     status, _, err = run("idle", "suspend", "--until", "yesterday")
     assert status == 1
-    assert "'yesterday' is no time" in err
+    assert "'yesterday' is not a time" in err
 
 
 def test_a_lab_without_idle_stops_says_so(run, project: Path) -> None:

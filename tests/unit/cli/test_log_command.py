@@ -85,11 +85,11 @@ def test_following_goes_on_when_the_log_is_begun_anew(tmp_path):
         file.write_text("")
         is_seen.clear()
         while not is_seen.wait(1.0):
-            file.write_text("anew\n")
+            file.write_text("afresh\n")
     finally:
         while thread.is_alive():
             with file.open("a") as log:
                 log.write("end\n")
             thread.join(0.2)
     assert seen[0] == "half a line, whole"
-    assert "anew" in seen
+    assert "afresh" in seen

@@ -112,7 +112,7 @@ def test_kill_asks_first(run, provider: FakeProvider, monkeypatch: pytest.Monkey
     assert status == 0
     assert f"{machine_name('ada')} is off; its disks are kept." in out
     assert states(provider) == {"ada": MachineState.STOPPED, "grace": MachineState.STARTING}
-    assert "does not run" in run("machine", "kill", "ada", "--yes")[1]
+    assert "is not running" in run("machine", "kill", "ada", "--yes")[1]
 
 
 def test_ssh_where_there_is_none(run, provider: FakeProvider) -> None:

@@ -132,7 +132,7 @@ class TestUnpacking:
             (b"", "cut short"),
             (b"hello", "not a .tar.gz"),
             (pack_course(make_files()).data[:-20], "cut short"),
-            (pack_course(make_files()).data + b"x", "behind its end"),
+            (pack_course(make_files()).data + b"x", "after its end"),
             (gzip.compress(b"hello" * 500, mtime=0), "not a readable tar"),
         ],
     )

@@ -63,7 +63,7 @@ DAMAGED = {
                         "nbformat_minor is missing"),
     "a format as text": (raw(notebook(TEXT, nbformat="4")), "notebook format '4'; allowed: 4"),
     "a minor format as text": (raw(notebook(TEXT, nbformat_minor="5")), "nbformat_minor '5'"),
-    "NaN": (raw(notebook(TEXT, metadata={"x": float("nan")})), "NaN is no number"),
+    "NaN": (raw(notebook(TEXT, metadata={"x": float("nan")})), "NaN is not a number"),
     "infinity": (raw(notebook(TEXT)).replace(b'"hi"', b'"hi", "metadata": {"x": 1e999}'),
                  "the number 1e999 is too large"),
     "half a character": (raw(notebook(TEXT | {"source": "\ud83d"})), "surrogates not allowed"),

@@ -15,7 +15,7 @@ from vmlab_guest.apply import PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import is_parked
 from vmlab_guest.park import park, warm
-from vmlab_guest.wish import Wish
+from vmlab_guest.server_request import ServerRequest
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.seed_reader import parse_seed
 
@@ -105,9 +105,9 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert (root / "home/trainee/.bashrc").read_text() == "# skel\n"
     assert system.owners["/home/trainee"] == system.owners["/home/trainee/.bashrc"] == 1000
     assert courses.envs == [ENV]
-    wish = root / "run/vmlab/server.json"
-    assert (mode(wish), TOKEN in wish.read_text()) == (0o600, True)
-    assert system.servers == [Wish(ENV, ("--HubOAuth.base_url=/user/ada/",))]
+    request = root / "run/vmlab/server.json"
+    assert (mode(request), TOKEN in request.read_text()) == (0o600, True)
+    assert system.servers == [ServerRequest(ENV, ("--HubOAuth.base_url=/user/ada/",))]
     assert (root / "run/vmlab/language").read_text() == "fr\n"
     assert "export LANGUAGE=fr" in (root / "etc/profile.d/vmlab-language.sh").read_text()
     assert system.units == {"ssh.service": 1, "systemd-journald.service": 1}
@@ -220,10 +220,12 @@ def test_a_tool_that_never_works_is_not_tried_for_ever(system: FakeSystem) -> No
     assert apply(system) == ORDER
     assert "given up after 30 times" in "".join(system.logged)
     assert max(system.pauses) == 60.0
-    assert system.units == {"systemd-journald.service": 1}, "keeps no other unit away"
+    assert system.units == {"systemd-journald.service": 1}, (
+        "does not keep other units from starting"
+    )
 
 
-def test_parking_rehearses_and_forgets(system: FakeSystem) -> None:
+def test_parking_makes_a_dry_run_and_forgets(system: FakeSystem) -> None:
     seed = system.root / "var/lib/systemd/random-seed"
     seed.parent.mkdir(parents=True)
     seed.write_text("x")

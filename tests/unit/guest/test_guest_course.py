@@ -30,7 +30,7 @@ def test_notebooks_are_where_they_are(tmp_path):
     found = locate_notebooks(OUTLINE, tmp_path)
     (course,) = found["courses"]
     assert [e["notebook"] for e in course["exercises"]] == ["first/01/exercise.ipynb", ""]
-    assert course["delivered"] is False, "a file alone is no delivery"
+    assert course["delivered"] is False, "a file alone is not a delivery"
     assert found["current"] == OUTLINE["current"]
     (tmp_path / RECORD).parent.mkdir(parents=True)
     (tmp_path / RECORD).write_text(json.dumps({"courses": {"first": {}}}))

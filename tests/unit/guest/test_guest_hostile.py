@@ -15,8 +15,8 @@ from vmlab_guest.kernels import parse_request
 from vmlab_guest.lab_server import read_news
 from vmlab_guest.notices import add_notice
 from vmlab_guest.rtnetlink import split_messages
+from vmlab_guest.standby import can_become
 from vmlab_guest.system import RUN
-from vmlab_guest.understudy import can_become
 from vmlab_protocol.notices import Notice
 
 REQUEST = {"args": ["-f", "/run/x.json"], "env": {"HOME": "/home/trainee"}, "cwd": "/home/trainee"}

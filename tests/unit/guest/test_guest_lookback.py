@@ -94,7 +94,7 @@ def test_no_link_is_followed(top, path):
 
 def test_a_link_itself_can_be_found_but_not_be_looked_into(top):
     assert find_in(top, "work/link").is_symlink()
-    with pytest.raises(LookError, match="no folder"):
+    with pytest.raises(LookError, match="not a folder"):
         list_folder(top, "work/link")
 
 
@@ -117,7 +117,7 @@ def test_the_snapshot_that_is_open_is_found(tmp_path):
     system.mount("/dev/vdc", f"/snapshots/{ID}", "ext4", "ro")
     assert find_shown(system.root) == ID
     assert find_snapshot(system.root, ID) == system.root / "snapshots" / ID
-    with pytest.raises(LookError, match="no name of a snapshot"):
+    with pytest.raises(LookError, match="not a name of a snapshot"):
         find_snapshot(system.root, "../etc")
 
 
@@ -172,11 +172,11 @@ def test_two_restores_in_one_second_keep_both(top, home):
 
 
 def test_what_cannot_be_brought_back_is_told_and_the_rest_is(top, home):
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(top / "door"))
-        done = restore(top, home, ["missing", "../x", "door", "thesis.tex"], STAMP)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(top / "listener"))
+        done = restore(top, home, ["missing", "../x", "listener", "thesis.tex"], STAMP)
     assert done.restored == 1
-    assert [failure.path for failure in done.failed] == ["missing", "../x", "door"]
+    assert [failure.path for failure in done.failed] == ["missing", "../x", "listener"]
     assert tree(home) == {"thesis.tex": "chapter one"}
 
 
@@ -231,7 +231,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
             if not place.is_dir():
                 place.write_text(text)
         except (FileExistsError, NotADirectoryError):
-            continue  # a file lies where a folder would have to be
+            continue  # a file is where a folder would have to be
 
 
 @given(trees, trees)

@@ -1,4 +1,4 @@
-"""Pure parts: wish, network messages, hosts, server state, port, mountinfo, superblock."""
+"""Pure parts: request, network messages, hosts, server state, port, mountinfo, superblock."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from vmlab_guest.mounts import find_device, find_mounted
 from vmlab_guest.network import find_card
 from vmlab_guest.rtnetlink import make_address, parse_address, split_messages
 from vmlab_guest.server import ServerState, parse_state, read_state
-from vmlab_guest.wish import Wish, make_wish, read_wish
+from vmlab_guest.server_request import ServerRequest, dump_request, read_request
 
 
 @given(st.dictionaries(st.text(), st.text()), st.lists(st.text()))
-def test_a_wish_comes_back_the_same(env: dict[str, str], args: list[str]) -> None:
+def test_a_request_comes_back_the_same(env: dict[str, str], args: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "wish"
-        assert read_wish(path) is None
-        path.write_text(make_wish(env, tuple(args)))
-        assert read_wish(path) == Wish(env, tuple(args))
+        path = Path(folder) / "request"
+        assert read_request(path) is None
+        path.write_text(dump_request(env, tuple(args)))
+        assert read_request(path) == ServerRequest(env, tuple(args))
 
 
 @pytest.mark.parametrize(

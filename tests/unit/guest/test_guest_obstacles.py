@@ -1,4 +1,4 @@
-"""One obstacle in a home keeps no other file from arriving, and is told with its reason."""
+"""One obstacle in a home does not keep other files from arriving, and is told with its reason."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_link_to_another_folder_is_followed(home):
 
 
 def test_a_folder_that_was_locked_for_a_while(home):
-    """Our own older text in it is no edited one."""
+    """Our own older text in it is not an edited one."""
     home.push(1, V1)
     locked_folder(home)
     home.push(2, V2)

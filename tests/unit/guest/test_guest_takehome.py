@@ -36,8 +36,8 @@ def test_files_folders_and_links_are_taken_and_caches_are_not(tmp_path):
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache/x").write_bytes(b"x")
     (tmp_path / "a/.cache").mkdir()
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(tmp_path / "door"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "listener"))
         files, problems = take(tmp_path)
     assert problems == []
     assert files["ada-home/a/b/data"] == (tmp_path / "a/b/data").read_bytes()

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.guest_seeds import ENV
+from vmlab_guest.server_request import ServerRequest
+from vmlab_guest.standby import can_become
 from vmlab_guest.trainee import open_home
 from vmlab_guest.trouble import (
     list_settings,
@@ -19,8 +21,6 @@ from vmlab_guest.trouble import (
     read_trouble,
     write_trouble,
 )
-from vmlab_guest.understudy import can_become
-from vmlab_guest.wish import Wish
 from vmlab_protocol.messages import ServerTrouble
 
 # As real servers said it (jupyter_server 2, jupyterhub 6.1, Python 3.13).
@@ -75,14 +75,14 @@ def test_nonsense_is_no_trouble(tmp_path_factory, data):
 
 
 def test_a_plain_server_is_the_same_server_without_the_home(tmp_path):
-    wish = Wish(ENV, ("--HubOAuth.base_url=/user/ada/",))
-    plain = make_plain(wish)
+    request = ServerRequest(ENV, ("--HubOAuth.base_url=/user/ada/",))
+    plain = make_plain(request)
     assert plain.env.items() >= ENV.items()
     assert plain.env["JUPYTERHUB_DISABLE_USER_CONFIG"] == "1"
     added = [*(set(plain.env.items()) - set(ENV.items())), *plain.args[1:]]
     assert not [word for word in map(str, added) if "/home" in word]
-    assert plain.args[: len(wish.args)] == wish.args
-    assert not can_become(plain.env, plain.args, tmp_path), "an understudy read the settings"
+    assert plain.args[: len(request.args)] == request.args
+    assert not can_become(plain.env, plain.args, tmp_path), "a standby server read the settings"
 
 
 def test_settings_are_found_and_named(tmp_path):

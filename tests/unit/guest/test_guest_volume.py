@@ -58,7 +58,7 @@ def test_nobody_who_thaws_means_a_thaw_at_the_limit(system, home):
     assert "too long" in system.logged[-1]
     assert home.thaw() is False
     home.freeze(10)
-    assert home.thaw() is True, "a later one is none of the earlier one's business"
+    assert home.thaw() is True, "the earlier one does not affect a later one"
 
 
 def test_a_limit_that_passes_while_freezing_leaves_nothing_frozen(system, home):
@@ -110,7 +110,7 @@ def test_an_agent_that_is_started_anew_lets_go(system, home):
     home.freeze(10)
     Home(system).recover()
     assert not system.frozen
-    Home(system).recover()  # nothing to do is no trouble
+    Home(system).recover()  # nothing to do is not a trouble
     assert not [line for line in system.logged if "cannot" in line]
 
 
@@ -137,7 +137,7 @@ def test_a_snapshot_is_mounted_so_that_nothing_can_be_changed_or_run(system, hom
 
 @pytest.mark.parametrize("name", ["../etc", "", None, 1, "hourly-1", f"{ID}/x", f"{ID}\n"])
 def test_other_names_are_no_snapshots(system, home, name):
-    with pytest.raises(ApplyError, match="no name of a snapshot"):
+    with pytest.raises(ApplyError, match="not a name of a snapshot"):
         work_on_volume(system, home, HostMessageType.SHOW, {"id": name})
     assert not shown(system)
 

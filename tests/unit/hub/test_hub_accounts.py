@@ -23,7 +23,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def hub(file):
-    """The hub's database: opened anew for each look, as the hub does."""
+    """The hub's database: opened again for each look, as the hub does."""
     engine = create_engine(f"sqlite:///{file}")
     orm.Base.metadata.create_all(engine)
     engine.dispose()

@@ -71,7 +71,7 @@ def test_a_shorter_entry_replaces_a_longer_one(paths: Paths) -> None:
 
 
 def test_a_held_lock_without_content_is_an_error(paths: Paths) -> None:
-    with HubLock(paths), pytest.raises(HostError, match="is held, but tells no pid"):
+    with HubLock(paths), pytest.raises(HostError, match="is locked, but names no pid"):
         running_holder(paths)
 
 

@@ -131,7 +131,7 @@ def test_the_lab_of_the_project_is_right() -> None:
             "accounts.trainees[1]: 'Ada L' is not allowed; allowed:",
         ),
         ("[accounts]\ntrainees=['../x']", "accounts.trainees[1]: '../x' is not allowed; allowed:"),
-        ("[accounts]\ntrainees=['a','a']", "'a' is twice; a name may stand in one list only"),
+        ("[accounts]\ntrainees=['a','a']", "'a' is twice; a name may be in one list only"),
         ("[accounts]\ntrainers=['admin']", "accounts.administrators: 'admin' is in trainers too;"),
     ],
 )

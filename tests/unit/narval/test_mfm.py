@@ -1,4 +1,4 @@
-"""MFM frames: the worked example byte by byte, round trips, and what is no frame."""
+"""MFM frames: the worked example byte by byte, round trips, and what is not a frame."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_a_built_event_holds_frames_with_keys_of_their_own():
     members = [(key.event_number, data[at + 20 : at + key.size_bytes])
                for at, key in iterate_members(data, 20)]  # fmt: skip
     assert members == [(7, b"one"), (8, b"two")]
-    with pytest.raises(FrameError, match="byte 0: a frame of type data:psa is no built event"):
+    with pytest.raises(FrameError, match="byte 0: a frame of type data:psa is not a built event"):
         list(iterate_members(data))
     damaged = frame(frame(b"one") + b"123", frame_type=0xCA010102)
     with pytest.raises(FrameError, match="byte 43: a key has 20 bytes, 3 are left"):

@@ -102,7 +102,7 @@ def test_addresses(text, address):
 
 @pytest.mark.parametrize("text", ["", ":80", "here:", "here:-1", "here:70000", "here:x"])
 def test_what_is_no_address(text):
-    with pytest.raises(NarvalError, match="is no address"):
+    with pytest.raises(NarvalError, match="is not an address"):
         parse_address(text, 5)
 
 

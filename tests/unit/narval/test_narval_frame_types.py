@@ -95,7 +95,7 @@ def test_any_frame_is_passed_on_by_its_size_alone(frame_type, rest, unit_log):
     data, _ = make_frame(frame_type, unit_log=unit_log, rest=rest)
     assert whole_frames_bytes(data) == len(data)
     short = bytes([0xC0, 8, 0, 0, 0]) + frame_type.to_bytes(2, "little") + b"\1"
-    assert whole_frames_bytes(short) == 8  # its inside is nobody's business but its reader's
+    assert whole_frames_bytes(short) == 8  # its inside concerns only its reader
 
 
 @pytest.mark.parametrize("frame_type", [kind for kind, (_, fields) in TYPES.items() if fields])

@@ -139,5 +139,5 @@ def test_an_empty_range_is_told():
 
 @pytest.mark.parametrize("value", [{}, {"axes": [], "counts": "!"}, {"axes": [{"x": 1}]}])
 def test_an_answer_that_is_no_spectrum_is_told(value):
-    with pytest.raises(NarvalError, match="no spectrum"):
+    with pytest.raises(NarvalError, match="not a spectrum"):
         Spectrum.from_json(value)

@@ -46,7 +46,7 @@ def test_a_stranger_at_a_links_port_keeps_no_reader_out(word):
     "text", ["host:" + "9" * 5000, "host:99999", "host:65536", "host:-1", ":1"]
 )
 def test_what_is_no_port_is_no_address(text):
-    with pytest.raises(NarvalError, match="no address"):
+    with pytest.raises(NarvalError, match="not an address"):
         parse_address(text, 1)
 
 
@@ -105,13 +105,13 @@ def test_a_spectrum_is_read():
     ],
 )
 def test_what_is_no_spectrum(change):
-    with pytest.raises(NarvalError, match="no spectrum"):
+    with pytest.raises(NarvalError, match="not a spectrum"):
         Spectrum.from_json(_spectrum(**change))
 
 
 def test_a_bomb_of_counts_is_not_unpacked():
     bomb = base64.b64encode(zlib.compress(bytes(2**28), 9)).decode()  # a quarter of a gibibyte
-    with pytest.raises(NarvalError, match="no spectrum"):
+    with pytest.raises(NarvalError, match="not a spectrum"):
         Spectrum.from_json(_spectrum(counts=bomb))
 
 

@@ -59,7 +59,7 @@ def test_a_full_buffer_alarms_once_it_has_lasted():
     assert watch.look(None, full, 4.9) == ()
     assert watch.look(None, full, 6) == (Alarm(AlarmKind.BUFFER_FULL, "a", "data → b", 6),)
     assert watch.look(None, {"a": running(filled=10)}, 7) == ()
-    assert watch.look(None, full, 8) == ()  # it begins anew
+    assert watch.look(None, full, 8) == ()  # it begins again
 
 
 def test_an_actor_without_data_alarms_only_while_it_runs():

@@ -174,8 +174,8 @@ def test_a_pause_stops_the_detectors_clock(germanium):
     ("values", "message"),
     [
         ({"sources": "60Co,42Xx"}, "sources: '42Xx' is not known; known: 60Co"),
-        ({"lines": "1000:1,abc"}, "lines: 'abc' is no line"),
-        ({"lines": "-5:1"}, "lines: '-5:1' is no line"),
+        ({"lines": "1000:1,abc"}, "lines: 'abc' is not a line"),
+        ({"lines": "-5:1"}, "lines: '-5:1' is not a line"),
         ({"noise": "3", "fwhm": "2"}, r"noise 3\.0 keV is more than"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How fast bytes pass a machine's doors."""
+"""How fast bytes pass a machine's listeners."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_what_is_usual_comes_through_as_it_is(value):
     if finite(value):
         assert load_json(text) == load_json(text.encode()) == value
     else:
-        with pytest.raises(ValueError, match="is no number"):
+        with pytest.raises(ValueError, match="is not a number"):
             load_json(text)
 
 

@@ -56,7 +56,7 @@ def test_every_provider_of_this_package_is_installed_and_can_be_made(tmp_path):
 
 @pytest.fixture
 def as_installed():
-    """What is installed is looked for anew, by the test and by those after it."""
+    """What is installed is looked for again, by the test and by those after it."""
     installed_providers.cache_clear()
     yield
     installed_providers.cache_clear()
@@ -101,9 +101,9 @@ def test_a_provider_that_nobody_installed_is_named_with_those_that_are():
         ("[provider.qemu]\naccelerator='kvn'", "'kvn' is not allowed; did you mean 'kvm'?"),
         ("[provider.qemu]\novercommit=11", "provider.qemu.overcommit: 11 is out of range; allow"),
         ("[provider.qemu]\npool='many'", "'many' is not a whole number; allowed: 0 to 999"),
-        ("[provider]\npool=2\n[provider.qemu]\npool=2", "lab.toml:2: provider.pool: it stands in"),
+        ("[provider]\npool=2\n[provider.qemu]\npool=2", "lab.toml:2: provider.pool: it is in"),
         ("[provider.qmu]\npool=1", "provider.qmu: unknown key; did you mean 'qemu'?"),
-        ("[provider.fake]\npool=1", "provider.fake.pool: unknown key (nothing may stand here)"),
+        ("[provider.fake]\npool=1", "provider.fake.pool: unknown key (no keys are allowed here)"),
         ("[provider]\nname='fake'\n[provider.qemu]\npool=-1", "-1 is out of range"),
         ("[provider]\nqemu=1", "1 is not a section; write [qemu]"),
     ],

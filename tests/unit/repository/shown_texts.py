@@ -15,7 +15,7 @@ SHELL = {"notices.py", "offline.py"}  # they hold scripts, whose `;` follow a sp
 
 
 def strings_of_python(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield all strings of a module; what stands in an f-string's braces becomes an x."""
+    """Yield all strings of a module; what is in an f-string's braces becomes an x."""
     tree = ast.parse(file.read_text())
     parts = {id(v) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in n.values}
     for node in ast.walk(tree):
@@ -26,7 +26,7 @@ def strings_of_python(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def strings_of_script(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield all strings of a script of the pages; what stands in `${}` becomes an x."""
+    """Yield all strings of a script of the pages; what is in `${}` becomes an x."""
     for number, line in enumerate(file.read_text().splitlines(), start=1):
         shown = re.sub(r"\$\{[^}]*\}", "x", line)
         for found in re.findall(r'"(?:[^"\\]|\\.)*"|`[^`]*`', shown):
@@ -46,7 +46,7 @@ def french_of_notebook(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def french_of_text(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of what is marked as French, or stands below the heading Français."""
+    """Yield the lines of what is marked as French, or is below the heading Français."""
     is_french = in_block = False
     for number, line in enumerate(text.splitlines(), start=1):
         in_block ^= line.startswith("```")

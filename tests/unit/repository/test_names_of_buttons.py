@@ -61,7 +61,7 @@ def words_of_scripts() -> Iterator[tuple[list[str], list[str]]]:
 
 
 def known() -> dict[str, set[str]]:
-    """All that stands on a page, in English and in French."""
+    """All that is on a page, in English and in French."""
     pairs = [*pairs_of_templates(), *JUPYTERLAB, *PHRASES.values(), *narval_words.PHRASES.values()]
     found = {"en": {en for en, _ in pairs}, "fr": {fr for _, fr in pairs}}
     for english, french in words_of_scripts():

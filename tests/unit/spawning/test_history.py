@@ -30,4 +30,4 @@ async def test_a_start_works_without_a_database(tmp_path, caplog):
     assert await history.medians_s() == {}
     await history.record({"boot": 30.0})
     assert "no ETA" in caplog.text
-    assert "not remembered" in caplog.text
+    assert "could not be stored" in caplog.text

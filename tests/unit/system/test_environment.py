@@ -54,7 +54,7 @@ def test_a_download_goes_the_hosts_own_way():
 
 def test_a_program_that_somebody_else_starts_keeps_what_it_needs():
     words = keep_only("CONFIGPROXY_AUTH_TOKEN", "PATH")
-    assert not [word for word in words if "canary" in word], "values stand on no command line"
+    assert not [word for word in words if "canary" in word], "values are on no command line"
     told = subprocess.check_output([*words, "env"], env=os.environ.copy(), text=True)
     assert {line.partition("=")[0] for line in told.splitlines()} == {
         "CONFIGPROXY_AUTH_TOKEN",

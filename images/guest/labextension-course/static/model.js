@@ -90,7 +90,7 @@ export class Courses {
   }
 
   /**
-   * The title of the exercise whose notebook lies at a path; null when it is no exercise's.
+   * The title of the exercise whose notebook is at a path; null when it is not an exercise's.
    * @param {string} path
    * @param {Language} language
    */

@@ -1,5 +1,5 @@
 // The course in JupyterLab. A module-federation container written by hand, as in ../labextension: it
-// brings no library and needs no build. What it does stands in the modules beside it.
+// brings no library and needs no build. What it does is in the modules beside it.
 "use strict";
 
 (() => {

@@ -1,6 +1,6 @@
 // One language of a course is shown; the other one is a button away.
 //
-// A text stands in a notebook in all its languages, <div lang="en"> beside <div lang="fr">
+// A text is in a notebook in all its languages, <div lang="en"> beside <div lang="fr">
 // (notebooks/README.md). Only what is shown changes with a switch, never the notebook: whatever
 // a trainee wrote stays, and a text in one language only is always shown. The choice is the
 // account's: the hub keeps it and tells the machine, whose checks, notices and terminals follow.
@@ -78,7 +78,7 @@ class Switch {
     this.notebooks?.forEach((panel) => void this.contents?.get(panel)?.refresh?.());
   }
 
-  // The machine's word counts when it changes: it does not take back what the hub has not got. Nor
+  // The machine's word counts when it changes: it does not take back what the hub has not received. Nor
   // does a word from before a choice, which may arrive after it.
   /** @param {{language: string, asked: number}} word */
   follow({ language, asked }) {

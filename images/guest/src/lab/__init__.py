@@ -14,7 +14,7 @@ In a course's checks.py:
         ...
 
 `lab.space()` shows what takes the space in the home, `lab.snapshots()` its earlier states.
-`lab.look` holds ready-made looks at the machine for checks.
+`lab.look` has ready-made functions for checks to look at the machine.
 """
 
 from __future__ import annotations

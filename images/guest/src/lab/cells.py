@@ -1,7 +1,7 @@
-"""Cells of the notebook that could not be run: what they would have defined is still the old one.
+"""Cells of the notebook that could not be run: the names that they define keep their old values.
 
-A cell with a mistake in its grammar is not run at all. A check after it would judge the function
-of an earlier attempt, and praise or blame what the trainee no longer sees.
+A cell with a syntax error is not run at all. A check after it would judge the function of an
+earlier attempt, which the trainee no longer sees.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Unread:
 
 
 def find_names(source: str) -> set[str]:
-    """Return what a cell defines, as far as its lines tell: it may be no Python."""
+    """Return what a cell defines, as far as its lines tell: it may not be valid Python."""
     found: set[str] = set()
     for match in _DEFINES.finditer(source):
         found.update(name.strip() for name in (match[1] or match[2]).split(","))

@@ -31,7 +31,7 @@ class Verdict:
 
 
 def check(name: str, *answers: Any) -> None:
-    """Check one step of the exercise in whose folder this notebook lies, and show the result.
+    """Check one step of the exercise in whose folder this notebook is, and show the result.
 
     Args:
         name: the step, as the exercise's text calls it.

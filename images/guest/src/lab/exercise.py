@@ -28,7 +28,7 @@ def find_exercise(start: Path, courses: Path) -> Exercise | None:
     """Return the exercise whose copy holds the folder `start`, or None.
 
     The newest version with this exercise counts: an edited notebook of an older version is
-    checked by the checks that the trainers mend.
+    checked by the newest checks.
     """
     for folder in (start, *start.parents):
         course = folder.parent.name
@@ -42,7 +42,7 @@ def find_exercise(start: Path, courses: Path) -> Exercise | None:
 
 
 def load_steps(exercise: Exercise) -> dict[str, Callable[..., Outcome]]:
-    """Return the checks of an exercise by the name of their step, read anew.
+    """Return the checks of an exercise by the name of their step, read from disk each time.
 
     Raises:
         Exception: whatever the file raises when it is run.

@@ -1,4 +1,4 @@
-"""Looks at the machine that checks are made of: processes, services, sockets, addresses, mounts.
+"""What checks look at in the machine: processes, services, sockets, addresses, mounts.
 
 Each function reads the real state at the moment it is called and changes nothing. Those that can
 wait have a deadline in seconds.
@@ -73,7 +73,7 @@ def process(pid: int) -> Process | None:
     """Return the process with this number, or None if there is none."""
     folder = _PROC / str(pid)
     try:
-        # The name stands in parentheses and may itself hold spaces and parentheses: proc(5).
+        # The name is in parentheses and may itself hold spaces and parentheses: proc(5).
         head, _, tail = (folder / "stat").read_text(errors="replace").rpartition(")")
         command = (folder / "cmdline").read_bytes().decode(errors="replace")
         uid = folder.stat().st_uid

@@ -26,7 +26,7 @@ class Notice:
 
 
 def parse_notices(text: str) -> list[Notice]:
-    """Return the notices of /run/vmlab/notices.json; what is no notice is left out."""
+    """Return the notices of /run/vmlab/notices.json; what is not a notice is left out."""
     try:
         rows = load_json(text)
     except ValueError:

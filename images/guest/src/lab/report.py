@@ -1,4 +1,4 @@
-"""Telling the hub how a step went: in the background, shortly, without ever disturbing."""
+"""Reporting to the hub how a step went: in the background, without disturbing the trainee."""
 
 from __future__ import annotations
 

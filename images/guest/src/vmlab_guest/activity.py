@@ -1,7 +1,7 @@
 """Whether somebody works in this machine: kernels, commands in terminals, SSH, processor time.
 
-A browser tab that only asks is nobody. Looked at when the host asks, once a minute, so that a
-machine at rest stays at rest. `decide` is pure; `look` reads /proc.
+A browser tab that only polls does not count. Measured when the host asks, once a minute, so that
+an idle machine stays idle. `decide` is pure; `look` reads /proc.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEEP = "/run/vmlab-server/keep"
 
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 _BUSY = 0.05  # of one processor, for all that is the trainee's
-_SERVERS = ("jupyterhub-sing", "vmlab-kernels")  # their own work is that of an open browser tab
+_SERVERS = ("jupyterhub-sing", "vmlab-kernels")  # their own work is caused by an open browser tab
 _SSH = ("sshd-session", "sshd")
 
 

@@ -97,7 +97,7 @@ class Agent:
             said = str(message["type"])
         except (ValueError, KeyError, TypeError) as error:
             # Nothing of the line is shown: it may be a damaged seed.
-            self._system.log(f"a line of {len(line)} bytes makes no sense: {type(error).__name__}")
+            self._system.log(f"a line of {len(line)} bytes is invalid: {type(error).__name__}")
             return
         if said not in _KINDS:
             self._system.log(f"unknown message {said[:40]!r}")

@@ -18,10 +18,10 @@ from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch
+from vmlab_guest.server_request import RUNTIME, serves
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
-from vmlab_guest.wish import RUNTIME, serves
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.seed import Seed
@@ -119,7 +119,7 @@ def _finish(system: System, restart: list[str]) -> None:
     attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
     insist("held back events", lambda: release_events(system))
     verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
-    for unit, verb in verbs.items():  # one that systemd does not take keeps no other away
+    for unit, verb in verbs.items():  # a unit that systemd refuses does not affect the others
         insist(f"{verb} of {unit}", partial(system.run, "systemctl", verb, "--no-block", unit))
 
 

@@ -1,4 +1,4 @@
-"""How it goes with the wished server: whether it serves, and what is tried when it does not.
+"""Starting the requested server: whether it becomes ready, and what to try if it does not.
 
 Of the zygote, which starts the server again after growing pauses.
 """
@@ -12,6 +12,7 @@ from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import write_file
 from vmlab_guest.notices import add_notice
 from vmlab_guest.server import UNIT
+from vmlab_guest.server_request import ServerRequest, serves
 from vmlab_guest.space import show_path
 from vmlab_guest.system import LinuxSystem
 from vmlab_guest.trainee import open_home
@@ -23,7 +24,6 @@ from vmlab_guest.trouble import (
     pick_line,
     write_trouble,
 )
-from vmlab_guest.wish import Wish, serves
 from vmlab_protocol.machine import HOME, PLAIN_AFTER_ENDS
 from vmlab_protocol.messages import ServerTrouble
 from vmlab_protocol.notices import Notice
@@ -34,7 +34,7 @@ _JOURNAL_S = 10.0
 
 
 class Attempts:
-    """The attempts to have one wished server serve.
+    """The attempts to have one requested server serve.
 
     Args:
         note: where the host's side of the machine finds the trouble, if there is any.
@@ -47,7 +47,7 @@ class Attempts:
         self._trouble: ServerTrouble | None = None
         self.serves = False
 
-    def begin(self, wish: Wish, *, is_new: bool) -> Wish:
+    def begin(self, request: ServerRequest, *, is_new: bool) -> ServerRequest:
         """Note that a server is about to be started; return it as it is to be started.
 
         Args:
@@ -57,10 +57,10 @@ class Attempts:
             self._note(None)
         self.serves = False
         open_the_home()
-        return make_plain(wish) if self._trouble and self._trouble.is_plain else wish
+        return make_plain(request) if self._trouble and self._trouble.is_plain else request
 
     def look(self) -> None:
-        """Look whether it serves by now."""
+        """Check whether it is ready by now."""
         if not self.serves and serves(self._runtime):
             self.serves = True
             if self._trouble and not self._trouble.is_plain:
@@ -69,7 +69,7 @@ class Attempts:
     def end(self, code: int) -> float | None:
         """Note that it ended; return after how many seconds to start it again.
 
-        None: it served and ended by itself, which is the trainee's wish.
+        None: it was ready and ended by itself, as the trainee wanted.
         """
         if self.serves:
             return None if code == 0 else _RESTART_FIRST_S
@@ -92,12 +92,12 @@ class Attempts:
 
 def read_last_words() -> str:
     """Return what the server said before it ended; empty when the journal does not tell."""
-    # Of all journals: a clone's lies in a folder of another machine-id until it was started anew.
+    # Of all journals: a clone's is in a folder of another machine-id until it was started again.
     command = ("journalctl", "--merge", "--no-pager", "--output=cat", f"--lines={_LAST_LINES}")
     try:
         return pick_line(LinuxSystem().run(*command, f"_SYSTEMD_UNIT={UNIT}", timeout_s=_JOURNAL_S))
     except ApplyError as error:
-        _say(f"why the server ended cannot be told: {error}")
+        _say(f"why the server ended is unknown: {error}")
         return ""
 
 

@@ -1,8 +1,8 @@
-"""The clock of a machine that stood still: paused for want of room on the host, or asleep with it.
+"""The clock of a machine that was paused: the host's disk was full, or the host was suspended.
 
-While a machine does not run, none of its own clocks does, so it cannot know how long that was. Two
-know: the host, which says so when it lets the machine go on, and the clock on the board (the RTC),
-which the emulator goes on with.
+While a machine is paused, none of its own clocks runs, so it cannot know how long that was. Two
+others do: the host's, which the agent is told when the machine is resumed, and the RTC, which the
+emulator keeps running.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SECOND_NS = 10**9
 
 
 class Clock:
-    """Keeps the wall clock right, and leaves it alone where somebody set it; from any thread.
+    """Keeps the wall clock right, unless somebody has set it; safe to use from any thread.
 
     Begins with a clock that is right: the seed has just set it.
     """

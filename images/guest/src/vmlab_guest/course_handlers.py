@@ -67,7 +67,7 @@ def locate_notebooks(answer: object, home: Path) -> dict[str, Any]:
         for course in answer["courses"][:_MOST]:  # type: ignore[index]
             name = course["name"]
             if not is_course_name(name):
-                raise ValueError(f"{name!r} is no name of a course")
+                raise ValueError(f"{name!r} is not a name of a course")
             exercises = [
                 {**exercise, "notebook": _find_notebook(home, name, exercise["folder"])}
                 for exercise in course["exercises"]
@@ -81,6 +81,6 @@ def locate_notebooks(answer: object, home: Path) -> dict[str, Any]:
 
 def _find_notebook(home: Path, course: str, folder: object) -> str:
     if not isinstance(folder, str) or path_problem(folder):
-        raise ValueError(f"{folder!r} is no folder of an exercise")
+        raise ValueError(f"{folder!r} is not a folder of an exercise")
     path = f"{course}/{folder}/{_NOTEBOOK}"
     return path if (home / path).is_file() else ""

@@ -3,7 +3,7 @@
 AgentError
 ├── ApplyError      the machine could not be made as the seed says
 └── DeliveryError   a course could not be fetched or delivered; tried again later
-    └── RefusedError    what the hub sent is no course that a machine takes; not tried again
+    └── RefusedError    what the hub sent is not a course that a machine takes; not tried again
 
 What the host or the hub sent in a wrong form is a `FormatError` of vmlab_protocol.
 
@@ -26,4 +26,4 @@ class DeliveryError(AgentError):
 
 
 class RefusedError(DeliveryError):
-    """What the hub sent is no course that a machine takes: sending it again would not help."""
+    """What the hub sent is not a course that a machine takes: sending it again would not help."""

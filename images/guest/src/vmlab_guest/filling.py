@@ -1,7 +1,7 @@
-"""A home that fills: told while it does, and taken back when there is room again.
+"""Notices about a home that is nearly full or full, withdrawn when there is room again.
 
 A start that finds the home full says so before its server is there (`FULL_AT_START`): a page and a
-terminal that are opened at once show it, too. What takes the room is found out afterwards.
+terminal that are opened at once show it, too. What takes the space is found out afterwards.
 """
 
 from __future__ import annotations

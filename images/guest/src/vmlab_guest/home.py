@@ -1,7 +1,7 @@
-"""The file system of the home while the host works on its disk: halted for a snapshot, grown.
+"""The file system of the home while the host works on its disk: frozen for a snapshot, grown.
 
-Nothing else of the machine is ever halted. Whoever writes to the home meanwhile waits, so it is
-let go again after a limit even when the host has gone, and when the agent is started anew.
+Nothing else of the machine is ever halted. Writers to the home wait meanwhile, so it is thawed
+after a limit even if the host has gone, and when the agent is started again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Home:
         raise ApplyError(f"bringing the home to the disk took longer than {limit_s:g} s")
 
     def thaw(self) -> bool:
-        """Let writing go on; return False when it went on already, because the limit had passed.
+        """Resume writing; return False if that had already happened because the limit had passed.
 
         Raises:
             OSError: the kernel refused.
@@ -71,7 +71,7 @@ class Home:
         return was_frozen
 
     def recover(self) -> None:
-        """Let go what an agent that ended left frozen."""
+        """Thaw what an earlier agent left frozen."""
         try:
             self._system.thaw(inside(self._system, HOME))
         except OSError as error:

@@ -160,5 +160,5 @@ def _decode(body: bytes) -> object:
     try:
         value: object = load_json(body)
     except ValueError as error:
-        raise HubError(f"the hub's answer is no JSON: {error}") from error
+        raise HubError(f"the hub's answer is not JSON: {error}") from error
     return value

@@ -1,4 +1,4 @@
-"""The hub's part in looking back: it knows the snapshots, and plugs one in.
+"""Snapshots, asked of the hub: it lists them, and plugs one in.
 
 ref: docs/protocols.md, section 2
 """
@@ -33,5 +33,5 @@ def open_snapshot(hub: Hub, snapshot: str) -> None:
         HubError: it refused, or it took too long.
     """
     if not is_snapshot_id(snapshot):
-        raise HubError(f"{snapshot[:40]!r} is no name of a snapshot")
+        raise HubError(f"{snapshot[:40]!r} is not a name of a snapshot")
     hub.post_json(f"volume/snapshots/{snapshot}/open", {}, _OPEN_S)

@@ -1,4 +1,4 @@
-"""Randomness, clock, machine-id and host name: what clones of one image share by mistake."""
+"""Randomness, clock, machine-id and host name: what clones of one image must not share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
         received_ns: `System.monotonic_ns` when the seed arrived; its time was right then.
 
     Returns:
-        Whether the journal must be started anew, because it lies in a folder of the old machine-id.
+        Whether the journal must be started again, because it is in a folder of the old machine-id.
 
     Raises:
         OSError: the kernel or the file system refused.
@@ -40,7 +40,7 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
 
 
 def _reseed_python() -> None:
-    """Draw anew what spreads retries: a clone brought the state of its template along."""
+    """Reseed what spreads retries: a clone brought the state of its template along."""
     import random  # noqa: PLC0415 - not before the agent's first word
 
     random.seed()

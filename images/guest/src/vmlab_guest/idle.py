@@ -1,4 +1,4 @@
-"""What the host asks of a machine that may be forgotten: is somebody there, and tell them.
+"""What the host asks of a machine that may be idle: whether somebody works in it, and to warn them.
 
 /run/vmlab/warning.json   0644  {"stop_at": EPOCH_S}: when the machine will be stopped
 """
@@ -12,8 +12,8 @@ from typing import Any
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.server_request import REQUEST, read_request
 from vmlab_guest.system import RUN, System, inside
-from vmlab_guest.wish import WISH, read_wish
 from vmlab_protocol.machine import SERVER_PORT
 from vmlab_protocol.messages import GuestMessageType, HostMessageType
 from vmlab_protocol.outside import load_json
@@ -44,7 +44,7 @@ def set_warning(system: System, stop_at: object) -> None:
     """Note when the machine will be stopped, for JupyterLab to show; 0 takes it back.
 
     Raises:
-        ApplyError: that is no time.
+        ApplyError: that is not a time.
     """
     if isinstance(stop_at, bool) or not isinstance(stop_at, int | float):
         raise ApplyError(f"stop_at {str(stop_at)[:40]!r} is not a time")
@@ -65,11 +65,11 @@ def count_busy_kernels(system: System) -> int:
     import http.client  # noqa: PLC0415 - loads OpenSSL: not before the agent's first word
 
     try:
-        wish = read_wish(inside(system, str(WISH)))
-        if wish is None:
+        request = read_request(inside(system, str(REQUEST)))
+        if request is None:
             return 0
-        headers = {"Authorization": f"token {wish.env['JUPYTERHUB_API_TOKEN']}"}
-        path = f"{wish.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
+        headers = {"Authorization": f"token {request.env['JUPYTERHUB_API_TOKEN']}"}
+        path = f"{request.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
         connection = http.client.HTTPConnection("127.0.0.1", SERVER_PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)

@@ -1,4 +1,4 @@
-"""What the single-user server asks for a kernel: the nursery first, a new process otherwise."""
+"""Where the single-user server gets a kernel: from the kernel forker, or else a new process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vmlab_guest.system import RUN
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """Kernels of this machine's Python are forked, where a nursery is; others are started."""
+    """Kernels of this machine's Python are forked, where a kernel forker is; others are started."""
 
-    nursery = SOCKET
+    forker = SOCKET
     run = Path(os.environ.get("VMLAB_ROOT") or "/") / RUN
     process: Any = None
     pid: Any = None
@@ -32,7 +32,7 @@ class ForkedProvisioner(LocalProvisioner):
         env = {"LANGUAGE": read_language(self.run), **(kwargs.get("env") or os.environ)}
         kwargs["env"] = env
         request = make_request(cmd, env, str(folder))
-        kernel = await asyncio.to_thread(ask_for_kernel, request, self.nursery) if request else None
+        kernel = await asyncio.to_thread(ask_for_kernel, request, self.forker) if request else None
         if kernel is None:
             return await super().launch_kernel(cmd, **kwargs)
         self.process, self.cwd = kernel, folder

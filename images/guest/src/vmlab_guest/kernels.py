@@ -1,11 +1,11 @@
 """Kernels that are forked instead of started: what they import was imported before.
 
 A kernel's imports take ten seconds under software emulation. In a machine that was parked the
-zygote holds them, so beside each server it forks a nursery: a process of the trainee's that has
-imported a kernel and runs none. Asked by the server (`kernel_provisioner`), it forks one.
+zygote holds them, so beside each server it forks a kernel forker: a process of the trainee's that
+has imported a kernel and runs none. Asked by the server (`kernel_provisioner`), it forks one.
 
     server: connects, sends one Request with its standard output and error as descriptors
-    nursery: answers the kernel's pid, and on the same connection, when it ended, its exit code
+    forker: answers the kernel's pid, and on the same connection, when it ended, its exit code
     server: closes the connection when it no longer wants the kernel, which ends then
 """
 
@@ -25,8 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vmlab_guest.libc import end_with_parent, set_process
+from vmlab_guest.server_request import RUNTIME
 from vmlab_guest.trainee import become_trainee
-from vmlab_guest.wish import RUNTIME
 from vmlab_protocol.outside import load_json
 
 SOCKET = RUNTIME / "vmlab-kernels"
@@ -62,7 +62,7 @@ def make_request(cmd: Sequence[str], env: Mapping[str, str], cwd: str) -> Reques
 
 
 class ForkedKernel:
-    """A running kernel, in the manner of `subprocess.Popen`."""
+    """A running kernel, with the interface of `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
 
@@ -105,7 +105,7 @@ class ForkedKernel:
             word = b""
             with suppress(ConnectionError):
                 word = self._connection.recv(64)
-            # A nursery that is gone takes its kernels along.
+            # A kernel forker that is gone takes its kernels along.
             self.returncode = int(word) if word else -9
             self._connection.close()
         return self.returncode
@@ -132,7 +132,7 @@ def parse_request(data: bytes) -> Request:
 
 
 def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
-    """Have the nursery fork a kernel; return None when it cannot, so that one must be started."""
+    """Have the kernel forker fork a kernel; return None if it cannot: then one must be started."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     connection.settimeout(_LAUNCH_S)
     try:
@@ -142,14 +142,14 @@ def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
         if answer:
             return ForkedKernel(int(answer), connection)
     except (FileNotFoundError, ConnectionRefusedError):
-        pass  # no nursery, as in a machine that booted
+        pass  # no kernel forker, as in a machine that booted
     except (OSError, ValueError) as error:  # too busy; or the request is too long
         sys.stderr.write(f"a kernel is started, as it could not be forked: {error!r}\n")
     connection.close()
     return None
 
 
-class Nursery:
+class KernelForker:
     """Forks kernels; `serve` returns in each of them with what it has to do."""
 
     def __init__(self, path: Path) -> None:
@@ -187,17 +187,17 @@ class Nursery:
             data, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
             request = parse_request(data)
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"a request for a kernel makes no sense: {error!r}\n")
+            sys.stderr.write(f"a request for a kernel is invalid: {error!r}\n")
             connection.close()
             return None
-        nursery = os.getpid()
+        forker = os.getpid()
         pid = os.fork()
         if pid == 0:
             # At once: a kernel looks for its parent later, and takes whom it finds then for it.
-            end_with_parent(nursery)
+            end_with_parent(forker)
             self._forget()
             connection.close()
-            return lambda: run_kernel(request, descriptors, nursery)
+            return lambda: run_kernel(request, descriptors, forker)
         for descriptor in descriptors:
             os.close(descriptor)
         self._kernels[os.pidfd_open(pid)] = (pid, connection)
@@ -221,18 +221,18 @@ class Nursery:
         connection.close()
 
     def _forget(self) -> None:
-        """In a kernel: keep nothing of the nursery's open."""
+        """In a kernel: keep nothing of the kernel forker's open."""
         self._listener.close()
         for pidfd, (_, connection) in self._kernels.items():
             os.close(pidfd)
             connection.close()
 
 
-def run_nursery(path: Path = SOCKET) -> int:
-    """Be the nursery, and in a forked process a kernel; return the kernel's exit code."""
+def run_kernel_forker(path: Path = SOCKET) -> int:
+    """Be the kernel forker, and in a forked process a kernel; return the kernel's exit code."""
     become_trainee()
     set_process("vmlab-kernels")
-    return Nursery(path).serve()()
+    return KernelForker(path).serve()()
 
 
 def run_kernel(request: Request, descriptors: Sequence[int], parent: int) -> int:

@@ -8,7 +8,7 @@ from vmlab_protocol.seed import Seed
 
 SSH_UNIT = "ssh.service"
 # The home comes from a volume that is mounted later and that the trainee may fill with anything;
-# the keys of the seed therefore lie outside it, owned by root.
+# the keys of the seed therefore are outside it, owned by root.
 SSHD_CONFIG = """\
 # Written by the VMLab agent at each start.
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -23,7 +23,7 @@ def apply_keys(system: System, seed: Seed) -> bool:
     """Install the keys.
 
     Returns:
-        Whether a running sshd must be started anew: it reads host key and configuration only when
+        Whether a running sshd must be started again: it reads host key and configuration only when
         it starts, authorized keys at each login.
 
     Raises:

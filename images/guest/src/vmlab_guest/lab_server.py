@@ -38,7 +38,7 @@ _QUEUED = 8  # pieces of the archive that wait for the browser
 _STALL_S = 60.0  # the longest that a browser may take for one
 _AT_ONCE = 2
 _packers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="vmlab-home")
-"""Threads for making archives only: a browser that reads slowly keeps no other call waiting for a
+"""Threads for making archives only: a browser that reads slowly does not delay other calls for a
 thread."""
 
 
@@ -144,7 +144,7 @@ def _hang_up(handler: Any) -> None:
 
 
 def _forget(task: asyncio.Future[list[str]]) -> None:
-    """Take note of how it ended; a browser that went away is no error."""
+    """Take note of how it ended; a browser that went away is not an error."""
     if not task.cancelled():
         task.exception()
 

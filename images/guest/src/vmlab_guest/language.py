@@ -43,7 +43,7 @@ def change_language(system: System, message: Mapping[str, Any]) -> dict[str, Any
     """Do what the host's message says and return the answer.
 
     Raises:
-        ApplyError: that is no language of ours.
+        ApplyError: that is not a language of ours.
         OSError: the file system refused.
     """
     said = message.get("language")

@@ -53,7 +53,7 @@ def mount(source: str, target: Path, fs_type: str = "", flags: int = 0, data: st
 
 
 def unmount(target: Path, flags: int = 0) -> None:
-    """Take off what lies on top of `target`.
+    """Take off what is mounted on `target`.
 
     Raises:
         OSError: the kernel refused.

@@ -1,14 +1,14 @@
 """The line between agent and host: one JSON object a line over a virtio-serial port.
 
-Responsible for I/O only; what messages mean is `agent`'s business. The host may come and go at any
-time. While nobody listens, reads give end-of-file and writes would block, so:
+Responsible for I/O only; `agent` interprets messages. The host may come and go at any
+time. While no host is connected, reads return end-of-file and writes would block, so:
 
 - the port is watched edge-triggered: no event, no work, also in a machine that waits for days;
-- data and the word that a host came or went travel in different queues, and the driver handles the
-  latter later (Linux 6.12, QEMU 7.2): the first bytes of a new host may be read before the port
-  says that the old one left. So nothing is thrown away at that word at once; what could not be sent
-  within `GRACE_S` to whoever is there is, because a new host must not take the answer meant for
-  another one as its own.
+- data and the event that a host connected or left travel in different queues, and the driver
+  handles the latter later (Linux 6.12, QEMU 7.2): the first bytes of a new host may be read before
+  the port says that the old one left. So nothing is dropped at once on that event, but whatever
+  could not be sent within `GRACE_S` is, because a new host must not take an answer meant for
+  another one.
 """
 
 from __future__ import annotations

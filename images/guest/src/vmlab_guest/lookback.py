@@ -1,4 +1,4 @@
-"""Looking through a snapshot that is mounted: nothing in it changes, no link in it is followed."""
+"""Browsing a mounted snapshot: nothing in it changes, and no link in it is followed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LookError(AgentError):
 
 
 class Kind(StrEnum):
-    """What lies at a place."""
+    """What is at a place."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -70,7 +70,7 @@ def find_snapshot(root: Path, snapshot: str) -> Path:
         OSError: /proc cannot be read.
     """
     if not is_snapshot_id(snapshot):
-        raise LookError(f"{snapshot[:40]!r} is no name of a snapshot")
+        raise LookError(f"{snapshot[:40]!r} is not a name of a snapshot")
     mountinfo = (root / "proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     if find_mounted(mountinfo, f"{FOLDER}/{snapshot}") is None:
         raise LookError(f"the snapshot {snapshot} is not open in this machine; open it first")
@@ -85,7 +85,7 @@ def split_path(path: str) -> tuple[str, ...]:
     """
     parts = tuple(path.split("/")) if path else ()
     if len(parts) > _MAX_PARTS or any(p in {"", ".", ".."} or "\0" in p for p in parts):
-        raise LookError(f"{path[:80]!r} is no path within your home folder")
+        raise LookError(f"{path[:80]!r} is not a path within your home folder")
     return parts
 
 
@@ -95,7 +95,7 @@ def find_in(top: Path, path: str) -> Path:
     `top` must not change meanwhile, which holds for a snapshot.
 
     Raises:
-        LookError: it is no valid path, or there is nothing.
+        LookError: it is not a valid path, or there is nothing.
     """
     place = top
     parts = split_path(path)
@@ -118,7 +118,7 @@ def list_folder(top: Path, path: str, most: int = 5000) -> Listing:
     """
     folder = find_in(top, path)
     if not stat.S_ISDIR(folder.lstat().st_mode):
-        raise LookError(f"{path[:80]!r} is no folder in this snapshot")
+        raise LookError(f"{path[:80]!r} is not a folder in this snapshot")
     try:
         with os.scandir(folder) as scan:
             names = sorted(entry.name for entry in scan)

@@ -28,8 +28,8 @@ def apply_network(system: System, network: Network) -> None:
     if index is None:
         raise ApplyError(f"no network card appeared within {_CARD_DEADLINE_S:g} s")
     system.set_address(index, network.address, network.gateway)
-    # Without internet nobody is asked, also not whoever was while this machine had it: each name
-    # would cost half a minute.
+    # Without internet there is no resolver, not even one from when this machine had it: each
+    # look-up would take half a minute.
     text = "".join(f"nameserver {server}\n" for server in network.dns)
     ensure_file(inside(system, "/etc/resolv.conf"), text or "# This lab has no internet.\n")
     apply_offline(system, is_offline=not network.dns)

@@ -4,7 +4,7 @@
     /run/vmlab/notices.d/ID.fr   the same as plain text, for the shell
     /run/vmlab/notices-seen/ID   the trainee saw it, wherever; gone with the boot
 
-The record of what was seen lies in /run: a notice that comes again with a later start is news.
+The record of what was seen is in /run: a notice that comes again with a later start is news.
 """
 
 from __future__ import annotations

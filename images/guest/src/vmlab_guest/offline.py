@@ -1,8 +1,8 @@
-"""A lab without internet says so: at once, in a terminal, and when apt is asked for packages.
+"""A lab without internet says so: in each new terminal, and when apt is asked for packages.
 
-Else apt tells of a name that cannot be resolved or of a package that cannot be located, and nobody
-learns that no package can be had here. The programs go on all the same: a package may lie in the
-trainee's own folder.
+Otherwise apt reports a name that cannot be resolved or a package that cannot be located, and nobody
+learns that packages are unavailable here. The programs continue all the same: a package may be in
+the trainee's own folder.
 
     python -m vmlab_guest.offline     what apt runs (`man apt.conf`, Pre-Invoke; apt's README on
                                       json-hooks-protocol)

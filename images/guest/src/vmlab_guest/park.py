@@ -1,4 +1,4 @@
-"""Getting a machine ready to be cloned: everything loaded, nothing of its own in it."""
+"""Getting a machine ready to be cloned: everything loaded, no identity."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import mark_parked, uncover_machine_id
+from vmlab_guest.server_request import CONTROL, Word
 from vmlab_guest.system import System, inside
 from vmlab_guest.udev import hold_events, release_events
-from vmlab_guest.wish import CONTROL, Word
 
 _BOOT_S = 900.0  # software emulation
 _POLL_S = 0.5
 _ZYGOTE_S = 120.0
-_REHEARSAL_S = 900.0
+_DRY_RUN_S = 900.0
 # Drivers of what is plugged into a clone. Without them udev would load them while somebody waits.
 _DRIVERS = ("virtio_net", "virtio_blk")
 # What a seed needs of the agent beyond its first word.
@@ -66,4 +66,4 @@ def warm(system: System) -> None:
     Raises:
         ApplyError: it failed.
     """
-    system.ask_zygote(Word.REHEARSE, _REHEARSAL_S)
+    system.ask_zygote(Word.DRY_RUN, _DRY_RUN_S)

@@ -1,4 +1,4 @@
-"""Replacing placeholders in a living process: found once, while nobody waits; replaced at once.
+"""Replacing placeholders in a running process: found beforehand, replaced at once.
 
 `find_places` searches every container that the garbage collector knows for strings that hold a
 placeholder. A single one that could not be replaced, in a tuple for instance, is an error, so that

@@ -38,7 +38,7 @@ def read_code(path: Path) -> list[str]:
     """Return the code cells of a notebook.
 
     Raises:
-        OSError, ValueError, KeyError: it cannot be read or is no notebook.
+        OSError, ValueError, KeyError: it cannot be read or is not a notebook.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     sources = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")

@@ -1,4 +1,4 @@
-"""A home that is full: the reserve that lets its trainee work.
+"""The reserve that lets a trainee work when the home is full.
 
 A part of the file system is kept from the trainee as long as there is room (ext4's reserved
 blocks). A start that finds the home full gives it to them, so that files can be saved and moved

@@ -122,7 +122,7 @@ class _Work:
             self._make_folder(source, target)
 
     def _bring_one(self, source: Path, target: Path) -> bool:
-        """Bring back what lies at one place; return whether it is a folder."""
+        """Bring back what is at one place; return whether it is a folder."""
         kind = kind_of(source.lstat().st_mode)
         if kind is Kind.FOLDER:
             if target != self._home:

@@ -1,4 +1,4 @@
-"""The single-user server: what the zygote is told to run, and what it tells of it."""
+"""The single-user server: what the zygote is told to run, and its state."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
+from vmlab_guest.server_request import REQUEST, STATE, Word, dump_request
 from vmlab_guest.system import System, inside
-from vmlab_guest.wish import STATE, WISH, Word, make_wish
 from vmlab_protocol.seed import Server
 
 UNIT = "vmlab-server.service"
@@ -52,9 +52,9 @@ def launch(system: System, server: Server) -> None:
     Raises:
         ApplyError: there is no zygote and systemd does not start one.
     """
-    ensure_file(inside(system, str(WISH)), make_wish(server.env, server.args), 0o600)
+    ensure_file(inside(system, str(REQUEST)), dump_request(server.env, server.args), 0o600)
     try:
         system.ask_zygote(Word.LAUNCH)
     except AgentError:
-        # Stopped by the trainee, or systemd starts it anew just now: it finds the wish.
+        # Stopped by the trainee, or systemd is restarting it: it finds the request.
         system.run("systemctl", "start", "--no-block", UNIT)

@@ -1,4 +1,4 @@
-"""Looking back, in the single-user server: snapshots listed, opened, looked through, restored from.
+"""Snapshots in the single-user server: list, open, browse, restore.
 
     GET  vmlab/snapshots                   what the hub has, and which one is open
     POST vmlab/snapshots/ID/open           have the hub plug it in
@@ -61,7 +61,7 @@ class TreeHandler(AnsweringHandler):
 
 
 class RestoreHandler(AnsweringHandler):
-    """Files and folders that shall be as they were."""
+    """Files and folders to be restored."""
 
     @web.authenticated
     async def post(self, snapshot: str) -> None:
@@ -93,7 +93,7 @@ SNAPSHOT_HANDLERS: tuple[tuple[str, type[APIHandler]], ...] = (
 
 
 def make_stamp() -> str:
-    """Return the time as it stands in the name of what a restore replaced."""
+    """Return the time as it is written in the name of what a restore replaced."""
     return time.strftime("%Y%m%dT%H%M%S")
 
 

@@ -1,4 +1,4 @@
-"""Looking back: a snapshot of the volume, which the host plugs in, mounted for reading only."""
+"""A snapshot of the volume, which the host plugs in, mounted read-only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def show_snapshot(system: System, snapshot: object) -> None:
         OSError: the kernel refused.
     """
     if not is_snapshot_id(snapshot):
-        raise ApplyError(f"{str(snapshot)[:40]!r} is no name of a snapshot")
+        raise ApplyError(f"{str(snapshot)[:40]!r} is not a name of a snapshot")
     hide_snapshots(system)
     device = system.wait_for(
         lambda: find_device(system, disk_device(SNAPSHOT_SERIAL)), _DEVICE_DEADLINE_S

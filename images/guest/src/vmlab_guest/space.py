@@ -61,7 +61,7 @@ def find_usage(home: Path, *, limit_s: float, most: int = 1_000_000, shown: int 
 
 
 class _Looks:
-    """Looks at files until there are too many or time is over; a file of two names counts once."""
+    """Visits files until there are too many or time is up; a file with two names counts once."""
 
     def __init__(self, device: int, end_s: float, most: int) -> None:
         self._device = device

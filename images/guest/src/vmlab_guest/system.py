@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from vmlab_guest.errors import ApplyError
+from vmlab_guest.server_request import CONTROL
 from vmlab_guest.threads import attempt
-from vmlab_guest.wish import CONTROL
 
 TRAINEE = "trainee"
 RUN = "run/vmlab"
@@ -103,7 +103,7 @@ class System(Protocol):
         ...
 
     def unmount(self, path: Path, *, lazy: bool = False) -> None:
-        """Take off what lies over `path`; `lazy`: also while somebody is in there.
+        """Take off what is mounted over `path`; `lazy`: also while somebody is in there.
 
         Raises:
             OSError: the kernel refused.
@@ -127,7 +127,7 @@ class System(Protocol):
         ...
 
     def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
-        """Say a word (`wish.Word`) to the zygote; wait for its "ok" unless `wait_s` is 0.
+        """Say a word (`server_request.Word`) to the zygote; wait for its "ok" unless `wait_s` is 0.
 
         Raises:
             ApplyError: there is no zygote, or it did not answer "ok" in time.

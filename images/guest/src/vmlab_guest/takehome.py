@@ -1,4 +1,4 @@
-"""A home folder as an archive, made while it is sent: nothing is held, nothing is written."""
+"""A home folder as an archive, made while it is sent: nothing is kept in memory or on disk."""
 
 from __future__ import annotations
 

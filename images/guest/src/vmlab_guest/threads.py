@@ -1,4 +1,4 @@
-"""The root of the agent's threads: whatever goes wrong is logged, and the thread goes on."""
+"""The entry point of the agent's threads: errors are logged, and the thread goes on."""
 
 from __future__ import annotations
 

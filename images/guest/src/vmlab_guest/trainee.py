@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vmlab_guest.libc import set_process
+from vmlab_guest.server_request import RUNTIME
 from vmlab_guest.system import TRAINEE
-from vmlab_guest.wish import RUNTIME
 from vmlab_protocol.machine import HOME, TRAINEE_UID
 
 PROGRAM = "/opt/vmlab/bin/jupyterhub-singleuser"
@@ -91,7 +91,7 @@ def become_trainee(folder: str = HOME) -> None:
 def open_home(home: Path = Path(HOME)) -> bool:
     """Make sure that the trainee may enter the home and write there; tell whether it was not so.
 
-    A `sudo chown` too many would keep the server, and with it the lab where to undo it, away.
+    A wrong `sudo chown` would prevent the server, and with it the lab in which to undo it.
 
     Raises:
         OSError: there is none, or the file system refused.

@@ -1,9 +1,10 @@
-"""A server that ends before it serves: what is known of it, and what a trainee is told.
+"""A server that ends before it is ready: what is known of it, and what the trainee is told.
 
     /run/vmlab/zygote/trouble.json   0644  how often it ended in a row, and what it said last
 
 Settings of the trainee's own are the usual reason. So after `PLAIN_AFTER_ENDS` ends it is started
-without them (`make_plain`): in a lab they can be mended, on a page that waits they cannot.
+without them (`make_plain`): they can be corrected in a running lab, but not on a page that waits
+for one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from vmlab_guest.wish import FOLDER, RUNTIME, Wish
+from vmlab_guest.server_request import FOLDER, RUNTIME, ServerRequest
 from vmlab_protocol.messages import MAX_TROUBLE_CHARS, ServerTrouble
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.outside import load_json
@@ -67,7 +68,7 @@ def _clean(line: str) -> str:
     return "".join(char if char.isprintable() else " " for char in line)[:MAX_TROUBLE_CHARS].strip()
 
 
-def make_plain(wish: Wish) -> Wish:
+def make_plain(request: ServerRequest) -> ServerRequest:
     """Return the same server without anything of the trainee's own that could keep it from serving.
 
     Nothing is read from the home, and nothing has to be written there.
@@ -80,7 +81,7 @@ def make_plain(wish: Wish) -> Wish:
     }
     # Chosen when JupyterLab was imported, which was long ago.
     args = (f"--LabApp.user_settings_dir={folder}/settings", f"--LabApp.workspaces_dir={folder}/ws")
-    return Wish({**wish.env, **env}, (*wish.args, *args))
+    return ServerRequest({**request.env, **env}, (*request.args, *args))
 
 
 def list_settings(home: Path) -> list[Path]:

@@ -1,7 +1,7 @@
-"""Device events that wait: a clone's card and volume are news that nobody needs at once.
+"""Delayed device events: nobody needs those of a clone's card and volume at once.
 
-What is plugged into a clone has udev, systemd, the message bus and the log at work for 0.7 s of an
-emulated processor, just while somebody waits for the server; the agent itself finds card and volume
+Plugging them in keeps udev, systemd, the message bus and the journal busy for 0.7 s of an emulated
+processor, just while somebody waits for the server; the agent itself finds card and volume
 in /sys. So a machine is parked with udev halted: the kernel keeps the events, in order, and udev
 handles them as soon as the server serves.
 """

@@ -34,7 +34,7 @@ def work_on_volume(
     if kind is HostMessageType.FREEZE:
         limit_s = message.get("limit_s")
         if isinstance(limit_s, bool) or not isinstance(limit_s, int | float):
-            raise ApplyError(f"limit_s {str(limit_s)[:40]!r} is no number of seconds")
+            raise ApplyError(f"limit_s {str(limit_s)[:40]!r} is not a number of seconds")
         home.freeze(limit_s)
     elif kind is HostMessageType.THAW:
         done["was_frozen"] = home.thaw()

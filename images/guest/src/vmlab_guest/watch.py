@@ -1,4 +1,4 @@
-"""What the agent looks after by itself while the machine is somebody's: its clock, its room."""
+"""What the agent checks regularly while the machine has a trainee: its clock, its disk space."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Watch:
         self._stopped.set()
 
     def look(self) -> None:
-        """Look once. What fails is logged, keeps nothing else from its turn, and is tried again."""
+        """Look once. What fails is logged, does not affect anything else, and is tried again."""
         attempt(self._system.log, "the clock", self._clock.look)
         attempt(self._system.log, "the room in the home", self._filling.look)
 

@@ -5,9 +5,9 @@ milliseconds. So the imports are made once, early in boot or before a machine is
 process that opens nothing but its own socket, has one thread and draws no random number.
 
     agent: writes /run/vmlab/server.json, says "launch"   -> the server runs as the file says
-    agent: says "rehearse", in a machine without a seed    -> see `rehearsal`
+    agent: says "rehearse", in a machine without a seed    -> see `dry_run`
 
-The file is the wish and outlives this process: one that systemd started again takes it up.
+The file outlives this process: when systemd has restarted it, it starts the same server.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmlab_guest import kernels, understudy
+from vmlab_guest import kernels, standby
 from vmlab_guest.attempts import Attempts
 from vmlab_guest.files import write_file
 from vmlab_guest.packages import keep_entry_points
 from vmlab_guest.server import UNIT, ServerState
+from vmlab_guest.server_request import FOLDER, REQUEST, RUNTIME, ServerRequest, Word, read_request
 from vmlab_guest.trainee import become_trainee, make_environment, run_server
 from vmlab_guest.trouble import ENDED_WITH, TROUBLE
-from vmlab_guest.wish import FOLDER, RUNTIME, WISH, Wish, Word, read_wish
 from vmlab_protocol.machine import TRAINEE_UID
 
 _TOP_MODULES = (
@@ -46,11 +46,11 @@ _TOP_MODULES = (
     "notebook_shim.nbserver",
     "tornado.netutil",
 )
-_KERNEL_MODULE = "ipykernel.kernelapp"  # held after a rehearsal only
-_LOOK_S = 0.5  # for whether the server serves, as long as it does not
+_KERNEL_MODULE = "ipykernel.kernelapp"  # imported by a dry run only
+_READY_POLL_S = 0.5  # polling interval until the server is ready
 _END_S = 10.0  # for a server and its kernels to end by themselves
-_REHEARSAL_S = 400.0
-_CURTAIN_S = 60.0  # for the rehearsing server: nobody waits, and what it had imported is wanted
+_DRY_RUN_S = 400.0
+_SERVER_END_S = 60.0  # for the dry run's server to write what it had imported
 _POLL_S = 0.02
 
 Task = Callable[[], int]
@@ -58,20 +58,20 @@ Task = Callable[[], int]
 
 
 @dataclass(frozen=True)
-class Understudy:
-    """A server that waits for its identity (`vmlab_guest.understudy`)."""
+class StandbyServer:
+    """A server that waits for its identity (`vmlab_guest.standby`)."""
 
     pid: int
     channel: socket.socket
 
-    def call(self, wish: Wish, env: dict[str, str]) -> bool:
-        """Make it the server that is wished; return False when it cannot be."""
-        if not understudy.can_become(wish.env, wish.args):
+    def call(self, request: ServerRequest, env: dict[str, str]) -> bool:
+        """Make it the requested server; return False when it cannot be."""
+        if not standby.can_become(request.env, request.args):
             return False
         try:
             self.channel.send(json.dumps(env).encode())
         except OSError as error:
-            _say(f"the understudy does not answer: {error}")
+            _say(f"the standby server does not answer: {error}")
             return False
         self.channel.close()
         return True
@@ -80,17 +80,17 @@ class Understudy:
 class Zygote:
     """Forks servers; `serve` returns in each of them with what it has to do."""
 
-    def __init__(self, folder: Path = FOLDER, wish: Path = WISH) -> None:
+    def __init__(self, folder: Path = FOLDER, request: Path = REQUEST) -> None:
         self._folder = folder
-        self._wish_path = wish
+        self._request_path = request
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        self._running: Wish | None = None
+        self._running: ServerRequest | None = None
         self._pid = 0
         self._pidfd = -1
         self._restart_at = float("inf")
         self._attempts = Attempts(folder / TROUBLE.name, RUNTIME)
-        self._understudy: Understudy | None = None
-        self._nursery = 0  # pid
+        self._standby: StandbyServer | None = None
+        self._kernel_forker = 0  # pid
 
     def open(self) -> None:
         """Let the agent connect; what it says is heard when `serve` runs."""
@@ -99,15 +99,15 @@ class Zygote:
         self._listener.bind(str(path))
         path.chmod(0o600)
         self._listener.listen()
-        self._tell(ServerState.STARTING if self._wish_path.exists() else ServerState.STOPPED)
+        self._tell(ServerState.STARTING if self._request_path.exists() else ServerState.STOPPED)
 
     def serve(self) -> Task:
         """Do as the agent says; returns in forked processes only."""
-        task = self._follow_wish()
+        task = self._follow_request()
         while task is None:
             wait_s = max(0.0, self._restart_at - time.monotonic())
             if self._pid and not self._attempts.serves:
-                wait_s = _LOOK_S
+                wait_s = _READY_POLL_S
             watched: list[socket.socket | int] = [
                 self._listener,
                 *([self._pidfd] if self._pid else []),
@@ -120,7 +120,7 @@ class Zygote:
             if self._listener in ready:
                 task = self._answer()
             if task is None and time.monotonic() >= self._restart_at:
-                task = self._follow_wish()
+                task = self._follow_request()
         self._listener.close()
         return task
 
@@ -129,54 +129,54 @@ class Zygote:
         with connection:
             word = connection.recv(64).decode(errors="replace")
             reply = "ok" if word == Word.LAUNCH else "no such word"
-            if word == Word.REHEARSE:
-                task, reply = self._rehearse()
-                if task is None and reply == "ok" and self._understudy is None:
-                    task, reply = self._train_understudy()
+            if word == Word.DRY_RUN:
+                task, reply = self._make_dry_run()
+                if task is None and reply == "ok" and self._standby is None:
+                    task, reply = self._prepare_standby()
                 if task is not None:
                     return task
             with suppress(OSError):  # an agent that did not wait for the answer
                 connection.send(reply.encode())
-        return self._follow_wish() if word == Word.LAUNCH else None
+        return self._follow_request() if word == Word.LAUNCH else None
 
-    def _follow_wish(self) -> Task | None:
-        """Have the server run that is wished; returns its task in the forked process."""
-        wish = read_wish(self._wish_path)
-        if wish is None or (wish == self._running and self._pid):
+    def _follow_request(self) -> Task | None:
+        """Have the requested server run; returns its task in the forked process."""
+        request = read_request(self._request_path)
+        if request is None or (request == self._running and self._pid):
             return None
         os.setpriority(os.PRIO_PROCESS, 0, 0)  # somebody waits now
         self._tell(ServerState.STARTING)
-        is_new = wish != self._running
-        self._running, self._restart_at = wish, float("inf")
-        wish = self._attempts.begin(wish, is_new=is_new)
-        env = make_environment(wish.env)
-        if self._understudy and self._understudy.call(wish, env):
-            self._attend(self._understudy.pid)
-            self._understudy = None
+        is_new = request != self._running
+        self._running, self._restart_at = request, float("inf")
+        request = self._attempts.begin(request, is_new=is_new)
+        env = make_environment(request.env)
+        if self._standby and self._standby.call(request, env):
+            self._attend(self._standby.pid)
+            self._standby = None
             return None
         self._end_all()
-        return self._fork_server(lambda: run_server(env, wish.args))
+        return self._fork_server(lambda: run_server(env, request.args))
 
     def _fork_server(self, run: Task) -> Task | None:
         def task() -> int:
             become_trainee()
             return run()
 
-        if (nursery := self._open_nursery()) is not None:
-            return nursery
+        if (forker := self._open_kernel_forker()) is not None:
+            return forker
         pid = os.fork()
         if pid == 0:
             return task
         self._attend(pid)
         return None
 
-    def _open_nursery(self) -> Task | None:
-        """Make an empty runtime folder, and a nursery in it; returns its task in the fork."""
+    def _open_kernel_forker(self) -> Task | None:
+        """Make an empty runtime folder, and a kernel forker in it; returns its task in the fork."""
         _make_runtime_folder()
         if _KERNEL_MODULE not in sys.modules:
             return None
-        self._nursery = os.fork()
-        return kernels.run_nursery if self._nursery == 0 else None
+        self._kernel_forker = os.fork()
+        return kernels.run_kernel_forker if self._kernel_forker == 0 else None
 
     def _attend(self, pid: int) -> None:
         self._pid, self._pidfd = pid, os.pidfd_open(pid)
@@ -200,75 +200,77 @@ class Zygote:
 
     def _end_all(self) -> None:
         """End the server and whatever it started, kernels and terminals."""
-        if self._understudy:
-            self._understudy.channel.close()
-            os.kill(self._understudy.pid, signal.SIGKILL)  # it does not look for signals yet
-            os.waitpid(self._understudy.pid, 0)
-            self._understudy = None
+        if self._standby:
+            self._standby.channel.close()
+            os.kill(self._standby.pid, signal.SIGKILL)  # it does not look for signals yet
+            os.waitpid(self._standby.pid, 0)
+            self._standby = None
         end_processes(list_companions, _END_S)
-        if self._nursery:
-            os.waitpid(self._nursery, 0)
-            self._nursery = 0
+        if self._kernel_forker:
+            os.waitpid(self._kernel_forker, 0)
+            self._kernel_forker = 0
         if self._pid:
             self._reap()
 
-    def _rehearse(self) -> tuple[Task | None, str]:
+    def _make_dry_run(self) -> tuple[Task | None, str]:
         """Make a dry run; returns a task in the two forked processes, else what to answer."""
-        if self._wish_path.exists():
+        if self._request_path.exists():
             return None, "this machine is somebody's already"
-        # Not before anybody needs it: much of what it imports is of no use to a server.
-        from vmlab_guest.rehearsal import act, direct, set_stage  # noqa: PLC0415
+        # Imported only here: much of what it imports is of no use to a server.
+        from vmlab_guest.dry_run import prepare, run_dry_server, run_visitor  # noqa: PLC0415
 
-        if self._understudy is None:  # which has its folder already
+        if self._standby is None:  # which has its folder already
             _make_runtime_folder()
-        stage = set_stage(RUNTIME / "rehearsal")
+        dry_run = prepare(RUNTIME / "rehearsal")
         server = os.fork()
         if server == 0:
-            return lambda: act(stage), ""
-        director = os.fork()
-        if director == 0:
-            return lambda: direct(stage), ""
+            return lambda: run_dry_server(dry_run), ""
+        visitor = os.fork()
+        if visitor == 0:
+            return lambda: run_visitor(dry_run), ""
         ends = "neither was ended"
         try:
-            wait_for_any([server, director], _REHEARSAL_S)
-            server_code = end_process(server, _CURTAIN_S)
-            code = end_process(director, 0.0)
+            wait_for_any([server, visitor], _DRY_RUN_S)
+            server_code = end_process(server, _SERVER_END_S)
+            code = end_process(visitor, 0.0)
             ends = f"server {server_code}, visitor {code}"
-            names = [n for path in stage.modules for n in path.read_text(encoding="utf-8").split()]
+            names = [
+                n for path in dry_run.modules for n in path.read_text(encoding="utf-8").split()
+            ]
         except OSError as error:
-            return None, f"the rehearsal failed ({ends}): {error}"
+            return None, f"the dry run failed ({ends}): {error}"
         finally:
-            end_processes(self._list_actors, 1.0)
-            stage.close()
+            end_processes(self._list_dry_run, 1.0)
+            dry_run.close()
         import_all(names)
-        return None, f"the rehearsal ended with {code}; see the journal" if code else "ok"
+        return None, f"the dry run ended with {code}; see the journal" if code else "ok"
 
-    def _list_actors(self) -> list[int]:
-        spared = {self._understudy.pid if self._understudy else 0, self._nursery}
+    def _list_dry_run(self) -> list[int]:
+        spared = {self._standby.pid if self._standby else 0, self._kernel_forker}
         return [pid for pid in list_companions() if pid not in spared]
 
-    def _train_understudy(self) -> tuple[Task | None, str]:
-        """Fork one, and a nursery; returns its task in a forked process, else what to answer."""
-        if (nursery := self._open_nursery()) is not None:
-            return nursery, ""
+    def _prepare_standby(self) -> tuple[Task | None, str]:
+        """Fork it, and a kernel forker; returns a task in a forked process, else what to answer."""
+        if (forker := self._open_kernel_forker()) is not None:
+            return forker, ""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
             ours.close()
-            return lambda: understudy.run(its), ""
+            return lambda: standby.run(its), ""
         its.close()
-        ours.settimeout(_REHEARSAL_S)
+        ours.settimeout(_DRY_RUN_S)
         try:
             answer = ours.recv(1000).decode(errors="replace")
         except TimeoutError:
             answer = "no answer"
         if answer == "ready":
-            self._understudy = Understudy(pid, ours)
+            self._standby = StandbyServer(pid, ours)
             return None, "ok"
         ours.close()
         code = end_process(pid, 0.0)
-        # No reason not to park: servers are forked as ever.
-        _say(f"no understudy, it ended with {code}: {answer}")
+        # No reason not to park: servers are forked as usual.
+        _say(f"no standby server, it ended with {code}: {answer}")
         return None, "ok"
 
     def _tell(self, state: ServerState) -> None:
@@ -302,7 +304,7 @@ def list_companions() -> list[int]:
     """Return the other processes of this service.
 
     Raises:
-        OSError: this process is no service of its own, so that others are not its to end.
+        OSError: this process is not a service of its own, so that others are not its to end.
     """
     group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().removeprefix("0::")
     if not group.endswith(f"/{UNIT}"):

@@ -190,12 +190,12 @@ def number_of(answer: object) -> float:
     """Return the number in what a trainee has answered: `1332.5 keV`, `1332,5`, a fitted value.
 
     Raises:
-        NotYetError: it is none.
+        NotYetError: it is not one.
     """
     text = str(getattr(answer, "value", answer)).replace("keV", "").partition("±")[0]
     try:
         return float(text.strip().replace(",", "."))
     except ValueError:
         raise NotYetError(
-            f"`{str(answer)[:60]}` is no number.", f"`{str(answer)[:60]}` n'est pas un nombre."
+            f"`{str(answer)[:60]}` is not a number.", f"`{str(answer)[:60]}` n'est pas un nombre."
         ) from None

@@ -62,7 +62,7 @@ class Key:
 
     @property
     def is_built(self) -> bool:
-        """Whether whole frames stand behind the key."""
+        """Whether whole frames follow the key."""
         return self.frame_type >> 24 == _BUILT
 
 
@@ -99,12 +99,12 @@ def iterate_members(data: Data, at: int = 0) -> Iterator[tuple[int, Key]]:
     """Yield place and key of each frame in the built event at this place.
 
     Raises:
-        FrameError: it is none, is cut off, or holds something else than frames.
+        FrameError: it is not one, is cut off, or holds something else than frames.
     """
     key = parse_key(data, at)
     check_whole(data, at, key.size_bytes)
     if not key.is_built:
-        raise FrameError(f"a frame of type {key.name} is no built event", at)
+        raise FrameError(f"a frame of type {key.name} is not a built event", at)
     begin = at + KEY_BYTES
     try:
         for place, member in iterate_keys(data[begin : at + key.size_bytes]):

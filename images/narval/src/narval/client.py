@@ -74,7 +74,7 @@ def read_status(facts: Mapping[str, Any]) -> SubSystemStatus:
     """Return the status in a coordinator's answer.
 
     Raises:
-        NarvalError: it is none.
+        NarvalError: it is not one.
     """
     try:
         under_way, error, number = facts["under_way"], facts["error"], facts["run_number"]
@@ -89,7 +89,7 @@ def read_status(facts: Mapping[str, Any]) -> SubSystemStatus:
             actors=tuple(map(dict, facts["actors"])),
         )
     except (KeyError, TypeError, ValueError) as problem:
-        raise NarvalError(f"an answer that is no status: {problem!r}") from problem
+        raise NarvalError(f"an answer that is not a status: {problem!r}") from problem
 
 
 async def list_sub_systems(access: Access | None = None) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ async def list_sub_systems(access: Access | None = None) -> tuple[str, ...]:
 
 
 class SubSystem:
-    """A sub-system, through its coordinator. Connects anew where the coordinator was away.
+    """A sub-system, through its coordinator. Reconnects where the coordinator was away.
 
     All methods raise NarvalError where they fail: RemoteError with what the coordinator says.
     """

@@ -64,7 +64,7 @@ def parse_address(text: str, default_port: int) -> Address:
     """Return the address in `HOST`, `HOST:PORT` or `[IPv6]:PORT`.
 
     Raises:
-        NarvalError: it is none.
+        NarvalError: it is not one.
     """
     host, colon, digits = text.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")):
@@ -73,7 +73,7 @@ def parse_address(text: str, default_port: int) -> Address:
     host = host.strip("[]")
     if not host or not 0 <= port <= MAX_PORT:
         raise NarvalError(
-            f"{text[:_SHOWN]!r} is no address: HOST:PORT, with a port of 0 to {MAX_PORT}"
+            f"{text[:_SHOWN]!r} is not an address: HOST:PORT, with a port of 0 to {MAX_PORT}"
         )
     return Address(host, port)
 
@@ -123,7 +123,7 @@ def read_secret(folder: Path) -> str:
     """Return the acquisition's secret.
 
     Raises:
-        NarvalError: there is none, it is none, or others than its owner may read it.
+        NarvalError: there is none, it is malformed, or others than its owner may read it.
     """
     file = folder / "secret"
     try:

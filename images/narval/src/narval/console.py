@@ -20,7 +20,7 @@ INTERRUPTED = 128 + signal.SIGINT
 def program(main: Callable[P, int]) -> Callable[P, int]:
     """Have a program end quietly where its reader has gone (`| head`) or at Ctrl-C.
 
-    Characters that the locale's encoding lacks are written as escapes, and bytes that are none of
+    Characters that the locale's encoding lacks are written as escapes, and bytes that are not among
     its characters are handed on as they came.
     """
 

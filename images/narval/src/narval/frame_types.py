@@ -20,7 +20,7 @@ _BASIC = 16
 
 @dataclass(frozen=True)
 class Layout:
-    """Where what stands in a frame, in bytes from its beginning.
+    """Where what is in a frame, in bytes from its beginning.
 
     Attributes:
         number_at: the event number, 32 bits; None: there is none.

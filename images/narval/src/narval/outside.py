@@ -22,7 +22,7 @@ def load_json(data: bytes | str) -> Any:
     """Return what this JSON says; whole numbers fit into 64 bits, all others are finite.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds such a number or half a character.
+        ValueError: it is not one, is nested too deeply, or holds such a number or half a character.
     """
     try:
         text = data if isinstance(data, str) else data.decode()
@@ -49,4 +49,4 @@ def _finite(word: str) -> float:
 
 
 def _refuse(word: str) -> float:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")

@@ -132,7 +132,7 @@ def end_run(folder: Path, *, failed: bool = False, lost_frames: int = 0) -> RunR
         lost_frames: how many frames its actors know to be lost.
 
     Raises:
-        NarvalError: it is no run's folder, or cannot be written.
+        NarvalError: it is not a run's folder, or cannot be written.
     """
     record = read_run(folder)
     if record.ended is not None:
@@ -151,7 +151,7 @@ def read_run(folder: Path) -> RunRecord:
     """Return what is known of a run.
 
     Raises:
-        NarvalError: it is no run's folder.
+        NarvalError: it is not a run's folder.
     """
     file = folder / _FACTS
     try:

@@ -109,11 +109,11 @@ class Spectrum:
             entries, outside = int(value["entries"]), int(value["outside"])
             return cls(str(value["name"]), axes, counts, entries, outside)
         except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
-            raise NarvalError(f"an answer that is no spectrum: {error!r}") from error
+            raise NarvalError(f"an answer that is not a spectrum: {error!r}") from error
 
 
 def _read_axis(value: Mapping[str, Any]) -> Axis:
-    """Return the axis; raises ValueError, KeyError or TypeError if it is none."""
+    """Return the axis; raises ValueError, KeyError or TypeError if it is not one."""
     axis = Axis(str(value["label"]), int(value["bins"]), float(value["low"]), float(value["high"]))
     if not (1 <= axis.bins <= MAX_BYTES and -math.inf < axis.low < axis.high < math.inf):
         raise ValueError(f"no axis: {axis}")

@@ -1,7 +1,7 @@
 // What a request says about where it comes from, and what of that is trusted.
 //
 // Whoever sends a request can write anything into its headers. So they are removed, and the ones
-// below are written anew from what the connection itself shows. Only a web server that the lab names
+// below are rewritten from what the connection itself shows. Only a web server that the lab names
 // (`front` in lab.toml) is trusted to say otherwise.
 
 import { BlockList, isIP, isIPv6 } from "node:net";
@@ -9,7 +9,7 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 /** @typedef {Record<string, string | undefined>} Headers those that are read here are never lists */
 
 // A request through a unix socket has no address: it comes from a machine. Nothing that it says is
-// trusted, and all machines count as one address. vmlab.network.door does the same.
+// trusted, and all machines count as one address. vmlab.network.hub_listener does the same.
 export const MACHINES = "0.0.0.0";
 
 const SAID = /^(forwarded|x-forwarded-.*|x-real-ip|x-scheme)$/;

@@ -12,7 +12,7 @@ const SECRET = new RegExp(`^${PREFIXES}jupyterhub-(hub-login|services)$`, "i");
 const LOGIN = "jupyterhub-hub-login";
 const LOGIN_PATH = "/hub/";
 const CONTROLS = /[\0-\x08\x0a-\x1f\x7f]/; // browsers disagree where such a line ends
-// More than this is no name, and which bytes around it are blanks is another matter for Python, for
+// More than this is not a name, and which bytes around it are blanks is another matter for Python, for
 // JavaScript and for browsers: what one of them cuts off, another takes for a part of the name.
 const NAME = /^[!-~]+$/;
 const BLANKS_OF_BROWSERS = /^[ \t]+|[ \t]+$/g;

@@ -4,7 +4,7 @@
 //   node proxy.mjs FOLDER SETTINGS [the arguments of configurable-http-proxy ...]
 //
 // FOLDER is the package's; SETTINGS is JSON: {"front": [addresses that are trusted],
-// "door": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
+// "listener": a unix socket for the machines, or null, "plain": null, or {"port": whose visitors are sent
 // to HTTPS, "to_port": where}, "origins": see origins.mjs, "files": see lab_files.mjs}. `vmlab.hub.proxy.proxy_command` writes it.
 
 import { rmSync } from "node:fs";
@@ -26,7 +26,7 @@ import { boundOutput } from "./output.mjs";
 /**
  * @typedef {object} Settings
  * @property {string[]} front
- * @property {string | null} door
+ * @property {string | null} listener
  * @property {{port: number, to_port: number} | null} plain
  * @property {Origins} origins
  * @property {string | null} files
@@ -91,7 +91,7 @@ function adopt(proxy, server, onAnswer) {
   // Every answer of a machine or of the hub, before anything of it is sent on.
   proxy.proxy.on("proxyRes", onAnswer);
   proxy.proxy.on("proxyReqWs", (sent, req, socket) => onSocketRequest(sent, req, socket, onAnswer));
-  if (settings.door) openDoor(server, settings.door);
+  if (settings.listener) openListener(server, settings.listener);
   if (server instanceof https.Server)
     keepCertificate(server, wordAfter("--ssl-cert"), wordAfter("--ssl-key"));
   if (settings.plain)
@@ -112,7 +112,7 @@ function wordAfter(option) {
  * @param {http.Server | https.Server} server
  * @param {string} path
  */
-function openDoor(server, path) {
+function openListener(server, path) {
   rmSync(path, { force: true }); // of a proxy that was killed
   const arrival = server instanceof https.Server ? "secureConnection" : "connection";
   net.createServer((socket) => server.emit(arrival, socket)).listen(path);

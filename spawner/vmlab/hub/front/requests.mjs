@@ -123,7 +123,7 @@ function isRead({ method }) {
 }
 
 /**
- * Return the name under which a browser asks, empty when it is none.
+ * Return the name under which a browser asks, empty when it is not one.
  * @param {IncomingHttpHeaders} headers
  */
 export function hostOf(headers) {

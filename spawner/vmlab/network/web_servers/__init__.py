@@ -1,11 +1,11 @@
-"""Configurations for web servers that stand in front of a lab. Pure: a site in, text out.
+"""Configurations for web servers in front of a lab. Pure: a site in, text out.
 
 site                           what they all need to know of a lab
 nginx, apache, caddy, traefik  one web server each
 
-All of them do the same: redirect plain HTTP, speak TLS for the hub's and all machines' names, write
-anew whatever says where a request comes from, let WebSockets through, hold nothing back (events of
-a start, downloads), and set no limits of their own to sizes and times.
+All of them do the same: redirect plain HTTP, speak TLS for the hub's and all machines' names,
+overwrite whatever says where a request comes from, let WebSockets through, hold nothing back
+(events of a start, downloads), and set no limits of their own to sizes and times.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _CONFIG = """\
 #   [entryPoints.websecure.transport.respondingTimeouts]
 #   readTimeout = 0    # a course of 64 MiB may take long
 #
-# Leave forwardedHeaders as it is, without trustedIPs: traefik then writes X-Forwarded-* anew.
+# Leave forwardedHeaders as it is, without trustedIPs: traefik then overwrites X-Forwarded-*.
 
 [http.routers.vmlab]
 entryPoints = ["websecure"]

@@ -12,7 +12,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from vmlab.errors import HostError, LabError, MachineNotFoundError
 from vmlab.lab.lab import Lab
-from vmlab.network.doors import ensure_doors
+from vmlab.network.listeners import ensure_listeners
 from vmlab.paths import Paths
 from vmlab.providers.facts import Engine, Finding, PoolState, Prepared, Seats, Traces
 from vmlab.providers.qemu import examination, seats
@@ -50,7 +50,7 @@ class AbilitiesOfQemu:
 
     async def open_way(self, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
         """Open the doors (contract: `LeadsToHub.open_way`)."""
-        await ensure_doors(self.doors, hub, proxy)
+        await ensure_listeners(self.doors, hub, proxy)
 
     def ssh_command(self, name: str) -> list[str]:
         """Return the command that opens a shell (contract: `OpensShells.ssh_command`)."""

@@ -29,7 +29,7 @@ class QemuOptions(ProviderOptions):
     start_style = Enum(
         [style.value for style in StartStyle],
         default_value=StartStyle.AUTO.value,
-        help="How machines come to life: 'auto' takes one of the pool, else clones the image's "
+        help="How machines are started: 'auto' takes one of the pool, else clones the image's "
         "template, else boots; 'clone', 'boot' and 'plain' (a boot without VMLab's shortcuts) are "
         "for comparison.",
     )

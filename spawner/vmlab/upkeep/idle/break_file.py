@@ -88,7 +88,7 @@ def parse_until(text: str, now: datetime) -> float:
     local times.
 
     Raises:
-        ConfigError: it is neither, or lies in the past.
+        ConfigError: it is neither, or is in the past.
     """
     try:
         if len(text) <= 5 and ":" in text:
@@ -98,7 +98,7 @@ def parse_until(text: str, now: datetime) -> float:
         until = datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:  # also of years that no clock here knows
         raise ConfigError(
-            f"{text!r} is no time", hint='write 14:30, or "2026-12-24 18:00"'
+            f"{text!r} is not a time", hint='write 14:30, or "2026-12-24 18:00"'
         ) from error
     if until <= now.timestamp():
         raise ConfigError(f"{text!r} is in the past", hint='write 14:30, or "2026-12-24 18:00"')

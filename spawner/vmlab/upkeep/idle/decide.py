@@ -5,7 +5,7 @@ Guarantees, whatever the facts (tests/unit/upkeep/idle/):
 - no machine is stopped that was not warned at least `warn_s` before, in the same run of it;
 - none is stopped whose activity is not known, or lasted less than `stop_after_s` without work;
 - none is warned or stopped during a break, and a break counts as work;
-- who does something after a warning has the whole time again.
+- after activity following a warning, the whole time starts again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vmlab_protocol.messages import Activity
 
 @dataclass(frozen=True)
 class IdleRules:
-    """When a machine is taken for forgotten."""
+    """When a machine counts as idle."""
 
     stop_after_s: float  # 0: never
     warn_s: float = 600.0  # seconds between the warning and the stop
@@ -38,7 +38,7 @@ class Desk:
     user: str
     server: str
     machine: str
-    since: float  # when it was powered on: a machine that was started anew is another run
+    since: float  # when it was powered on: a machine that was started again is another run
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def decide_idle(
 
     Args:
         facts: the desks now.
-        rules: when a machine is taken for forgotten.
+        rules: when a machine counts as idle.
         warned: of the last decision.
         now: seconds of a clock that never jumps, the one of `warned`.
     """
@@ -111,7 +111,7 @@ def _judge(
         return
     activity = facts.activity.get(desk.machine)
     if activity is None:
-        return  # neither forgotten nor at work: not known
+        return  # neither idle nor active: not known
     idle_s = min(activity.idle_s, facts.since_break_s)
     left_s = rules.stop_after_s - idle_s
     if stop_at is None:

@@ -1,6 +1,6 @@
-"""Asks the machines, has them judged, warns and stops; every stop has a log line.
+"""Asks the machines, decides, warns and stops; every stop has a log line.
 
-The looks are a job of the hub's (`vmlab.system.background`).
+The rounds are a job of the hub's (`vmlab.system.background`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class IdleWatch:
     Args:
         hub: who has a server.
         stops: ends servers.
-        provider: asks machines; one that cannot has no machine stopped.
+        provider: asks machines; with one that cannot, no machine is stopped.
         rules: when a machine is taken for forgotten.
         state: the folder of the file that declares breaks.
         clock: seconds, never jumping.
@@ -125,6 +125,6 @@ class IdleWatch:
                 _log.info("%s: somebody is at work again, or a break was declared", desk.machine)
                 await provider.warn(desk.machine, 0)
         if part.error is not None and step.action is IdleAction.WARN:
-            # Nobody was told: the time begins when somebody is.
+            # Nobody was warned: the time starts when somebody is.
             run = (desk.machine, desk.since)
             self._warned = {key: at for key, at in self._warned.items() if key != run}

@@ -1,4 +1,4 @@
-"""Keeping hub and provider of one mind, both ways: at hub start and every minute.
+"""Keeping hub and provider consistent, both ways: at hub start and every minute.
 
 `decide` is pure: facts in, actions out. `driver` reads the facts, carries the actions out and says
 why in the log. Rules and their reasons: docs/decisions/0007.

@@ -2,12 +2,12 @@
 
 Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
 
-- nothing is stopped, revoked, cleared or released before it was seen in the same trouble at every
-  look for the whole grace time;
+- nothing is stopped, revoked, cleared or released before every round has seen it with the same
+  problem for the whole grace time;
 - a machine whose server is active is never stopped, cleared or adopted, its newest token never
   revoked, its volume never released;
 - no action removes a disk or a volume;
-- after the actions were carried out, a second look at the result decides nothing.
+- after the actions were carried out, another round decides nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vmlab.upkeep.reconcile.facts import Action, ActionKind, Decision, Facts, Se
 _ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
 
 _AT_ONCE = frozenset({ActionKind.ADOPT, ActionKind.FORGET})
-"""What takes nothing away: the one gives, the other is what the hub's own poll does."""
+"""Actions that take nothing away: one gives, the other is what the hub's own poll does."""
 
 
 def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) -> Decision:
@@ -83,7 +83,7 @@ def _servers(facts: Facts) -> Iterator[Action]:
 
 
 def _tokens(facts: Facts) -> Iterator[Action]:
-    """Tokens of servers that are gone, and older ones of servers that were started anew."""
+    """Tokens of servers that are gone, and older ones of servers that were started again."""
     active = {(seat.user, seat.server) for seat in facts.seats if seat.active}
     newest: dict[tuple[str, str], int] = {}
     for token in facts.tokens:
@@ -93,7 +93,7 @@ def _tokens(facts: Facts) -> Iterator[Action]:
         key = (token.user, token.server)
         if key in active and newest[key] == token.number:
             continue
-        gone = "was started anew" if key in active else "is gone"
+        gone = "was started again" if key in active else "is gone"
         why = f"the server of {token.user} that it was made for {gone}"
         yield Action(ActionKind.REVOKE, f"token {token.number}", why, token=token)
 

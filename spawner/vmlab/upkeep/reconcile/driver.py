@@ -1,7 +1,7 @@
-"""Reads the facts, has them judged, and carries out what was decided; every action has a log line.
+"""Reads the facts, decides, and carries out the actions; every action has a log line.
 
-One look at a time. Facts that cannot be read end the look: nothing is decided on half of them.
-The looks are a job of the hub's (`vmlab.system.background`).
+One round at a time. If facts cannot be read, the round ends: nothing is decided on half of them.
+The rounds are a job of the hub's (`vmlab.system.background`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class VolumeHolders(Protocol):
 
 
 class Reconciler:
-    """Keeps one hub and one provider of one mind.
+    """Keeps one hub and one provider consistent.
 
     Args:
         hub: the hub's side.

@@ -59,7 +59,7 @@ class HubSide:
         return tuple(found)
 
     async def adopt(self, user: str, server: str) -> None:
-        """Start the server: its machine is taken over and seeded anew, or its start goes on.
+        """Start the server: its machine is taken over and seeded again, or its start goes on.
 
         Raises:
             HostError: the hub refused.

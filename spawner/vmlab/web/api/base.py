@@ -1,4 +1,4 @@
-"""Base of VMLab's handlers: who calls, how much they may send, how errors are told."""
+"""Base of VMLab's handlers: who calls, how much they may send, how errors are reported."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
             raise web.HTTPError(400, e.message) from e
 
     def refuse(self, error: LabError) -> web.HTTPError:
-        """Return the answer to a request that failed for a reason its sender can mend."""
+        """Return the answer to a request that failed for a reason its sender can correct."""
         return web.HTTPError(400, str(error)[:_SHOWN_ERROR])
 
     def require_scope(self, scope: str) -> None:
@@ -174,7 +174,7 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         return web.HTTPError(413, f"the body may have at most {self.max_body_bytes} bytes")
 
     def find_server_identity(self) -> ServerIdentity | None:
-        """Return who calls, or None if it is no server.
+        """Return who calls, or None if it is not a server.
 
         Anybody may make a token for a server of theirs that there is not: of any number of names,
         each with limits and rows of the database of its own.

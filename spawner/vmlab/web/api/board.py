@@ -64,7 +64,7 @@ class BoardHandler(BoardReader):
     async def get(self) -> None:
         """Send the rows of all users whom the reader may see."""
         wanted = self.get_query_argument("course", "")
-        listing = await asyncio.to_thread(self.runtime.shelf.listing)
+        listing = await asyncio.to_thread(self.runtime.course_store.listing)
         course = _choose(listing.courses, wanted)
         if wanted and course is None:
             raise web.HTTPError(404, f"there is no course {wanted[:40]!r}")

@@ -30,13 +30,15 @@ class CoursesHandler(GivesUp, MachineHandler):  # type: ignore[misc]  # JupyterH
         """Answer at once, or when the digest is no longer `known`, after at most `wait` seconds."""
         wait_s = self._wait_s()
         known = self.get_query_argument("known", "")
-        shelf = self.runtime.shelf
+        store = self.runtime.course_store
         server = self.find_server_identity()
         if not wait_s or not known or server is None:
-            self.write((await asyncio.to_thread(shelf.listing)).as_json())
+            self.write((await asyncio.to_thread(store.listing)).as_json())
             return
         with self.runtime.waiting(server):
-            listing = await self.unless_gone(self.runtime.shelf.wait_for_change(known, wait_s))
+            listing = await self.unless_gone(
+                self.runtime.course_store.wait_for_change(known, wait_s)
+            )
         if listing:
             self.write(listing.as_json())
 
@@ -57,12 +59,14 @@ class ArchiveHandler(MachineHandler):
     async def get(self, name: str, version: str) -> None:
         """Send the archive of a published version."""
         with self.runtime.waiting(self.server_identity()):
-            course = await asyncio.to_thread(self.runtime.shelf.find, name, int(version))
+            course = await asyncio.to_thread(self.runtime.course_store.find, name, int(version))
             if course is None:
                 raise web.HTTPError(404, f"course {name!r} has no version {version}")
             self.set_header("Content-Type", "application/gzip")
             try:
-                await send_file(self, self.runtime.shelf.archive_path(course.name, course.version))
+                await send_file(
+                    self, self.runtime.course_store.archive_path(course.name, course.version)
+                )
             except StreamClosedError as e:
                 self.log.info("sending an archive of %s was cut off: %r", name, e)
             except OSError as e:
@@ -83,14 +87,14 @@ class CourseHandler(LabHandler):
 
     async def post(self, name: str) -> None:
         """Check the archive, make it the newest version and wake all machines."""
-        shelf = self.runtime.shelf
+        store = self.runtime.course_store
         try:
-            published = await asyncio.to_thread(shelf.publish, self.body(), name)
+            published = await asyncio.to_thread(store.publish, self.body(), name)
         except (CourseError, ConfigError) as e:
             raise self.refuse(e) from e
         course = published.course
         if not published.unchanged:
-            shelf.announce()
+            store.announce()
             self.log.info(
                 "%s published course %s version %d", self.current_user.name, name, course.version
             )
@@ -104,16 +108,16 @@ class CourseHandler(LabHandler):
         )
 
     async def delete(self, name: str) -> None:
-        """Take the course back from the shelf and from every machine."""
+        """Withdraw the course, also from every machine."""
         self.body()
         progress = self.get_query_argument("progress", "keep")
         if progress not in {"keep", "drop"}:
             raise web.HTTPError(400, "progress must be keep or drop")
-        shelf = self.runtime.shelf
-        course = await asyncio.to_thread(shelf.remove, name, drop_progress=progress == "drop")
+        store = self.runtime.course_store
+        course = await asyncio.to_thread(store.remove, name, drop_progress=progress == "drop")
         if course is None:
             raise web.HTTPError(404, f"there is no course {name!r}")
-        shelf.announce()
+        store.announce()
         self.log.info(
             "%s took course %s back (progress: %s)", self.current_user.name, name, progress
         )

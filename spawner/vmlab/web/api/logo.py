@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from vmlab.lab.face import LogoKind
+from vmlab.lab.branding import LogoKind
 
 
 class LogoHandler(web.RequestHandler):

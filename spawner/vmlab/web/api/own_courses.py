@@ -26,7 +26,7 @@ class OwnCoursesHandler(MachineHandler):
     async def get(self) -> None:
         """Send them."""
         whose = self.find_server_identity() or ServerIdentity(self.current_user.name, "")
-        listing = await asyncio.to_thread(self.runtime.shelf.listing)
+        listing = await asyncio.to_thread(self.runtime.course_store.listing)
         results = {}
         for course in listing.courses:
             facts = await self.runtime.course_facts(course.name)

@@ -81,10 +81,10 @@ class OwnSnapshotHandler(OwnDataHandler):
     """One state that a person asked for."""
 
     async def delete(self, snapshot: str) -> None:
-        """Forget a state that was kept by hand; the others go by themselves, in time."""
+        """Delete a state that was kept by hand; the others are deleted automatically."""
         self.count_call()
         if not snapshot.startswith(f"{Reason.MANUAL}-"):
-            raise web.HTTPError(403, "only states that were kept by hand can be forgotten")
+            raise web.HTTPError(403, "only states that were kept by hand can be deleted")
         try:
             await self.store.delete_snapshot(own_volume(self.current_user), snapshot)
         except LabError as error:

@@ -7,7 +7,7 @@ from tornado import web
 from vmlab.errors import LabError, VolumeConflictError, VolumeNotFoundError
 
 _SHOWN = 500
-_NEUTRAL = "This cannot be done just now; nothing was changed. The hub's log says why."
+_NEUTRAL = "This cannot be done at the moment; nothing was changed. The hub's log says why."
 
 
 def volume_refusal(error: LabError) -> web.HTTPError:

@@ -1,4 +1,4 @@
-"""`GET people` and `GET people/work`: who has which machine, and who works in one just now."""
+"""`GET people` and `GET people/work`: who has which machine, and who is working in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handlers share: one database, one shelf, one provider, one limiter a process."""
+"""What the handlers share: one database, one course store, one provider, one limiter a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 
 from tornado import web
 
-from vmlab.courses import Shelf
+from vmlab.courses import CourseStore
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.hub.client import HubClient
@@ -58,7 +58,7 @@ class Runtime:
     def __init__(self, settings: ApiSettings) -> None:
         paths = settings.paths
         self.database: Database = open_database(settings.database or paths.database)
-        self.shelf = Shelf(self.database, paths.courses)
+        self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
         self.renewals = Renewals(HubClient(settings.hub), self.provider)
         self.reports = RateLimiter()

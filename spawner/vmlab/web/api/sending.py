@@ -1,4 +1,4 @@
-"""Long answers to callers who may be slow, or gone: nothing that others need waits for them."""
+"""Long answers to callers who may be slow or gone: they do not delay anybody else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _PIECE_BYTES = 256 * 1024
 _READERS = ThreadPoolExecutor(4, thread_name_prefix="vmlab-send")
-"""Files are read by threads of their own: a slow disk keeps no database waiting for a thread."""
+"""Files are read by threads of their own: a slow disk does not delay database work."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ PACE = Pace()
 
 
 class TakenTooSlowlyError(StreamClosedError):
-    """The other end read too slowly; its connection was closed."""
+    """The client read too slowly; its connection was closed."""
 
 
 async def send_file(handler: web.RequestHandler, path: Path, pace: Pace | None = None) -> None:

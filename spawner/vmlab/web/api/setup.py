@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.hub.access import NOWHERE, HubAccess
-from vmlab.lab.face import Face, load_logo
+from vmlab.lab.branding import Branding, load_logo
 from vmlab.people.account_language import account_language
 from vmlab.providers.settings import ProviderSettings
 from vmlab.web.api.base import COURSES_SCOPE
@@ -43,7 +43,7 @@ def setup_api(
     settings: ProviderSettings,
     *,
     language: str = "en",
-    face: Face = Face(),  # noqa: B008 - frozen
+    branding: Branding = Branding(),  # noqa: B008 - frozen
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
@@ -56,7 +56,7 @@ def setup_api(
         c: the configuration object of `jupyterhub_config.py`.
         settings: the provider of the hub's spawners; its folders are those of database and courses.
         language: "en" or "fr": what accounts and browsers without a choice of their own get.
-        face: how the lab presents itself.
+        branding: how the lab presents itself.
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
@@ -92,7 +92,9 @@ def setup_api(
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
-    if face.logo:
-        c.JupyterHub.extra_handlers.append((r"/logo", LogoHandler, {"logo": load_logo(face.logo)}))
+    if branding.logo:
+        c.JupyterHub.extra_handlers.append(
+            (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
+        )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, face=face)
+    setup_pages(c, language=language, chosen=chosen, branding=branding)

@@ -1,6 +1,6 @@
 """Which courses each trainee has begun, of all that are published. Pure.
 
-Whether somebody is stuck does not depend on the course that a facilitator looks at.
+Whether somebody is stuck does not depend on which course a facilitator is looking at.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _course(course: StoredCourse, results: tuple[StepResult, ...]) -> dict[str, 
 def _find_current(
     rows: list[dict[str, Any]], latest: Mapping[str, tuple[float, str]]
 ) -> dict[str, str] | None:
-    """Return the exercise to go on with; None when everything is done.
+    """Return the exercise to continue with; None when everything is done.
 
     The one worked at last, as long as a step of it is open; else the next that has one, in the
     same course first, from there on and then from its beginning.

@@ -31,7 +31,9 @@ class Seat:
     name: str  # server name; empty for the default server
     machine: str  # the one that the hub keeps for it
     pending: str = ""  # "spawn", "stop" or empty
-    place: int = 0  # in the line for a start slot, 1 for the next one; 0: not in the line
+    place: int = (
+        0  # position in the queue for a start slot, 1 for the next one; 0: not in the queue
+    )
     url: str = ""  # path under which it is reached; empty unless it is ready
 
 

@@ -86,7 +86,7 @@ def make_board(
 
 
 def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> dict[str, Any]:
-    """Return what is told of a server's machine: name, state, place in the line, problem."""
+    """Return what is told of a server's machine: name, state, position in the queue, problem."""
     status = (statuses or {}).get(seat.machine)
     return {
         "server": seat.name,

@@ -16,18 +16,18 @@ from typing import Any
 
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 
-from vmlab.lab.face import Face
+from vmlab.lab.branding import Branding
 
 _HERE = Path(__file__).parent
 
 
-def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], face: Face) -> None:
-    """Add templates, static files, languages and a face to a hub's configuration.
+def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding) -> None:
+    """Add templates, static files, languages and a branding to a hub's configuration.
 
     Args:
         language: the default.
         chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
-        face: how the lab presents itself.
+        branding: how the lab presents itself.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -36,7 +36,7 @@ def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], face: Fa
         raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
     c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
     c.JupyterHub.template_vars.update(
-        {"vmlab_language": language, "vmlab_chosen": chosen, "vmlab_face": face}
+        {"vmlab_language": language, "vmlab_chosen": chosen, "vmlab_branding": branding}
     )
     c.JupyterHub.extra_handlers.append(
         (

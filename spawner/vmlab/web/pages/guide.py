@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markdown_it import MarkdownIt
 
 _LANGUAGES = {"English": "en", "Français": "fr"}
-_PICTURE = re.compile(r"^!\[.*$", re.MULTILINE)  # it lies beside the document, not in the hub
+_PICTURE = re.compile(r"^!\[.*$", re.MULTILINE)  # it is beside the document, not in the hub
 
 
 @dataclass(frozen=True)

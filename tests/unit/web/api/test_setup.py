@@ -9,7 +9,7 @@ import pytest
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
-from vmlab.lab.face import Face
+from vmlab.lab.branding import Branding
 from vmlab.providers.settings import ProviderSettings
 from vmlab.web.api import COURSES_SCOPE, ApiSettings, setup_api
 
@@ -22,7 +22,7 @@ def test_the_hub_takes_it():
     hub = JupyterHub(config=c)
     assert COURSES_SCOPE in hub.custom_scopes
     assert hub.template_vars["vmlab_language"] == "fr"
-    assert hub.template_vars["vmlab_face"] == Face()
+    assert hub.template_vars["vmlab_branding"] == Branding()
     ours, *stock = hub.template_paths
     assert (Path(ours) / "spawn_pending.html").is_file()
     assert stock

@@ -1,4 +1,4 @@
-"""Courses as a trainee sees them: own progress, and the exercise to go on with."""
+"""Courses as a trainee sees them: own progress, and the exercise to continue with."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Runs as the trainee (`python -m vmlab_guest.courses.deliver ORIGINAL HOME NAME V
 no link in a home can make root write elsewhere. Prints a `held.Outcome`. ORIGINAL is `-` when the
 course was withdrawn.
 
-Three-way: what was delivered last (its digest is on record), what lies there now, what is new.
+Three-way: what was delivered last (its digest is on record), what is there now, what is new.
 
 | now          | new text    | what happens                                        |
 | ------------ | ----------- | --------------------------------------------------- |
@@ -16,8 +16,8 @@ Three-way: what was delivered last (its digest is on record), what lies there no
 | edited       | other       | kept; the new text is put beside as `NAME.vN.ipynb` |
 | an obstacle  | any         | left alone; the text is put beside, the reason told  |
 
-No file keeps another one from arriving. The record is written last: whatever point a delivery is
-cut at, the next one finishes it.
+A failure with one file does not affect the others. The record is written last: whatever point a
+delivery is cut at, the next one finishes it.
 """
 
 from __future__ import annotations

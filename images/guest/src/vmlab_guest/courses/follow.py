@@ -1,8 +1,8 @@
-"""Following what the hub publishes: ask, fetch, deliver, send the receipt; for ever.
+"""Following what the hub publishes: ask, fetch, deliver, send the receipt, and again.
 
 One `Follower` serves one seed. What fails for a while (hub away, disk full) is logged and tried
 again after a growing, jittered pause of its own, so that no course keeps another one waiting. What
-would fail each time is told to the hub and left. Nothing stops the agent.
+would fail each time is reported to the hub and not retried. No error stops the agent.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Follower:
             listing = parse_listing(answer)
         except FormatError as error:
             raise DeliveryError(str(error)) from error
-        # What is no longer listed is nobody's business any more.
+        # What is no longer listed does not concern this machine any more.
         self._waits = {c: wait for c, wait in self._waits.items() if c in listing.courses}
         for course in listing.courses:
             if self._stopped.is_set():

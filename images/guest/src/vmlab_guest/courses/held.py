@@ -1,4 +1,4 @@
-"""How a delivery went: what could not go to its place, why, and where it lies instead. Pure."""
+"""How a delivery went: what could not go to its place, why, and where it is instead. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies at a place in a trainee's home, and putting a file there or beside it."""
+"""What is at a place in a trainee's home, and putting a file there or beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Found:
-    """What lies at a place: nothing, a file with this digest, or what is no file to be read."""
+    """What is at a place: nothing, a file with this digest, or something that cannot be read."""
 
     digest: str = ""
     obstacle: Reason | None = None
@@ -48,7 +48,7 @@ def digest_of(data: bytes) -> str:
 
 
 def look(home: Path, path: str) -> Found:
-    """Look at a place; what is no plain file (a folder, a pipe, a broken link) is never opened."""
+    """Look at a place; anything but a plain file (a pipe, a broken link) is not opened."""
     place = home / path
     if _is_blocked(home, PurePosixPath(path)):
         return Found(obstacle=Reason.NOT_A_FOLDER)
@@ -151,6 +151,6 @@ def reason_of(error: OSError) -> Reason:
 
 
 def _is_blocked(home: Path, path: PurePosixPath) -> bool:
-    """Whether something that is no folder stands where a folder above `path` should be."""
+    """Whether something that is not a folder stands where a folder above `path` should be."""
     above = [home / parent for parent in path.parents if parent.name]
     return any(os.path.lexists(each) and not os.path.isdir(each) for each in above)  # noqa: PTH112 - says no instead of raising

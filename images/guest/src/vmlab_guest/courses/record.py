@@ -19,7 +19,7 @@ class Delivered:
     """What is on record for one file: the text last offered to the trainee.
 
     Attributes:
-        kept: something else stayed in the file's place, and this text lies beside it.
+        kept: something else stayed in the file's place, and this text is beside it.
         older: the digest of our own older text, if that is what stayed: it could not be replaced.
         beside: every copy that was put beside, oldest first: where in the home, and its digest.
     """
@@ -32,12 +32,12 @@ class Delivered:
 
     @property
     def digests(self) -> set[str]:
-        """What lies in its place as long as nobody has edited it."""
+        """What is in its place as long as nobody has edited it."""
         return {self.digest, self.older} - {""}
 
     @property
     def lies_beside(self) -> str:
-        """Where the newest text lies, if it is not in its place."""
+        """Where the newest text is, if it is not in its place."""
         return next(reversed(list(self.beside)), "") if self.kept else ""
 
 
@@ -83,7 +83,7 @@ def write_record(home: Path, record: Record) -> None:
 def _entry(entry: Mapping[str, object]) -> Delivered:
     beside = entry.get("beside", {})
     if not isinstance(beside, dict):
-        raise TypeError("beside is no object")
+        raise TypeError("beside is not an object")
     return Delivered(
         digest=str(entry["digest"]),
         version=int(str(entry["version"])),

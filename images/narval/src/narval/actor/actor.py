@@ -28,7 +28,7 @@ from narval.topology.model import OutputBuffer, Role
 
 DRAIN_DEADLINE_S = 25.0
 """How long after the last block the mark of a run's end may take to come."""
-_DRAIN_LOOK_S = 0.5
+_DRAIN_POLL_S = 0.5
 _BUSY_S = 1.0  # a call that is longer is told with its place
 
 logger = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class Actor:
     async def _drain(self, worker: ReadingWorker) -> bool:
         """Wait until all has come, however long data flow; tell whether it has."""
         blocks, since = worker.counters.blocks_in, time.monotonic()
-        while not await asyncio.to_thread(worker.drained.wait, _DRAIN_LOOK_S):
+        while not await asyncio.to_thread(worker.drained.wait, _DRAIN_POLL_S):
             if worker.counters.blocks_in != blocks or self._thread.seconds_busy():
                 blocks, since = worker.counters.blocks_in, time.monotonic()
             elif time.monotonic() - since > DRAIN_DEADLINE_S:
@@ -318,7 +318,7 @@ class Actor:
         }
 
     def _lost(self) -> dict[str, int]:
-        """Return what the plugin has lost; what is no count is left out, as in `_monitor`."""
+        """Return what the plugin has lost; what is not a count is left out, as in `_monitor`."""
         if self._plugin is None:
             return {}
         try:

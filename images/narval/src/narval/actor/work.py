@@ -16,7 +16,7 @@ from narval.plugins.plugin import Consumer, EndOfData, Filter, Merger, Plugin, P
 from narval.plugins.returned import used_bytes
 
 _NOTHING_YET_S = 0.01
-_MERGER_LOOK_S = 0.05  # a merger has patience with silent inputs, and must look at its clock
+_MERGER_POLL_S = 0.05  # a merger has patience with silent inputs, and must look at its clock
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +235,7 @@ class MergerWorker(ReadingWorker):
 
     def idle(self, waiting: dict[int, int], bell: Bell) -> None:
         """Wait for a block, and have the merger look at its clock."""
-        self.rest(waiting, _MERGER_LOOK_S, bell)
+        self.rest(waiting, _MERGER_POLL_S, bell)
         self._give()
 
     def _give(self) -> None:

@@ -19,7 +19,7 @@ from narval.mfm import iterate_frames, parse_event
 from narval.plugins.plugin import Merger, Parameter, Run
 
 _NOTHING = -1  # earlier than any place on the line of `narval.actors.event_clock`
-_LONGEST_LOOK_S = 0.1
+_LONGEST_POLL_S = 0.1
 _LOST = ("late", "bad_time", "astray", "timeless")  # kinds of frames that are lost
 _ASTRAY = "its clock went back and the others' did not"
 
@@ -251,7 +251,7 @@ class EventBuilder(Merger):
         """Tell whether an input may have more of the event; counts how long that has been so."""
         now_s = self._now()
         # What the builder itself was kept from looking is not the input's silence.
-        passed_s = min(now_s - self._looked_s, _LONGEST_LOOK_S)
+        passed_s = min(now_s - self._looked_s, _LONGEST_POLL_S)
         self._looked_s = now_s
         patience_s = float(self.values["patience_ms"]) / 1000
         waits = False

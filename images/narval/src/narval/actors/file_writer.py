@@ -27,7 +27,7 @@ class FileWriter(Consumer):
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("file", "data", "beginning of the files' names; one for each writer of a run"),
         Parameter("split_bytes", 2_000_000_000, "begin another file before this size", least=64),
-        Parameter("check", True, "refuse what is no frame; false: any bytes, no header"),
+        Parameter("check", True, "refuse what is not a frame; false: any bytes, no header"),
         Parameter("format", Format.MFM.value, "of the frames", choices=tuple(Format)),
     )
 

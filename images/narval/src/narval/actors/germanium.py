@@ -61,7 +61,7 @@ def parse_lines(sources: str, lines: str) -> tuple[tuple[float, float], ...]:
         lines: `ENERGY:INTENSITY`, comma between; if there are any, the sources are not looked at.
 
     Raises:
-        NarvalError: a source is not known, or a line is none.
+        NarvalError: a source is not known, or a line is not one.
     """
     if lines.strip():
         return tuple(_parse_line(text.strip()) for text in lines.split(","))
@@ -139,6 +139,6 @@ def _parse_line(text: str) -> tuple[float, float]:
         line = 0.0, 0.0
     if not (0 < line[0] < math.inf and 0 < line[1] < math.inf):
         raise NarvalError(
-            f"lines: {text!r} is no line; write ENERGY_KEV:INTENSITY, such as 1173.2:1"
+            f"lines: {text!r} is not a line; write ENERGY_KEV:INTENSITY, such as 1173.2:1"
         )
     return line

@@ -105,7 +105,7 @@ async def _expect_naming_service(naming: Address, secret: str, reason: PortError
         (await connect_naming(naming, secret)).close()
     except NarvalError as error:
         raise NarvalError(
-            f"{reason}; it is no naming service of this acquisition ({error}); "
+            f"{reason}; it is not a naming service of this acquisition ({error}); "
             f"--naming_service {LOOPBACK}:0 takes a free port"
         ) from error
 

@@ -85,7 +85,7 @@ class CentralLog:
             NarvalError: no folder can be called so.
         """
         if folder is not None and "\0" in folder:
-            raise NarvalError(f"{folder[:60]!r} is no folder")
+            raise NarvalError(f"{folder[:60]!r} is not a folder")
         if folder is None:
             self._runs.pop(sub_system, None)
         else:

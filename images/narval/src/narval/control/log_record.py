@@ -66,14 +66,14 @@ def read_level(text: str) -> LogLevel:
     try:
         return LogLevel(text)
     except ValueError:
-        raise NarvalError(f"{text[:60]!r} is no log level ({', '.join(LogLevel)})") from None
+        raise NarvalError(f"{text[:60]!r} is not a log level ({', '.join(LogLevel)})") from None
 
 
 def read_record(facts: Mapping[str, Any]) -> LogRecord:
     """Return the record of a message.
 
     Raises:
-        NarvalError: something is missing, or it is no record.
+        NarvalError: something is missing, or it is not a record.
     """
     try:
         return LogRecord(
@@ -87,7 +87,7 @@ def read_record(facts: Mapping[str, Any]) -> LogRecord:
     except KeyError as error:
         raise NarvalError(f"a log record without {error}") from error
     except TypeError as error:
-        raise NarvalError(f"{str(facts)[:60]!r} is no log record") from error
+        raise NarvalError(f"{str(facts)[:60]!r} is not a log record") from error
 
 
 def cut(message: str) -> str:

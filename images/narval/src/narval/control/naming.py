@@ -194,7 +194,7 @@ async def _somebody_listens(host: str, port: int) -> bool:
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
         return True
-    except (OSError, ValueError):  # ValueError: what is no host's name
+    except (OSError, ValueError):  # ValueError: what is not a host's name
         return False
     writer.close()
     return True

@@ -278,7 +278,7 @@ async def connect(
 
     Raises:
         UnknownSecretError: the server did not take us.
-        PeerClosedError: nobody listens there, or it is no service of narval.
+        PeerClosedError: nobody listens there, or it is not a service of narval.
     """
     where = f"{host}:{port}"
     try:
@@ -295,7 +295,7 @@ async def connect(
     except TimeoutError:
         raise PeerClosedError(f"{where} does not answer within {HELLO_DEADLINE_S:g} s") from None
     except (BadMessageError, ValueError) as error:
-        raise PeerClosedError(f"{where} is no service of narval: {error}") from error
+        raise PeerClosedError(f"{where} is not a service of narval: {error}") from error
     except ConnectionResetError:
         taken = False
     except OSError as error:

@@ -16,7 +16,7 @@ Message = dict[str, Any]
 
 
 class BadMessageError(NarvalError):
-    """A line that is no message, or one that is too large."""
+    """A line that is not a message, or one that is too large."""
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -38,12 +38,12 @@ def decode(line: bytes) -> Message:
     """Return the message of a line.
 
     Raises:
-        BadMessageError: it is no JSON object.
+        BadMessageError: it is not a JSON object.
     """
     try:
         message = load_json(line)
     except ValueError as error:
-        raise BadMessageError(f"a line that is no JSON: {line[:60]!r}") from error
+        raise BadMessageError(f"a line that is not JSON: {line[:60]!r}") from error
     if not isinstance(message, dict):
-        raise BadMessageError(f"a line that is no JSON object: {line[:60]!r}")
+        raise BadMessageError(f"a line that is not a JSON object: {line[:60]!r}")
     return message

@@ -219,7 +219,7 @@ class Coordinator:
             wanted = Action(action)
         except ValueError:
             known = ", ".join(Action)
-            raise NarvalError(f"{action[:60]!r} is no action (known: {known})") from None
+            raise NarvalError(f"{action[:60]!r} is not an action (known: {known})") from None
         await self.act(wanted)
         return self.state
 

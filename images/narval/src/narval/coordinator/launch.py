@@ -23,7 +23,7 @@ def check_host(host: str) -> str:
     """Return a host's name or address.
 
     Raises:
-        LaunchError: it is none.
+        LaunchError: it is not one.
     """
     if not HOST_NAME.fullmatch(host):
         raise LaunchError(f"{host[:60]!r} is not a host name or address")
@@ -65,7 +65,7 @@ def ssh_command(host: str, program: str, words: Sequence[str]) -> list[str]:
     """Return the command of one of our programs on another host, where it must be installed.
 
     Raises:
-        LaunchError: it is no host's name.
+        LaunchError: it is not a host's name.
     """
     remote = shlex.join([program, *words])
     return ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--", check_host(host), remote]

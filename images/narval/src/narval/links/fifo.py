@@ -32,7 +32,7 @@ def open_to_read(path: Path) -> int:
     """Open a named pipe without waiting for its writer.
 
     Raises:
-        NarvalError: it is not there, or it is no pipe.
+        NarvalError: it is not there, or it is not a pipe.
     """
     try:
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -37,7 +37,7 @@ def parse_fan_out(value: str) -> FanOut:
     """Return what several readers are to get.
 
     Raises:
-        NarvalError: it is none of the two.
+        NarvalError: it is not one of the two.
     """
     try:
         return FanOut(value)

@@ -120,7 +120,7 @@ def accept_readers(
 
 
 def _read_hello(link: socket.socket, proofs: Mapping[str, str]) -> str | None:
-    """Return the reader's name, or None if it is none of ours or does not prove the secret."""
+    """Return the reader's name, or None if it is not one of ours or does not prove the secret."""
     link.settimeout(_HELLO_DEADLINE_S)
     line = b""
     try:

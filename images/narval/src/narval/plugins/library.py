@@ -1,4 +1,4 @@
-"""A plugin in C in the manner of `narval.plugins.plugin`."""
+"""A plugin in C with the interface of `narval.plugins.plugin`."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Parameter:
         """Return the value in this text; its type is the default's.
 
         Raises:
-            NarvalError: it is none, or out of bounds.
+            NarvalError: it is not one, or out of bounds.
         """
         value = self._convert(text)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -121,7 +121,7 @@ class Plugin:
         raise NarvalError(f"there is no parameter {name[:60]!r}; known: {known}")
 
     def config(self, directory: str) -> None:
-        """Read what lies in this folder; the folder is the actor's argument algo_path."""
+        """Read what is in this folder; the folder is the actor's argument algo_path."""
 
     def initialise(self) -> None:
         """Make ready for runs."""

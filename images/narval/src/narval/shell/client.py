@@ -35,7 +35,7 @@ class Reply:
     is_ok: bool
 
     def texts(self, element: str) -> list[str]:
-        """Return what stands in the elements of this name."""
+        """Return what is in the elements of this name."""
         return [each.text or "" for each in ET.fromstring(self.text).iter(element)]  # noqa: S314 - our own server's
 
 
@@ -53,7 +53,7 @@ class ShellClient:
             directory: where names of files in it begin; None: where this program is.
 
         Raises:
-            NarvalError: the server is not there, or is no shell server of this acquisition.
+            NarvalError: the server is not there, or is not a shell server of this acquisition.
         """
         link = HTTPConnection(self.server.host, self.server.port, timeout=ANSWER_DEADLINE_S)
         body = line.encode(errors="surrogateescape")  # as it came, in whatever locale
@@ -65,7 +65,7 @@ class ShellClient:
             invitation.read(_MAX_ANSWER_BYTES)
             challenge = read_words(invitation.getheader("WWW-Authenticate", "")).get("challenge")
             if challenge is None:
-                raise NarvalError(f"{self.server} asks for no proof: it is no shell server")
+                raise NarvalError(f"{self.server} asks for no proof: it is not a shell server")
             headers = {
                 "Authorization": make_authorization(self._secret, challenge, own, where, said),
                 "Content-Type": "text/plain; charset=utf-8",
@@ -85,7 +85,7 @@ class ShellClient:
                 "start aws_shell, or say where it is with --server or NARVAL_SHELL"
             ) from error
         except (HTTPException, UnicodeDecodeError) as error:
-            raise NarvalError(f"{self.server} is no shell server: {error!r}") from error
+            raise NarvalError(f"{self.server} is not a shell server: {error!r}") from error
         finally:
             link.close()
         if response.status == HTTPStatus.UNAUTHORIZED:
@@ -116,7 +116,7 @@ def read_reply(text: str, about: str) -> Reply:
         about: who answered what, for the error.
 
     Raises:
-        NarvalError: it is no XML.
+        NarvalError: it is not XML.
     """
     try:
         root = ET.fromstring(text)  # noqa: S314 - our own server's

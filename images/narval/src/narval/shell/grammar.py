@@ -93,7 +93,7 @@ FORMS: tuple[Form, ...] = (
 
 
 class SyntaxRefusedError(NarvalError):
-    """A line that is no command; carries the forms that come nearest."""
+    """A line that is not a command; carries the forms that come nearest."""
 
     def __init__(self, message: str, forms: Sequence[Form] = ()) -> None:
         self.forms = tuple(forms)
@@ -116,7 +116,7 @@ def parse_command(line: str) -> Command | None:
         {'action': 'start', 'sub_system_name': 'tandem'}
 
     Raises:
-        SyntaxRefusedError: it is no command.
+        SyntaxRefusedError: it is not a command.
     """
     if len(line) > MAX_CHARACTERS:
         raise SyntaxRefusedError(f"a line has at most {MAX_CHARACTERS} characters")

@@ -35,7 +35,7 @@ def make_authorization(secret: str, challenge: str, own: str, directory: str, li
 
 
 def read_words(header: str) -> dict[str, str]:
-    """Return the words of one of these headers, without those that are none of ours."""
+    """Return the words of one of these headers, without those that are not ours."""
     scheme, _, rest = header.partition(" ")
     return dict(_WORD.findall(rest)) if scheme == SCHEME else {}
 

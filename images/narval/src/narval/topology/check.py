@@ -60,7 +60,7 @@ def _source_mistakes(
     try:
         other = topology.actor(source.actor)
     except KeyError:
-        yield source.line, f"{actor.name!r} reads from {source.actor!r}, which is no actor here"
+        yield source.line, f"{actor.name!r} reads from {source.actor!r}, which is not an actor here"
         return
     buffer = find_buffer(topology, source)
     if buffer is None:

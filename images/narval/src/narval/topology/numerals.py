@@ -23,7 +23,7 @@ def parse_ada_integer(text: str) -> int:
         (1000000, 255, 1000)
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     if len(text) <= _MAX_CHARACTERS:
         if match := _DECIMAL.fullmatch(text):
@@ -32,7 +32,7 @@ def parse_ada_integer(text: str) -> int:
             base = int(match[1].replace("_", ""))
             if 2 <= base <= 16:
                 return _scaled(int(match[2].replace("_", ""), base), base, match[3])
-    raise ValueError(f"{text[:_MAX_CHARACTERS]!r} is no whole number such as 1_000_000")
+    raise ValueError(f"{text[:_MAX_CHARACTERS]!r} is not a whole number such as 1_000_000")
 
 
 def _scaled(value: int, base: int, exponent: str | None) -> int:

@@ -1,6 +1,6 @@
 """A topology as a picture: SVG that needs nothing else. Pure.
 
-Role, state and rate stand in words and shapes; colour only repeats them. Colours come from
+Role, state and rate are in words and shapes; colour only repeats them. Colours come from
 JupyterLab's theme where there is one, and text takes the colour of the text around.
 """
 

@@ -139,7 +139,7 @@ class _Reader:
             self._blame(element, f"<{element.name}> lacks <{name}>")
             return ""
         for again in found[1:]:
-            self._blame(again, f"<{name}> stands here for the second time")
+            self._blame(again, f"<{name}> occurs for the second time")
         if not found[0].text:
             self._blame(found[0], f"<{name}> is empty")
         return found[0].text
@@ -147,7 +147,7 @@ class _Reader:
     def _name(self, element: Element, name: str) -> str:
         word = self._word(element, name)
         if word and not _NAME.fullmatch(word):
-            self._blame(next(element.all(name)), f"{_cut(word)!r} is no name: {_NAME.pattern}")
+            self._blame(next(element.all(name)), f"{_cut(word)!r} is not a name: {_NAME.pattern}")
         return word
 
     def _hostname(self, element: Element) -> str:
@@ -166,7 +166,7 @@ class _Reader:
             return LogLevel(found[0].text.lower())
         except ValueError:
             allowed = ", ".join(LogLevel)
-            self._blame(found[0], f"{_cut(found[0].text)!r} is no log level ({allowed})")
+            self._blame(found[0], f"{_cut(found[0].text)!r} is not a log level ({allowed})")
             return LogLevel.INFO
 
     def _outputs(self, element: Element) -> tuple[OutputBuffer, ...]:
@@ -176,7 +176,7 @@ class _Reader:
             if child.name == "output_buffer_name":
                 last = _Buffer(child.text, child.line)
                 if not _NAME.fullmatch(child.text):
-                    self._blame(child, f"{_cut(child.text)!r} is no name: {_NAME.pattern}")
+                    self._blame(child, f"{_cut(child.text)!r} is not a name: {_NAME.pattern}")
                 elif child.text in buffers:
                     self._blame(child, f"there are two output buffers named {child.text!r}")
                 buffers[child.text] = last
@@ -203,7 +203,7 @@ class _Reader:
             self._blame(child, "<size> must stand before <port> when they name no output buffer")
         buffer.port = child.text.lower()
         if buffer.port not in PORTS:
-            self._blame(child, f"{_cut(child.text)!r} is no port ({', '.join(PORTS)})")
+            self._blame(child, f"{_cut(child.text)!r} is not a port ({', '.join(PORTS)})")
 
     def _size(self, child: Element) -> int:
         try:

@@ -41,7 +41,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """What stands in it, without the white space around."""
+        """What is in it, without the white space around."""
         return "".join(self._text).strip()
 
     def all(self, name: str) -> Iterator[Element]:
@@ -88,7 +88,7 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         line = self._parser.CurrentLineNumber
         if len(self._open) >= MAX_DEPTH:
-            raise XmlError(line, f"<{name}> lies deeper than {MAX_DEPTH} elements")
+            raise XmlError(line, f"<{name}> is nested deeper than {MAX_DEPTH} elements")
         self._count += 1
         if self._count > MAX_ELEMENTS:
             raise XmlError(line, f"a topology has at most {MAX_ELEMENTS} elements")

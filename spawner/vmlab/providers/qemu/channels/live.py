@@ -88,7 +88,7 @@ async def show_snapshot(folder: Machine, context: VolumeContext, snapshot: str) 
         await copy_snapshot(context, image, found, copy, ExportFormat.QCOW2)
         # A machine that a version before decision 12 started runs as the tools' user.
         (find_machine_user(folder) or context.find_user()).give(copy)
-        # Volumes may lie on a file system of their own.
+        # Volumes may be on a file system of their own.
         await asyncio.to_thread(move, copy, folder.snapshot)
     try:
         async with open_monitor(name, folder.qmp) as monitor:

@@ -118,7 +118,7 @@ class Monitor:
             MachineConflictError: another machine has it.
         """
         try:
-            # Never through a reference in it: it must stand on its own.
+            # Never through a reference in it: it must be self-contained.
             node = {**make_blockdev(_VOLUME, str(path)), "backing": None}
             await self._execute("blockdev-add", **node)
         except ProviderError as error:
@@ -207,7 +207,7 @@ class Monitor:
                 # Asked for, not listened for: its event may have come before we were connected.
                 while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
-                # A device that has gone lets go of its node a moment later; so long it is "in use".
+                # A device that has gone lets go of its node a moment later.
                 while refusal := await self._delete_node(_SNAPSHOT):  # noqa: ASYNC110
                     await asyncio.sleep(_UNPLUG_POLL_S)
         except TimeoutError as error:

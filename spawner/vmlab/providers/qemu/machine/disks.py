@@ -1,7 +1,7 @@
 """A machine's disks: what QEMU is told of them, and root overlays. Nothing is mounted on the host.
 
 Root disks of older images are kept beside the present one for a while after an upgrade. Such a disk
-stands on the older image's disk or template, which the cache never removes.
+is based on the older image's disk or template, which the cache never removes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def ensure_overlay(overlay: Path, base: Path, user: WorkerUser) -> bool:
 
 
 async def check_overlay(overlay: Path, user: WorkerUser) -> None:
-    """Check that a root disk can be opened with all that it stands on; changes nothing.
+    """Check that a root disk can be opened with all that it is based on; changes nothing.
 
     As the machine's user: its QEMU may have written a reference to any file of the host into it.
 

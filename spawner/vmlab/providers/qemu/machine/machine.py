@@ -1,4 +1,4 @@
-"""One machine on disk: which file lies where in its folder, and what was done for it so far.
+"""One machine on disk: which file is where in its folder, and what was done for it so far.
 
 What was done is written before the next step begins, so that any process can take over.
 """
@@ -56,7 +56,7 @@ class Record:
     powered_at: float = 0.0  # seconds since the epoch
     used: bool = False  # whether it was ever a trainee's: then its root disk holds their work
     unit: str = ""  # of its scope or cgroup; a machine of the pool keeps it when it is claimed
-    style: str = ""  # how it came to life last (`StartStyle` or "pool")
+    style: str = ""  # how it was started last (`StartStyle` or "pool")
     version: int = RECORD_VERSION
 
 
@@ -131,7 +131,7 @@ class Machine:
         """
         return is_locked(str(self.shim_lock))
 
-    # -- what lies in its folder ------------------------------------------------------------------
+    # -- what is in its folder ------------------------------------------------------------------
 
     @property
     def name(self) -> str:

@@ -158,7 +158,7 @@ def read_console(machine: Machine, max_bytes: int) -> str:
 
     Raises:
         MachineNotFoundError: the machine never ran.
-        ProviderError: the console is no file.
+        ProviderError: the console is not a file.
     """
     try:
         data = read_end(machine.console, max_bytes)

@@ -102,7 +102,7 @@ def describe_device(device: Path) -> str:
     """Return what decides whether this process may open a device; changes when that changes.
 
     That is who it belongs to, what those may, and of which of them this process is: somebody who
-    joined the group `kvm`, or was given the device, is asked about anew.
+    joined the group `kvm`, or was given the device, is asked about again.
     """
     try:
         facts = device.stat()

@@ -145,7 +145,7 @@ def _read_machine(process: Path, own: set[int]) -> MachineMemory | None:
 def read_limit_mib(words: Sequence[str]) -> int | None:
     """Return what the machine with this command line may take: what its launch was planned with.
 
-    None: it is no machine's command line.
+    None: it is not a machine's command line.
     """
     memory = re.fullmatch(r"([0-9]{1,9})M", _value(words, "-m"))
     if "process=vmlab-" not in _value(words, "-name") or not memory:

@@ -1,4 +1,4 @@
-"""How a machine's process ends: power button, then plug, then SIGKILL."""
+"""How a machine's process ends: power button, then forced off, then SIGKILL."""
 
 from __future__ import annotations
 

@@ -100,14 +100,14 @@ async def _try_again(parking: Parking, template: Template) -> None:
     """
     if not (failures := await asyncio.to_thread(find_failures, template)):
         return
-    parking.report(f"trying a clone, since {', '.join(failures)} did not come to life as one")
+    parking.report(f"trying a clone, since {', '.join(failures)} did not start as one")
     trial = Machine.below(parking.templates, template.folder.name + _TRIAL)
     try:
         await _try_clone(parking, template, trial)
         await asyncio.to_thread(clear_failures, template)
     except LabError as error:
         raise TemplateError(
-            f"the last {len(failures)} clones of {template.folder.name} did not come to life, "
+            f"the last {len(failures)} clones of {template.folder.name} did not start, "
             f"and one that was tried now did not, either: {error.message}"
         ) from error
     finally:
@@ -220,7 +220,7 @@ async def _end_of_console(machine: Machine) -> str:
 
 
 async def _remove_unfinished(parking: Parking) -> None:
-    """Remove what a cut attempt left, running or not; no machine can stand on it."""
+    """Remove what a cut attempt left, running or not; no machine can depend on it."""
     for suffix in (_UNFINISHED, _TRIAL):
         for folder in parking.templates.glob(f"{parking.kind.key}-*{suffix}"):
             await remove_machine(Machine(folder))

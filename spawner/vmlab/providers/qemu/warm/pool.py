@@ -66,7 +66,7 @@ class Pool:
             except OSError as error:
                 if error.errno == errno.EXDEV:
                     _log.error(
-                        "%s and %s lie on two file systems, and a running machine cannot be moved "
+                        "%s and %s are on two file systems, and a running machine cannot be moved "
                         "from one to the other: the pool is of no use like this",
                         self._folder,
                         target.path.parent,

@@ -131,7 +131,7 @@ def write_template(template: Template) -> None:
 def drop_template(template: Template) -> None:
     """Make it a template no longer and free its memory file.
 
-    Its root disk stays: disks of machines may stand on it.
+    Its root disk stays: disks of machines may be based on it.
     """
     (template.folder / RECORD).unlink(missing_ok=True)
     for path in (template.memory, template.devices):
@@ -165,15 +165,15 @@ def _tell(found: list[Template], kind: TemplateKind) -> str:
     return f"the nearest one is of {', '.join(nearest)}"
 
 
-# -- clones that did not come to life --------------------------------------------------------------
+# -- clones that did not start --------------------------------------------------------------
 #
 # One of them says little: its host was busy, or it was killed. So a template is not thrown away for
-# it. When several machines in a row failed, others boot instead, and in a calm moment a clone is
+# it. When several machines in a row failed, others boot instead, and at a quiet moment a clone is
 # tried (parking.py): only when that fails, too, the template goes.
 
 
 def note_failure(template: Template, machine: str) -> None:
-    """Remember that this machine did not come to life as its clone."""
+    """Remember that this machine did not start as its clone."""
     folder = template.folder / _FAILURES
     if template.folder.is_dir():
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -181,13 +181,13 @@ def note_failure(template: Template, machine: str) -> None:
 
 
 def clear_failures(template: Template) -> None:
-    """Forget all failures: a clone of it came to life."""
+    """Forget all failures: a clone of it started."""
     for name in find_failures(template):
         (template.folder / _FAILURES / name).unlink(missing_ok=True)
 
 
 def find_failures(template: Template) -> list[str]:
-    """Return the machines that did not come to life as its clones since the last one that did."""
+    """Return the machines that did not start as its clones since the last one that did."""
     folder = template.folder / _FAILURES
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 

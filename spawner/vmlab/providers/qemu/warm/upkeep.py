@@ -99,7 +99,7 @@ class Upkeep:
         try:
             template = await ensure_template(Parking(kind, spec, host, image))
         except TemplateError:
-            # Each attempt costs a boot; but a host may have been busy, and is calm later.
+            # Each attempt costs a boot; but a host may have been busy, and is idle later.
             self._again[kind.key] = again.put_off(asyncio.get_running_loop().time())
             raise
         self._again.pop(kind.key, None)

@@ -12,7 +12,7 @@ export function count(exercises) {
 }
 
 /**
- * The exercise of a course to go on with; null when that is in another one, or all is done.
+ * The exercise of a course to continue with; null when that is in another one, or all is done.
  * @param {Pick<Outline, "current">} outline
  * @param {Pick<OwnCourse, "name" | "exercises">} course
  */

@@ -26,7 +26,7 @@ async function stopMachine() {
 }
 
 /**
- * Ask about the state in the button's row; what is done is shown by the page, loaded anew.
+ * Ask about the state in the button's row; what is done is shown by the page, reloaded.
  *
  * @param {HTMLElement} button
  * @param {{title: (when: string) => string, texts: string[], yes: string}} question

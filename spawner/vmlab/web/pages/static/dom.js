@@ -25,7 +25,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
- * Give the focus back to what had it. If that was written anew meanwhile: to the same button of its
+ * Give the focus back to what had it. If that was rewritten meanwhile: to the same button of its
  * row, or to what the row offers now.
  *
  * @param {Element | null} held

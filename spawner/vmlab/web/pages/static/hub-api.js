@@ -1,6 +1,6 @@
 // The hub's API, asked as this page's user.
 
-/** An answer of the hub that is no success. */
+/** An answer of the hub that is not a success. */
 export class Refusal extends Error {
   /** @param {number} status of HTTP */
   constructor(status) {
@@ -15,8 +15,8 @@ export class Refusal extends Error {
  * @param {string | URL} url
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {{body?: object, signal?: AbortSignal}} more
- * @returns {Promise<any>} the answer decoded, null if it is no JSON: docs/protocols.md says what it holds
- * @throws {Refusal} the answer is no success
+ * @returns {Promise<any>} the answer decoded, null if it is not JSON: docs/protocols.md says what it holds
+ * @throws {Refusal} the answer is not a success
  */
 export async function call(url, method = "GET", { body, signal } = {}) {
   /** @type {Record<string, string>} */

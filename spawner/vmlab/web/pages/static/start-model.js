@@ -9,7 +9,7 @@
  *
  * @typedef {object} Start
  * @property {string} phase of the start; empty before the first one
- * @property {number} place in the line, 1 for the next one; 0: in none
+ * @property {number} place in the queue, 1 for the next one; 0: in none
  * @property {number | null} eta seconds that were left at `at`
  * @property {boolean} hadTime whether there ever was an `eta`
  * @property {number} at when the last event was made
@@ -32,7 +32,7 @@ export function opened(now) {
 }
 
 /**
- * A number from outside, kept within bounds; `otherwise` when it is none.
+ * A number from outside, kept within bounds; `otherwise` when it is not one.
  * @template T
  * @param {unknown} value
  * @param {number} least
@@ -87,7 +87,7 @@ export function percentAt({ at, bar }, now) {
 
 /**
  * What there is to say of the time that is left: seconds, that it is over soon or was longer than
- * estimated, or why there is no time: nothing to learn from yet, or not in the line.
+ * estimated, or why there is no time: nothing to learn from yet, or not in the queue.
  *
  * @param {Pick<Start, "phase" | "place" | "eta" | "hadTime" | "at">} start
  * @param {number} now

@@ -175,7 +175,7 @@ LIES = {
 }
 
 
-@pytest.mark.attack("jobs.own-machine", "a process gives itself a name and numbers that are none")
+@pytest.mark.attack("jobs.own-machine", "a process gives itself a name and numbers that are not")
 @pytest.mark.parametrize("words", LIES.values(), ids=LIES)
 def test_a_process_that_calls_itself_something_strange_hides_no_machine(proc, words):
     add_machine(proc, 10, "/m")

@@ -1,4 +1,4 @@
-"""The hub's shelf of courses: publishing, listing, archives, and waking those who wait.
+"""The courses that the hub has published: publishing, listing, archives, notifying those who wait.
 
 Blocking calls (`publish`, `listing`) are made with `asyncio.to_thread`; `wait_for_change` and
 `announce` belong to the hub's event loop.
@@ -46,7 +46,7 @@ class Published:
     unchanged: bool
 
 
-class Shelf:
+class CourseStore:
     """Published courses: facts in the database, archives in a folder."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Shelf:
     def publish(self, data: bytes, name: str) -> Published:
         """Check an archive and make it the newest version of its course.
 
-        The content decides, not the archive's bytes: it is packed anew, so solutions that a
+        The content decides, not the archive's bytes: it is repacked, so solutions that a
         client left in never reach a trainee.
 
         Args:
@@ -81,8 +81,8 @@ class Shelf:
         others = [c.name for c in self.listing().courses if c.name != name]
         if len(others) >= MAX_COURSES:
             raise CourseError(
-                f"{len(others)} courses are published, which is all that a machine takes",
-                hint=f"take one back first: vmlab course remove {others[0]}",
+                f"{len(others)} courses are published, the most that a machine accepts",
+                hint=f"withdraw one first: vmlab course remove {others[0]}",
             )
         archive = pack_course(files)
 
@@ -104,9 +104,9 @@ class Shelf:
         return Published(stored, unchanged)
 
     def remove(self, name: str, *, drop_progress: bool) -> StoredCourse | None:
-        """Take a course back: it is no longer listed, and its archives are gone.
+        """Withdraw a course: it is no longer listed, and its archives are gone.
 
-        Publishing it again gives it back. Returns None if there is no such course.
+        Publishing it again restores it. Returns None if there is no such course.
         """
         course = self._database.courses.remove(name, self._clock(), drop_progress=drop_progress)
         if course:
@@ -116,7 +116,7 @@ class Shelf:
         return course
 
     def find(self, name: str, version: int) -> StoredCourse | None:
-        """Return a version that machines may fetch: none of a course that was withdrawn."""
+        """Return a version that machines may fetch; None if the course was withdrawn."""
         newest = self._database.courses.find(name)
         found = self._database.courses.find(name, version)
         if newest is None or newest.is_removed or found is None or found.is_removed:
@@ -124,7 +124,7 @@ class Shelf:
         return found
 
     def archive_path(self, name: str, version: int) -> Path:
-        """Return where the archive of a published version lies; the name must be checked."""
+        """Return where the archive of a published version is; the name must be checked."""
         return self._folder / name / f"{version}.tar.gz"
 
     def listing(self) -> Listing:

@@ -1,4 +1,4 @@
-"""The hub's end of the machines' way to it.
+"""The sockets on which machines reach the hub.
 
 A machine's network ends in its own namespace; what it may reach comes through two unix sockets in
 one folder: `hub.sock` leads to the hub's API, `proxy.sock` to the proxy. They belong to the hub's
@@ -16,21 +16,21 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.netutil import bind_unix_socket
 
 from vmlab.errors import HostError
-from vmlab.network.door import make_door_server
+from vmlab.network.hub_listener import make_hub_listener
 from vmlab.network.limits import MAX_OF_ONE, most_connections
 from vmlab.network.relay import make_relay, to_socket
 from vmlab.system.worker import admit_machines
 
 _BACKLOG = 1024
 
-_open_doors: dict[Path, list[HTTPServer | asyncio.Server]] = {}
+_open_listeners: dict[Path, list[HTTPServer | asyncio.Server]] = {}
 _turns: dict[Path, asyncio.Lock] = {}
 
 
-async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
-    """Open these doors unless this process has opened them already; they are open afterwards.
+async def ensure_listeners(folder: Path, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
+    """Open these listeners unless this process has already opened them.
 
-    Doors that could not be opened are tried again by whoever asks next.
+    If they cannot be opened, the next call tries again.
 
     Args:
         folder: where the sockets appear.
@@ -41,7 +41,7 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
         HostError: a socket cannot be made.
     """
     async with _turns.setdefault(folder, asyncio.Lock()):
-        if folder in _open_doors:
+        if folder in _open_listeners:
             return
         async with AsyncExitStack() as opened:
             try:
@@ -52,7 +52,7 @@ async def ensure_doors(folder: Path, hub: HTTPServerConnectionDelegate, proxy: P
                     hint="check this folder's permissions and free space; each start tries again",
                 ) from error
             opened.pop_all()
-        _open_doors[folder] = servers
+        _open_listeners[folder] = servers
 
 
 async def _open(
@@ -64,9 +64,9 @@ async def _open(
     # Socket files here are a killed hub's, and in the way: this hub holds the state folder's lock.
     path = folder / "hub.sock"
     path.unlink(missing_ok=True)
-    door = make_door_server(hub)
-    door.add_socket(bind_unix_socket(str(path), backlog=_BACKLOG))
-    opened.callback(door.stop)
+    listener = make_hub_listener(hub)
+    listener.add_socket(bind_unix_socket(str(path), backlog=_BACKLOG))
+    opened.callback(listener.stop)
     admit_machines(path)
     path = folder / "proxy.sock"
     path.unlink(missing_ok=True)
@@ -74,4 +74,4 @@ async def _open(
     server = await asyncio.start_unix_server(relay, str(path), backlog=_BACKLOG)
     opened.callback(server.close)
     admit_machines(path)
-    return [door, server]
+    return [listener, server]

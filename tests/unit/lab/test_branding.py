@@ -7,15 +7,22 @@ from pathlib import Path
 import pytest
 
 from vmlab.errors import ConfigError
-from vmlab.lab.face import COLOUR, Face, LogoKind, contrast_of_white, find_kind, logo_problem
+from vmlab.lab.branding import (
+    COLOUR,
+    Branding,
+    LogoKind,
+    contrast_of_white,
+    find_kind,
+    logo_problem,
+)
 from vmlab.lab.lab import load_lab, parse_lab
 from vmlab_protocol.notices import Notice
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
 
-def read(lines: str) -> Face:
-    return parse_lab(f"[lab]\n{lines}", Path("/lab/lab.toml")).face
+def read(lines: str) -> Branding:
+    return parse_lab(f"[lab]\n{lines}", Path("/lab/lab.toml")).branding
 
 
 def mistake(lines: str) -> str:
@@ -25,11 +32,11 @@ def mistake(lines: str) -> str:
 
 
 def test_a_lab_without_a_face_has_vmlabs():
-    assert read("") == Face(None, None, None, None, COLOUR)
+    assert read("") == Branding(None, None, None, None, COLOUR)
 
 
 def test_one_text_is_for_both_languages_and_two_are_for_one_each():
-    face = read(
+    branding = read(
         """
         title = "GANIL school"
         event = { en = "Autumn 2026, Caen", fr = "Automne 2026, Caen" }
@@ -38,7 +45,7 @@ def test_one_text_is_for_both_languages_and_two_are_for_one_each():
         colour = "#7A1F3D"
         """
     )
-    assert face == Face(
+    assert branding == Branding(
         Notice("GANIL school", "GANIL school"),
         Notice("Autumn 2026, Caen", "Automne 2026, Caen"),
         Notice("Anne, Luc", "Anne, Luc"),
@@ -105,7 +112,7 @@ def write(folder: Path, content: bytes | None) -> Path:
 
 def test_a_logo_is_looked_at_when_the_lab_is_read(tmp_path):
     lab = load_lab(write(tmp_path, PNG))
-    assert lab.face.logo == tmp_path / "logo.png"
+    assert lab.branding.logo == tmp_path / "logo.png"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ EVIL = """<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" onload=
 <script>document.documentElement.setAttribute("data-ran", "yes"); fetch("/hub/api/user")</script>
 <foreignObject><iframe xmlns="http://www.w3.org/1999/xhtml" src="/hub/home"/></foreignObject>
 <rect width="64" height="64" fill="#7a1f3d"/></svg>"""
-FACE = """
+BRANDING = """
 title = { en = "School of detectors", fr = "École de détecteurs" }
 event = { en = "Caen, autumn 2026", fr = "Caen, automne 2026" }
 helpers = "Anne <b>and</b> Luc"
@@ -28,7 +28,7 @@ colour = "#7a1f3d"
 def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     (folder / "logo.svg").write_text(EVIL)
-    with RunningHub(folder, face_lines=FACE) as running:
+    with RunningHub(folder, branding_lines=BRANDING) as running:
         yield running
 
 
@@ -36,21 +36,21 @@ def test_the_lab_says_what_it_is_in_both_languages(hub, new_page):
     page = new_page(locale="fr-FR")
     page.goto(f"{hub.base_url}/hub/login")
     expect(page).to_have_title("Connexion · École de détecteurs")
-    face = page.locator(".vm-face")
+    branding = page.locator(".vm-branding")
     for words in (
         "École de détecteurs",
         "Caen, automne 2026",
         "Qui peut vous aider : Anne <b>and</b> Luc",
     ):
-        expect(face).to_contain_text(words, use_inner_text=True)
-    assert page.evaluate("document.querySelector('.vm-face img').naturalWidth") == 64
+        expect(branding).to_contain_text(words, use_inner_text=True)
+    assert page.evaluate("document.querySelector('.vm-branding img').naturalWidth") == 64
     expect(page.locator("#login_submit")).to_have_css("background-color", "rgb(122, 31, 61)")
-    shot(page, "face-login-fr")
+    shot(page, "branding-login-fr")
     log_in(page, hub, "ada")
     page.get_by_role("button", name="English").click()
     expect(page).to_have_title("Home · School of detectors")
-    expect(face).to_contain_text("Caen, autumn 2026", use_inner_text=True)
-    shot(page, "face-home-en")
+    expect(branding).to_contain_text("Caen, autumn 2026", use_inner_text=True)
+    shot(page, "branding-home-en")
 
 
 def test_a_lab_without_words_is_vmlab(tmp_path, new_page):
@@ -58,10 +58,10 @@ def test_a_lab_without_words_is_vmlab(tmp_path, new_page):
         page = new_page()
         page.goto(f"{hub.base_url}/hub/login")
         expect(page).to_have_title("Log in · VMLab")
-        expect(page.locator(".vm-face")).to_contain_text("A whole Linux machine of your own")
+        expect(page.locator(".vm-branding")).to_contain_text("A whole Linux machine of your own")
         icon = page.locator("link[rel=icon]").get_attribute("href")
         assert requests.get(f"{hub.base_url}{icon}", timeout=60).text.startswith("<svg")
-        shot(page, "face-default")
+        shot(page, "branding-default")
 
 
 @pytest.mark.attack("origin.logo", "scripts, frames and requests in the lab's SVG")

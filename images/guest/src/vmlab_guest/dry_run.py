@@ -1,9 +1,9 @@
 """A dry run of the single-user server before anybody waits for it.
 
-A real server is visited as a browser would, with a hub that is played here, until pages, files, a
+A real server is used as a browser would, with a simulated hub, until pages, files, a
 terminal's shell and a kernel have answered. Afterwards the kernel knows the files, the zygote knows
 which modules a running server holds, and an emulator has translated the code. Nothing is left
-behind: home, cookies and tokens lie in a folder in memory that goes with the rehearsal.
+behind: home, cookies and tokens are in a folder in memory that is removed after the dry run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vmlab_guest.trainee import become_trainee, make_environment, run_server
 from vmlab_protocol.machine import TRAINEE_UID
 
 USER = "rehearsal"
-TOKEN = "rehearsal"  # noqa: S105 - opens nothing but the played hub
+TOKEN = "rehearsal"  # noqa: S105 - opens nothing but the simulated hub
 PREFIX = f"/user/{USER}/"
 _ANSWER_S = 120.0  # software emulation, nothing imported yet
 _KERNEL_S = 240.0
@@ -66,10 +66,10 @@ _NOTEBOOK = {
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where a rehearsal takes place."""
+class DryRun:
+    """The folder, hub and port of one dry run."""
 
-    folder: Path  # of the rehearsing trainee, and all of its files
+    folder: Path  # the home, and all other files
     hub: socket.socket  # listens
     port: int  # of the server
 
@@ -127,8 +127,8 @@ class Stage:
         shutil.rmtree(self.folder)
 
 
-def set_stage(folder: Path) -> Stage:
-    """Make what a rehearsal needs; `folder` must not exist and is the rehearsal's alone.
+def prepare(folder: Path) -> DryRun:
+    """Make what a dry run needs; `folder` must not exist, and nothing else uses it.
 
     Raises:
         OSError: the system refused.
@@ -139,38 +139,38 @@ def set_stage(folder: Path) -> Stage:
     os.chown(folder / "note.ipynb", TRAINEE_UID, TRAINEE_UID)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    return Stage(folder, socket.create_server(("127.0.0.1", 0)), port)
+    return DryRun(folder, socket.create_server(("127.0.0.1", 0)), port)
 
 
-def act(stage: Stage) -> int:
-    """Be the rehearsing server, and note what it had imported when it ended."""
-    env = make_environment(stage.env)
-    become_trainee(str(stage.folder))
+def run_dry_server(dry_run: DryRun) -> int:
+    """Run the server, and note what it had imported when it ended."""
+    env = make_environment(dry_run.env)
+    become_trainee(str(dry_run.folder))
     try:
-        return run_server(env, stage.args)
+        return run_server(env, dry_run.args)
     finally:
-        stage.server_modules.write_text("\n".join(sorted(sys.modules)), encoding="utf-8")
+        dry_run.server_modules.write_text("\n".join(sorted(sys.modules)), encoding="utf-8")
 
 
-def direct(stage: Stage) -> int:
-    """Play the hub and the visitor; return 0 when everything was answered.
+def run_visitor(dry_run: DryRun) -> int:
+    """Simulate hub and visitor; return 0 when everything was answered.
 
-    Meant for a process of its own. Failures are told on standard error.
+    Meant for a process of its own. Failures are printed to standard error.
     """
-    hub = ThreadingHTTPServer(("127.0.0.1", 0), _PlayedHub, bind_and_activate=False)
+    hub = ThreadingHTTPServer(("127.0.0.1", 0), _SimulatedHub, bind_and_activate=False)
     hub.socket.close()
-    hub.socket, hub.daemon_threads = stage.hub, True
+    hub.socket, hub.daemon_threads = dry_run.hub, True
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     try:
-        _visit(stage)
+        _visit(dry_run)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TimeoutError) as error:
-        sys.stderr.write(f"rehearsal: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"dry run: {type(error).__name__}: {error}\n")
         return 1
     return 0
 
 
-class _PlayedHub(BaseHTTPRequestHandler):
-    """Lets everybody in as the one trainee of the rehearsal."""
+class _SimulatedHub(BaseHTTPRequestHandler):
+    """Lets everybody in as the only trainee of the dry run."""
 
     protocol_version = "HTTP/1.1"
 
@@ -211,7 +211,7 @@ class _PlayedHub(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: a rehearsal is no news."""
+        """Log nothing."""
 
 
 def _hub_version() -> str:
@@ -220,8 +220,8 @@ def _hub_version() -> str:
     return str(jupyterhub.__version__)
 
 
-def _visit(stage: Stage) -> None:
-    base = f"http://127.0.0.1:{stage.port}{PREFIX}"
+def _visit(dry_run: DryRun) -> None:
+    base = f"http://127.0.0.1:{dry_run.port}{PREFIX}"
     _wait_for_server(f"{base}api")
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(
@@ -234,7 +234,7 @@ def _visit(stage: Stage) -> None:
     for path in _PATHS:
         with suppress(urllib.error.HTTPError):  # an extension that this image does not have
             own.open(f"{base}{path}", timeout=_ANSWER_S).read()
-    code = _KERNEL_CODE.format(path=str(stage.kernel_modules))
+    code = _KERNEL_CODE.format(path=str(dry_run.kernel_modules))
     asyncio.run(_use_kernel(base.removeprefix("http://"), code))
 
 

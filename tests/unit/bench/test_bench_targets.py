@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from vmlab.bench.facts import HubCost, Report, Result, Sample, Variant
-from vmlab.bench.marks import Mark, find_marks
 from vmlab.bench.plot import make_svg
-from vmlab.bench.table import failures_text, hub_table, marks_table, results_table
+from vmlab.bench.table import failures_text, hub_table, results_table, targets_table
+from vmlab.bench.targets import Target, find_targets
 
 
 def result(variant: Variant, seats: int, *ready_s: float, **idle: Any) -> Result:
@@ -19,8 +19,8 @@ def result(variant: Variant, seats: int, *ready_s: float, **idle: Any) -> Result
     return Result(variant, seats, timed=timed, idle=(Sample("i", **idle),) if idle else ())
 
 
-def by_name(report: Report) -> dict[str, Mark]:
-    return {mark.what: mark for mark in find_marks(report)}
+def by_name(report: Report) -> dict[str, Target]:
+    return {target.what: target for target in find_targets(report)}
 
 
 GOOD = Report(
@@ -40,12 +40,12 @@ GOOD = Report(
 )
 
 
-def test_all_marks_reached():
-    assert {mark.reached for mark in find_marks(GOOD)} == {True}
+def test_all_targets_reached():
+    assert {target.reached for target in find_targets(GOOD)} == {True}
 
 
 def test_nothing_measured_is_neither_reached_nor_missed():
-    assert {mark.reached for mark in find_marks(Report("", 2, {}))} == {None}
+    assert {target.reached for target in find_targets(Report("", 2, {}))} == {None}
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_nothing_measured_is_neither_reached_nor_missed():
 def test_each_mark_can_be_missed(what, bad):
     kept = tuple(r for r in GOOD.results if (r.variant, r.seats) != (bad.variant, bad.seats))
     report = Report("tcg", 2, {}, (*kept, bad), GOOD.hub)
-    missed = [mark.what for mark in find_marks(report) if mark.reached is False]
+    missed = [target.what for target in find_targets(report) if target.reached is False]
     assert missed == [what]
 
 
-def test_one_failure_in_a_class_misses_its_mark():
+def test_one_failure_in_a_class_misses_its_target():
     bad = Result(Variant.CLONE, 20, timed=(Sample("a", 1.0), Sample("b", failure="why")))
     report = Report("tcg", 2, {}, (bad,))
     assert by_name(report)["20 seats: clone, failed"].reached is False
@@ -79,9 +79,9 @@ def test_the_hub_is_judged_by_its_worst_and_by_most_seats():
     report = Report(
         "", 2, {}, (), (HubCost(100, 51.0, 1.0, 1.0, 60.0), HubCost(500, 40.0, 1.0, 1.0, 40.0))
     )
-    marks = by_name(report)
-    assert marks["hub: a start"].reached is False
-    assert marks["hub: loop blocked, 500 seats"].reached is True
+    targets = by_name(report)
+    assert targets["hub: a start"].reached is False
+    assert targets["hub: loop blocked, 500 seats"].reached is True
 
 
 def render(*tables) -> str:
@@ -93,10 +93,10 @@ def render(*tables) -> str:
 
 
 def test_tables_show_words_and_signs():
-    text = render(results_table(GOOD), hub_table(GOOD.hub), marks_table(GOOD))
+    text = render(results_table(GOOD), hub_table(GOOD.hub), targets_table(GOOD))
     assert "✓ reached" in text
     assert "slim_boot" not in text
-    missed = render(marks_table(Report("", 2, {}, (), (HubCost(9, 99.0, 1.0, 1.0, None),))))
+    missed = render(targets_table(Report("", 2, {}, (), (HubCost(9, 99.0, 1.0, 1.0, None),))))
     assert "✗ missed" in missed
     assert "· not measured" in missed
 

@@ -1,10 +1,10 @@
-"""Which servers an understudy can become."""
+"""Which servers a standby server can become."""
 
 from __future__ import annotations
 
 import pytest
 
-from vmlab_guest.understudy import can_become
+from vmlab_guest.standby import can_become
 
 ENV = {
     "JUPYTERHUB_API_TOKEN": "secret",

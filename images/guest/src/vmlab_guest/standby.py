@@ -1,13 +1,13 @@
-"""A server that is ready but for its identity, made before a machine is parked.
+"""A server that is ready except for its identity, prepared before a machine is parked.
 
 Even with every module imported, a server needs seconds under software emulation to configure
-itself. So one does that ahead, as nobody in particular: the real application, initialized under a
-placeholder for everything that the hub will say, halted before it begins to serve. Its identity
-is put in later, in the places where the placeholders stand (`placeholders`), and in front of its
-routes. What it drew at random is drawn anew.
+itself. So one does that in advance: the real application, initialized with placeholders for
+everything that the hub will say, halted before it begins to serve. Its identity is inserted later,
+in the places of the placeholders (`placeholders`), and in front of its routes. What it drew at
+random is redrawn.
 
-It is used only for a server that it would have become anyway; for any other wish the zygote forks
-an ordinary server (`can_become`).
+It is used only for a server that differs by nothing else; for any other request the zygote
+forks an ordinary server (`can_become`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from vmlab_guest.trainee import (
 from vmlab_guest.trouble import list_settings
 from vmlab_protocol.machine import HOME, SERVER_PORT
 
-_MARK = "vmlab-understudy"
+_MARK = "vmlab-placeholder"
 _PREFIX = f"/user/{_MARK}/"
 # A placeholder for each word of the hub that a server reads while it is being initialized.
 _PLACEHOLDERS = {
@@ -55,7 +55,7 @@ _PLACEHOLDERS = {
     "JUPYTERHUB_USER": f"{_MARK}-user",
 }
 _SAME = {"JUPYTERHUB_BASE_URL": "/"}
-# Read when they are needed, so that the right value is there by then.
+# Read only when needed; by then the right value is there.
 # ref: jupyterhub 6.1, services/auth.py and singleuser/extension.py
 _READ_LATER = frozenset(
     {
@@ -74,7 +74,7 @@ Home = dict[Path, int | None]
 
 
 def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HOME)) -> bool:
-    """Return whether the server that is wished differs from the understudy by its identity only."""
+    """Return whether the requested server differs from the standby server by its identity only."""
     known = {*_PLACEHOLDERS, *_SAME, *_READ_LATER}
     unknown = (n for n in env if n.startswith("JUPYTER") and n not in known and env[n])
     try:
@@ -94,7 +94,7 @@ def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HO
 
 
 def run(channel: socket.socket) -> int:
-    """Be the understudy, and once called, the server until it ends; return its exit code.
+    """Be the standby server, and once called, the server until it ends; return its exit code.
 
     Says `ready`, or why it cannot be one, on the channel; then waits there for its call.
     """
@@ -145,7 +145,7 @@ def _list_home() -> Home:
 
 
 def _await_call(app: Any, channel: socket.socket, home: Home) -> None:
-    """Wait for the wish and become what it says."""
+    """Wait for the request and become what it says."""
     Path(app.cookie_secret_file).unlink(missing_ok=True)
     # The volume will be mounted over them, and nobody would make them again.
     made = {path: mode for path, mode in _list_home().items() if path not in home}
@@ -197,7 +197,7 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(env)
     random.seed()
-    del app._trait_values["cookie_secret"]  # its file is gone: it is made anew
+    del app._trait_values["cookie_secret"]  # its file is gone: it is made again
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
     _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
     extension = app.starter_app  # JupyterHub's
@@ -211,7 +211,7 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
 def _put_in_front(web_app: Any, prefix: str) -> None:
     """Find handlers by the patterns that were made for the placeholder.
 
-    Compiling eighty patterns anew takes half a second under emulation.
+    Recompiling eighty patterns takes half a second under emulation.
     """
     find = web_app.find_handler
 

@@ -1,6 +1,6 @@
-"""What agent and zygote say to each other: a file with the wished server, and a word.
+"""What agent and zygote exchange: a file with the requested server, and a command.
 
-/run/vmlab/server.json       0600 root   the wish: environment and arguments
+/run/vmlab/server.json       0600 root   the request: environment and arguments
 /run/vmlab/zygote/control    0600 root   socket for words
 /run/vmlab/zygote/state      0644        ServerState, while the zygote lives
 """
@@ -17,7 +17,7 @@ from vmlab_protocol.outside import load_json
 RUNTIME = Path("/run/vmlab-server")
 """The server writes its token beside the kernels' connection files: not onto the volume."""
 
-WISH = Path("/run/vmlab/server.json")
+REQUEST = Path("/run/vmlab/server.json")
 FOLDER = Path("/run/vmlab/zygote")
 CONTROL = FOLDER / "control"
 STATE = FOLDER / "state"
@@ -27,11 +27,11 @@ class Word(StrEnum):
     """What the agent asks for; the answer is "ok" or what went wrong."""
 
     LAUNCH = "launch"
-    REHEARSE = "rehearse"
+    DRY_RUN = "rehearse"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ServerRequest:
     """The server that the seed wants; `env` holds the hub token."""
 
     env: dict[str, str] = field(repr=False)
@@ -41,19 +41,19 @@ class Wish:
 def serves(runtime: Path = RUNTIME) -> bool:
     """Tell whether the server serves.
 
-    By what it writes the moment before: its port listens too early, an understudy's before it has
-    a name.
+    By a file that it writes just before: its port listens too early, that of a standby server even
+    before it has an identity.
     """
     return any(runtime.glob("jpserver-*.json"))
 
 
-def make_wish(env: dict[str, str], args: tuple[str, ...]) -> str:
+def dump_request(env: dict[str, str], args: tuple[str, ...]) -> str:
     """Return the file's text; the same for the same server."""
     return json.dumps({"env": env, "args": args}, sort_keys=True) + "\n"
 
 
-def read_wish(path: Path) -> Wish | None:
-    """Return the wish, or None while there is none.
+def read_request(path: Path) -> ServerRequest | None:
+    """Return the request, or None while there is none.
 
     Raises:
         OSError, ValueError, KeyError: it cannot be read; the agent writes it whole or not at all.
@@ -62,4 +62,4 @@ def read_wish(path: Path) -> Wish | None:
         table = load_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    return Wish(dict(table["env"]), tuple(table["args"]))
+    return ServerRequest(dict(table["env"]), tuple(table["args"]))

@@ -1,4 +1,4 @@
-"""The machines' door to the hub: its own application, behind a server that trusts nobody.
+"""The hub's listener for machines: passes on a few calls of the API, and trusts nobody.
 
 A machine asks for its own affairs with its server's token, and for nothing else: no login, no
 pages, no cookies. Headers in which it says where it comes from are removed.
@@ -46,7 +46,7 @@ _REFUSAL: Final = b'{"status": 404, "message": "machines may not request this fr
 
 
 @dataclass(frozen=True)
-class DoorLimits:
+class ListenerLimits:
     """What one connection may cost, and how many there are."""
 
     body_bytes: int = 128 * 1024  # twice what a handler takes, so that it can say no itself
@@ -61,7 +61,7 @@ def is_admitted(method: str, path: str) -> bool:
     return any(pattern.fullmatch(f"{method} {path}") for pattern in _ADMITTED)
 
 
-class DoorServer(HTTPServer):
+class ListenerServer(HTTPServer):
     """An HTTP server whose connections are counted, all of them and those of each machine."""
 
     most = 0
@@ -81,13 +81,13 @@ class DoorServer(HTTPServer):
         super().handle_stream(stream, address)
 
 
-def make_door_server(
-    application: HTTPServerConnectionDelegate, limits: DoorLimits | None = None
+def make_hub_listener(
+    application: HTTPServerConnectionDelegate, limits: ListenerLimits | None = None
 ) -> HTTPServer:
     """Return a server of the hub's application for machines; sockets are added to it."""
-    limits = limits or DoorLimits()
-    server = DoorServer(
-        _Door(application),
+    limits = limits or ListenerLimits()
+    server = ListenerServer(
+        _Filter(application),
         xheaders=False,
         max_body_size=limits.body_bytes,
         max_header_size=limits.header_bytes,
@@ -98,7 +98,7 @@ def make_door_server(
     return server
 
 
-class _Door(HTTPServerConnectionDelegate):
+class _Filter(HTTPServerConnectionDelegate):
     """Passes requests on to the application when they are admitted."""
 
     def __init__(self, application: HTTPServerConnectionDelegate) -> None:

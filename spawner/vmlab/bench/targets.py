@@ -1,4 +1,4 @@
-"""The marks that the lab is to reach under software emulation on 2 cores. Pure."""
+"""The targets that the lab should reach under software emulation on 2 cores. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from vmlab.bench.facts import Report, Result, Variant, median, ratios, ready
 
 CLASS = 20
-"""Seats of the marks that are about a whole class at once."""
+"""Seats of the targets for a whole class that starts at once."""
 
 _FAST = (Variant.CLONE, Variant.POOL)
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One mark. `reached` is None when the run did not measure it."""
+class Target:
+    """One target. `reached` is None when the run did not measure it."""
 
     what: str
     limit: float
@@ -31,51 +31,51 @@ class Mark:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
-def find_marks(report: Report) -> list[Mark]:
-    """Return every mark with what this run measured for it."""
+def find_targets(report: Report) -> list[Target]:
+    """Return every target with what this run measured for it."""
     one = ratios(report, 1)
     return [
-        Mark("1 seat: clone, times a local process", 1.0, one["clone_vs_process"]),
-        Mark("1 seat: pool, times a local process", 0.3, one["pool_vs_process"]),
-        Mark("1 seat: boot, times a clone", 15.0, one["boot_vs_clone"], at_least=True),
-        *_class_marks(report),
-        *_machine_marks(report),
-        *_hub_marks(report),
+        Target("1 seat: clone, times a local process", 1.0, one["clone_vs_process"]),
+        Target("1 seat: pool, times a local process", 0.3, one["pool_vs_process"]),
+        Target("1 seat: boot, times a clone", 15.0, one["boot_vs_clone"], at_least=True),
+        *_class_targets(report),
+        *_machine_targets(report),
+        *_hub_targets(report),
     ]
 
 
-def _class_marks(report: Report) -> Iterable[Mark]:
+def _class_targets(report: Report) -> Iterable[Target]:
     process = ready(report.find(Variant.PROCESS, CLASS)).max
     for variant in _FAST:
         result = report.find(variant, CLASS)
         last = ready(result).max
         failed = None if result is None else float(result.failures)
-        yield Mark(f"{CLASS} seats: {variant}, failed", 0.0, failed)
+        yield Target(f"{CLASS} seats: {variant}, failed", 0.0, failed)
         times = round(last / process, 3) if last is not None and process else None
-        yield Mark(f"{CLASS} seats: last {variant}, times the last process", 1.5, times)
+        yield Target(f"{CLASS} seats: last {variant}, times the last process", 1.5, times)
 
 
-def _machine_marks(report: Report) -> Iterable[Mark]:
+def _machine_targets(report: Report) -> Iterable[Target]:
     machines = [r for r in report.results if r.variant in _FAST]
     # One alone bears all that clones share; the more there are, the less it is for each.
     for seats in sorted({r.seats for r in machines}) or [1]:
         found = _worst(_pss(r) for r in machines if r.seats == seats)
-        yield Mark(f"{_seats(seats)}: memory of an idle machine (PSS)", 150.0, found, unit="MiB")
+        yield Target(f"{_seats(seats)}: memory of an idle machine (PSS)", 150.0, found, unit="MiB")
     disk = _worst(_disk(r) for r in machines)
-    yield Mark("disk of a new machine", 10.0, disk, unit="MiB")
+    yield Target("disk of a new machine", 10.0, disk, unit="MiB")
 
 
 def _seats(count: int) -> str:
     return "1 seat" if count == 1 else f"{count} seats"
 
 
-def _hub_marks(report: Report) -> Iterable[Mark]:
+def _hub_targets(report: Report) -> Iterable[Target]:
     costs = {cost.seats: cost for cost in report.hub}
     slowest = _worst(cost.ms_per_spawn for cost in costs.values())
-    yield Mark("hub: a start", 50.0, slowest, unit="ms")
+    yield Target("hub: a start", 50.0, slowest, unit="ms")
     most = costs[max(costs)] if costs else None
     what = f"hub: loop blocked, {most.seats if most else 500} seats"
-    yield Mark(what, 50.0, most.loop_blocked_ms_max if most else None, unit="ms")
+    yield Target(what, 50.0, most.loop_blocked_ms_max if most else None, unit="ms")
 
 
 def _pss(result: Result) -> float | None:

@@ -1,4 +1,4 @@
-"""The machines' door to the hub: a real server on a unix socket, the application only tells."""
+"""The hub's listener for machines: a real server on a unix socket, the application only tells."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pytest
 from tornado import web
 from tornado.netutil import bind_unix_socket
 
-from vmlab.network.door import DoorLimits, make_door_server
+from vmlab.network.hub_listener import ListenerLimits, make_hub_listener
 
-LIMITS = DoorLimits(body_bytes=1000, header_bytes=4096, body_s=0.3, silence_s=0.3, connections=3)
+LIMITS = ListenerLimits(
+    body_bytes=1000, header_bytes=4096, body_s=0.3, silence_s=0.3, connections=3
+)
 Ask = Callable[..., Awaitable[bytes]]
 
 
@@ -31,10 +33,10 @@ class Telling(web.RequestHandler):
 
 @pytest.fixture
 async def path() -> AsyncIterator[Path]:
-    """The door's socket, with small limits."""
+    """The listener's socket, with small limits."""
     with tempfile.TemporaryDirectory(prefix="vmlab-") as folder:
         path = Path(folder) / "hub.sock"
-        server = make_door_server(web.Application([(r"/(.*)", Telling)]), LIMITS)
+        server = make_hub_listener(web.Application([(r"/(.*)", Telling)]), LIMITS)
         server.add_socket(bind_unix_socket(str(path)))
         yield path
         server.stop()
@@ -42,7 +44,7 @@ async def path() -> AsyncIterator[Path]:
 
 
 async def ask(path: Path, request: bytes) -> bytes:
-    """Send this and return all that comes until the door closes the connection."""
+    """Send this and return all that comes until the listener closes the connection."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     writer.write(request)
     try:
@@ -112,7 +114,9 @@ NOT_ADMITTED = [
 ]
 
 
-@pytest.mark.attack("bodies.door", "asks at the door for log-in, pages and other people's affairs")
+@pytest.mark.attack(
+    "bodies.listener", "asks at the listener for log-in, pages and other people's affairs"
+)
 @pytest.mark.parametrize("line", NOT_ADMITTED)
 async def test_anything_else_is_not(path: Path, line: str) -> None:
     answer = await ask(path, make_request(line, "Cookie: jupyterhub-session-id=1"))
@@ -120,7 +124,7 @@ async def test_anything_else_is_not(path: Path, line: str) -> None:
     assert b"may not request this from the hub" in answer
 
 
-@pytest.mark.attack("log-in.place", "a machine invents where it comes from, at the hub's door")
+@pytest.mark.attack("log-in.place", "a machine invents where it comes from, at the hub's listener")
 async def test_nothing_is_believed(path: Path) -> None:
     headers = (
         "X-Real-IP: 203.0.113.9",
@@ -137,7 +141,7 @@ async def test_nothing_is_believed(path: Path) -> None:
     assert set(got["headers"]) == {"host", "connection", "authorization"}
 
 
-@pytest.mark.attack("bodies.size", "sends more than the door takes, announced and in chunks")
+@pytest.mark.attack("bodies.size", "sends more than the listener takes, announced and in chunks")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -154,7 +158,9 @@ async def test_too_much_is_cut_off(path: Path, request_: bytes) -> None:
     assert await ask(path, request_) in {b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"}
 
 
-@pytest.mark.attack("bodies.time", "opens connections at the door and goes on slowly or not at all")
+@pytest.mark.attack(
+    "bodies.time", "opens connections at the listener and goes on slowly or not at all"
+)
 @pytest.mark.parametrize(
     "request_",
     [
@@ -176,7 +182,7 @@ async def test_a_body_of_the_largest_size_is_taken(path: Path) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.attack("bodies.connections", "opens more connections than the door keeps")
+@pytest.mark.attack("bodies.connections", "opens more connections than the listener keeps")
 async def test_connections_are_counted(path: Path, tried: Callable[[int], None]) -> None:
     line = make_request("GET /hub/api/user").replace(b"close", b"keep-alive")
     kept = []
@@ -188,6 +194,6 @@ async def test_connections_are_counted(path: Path, tried: Callable[[int], None])
     assert await ask(path, b"") == b""
     tried(4)
     kept[0].close()
-    async with asyncio.timeout(20):  # until the door has seen the one that left
+    async with asyncio.timeout(20):  # until the listener has seen the one that left
         while not await ask(path, make_request("GET /hub/api/user")):
             pass

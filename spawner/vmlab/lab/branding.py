@@ -16,7 +16,7 @@ from vmlab_protocol.notices import Notice
 
 MAX_LOGO_BYTES: Final = 256 * 1024
 LEAST_CONTRAST: Final = 4.5
-"""Of white letters; WCAG 2.2, 1.4.3."""
+"""Of white text; WCAG 2.2, 1.4.3."""
 
 COLOUR: Final = "#0f5f73"
 """VMLab's own; 7.2:1."""
@@ -40,7 +40,7 @@ class LogoKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Face:
+class Branding:
     """What a lab calls itself; what is None is not shown."""
 
     title: Notice | None = None
@@ -50,14 +50,14 @@ class Face:
     colour: str = COLOUR
 
 
-def read_face(table: Table, folder: Path) -> Face:
-    """Read the face of a lab in its section.
+def read_branding(table: Table, folder: Path) -> Branding:
+    """Read the branding of a lab in its section.
 
     Args:
         folder: of lab.toml; the logo is relative to it.
     """
     logo = table.text("logo", "", pattern=r"[^\0]*", allowed="a PNG, JPEG, WebP or SVG file")
-    return Face(
+    return Branding(
         title=_read_words(table, "title", _TITLE_LENGTH),
         event=_read_words(table, "event", _LENGTH),
         helpers=_read_words(table, "helpers", _LENGTH),
