@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.errors import HostError
-from vmlab.hub.access import ensure_cli_access, note_cli_url, read_cli_access
-from vmlab.hub.client import KEEPER_SERVICE, HubClient, KeeperAccess
+from vmlab.hub.access import (
+    KEEPER_SERVICE,
+    HubAccess,
+    ensure_cli_access,
+    note_cli_url,
+    read_cli_access,
+)
+from vmlab.hub.client import HubClient
 from vmlab.hub.database import make_db_settings
 from vmlab.hub.descriptors import descriptors_for
 from vmlab.hub.log_file import keep_log
@@ -105,7 +111,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
     bind_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
-    access = KeeperAccess(f"{bind_url}/hub/api", secrets.token_hex(24))
+    access = HubAccess(bind_url, secrets.token_hex(24))
     note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
     _set_origins(c, lab)
@@ -145,7 +151,7 @@ def _check_descriptors(machines: int) -> None:
         )  # fmt: skip
 
 
-def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess) -> None:
+def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: HubAccess) -> None:
     hub = c.JupyterHub
     hub.bind_url = f"{lab.hub.scheme}://{bracketed(lab.hub.address)}:{lab.hub.port}"
     hub.hub_bind_url = bind_url
@@ -163,7 +169,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: KeeperAccess
     # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
     hub.trust_user_provided_tokens = True
     hub.services = [
-        {"name": CLI_SERVICE, "api_token": read_cli_access(paths)["token"]},
+        {"name": CLI_SERVICE, "api_token": read_cli_access(paths).token},
         {"name": KEEPER_SERVICE, "api_token": access.token},
     ]
 

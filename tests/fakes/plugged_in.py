@@ -16,7 +16,8 @@ from pathlib import Path
 
 from vmlab.lab.provider_options import default_provider, installed_providers
 
-_SOURCE = Path(__file__).parents[1] / "process_provider"
+_TESTS = Path(__file__).parents[1]
+_SOURCES = (_TESTS / "process_provider", _TESTS.parent / "images/guest")  # its machines have agents
 _LIMIT_S = 300
 
 
@@ -24,7 +25,7 @@ def install_processes(folder: Path) -> Path:
     """Install the distribution of tests/process_provider there; return the folder."""
     words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     words += ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder)]
-    subprocess.run([*words, str(_SOURCE)], check=True, timeout=_LIMIT_S)
+    subprocess.run([*words, *map(str, _SOURCES)], check=True, timeout=_LIMIT_S)
     return folder
 
 

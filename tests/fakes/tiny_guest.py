@@ -1,18 +1,17 @@
 """A guest that boots in seconds: the image's own kernel with a shell script for an agent.
 
 The provider's half is all real: QEMU, the shim, the namespace, the virtio-serial port, the disks.
-Only what runs in the machine is small. The script is laid over the image's initrd as a second
-archive (ref: Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+Only what runs in the machine is small, and what the kernel does before (`fakes.tiny_kernel`).
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from fakes.tiny_kernel import KERNEL_ARGS, make_initrd, unpack_kernel
 from vmlab.images.store import FILES, Image, describe_file
 
 AGENT = r"""#!/bin/sh
@@ -20,7 +19,7 @@ export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 mkdir -p /proc /sys /dev /run
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 frozen=false; seed=
-for m in virtio_pci virtio_console virtio_blk ext4 pvpanic_mmio; do modprobe $m; done
+for m in /modules/*; do insmod $m; done
 echo "tiny guest: up"
 port=
 while [ -z "$port" ]; do
@@ -132,21 +131,8 @@ def make_tiny_image(
     """
     folder = images / name / version
     folder.mkdir(parents=True)
-    work = folder / "tree"
-    work.mkdir()
-    (work / "init").write_text(AGENT)
-    (work / "init").chmod(0o755)
-    archive = subprocess.run(
-        ["cpio", "--quiet", "-o", "-H", "newc"],
-        cwd=work,
-        input=b"init",
-        capture_output=True,
-        check=True,
-    ).stdout
-    (work / "init").unlink()
-    work.rmdir()
-    (folder / "vmlinuz").write_bytes(base.kernel.read_bytes())
-    initrd = _padded(base.initrd.read_bytes()) + gzip.compress(archive)
+    (folder / "vmlinuz").write_bytes(unpack_kernel(base.kernel.read_bytes()))
+    initrd = make_initrd(base.initrd.read_bytes(), AGENT)
     for file in ("initrd", "initrd-generic"):
         (folder / file).write_bytes(initrd)
     subprocess.run(
@@ -157,7 +143,7 @@ def make_tiny_image(
         "name": name,
         "version": version,
         "created": 0.0,
-        "kernel_args": f"console=ttyS0 no_timer_check quiet panic=-1 {knobs}".strip(),
+        "kernel_args": f"{KERNEL_ARGS} {knobs}".strip(),
         "disk_size_mib": 16,
         "files": {n: {"bytes": f.size_bytes, "sha256": f.sha256} for n, f in facts.items()},
         "packages": 0,
@@ -173,8 +159,3 @@ def make_tiny_image(
         folder=folder,
         files=facts,
     )
-
-
-def _padded(archive: bytes) -> bytes:
-    """Pad to four bytes: archives in an initramfs begin at such a boundary."""
-    return archive + b"\0" * (-len(archive) % 4)

@@ -11,7 +11,9 @@ from fakes.fake_system import FakeSystem
 from hub.running_hub import PROJECT, RunningHub
 from lab.exercise import Exercise
 from lab.report import report
-from vmlab.courses.client import HubAccess, list_receipts, make_package, publish
+from vmlab.courses.package import make_package
+from vmlab.hub.access import HubAccess
+from vmlab.hub.course_calls import list_receipts, publish
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import Follower
 from vmlab_guest.hub import Hub

@@ -130,19 +130,21 @@ async def test_nothing_of_a_start_that_failed_goes_on(monkeypatch):
         raise OSError("the kernel is gone")
 
     class Client:
-        async def start(self, _user):
+        async def start_server(self, _user):
             """It has started."""
 
         async def progress(self, _user):
             for event in ():
                 yield event
 
-        async def first_answer(self, _user):
-            """It has answered."""
-
     rigged: Any = SimpleNamespace(
         client=Client(), plan=SimpleNamespace(variant=Variant.CLONE), find_cause=lambda _user: ""
     )
+
+    async def answer(*_):
+        """It has answered."""
+
+    monkeypatch.setattr(rounds, "first_answer", answer)
     monkeypatch.setattr(rounds, "_look_at_cpu", look)
     monkeypatch.setattr(rounds, "_run_kernel", fail)
     sample = await rounds._start(rigged, "ada", {}, with_kernel=True)

@@ -95,6 +95,15 @@ def test_a_server_behind_the_proxy_the_board_and_a_volume_that_stays(hub: Runnin
     assert requests.get(note, timeout=LIMIT_S).json()["note"] == "kept"
 
 
+def test_what_the_hub_says_to_agents_reaches_its_machines(hub: RunningHub) -> None:
+    hub.start_server("bob")
+    run = hub.folder / "processes" / machine_name("bob") / "root/run/vmlab"
+    assert (run / "language").read_text() == "en\n", "the lab's, by the seed"
+    token = hub.user_token("bob")
+    hub.api("POST", "vmlab/language", token=token, json={"language": "fr"}).raise_for_status()
+    assert (run / "language").read_text() == "fr\n"
+
+
 def test_the_command_line_works_with_it(hub: RunningHub, vmlab) -> None:
     hub.start_server("eve")
     eve = machine_name("eve")

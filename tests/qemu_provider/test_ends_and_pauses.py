@@ -10,7 +10,7 @@ import pytest
 
 from fakes.benches import start
 from vmlab.model import EndCause, MachineState
-from vmlab.providers.qemu.channels.activity import tell_time
+from vmlab.providers.agent.asking import tell_time
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine
 
@@ -65,7 +65,7 @@ async def test_a_guest_that_was_halted_is_behind_and_its_board_s_clock_is_not(be
 
 async def clocks(bench, folder: Machine, count: int) -> tuple[float, float, float]:
     """Return what the host told the guest, how long the guest is up, and its board's clock."""
-    await tell_time(folder)
+    await tell_time(bench.provider, MACHINE)
     await bench.hear(MACHINE, " rtc ", count=count)
     said = re.findall(r"time (\d+)\} up ([\d.]+) rtc (\d+)", await bench.provider.console(MACHINE))
     told_ns, up_s, rtc_s = said[-1]

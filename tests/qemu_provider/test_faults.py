@@ -27,6 +27,7 @@ from vmlab.errors import (
     ProviderError,
 )
 from vmlab.model import MachineState, VolumeSpec
+from vmlab.providers.qemu.channels import monitor
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.accelerator import choose_accelerator
 from vmlab_protocol.phases import Phase
@@ -125,9 +126,10 @@ async def test_qemu_dies_with_its_shim(bench):
     assert (await ended(bench)).problem == "its process was killed"
 
 
-async def test_a_guest_that_does_not_power_down_is_switched_off(bench):
+async def test_a_guest_that_does_not_power_down_is_switched_off(bench, monkeypatch):
     provider = bench.again(shutdown_s=1)
     await start(provider, bench.spec(), bench.seed())
+    monkeypatch.setattr(monitor, "_CONNECT_LIMIT_S", 1.0)  # it is halted: it will not answer later
     find_process(bench, "qemu-system").send_signal(signal.SIGSTOP)
     await provider.stop("desk-ada-0")
     assert (await status(bench)).state is MachineState.STOPPED

@@ -39,13 +39,13 @@ def test_secrets_are_private_and_stay(lab: Lab, paths: Paths) -> None:
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o711
     assert prepare_state(lab, paths) == passwords
     assert read_cli_access(paths) == access
-    assert 8 <= len(access["token"]) < 64, "longer ones are refused by the hub"
+    assert 8 <= len(access.token) < 64, "longer ones are refused by the hub"
 
 
 def test_another_start_keeps_the_token(lab: Lab, paths: Paths) -> None:
     prepare_state(lab, paths)
     before = read_cli_access(paths)
-    assert before["token"]
+    assert before.token
     prepare_state(parse_lab("[hub]\nport = 9999", lab.file), paths)
     assert read_cli_access(paths) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -72,8 +73,8 @@ class Shell:
         self._desk = desk
 
     def run(self, *commands: str, check: bool = True) -> str:
-        lines = "; ".join(f"narval_shell {command}" for command in commands)
-        return self._desk.run(f"{AT_HOME}set -e; {lines}", check=check)
+        together = shlex.quote("; ".join(commands))  # each start of a shell takes seconds
+        return self._desk.run(f"{AT_HOME}narval_shell {together}", check=check)
 
     def get(self, name: str, *actor: str, of: str = "tandem") -> str:
         return self.run(" ".join(("get", name, of, *actor))).strip()

@@ -58,5 +58,5 @@ def test_a_full_home_starts_into_a_lab_with_a_reserve(desk):
     desk.run("echo saved > ~/note.txt && rm -r ~/data && cat ~/note.txt")
     wait_until(lambda: not [text for text in notices(desk) if "is full" in text])
     desk.stop()
-    desk.start()
+    desk.start_anew()
     assert not [text for text in notices(desk) if "is full" in text]

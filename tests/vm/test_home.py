@@ -27,7 +27,7 @@ from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
-from vmlab.providers.qemu.channels.agent import connect_agent
+from vmlab.providers.agent.link import AgentLink
 from vmlab_protocol.messages import (
     ANSWERS,
     Activity,
@@ -41,6 +41,11 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
 LIMIT_S = 300
 VOLUME = volume_name("ada")
+UNTIL_ENOUGH = """
+import time
+from pathlib import Path
+while not Path("/home/trainee/enough").exists(): time.sleep(0.1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,10 @@ def server(desk: Desk, method: str, path: str, **more: Any) -> requests.Response
 
 @asynccontextmanager
 async def agent(desk: Desk) -> AsyncGenerator:
-    async with asyncio.timeout(120), connect_agent(desk.machine, desk.folder.agent) as link:
+    async with (
+        asyncio.timeout(120),
+        AgentLink(await desk.provider.open_agent(desk.machine)) as link,
+    ):
 
         async def ask(kind: HostMessageType, **details: Any) -> GuestMessage:
             await link.send(kind, **details)
@@ -173,10 +181,11 @@ def test_who_works_is_seen_and_who_does_not_too(desk):
     quiet = wait_until(lambda: (a := activity(desk)).why == () and a)
     assert 0 <= quiet.idle_s < LIMIT_S * 2
     with ThreadPoolExecutor(1) as pool:
-        cell = pool.submit(desk.python, "import time; time.sleep(30); print('slept')")
+        cell = pool.submit(desk.python, UNTIL_ENOUGH)
         busy = wait_until(lambda: (a := activity(desk)).why and "kernel" in a.why and a, 200)
         assert busy.idle_s == 0
-        assert "slept" in cell.result(timeout=LIMIT_S)
+        desk.run("touch enough")
+        cell.result(timeout=LIMIT_S)
     wait_until(lambda: activity(desk).why == ())
     desk.run("true")  # its connection stays open
     assert "ssh" in ask(desk).why

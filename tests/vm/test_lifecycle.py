@@ -89,7 +89,7 @@ def test_a_stop_writes_out_what_the_guest_held_back_and_leaves_clean_disks(hub, 
     ):
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
-    desk.start()
+    desk.start_anew()
     assert desk.run("tail -1 ~/numbers.txt") == "100000\n"
 
 

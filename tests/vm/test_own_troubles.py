@@ -52,20 +52,16 @@ def problem(desk: Desk) -> str:
 def test_a_lab_comes_back_from_settings_rights_a_pause_and_a_reboot(desk):
     desk.run("mkdir -p ~/.jupyter; cat > ~/.jupyter/jupyter_server_config.py",
              stdin=SETTINGS.encode())  # fmt: skip
-    desk.stop()
-    desk.start()
-    assert desk.python("print(6 * 7)").strip() == "42"
-    for words in (notices(desk), problem(desk)):
-        assert "/home/trainee/analyse" in words
-    assert "~/.jupyter/jupyter_server_config.py" in notices(desk)
-    desk.run("rm ~/.jupyter/jupyter_server_config.py")
-
     desk.run("echo kept > ~/note.txt; sudo chown root:root ~ && sudo chmod 700 ~")
     desk.stop()
     desk.start()
     assert desk.python("print(open('note.txt').read())").strip() == "kept"
-    assert "given back to you" in notices(desk)
-    assert problem(desk) == ""
+    told = notices(desk)
+    assert "given back to you" in told
+    assert "~/.jupyter/jupyter_server_config.py" in told
+    for words in (told, problem(desk)):
+        assert "/home/trainee/analyse" in words
+    desk.run("rm ~/.jupyter/jupyter_server_config.py")
 
     asyncio.run(pause(desk, 20))
     assert desk.run("date +%s").strip().isdecimal()
@@ -78,6 +74,7 @@ def test_a_lab_comes_back_from_settings_rights_a_pause_and_a_reboot(desk):
     wait_until(lambda: status(desk).state is MachineState.RUNNING, LIMIT_S)
     assert desk.run("cat /proc/sys/kernel/random/boot_id") != boot_id
     wait_until(lambda: desk.hub.server("ada").get("ready"), LIMIT_S)
+    assert problem(desk) == ""
     assert desk.python("print(open('note.txt').read())").strip() == "kept"
 
 

@@ -16,7 +16,9 @@ import pytest
 
 from hub.running_hub import RunningHub
 from vm.desk import Desk
-from vmlab.bench.client import HubClient, execute, open_kernel
+from vmlab.bench.kernel import execute, open_kernel
+from vmlab.hub.access import HubAccess
+from vmlab.hub.client import HubClient
 from vmlab.lab.lab import load_lab
 from vmlab.names import machine_name
 from vmlab.paths import default_paths
@@ -82,12 +84,16 @@ async def remove_all(desk: Desk) -> None:
 
 
 async def start_all(hub: RunningHub) -> None:
-    async with HubClient(hub.base_url, hub.token) as client, asyncio.timeout(_LIMIT_S):
+    async with open_client(hub, hub.token) as client, asyncio.timeout(_LIMIT_S):
         await asyncio.gather(*(start(client, user) for user in TRAINEES))
 
 
+def open_client(hub: RunningHub, token: str) -> HubClient:
+    return HubClient(HubAccess(hub.base_url, token), limit_s=_LIMIT_S)
+
+
 async def start(client: HubClient, user: str) -> None:
-    await client.start(user)
+    await client.start_server(user)
     async for _ in client.progress(user):
         pass
 
@@ -96,7 +102,7 @@ async def ask(hub: RunningHub, user: str, slots: asyncio.Semaphore) -> dict[str,
     """Return what one machine says of itself, and between which moments it said it."""
     async with (
         slots,
-        HubClient(hub.base_url, hub.user_token(user)) as client,
+        open_client(hub, hub.user_token(user)) as client,
         open_kernel(client.session, client.server_url(user)) as socket,
     ):
         await collect(socket, "0")  # the kernel is up

@@ -113,7 +113,7 @@ def main() -> None:
             host: wait_until(partial(issuer, host, root), LIMIT_S) for host in (LAB_NAME, *MACHINES)
         }
         os.environ["SSL_CERT_FILE"] = str(root)
-        secret = read_cli_access(Paths(hub.folder, hub.folder))["token"]
+        secret = read_cli_access(Paths(hub.folder, hub.folder)).token
         reach = asyncio.run(ask_from_outside(lab, secret))
         findings = [asdict(finding) for finding in reach_findings(reach, lab.hub)]
         sys.stdout.write(json.dumps({"served": served, "findings": findings}))

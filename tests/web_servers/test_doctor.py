@@ -56,7 +56,7 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 
 async def ask(lab: NamedLab, secret: str = "") -> list[Finding]:
     read = load_lab(lab.hub.folder / "lab.toml")
-    secret = secret or read_cli_access(Paths(lab.hub.folder, lab.hub.folder))["token"]
+    secret = secret or read_cli_access(Paths(lab.hub.folder, lab.hub.folder)).token
     return reach_findings(await ask_from_outside(read, secret), read.hub)
 
 

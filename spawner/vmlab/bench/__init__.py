@@ -7,7 +7,7 @@
     variants.py  what is compared: the hub's configuration of each variant
     peer.py      the environment of the local process that machines are compared with
     rig.py       one variant's hub, proxy and state folder, for as long as it is measured
-    client.py    one trainee seen from outside: start, first answer, first output
+    kernel.py    one trainee's server and its kernels, seen from outside
     usage.py     processor, memory and disk of one machine
     rounds.py    rounds in which the variants take turns
     hub_cost.py  what a start costs the hub itself

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-import aiohttp
 import psutil
 
 from vmlab.bench.facts import HubCost, Variant
@@ -66,10 +65,10 @@ async def _start(rig: Rig, user: str) -> str:
     """Start one server; return why it failed, or nothing."""
     try:
         async with asyncio.timeout(LIMIT_S):
-            await rig.client.start(user)
+            await rig.client.start_server(user)
             async for _ in rig.client.progress(user):
                 pass
-    except (LabError, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (LabError, OSError) as error:
         return reason(error)
     return ""
 

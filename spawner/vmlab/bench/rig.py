@@ -1,7 +1,7 @@
 """One variant's hub, proxy and state folder, for as long as it is measured.
 
 async with open_rig(plan, lab_settings) as rig:
-await rig.client.start("ada")
+await rig.client.start_server("ada")
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from typing import Any
 import psutil
 
 from vmlab.bench import usage
-from vmlab.bench.client import HubClient
 from vmlab.bench.facts import Variant
-from vmlab.bench.variants import HubPlan, is_machine, make_config, make_lab, needs_template
+from vmlab.bench.variants import LIMIT_S, HubPlan, is_machine, make_config, make_lab, needs_template
 from vmlab.errors import HostError
+from vmlab.hub.access import HubAccess
+from vmlab.hub.client import HubClient
 from vmlab.hub.lock import HubLock
 from vmlab.hub.loop_watch import VARIABLE
 from vmlab.hub.process import HubProcess
@@ -146,7 +147,7 @@ class Rig:
         if self.provider is not None:
             # Forced off, not shut down: nobody has worked there, and a guest takes its time.
             await self.provider.stop(machine_name(user), now=True)
-        await self.client.stop(user)
+        await self.client.stop_server(user, limit_s=LIMIT_S)
         if self.provider is not None:
             await self.provider.delete(machine_name(user))
         for path in self.volumes(user):
@@ -212,8 +213,8 @@ async def _run_hub(plan: HubPlan) -> AsyncIterator[Rig]:
         if isinstance(provider, PreparesStarts):
             await provider.prepare_starts(spare_machine(lab), _log.info)
     with HubLock(paths) as lock, HubProcess(command, environment, paths, lock) as hub:
-        await asyncio.to_thread(hub.wait_until_up, url)
-        async with HubClient(url, plan.token) as client:
+        await hub.until_up(url)
+        async with HubClient(HubAccess(url, plan.token), limit_s=LIMIT_S) as client:
             yield Rig(plan, hub, client)
 
 

@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
-import aiohttp
-
 from vmlab.bench import usage
-from vmlab.bench.client import (
+from vmlab.bench.facts import Result, Sample, Variant
+from vmlab.bench.kernel import (
+    Channels,
     ChannelsClosedError,
-    StartFailedError,
+    KernelError,
     execute,
+    first_answer,
+    open_channels,
     start_kernel,
 )
-from vmlab.bench.facts import Result, Sample, Variant
 from vmlab.bench.rig import Rig, RunOptions, open_rig
 from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds, make_groups
 from vmlab.errors import LabError
@@ -36,7 +37,7 @@ _SETTLE_S = 3.0
 _CONNECTIONS = 5
 """How often a kernel's channels are opened; each time they had 30 s."""
 
-_EXPECTED = (LabError, aiohttp.ClientError, OSError, TimeoutError)
+_EXPECTED = (LabError, OSError)
 
 
 async def measure(
@@ -131,12 +132,12 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
 
     try:
         async with asyncio.timeout(LIMIT_S):
-            await client.start(user)
+            await client.start_server(user)
             phases: dict[str, float] = {}
             async for event in client.progress(user):
                 if "phase" in event:
                     phases.setdefault(str(event["phase"]), now_s())
-            await client.first_answer(user)
+            await first_answer(client, user)
             sample = replace(sample, ready_s=now_s(), phases_s=phases)
             if rig.plan.variant is Variant.FAKE:
                 return sample
@@ -164,23 +165,21 @@ async def _run_kernel(rig: Rig, user: str, now_s: Callable[[], float]) -> float:
     async with start_kernel(session, rig.client.server_url(user), keep=True) as kernel:
         for _ in range(_CONNECTIONS):
             try:
-                async with session.ws_connect(f"{kernel}/channels") as socket:
+                async with open_channels(session, kernel) as socket:
                     return await _first_output(socket, now_s)
             except ChannelsClosedError as error:
                 closed = error
         raise closed
 
 
-async def _first_output(
-    socket: aiohttp.ClientWebSocketResponse, now_s: Callable[[], float]
-) -> float:
+async def _first_output(socket: Channels, now_s: Callable[[], float]) -> float:
     async with aclosing(execute(socket, CODE)) as texts:
         async for text in texts:
             came_s = now_s()
             if text.strip() != OUTPUT:
-                raise StartFailedError(f"the kernel printed {text!r} instead of {OUTPUT}")
+                raise KernelError(f"the kernel printed {text!r} instead of {OUTPUT}")
             return came_s
-    raise StartFailedError("the kernel printed nothing")
+    raise KernelError("the kernel printed nothing")
 
 
 async def _look_at_cpu(rig: Rig, user: str, earlier: usage.CpuTimes) -> usage.CpuUse:

@@ -11,17 +11,11 @@ import typer
 
 from vmlab.cli.common import JsonOption, make_table, out, plain, print_json, print_table
 from vmlab.cli.course_tables import print_review, print_status
-from vmlab.courses.client import (
-    HubAccess,
-    find_access,
-    list_courses,
-    list_receipts,
-    make_package,
-    publish,
-    remove_course,
-)
+from vmlab.courses.package import make_package
 from vmlab.courses.review import Review
 from vmlab.errors import CourseError
+from vmlab.hub.access import HubAccess, find_access
+from vmlab.hub.course_calls import list_courses, list_receipts, publish, remove_course
 from vmlab.paths import default_paths
 
 app = typer.Typer(no_args_is_help=True)

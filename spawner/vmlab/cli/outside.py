@@ -15,6 +15,7 @@ from vmlab.errors import LabError
 from vmlab.hub.access import read_cli_access
 from vmlab.hub.hello import HELLO_PATH, SOCKET_PATH, make_proof, read_heard
 from vmlab.hub.lock import running_holder
+from vmlab.hub.sessions import FAILURES, open_session, reason
 from vmlab.lab.lab import Lab
 from vmlab.lab.origins import LOCAL_NAME, bracketed, public_hosts
 from vmlab.paths import Paths
@@ -27,7 +28,7 @@ _STAGES: dict[type[Exception], Stage] = {
     aiohttp.ClientConnectorDNSError: Stage.NAME,
     aiohttp.ClientSSLError: Stage.CERTIFICATE,
     aiohttp.ClientConnectionError: Stage.CONNECTION,
-    TimeoutError: Stage.CONNECTION,
+    OSError: Stage.CONNECTION,
     aiohttp.ClientError: Stage.ANSWER,
 }
 _INVENTIONS = {
@@ -44,7 +45,7 @@ async def outside_findings(lab: Lab, paths: Paths) -> list[Finding]:
     if not lab.hub.public:
         return [] if lab.hub.one_origin else [await _local_finding()]
     try:
-        holder, secret = running_holder(paths), read_cli_access(paths).get("token", "")
+        holder, secret = running_holder(paths), read_cli_access(paths).token
     except LabError as e:
         return [Finding("outside", Level.FAIL, e.message, e.hint)]
     if holder is None:
@@ -55,12 +56,7 @@ async def outside_findings(lab: Lab, paths: Paths) -> list[Finding]:
 async def ask_from_outside(lab: Lab, secret: str) -> Reach:
     """Visit hub and machines by their names; of the accounts, the first and the last."""
     plain = lab.hub.redirect_port or (80 if lab.hub.public_port == 443 else 0)
-    timeout = aiohttp.ClientTimeout(total=_LIMIT_S)
-    # The host's resolver and authorities; no proxy from the environment.
-    connector = aiohttp.TCPConnector(
-        resolver=aiohttp.ThreadedResolver(), ssl=ssl.create_default_context()
-    )
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+    async with open_session(limit_s=_LIMIT_S, tls=ssl.create_default_context()) as session:
         asker = _Asker(session, lab.hub.url, secret)
         hub, *machines = await asyncio.gather(*map(asker.visit, _asked_hosts(lab)))
         is_there = hub.stage is Stage.HEARD
@@ -91,7 +87,7 @@ class _Asker:
                 f"{url.rstrip('/')}{HELLO_PATH}", params={"nonce": nonce}, headers=_INVENTIONS
             ) as answer:
                 heard = read_heard(await answer.read())
-        except (aiohttp.ClientError, TimeoutError) as e:
+        except FAILURES as e:
             stage = next(stage for kind, stage in _STAGES.items() if isinstance(e, kind))
             return Visit(host, stage, _short(e))
         if heard is None:
@@ -108,7 +104,7 @@ class _Asker:
                 f"{self.url.rstrip('/')}{SOCKET_PATH}", params={"nonce": nonce}
             ) as opened:
                 message = await opened.receive()
-        except (aiohttp.ClientError, TimeoutError) as e:
+        except FAILURES as e:
             return _short(e)
         heard = read_heard(message.data) if isinstance(message.data, str) else None
         if heard is None or heard.proof != make_proof(self.secret, nonce):
@@ -121,7 +117,7 @@ class _Asker:
         try:
             async with self.session.get(url, allow_redirects=False) as answer:
                 leads_to = answer.headers.get("Location", "")
-        except (aiohttp.ClientError, TimeoutError) as e:
+        except FAILURES as e:
             return f"nobody answers at {url}: {_short(e)}"
         if leads_to.startswith("https://"):
             return ""
@@ -155,5 +151,5 @@ async def _local_finding() -> Finding:
 
 
 def _short(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = reason(error)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -24,10 +24,12 @@ from vmlab.cli.common import (
     print_table,
 )
 from vmlab.cli.machine import NameArgument, current_provider, find_machine
-from vmlab.courses.client import find_access
 from vmlab.errors import HostError, MachineConflictError, UnsupportedError
-from vmlab.hub.calls import HubAbsentError, call_hub
+from vmlab.hub.access import find_access
+from vmlab.hub.answers import HubAbsentError
+from vmlab.hub.client import ask_hub
 from vmlab.hub.lock import running_holder
+from vmlab.hub.sessions import pauses
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.base import KeepsOldDisks
@@ -70,10 +72,12 @@ def renew(
 
 def _renew_by_hub(paths: Paths, machine: MachineStatus) -> tuple[str, bool]:
     """Have the running hub do it, so that its server ends and starts; returns as `follow`."""
-    path = f"machines/{quote(machine.owner, safe='')}/renew"
+    path = f"vmlab/machines/{quote(machine.owner, safe='')}/renew"
     try:
         return follow_renewal(
-            lambda method: call_hub(find_access(paths), method, path),
+            lambda method: ask_hub(
+                find_access(paths), method, path, json={} if method == "POST" else None
+            ),
             lambda: asyncio.run(_kept_of(machine.name)),
         )
     except TimeoutError as error:
@@ -105,18 +109,20 @@ def follow_renewal(
         HostError: the hub refuses, or does not run at first.
     """
     before = find_kept()
-    deadline = time.monotonic() + _LIMIT_S
     answer = ask("POST")
-    while (stage := answer["stage"]) in _UNDER_WAY or not stage:
-        if time.monotonic() > deadline:
-            raise TimeoutError
+    for pause_s in pauses(_LIMIT_S, look_s):
+        stage = answer["stage"]
+        if stage and stage not in _UNDER_WAY:
+            break
         if not stage and (done := find_kept() - before):
             return done.pop(), False
-        time.sleep(look_s)
+        time.sleep(pause_s)
         try:
             answer = ask("GET" if stage else "POST")
         except HubAbsentError as error:
             _log.info("the hub is away, perhaps to come back: %s", error.message)
+    else:
+        raise TimeoutError
     if stage == RenewalStage.FAILED.value:
         raise MachineConflictError(str(answer.get("machine")), "it could not be renewed")
     return str(answer["kept"]), stage == RenewalStage.STARTING.value

@@ -25,9 +25,11 @@ from vmlab.cli.common import (
 from vmlab.cli.image import show_progress
 from vmlab.cli.template import ensure_template_for, prepare_host
 from vmlab.configure import prepare_state
-from vmlab.courses.client import find_access, list_courses, make_package, publish
+from vmlab.courses.package import make_package
 from vmlab.errors import CourseError, HostError, LabError
+from vmlab.hub.access import find_access
 from vmlab.hub.certificates import lab_faults
+from vmlab.hub.course_calls import list_courses, publish
 from vmlab.hub.lock import Holder, HubLock, last_holder
 from vmlab.hub.process import HubProcess, StopRequestedError, stop_on_signals
 from vmlab.hub.proxy import find_proxy, proxy_command

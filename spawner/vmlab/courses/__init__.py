@@ -5,9 +5,9 @@ folder     which files of a folder belong to a course
 parse      from a course's files to a `Course`, with every mistake named
 notebooks  whether JupyterLab can open and save a notebook
 archive    a course as one archive, the same bytes for the same content
+package    a course folder as it is sent to a hub
 review     what a push sends, and what its sender should look at first
 store      what the hub has published
-client     asks a running hub about courses
 """
 
 from vmlab.courses.archive import Archive, pack_course, unpack_course

@@ -9,8 +9,11 @@ kept_state       what a spawner stored there about its machine
 server_tokens    the tokens that JupyterHub makes for servers
 tokens           how many tokens a user may have
 server_versions  which version a machine's server says it has
-access           the command line's access to the hub
-client, calls    the hub's API, asked from within its process and from the command line
+access           where a hub is and what opens it: the command line's, and the hub's own
+sessions         how VMLab speaks HTTP: deadlines, pauses, what a failure is
+answers          what the hub answers when it refuses, as errors
+client           the one client of the hub's API
+course_calls     courses at a running hub: published, listed, withdrawn
 hello            how `vmlab doctor` recognises its own hub from outside
 proxy            the proxy's command line; its own program is in front/
 certificates     what is wrong with a certificate

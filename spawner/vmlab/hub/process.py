@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -10,8 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Mapping
 from types import FrameType, TracebackType
 from typing import IO, Self
@@ -19,12 +18,15 @@ from typing import IO, Self
 from vmlab.errors import HostError
 from vmlab.hub.lock import HubLock
 from vmlab.hub.log_file import tidy
+from vmlab.hub.sessions import ask_status, open_session, pauses
 from vmlab.paths import Paths
 
 _UP_LIMIT_S = 120
+_ANSWER_LIMIT_S = 5
 _STOP_LIMIT_S = 30
 _ASK_AGAIN_S = 0.1
 _LAST_LINES = 20
+_OK = 200
 
 # Nothing secret is sent either way, and the certificate is not for the loopback's name.
 _ANY_NAME = ssl.create_default_context()
@@ -32,8 +34,11 @@ _ANY_NAME.check_hostname = False
 _ANY_NAME.verify_mode = ssl.CERT_NONE
 
 
-class StopRequestedError(Exception):
-    """Somebody pressed Ctrl-C, closed the terminal, or sent SIGTERM."""
+class StopRequestedError(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C, closed the terminal, or asked with SIGTERM.
+
+    Of this kind because asyncio drops any other that is raised while it runs a callback.
+    """
 
 
 @contextlib.contextmanager
@@ -103,16 +108,20 @@ class HubProcess:
         """
         if self.show_log:
             threading.Thread(target=self._copy_log, args=(sys.stderr,), daemon=True).start()
-        deadline = time.monotonic() + _UP_LIMIT_S
-        while not _answers(f"{url}hub/health"):
-            if self._process.poll() is not None:
-                raise self._ended()
-            if time.monotonic() > deadline:
-                raise HostError(
-                    f"the hub does not answer at {url} after {_UP_LIMIT_S} s",
-                    hint=self._last_words(),
-                )
-            time.sleep(_ASK_AGAIN_S)
+        asyncio.run(self.until_up(url))
+
+    async def until_up(self, url: str) -> None:
+        """As `wait_until_up`, where an event loop runs."""
+        async with open_session(limit_s=_ANSWER_LIMIT_S, tls=_ANY_NAME) as session:
+            for pause_s in pauses(_UP_LIMIT_S, _ASK_AGAIN_S):
+                if await ask_status(session, f"{url}hub/health", follow=True) == _OK:
+                    return
+                if self._process.poll() is not None:
+                    raise self._ended()
+                await asyncio.sleep(pause_s)
+        raise HostError(
+            f"the hub does not answer at {url} after {_UP_LIMIT_S} s", hint=self._last_words()
+        )
 
     def wait(self) -> None:
         """Never return: the hub should not end by itself.
@@ -162,14 +171,3 @@ class HubProcess:
                 target.write(file.read().decode(errors="replace"))
                 target.flush()
                 time.sleep(_ASK_AGAIN_S)
-
-
-def _answers(url: str) -> bool:
-    # Never through a proxy of the environment: the hub is on this host.
-    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_ANY_NAME)
-    opener = urllib.request.build_opener(*handlers)
-    try:
-        with opener.open(url, timeout=5) as response:
-            return int(response.status) == 200
-    except (urllib.error.URLError, OSError):
-        return False

@@ -1,41 +1,87 @@
 """How many tokens a user may have: the hub's database keeps them, and any user can make some.
 
-Every login to a machine makes one as well, which lasts two weeks.
+Those that people make are refused beyond the limit. Every login to a machine makes one as well,
+which lasts two weeks, and so does every start: there the newest takes the oldest one's place, so
+that nobody is kept out of their machine.
 """
 
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any, Final
 
 from jupyterhub import orm
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from vmlab.hub.server_tokens import NOTE
 
 MAX_TOKENS: Final = 500
+"""Of each kind."""
+
 MAX_SCOPES_BYTES: Final = 16 * 1024
+_BY_HAND = "jupyterhub"
+"""The OAuth client of all tokens that no login made."""
+
+_TOO_MANY = (
+    "You have {0} tokens, and nobody may have more: revoke some that you no longer need, then "
+    "create this one. / Vous avez {0} jetons, personne ne peut en avoir plus : révoquez ceux dont "
+    "vous n'avez plus besoin, puis créez celui-ci."
+)
+_TOO_LONG = (
+    "This token was not created: its permissions take more than 16 KiB. Name fewer. / Ce jeton n'a "
+    "pas été créé : ses permissions dépassent 16 Kio. Indiquez-en moins."
+)
 
 
-class TooManyTokensError(SQLAlchemyError):
-    """A token was not stored; JupyterHub's handlers roll back on this kind and answer 500."""
+class TokenRefusedError(SQLAlchemyError):
+    """A token was not stored; the message is for who wanted it (`vmlab.people.token_calls`).
+
+    Of this kind because JupyterHub's handlers roll back on it.
+    """
+
+
+class _Kind(Enum):
+    """What made a token, and how the database tells."""
+
+    PERSON = (orm.APIToken.client_id == _BY_HAND) & ~orm.APIToken.note.startswith(NOTE)
+    START = (orm.APIToken.client_id == _BY_HAND) & orm.APIToken.note.startswith(NOTE)
+    LOGIN = orm.APIToken.client_id != _BY_HAND
 
 
 def limit_tokens() -> None:
-    """Refuse every token beyond the limit from now on; once is enough for a process."""
-    if not event.contains(orm.APIToken, "before_insert", _check):
-        event.listen(orm.APIToken, "before_insert", _check)
+    """Keep every user's tokens within the limits from now on; once is enough for a process."""
+    if not event.contains(Session, "before_flush", _check):
+        event.listen(Session, "before_flush", _check)
 
 
-def _check(_: Any, connection: Connection, token: Any) -> None:
-    """Cut the note to its column's length, which SQLite ignores; refuse tokens beyond limits."""
-    if token.note:
-        token.note = token.note[: orm.APIToken.note.type.length]
+def _check(session: Session, *_: Any) -> None:
+    for token in session.new:
+        if isinstance(token, orm.APIToken):
+            _check_token(session, token)
+
+
+def _check_token(session: Session, token: Any) -> None:
+    """Cut the note to its column's length, which SQLite ignores; keep to the limits."""
+    token.note = (token.note or "")[: orm.APIToken.note.type.length]
     if len(json.dumps(token.scopes)) > MAX_SCOPES_BYTES:
-        raise TooManyTokensError("a token whose scopes take more than 16 KiB is not stored")
-    if token.user_id is None:  # a service's: they are in the configuration
+        raise TokenRefusedError(_TOO_LONG)
+    if token.user is None:  # a service's: they are in the configuration
         return
-    count = select(func.count()).where(orm.APIToken.user_id == token.user_id)
-    if connection.execute(count).scalar_one() >= MAX_TOKENS:
-        raise TooManyTokensError(
-            f"user {token.user_id} has {MAX_TOKENS} tokens: revoke some on the hub's Token page"
-        )
+    kind = _find_kind(token)
+    same = session.query(orm.APIToken).filter(orm.APIToken.user_id == token.user.id, kind.value)
+    excess = same.count() - MAX_TOKENS + 1
+    if excess <= 0:
+        return
+    if kind is _Kind.PERSON:
+        raise TokenRefusedError(_TOO_MANY.format(MAX_TOKENS))
+    for old in same.order_by(orm.APIToken.id).limit(excess):
+        session.delete(old)
+
+
+def _find_kind(token: Any) -> _Kind:
+    if token.client_id != _BY_HAND:
+        return _Kind.LOGIN
+    return _Kind.START if token.note.startswith(NOTE) else _Kind.PERSON

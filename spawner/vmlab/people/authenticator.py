@@ -24,6 +24,7 @@ from vmlab.people.account_language import open_languages
 from vmlab.people.accounts import read_passwords
 from vmlab.people.guesses import Bound, FailureLimit, make_bounds
 from vmlab.people.start_calls import START_HANDLERS
+from vmlab.people.token_calls import TOKEN_HANDLERS
 
 _TOO_MANY = (
     "Too many failed attempts. Try again in {0} s. / "
@@ -65,7 +66,7 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
         """Return the page of login, and what stands before the hub's own handlers."""
-        return [*super().get_handlers(app), *START_HANDLERS, *ACCOUNT_HANDLERS]
+        return [*super().get_handlers(app), *START_HANDLERS, *ACCOUNT_HANDLERS, *TOKEN_HANDLERS]
 
     async def authenticate(self, handler: web.RequestHandler, data: dict[str, str]) -> str | None:
         """Return the account's name when the password is right, else None.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vmlab.hub.client import KEEPER_SCOPES, KEEPER_SERVICE
+from vmlab.hub.access import KEEPER_SCOPES, KEEPER_SERVICE
 from vmlab.lab.lab import Lab
 
 TRAINEES: Final = "trainees"

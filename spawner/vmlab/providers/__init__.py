@@ -3,6 +3,7 @@
 base       the contract: what every provider can do
 abilities  what only some can do
 facts      what providers tell of themselves and their host
+agent      what is said to the agent in a machine, for every engine
 settings   which provider a lab has, and its settings
 fake       no machines at all: for tests and for simulating classes of any size
 qemu       the embedded provider: one process a machine

@@ -14,7 +14,10 @@ every provider, the fake included, with a fault at every stage.
 
 from __future__ import annotations
 
+import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from vmlab.model import (
@@ -178,6 +181,67 @@ class KeepsOldDisks(Protocol):
 
         Args:
             before: seconds since the epoch.
+        """
+        ...
+
+
+class AgentWriter(Protocol):
+    """The way to an agent: what `asyncio.StreamWriter` has of it, whoever carries the bytes."""
+
+    def write(self, data: bytes) -> None:
+        """Take these bytes, to be sent.
+
+        Raises:
+            OSError: the machine ended.
+        """
+        ...
+
+    async def drain(self) -> None:
+        """Return when more may be written; raises as `write`."""
+        ...
+
+    def close(self) -> None:
+        """Let the next caller in; no-op when it is closed."""
+        ...
+
+
+@dataclass(frozen=True)
+class AgentStream:
+    """Bytes from and to the agent of one machine: lines of docs/protocols.md, section 1."""
+
+    machine: str
+    reader: asyncio.StreamReader
+    writer: AgentWriter
+
+
+@runtime_checkable
+class ReachesAgents(Protocol):
+    """A provider whose machines have VMLab's agent, however its words travel; optional.
+
+    `vmlab.providers.agent.asking.AsksAgents` makes of this what the next three protocols want.
+    """
+
+    @abstractmethod
+    async def open_agent(self, name: str) -> AgentStream:
+        """Open a stream to the machine's agent; whoever opened it closes its writer.
+
+        One conversation at a time: a second caller gets no answers until the first has closed.
+        What was said before somebody opened it may be lost, or come first (`await_agent` passes it
+        over). The stream ends when the machine does.
+
+        Raises:
+            GuestError: the machine does not run, or its agent cannot be reached.
+        """
+        ...
+
+    @abstractmethod
+    async def note_trouble(self, name: str, problem: str) -> None:
+        """Have `status` tell this as the machine's problem until its next start; empty: it is well.
+
+        No-op if it is absent.
+
+        Raises:
+            HostError: it cannot be kept.
         """
         ...
 

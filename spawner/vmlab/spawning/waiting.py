@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote, urlparse
 
-import aiohttp
+from vmlab.hub.sessions import ask_status, open_session
 
 _POLL_S = 0.05
 _REQUEST_LIMIT_S = 20.0
@@ -28,27 +28,14 @@ async def wait_for_server(url: str, prefix: str, check: Callable[[], Awaitable[N
         prefix: path of the user's server, with slashes at both ends.
         check: called every few seconds; raises when waiting has become pointless.
     """
-    parts = urlparse(url)
+    parts, socket = urlparse(url), ""
     if parts.scheme == "http+unix":
-        connector: aiohttp.BaseConnector = aiohttp.UnixConnector(unquote(parts.netloc))
-        url = "http://machine"
-    else:
-        # Addresses are numbers; the stock resolver of names is a thread more for each start.
-        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_LIMIT_S)
+        url, socket = "http://machine", unquote(parts.netloc)
     loop = asyncio.get_running_loop()
     next_check = loop.time() + _CHECK_PERIOD_S
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        while not await _answers(session, f"{url}{prefix}api"):
+    async with open_session(limit_s=_REQUEST_LIMIT_S, socket=socket) as session:
+        while not 0 < await ask_status(session, f"{url}{prefix}api") < _SERVER_ERROR:
             if loop.time() >= next_check:
                 await check()
                 next_check = loop.time() + _CHECK_PERIOD_S
             await asyncio.sleep(_POLL_S)
-
-
-async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(url, allow_redirects=False) as response:
-            return response.status < _SERVER_ERROR
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False

@@ -9,11 +9,12 @@ from fuzz.target import check, check_text, loop, open_nowhere, scratch, target
 from vmlab.errors import GuestError, ImageError, ProviderError
 from vmlab.images.store import MANIFEST, ImageStore
 from vmlab.model import EndCause
-from vmlab.providers.qemu.channels.agent import AgentLink
-from vmlab.providers.qemu.channels.handover import hand_over
+from vmlab.providers.agent.handover import hand_over
+from vmlab.providers.agent.identity import keep_identity
+from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.base import AgentStream
 from vmlab.providers.qemu.machine.aside import list_aside
 from vmlab.providers.qemu.machine.disks import list_old_disks
-from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import listed_status, machine_status
 from vmlab.providers.qemu.process.endings import listen_for_end, parse_event
@@ -28,7 +29,7 @@ from vmlab.providers.qemu.warm.template import (
 from vmlab_protocol.messages import parse_guest_line
 from vmlab_protocol.phases import GUEST_PHASES
 
-_QEMU = "vmlab.providers.qemu"
+_AGENT, _QEMU = "vmlab.providers.agent", "vmlab.providers.qemu"
 KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "cpu 0", 64055, "s")
 
 
@@ -57,7 +58,8 @@ async def _listen(data: bytes) -> None:
     here = asyncio.get_running_loop()
     with open_nowhere() as nowhere:
         pipe = await here.connect_write_pipe(asyncio.streams.FlowControlMixin, nowhere)
-        link = AgentLink("desk-ada", reader, asyncio.StreamWriter(*pipe, None, here))
+        writer = asyncio.StreamWriter(*pipe, None, here)
+        link = AgentLink(AgentStream("desk-ada", reader, writer))
         reader.feed_data(data)
         reader.feed_eof()
         try:
@@ -71,7 +73,7 @@ async def _listen(data: bytes) -> None:
 @target(
     "agent-stream",
     GuestError,
-    parsers=(f"{_QEMU}.channels.handover:hand_over", f"{_QEMU}.channels.agent:AgentLink.receive"),
+    parsers=(f"{_AGENT}.handover:hand_over", f"{_AGENT}.link:AgentLink.receive"),
     most_bytes=64 * 1024,
 )
 def agent_stream(data: bytes) -> None:
@@ -127,11 +129,11 @@ def exit_report(data: bytes) -> None:
     machine_status(folder).problem.encode()
 
 
-@target("identity", ProviderError, parsers=(f"{_QEMU}.machine.identity:ensure_identity",))
+@target("identity", ProviderError, parsers=(f"{_AGENT}.identity:keep_identity",))
 def identity(data: bytes) -> None:
     folder = _machine()
     folder.identity.write_bytes(data)
-    found = ensure_identity(folder)
+    found = keep_identity(folder.name, folder.identity, folder.access_key)
     for value in vars(found).values():
         value.encode()
 

@@ -15,8 +15,8 @@ from fuzz.target import Broken, check, check_text, loop, scratch, target
 from narval.outside import load_json as acquisition_json
 from vmlab.bench.facts import make_json, parse_json
 from vmlab.cli.log import select
-from vmlab.courses.client import find_access
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
+from vmlab.hub.access import find_access
 from vmlab.hub.hello import read_heard
 from vmlab.hub.lock import last_holder, lock_path
 from vmlab.hub.loop_watch import read_blocks, worst
@@ -151,7 +151,7 @@ def bench_result(data: bytes) -> None:
     json.dumps(make_json(parse_json(value, "start.json")))
 
 
-@target("cli-file", HostError, parsers=("vmlab.courses.client:_read_cli_file",))
+@target("cli-file", HostError, parsers=("vmlab.hub.access:read_cli_access",))
 def cli_file(data: bytes) -> None:
     state = scratch("state")
     (state / "cli.json").write_bytes(data)

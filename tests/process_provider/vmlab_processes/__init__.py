@@ -1,8 +1,10 @@
 """Machines that are ordinary processes: the smallest provider that keeps the whole contract.
 
-provider  the contract
-folders   what a machine and a volume are on disk
-machine   the process that plays a machine: standard library only
+provider        the contract
+folders         what a machine and a volume are on disk
+machine         the process that plays a machine, with VMLab's own agent in it
+carrier         carries the agent's words to whoever connects
+process_system  what the agent does to its machine, where that is a process
 """
 
 from __future__ import annotations

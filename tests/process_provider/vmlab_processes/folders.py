@@ -1,6 +1,7 @@
 """What a machine and a volume are on disk.
 
-STATE/processes/NAME/      machine.json, process.json, seeded, ended, console.log
+STATE/processes/NAME/      machine.json, process.json, seeded, ended, trouble, console.log,
+                           agent.sock, identity.json, access_key; and root/, the machine's disk
 STATE/process-aside/NAME-NUMBER/
 STATE/process-homes/VOLUME/    and VOLUME.holder beside it
 """
@@ -23,6 +24,12 @@ from subprocess import CalledProcessError, TimeoutExpired, run
 import psutil
 
 from vmlab.errors import MachineConflictError, ProviderError
+from vmlab.providers.agent.identity import keep_identity
+from vmlab.seed import Identity
+
+VOLUME = "dev/home"
+"""Below a machine's root; says which folder is plugged in as its home."""
+
 
 LAUNCH_LIMIT_S = 60
 STOP_LIMIT_S = 30
@@ -65,6 +72,32 @@ class Folder:
     @property
     def ended(self) -> Path:
         return self.path / "ended"
+
+    @property
+    def trouble(self) -> Path:
+        """Why its server does not come up."""
+        return self.path / "trouble"
+
+    @property
+    def agent(self) -> Path:
+        """Where its agent's words come out."""
+        return self.path / "agent.sock"
+
+    def identity(self) -> Identity:
+        return keep_identity(self.name, self.path / "identity.json", self.path / "access_key")
+
+    def plug_in(self, home: Path) -> None:
+        """Let the machine find this folder as the disk of its home."""
+        disk = self.path / "root" / VOLUME
+        disk.parent.mkdir(parents=True, exist_ok=True)
+        disk.write_text(str(home))
+
+    def note_trouble(self, problem: str) -> None:
+        """Keep it for the status; empty: all is well. No-op if there is no machine."""
+        if problem and self.path.is_dir():
+            self.trouble.write_text(problem)
+        else:
+            self.trouble.unlink(missing_ok=True)
 
     def record(self) -> Record | None:
         try:
@@ -109,8 +142,7 @@ class Folder:
             if found := self.process():
                 return found
             self.seeded.unlink(missing_ok=True)
-            program = Path(__file__).with_name("machine.py")
-            words = [sys.executable, str(program), str(self.path), str(boot_s)]
+            words = [sys.executable, "-m", "vmlab_processes.machine", str(self.path), str(boot_s)]
             try:
                 run(words, check=True, timeout=LAUNCH_LIMIT_S)
             except (CalledProcessError, TimeoutExpired) as error:

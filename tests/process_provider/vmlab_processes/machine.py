@@ -1,9 +1,10 @@
-"""The process that plays a machine: waits for its seed, then serves under the seed's prefix.
+"""The process that plays a machine: VMLab's own agent, and a server under the seed's prefix.
 
-    python machine.py FOLDER BOOT_S
+    python -m vmlab_processes.machine FOLDER BOOT_S
 
 Goes on without whoever started it. Its folder holds `process.json` from before its start has
-returned, `agent.sock` for the seed, `seeded` once it serves, and `console.log`.
+returned, `agent.sock` for the agent's stream, `console.log`, and below `root` what the agent takes
+for the machine's file system.
 """
 
 from __future__ import annotations
@@ -14,93 +15,79 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
 
-PHASES = ("identity", "keys", "network", "mounts", "exercises", "server")
+from vmlab_guest.agent import Agent
+from vmlab_guest.system import inside
+from vmlab_processes.carrier import carry
+from vmlab_processes.process_system import ProcessSystem
+from vmlab_protocol.machine import HOME
+
 MAX_NOTE = 64 * 1024
 
 
-class Machine:
-    """What the machine knows by now."""
+class NoCourses:
+    """A process has no trainee of its own into whose home courses could be brought."""
 
-    def __init__(self, folder: Path, boot_s: float) -> None:
-        self.folder = folder
-        self.boot_s = boot_s
-        self.prefix = ""
-        self.home: Path | None = None
+    def follow(self, env: dict[str, str]) -> None: ...
 
-    def say(self, text: str) -> None:
-        with (self.folder / "console.log").open("a") as console:
-            console.write(f"vmlab {self.folder.name}: {text}\n")
 
-    def answer_agent(self, listening: socket.socket) -> None:
-        """Take one seed after the other, as an agent does."""
-        time.sleep(self.boot_s)
-        self.say("boot")
-        while True:
-            connection, _ = listening.accept()
-            with connection, connection.makefile("rw") as stream:
-                try:
-                    self.take_seed(stream)
-                except (OSError, ValueError) as error:
-                    self.say(f"no seed: {error}")
+def make_handler(name: str, system: ProcessSystem) -> type[BaseHTTPRequestHandler]:
+    """Return a tiny single-user server; the home has one note."""
+    note = inside(system, HOME) / "note"
 
-    def take_seed(self, stream: IO[str]) -> None:
-        print(json.dumps({"type": "hello"}), file=stream, flush=True)
-        seed = json.loads(stream.readline())
-        for phase in PHASES:
-            self.say(phase)
-            print(json.dumps({"type": "phase", "phase": phase}), file=stream, flush=True)
-        self.home = Path(seed["home"]) if seed["home"] else None
-        self.prefix = seed["prefix"]
-        print(json.dumps({"type": "done"}), file=stream, flush=True)
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.is_ours():
+                text = note.read_text() if note.exists() else ""
+                self.reply(200, {"machine": name, "note": text})
 
-    def make_handler(self) -> type[BaseHTTPRequestHandler]:
-        machine = self
+        def do_PUT(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            if self.is_ours() and length <= MAX_NOTE:
+                with system.writing():
+                    note.write_bytes(self.rfile.read(length))
+                self.reply(200, {})
 
-        class Handler(BaseHTTPRequestHandler):
-            """A tiny single-user server; the home has one note."""
+        def is_ours(self) -> bool:
+            ours = bool(system.prefix) and self.path.startswith(system.prefix)
+            if not ours:
+                self.reply(503, {"message": "no server here"})
+            return ours
 
-            def do_GET(self) -> None:
-                if not self.is_ours():
-                    return
-                note = machine.home / "note" if machine.home else None
-                text = note.read_text() if note and note.exists() else ""
-                self.reply(200, {"machine": machine.folder.name, "note": text})
-
-            def do_PUT(self) -> None:
-                length = int(self.headers.get("Content-Length", 0))
-                if self.is_ours() and machine.home and length <= MAX_NOTE:
-                    (machine.home / "note").write_bytes(self.rfile.read(length))
-                    self.reply(200, {})
-
-            def is_ours(self) -> bool:
-                ours = bool(machine.prefix) and self.path.startswith(machine.prefix)
-                if not ours:
-                    self.reply(503, {"message": "no server here"})
-                return ours
-
-            def reply(self, status: int, body: dict[str, str]) -> None:
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
+        def reply(self, status: int, body: Mapping[str, str]) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            with suppress(BrokenPipeError):  # whoever asked has not waited
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, *_: object) -> None:
-                """Requests are not for the console."""
+        def log_message(self, *_: object) -> None:
+            """Requests are not for the console."""
 
-        return Handler
+    return Handler
+
+
+def answer_agent(system: ProcessSystem, listening: socket.socket, boot_s: float) -> None:
+    """Boot, then let the agent have what comes in."""
+    time.sleep(boot_s)
+    system.announce("boot")
+    near, far = socket.socketpair()
+    agent = Agent(system, NoCourses(), near.detach())
+    threading.Thread(target=agent.serve, name="agent", daemon=True).start()
+    carry(listening, far)
 
 
 def main() -> None:
     folder, boot_s = Path(sys.argv[1]), float(sys.argv[2])
     os.umask(0o077)
-    machine = Machine(folder, boot_s)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), machine.make_handler())
+    system = ProcessSystem(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(folder.name, system))
     listening = socket.socket(socket.AF_UNIX)
     (folder / "agent.sock").unlink(missing_ok=True)
     listening.bind(str(folder / "agent.sock"))
@@ -112,8 +99,9 @@ def main() -> None:
         part.rename(folder / "process.json")
         os._exit(0)
     os.setsid()
-    machine.say("power")
-    threading.Thread(target=machine.answer_agent, args=(listening,), daemon=True).start()
+    system.announce("power")
+    words = (system, listening, boot_s)
+    threading.Thread(target=answer_agent, args=words, name="boot", daemon=True).start()
     server.serve_forever()
 
 

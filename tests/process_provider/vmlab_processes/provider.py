@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from pathlib import Path
-from urllib.parse import unquote
+from contextlib import aclosing
 
-from vmlab.errors import (
-    GuestError,
-    MachineConflictError,
-    MachineNotFoundError,
-    MachineTimeoutError,
-)
+from vmlab.errors import MachineConflictError, MachineNotFoundError, ProviderError
 from vmlab.model import (
     AsideMachine,
     Features,
@@ -23,17 +16,22 @@ from vmlab.model import (
     MachineStatus,
     PhaseEvent,
 )
+from vmlab.providers.agent.asking import AsksAgents
+from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
+from vmlab.providers.agent.link import AgentLink, open_unix_agent
+from vmlab.providers.base import AgentStream
 from vmlab.providers.settings import ProviderSettings
-from vmlab.seed import Seed
+from vmlab.seed import Seed, guest_network
 from vmlab_processes import ProcessOptions
-from vmlab_processes.folders import Folder, Record, hold_volume, let_volume_go
+from vmlab_processes.folders import VOLUME, Folder, Record, hold_volume, let_volume_go
 from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed import Mount
 
 _ANSWER_LIMIT_S = 120
 _UPKEEP_S = 60.0
 
 
-class ProcessProvider:
+class ProcessProvider(AsksAgents):
     """One process a machine; all that it knows is on disk."""
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -60,57 +58,42 @@ class ProcessProvider:
             folder.write_record(Record(spec.owner, spec.image, volume))
             yield PhaseEvent(Phase.VOLUME)
             folder.require_wanted()
-            home = hold_volume(self._homes, volume, folder) if volume else None
+            mounts: tuple[Mount, ...] = ()
+            if spec.volume:
+                folder.plug_in(hold_volume(self._homes, volume, folder))
+                mounts = (Mount(f"/{VOLUME}", spec.volume.mount, "folder", ""),)
             yield PhaseEvent(Phase.POWER)
             await asyncio.to_thread(folder.launch, self._options.boot_s)
             yield PhaseEvent(Phase.BOOT)
-            phases = self._hand_over(folder, seed, home)
             try:
-                async for phase in phases:
-                    yield PhaseEvent(phase)
-                    folder.require_wanted()
-            finally:
-                await phases.aclose()
+                async with aclosing(self._hand_over(folder, spec, seed, mounts)) as phases:
+                    async for phase in phases:
+                        yield PhaseEvent(phase)
+            except ProviderError:
+                folder.require_wanted()  # then that explains the error
+                raise
             folder.require_wanted()
             folder.seeded.touch()
 
     async def _hand_over(
-        self, folder: Folder, seed: Seed, home: Path | None
+        self, folder: Folder, spec: MachineSpec, seed: Seed, mounts: tuple[Mount, ...]
     ) -> AsyncGenerator[Phase]:
-        """Give the process its seed over a socket that only this user may open."""
-        body = {
-            "prefix": unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/")),
-            "home": str(home or ""),
-        }
-        try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
-                reader, writer = await asyncio.open_unix_connection(folder.path / "agent.sock")
-        except (OSError, TimeoutError) as error:
-            folder.require_wanted()
-            raise GuestError(folder.name, f"its agent cannot be asked: {error}") from error
-        try:
-            while True:
-                said = await self._hear(folder, reader)
-                if said["type"] == "hello":
-                    writer.write(json.dumps(body).encode() + b"\n")
-                elif said["type"] == "done":
-                    return
-                else:
-                    yield Phase(said["phase"])
-        finally:
-            writer.close()
+        folder.note_trouble("")
+        identity = await asyncio.to_thread(folder.identity)
+        make_line = seed_maker(
+            seed, identity, host_name=spec.host_name, network=guest_network(), mounts=mounts
+        )
+        async with AgentLink(await self.open_agent(spec.name)) as link:
+            await await_agent(link, _ANSWER_LIMIT_S)
+            async with aclosing(hand_over(link, make_line, _ANSWER_LIMIT_S)) as phases:
+                async for phase in phases:
+                    yield phase
 
-    async def _hear(self, folder: Folder, reader: asyncio.StreamReader) -> dict[str, str]:
-        try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
-                line = await reader.readline()
-        except TimeoutError as error:
-            raise MachineTimeoutError(folder.name, "its agent does not answer") from error
-        if not line:
-            folder.require_wanted()
-            raise GuestError(folder.name, "it ended while it was starting")
-        said: dict[str, str] = json.loads(line)
-        return said
+    async def open_agent(self, name: str) -> AgentStream:
+        return await open_unix_agent(name, self._folder(name).agent)
+
+    async def note_trouble(self, name: str, problem: str) -> None:
+        self._folder(name).note_trouble(problem)
 
     async def note_serving(self, name: str) -> None:
         """Nothing goes before anything."""
@@ -172,6 +155,7 @@ class ProcessProvider:
             record.image,
             url=f"http://127.0.0.1:{process.port}",
             since=process.since,
+            problem=folder.trouble.read_text() if folder.trouble.exists() else "",
         )
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:

@@ -6,9 +6,11 @@ import pytest
 
 from vmlab.cli.replaced import follow_renewal
 from vmlab.errors import MachineConflictError
-from vmlab.hub.calls import HubAbsentError
+from vmlab.hub.access import HubAccess
+from vmlab.hub.answers import HubAbsentError
 from vmlab.web.api.renewal import NO_RENEWAL
 
+AWAY = HubAbsentError(HubAccess("http://127.0.0.1:1", "t"), "refused")
 OLD, NEW = "desk-ada-0-20260101T000000Z", "desk-ada-0-20260102T000000Z"
 
 
@@ -43,8 +45,7 @@ def test_it_is_looked_at_until_it_is_over():
 
 
 def test_a_restarted_hub_is_asked_to_begin_again():
-    away = HubAbsentError("the hub does not answer")
-    hub = Hub(answer("stopping"), away, away, NO_RENEWAL, answer("stopping"), answer("done", NEW))
+    hub = Hub(answer("stopping"), AWAY, AWAY, NO_RENEWAL, answer("stopping"), answer("done", NEW))
     assert follow(hub, {OLD}, {OLD}) == (NEW, False)
     assert hub.asked == ["POST", "GET", "GET", "GET", "POST", "GET"]
 
@@ -62,4 +63,4 @@ def test_a_failure_is_one():
 
 def test_a_hub_that_does_not_run_at_first_is_not_waited_for():
     with pytest.raises(HubAbsentError):
-        follow(Hub(HubAbsentError("the hub does not answer")), set())
+        follow(Hub(AWAY), set())

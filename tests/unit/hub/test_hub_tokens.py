@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
 from vmlab.hub import tokens
-from vmlab.hub.tokens import TooManyTokensError, limit_tokens
+from vmlab.hub.tokens import TokenRefusedError, limit_tokens
 
 
 @pytest.fixture
@@ -24,10 +24,11 @@ def db(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     session = Session(engine)
     session.add_all([orm.User(name="ada"), orm.User(name="eve"), orm.Service(name="s")])
     session.add(orm.OAuthClient(identifier="jupyterhub"))  # whose tokens people make by hand
+    session.add(orm.OAuthClient(identifier="jupyterhub-user-eve"))  # of logins to her machine
     session.commit()
     yield session
     session.close()
-    event.remove(orm.APIToken, "before_insert", tokens._check)
+    event.remove(Session, "before_flush", tokens._check)
 
 
 def make(db: Any, user: str, **more: Any) -> orm.APIToken:
@@ -41,7 +42,7 @@ def test_tokens_are_counted_for_each_user(db: Any, tried: Callable[[int], None])
     for _ in range(5):
         make(db, "eve")
     for _ in range(20):
-        with pytest.raises(TooManyTokensError, match="revoke some"):
+        with pytest.raises(TokenRefusedError, match=r"revoke some .* révoquez"):
             make(db, "eve")
         db.rollback()
     tried(20)
@@ -50,6 +51,29 @@ def test_tokens_are_counted_for_each_user(db: Any, tried: Callable[[int], None])
     db.delete(orm.User.find(db, "eve").api_tokens[0])
     db.commit()
     make(db, "eve")
+
+
+@pytest.mark.attack("log.tokens", "logs in without end, and starts a machine without end")
+@pytest.mark.parametrize(
+    "made", [{"client_id": "jupyterhub-user-eve"}, {"note": "Server at /user/eve/"}]
+)
+def test_a_login_and_a_start_take_the_place_of_the_oldest(
+    db: Any, made: dict[str, str], tried: Callable[[int], None]
+) -> None:
+    for _ in range(5):
+        make(db, "eve")
+    first = make(db, "eve", **made)
+    owner, other = first.user, make(db, "ada", **made)
+    assert first in owner.api_tokens
+    for _ in range(20):
+        last = make(db, "eve", **made)
+    tried(20)
+    left = db.query(orm.APIToken).filter_by(user_id=owner.id).all()
+    assert len(left) == 10, "five made by hand stay"
+    assert last in left
+    assert first not in left
+    assert set(owner.api_tokens) == set(left), "also for what has read the user before"
+    assert other in db.query(orm.APIToken), "everybody has their own"
 
 
 def test_services_are_not_counted(db: Any) -> None:
@@ -69,5 +93,5 @@ def test_notes_are_cut(db: Any) -> None:
 def test_endless_scopes_are_refused(db: Any) -> None:
     user = orm.User.find(db, "eve")
     db.add(orm.APIToken(user=user, prefix="p", hashed="h", scopes=["self"] * 10_000))
-    with pytest.raises(TooManyTokensError, match="16 KiB"):
+    with pytest.raises(TokenRefusedError, match="16 KiB"):
         db.commit()

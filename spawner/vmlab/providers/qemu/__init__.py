@@ -8,6 +8,6 @@ seats        how many machines fit
 bringup      one start: from a name to a machine whose agent answers
 machine      what a machine is on disk
 process      what runs
-channels     whom we speak with: QEMU's monitor, the agent
+channels     whom we speak with: QEMU's monitor, the stream to the agent
 warm         what is made ahead: templates, machines that wait
 """

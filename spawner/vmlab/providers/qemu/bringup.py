@@ -16,8 +16,9 @@ from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError, VolumeConflictError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec, PhaseEvent, StartStyle
-from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.channels.handover import await_agent
+from vmlab.providers.agent.handover import await_agent
+from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.machine.disks import check_overlay, ensure_overlay, keep_root_disk
 from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
@@ -162,7 +163,7 @@ class BringUp:
                 await way.launch()
                 yield PhaseEvent(Phase.BOOT)
                 link = await self._stack.enter_async_context(
-                    connect_agent(self._machine.name, self._machine.agent)
+                    AgentLink(await open_agent(self._machine))
                 )
                 await await_agent(link, way.limit_s)
                 await require_wanted(self._machine)

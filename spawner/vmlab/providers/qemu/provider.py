@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -31,12 +29,13 @@ from vmlab.model import (
     Volume,
 )
 from vmlab.paths import Paths
+from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
+from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.agent.volume import grow_file_system
 from vmlab.providers.facts import Prepared
 from vmlab.providers.qemu.abilities import AbilitiesOfQemu, describe_template
 from vmlab.providers.qemu.bringup import BringUp, attach_volume, guest_runs, require_wanted
-from vmlab.providers.qemu.channels import activity, live
-from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.channels.handover import await_agent, hand_over
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.channels.live_volumes import LiveVolumesOfQemu
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import aside
@@ -65,15 +64,13 @@ from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import Template, find_kind
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
-from vmlab.seed import Identity, Seed, guest_network, make_seed_message
+from vmlab.seed import Seed, guest_network
 from vmlab.system.beside import meanwhile
 from vmlab.system.disk_space import START_MIB, find_free_space
 from vmlab.volumes.store import VolumeStore
 from vmlab_protocol.machine import HOME_SERIAL, disk_device
-from vmlab_protocol.messages import Activity, ServerTrouble
-from vmlab_protocol.notices import Language
 from vmlab_protocol.phases import Phase
-from vmlab_protocol.seed import RANDOM_BYTES, Mount, Network
+from vmlab_protocol.seed import Mount
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +142,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             if await guest_runs(folder):
                 yield PhaseEvent(Phase.BOOT, "it runs already")
                 attached = await attach_volume(self.volumes, spec, stack, runs=True)
-                link = await stack.enter_async_context(connect_agent(spec.name, folder.agent))
+                link = await stack.enter_async_context(AgentLink(await open_agent(folder)))
                 await await_agent(link, host.deadlines.boot_s)
             else:
                 bring_up = BringUp(host, self.volumes, plan, spec, image, stack)
@@ -168,7 +165,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
     async def _let_grow(self, link: AgentLink, volume: Volume) -> None:
         """Have the file system fill a volume that was made larger; it works as it is, too."""
         try:
-            await live.grow_file_system(link)
+            await grow_file_system(link)
             await self.volumes.grown(volume.name)
         except LabError as error:
             _log.warning("%s: has grown, its file system has not: %s", volume.name, error)
@@ -184,8 +181,8 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             mounts = (Mount(disk_device(HOME_SERIAL), spec.volume.mount),)
         # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
         network = guest_network(dns=("10.0.3.3",) if spec.internet else ())
-        make_line = functools.partial(
-            _make_seed_line, seed, identity, spec.host_name, network, mounts
+        make_line = seed_maker(
+            seed, identity, host_name=spec.host_name, network=network, mounts=mounts
         )
         async with (
             meanwhile(_limit_disks(folder, spec)),
@@ -316,22 +313,6 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         """Remove it (contract: `TidiesUp.clear`)."""
         await asyncio.to_thread(clear_leftover, leftover, self._paths)
 
-    async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
-        """Ask the agents (contract: `ReportsActivity.activity`)."""
-        return await activity.ask_activity([self._folder(name) for name in names])
-
-    async def warn(self, name: str, stop_at: float) -> None:
-        """Have the machine warn its trainee (contract: `ReportsActivity.warn`)."""
-        await activity.warn(self._folder(name), stop_at)
-
-    async def server_trouble(self, name: str) -> ServerTrouble | None:
-        """Ask the agent (contract: `ReportsServer.server_trouble`)."""
-        return await activity.ask_trouble(self._folder(name))
-
-    async def set_language(self, name: str, language: Language) -> None:
-        """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
-        await activity.set_language(self._folder(name), language)
-
     # -- looking at machines --------------------------------------------------------------------
 
     async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
@@ -390,21 +371,3 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
 async def _limit_disks(folder: Machine, spec: MachineSpec) -> None:
     async with open_monitor(spec.name, folder.qmp) as monitor:
         await monitor.limit_disks(spec.bandwidth)
-
-
-def _make_seed_line(
-    seed: Seed,
-    identity: Identity,
-    host_name: str,
-    network: Network,
-    mounts: tuple[Mount, ...],
-) -> bytes:
-    return make_seed_message(
-        seed,
-        identity,
-        host_name=host_name,
-        network=network,
-        mounts=mounts,
-        randomness=secrets.token_bytes(RANDOM_BYTES),
-        now_ns=time.time_ns(),
-    )

@@ -25,7 +25,7 @@ def hear(request: HTTPServerRequest, lab: ApiSettings) -> str:
     if not is_nonce(nonce):
         raise web.HTTPError(400, "nonce must be 32 lowercase hexadecimal digits")
     heard = Heard(
-        proof=make_proof(read_cli_access(lab.paths)["token"], nonce),
+        proof=make_proof(read_cli_access(lab.paths).token, nonce),
         scheme=str(get_browser_protocol(request)),
         host=str(request.host),
         client=str(request.remote_ip),

@@ -13,7 +13,8 @@ from tornado import web
 
 from vmlab.courses import CourseStore
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
-from vmlab.hub.client import NOWHERE, HubClient, KeeperAccess
+from vmlab.hub.access import NOWHERE, HubAccess
+from vmlab.hub.client import HubClient
 from vmlab.model import MachineStatus
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
@@ -43,7 +44,7 @@ class ApiSettings:
     provider: ProviderSettings
     language: str
     database: str = ""  # URL; empty for the SQLite file in the state folder
-    hub: KeeperAccess = NOWHERE  # the hub's own API, for starts and stops
+    hub: HubAccess = NOWHERE  # the hub's own API, for starts and stops
 
     @property
     def paths(self) -> Paths:

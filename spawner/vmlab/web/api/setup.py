@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vmlab.hub.client import NOWHERE, KeeperAccess
+from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.lab.branding import Branding, load_logo
 from vmlab.people.account_language import account_language
 from vmlab.providers.settings import ProviderSettings
@@ -45,7 +45,7 @@ def setup_api(
     language: str = "en",
     branding: Branding = Branding(),  # noqa: B008 - frozen
     database: str = "",
-    hub: KeeperAccess = NOWHERE,
+    hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.

@@ -1,108 +1,43 @@
-"""The conversation with the agent in the machine, over virtio-serial (docs/protocols.md, 1).
-
-All that the guest says is untrusted: a line is limited, `vmlab_protocol.messages` checks it before
-anything else sees it, and a guest that chatters is cut off.
-"""
+"""The stream to a machine's agent: its virtio-serial port."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
-from pathlib import Path
 
-from vmlab import messages
-from vmlab.errors import GuestError
-from vmlab_protocol.messages import (
-    MAX_FROM_GUEST_BYTES,
-    GuestMessage,
-    HostMessageType,
-    dump_line,
-    parse_guest_line,
-)
-
-_MAX_LINES = 500  # in one start; a start needs about ten
+from vmlab.errors import HostError
+from vmlab.providers.agent.asking import AsksAgents
+from vmlab.providers.agent.link import open_unix_agent
+from vmlab.providers.base import AgentStream
+from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.machine.status import note_server_problem
 
 
-class AgentLink:
-    """An open connection to one machine's agent."""
-
-    def __init__(
-        self,
-        name: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        doing: str = "it was starting",
-    ) -> None:
-        self.name = name
-        self._doing = doing
-        self._reader = reader
-        self._writer = writer
-        self._lines = 0
-
-    async def send(self, kind: HostMessageType, **details: object) -> None:
-        """Send one small message.
-
-        Raises:
-            GuestError: the machine ended.
-        """
-        await self.send_line(dump_line(kind, **details))
-
-    async def send_line(self, line: bytes) -> None:
-        """Send one line that ends with a newline; raises as `send`."""
-        try:
-            self._writer.write(line)
-            await self._writer.drain()
-        except OSError as error:
-            raise self._ended() from error
-
-    async def receive(self) -> GuestMessage:
-        """Return the next message that makes sense.
-
-        Raises:
-            GuestError: the machine ended, or its agent broke the protocol.
-        """
-        while True:
-            try:
-                line = await self._reader.readuntil(b"\n")
-            except (asyncio.IncompleteReadError, OSError) as error:
-                raise self._ended() from error
-            except asyncio.LimitOverrunError as error:
-                raise GuestError(self.name, f"the agent broke the protocol: {error}") from error
-            self._lines += 1
-            if self._lines > _MAX_LINES:
-                raise GuestError(self.name, f"the agent sent more than {_MAX_LINES} messages")
-            if message := parse_guest_line(line):
-                return message
-
-    def _ended(self) -> GuestError:
-        return GuestError(
-            self.name,
-            f"the machine ended while {self._doing}",
-            hint=f"vmlab machine console {self.name}",
-            public=messages.WENT_OFF,
-        )
-
-
-@contextlib.asynccontextmanager
-async def connect_agent(
-    name: str, socket: Path, doing: str = "it was starting"
-) -> AsyncGenerator[AgentLink]:
-    """Connect to the agent's port; QEMU accepts one client at a time, the next one waits.
-
-    Args:
-        name: the machine's.
-        socket: the host's end of the port.
-        doing: for the error when the machine ends meanwhile.
+async def open_agent(machine: Machine) -> AgentStream:
+    """Connect to the host's end of the port; QEMU lets one client in at a time.
 
     Raises:
         GuestError: the machine does not run.
     """
-    try:
-        reader, writer = await asyncio.open_unix_connection(str(socket), limit=MAX_FROM_GUEST_BYTES)
-    except OSError as error:
-        raise GuestError(name, f"its agent's port cannot be reached: {error}") from error
-    try:
-        yield AgentLink(name, reader, writer, doing)
-    finally:
-        writer.close()
+    return await open_unix_agent(machine.name, machine.agent)
+
+
+class AgentsOfQemu(AsksAgents):
+    """The methods of `vmlab.providers.base.ReachesAgents`; a part of `QemuProvider`."""
+
+    def _folder(self, name: str) -> Machine:
+        raise NotImplementedError
+
+    async def open_agent(self, name: str) -> AgentStream:
+        """Connect to the agent (contract: `ReachesAgents.open_agent`)."""
+        return await open_agent(self._folder(name))
+
+    async def note_trouble(self, name: str, problem: str) -> None:
+        """Note it in the machine's folder (contract: `ReachesAgents.note_trouble`)."""
+        machine = self._folder(name)
+        try:
+            await asyncio.to_thread(note_server_problem, machine, problem)
+        except OSError as error:
+            raise HostError(
+                f"{machine.server_problem} cannot be written: {error.strerror}",
+                hint="free space on the host's disk",
+            ) from error

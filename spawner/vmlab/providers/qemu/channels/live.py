@@ -1,7 +1,6 @@
-"""What is done to the volume of a machine that runs (contract: `base.LiveVolumes`).
+"""What QEMU does to the volume of a machine that runs, its agent helping.
 
-The agent freezes the file systems, QEMU works on the disk, the agent thaws: the host never reads
-what a trainee wrote.
+Contract: `vmlab.volumes.live.LiveVolumes`.
 """
 
 from __future__ import annotations
@@ -11,21 +10,21 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator
 
-from vmlab.errors import (
-    GuestError,
-    LabError,
-    MachineConflictError,
-    MachineNotFoundError,
-)
+from vmlab.errors import LabError, MachineConflictError, MachineNotFoundError
 from vmlab.model import MachineState
-from vmlab.providers.qemu.channels.activity import tell_time
-from vmlab.providers.qemu.channels.agent import AgentLink, connect_agent
-from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
+from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.agent.volume import (
+    frozen,
+    grow_file_system,
+    mount_snapshot,
+    unmount_snapshot,
+    working,
+)
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import SNAPSHOT_DISK, Machine
 from vmlab.providers.qemu.machine.status import machine_status
 from vmlab.providers.qemu.machine.users import find_machine_user
-from vmlab.system.background import apart
 from vmlab.system.files import move
 from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.disk_image import scratch
@@ -33,51 +32,28 @@ from vmlab.volumes.locks import read_snapshots
 from vmlab.volumes.model import ExportFormat
 from vmlab.volumes.states import find_snapshot, list_snapshots
 from vmlab.volumes.transfer import copy_snapshot
-from vmlab_protocol.messages import GuestMessage, HostMessageType
-from vmlab_protocol.phases import Phase
 
-FREEZE_LIMIT_S = 10
-"""After so long the agent thaws by itself: a hub that dies must not leave a machine frozen."""
-
-_ANSWER_LIMIT_S = 30.0
-_FREEZE_ANSWER_LIMIT_S = 20.0  # it writes out what is in memory first
-_GROW_LIMIT_S = 300.0
-_MOUNT_LIMIT_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-async def snapshot_volume(folder: Machine, snapshot: str) -> None:
+async def snapshot_volume(machine: Machine, snapshot: str) -> None:
     """Take a snapshot of the volume while its file systems are frozen."""
-    async with _agent(folder, "a snapshot was taken") as link:
+    async with _agent(machine, "a snapshot was taken") as link:
         try:
-            freeze = HostMessageType.FREEZE
-            await _ask(link, freeze, _FREEZE_ANSWER_LIMIT_S, limit_s=FREEZE_LIMIT_S)
-            async with open_monitor(link.name, folder.qmp) as monitor:
+            async with frozen(link), open_monitor(machine.name, machine.qmp) as monitor:
                 await monitor.take_snapshot(snapshot)
-            thawed = await _ask(link, HostMessageType.THAW, _ANSWER_LIMIT_S)
-            if not thawed.was_frozen:
-                raise GuestError(
-                    link.name,
-                    f"its file systems did not stay frozen for the {FREEZE_LIMIT_S} s that a "
-                    "snapshot may take",
-                    hint="the host is very busy; try again",
-                )
         except BaseException:
-            await asyncio.shield(_undo(folder, link, snapshot))
+            await asyncio.shield(_delete_partial(machine, snapshot))
             raise
 
 
-async def _undo(folder: Machine, link: AgentLink, snapshot: str) -> None:
-    """Leave neither a frozen file system nor a snapshot that may not be whole."""
+async def _delete_partial(machine: Machine, snapshot: str) -> None:
+    """Leave no snapshot that may not be whole."""
     try:
-        await link.send(HostMessageType.THAW)
-    except GuestError as error:
-        _log.debug("%s", error)  # it thaws by itself
-    try:
-        async with open_monitor(link.name, folder.qmp) as monitor:
+        async with open_monitor(machine.name, machine.qmp) as monitor:
             await monitor.delete_snapshot(snapshot)
     except LabError as error:
-        _log.debug("%s: no snapshot %s to delete: %s", link.name, snapshot, error)
+        _log.debug("%s: no snapshot %s to delete: %s", machine.name, snapshot, error)
 
 
 async def delete_snapshot(folder: Machine, snapshot: str) -> None:
@@ -93,11 +69,6 @@ async def grow_volume(folder: Machine, size_mib: int) -> None:
         async with open_monitor(link.name, folder.qmp) as monitor:
             await monitor.grow_volume(size_mib)
         await grow_file_system(link)
-
-
-async def grow_file_system(link: AgentLink) -> None:
-    """Have the agent make the file system as large as its disk."""
-    await _ask(link, HostMessageType.GROW, _GROW_LIMIT_S)
 
 
 async def show_snapshot(folder: Machine, context: VolumeContext, snapshot: str) -> None:
@@ -123,7 +94,7 @@ async def show_snapshot(folder: Machine, context: VolumeContext, snapshot: str) 
         async with open_monitor(name, folder.qmp) as monitor:
             await monitor.plug_snapshot(SNAPSHOT_DISK)
         async with _agent(folder, "a snapshot was shown") as link:
-            await _ask(link, HostMessageType.SHOW, _MOUNT_LIMIT_S, id=snapshot)
+            await mount_snapshot(link, snapshot)
     except BaseException:
         await asyncio.shield(_take_away(folder))
         raise
@@ -135,7 +106,7 @@ async def hide_snapshot(folder: Machine) -> None:
     if not folder.snapshot.exists():
         return
     async with _agent(folder, "a snapshot was hidden") as link:
-        await _ask(link, HostMessageType.HIDE, _MOUNT_LIMIT_S)
+        await unmount_snapshot(link)
     async with open_monitor(folder.path.name, folder.qmp) as monitor:
         await monitor.unplug_snapshot()
     folder.snapshot.unlink(missing_ok=True)
@@ -158,27 +129,15 @@ async def resume_paused(folder: Machine) -> bool:
         if not await monitor.is_out_of_room():
             return False
         await monitor.resume()
-    if machine_status(folder).state is MachineState.RUNNING:  # else the seed sets its clock
-        # Where the agent is busy with somebody else, it sees by itself that it stood still.
-        with apart(f"{folder.path.name}: it was paused, and was not told what time it is"):
-            await tell_time(folder)
     return True
 
 
 @contextlib.asynccontextmanager
 async def _agent(folder: Machine, doing: str) -> AsyncGenerator[AgentLink]:
-    """Connect to the agent of a machine that runs, and make sure that it answers."""
+    """Speak with the agent of a machine that runs."""
     _check_runs(folder)
-    async with connect_agent(folder.path.name, folder.agent, doing) as link:
-        # What an earlier conversation left unread comes before the answer to this.
-        await await_agent(link, _ANSWER_LIMIT_S, Phase.VOLUME)
+    async with working(await open_agent(folder), doing) as link:
         yield link
-
-
-async def _ask(
-    link: AgentLink, request: HostMessageType, wait_s: float, **details: object
-) -> GuestMessage:
-    return await ask_agent(link, request, wait_s, Phase.VOLUME, **details)
 
 
 def _check_runs(folder: Machine, *, or_starts: bool = False) -> None:

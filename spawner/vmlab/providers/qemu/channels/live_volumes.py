@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from vmlab.model import MachineState
+from vmlab.providers.agent.asking import tell_time
 from vmlab.providers.qemu.channels import live
-from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.channels.agent import AgentsOfQemu
+from vmlab.providers.qemu.machine.status import machine_status
+from vmlab.system.background import apart
 from vmlab.volumes.store import VolumeStore
 
 
-class LiveVolumesOfQemu:
+class LiveVolumesOfQemu(AgentsOfQemu):
     """The methods of `vmlab.volumes.live.LiveVolumes`; a part of `QemuProvider`."""
 
     volumes: VolumeStore
-
-    def _folder(self, name: str) -> Machine:
-        raise NotImplementedError
 
     async def snapshot_volume(self, machine: str, snapshot: str) -> None:
         """Take a snapshot of the volume while its file systems are frozen."""
@@ -36,5 +37,12 @@ class LiveVolumesOfQemu:
         await live.hide_snapshot(self._folder(machine))
 
     async def resume_paused(self, machine: str) -> bool:
-        """Let a machine that was paused for want of room go on."""
-        return await live.resume_paused(self._folder(machine))
+        """Let a machine that was paused for want of room go on, and tell it what time it is."""
+        folder = self._folder(machine)
+        if not await live.resume_paused(folder):
+            return False
+        if machine_status(folder).state is MachineState.RUNNING:  # else the seed sets its clock
+            # Where the agent is busy with somebody else, it sees by itself that it stood still.
+            with apart(f"{machine}: it was paused, and was not told what time it is"):
+                await tell_time(self, machine)
+        return True

@@ -1,20 +1,14 @@
-"""What stays with a machine over all its starts: machine-id and SSH keys, made once."""
+"""A machine's identity in its folder, and the way in by SSH."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from vmlab.errors import GuestError, HostError, ProviderError
+from vmlab.errors import GuestError, HostError
+from vmlab.providers.agent.identity import keep_identity
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.seed import Identity
-from vmlab.system.outside import as_facts
 from vmlab_protocol.atomic import write_atomic
-from vmlab_protocol.outside import load_json
 
 SSH_LIMIT_S = 30.0
 """How long somebody waits for a machine's sshd, which starts after the trainee's server."""
@@ -24,33 +18,8 @@ _POLL_S = 0.5
 
 
 def ensure_identity(machine: Machine) -> Identity:
-    """Return the machine's identity, making it at first; files have mode 0600.
-
-    Raises:
-        ProviderError: the stored identity is damaged.
-    """
-    try:
-        return as_facts(Identity, load_json(machine.identity.read_bytes()))
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        raise ProviderError(
-            machine.name,
-            f"its identity {machine.identity} cannot be read: {error}",
-            hint="delete the file: the machine gets new SSH keys at its next start",
-        ) from error
-    host_private, host_public = _make_key_pair(machine.name)
-    access_private, access_public = _make_key_pair(f"operator@{machine.name}")
-    identity = Identity(
-        machine_id=secrets.token_hex(16),
-        ssh_host_key=host_private,
-        ssh_host_public_key=host_public,
-        access_public_key=access_public,
-    )
-    # The key file first: an identity on disk means that both are there.
-    write_atomic(machine.access_key, access_private.encode())
-    write_atomic(machine.identity, json.dumps(vars(identity)).encode())
-    return identity
+    """Return the machine's identity, making it at first; raises as `keep_identity`."""
+    return keep_identity(machine.name, machine.identity, machine.access_key)
 
 
 def make_ssh_command(machine: Machine) -> list[str]:
@@ -111,17 +80,3 @@ async def _greets(machine: Machine) -> bool:
         return False
     finally:
         writer.close()
-
-
-def _make_key_pair(comment: str) -> tuple[str, str]:
-    """Return a fresh ed25519 key as OpenSSH private text and public line."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    ).decode()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return private, f"{public.decode()} {comment}"

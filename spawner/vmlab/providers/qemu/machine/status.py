@@ -11,6 +11,7 @@ from vmlab.errors import MachineNotFoundError, ProviderError
 from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.providers.qemu.machine.machine import RUNNING_STAGES, Machine, Record, Stage
 from vmlab.system.files import read_end
+from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.messages import clean_text
 from vmlab_protocol.outside import load_json
 
@@ -63,6 +64,21 @@ def _server_problem(machine: Machine) -> str:
         return ""
     except (OSError, ValueError) as error:
         return clean_text(f"{machine.server_problem} cannot be read: {error}")
+
+
+def note_server_problem(machine: Machine, problem: str) -> None:
+    """Note why the server does not come up, or (empty) that it does; no-op without a machine.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    if not (problem and machine.path.is_dir()):
+        machine.server_problem.unlink(missing_ok=True)
+        return
+    text = problem.encode()
+    # Mostly it is there: each look at the machine says so again.
+    if not machine.server_problem.exists() or machine.server_problem.read_bytes() != text:
+        write_atomic(machine.server_problem, text)
 
 
 def listed_status(machine: Machine) -> MachineStatus:

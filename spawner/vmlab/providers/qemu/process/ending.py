@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from vmlab.errors import GuestError, ProviderError
-from vmlab.providers.qemu.channels.agent import connect_agent
+from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.channels.monitor import Monitor, open_monitor
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import find_machine_user, find_processes_of
@@ -118,7 +119,7 @@ async def _ask_guest(machine: Machine) -> bool:
     """Ask the agent and press the power button: either may be out of order; two do no harm."""
     asked = await _tell_qemu(machine, Monitor.power_down)
     try:
-        async with connect_agent(machine.name, machine.agent) as link:
+        async with AgentLink(await open_agent(machine)) as link:
             await link.send(HostMessageType.POWEROFF)
     except GuestError:
         return asked

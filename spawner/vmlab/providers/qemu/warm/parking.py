@@ -18,9 +18,10 @@ import psutil
 from vmlab.errors import LabError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec
+from vmlab.providers.agent.handover import await_agent
+from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.facts import Measured
-from vmlab.providers.qemu.channels.agent import connect_agent
-from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
 from vmlab.providers.qemu.machine.machine import DEVICES, MEMORY, Machine, Record
@@ -156,10 +157,10 @@ async def _park(parking: Parking, machine: Machine) -> None:
     await launch(plan, Record(name, "", spec.image), user, parking.host.memory)
     async with open_monitor(name, machine.qmp) as monitor:
         await monitor.resume()
-        async with connect_agent(name, machine.agent) as link:
+        async with AgentLink(await open_agent(machine)) as link:
             await await_agent(link, parking.host.deadlines.boot_s)
             parking.report("letting it load all that a machine needs")
-            await ask_agent(link, HostMessageType.PARK, parking.host.deadlines.park_s)
+            await link.ask(HostMessageType.PARK, parking.host.deadlines.park_s)
         parking.report("parking")
         await monitor.pause()
         await monitor.save_devices(machine.path / DEVICES)
@@ -191,9 +192,9 @@ async def _try_clone(parking: Parking, template: Template, machine: Machine) -> 
     plan = plan_launch(machine, spec, parking.host, parking.image, template=template)
     await disks.ensure_overlay(machine.root_disk, plan.base, user)
     await power_on(plan, Record(name, "", spec.image), user, parking.host.memory, None)
-    async with connect_agent(name, machine.agent) as link:
+    async with AgentLink(await open_agent(machine)) as link:
         await await_agent(link, parking.host.deadlines.resume_s)
-        await ask_agent(link, HostMessageType.WARM, parking.host.deadlines.park_s)
+        await link.ask(HostMessageType.WARM, parking.host.deadlines.park_s)
     return await asyncio.to_thread(measure, machine)
 
 

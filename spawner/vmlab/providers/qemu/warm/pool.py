@@ -18,9 +18,10 @@ from pathlib import Path
 from vmlab.errors import LabError, ProviderError
 from vmlab.images.store import Image
 from vmlab.model import MachineSpec
+from vmlab.providers.agent.handover import await_agent
+from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.facts import PoolState
-from vmlab.providers.qemu.channels.agent import connect_agent
-from vmlab.providers.qemu.channels.handover import ask_agent, await_agent
+from vmlab.providers.qemu.channels.agent import open_agent
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
 from vmlab.providers.qemu.machine.machine import Machine, Record
@@ -158,10 +159,10 @@ class Pool:
         async with open_monitor(name, machine.qmp) as monitor:
             await monitor.load_devices(template.devices)
             await monitor.resume()
-            async with connect_agent(name, machine.agent) as link:
+            async with AgentLink(await open_agent(machine)) as link:
                 await await_agent(link, host.deadlines.resume_s)
                 # Under emulation the code that ran stays translated in this process.
-                await ask_agent(link, HostMessageType.WARM, host.deadlines.park_s)
+                await link.ask(HostMessageType.WARM, host.deadlines.park_s)
             await monitor.pause()
         facts = {"template": template.kind.key, "internet": spec.internet, "since": time.time()}
         write_atomic(machine.path / _READY, json.dumps(facts).encode())

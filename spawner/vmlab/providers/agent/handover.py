@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
+import time
 from collections.abc import AsyncGenerator, Callable
 
 from vmlab import messages
 from vmlab.errors import GuestError, MachineTimeoutError
-from vmlab.providers.qemu.channels.agent import AgentLink
-from vmlab_protocol.messages import ANSWERS, GuestMessage, GuestMessageType, HostMessageType
+from vmlab.providers.agent.link import AgentLink
+from vmlab.seed import Identity, Seed, make_seed_message
+from vmlab_protocol.messages import GuestMessageType, HostMessageType
 from vmlab_protocol.phases import Phase
+from vmlab_protocol.seed import RANDOM_BYTES, Mount, Network
 
 _STATUS_PERIOD_S = 5.0
 
@@ -35,42 +39,41 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
             while (await link.receive()).type is not GuestMessageType.STATUS:
                 pass
     except TimeoutError as error:
-        raise timeout_error(link.name, phase, limit_s) from error
+        raise _timeout_error(link.name, phase, limit_s) from error
     finally:
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError, GuestError):
             await asking
 
 
-async def ask_agent(
-    link: AgentLink,
-    request: HostMessageType,
-    wait_s: float,
-    phase: Phase = Phase.BOOT,
-    **details: object,
-) -> GuestMessage:
-    """Send a request and return the answer.
+def seed_maker(
+    seed: Seed,
+    identity: Identity,
+    *,
+    host_name: str,
+    network: Network,
+    mounts: tuple[Mount, ...],
+) -> Callable[[], bytes]:
+    """Return what makes the seed's line when it is sent: it carries the time, and is fresh.
 
     Args:
-        link: to the agent.
-        request: the message's type; of what the agent says, all but its answer is passed over.
-        wait_s: longest wait.
-        phase: for the error when it is too late.
-        details: what else the message says.
-
-    Raises:
-        MachineTimeoutError: it was not in time.
-        GuestError: the agent could not do it, or the machine ended.
+        seed: of the trainee's server.
+        identity: of the machine.
+        host_name, network, mounts: where the engine has put it.
     """
-    await link.send(request, **details)
-    try:
-        async with asyncio.timeout(wait_s):
-            while (message := await link.receive()).type is not ANSWERS[request]:
-                if message.type is GuestMessageType.ERROR:
-                    raise GuestError(link.name, f"it cannot {request}: {message.text}")
-    except TimeoutError as error:
-        raise timeout_error(link.name, phase, wait_s) from error
-    return message
+
+    def make_line() -> bytes:
+        return make_seed_message(
+            seed,
+            identity,
+            host_name=host_name,
+            network=network,
+            mounts=mounts,
+            randomness=secrets.token_bytes(RANDOM_BYTES),
+            now_ns=time.time_ns(),
+        )
+
+    return make_line
 
 
 async def hand_over(
@@ -80,7 +83,7 @@ async def hand_over(
 
     Args:
         link: to the agent.
-        make_line: makes the seed at the last moment, because it carries the time.
+        make_line: makes the seed at the last moment (`seed_maker`).
         limit_s: for all phases together.
 
     Raises:
@@ -103,11 +106,10 @@ async def hand_over(
                     phase = message.phase
                     yield phase
     except TimeoutError as error:
-        raise timeout_error(link.name, phase, limit_s) from error
+        raise _timeout_error(link.name, phase, limit_s) from error
 
 
-def timeout_error(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
-    """Return the error for a phase that missed its deadline."""
+def _timeout_error(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
     return MachineTimeoutError(
         name,
         f"no answer within {limit_s:.0f} s in phase {phase.value!r}",
