@@ -23,7 +23,7 @@ SPEAKERS = {
     # In machines, which have neither the hub's libraries nor time to load them:
     "images/guest/src/vmlab_guest/hub.py": {"http.client"},
     "images/guest/src/vmlab_guest/idle.py": {"http.client"},  # the machine's own server
-    "images/guest/src/vmlab_guest/rehearsal.py": {
+    "images/guest/src/vmlab_guest/dry_run.py": {
         "http.client",
         "tornado.httpclient",
         "tornado.websocket",
