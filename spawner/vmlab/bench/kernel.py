@@ -95,7 +95,7 @@ async def execute(socket: Channels, code: str) -> AsyncGenerator[str]:
 
     Raises:
         KernelError: the code raised something.
-        ChannelsClosedError: the connection ended, or is no good any more.
+        ChannelsClosedError: the connection ended, or is no longer usable.
     """
     header = {"msg_id": "1", "username": "", "session": "bench", "msg_type": "execute_request"}
     await socket.send_json(

@@ -41,7 +41,7 @@ class HubAccess:
 
 
 NOWHERE: Final = HubAccess("", "")
-"""For a process that is no hub: every call fails."""
+"""For a process that is not a hub: every call fails."""
 
 
 def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> HubAccess:
@@ -49,7 +49,7 @@ def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> 
 
     Raises:
         HostError: no hub was started here, or a file cannot be read.
-        ConfigError: the URL is none.
+        ConfigError: the URL is invalid.
     """
     if url and urlsplit(url).scheme not in {"http", "https"}:
         raise ConfigError(f"--hub {url!r} is not a URL", hint="for instance http://127.0.0.1:8000/")

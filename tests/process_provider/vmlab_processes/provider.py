@@ -70,7 +70,7 @@ class ProcessProvider(AsksAgents):
                     async for phase in phases:
                         yield PhaseEvent(phase)
             except ProviderError:
-                folder.require_wanted()  # else it is no wonder
+                folder.require_wanted()  # then that explains the error
                 raise
             folder.require_wanted()
             folder.seeded.touch()

@@ -14,7 +14,7 @@ from vmlab_protocol.messages import GuestMessageType, HostMessageType, ServerTro
 
 
 class Sink:
-    """A writer as an engine may have one whose stream is no socket."""
+    """A writer as an engine may have one whose stream is not a socket."""
 
     def __init__(self) -> None:
         self.is_closed = False

@@ -84,7 +84,7 @@ async def ask(
 
 
 def describe_trouble(trouble: ServerTrouble | None) -> str:
-    """Return why the server does not come up, for the machine's status; one end is no news yet."""
+    """Return why the server does not come up, for the machine's status; one end is not news yet."""
     if trouble is None or trouble.ends < PLAIN_AFTER_ENDS:
         return ""
     plain = ", and is started without the trainee's settings" if trouble.is_plain else ""
