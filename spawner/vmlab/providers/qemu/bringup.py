@@ -66,13 +66,13 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Way:
-    """One way for a machine to come to life; the next is tried when it does not lead there."""
+    """One way to start a machine; the next is tried when it does not lead there."""
 
     name: str  # as in the machine's record
     detail: str
     limit_s: float  # until its agent answers
     plan: LaunchPlan | None = None  # None: it has been launched, and waits
-    template: Template | None = None  # that it stands on
+    template: Template | None = None  # that it is based on
 
 
 class BringUp:
@@ -100,7 +100,7 @@ class BringUp:
         """Yield the phases up to BOOT; afterwards the agent has answered.
 
         Raises:
-            HostError, MachineConflictError, ProviderError, GuestError: it does not come to life.
+            HostError, MachineConflictError, ProviderError, GuestError: it does not start.
         """
         machine, spec, boot = self._machine, self._spec, self._plan.boot
         host, version = self._plan.host, self._plan.image.version
@@ -173,7 +173,7 @@ class BringUp:
         return False
 
     async def _join(self, record: Record) -> None:
-        """Take a running machine over: it is seeded anew."""
+        """Take a running machine over: it is seeded again."""
         if record.unit:
             await set_priority(record.unit, Priority.START)
         identity = await asyncio.to_thread(ensure_identity, self._machine)
@@ -213,7 +213,7 @@ class BringUp:
         return messages.NEW_SYSTEM if stays else messages.NEW_SYSTEM_ONLY
 
     def _list_ways(self, template: Template | None, *, claimed: bool) -> list[_Way]:
-        """Return the ways to life that there are, the fastest first."""
+        """Return the ways to start that there are, the fastest first."""
         plan, boot, limits = self._plan, self._plan.boot, self._plan.host.deadlines
         ways = []
         if claimed:
@@ -227,7 +227,7 @@ class BringUp:
     # -- launch -----------------------------------------------------------------------------------
 
     async def _launch(self, way: _Way, prepared: _Prepared, attached: Attached | None) -> Record:
-        """Run the guest; a root disk that no trainee ever had is made anew."""
+        """Run the guest; a root disk that no trainee ever had is made again."""
         machine, user = self._machine, prepared.user
         volume = attached.path if attached else None
         if way.plan is None:

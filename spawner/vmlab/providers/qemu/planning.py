@@ -77,7 +77,7 @@ class Planner:
         """
         host, image = await self.look(spec.image)
         runs = machine.is_running()
-        if not runs:  # else it has what it takes, and is only seeded anew
+        if not runs:  # else it has what it takes, and is only seeded again
             for folder in (self._paths.machines, self._paths.volumes):
                 find_free_space(folder).require(START_MIB, "a start")
         if spec.internet and shutil.which("slirp4netns") is None:

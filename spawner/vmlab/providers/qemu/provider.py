@@ -120,7 +120,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
                     async for event in events:
                         yield event
             except ProviderError:
-                await require_wanted(machine)  # else it is no wonder
+                await require_wanted(machine)  # then that explains the error
                 raise
             if up.attached and up.attached.volume.needs_grow:
                 await self._let_grow(up.link, up.attached.volume)

@@ -225,7 +225,7 @@ def share_folder(folder: Path) -> None:
 def share_folders(folders: Iterable[Path], templates: Path) -> None:
     """Make folders that machines' users pass through but may not list: names are those of people.
 
-    The templates of an older VMLab are taken over: disks of machines stand on them.
+    The templates of an older VMLab are taken over: disks of machines are based on them.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)

@@ -93,7 +93,7 @@ class LaunchPlan:
     priority: Priority  # which scope and cgroups begin with
     style: StartStyle  # as in the machine's record
     kind: TemplateKind  # of the template that it could be a clone of
-    base: Path  # what its root disk stands on
+    base: Path  # what its root disk is based on
     devices: Path | None  # state of a template's devices, to be loaded before it runs
     internet: bool
     bytes_per_s: int  # each way; 0: no limit

@@ -74,8 +74,8 @@ def find_cloneable(templates: Path, kind: TemplateKind, machine: str) -> Templat
         return None
     if is_suspect(template):
         _log.warning(
-            "%s boots instead of being cloned: the last clones of %s did not come to life; "
-            "it is tried again when the host is calm",
+            "%s boots instead of being cloned: the last clones of %s did not start; "
+            "it is tried again when the host is idle",
             machine,
             template.folder,
         )
