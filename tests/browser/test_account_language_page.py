@@ -72,7 +72,11 @@ def test_a_choice_outlives_a_reload_before_the_hub_has_saved_it(hub, new_page):
     page.unroute("**/vmlab/language")
     page.reload()
     wait_until(lambda: language_of(hub, "zoe")["language"] == "en")
-    theirs = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['ada', 'fr']))"
+    older = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['zoe', 'fr', 'fr']))"
+    page.evaluate(older)  # the account has chosen in another tab since then
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)
+    theirs = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['ada', 'en', 'fr']))"
     page.evaluate(theirs)  # another account's, from before this log-in
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from browser.barriers import find_barriers
 from browser.conftest import log_in, shot
 from fakes.courses import make_files
+from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
 from hub.test_api_volume import take
 from vmlab.courses import pack_course
@@ -186,6 +187,7 @@ def stopping(page, hub):
     opened(page, hub, "zoe", "home")
     page.locator("#stop").click()  # the hub answers when it is off, and after 10 s at the latest
     expect(page.get_by_role("status")).to_contain_text("Switching off")
+    wait_until(lambda: hub.server("zoe").get("pending") == "stop")
     page.goto(f"{hub.base_url}/hub/spawn-pending/zoe")
     expect(page.locator("#refresh")).to_be_visible()
 

@@ -171,9 +171,11 @@ async def test_without_a_kernel_forker_a_kernel_is_started(manager):
 
 def test_nonsense_does_not_end_the_kernel_forker(forker, path, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+        opened = len(list(Path(f"/proc/{forker.pid}/fd").iterdir()))
         caller.connect(str(path))
-        caller.send(b"dance")
+        socket.send_fds(caller, [b"dance"], [1, 2])
         assert caller.recv(10) == b""
+        wait_until(lambda: len(list(Path(f"/proc/{forker.pid}/fd").iterdir())) == opened)
     kernel = ask_for_kernel(Request(("--version",), dict(os.environ), str(tmp_path)), path)
     assert kernel is not None
     assert kernel.wait(60) == 0
@@ -191,12 +193,13 @@ def test_a_kernel_forker_too_busy_to_answer_leaves_no_second_kernel(
     assert "could not be forked: TimeoutError" in capfd.readouterr().err
     forker.send_signal(signal.SIGCONT)
     monkeypatch.undo()
-    # Whoever is next in the line is answered after the one that gave up.
+    # The next one in the queue is answered after the one that gave up.
     kernel = ask_for_kernel(Request(("--version",), dict(os.environ), "/"), path)
     assert kernel is not None
     assert kernel.wait(60) == 0
     children = Path(f"/proc/{forker.pid}/task/{forker.pid}/children")
     wait_until(lambda: children.read_text() == "")
+    assert not (tmp_path / "connection.json").exists(), "two kernels were there for a moment"
 
 
 def test_a_kernel_ends_with_whom_it_was_forked_for(forker, path, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from attacks.promises import all_promises, read_promises
 from attacks.table import Attack, make_table, merge
 
+PROJECT = Path(__file__).parents[3]
 _MARKER = re.compile(r"pytest\.mark\.attack\(\s*\"([^\"]+)\"")
 
 
@@ -22,6 +23,12 @@ def test_every_promise_is_attacked():
 
 def test_every_attack_is_on_a_promise():
     assert _attacked() - set(all_promises()) == set()
+
+
+def test_the_tests_that_promises_name_exist():
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (PROJECT / "SECURITY.md").read_text()))
+    assert len(named) > 30
+    assert sorted(name for name in named if not (PROJECT / name).exists()) == []
 
 
 def test_a_promise_is_a_row_that_begins_with_its_name():

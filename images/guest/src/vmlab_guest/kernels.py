@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -162,33 +162,44 @@ class KernelForker:
     def serve(self) -> Callable[[], int]:
         """Fork kernels for whoever asks; never returns in this process."""
         while True:
-            watched: list[int | socket.socket] = [
-                self._listener,
-                *self._kernels,
-                *self._askers(),
-            ]
-            for each in select.select(watched, [], [])[0]:
-                if isinstance(each, int):
-                    self._tell_end(each)
-                elif each is not self._listener:
-                    self._end_unwanted(each)
-                elif (task := self._answer()) is not None:
-                    return task
+            descriptor = self._wait()
+            if descriptor in self._kernels:
+                self._tell_end(descriptor)
+            elif (asker := self._find_asker(descriptor)) is not None:
+                self._end_unwanted(asker)
+            elif (task := self._answer()) is not None:
+                return task
 
-    def _askers(self) -> Iterator[socket.socket]:
-        for _, connection in self._kernels.values():
+    def _wait(self) -> int:
+        """Return a kernel that ended, the connection of a server that gave up, or the listener.
+
+        One at a time: what another one opens may get the number of what this one closed.
+        """
+        poll = select.poll()  # `select` knows no descriptor above 1023
+        for pidfd, (_, connection) in self._kernels.items():
+            poll.register(pidfd, select.POLLIN)
             if connection.fileno() >= 0:
-                yield connection
+                poll.register(connection, select.POLLIN)
+        poll.register(self._listener, select.POLLIN)
+        return poll.poll()[0][0]
+
+    def _find_asker(self, descriptor: int) -> socket.socket | None:
+        connections = (connection for _, connection in self._kernels.values())
+        return next((each for each in connections if each.fileno() == descriptor), None)
 
     def _answer(self) -> Callable[[], int] | None:
         connection, _ = self._listener.accept()
         connection.settimeout(_CALLER_S)
+        descriptors: list[int] = []
         try:
             data, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 2)
             request = parse_request(data)
         except (OSError, ValueError) as error:
             sys.stderr.write(f"a request for a kernel is invalid: {error!r}\n")
-            connection.close()
+            _refuse(connection, descriptors)
+            return None
+        if _has_left(connection):
+            _refuse(connection, descriptors)
             return None
         forker = os.getpid()
         pid = os.fork()
@@ -198,8 +209,7 @@ class KernelForker:
             self._forget()
             connection.close()
             return lambda: run_kernel(request, descriptors, forker)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close_all(descriptors)
         self._kernels[os.pidfd_open(pid)] = (pid, connection)
         with suppress(OSError):  # the server gave up meanwhile: `_end_unwanted` comes next
             connection.send(str(pid).encode())
@@ -228,6 +238,27 @@ class KernelForker:
             connection.close()
 
 
+def _has_left(connection: socket.socket) -> bool:
+    """Tell whether the server gave up before its turn came."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _refuse(connection: socket.socket, descriptors: Sequence[int]) -> None:
+    connection.close()
+    _close_all(descriptors)
+
+
+def _close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
 def run_kernel_forker(path: Path = SOCKET) -> int:
     """Be the kernel forker, and in a forked process a kernel; return the kernel's exit code."""
     become_trainee()
@@ -242,8 +273,7 @@ def run_kernel(request: Request, descriptors: Sequence[int], parent: int) -> int
     with Path(os.devnull).open("rb") as null:
         for source, target in zip((null.fileno(), *descriptors), (0, 1, 2), strict=True):
             os.dup2(source, target)
-    for descriptor in descriptors:
-        os.close(descriptor)
+    _close_all(descriptors)
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.env)

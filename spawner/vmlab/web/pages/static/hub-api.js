@@ -27,6 +27,7 @@ export async function call(url, method = "GET", { body, signal } = {}) {
     headers,
     body: body ? JSON.stringify(body) : null,
     signal: signal ?? null,
+    keepalive: method !== "GET", // the page may be left at once
   });
   if (!response.ok) throw new Refusal(response.status);
   const type = response.headers.get("Content-Type") || "";

@@ -26,11 +26,14 @@
     }
   }
 
-  /** @returns {string | null} what the account chose in this tab and the hub has not saved yet */
+  /**
+   * @returns {string | null} what the account chose in this tab and the hub has not saved yet; nothing if
+   *   it chose elsewhere meanwhile
+   */
   function unsaved() {
     try {
-      const [name, language] = JSON.parse(sessionStorage.getItem(UNSAVED_KEY) ?? "[]");
-      return name === account?.name ? language : null;
+      const [name, before, language] = JSON.parse(sessionStorage.getItem(UNSAVED_KEY) ?? "[]");
+      return name === account?.name && before === account?.chosen ? language : null;
     } catch {
       return null; // as above
     }
@@ -39,10 +42,19 @@
   /** @param {string} language */
   function holdUnsaved(language) {
     try {
-      sessionStorage.setItem(UNSAVED_KEY, JSON.stringify([account?.name, language]));
+      const held = [account?.name, account?.chosen, language];
+      sessionStorage.setItem(UNSAVED_KEY, JSON.stringify(held));
     } catch {
       // as above
     }
+  }
+
+  /** @param {string} language */
+  function noteSaved(language) {
+    const newest = unsaved(); // another one, if the reader went on choosing meanwhile
+    if (account) account.chosen = language;
+    if (newest && newest !== language) holdUnsaved(newest);
+    else sessionStorage.removeItem(UNSAVED_KEY);
   }
 
   function preferred() {
@@ -92,7 +104,7 @@
         body: JSON.stringify({ language }),
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      if (unsaved() === language) sessionStorage.removeItem(UNSAVED_KEY);
+      noteSaved(language);
     } catch (error) {
       console.warn("language:", error);
     }
