@@ -114,8 +114,8 @@ async def test_a_file_that_is_no_disk_is_refused(store, tmp_path):
     for name, words in {
         "letter.qcow2": "not a disk image",
         "empty": "empty",
-        "pipe": "no file",
-        ".": "no file",
+        "pipe": "not a file",
+        ".": "not a file",
         "gone": "cannot be read",
     }.items():
         with pytest.raises((VolumeError, HostError), match=words):
