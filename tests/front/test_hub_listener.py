@@ -7,6 +7,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,7 @@ async def test_connections_are_counted(path: Path, tried: Callable[[int], None])
     async with asyncio.timeout(20):  # until the listener has seen the one that left
         while not await ask(path, make_request("GET /hub/api/user")):
             pass
+    for writer in kept:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
