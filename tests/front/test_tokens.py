@@ -36,7 +36,7 @@ def test_tokens_come_to_an_end(hub: RunningHub, tried: Callable[[int], None]) ->
     tried(MAX_TOKENS + 20)
     assert answers == {201: MAX_TOKENS, 409: 20}
     told = hub.api("POST", "users/gil/tokens", token=token, json=body).json()["message"]
-    assert f"{MAX_TOKENS} tokens" in told
+    assert f"created {MAX_TOKENS} tokens" in told
     assert "revoke" in told
     assert "révoquez" in told
     assert hub.api("GET", "user", token=token).ok, "the others go on"
