@@ -38,9 +38,12 @@ class HubRefusedError(HostError):
     """
 
     def __init__(self, access: HubAccess, call: str, status: int, reason: str) -> None:
+        is_plain = status == _NOT_FOUND and reason in {"", "Not Found"}  # tornado's own words
+        self.is_unknown_call = is_plain and call.partition(" ")[2].startswith("vmlab/")
+        """Whether this hub does not know what it was asked to do, as one of an older VMLab."""
         super().__init__(
             f"the hub at {access.url} refused {call}: {status} {reason[:_SHOWN]}".rstrip(),
-            hint=_find_hint(call, status, reason),
+            hint=_OLDER if self.is_unknown_call else _HINTS.get(status, _HINT),
         )
         self.status = status
         self.reason = reason
@@ -58,14 +61,6 @@ class HubUnclearError(HostError):
 
 class StartFailedError(HostError):
     """A server did not start; the message is the hub's."""
-
-
-def _find_hint(call: str, status: int, reason: str) -> str:
-    _, _, path = call.partition(" ")
-    is_unknown = status == _NOT_FOUND and reason in {"", "Not Found"}  # by tornado itself
-    if is_unknown and path.startswith("vmlab/"):
-        return _OLDER
-    return _HINTS.get(status, _HINT)
 
 
 def find_reason(content: bytes) -> str:

@@ -256,6 +256,8 @@ async def test_a_stop_comes_to_an_end_if_the_server_does_not(serve: Serve) -> No
         (413, '{"message": "too large\\n  hint: leave out data"}', CourseError, "^too large\n"),
         (500, '{"message": "oh"}', HubRefusedError, "500 oh"),
         (404, "<html>", HubRefusedError, "404"),
+        (404, '{"message": "Not Found"}', HubRefusedError, "404 Not Found"),
+        (404, '{"message": "no course c"}', CourseError, "^no course c"),
     ],
 )
 async def test_what_is_wrong_with_a_course_is_told_as_such(
