@@ -232,8 +232,8 @@ async def test_a_machine_of_the_pool_is_recorded_by_its_new_name_before_its_limi
     record = machine.write(Record(machine.name, "ada", "tiny"), unit="vmlab-pool-1-0123abcd")
     with pytest.raises(HostError, match="limits could not be set"):
         await launch(plan, record, WORKER, Memory(tmp_path / "promises", overcommit=100.0))
-    record = machine.record()
-    assert (record.unit, record.stage) == (machine.unit, Stage.POWERED)
+    noted = machine.record()
+    assert (noted.unit, noted.stage) == (machine.unit, Stage.POWERED)
 
 
 def test_a_plan_is_a_value(image):
