@@ -19,7 +19,6 @@ from vmlab.hub.access import (
     HubAccess,
     ensure_cli_access,
     note_cli_url,
-    read_cli_access,
 )
 from vmlab.hub.client import HubClient
 from vmlab.hub.database import make_db_settings
@@ -169,7 +168,7 @@ def _set_hub(c: Any, lab: Lab, paths: Paths, bind_url: str, access: HubAccess) -
     # Ours are random; hashing them as if they were passwords would cost 5 ms of each request.
     hub.trust_user_provided_tokens = True
     hub.services = [
-        {"name": CLI_SERVICE, "api_token": read_cli_access(paths).token},
+        {"name": CLI_SERVICE, "api_token": ensure_cli_access(paths).token},
         {"name": KEEPER_SERVICE, "api_token": access.token},
     ]
 

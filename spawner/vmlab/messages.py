@@ -24,13 +24,13 @@ TOO_LATE: Final = Notice(
     "Votre machine n'était pas prête à temps. Démarrez-la de nouveau.",
 )
 LONG_QUEUE: Final = Notice(
-    "Many machines are starting, and your turn did not come in time. Please start it again.",
+    "Many machines are starting, and your turn did not come in time. Please start yours again.",
     "Beaucoup de machines démarrent en même temps, et votre tour n'est pas venu à "
     "temps. Démarrez la vôtre de nouveau.",
 )
 WENT_OFF: Final = Notice(
-    "Your machine switched off while it was starting. Please start it again.",
-    "Votre machine s'est éteinte pendant son démarrage. Démarrez-la de nouveau.",
+    "Your machine stopped while it was starting. Please start it again.",
+    "Votre machine s'est arrêtée pendant son démarrage. Démarrez-la de nouveau.",
 )
 CRASHED: Final = Notice(
     "The system of your machine crashed (kernel panic) and was started again. Your files are as "

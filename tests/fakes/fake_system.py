@@ -38,9 +38,8 @@ class FakeSystem:
     logged: list[str] = field(default_factory=list)
     addresses: dict[int, list[str]] = field(default_factory=dict)  # by the card's index
     gateways: dict[int, str] = field(default_factory=dict)
-    servers: list[ServerRequest] = field(
-        default_factory=list
-    )  # those that the zygote was told to run
+    # Those that the zygote was told to run.
+    servers: list[ServerRequest] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     boot_state: str = "running"
     units: dict[str, int] = field(default_factory=dict)  # unit: how often it was started

@@ -122,7 +122,7 @@ def hello_socket(hub: RunningHub) -> bytes:
     """Return the request for the one web socket of the hub's that nobody needs to log in for."""
     host = urlsplit(hub.base_url).netloc
     return (
-        f"GET /hub/vmlab/hub/hello/socket?nonce={'0' * 32} HTTP/1.1\r\nHost: {host}\r\n"
+        f"GET /hub/vmlab/hello/socket?nonce={'0' * 32} HTTP/1.1\r\nHost: {host}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     ).encode()

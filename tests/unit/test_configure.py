@@ -11,7 +11,7 @@ import pytest
 
 from vmlab.configure import prepare_state
 from vmlab.errors import HostError
-from vmlab.hub.access import read_cli_access
+from vmlab.hub.access import find_access, read_cli_access
 from vmlab.hub.proxy import find_proxy, proxy_command
 from vmlab.lab.lab import Lab, parse_lab
 from vmlab.lab.origins import Origins
@@ -55,6 +55,13 @@ def test_a_damaged_access_file_is_named(lab: Lab, paths: Paths) -> None:
     (paths.state / "cli.json").write_text("{")
     with pytest.raises(HostError, match=r"cli\.json cannot be read"):
         prepare_state(lab, paths)
+
+
+def test_a_hub_that_has_no_address_yet_is_not_asked(lab: Lab, paths: Paths) -> None:
+    prepare_state(lab, paths)
+    with pytest.raises(HostError, match=r"not started yet: .*cli\.json names no address"):
+        find_access(paths)
+    assert find_access(paths, "http://127.0.0.1:1/").token == read_cli_access(paths).token
 
 
 def test_a_state_folder_that_is_a_file_is_named(lab: Lab, tmp_path: Path) -> None:

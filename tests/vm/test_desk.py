@@ -165,7 +165,7 @@ def test_the_machine_reaches_hub_and_proxy_and_no_other_port_of_the_host(desk, h
     finally:
         subprocess.run(["ip", "address", "delete", f"{own_address}/32", "dev", "lo"], check=True)
     assert found["open"] == [["10.0.2.2", 8081], ["10.0.2.2", 8000]]
-    # Every port of the host's loopback, tried from inside: only the two doors are open, and the
+    # Every port of the host's loopback, tried from inside: only the two listeners are, and the
     # machine's own two, which QEMU's user network forwards back to it.
     assert found["gateway"] == [2222, 8000, 8081, 8888]
     hub_answer = desk.run("curl -sf http://10.0.2.2:8081/hub/api/")

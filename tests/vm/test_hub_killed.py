@@ -122,7 +122,7 @@ def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
         qemu.kill()
         answer = hub.api("GET", "users/ada/server/progress", stream=True)
         last = [line for line in answer.iter_lines(decode_unicode=True) if "data:" in line][-1]
-        assert "Your machine switched off while it was starting. Please start it again." in last
+        assert "Your machine stopped while it was starting. Please start it again." in last
         assert "éteinte" in json.loads(str(last).removeprefix("data:"))["html_message"]
         wait_until(lambda: not hub.server("ada"))
         assert not machine.is_running()

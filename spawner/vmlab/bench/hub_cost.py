@@ -13,9 +13,8 @@ import psutil
 
 from vmlab.bench.facts import HubCost, Variant
 from vmlab.bench.rig import Rig, RunOptions, open_rig
-from vmlab.bench.rounds import reason
+from vmlab.bench.rounds import EXPECTED, reason
 from vmlab.bench.variants import LIMIT_S
-from vmlab.errors import LabError
 from vmlab.hub.loop_watch import read_blocks, worst
 from vmlab.hub.proxy import find_proxy
 
@@ -68,7 +67,7 @@ async def _start(rig: Rig, user: str) -> str:
             await rig.client.start_server(user)
             async for _ in rig.client.progress(user):
                 pass
-    except (LabError, OSError) as error:
+    except EXPECTED as error:
         return reason(error)
     return ""
 

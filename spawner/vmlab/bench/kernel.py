@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
@@ -54,13 +54,14 @@ async def start_kernel(
                 text = (await response.text())[:_SHOWN]
                 raise KernelError(f"POST {response.url.path}: {response.status} {text}")
             kernel = (await response.json())["id"]
-    except FAILURES as error:
+    except (*FAILURES, ValueError, KeyError, TypeError) as error:
         raise KernelError(f"the server starts no kernel: {reason(error)}") from error
     try:
         yield f"{kernels}/{kernel}"
     finally:
         if not keep:
-            await session.delete(f"{kernels}/{kernel}")
+            with suppress(*FAILURES):  # whatever failed before is what to tell
+                await session.delete(f"{kernels}/{kernel}")
 
 
 @asynccontextmanager

@@ -27,6 +27,8 @@ from vmlab.bench.kernel import (
 from vmlab.bench.rig import Rig, RunOptions, open_rig
 from vmlab.bench.variants import LIMIT_S, choose_idle_seats, choose_rounds, make_groups
 from vmlab.errors import LabError
+from vmlab.hub.answers import HubAbsentError, HubRefusedError, HubUnclearError
+from vmlab.hub.sessions import FAILURES
 
 Say = Callable[[str], None]
 
@@ -37,7 +39,8 @@ _SETTLE_S = 3.0
 _CONNECTIONS = 5
 """How often a kernel's channels are opened; each time they had 30 s."""
 
-_EXPECTED = (LabError, OSError)
+EXPECTED = (LabError, *FAILURES)
+"""What fails one start, and lets the others go on."""
 
 
 async def measure(
@@ -73,7 +76,7 @@ async def _measure_in_turns(
             results[variant] = Result(variant, seats)
             try:
                 rigs[variant] = await stack.enter_async_context(open_rig(variant, seats, options))
-            except _EXPECTED as error:
+            except EXPECTED as error:
                 results[variant] = replace(results[variant], failure=reason(error))
         wanted = {v: choose_rounds(v, seats) if rounds is None else rounds for v in rigs}
         for number in range(max(wanted.values(), default=0) + 1):
@@ -104,7 +107,7 @@ async def _take_turn(rig: Rig, result: Result, number: int, rigs: Mapping[Varian
         else:
             result = replace(result, idle=samples)
         await rig.remove(users)
-    except (*_EXPECTED, ExceptionGroup) as error:
+    except (*EXPECTED, ExceptionGroup) as error:
         return replace(result, failure=reason(error))
     return result
 
@@ -150,7 +153,7 @@ async def _start(rig: Rig, user: str, earlier: usage.CpuTimes, with_kernel: bool
             return replace(
                 sample, cpu_s=round(use.since_s, 3), prepare_cpu_s=round(use.before_s, 3)
             )
-    except (*_EXPECTED, ExceptionGroup) as error:
+    except (*EXPECTED, ExceptionGroup) as error:
         cause = await asyncio.to_thread(rig.find_cause, user)
         return replace(sample, failure=one_line(cause) if cause else reason(error))
 
@@ -210,8 +213,11 @@ def reason(error: BaseException) -> str:
         return f"not done within {LIMIT_S:.0f} s"
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, LabError):
-        # Of a hub that does not start, the hint holds the end of its log.
-        text = f"{error.message}: {error.hint.splitlines()[-1]}" if error.hint else error.message
+        # Of a hub that does not start, the hint holds the end of its log; of one that does not do
+        # what it is asked to, it is about the lab's hub, not the bench's.
+        of_hub = (HubAbsentError, HubRefusedError, HubUnclearError)
+        hint = "" if isinstance(error, of_hub) else error.hint
+        text = f"{error.message}: {hint.splitlines()[-1]}" if hint else error.message
     return one_line(text)
 
 

@@ -94,7 +94,7 @@ def hub_table(costs: tuple[HubCost, ...]) -> Table:
 
 def targets_table(report: Report) -> Table:
     """Return each target with a word and a sign, never a colour alone."""
-    table = Table(title="Marks", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="Targets", title_justify="left", box=None, pad_edge=False)
     for title, side in (("", "left"), ("target", "left"), ("limit", "right"), ("found", "right")):
         table.add_column(title, justify="right" if side == "right" else "left")
     for target in find_targets(report):

@@ -30,6 +30,7 @@ _STAGES: dict[type[Exception], Stage] = {
     aiohttp.ClientConnectionError: Stage.CONNECTION,
     OSError: Stage.CONNECTION,
     aiohttp.ClientError: Stage.ANSWER,
+    aiohttp.http.HttpProcessingError: Stage.ANSWER,
 }
 _INVENTIONS = {
     "X-Real-IP": INVENTED,
@@ -50,6 +51,9 @@ async def outside_findings(lab: Lab, paths: Paths) -> list[Finding]:
         return [Finding("outside", Level.FAIL, e.message, e.hint)]
     if holder is None:
         return asleep_findings(await _first_unknown(_asked_hosts(lab)), lab.hub)
+    if not secret:  # with an empty one, any server passes for this hub
+        found = f"{paths.state / 'cli.json'} is gone; by its token doctor knows the hub again"
+        return [Finding("outside", Level.FAIL, found, "`vmlab down`, then `vmlab up`")]
     return reach_findings(await ask_from_outside(lab, secret), lab.hub)
 
 

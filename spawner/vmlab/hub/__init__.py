@@ -11,7 +11,7 @@ tokens           how many tokens a user may have
 server_versions  which version a machine's server says it has
 access           where a hub is and what opens it: the command line's, and the hub's own
 sessions         how VMLab speaks HTTP: deadlines, pauses, what a failure is
-answers          what the hub answers when it refuses, as errors
+answers          what the hub answers when it does not do what was asked, as errors
 client           the one client of the hub's API
 course_calls     courses at a running hub: published, listed, withdrawn
 hello            how `vmlab doctor` recognises its own hub from outside

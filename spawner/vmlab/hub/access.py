@@ -48,7 +48,7 @@ def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> 
     """Return the access of the command line: what `vmlab up` wrote, or what the caller names.
 
     Raises:
-        HostError: no hub was started here, or a file cannot be read.
+        HostError: no hub was started here, or it has no address yet, or a file cannot be read.
         ConfigError: the URL is invalid.
     """
     if url and urlsplit(url).scheme not in {"http", "https"}:
@@ -59,6 +59,11 @@ def find_access(paths: Paths, url: str = "", token_file: Path | None = None) -> 
         raise HostError(
             f"no hub was started here: {paths.state / 'cli.json'} does not exist",
             hint="start one with `vmlab up`, or give --hub and --token-file",
+        )
+    if not (url or known.url):
+        raise HostError(
+            f"the hub has not started yet: {paths.state / 'cli.json'} names no address",
+            hint="`vmlab status` tells whether it is being started; `vmlab up` starts it",
         )
     token = _read_token(token_file) if token_file else known.token
     return HubAccess(url or known.url, token)
@@ -85,8 +90,8 @@ def read_cli_access(paths: Paths) -> HubAccess:
 def ensure_cli_access(paths: Paths) -> HubAccess:
     """Return the command line's access; made unless it is there, so that the token stays."""
     access = read_cli_access(paths)
-    if access == NOWHERE:
-        access = HubAccess("", secrets.token_hex(24))
+    if not access.token:
+        access = HubAccess(access.url, secrets.token_hex(24))
         _write_cli_access(paths, access)
     return access
 

@@ -10,9 +10,11 @@ _SHOWN = 300
 _HINTS = {
     401: "the token is unknown to this hub; `vmlab up` writes the command line's own",
     403: "the token does not allow this",
-    404: "a hub that was started by an older VMLab does not know this: `vmlab down`, "
-    "then `vmlab up`",
 }
+_OLDER = (
+    "a hub that was started by an older VMLab does not know this: `vmlab down`, then `vmlab up`"
+)
+_NOT_FOUND = 404
 _HINT = "see the hub's log, or check that this is the address of a hub with VMLab"
 
 
@@ -27,20 +29,34 @@ class HubAbsentError(HostError):
 
 
 class HubRefusedError(HostError):
-    """The hub answered, and not with what was asked for.
+    """The hub refused.
 
     Args:
+        call: method and path below `/hub/api/`.
         status: of HTTP.
         reason: the hub's own words; may be empty, or long.
     """
 
     def __init__(self, access: HubAccess, call: str, status: int, reason: str) -> None:
+        is_plain = status == _NOT_FOUND and reason in {"", "Not Found"}  # tornado's own words
+        self.is_unknown_call = is_plain and call.partition(" ")[2].startswith("vmlab/")
+        """Whether this hub does not know what it was asked to do, as one of an older VMLab."""
         super().__init__(
             f"the hub at {access.url} refused {call}: {status} {reason[:_SHOWN]}".rstrip(),
-            hint=_HINTS.get(status, _HINT),
+            hint=_OLDER if self.is_unknown_call else _HINTS.get(status, _HINT),
         )
         self.status = status
         self.reason = reason
+
+
+class HubUnclearError(HostError):
+    """Something answered, and not as a hub does."""
+
+    def __init__(self, access: HubAccess, call: str) -> None:
+        super().__init__(
+            f"the hub at {access.url} answered {call} with something other than an object",
+            hint=_HINT,
+        )
 
 
 class StartFailedError(HostError):

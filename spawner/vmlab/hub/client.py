@@ -16,7 +16,13 @@ import aiohttp
 
 from vmlab.errors import HostError
 from vmlab.hub.access import HubAccess
-from vmlab.hub.answers import HubAbsentError, HubRefusedError, StartFailedError, find_reason
+from vmlab.hub.answers import (
+    HubAbsentError,
+    HubRefusedError,
+    HubUnclearError,
+    StartFailedError,
+    find_reason,
+)
 from vmlab.hub.sessions import CALL_LIMIT_S, FAILURES, open_session, pauses, reason
 from vmlab_protocol.outside import load_json
 
@@ -25,6 +31,7 @@ _START_LIMIT_S = 3600.0
 _STOP_LIMIT_S = 300.0
 _LONGEST_PAUSE_S = 0.2
 _EVENT = b"data:"
+_LONGEST_EVENT_BYTES = 2**20
 _OK = 200
 _REDIRECTION = 300
 _BAD_REQUEST = 400
@@ -76,11 +83,12 @@ class HubClient:
 
         Raises:
             HubAbsentError: no answer.
-            HubRefusedError: any answer but a good one.
+            HubRefusedError: any status but a good one.
+            HubUnclearError: the answer is not a hub's.
         """
         answer = await self._ask(method, path, json=json, data=data, headers=headers)
         if not isinstance(answer, dict):
-            raise HubRefusedError(self.access, f"{method} {path}", 200, "not with an object")
+            raise HubUnclearError(self.access, f"{method} {path}")
         return answer
 
     async def _ask(self, method: str, path: str, **more: Any) -> Any:
@@ -93,7 +101,7 @@ class HubClient:
             ):
                 content = await response.read()
                 status = response.status
-        except (*FAILURES, ValueError) as error:  # of an address or a token that is none
+        except (*FAILURES, ValueError) as error:  # an invalid address or token
             raise HubAbsentError(self.access, reason(error)) from error
         if not _OK <= status < _REDIRECTION:
             raise HubRefusedError(self.access, f"{method} {path}", status, find_reason(content))
@@ -102,9 +110,7 @@ class HubClient:
         try:
             return load_json(content)
         except ValueError as error:
-            raise HubRefusedError(
-                self.access, f"{method} {path}", status, "not with JSON"
-            ) from error
+            raise HubUnclearError(self.access, f"{method} {path}") from error
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -116,7 +122,9 @@ class HubClient:
 
     def _open(self) -> aiohttp.ClientSession:
         headers = {"Authorization": f"token {self.access.token}"}
-        return open_session(limit_s=self._limit_s, headers=headers)
+        return open_session(
+            limit_s=self._limit_s, headers=headers, longest_line=_LONGEST_EVENT_BYTES
+        )
 
     # -- the hub and its accounts ----------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def _ask(access: HubAccess, method: str, path: str, **more: Any) -> dict[str, An
                 hint="the token needs the scope custom:vmlab:courses; "
                 "`vmlab up` makes such a token",
             ) from error
-        if error.status in _NO_COURSE and error.reason:
+        if error.status in _NO_COURSE and error.reason and not error.is_unknown_call:
             text, _, hint = error.reason.partition("\n  hint: ")
             raise CourseError(text, hint=hint) from error
         raise

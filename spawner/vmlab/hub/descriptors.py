@@ -20,9 +20,9 @@ _OWN: Final = 256
 """Of a hub without machines: a few dozen, and the browsers of people who look at its pages."""
 
 _PER_MACHINE: Final = 4 * MAX_OUTWARD + 48
-"""Of the hub for a machine that opens all connections to both listeners: one for each at its own;
-at the proxy's two to pass it on, and one when the proxy asks the hub for it. The rest is for its
-control, its agent, its browser and what the hub opens to answer so many."""
+"""Of the hub for a machine that opens all connections to both listeners: one for each at the
+hub's; at the proxy's two to pass it on, and one when the proxy asks the hub for it. The rest is for
+its control, its agent, its browser and what the hub opens to answer so many."""
 
 
 def descriptors_for(machines: int) -> int:

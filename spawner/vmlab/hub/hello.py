@@ -17,7 +17,7 @@ from vmlab.system.outside import as_facts
 from vmlab_protocol.outside import load_json
 
 HELLO_PATH: Final = "/hub/vmlab/hello"
-SOCKET_PATH: Final = "/hub/vmlab/hub/hello/socket"
+SOCKET_PATH: Final = "/hub/vmlab/hello/socket"
 NONCE_PATTERN: Final = r"[0-9a-f]{32}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 NOTE: Final = "Server at "
@@ -27,6 +28,27 @@ def is_machines_own(user: str, token: Any) -> bool:
     return is_noted and all(
         scope in activity or scope.startswith(f"{_SCOPE}{user}/") for scope in token.scopes
     )
+
+
+def find_running_tokens(orm_user: Any, tokens: Iterable[Any]) -> set[int]:
+    """Return the numbers of those tokens that the user's running servers have.
+
+    People may make tokens with the note and the scopes of a server's own, for each server before
+    and after its start: it has the last one of the time before.
+    """
+    found = set()
+    for spawner in orm_user._orm_spawners:
+        if spawner.server is None or spawner.started is None:  # none, or its token is being made
+            continue
+        own = (
+            token.id
+            for token in tokens
+            if is_machines_own(orm_user.name, token)
+            and token_server(orm_user.name, list(token.scopes)) == spawner.name
+            and token.created <= spawner.started
+        )
+        found.add(max(own, default=0))
+    return found
 
 
 def revoke_server_tokens(db: Any, orm_user: Any, server: str) -> None:

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping
 
 import aiohttp
 
-FAILURES = (aiohttp.ClientError, OSError)
-"""What a question raises to which no answer came."""
+FAILURES = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
+"""What a question raises to which no answer came, or one with too long a line."""
 
 CALL_LIMIT_S = 60.0
 _CONNECT_LIMIT_S = 30.0
 _FIRST_PAUSE_S = 0.02
 _GROWTH = 1.5
-_MAX_LINE_BYTES = 2**20
 
 
 def open_session(
@@ -28,6 +27,7 @@ def open_session(
     headers: Mapping[str, str] | None = None,
     socket: str = "",
     tls: ssl.SSLContext | None = None,
+    longest_line: int = 2**16,
 ) -> aiohttp.ClientSession:
     """Return a session, to be used with `async with`; proxies of the environment are not asked.
 
@@ -37,6 +37,8 @@ def open_session(
         socket: path of a unix socket to which all go, whatever the URL's host is.
         tls: what certificates are checked by; when left out, the authorities that this host knew
             when the program began.
+        longest_line: bytes that a line of a streamed answer may have; about as many are held of
+            any answer before it is read.
     """
     if socket:
         connector: aiohttp.BaseConnector = aiohttp.UnixConnector(socket, limit=0)
@@ -51,7 +53,7 @@ def open_session(
         headers=headers,
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=min(limit_s, _CONNECT_LIMIT_S)),
-        read_bufsize=_MAX_LINE_BYTES,  # a stream's lines must fit
+        read_bufsize=longest_line,
     )
 
 

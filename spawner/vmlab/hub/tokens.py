@@ -8,7 +8,7 @@ that nobody is kept out of their machine.
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, Final
 
 from jupyterhub import orm
@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from vmlab.hub.server_tokens import NOTE
+from vmlab.hub.server_tokens import find_running_tokens, is_machines_own
 
 MAX_TOKENS: Final = 500
 """Of each kind."""
@@ -26,9 +26,9 @@ _BY_HAND = "jupyterhub"
 """The OAuth client of all tokens that no login made."""
 
 _TOO_MANY = (
-    "You have {0} tokens, and nobody may have more: revoke some that you no longer need, then "
-    "create this one. / Vous avez {0} jetons, personne ne peut en avoir plus : révoquez ceux dont "
-    "vous n'avez plus besoin, puis créez celui-ci."
+    "You have created {0} tokens, and nobody may create more: revoke some that you no longer need, "
+    "then create this one. / Vous avez créé {0} jetons, personne ne peut en créer plus : révoquez "
+    "ceux dont vous n'avez plus besoin, puis créez celui-ci."
 )
 _TOO_LONG = (
     "This token was not created: its permissions take more than 16 KiB. Name fewer. / Ce jeton n'a "
@@ -44,11 +44,11 @@ class TokenRefusedError(SQLAlchemyError):
 
 
 class _Kind(Enum):
-    """What made a token, and how the database tells."""
+    """What made a token."""
 
-    PERSON = (orm.APIToken.client_id == _BY_HAND) & ~orm.APIToken.note.startswith(NOTE)
-    START = (orm.APIToken.client_id == _BY_HAND) & orm.APIToken.note.startswith(NOTE)
-    LOGIN = orm.APIToken.client_id != _BY_HAND
+    PERSON = auto()
+    START = auto()
+    LOGIN = auto()
 
 
 def limit_tokens() -> None:
@@ -70,18 +70,25 @@ def _check_token(session: Session, token: Any) -> None:
         raise TokenRefusedError(_TOO_LONG)
     if token.user is None:  # a service's: they are in the configuration
         return
-    kind = _find_kind(token)
-    same = session.query(orm.APIToken).filter(orm.APIToken.user_id == token.user.id, kind.value)
-    excess = same.count() - MAX_TOKENS + 1
+    kind, user = _find_kind(token.user.name, token), token.user
+    by_login = orm.APIToken.client_id != _BY_HAND
+    query = session.query(orm.APIToken).filter(
+        orm.APIToken.user_id == user.id, by_login if kind is _Kind.LOGIN else ~by_login
+    )
+    if query.count() < MAX_TOKENS:  # as most people; only of the others are the scopes read
+        return
+    same = [each for each in query.order_by(orm.APIToken.id) if _find_kind(user.name, each) is kind]
+    excess = len(same) - MAX_TOKENS + 1
     if excess <= 0:
         return
     if kind is _Kind.PERSON:
         raise TokenRefusedError(_TOO_MANY.format(MAX_TOKENS))
-    for old in same.order_by(orm.APIToken.id).limit(excess):
+    kept = find_running_tokens(user, same) if kind is _Kind.START else set()
+    for old in [each for each in same if each.id not in kept][:excess]:
         session.delete(old)
 
 
-def _find_kind(token: Any) -> _Kind:
+def _find_kind(user: str, token: Any) -> _Kind:
     if token.client_id != _BY_HAND:
         return _Kind.LOGIN
-    return _Kind.START if token.note.startswith(NOTE) else _Kind.PERSON
+    return _Kind.START if is_machines_own(user, token) else _Kind.PERSON

@@ -1,8 +1,8 @@
 """The hub's own calls that change accounts: refused, with what to do instead.
 
 Names and roles are lab.toml's: passwords, machines, volumes and progress depend on them, and each
-start of the hub sets them again (docs/decisions/0021). What JupyterHub's API changed until then
-would leave an account without a password, or two with one machine.
+start of the hub sets them again (docs/decisions/0021). Changes made through JupyterHub's API
+until then would leave an account without a password, or two with one machine.
 """
 
 from __future__ import annotations

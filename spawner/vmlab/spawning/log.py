@@ -71,7 +71,7 @@ class StartLog:
         was_told, self._trouble_told = self._trouble_told, True
         return not was_told
 
-    async def wait_in_line(self, place: int, wait_s: float | None) -> None:
+    async def wait_in_queue(self, place: int, wait_s: float | None) -> None:
         """Note the position in the queue for a start slot; the one before is forgotten.
 
         No-op while nothing of it is news: what was said of place and time still holds.

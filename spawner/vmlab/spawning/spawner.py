@@ -263,7 +263,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         async def tell_place(place: int) -> None:
             # The server's own start is outside of the slot.
             start_s = sum(s for phase, s in log.medians_s.items() if phase != Phase.SERVER)
-            await log.wait_in_line(place, slots.expected_wait_s(place, start_s))
+            await log.wait_in_queue(place, slots.expected_wait_s(place, start_s))
 
         async with (
             slots.hold(tell_place, self.queue_timeout) as give_back,

@@ -184,7 +184,7 @@ def hub_address(data: bytes) -> None:
 
 @target("kernel-request", ValueError, parsers=("vmlab_guest.kernels:parse_request",))
 def kernel_request(data: bytes) -> None:
-    """What a program of the trainee's asks the kernel forker of kernels for."""
+    """What a program of the trainee's asks the kernel forker for."""
     request = parse_request(data)
     for text in (*request.args, *request.env, *request.env.values(), request.cwd):
         os.fsencode(text)

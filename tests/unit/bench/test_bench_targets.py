@@ -1,4 +1,4 @@
-"""Marks and how they are shown."""
+"""Targets and how they are shown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_nothing_measured_is_neither_reached_nor_missed():
         ("disk of a new machine", result(Variant.POOL, 20, 1.0, disk_mib=10.1)),
     ],
 )
-def test_each_mark_can_be_missed(what, bad):
+def test_each_target_can_be_missed(what, bad):
     kept = tuple(r for r in GOOD.results if (r.variant, r.seats) != (bad.variant, bad.seats))
     report = Report("tcg", 2, {}, (*kept, bad), GOOD.hub)
     missed = [target.what for target in find_targets(report) if target.reached is False]
@@ -94,6 +94,7 @@ def render(*tables) -> str:
 
 def test_tables_show_words_and_signs():
     text = render(results_table(GOOD), hub_table(GOOD.hub), targets_table(GOOD))
+    assert "Targets" in text
     assert "✓ reached" in text
     assert "slim_boot" not in text
     missed = render(targets_table(Report("", 2, {}, (), (HubCost(9, 99.0, 1.0, 1.0, None),))))

@@ -19,10 +19,15 @@ from vmlab.courses.review import Review
 from vmlab.errors import CourseError, HostError
 from vmlab.hub import course_calls
 from vmlab.hub.access import NOWHERE, HubAccess
-from vmlab.hub.answers import HubAbsentError, HubRefusedError, StartFailedError
+from vmlab.hub.answers import (
+    HubAbsentError,
+    HubRefusedError,
+    HubUnclearError,
+    StartFailedError,
+)
 from vmlab.hub.client import HubClient, ask_hub
 from vmlab.hub.process import StopRequestedError, stop_on_signals
-from vmlab.hub.sessions import ask_status, open_session, pauses
+from vmlab.hub.sessions import FAILURES, ask_status, open_session, pauses
 from vmlab.system.host import find_free_port
 
 TOKEN = "never-in-a-message"
@@ -64,11 +69,10 @@ def answering(status: int, text: str, **headers: str) -> Answer:
     [
         (409, '{"status": 409, "message": "it runs"}', "refused GET x: 409 it runs", "log"),
         (403, '{"status": 403, "message": "Forbidden"}', "403 Forbidden", "token"),
-        (404, "<html>", "refused GET x: 404", "older VMLab"),
+        (404, '{"message": "no user gil"}', "refused GET x: 404 no user gil", "log"),
+        (404, "<html>", "refused GET x: 404", "log"),
         (502, "", "refused GET x: 502", "log"),
         (302, "", "refused GET x: 302", "address of a hub"),
-        (200, "<html>", "not with JSON", "address of a hub"),
-        (200, "[1]", "not with an object", "address of a hub"),
     ],
 )
 async def test_an_answer_that_is_no_good_is_told(
@@ -80,8 +84,41 @@ async def test_an_answer_that_is_no_good_is_told(
     assert said in caught.value.message
     assert access.url in caught.value.message
     assert hint in caught.value.hint
+    assert "older VMLab" not in caught.value.hint
     assert caught.value.status == status
     assert TOKEN not in repr(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_older"),
+    [
+        ("<html>", True),
+        ('{"status": 404, "message": "Not Found"}', True),
+        ('{"status": 404, "message": "no course first"}', False),
+    ],
+)
+async def test_an_older_hub_is_told_by_the_calls_it_does_not_know(
+    serve: Serve, text: str, is_older: bool
+) -> None:
+    with pytest.raises(HubRefusedError) as caught:
+        await HubClient(await serve(answering(404, text))).call("GET", "vmlab/courses")
+    assert ("older VMLab" in caught.value.hint) is is_older
+
+
+@pytest.mark.parametrize("text", ["<html>", "[1]"])
+async def test_an_answer_that_is_no_hubs_is_told(serve: Serve, text: str) -> None:
+    access = await serve(answering(200, text))
+    with pytest.raises(HubUnclearError, match="answered GET x with something other than an object"):
+        await HubClient(access).call("GET", "x")
+
+
+async def test_only_the_hubs_answers_are_held_at_length(serve: Serve) -> None:
+    access = await serve(answering(200, f"{'x' * 200_000}\n"))
+    async with HubClient(access) as client, client.session.get(access.url) as response:
+        assert len(await response.content.readline()) == 200_001
+    async with open_session() as session, session.get(access.url) as response:
+        with pytest.raises(FAILURES, match="more than"):
+            await response.content.readuntil(b"\n")
 
 
 async def test_the_hubs_reason_is_whole_for_programs_and_cut_for_people(serve: Serve) -> None:
@@ -219,6 +256,8 @@ async def test_a_stop_comes_to_an_end_if_the_server_does_not(serve: Serve) -> No
         (413, '{"message": "too large\\n  hint: leave out data"}', CourseError, "^too large\n"),
         (500, '{"message": "oh"}', HubRefusedError, "500 oh"),
         (404, "<html>", HubRefusedError, "404"),
+        (404, '{"message": "Not Found"}', HubRefusedError, "404 Not Found"),
+        (404, '{"message": "no course c"}', CourseError, "^no course c"),
     ],
 )
 async def test_what_is_wrong_with_a_course_is_told_as_such(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,10 +56,10 @@ def test_tokens_are_counted_for_each_user(db: Any, tried: Callable[[int], None])
 
 @pytest.mark.attack("log.tokens", "logs in without end, and starts a machine without end")
 @pytest.mark.parametrize(
-    "made", [{"client_id": "jupyterhub-user-eve"}, {"note": "Server at /user/eve/"}]
+    "made", [{"client_id": "jupyterhub-user-eve"}, {"note": "Server at /user/x/", "scopes": []}]
 )
 def test_a_login_and_a_start_take_the_place_of_the_oldest(
-    db: Any, made: dict[str, str], tried: Callable[[int], None]
+    db: Any, made: dict[str, Any], tried: Callable[[int], None]
 ) -> None:
     for _ in range(5):
         make(db, "eve")
@@ -74,6 +75,50 @@ def test_a_login_and_a_start_take_the_place_of_the_oldest(
     assert first not in left
     assert set(owner.api_tokens) == set(left), "also for what has read the user before"
     assert other in db.query(orm.APIToken), "everybody has their own"
+
+
+@pytest.mark.attack("log.tokens", "makes tokens with the note of a server's own until none is left")
+def test_a_note_alone_makes_no_servers_token(db: Any, tried: Callable[[int], None]) -> None:
+    for number in range(5):
+        make(db, "eve", note=f"Server at {number}")
+    for _ in range(20):
+        with pytest.raises(TokenRefusedError):
+            make(db, "eve", note="Server at /user/eve/")
+        db.rollback()
+    tried(20)
+    assert {token.note[-1] for token in orm.User.find(db, "eve").api_tokens} == set("01234")
+
+
+def add_like_a_servers(db: Any, name: str) -> orm.APIToken:
+    token = orm.APIToken(
+        user=orm.User.find(db, "eve"), hashed=name, prefix="p", client_id="jupyterhub",
+        note="Server at /user/eve/", scopes=["users:activity!user", "access:servers!server=eve/"],
+    )  # fmt: skip
+    db.add(token)
+    db.commit()
+    return token
+
+
+@pytest.mark.attack("log.tokens", "makes tokens like a server's own until its own makes room")
+def test_a_running_servers_own_token_stays(db: Any, tried: Callable[[int], None]) -> None:
+    before = [add_like_a_servers(db, f"before {number}") for number in range(7)]
+    own = before[-1]
+    eve = orm.User.find(db, "eve")
+    started = own.created + timedelta(milliseconds=1)
+    running = orm.Spawner(name="", user=eve, server=orm.Server(), started=started)
+    db.add(running)
+    db.commit()
+    for number in range(20):
+        token = add_like_a_servers(db, f"after {number}")
+        token.created = started + timedelta(seconds=number + 1)
+        db.commit()
+        assert own in eve.api_tokens
+    tried(20)
+    assert len(eve.api_tokens) == 5
+    running.server = None
+    for number in range(5):
+        add_like_a_servers(db, f"off {number}")
+    assert own not in eve.api_tokens, "of a server that is off, it goes as all do"
 
 
 def test_services_are_not_counted(db: Any) -> None:

@@ -6,8 +6,11 @@ import asyncio
 
 import pytest
 
+from vmlab import messages
 from vmlab.errors import GuestError, MachineTimeoutError
+from vmlab.providers.agent import asking, volume
 from vmlab.providers.agent.asking import describe_trouble
+from vmlab.providers.agent.handover import await_agent, hand_over
 from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.base import AgentStream
 from vmlab_protocol.messages import GuestMessageType, HostMessageType, ServerTrouble
@@ -67,6 +70,64 @@ async def test_what_the_agent_cannot_do_and_what_it_does_not_answer_are_told_by_
     silent = AgentLink(AgentStream("desk-ada-0", asyncio.StreamReader(), Sink()))
     with pytest.raises(MachineTimeoutError, match="did not answer 'thaw' within 0 s"):
         await silent.ask(HostMessageType.THAW, 0)
+
+
+class NobodyReads(Sink):
+    """A writer whose other side, root in the machine, has stopped reading."""
+
+    async def drain(self) -> None:
+        await asyncio.Event().wait()
+
+
+def deaf(doing: str = "") -> AgentLink:
+    return AgentLink(AgentStream("desk-ada-0", asyncio.StreamReader(), NobodyReads()), doing)
+
+
+async def test_a_seed_that_nobody_reads_is_not_waited_for_without_end():
+    phases = hand_over(deaf(), lambda: b"{}\n", 0.1)
+    with pytest.raises(MachineTimeoutError, match="in phase 'identity'") as caught:
+        await asyncio.wait_for(anext(phases), 60)
+    assert caught.value.public is messages.TOO_LATE
+
+
+async def test_a_thaw_that_nobody_reads_is_not_waited_for_without_end(monkeypatch):
+    for name in ("_ANSWER_LIMIT_S", "_FREEZE_ANSWER_LIMIT_S"):
+        monkeypatch.setattr(volume, name, 0.1)
+    with pytest.raises(MachineTimeoutError, match="did not answer 'freeze'"):
+        async with asyncio.timeout(60), volume.frozen(deaf("a snapshot was made")):
+            pass
+
+
+async def test_reaching_an_agent_and_its_answer_have_one_limit(monkeypatch):
+    monkeypatch.setattr(asking, "_ANSWER_LIMIT_S", 2.0)
+
+    class Slow:
+        async def open_agent(self, name: str) -> AgentStream:
+            await asyncio.sleep(1.8)
+            return AgentStream(name, asyncio.StreamReader(), Sink())
+
+        async def note_trouble(self, name: str, problem: str) -> None: ...
+
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(MachineTimeoutError, match="did not answer 'warn'"):
+        await asking.ask(Slow(), "desk-ada-0", HostMessageType.WARN)
+    assert asyncio.get_running_loop().time() - began < 3.6
+
+
+async def test_what_goes_wrong_in_a_running_machine_is_not_told_as_a_start():
+    """A trainee whose snapshot failed reads what `public` says."""
+    running = deaf("a snapshot was made")
+    with pytest.raises(MachineTimeoutError) as no_answer:
+        await running.ask(HostMessageType.FREEZE, 0.1)
+    with pytest.raises(MachineTimeoutError) as not_there:
+        await await_agent(running, 0.1)
+    ended = AgentLink(link_with(b"")._stream, "a snapshot was made")
+    with pytest.raises(GuestError, match="ended while a snapshot was made") as gone:
+        await ended.receive()
+    assert [caught.value.public for caught in (no_answer, not_there, gone)] == [None] * 3
+    with pytest.raises(GuestError) as caught:
+        await link_with(b"").receive()
+    assert caught.value.public is messages.WENT_OFF
 
 
 async def test_one_end_of_a_server_is_no_news_yet():

@@ -140,7 +140,7 @@ async def test_of_a_queue_only_the_newest_place_is_kept():
     log = StartLog("en", clock)
     early = asyncio.create_task(collect(log))
     for place in (3, 2, 1):
-        await log.wait_in_line(place, 10.0 * place)
+        await log.wait_in_queue(place, 10.0 * place)
         assert log.place == place
         await asyncio.sleep(0)
         clock.now += 10
@@ -160,7 +160,7 @@ async def test_a_place_is_told_again_when_what_was_said_of_the_time_does_not_hol
     told = asyncio.create_task(collect(log))
     for second in range(40):
         clock.now = second
-        await log.wait_in_line(1, None if second > 20 else max(0.0, 20.0 - second))
+        await log.wait_in_queue(1, None if second > 20 else max(0.0, 20.0 - second))
         await asyncio.sleep(0)
     await log.end()
     assert [event["eta_s"] for event in await told] == [60.0, None]

@@ -1,6 +1,6 @@
 // One language of a course is shown; the other one is a button away.
 //
-// A text is in a notebook in all its languages, <div lang="en"> beside <div lang="fr">
+// A notebook holds each text in all its languages, <div lang="en"> beside <div lang="fr">
 // (notebooks/README.md). Only what is shown changes with a switch, never the notebook: whatever
 // a trainee wrote stays, and a text in one language only is always shown. The choice is the
 // account's: the hub keeps it and tells the machine, whose checks, notices and terminals follow.

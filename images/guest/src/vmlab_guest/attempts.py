@@ -92,7 +92,7 @@ class Attempts:
 
 def read_last_words() -> str:
     """Return what the server said before it ended; empty when the journal does not tell."""
-    # Of all journals: a clone's is in a folder of another machine-id until it was started again.
+    # Of all journals: a clone's is in a folder of another machine-id until journald is restarted.
     command = ("journalctl", "--merge", "--no-pager", "--output=cat", f"--lines={_LAST_LINES}")
     try:
         return pick_line(LinuxSystem().run(*command, f"_SYSTEMD_UNIT={UNIT}", timeout_s=_JOURNAL_S))

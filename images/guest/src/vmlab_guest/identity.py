@@ -21,7 +21,7 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
         received_ns: `System.monotonic_ns` when the seed arrived; its time was right then.
 
     Returns:
-        Whether the journal must be started again, because it is in a folder of the old machine-id.
+        Whether journald must be restarted, because it is in a folder of the old machine-id.
 
     Raises:
         OSError: the kernel or the file system refused.

@@ -76,11 +76,11 @@ async def ask(
     try:
         async with asyncio.timeout(_ANSWER_LIMIT_S):
             stream = await provider.open_agent(name)
+            async with AgentLink(stream, f"{request.value!r} was asked of it") as link:
+                return await link.ask(request, _ANSWER_LIMIT_S, **details)
     except TimeoutError as error:
-        message = f"its agent cannot be reached within {_ANSWER_LIMIT_S:.0f} s"
+        message = f"its agent did not answer {request.value!r} within {_ANSWER_LIMIT_S:.0f} s"
         raise MachineTimeoutError(name, message) from error
-    async with AgentLink(stream, f"{request.value!r} was asked of it") as link:
-        return await link.ask(request, _ANSWER_LIMIT_S, **details)
 
 
 def describe_trouble(trouble: ServerTrouble | None) -> str:

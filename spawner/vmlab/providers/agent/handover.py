@@ -39,7 +39,7 @@ async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT
             while (await link.receive()).type is not GuestMessageType.STATUS:
                 pass
     except TimeoutError as error:
-        raise _timeout_error(link.name, phase, limit_s) from error
+        raise _timeout_error(link, phase, limit_s) from error
     finally:
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError, GuestError):
@@ -84,16 +84,16 @@ async def hand_over(
     Args:
         link: to the agent.
         make_line: makes the seed at the last moment (`seed_maker`).
-        limit_s: for all phases together.
+        limit_s: for the seed and all phases together.
 
     Raises:
         MachineTimeoutError: it was not applied in time; names the phase.
         GuestError: the agent could not apply it, or the machine ended.
     """
-    await link.send_line(make_line())
     phase = Phase.IDENTITY
     try:
         async with asyncio.timeout(limit_s):
+            await link.send_line(make_line())
             while (message := await link.receive()).type is not GuestMessageType.SEEDED:
                 if message.type is GuestMessageType.ERROR:
                     raise GuestError(
@@ -106,13 +106,13 @@ async def hand_over(
                     phase = message.phase
                     yield phase
     except TimeoutError as error:
-        raise _timeout_error(link.name, phase, limit_s) from error
+        raise _timeout_error(link, phase, limit_s) from error
 
 
-def _timeout_error(name: str, phase: Phase, limit_s: float) -> MachineTimeoutError:
+def _timeout_error(link: AgentLink, phase: Phase, limit_s: float) -> MachineTimeoutError:
     return MachineTimeoutError(
-        name,
+        link.name,
         f"no answer within {limit_s:.0f} s in phase {phase.value!r}",
-        hint=f"vmlab machine console {name}",
-        public=messages.TOO_LATE,
+        hint=f"vmlab machine console {link.name}",
+        public=messages.TOO_LATE if link.is_start else None,
     )

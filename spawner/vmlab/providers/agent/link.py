@@ -32,11 +32,13 @@ class AgentLink:
 
     Args:
         stream: from `ReachesAgents.open_agent`.
-        doing: for the error when the machine ends meanwhile.
+        doing: for the error when the machine ends meanwhile; left out, the machine is starting.
     """
 
-    def __init__(self, stream: AgentStream, doing: str = "it was starting") -> None:
+    def __init__(self, stream: AgentStream, doing: str = "") -> None:
         self.name = stream.machine
+        self.is_start = not doing
+        """Whether what goes wrong here is about a start, for the words that a trainee reads."""
         self._doing = doing
         self._stream = stream
         self._lines = 0
@@ -106,7 +108,6 @@ class AgentLink:
                 self.name,
                 f"its agent did not answer {request.value!r} within {wait_s:.0f} s",
                 hint=f"vmlab machine console {self.name}",
-                public=messages.TOO_LATE,
             ) from error
         return said
 
@@ -126,9 +127,9 @@ class AgentLink:
     def _ended(self) -> GuestError:
         return GuestError(
             self.name,
-            f"the machine ended while {self._doing}",
+            f"the machine ended while {self._doing or 'it was starting'}",
             hint=f"vmlab machine console {self.name}",
-            public=messages.WENT_OFF,
+            public=messages.WENT_OFF if self.is_start else None,
         )
 
 

@@ -73,9 +73,10 @@ async def frozen(link: AgentLink) -> AsyncGenerator[None]:
 
 async def _thaw(link: AgentLink) -> None:
     try:
-        await link.send(HostMessageType.THAW)
-    except GuestError as error:
-        _log.debug("%s", error)  # it thaws by itself
+        async with asyncio.timeout(_ANSWER_LIMIT_S):
+            await link.send(HostMessageType.THAW)
+    except (GuestError, TimeoutError) as error:
+        _log.debug("%s is not told to thaw, and does so by itself: %r", link.name, error)
 
 
 async def grow_file_system(link: AgentLink) -> None:

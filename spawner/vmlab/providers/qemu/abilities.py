@@ -49,7 +49,7 @@ class AbilitiesOfQemu:
         return self._paths.state / "doors"
 
     async def open_way(self, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
-        """Open the doors (contract: `LeadsToHub.open_way`)."""
+        """Open the listeners (contract: `LeadsToHub.open_way`)."""
         await ensure_listeners(self.doors, hub, proxy)
 
     def ssh_command(self, name: str) -> list[str]:

@@ -106,7 +106,6 @@ class Planner:
         """Return what this host can do; asked again when its QEMU or processor changed, or KVM."""
         mark = await asyncio.to_thread(mark_engine)
         if self.known is None or mark != self._mark:
-            self._mark = mark
             verdict = await choose_accelerator(self._options.accelerator, self._paths.cache)
             self.known = Host(
                 paths=self._paths,
@@ -120,4 +119,5 @@ class Planner:
                 deadlines=self._deadlines[verdict.name],
                 confinement=detect_confinement(),
             )
+            self._mark = mark  # last: what failed is asked again
         return self.known

@@ -19,13 +19,16 @@ def hear(request: HTTPServerRequest, lab: ApiSettings) -> str:
     """Return the answer to a request, as JSON.
 
     Raises:
-        HTTPError: 400, it has no nonce.
+        HTTPError: 400, it has no nonce; 503, this hub has nothing to prove itself by.
     """
     nonce = request.arguments.get("nonce", [b""])[-1].decode("latin-1")
     if not is_nonce(nonce):
         raise web.HTTPError(400, "nonce must be 32 lowercase hexadecimal digits")
+    secret = read_cli_access(lab.paths).token
+    if not secret:  # with an empty one, anybody can make the proof
+        raise web.HTTPError(503, "cli.json holds no token")
     heard = Heard(
-        proof=make_proof(read_cli_access(lab.paths).token, nonce),
+        proof=make_proof(secret, nonce),
         scheme=str(get_browser_protocol(request)),
         host=str(request.host),
         client=str(request.remote_ip),

@@ -78,7 +78,7 @@ def setup_api(
         (rf"{api}/language", LanguageHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
         (r"/vmlab/hello", HelloHandler),
-        (r"/vmlab/hub/hello/socket", HelloSocket),
+        (r"/vmlab/hello/socket", HelloSocket),
         (r"/vmlab/data", DataPage),
         (r"/vmlab/data/disk", OwnDiskHandler),
         (rf"{api}/data/snapshots", OwnSnapshotsHandler),

@@ -31,9 +31,8 @@ class Seat:
     name: str  # server name; empty for the default server
     machine: str  # the one that the hub keeps for it
     pending: str = ""  # "spawn", "stop" or empty
-    place: int = (
-        0  # position in the queue for a start slot, 1 for the next one; 0: not in the queue
-    )
+    # Position in the queue for a start slot, 1 for the next one; 0: not in the queue.
+    place: int = 0
     url: str = ""  # path under which it is reached; empty unless it is ready
 
 

@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 
 
 def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding) -> None:
-    """Add templates, static files, languages and a branding to a hub's configuration.
+    """Add templates, static files, languages and branding to a hub's configuration.
 
     Args:
         language: the default.

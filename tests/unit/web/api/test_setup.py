@@ -9,6 +9,7 @@ import pytest
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
+from vmlab.hub.hello import HELLO_PATH, SOCKET_PATH
 from vmlab.lab.branding import Branding
 from vmlab.providers.settings import ProviderSettings
 from vmlab.web.api import COURSES_SCOPE, ApiSettings, setup_api
@@ -29,6 +30,9 @@ def test_the_hub_takes_it():
     paths = [handler[0] for handler in hub.extra_handlers]
     assert len(set(paths)) == len(paths)
     assert "/api/vmlab/language" in paths
+    # As the proxy's own program knows them (tests/js/front.test.js).
+    assert {"/hub/vmlab/hello", "/hub/vmlab/hello/socket"} == {HELLO_PATH, SOCKET_PATH}
+    assert {HELLO_PATH, SOCKET_PATH} <= {f"/hub{path}" for path in paths}
 
 
 def test_it_adds_to_what_is_there():

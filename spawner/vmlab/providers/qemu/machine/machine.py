@@ -216,12 +216,12 @@ class Machine:
 
     @property
     def server(self) -> Path:
-        """Door to the single-user server."""
+        """Socket of the single-user server."""
         return self.path / "server.sock"
 
     @property
     def server_for_proxy(self) -> Path:
-        """The same door under the name by which the proxy asks for it.
+        """The same socket under the name by which the proxy asks for it.
 
         JupyterHub 6.1.1 stores a port with every user's server (user.py, `spawn`) and appends it
         to the URL of a unix socket too; configurable-http-proxy 5.3 takes that for the path. To go
@@ -231,7 +231,7 @@ class Machine:
 
     @property
     def ssh(self) -> Path:
-        """Door to sshd."""
+        """Socket of sshd."""
         return self.path / "ssh.sock"
 
     @property

@@ -2,8 +2,8 @@
 
 When the hub is root, a machine's QEMU and shim run as a user that no other machine has, known by
 its number only. Somebody who broke out of a machine can signal, trace and read only what belongs to
-that number: nothing of another machine. All machines share a group, which opens the doors to the
-hub.
+that number: nothing of another machine. All machines share a group, which may use the hub's
+listeners.
 
 The number is kept in the machine's folder, which is root's. In a VMLab before decision 12 all
 machines ran as one user, who owned their folders: somebody who broke out could put anything under

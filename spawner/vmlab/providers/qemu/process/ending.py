@@ -23,6 +23,7 @@ from vmlab.system.locks import lock_holder
 from vmlab.system.tools import run_tool
 from vmlab_protocol.messages import HostMessageType
 
+_ASK_LIMIT_S = 5.0
 _QUIT_LIMIT_S = 5.0
 _POLL_S = 0.05
 
@@ -119,9 +120,9 @@ async def _ask_guest(machine: Machine) -> bool:
     """Ask the agent and press the power button: either may be out of order; two do no harm."""
     asked = await _tell_qemu(machine, Monitor.power_down)
     try:
-        async with AgentLink(await open_agent(machine)) as link:
+        async with asyncio.timeout(_ASK_LIMIT_S), AgentLink(await open_agent(machine)) as link:
             await link.send(HostMessageType.POWEROFF)
-    except GuestError:
+    except (GuestError, TimeoutError):
         return asked
     return True
 

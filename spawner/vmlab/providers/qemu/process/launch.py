@@ -106,11 +106,12 @@ async def launch(plan: LaunchPlan, record: Record, user: WorkerUser, memory: Mem
     machine.exit_report.unlink(missing_ok=True)  # the last run's
     try:
         async with memory.reserve(machine.path, plan.limits.memory_mib):
-            await asyncio.to_thread(make_cgroups, plan.cgroups)
-            # Recorded before it happens: whatever comes next, `stop` knows that something may run.
+            # Recorded before it happens: whatever comes next, `stop` knows that something may run,
+            # and by which name to look for its cgroups.
             record = machine.write(
                 record, stage=Stage.POWERED, powered_at=time.time(), unit=machine.unit
             )
+            await asyncio.to_thread(make_cgroups, plan.cgroups)
             await launch_shim(plan, config)
     except ProviderError as error:
         raise as_conflict(machine.name, error) from error

@@ -84,7 +84,7 @@ def _in_folder(machine: Machine) -> Iterator[Leftover]:
     if is_on(machine, record) or has_report(machine):
         return
     for socket in machine.sockets:
-        # The proxy's name for a door is made with the folder and stays as long.
+        # The proxy's name for a socket is made with the folder and stays as long.
         if socket != machine.server_for_proxy and socket.is_socket():
             why = "its machine does not run"
             yield Leftover(LeftoverKind.SOCKET, name, str(socket), why)

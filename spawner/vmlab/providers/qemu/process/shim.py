@@ -38,7 +38,7 @@ from vmlab.system.locks import take_lock
 
 _READY_LIMIT_S = 20.0
 _STDERR_BYTES = 4096
-# Connections of each door. A browser keeps a dozen open, and a kernel in it two; the shim has
+# Connections of each listener. A browser keeps a dozen open, and a kernel in it two; the shim has
 # descriptors for all of them at once (_limit_self).
 MAX_INWARD = 128
 _PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
@@ -58,7 +58,7 @@ class ShimConfig:
     tasks: int | None  # processes and threads of QEMU; only where no cgroup limits them
     inward: dict[str, int]  # unix socket → port in the namespace
     outward: dict[str, str]  # port in the namespace → unix socket
-    bytes_per_s: int  # each way: all doors together, and likewise the internet; 0: no limit
+    bytes_per_s: int  # each way: all listeners together, and likewise the internet; 0: no limit
     internet: bool
     unreachable: list[str]  # networks that stay out of reach even with internet
     # Names within the lock's folder, where shim and QEMU work: it may be renamed meanwhile.
@@ -203,7 +203,7 @@ def _drop_privileges(config: ShimConfig) -> None:
 
 
 async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server]:
-    """Open the doors through which the hub's side reaches the machine."""
+    """Open the sockets through which the hub's side reaches the machine."""
     servers = []
     for path, port in config.inward.items():
         relay = make_relay(_to_port(port), most=MAX_INWARD, paces=paces)
@@ -212,7 +212,7 @@ async def _serve_inward(config: ShimConfig, paces: Paces) -> list[asyncio.Server
 
 
 async def _serve_outward(config: ShimConfig, paces: Paces) -> list[asyncio.Server]:
-    """Open the doors through which the machine reaches the hub's side."""
+    """Open the ports through which the machine reaches the hub's listeners."""
     return [
         await asyncio.start_server(
             make_relay(to_socket(path), most=MAX_OUTWARD, paces=(paces[1], paces[0])),

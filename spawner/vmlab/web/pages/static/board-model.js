@@ -157,7 +157,7 @@ export function percent(part, whole) {
 }
 
 /**
- * What this browser chose before; what is none of the choices (any more) is forgotten.
+ * What this browser chose before; what is not one of the choices (any more) is forgotten.
  * @param {(key: string, fallback: string) => string} recall
  * @returns {BoardView}
  */

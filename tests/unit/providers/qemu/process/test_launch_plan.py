@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from vmlab.errors import HostError
 from vmlab.images.store import Image
 from vmlab.model import Bandwidth, MachineSpec, StartStyle
 from vmlab.paths import Paths
-from vmlab.providers.qemu.machine.machine import Machine, TemplateFiles
+from vmlab.providers.qemu.machine.machine import Machine, Record, Stage, TemplateFiles
 from vmlab.providers.qemu.process.accelerator import DEADLINES, Accelerator
 from vmlab.providers.qemu.process.admission import Memory, read_limit_mib
 from vmlab.providers.qemu.process.argv import QMP_FD
@@ -23,9 +24,10 @@ from vmlab.providers.qemu.process.confine import (
     Limits,
     Priority,
     machine_limits,
+    plan_cgroups,
     weight_files,
 )
-from vmlab.providers.qemu.process.launch import make_shim_config
+from vmlab.providers.qemu.process.launch import launch, make_shim_config
 from vmlab.providers.qemu.process.plan import Host, plan_launch
 from vmlab.system.worker import WorkerUser
 
@@ -37,6 +39,7 @@ SPEC = MachineSpec(
     "desk-ada-0", "ada", "tiny", 512, 2, False, None, bandwidth=Bandwidth(7, 300, 80)
 )
 WORKER = WorkerUser(70_001, 70_000, drop=True)
+LIMITS = Limits(memory_mib=832, cpus=1.5, tasks=77)
 NEAR = ["10.0.0.0/8"]
 
 
@@ -218,6 +221,19 @@ def test_the_shim_works_with_names_in_a_folder_that_may_be_renamed(image):
     inside = [*config.inward, *config.sockets, config.console, config.exit_report]
     assert not any("/" in name for name in inside)
     assert config.outward == {"8081": "/s/doors/hub.sock", "8000": "/s/doors/proxy.sock"}
+
+
+async def test_a_machine_of_the_pool_is_recorded_by_its_new_name_before_its_limits(image, tmp_path):
+    """Where limits cannot be set, `stop` finds what was made of them by the record's unit."""
+    machine = Machine(tmp_path / "desk-ada-0")
+    machine.path.mkdir()
+    cgroups = plan_cgroups(Confinement.CGROUP2, machine.unit, LIMITS, tmp_path / "missing")
+    plan = replace(plan_launch(machine, SPEC, make_host(), image), cgroups=cgroups, internet=False)
+    record = machine.write(Record(machine.name, "ada", "tiny"), unit="vmlab-pool-1-0123abcd")
+    with pytest.raises(HostError, match="limits could not be set"):
+        await launch(plan, record, WORKER, Memory(tmp_path / "promises", overcommit=100.0))
+    noted = machine.record()
+    assert (noted.unit, noted.stage) == (machine.unit, Stage.POWERED)
 
 
 def test_a_plan_is_a_value(image):
