@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,18 +21,28 @@ pytestmark = [
 ]
 
 
+def mount(folder: Path) -> None:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=711", "none", folder], check=True)
+
+
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 @pytest.fixture
-def mounted(bench) -> Iterator[Path]:
+async def mounted(bench) -> AsyncIterator[Path]:
     """The bench's state, with machines and volumes each on a file system of its own."""
     folders = [bench.settings.state / name for name in ("machines", "volumes")]
     for folder in folders:
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=711", "none", folder], check=True)
+        mount(folder)
     try:
         yield bench.settings.state
     finally:
+        for name in await bench.provider.status():
+            await bench.provider.delete(name)
         for folder in folders:
-            subprocess.run(["umount", "--lazy", folder], check=True)
+            unmount(folder)
 
 
 async def test_machines_and_volumes_may_lie_on_file_systems_of_their_own(bench, mounted):
