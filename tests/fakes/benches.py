@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import psutil
 
+from fakes.processes import command_lines
 from vmlab.lab.provider_options import find_options
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.providers.base import Provider
@@ -125,15 +126,6 @@ def _make_plugged_in(settings: ProviderSettings) -> Provider:
 _HURRIED = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
 
 
-def find_processes(folder: Path) -> list[str]:
-    """Return the command lines that name something below this folder: of machines' shims."""
-    lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended meanwhile
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return [line for line in lines if f"{folder}/" in line]
-
-
 @asynccontextmanager
 async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
     """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
@@ -168,4 +160,5 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
             if isinstance(fake, FakeProvider):
                 await fake.close()
         shutil.rmtree(state)
-        assert find_processes(state) == [], "a test left machines that run"
+        left = [words for _, words in command_lines() if f"{state}/" in words]
+        assert left == [], "a test left machines that run"

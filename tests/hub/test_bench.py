@@ -13,9 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
+from fakes.processes import command_lines
 from vmlab.bench import rig, rounds
 from vmlab.bench.facts import Variant
 from vmlab.errors import HostError
@@ -49,14 +49,7 @@ def begin(scratch: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def left_behind(scratch: Path) -> list[str]:
-    processes = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), process.cwd()]
-        except psutil.Error:
-            continue
-        if any(str(scratch) in word for word in words):
-            processes.append(" ".join(words))
+    processes = [words for _, words in command_lines() if str(scratch) in words]
     return [*processes, *(path.name for path in scratch.iterdir())]
 
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from fakes.benches import start
+from fakes.processes import command_lines
 from vmlab.model import MachineState
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
@@ -32,7 +33,7 @@ from vmlab.providers.qemu.process.plan import plan_launch
 from vmlab.providers.qemu.process.shim import qemu_words
 from vmlab.system.worker import WorkerUser
 
-from .test_faults import command_lines, find_process, status
+from .test_faults import find_process, status
 
 pytestmark = pytest.mark.vm
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="QEMU has a user of its own under root")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import os
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from fakes.benches import start, start_until
+from fakes.processes import command_lines
 from fakes.tiny_guest import make_tiny_image
 from vmlab.errors import (
     GuestError,
@@ -41,16 +41,6 @@ def find_process(bench, program: str) -> psutil.Process:
     found = [p for p, words in command_lines() if mark in words and program in words]
     assert len(found) == 1, found
     return found[0]
-
-
-def command_lines() -> list[tuple[psutil.Process, str]]:
-    """All processes of the host that still run, with their command lines and folders."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = [*process.cmdline(), process.cwd()]
-            found.append((process, " ".join(words)))
-    return found
 
 
 async def status(bench, name="desk-ada-0"):

@@ -109,9 +109,10 @@ async def test_reaching_an_agent_and_its_answer_have_one_limit(monkeypatch):
         async def note_trouble(self, name: str, problem: str) -> None: ...
 
     began = asyncio.get_running_loop().time()
-    with pytest.raises(MachineTimeoutError, match="did not answer 'warn'"):
+    with pytest.raises(MachineTimeoutError, match="did not answer 'warn'") as caught:
         await asking.ask(Slow(), "desk-ada-0", HostMessageType.WARN)
     assert asyncio.get_running_loop().time() - began < 3.6
+    assert caught.value.hint == "vmlab machine console desk-ada-0"
 
 
 async def test_what_goes_wrong_in_a_running_machine_is_not_told_as_a_start():

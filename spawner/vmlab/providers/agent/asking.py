@@ -6,8 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 
-from vmlab.errors import MachineTimeoutError
-from vmlab.providers.agent.link import AgentLink
+from vmlab.providers.agent.link import AgentLink, no_answer_error
 from vmlab.providers.base import ReachesAgents
 from vmlab.system.background import apart
 from vmlab_protocol.machine import PLAIN_AFTER_ENDS
@@ -79,8 +78,7 @@ async def ask(
             async with AgentLink(stream, f"{request.value!r} was asked of it") as link:
                 return await link.ask(request, _ANSWER_LIMIT_S, **details)
     except TimeoutError as error:
-        message = f"its agent did not answer {request.value!r} within {_ANSWER_LIMIT_S:.0f} s"
-        raise MachineTimeoutError(name, message) from error
+        raise no_answer_error(name, request, _ANSWER_LIMIT_S) from error
 
 
 def describe_trouble(trouble: ServerTrouble | None) -> str:

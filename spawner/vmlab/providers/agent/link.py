@@ -104,11 +104,7 @@ class AgentLink:
                         why = said.text.removeprefix(f"{request}: ")  # some agents name it, too
                         raise GuestError(self.name, f"its agent cannot {request}: {why}")
         except TimeoutError as error:
-            raise MachineTimeoutError(
-                self.name,
-                f"its agent did not answer {request.value!r} within {wait_s:.0f} s",
-                hint=f"vmlab machine console {self.name}",
-            ) from error
+            raise no_answer_error(self.name, request, wait_s) from error
         return said
 
     async def _read_line(self) -> bytes:
@@ -131,6 +127,15 @@ class AgentLink:
             hint=f"vmlab machine console {self.name}",
             public=messages.WENT_OFF if self.is_start else None,
         )
+
+
+def no_answer_error(machine: str, request: HostMessageType, wait_s: float) -> MachineTimeoutError:
+    """Return the error of an agent that did not answer in time."""
+    return MachineTimeoutError(
+        machine,
+        f"its agent did not answer {request.value!r} within {wait_s:.0f} s",
+        hint=f"vmlab machine console {machine}",
+    )
 
 
 async def open_unix_agent(machine: str, socket: Path) -> AgentStream:
