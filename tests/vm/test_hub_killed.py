@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import signal
@@ -15,6 +16,7 @@ from jupyterhub import orm
 
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
+from vmlab import messages
 from vmlab.names import machine_name
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.process.ending import find_processes
@@ -122,7 +124,8 @@ def test_a_machine_that_dies_while_its_server_starts(folder, tiny_cache):
         qemu.kill()
         answer = hub.api("GET", "users/ada/server/progress", stream=True)
         last = [line for line in answer.iter_lines(decode_unicode=True) if "data:" in line][-1]
-        assert "Your machine stopped while it was starting. Please start it again." in last
-        assert "éteinte" in json.loads(str(last).removeprefix("data:"))["html_message"]
+        told = html.unescape(json.loads(str(last).removeprefix("data:"))["html_message"])
+        assert messages.WENT_OFF.en in told
+        assert messages.WENT_OFF.fr in told
         wait_until(lambda: not hub.server("ada"))
         assert not machine.is_running()
