@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.server_request import REQUEST, ServerRequest, read_request
-from vmlab_guest.system import Room
+from vmlab_guest.system import DiskSpace
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class FakeSystem:
     clocks: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     while_pausing: list[Callable[[], None]] = field(default_factory=list)
-    rooms: dict[str, Room] = field(default_factory=dict)
+    disk_spaces: dict[str, DiskSpace] = field(default_factory=dict)
     udev_pid: int = 212
     halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
 
@@ -202,8 +202,8 @@ class FakeSystem:
         if self.while_pausing:
             self.while_pausing.pop(0)()
 
-    def room(self, path: str) -> Room:
-        return self.rooms.get(path, Room(2**30, 2**29))
+    def disk_space(self, path: str) -> DiskSpace:
+        return self.disk_spaces.get(path, DiskSpace(2**30, 2**29))
 
     def give(self, path: Path, uid: int) -> None:
         self.owners[f"/{path.relative_to(self.root)}"] = uid

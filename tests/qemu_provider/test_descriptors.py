@@ -101,7 +101,7 @@ def test_a_machine_costs_hub_and_proxy_so_many_descriptors_and_no_more(hub, trie
     one = descriptors_for(1) - descriptors_for(0)
     assert taken["hub"] <= one
     assert taken["proxy"] <= one
-    assert taken["qemu"] <= _OF_THE_START, "these are the guest's, not QEMU's own doors"
+    assert taken["qemu"] <= _OF_THE_START, "these are the guest's, not QEMU's own sockets"
     wait_until(lambda: count(found)["hub"] - before["hub"] < MAX_OUTWARD)
     tried(2 * _TRIED)
 

@@ -93,14 +93,15 @@ def find_project() -> Path:
     Raises:
         HostError: there is none.
     """
-    wish = os.environ.get("VMLAB_PROJECT")
+    chosen = os.environ.get("VMLAB_PROJECT")
     here = Path.cwd()
-    candidates = [Path(wish)] if wish else [here, *here.parents, *Path(vmlab.__file__).parents[:4]]
+    around = [here, *here.parents, *Path(vmlab.__file__).parents[:4]]
+    candidates = [Path(chosen)] if chosen else around
     for folder in candidates:
         if (folder / _MARKER).is_file():
             return folder.absolute()
     raise HostError(
-        f"no VMLab project in {wish or here}",
+        f"no VMLab project in {chosen or here}",
         hint=f"go to the folder that holds {_MARKER}, or set VMLAB_PROJECT to it",
     )
 
@@ -112,8 +113,8 @@ def read_lab(file: Path | None) -> Lab:
         ConfigError: it has mistakes.
         HostError: there is no project.
     """
-    wish = file or os.environ.get("VMLAB_LAB")
-    return load_lab(Path(wish) if wish else find_project() / "lab.toml")
+    chosen = file or os.environ.get("VMLAB_LAB")
+    return load_lab(Path(chosen) if chosen else find_project() / "lab.toml")
 
 
 def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings:

@@ -220,8 +220,8 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Make a user's volume of a disk image, such as `vmlab volume export` wrote."""
-    wish = Import(file.absolute(), volume_name(user), user, form=form)
-    volume = asyncio.run(_store().import_volume(wish))
+    request = Import(file.absolute(), volume_name(user), user, form=form)
+    volume = asyncio.run(_store().import_volume(request))
     if json:
         print_json(volume_json(volume))
     else:

@@ -32,7 +32,7 @@ class Volumes:
             row = session.get(VolumeRow, name)
             return _volume(row) if row else None
 
-    def held_by(self, machine: str) -> list[Volume]:
+    def attached_to(self, machine: str) -> list[Volume]:
         """Return the volumes that a machine has."""
         with self._sessions.read() as session:
             rows = session.scalars(select(VolumeRow).where(VolumeRow.holder == machine))

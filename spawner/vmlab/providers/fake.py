@@ -431,7 +431,7 @@ class FakeProvider:
         """Return the file of a running machine's volume."""
         self._check_runs(machine)
         context = self.volumes.context
-        held = await context.ask(lambda registry: registry.held_by(machine))
+        held = await context.ask(lambda registry: registry.attached_to(machine))
         if not held:
             raise MachineConflictError(machine, "it has no volume")
         return context.image(held[0])

@@ -34,13 +34,13 @@ _NEVER = 1_000_000
 
 def start_housekeeping(slots: StartSlots, state: Path, hub_database: Path) -> None:
     """Do the housekeeping as long as this hub runs; no-op where no event loop runs."""
-    house = House(slots, hub_database)
-    if begin(state, Job("housekeeping", house.tidy, _PERIOD_S)):
+    housekeeping = Housekeeping(slots, hub_database)
+    if begin(state, Job("housekeeping", housekeeping.tidy, _PERIOD_S)):
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, _NEVER)
 
 
-class House:
+class Housekeeping:
     """Tidies the hub's memory and database."""
 
     def __init__(self, slots: StartSlots, hub_database: Path) -> None:

@@ -110,7 +110,7 @@ async def detach(context: VolumeContext, machine: str) -> list[str]:
     Raises:
         HostError: the registry cannot be used.
     """
-    for volume in await context.ask(lambda registry: registry.held_by(machine)):
+    for volume in await context.ask(lambda registry: registry.attached_to(machine)):
         take_back(context.path(volume), context.find_user())
     return await context.ask(lambda registry: registry.release(machine))
 

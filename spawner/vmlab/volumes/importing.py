@@ -67,7 +67,7 @@ class Import:
     form: ImportFormat = ImportFormat.AUTO
 
 
-async def import_volume(context: VolumeContext, wish: Import) -> Volume:
+async def import_volume(context: VolumeContext, request: Import) -> Volume:
     """Make a new volume with the content of a file; return its entry.
 
     Only the content as it is now comes along, not the snapshots in the file.
@@ -78,10 +78,10 @@ async def import_volume(context: VolumeContext, wish: Import) -> Volume:
         VolumeConflictError: there is a volume of this name.
         HostError: the file cannot be read, or the host's disk is too full.
     """
-    name = wish.name
+    name = request.name
     if not is_volume_name(name):
         raise ConfigError(f"a volume cannot be called {name[:100]!r}")
-    async with hold_volume(context.locks, name, f"an import of {wish.source}"):
+    async with hold_volume(context.locks, name, f"an import of {request.source}"):
         target = context.folder / f"{name}.qcow2"
         if target.exists() or await context.knows(name):
             raise _taken(name)
@@ -93,26 +93,26 @@ async def import_volume(context: VolumeContext, wish: Import) -> Volume:
             scratch(context.work, user, ".head") as head,
         ):
             most_mib = await most_volume_mib(context)
-            await _copy(wish, copy, find_free_space(context.folder), most_mib)
+            await _copy(request, copy, find_free_space(context.folder), most_mib)
             with copy.open("rb") as file:
-                disk = _judge(wish, file.fileno(), most_mib)
+                disk = _judge(request, file.fileno(), most_mib)
             source = make_source(copy, disk.form.value)
             room = find_free_space(context.folder)
             await _run(
-                wish, room, "convert", "-q", source, "-O", "qcow2", str(made), context=context
+                request, room, "convert", "-q", source, "-O", "qcow2", str(made), context=context
             )
             await _run(
-                wish, room, "dd", "-O", "raw", "bs=4096", "count=1",
+                request, room, "dd", "-O", "raw", "bs=4096", "count=1",
                 f"if={make_source(made)}", f"of={head}", context=context,
             )  # fmt: skip
-            size_mib, needs_grow = _judge_content(wish, made, head)
+            size_mib, needs_grow = _judge_content(request, made, head)
             sync_file(made)
             try:
                 os.link(made, target)  # unlike a rename it replaces nothing
             except FileExistsError as error:
                 raise _taken(name) from error
         entry = Volume(
-            name, wish.owner, wish.server, size_mib, context.clock(), needs_grow=needs_grow
+            name, request.owner, request.server, size_mib, context.clock(), needs_grow=needs_grow
         )
         return await context.ask(lambda registry: registry.add(entry))
 
@@ -164,25 +164,25 @@ def judge_head(name: str, head: bytes, form: ImportFormat) -> ImportFormat:
     )
 
 
-async def _copy(wish: Import, target: Path, room: FreeSpace, most_mib: int) -> None:
+async def _copy(request: Import, target: Path, room: FreeSpace, most_mib: int) -> None:
     """Copy the file as it is now; from here on nobody can change it.
 
     Its first bytes are checked before, so that nothing is copied in vain; the caller checks the
     copy once more.
     """
     try:
-        descriptor = os.open(wish.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(request.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise HostError(f"{wish.source} cannot be read: {error}") from error
+        raise HostError(f"{request.source} cannot be read: {error}") from error
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
             what = "empty" if stat.S_ISREG(facts.st_mode) else "a folder or device, not a file"
-            raise VolumeError(wish.name, f"{wish.source} is {what}")
-        disk = _judge(wish, descriptor, most_mib)
+            raise VolumeError(request.name, f"{request.source} is {what}")
+        disk = _judge(request, descriptor, most_mib)
         # The copy and the volume made of it; as a volume, it may be written to its full size.
         mib = max(2 * facts.st_blocks * 512 // _MIB, full_mib(disk.size_mib))
-        room.require(mib, f"importing {wish.source}")
+        room.require(mib, f"importing {request.source}")
         await run_tool(
             "cp", "--sparse=always", "--reflink=auto", f"/proc/self/fd/{descriptor}", str(target),
             limit_s=COPY_LIMIT_S, keep=(descriptor,),
@@ -191,24 +191,24 @@ async def _copy(wish: Import, target: Path, room: FreeSpace, most_mib: int) -> N
         os.close(descriptor)
 
 
-def _judge(wish: Import, file: int, most_mib: int) -> _Disk:
+def _judge(request: Import, file: int, most_mib: int) -> _Disk:
     """Return what an open file says of itself.
 
     Raises:
         VolumeError: it is not of an accepted format, or too large.
     """
     head = os.pread(file, _HEAD_BYTES, 0)
-    disk = read_disk(wish.name, head, wish.form, os.fstat(file).st_size)
+    disk = read_disk(request.name, head, request.form, os.fstat(file).st_size)
     if disk.size_mib > most_mib:
         raise VolumeError(
-            wish.name,
-            f"the disk in {wish.source} has {disk.size_mib} MiB, but a volume of this lab may have "
-            f"{most_mib} MiB at most",
+            request.name,
+            f"the disk in {request.source} has {disk.size_mib} MiB, but a volume of this lab may "
+            f"have {most_mib} MiB at most",
             hint="raise [volume] size or total in lab.toml, or shrink the disk where it comes from",
         )
     if disk.form is ImportFormat.RAW:
         superblock = os.pread(file, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET)
-        judge_file_system(wish, superblock, disk.size_bytes)
+        judge_file_system(request, superblock, disk.size_bytes)
     return disk
 
 
@@ -228,18 +228,18 @@ def read_disk(name: str, head: bytes, form: ImportFormat, file_bytes: int) -> _D
     return _Disk(found, int.from_bytes(head[_VDI_SIZE_AT : _VDI_SIZE_AT + 8], "little"))
 
 
-def _judge_content(wish: Import, made: Path, head: Path) -> tuple[int, bool]:
+def _judge_content(request: Import, made: Path, head: Path) -> tuple[int, bool]:
     """Return the volume's size, and whether its file system is smaller than that."""
     with made.open("rb") as file:
         size_bytes = parse_header(file.read(_HEAD_BYTES)).size_bytes
     with head.open("rb") as file:
         file.seek(SUPERBLOCK_OFFSET)
         superblock = file.read(SUPERBLOCK_BYTES)
-    used_bytes = judge_file_system(wish, superblock, size_bytes)
+    used_bytes = judge_file_system(request, superblock, size_bytes)
     return size_bytes // _MIB, size_bytes - used_bytes >= _MIB
 
 
-def judge_file_system(wish: Import, superblock: bytes, size_bytes: int) -> int:
+def judge_file_system(request: Import, superblock: bytes, size_bytes: int) -> int:
     """Return how many bytes of a disk its file system has; pure.
 
     Raises:
@@ -249,21 +249,21 @@ def judge_file_system(wish: Import, superblock: bytes, size_bytes: int) -> int:
         used_bytes = read_space(superblock).size_bytes
     except Ext4Error as error:
         raise VolumeError(
-            wish.name,
-            f"no machine could mount what is in {wish.source}: {error}",
+            request.name,
+            f"no machine could mount what is in {request.source}: {error}",
             hint="what `vmlab volume export` wrote can be imported: one ext4 file system without "
             "partitions",
         ) from error
     if used_bytes > size_bytes:
         raise VolumeError(
-            wish.name,
-            f"the file system in {wish.source} is cut off: it has {used_bytes} bytes on a disk "
+            request.name,
+            f"the file system in {request.source} is cut off: it has {used_bytes} bytes on a disk "
             f"of {size_bytes}",
         )
     return used_bytes
 
 
-async def _run(wish: Import, room: FreeSpace, *words: str, context: VolumeContext) -> None:
+async def _run(request: Import, room: FreeSpace, *words: str, context: VolumeContext) -> None:
     """Run qemu-img on the file from outside, within what the host can spare."""
     most = max(_MIB, room.spare_mib * _MIB)
     try:
@@ -274,9 +274,9 @@ async def _run(wish: Import, room: FreeSpace, *words: str, context: VolumeContex
         )  # fmt: skip
     except ToolError as error:
         raise VolumeError(
-            wish.name,
-            f"{wish.source} cannot be read as a disk, or holds more than the {room.spare_mib} MiB "
-            f"that this host can spare: {error.output or 'qemu-img was stopped'}",
+            request.name,
+            f"{request.source} cannot be read as a disk, or holds more than the {room.spare_mib} "
+            f"MiB that this host can spare: {error.output or 'qemu-img was stopped'}",
             hint="`qemu-img check` where the file comes from says whether it is whole",
         ) from error
 

@@ -71,12 +71,12 @@ async def take(
     more_mib = 0 if snapshots else taken_mib(image.path)
     if limited:
         await make_way(context, volume, lock, what, more_mib=more_mib, sparing=sparing)
-    wish = _free_id(snapshots, reason, context.clock())
+    snapshot_id = _free_id(snapshots, reason, context.clock())
     if holder := await context.living_holder(volume):
-        await context.live(volume.name).snapshot_volume(holder, wish)
+        await context.live(volume.name).snapshot_volume(holder, snapshot_id)
     else:
-        await image.take_snapshot(wish)
-    taken = find_snapshot(volume, await list_snapshots(context, volume), wish)
+        await image.take_snapshot(snapshot_id)
+    taken = find_snapshot(volume, await list_snapshots(context, volume), snapshot_id)
     if (
         limited and (use := await find_use(context, volume)).spare_mib < 0
     ):  # the machine went on writing until it froze
@@ -142,6 +142,6 @@ def _free_id(snapshots: list[Snapshot], reason: Reason, now: float) -> str:
     """Return a new snapshot's name: of now, or of the next second that has none yet."""
     taken = {snapshot.id for snapshot in snapshots}
     second = int(now)
-    while (wish := make_snapshot_id(reason, second)) in taken:
+    while (snapshot_id := make_snapshot_id(reason, second)) in taken:
         second += 1
-    return wish
+    return snapshot_id

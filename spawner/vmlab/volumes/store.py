@@ -174,9 +174,9 @@ class VolumeStore:
         """Give a copy for the body's time (`transfer.exported`)."""
         return transfer.exported(self.context, name, form, snapshot)
 
-    async def import_volume(self, wish: importing.Import) -> Volume:
+    async def import_volume(self, request: importing.Import) -> Volume:
         """Make a volume of a file (`importing.import_volume`)."""
-        return await importing.import_volume(self.context, wish)
+        return await importing.import_volume(self.context, request)
 
     async def delete(self, name: str, days: float = QUARANTINE_DAYS) -> Volume | None:
         """Put a volume into quarantine (`quarantine.delete`)."""

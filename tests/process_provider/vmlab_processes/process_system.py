@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.server_request import REQUEST, RUNTIME, STATE, Word, read_request
-from vmlab_guest.system import LinuxSystem, Room, inside
+from vmlab_guest.system import DiskSpace, LinuxSystem, inside
 from vmlab_guest.trouble import TROUBLE, write_trouble
 from vmlab_protocol.machine import HOME
 from vmlab_protocol.messages import ServerTrouble
@@ -69,8 +69,8 @@ class ProcessSystem(LinuxSystem):
         self._is_frozen = False
         self._writes.release()
 
-    def room(self, path: str) -> Room:
-        return super().room(str(inside(self, path)))
+    def disk_space(self, path: str) -> DiskSpace:
+        return super().disk_space(str(inside(self, path)))
 
     def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
         request_file = inside(self, str(REQUEST))

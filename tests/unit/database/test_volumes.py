@@ -34,7 +34,7 @@ def test_a_holder_keeps_the_volume_until_released(registry):
     with pytest.raises(VolumeConflictError, match=r"home-a: it is attached to desk-a") as told:
         registry.hold("home-a", "desk-b", 9.0)
     assert "vmlab machine kill desk-a" in told.value.hint
-    assert registry.held_by("desk-a") == [held]
+    assert registry.attached_to("desk-a") == [held]
     assert registry.release("desk-b") == []
     assert registry.release("desk-a") == ["home-a"]
     assert registry.release("desk-a") == []

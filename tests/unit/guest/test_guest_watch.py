@@ -21,7 +21,7 @@ from vmlab_guest.filling import (
 )
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.space import Entry, Usage
-from vmlab_guest.system import Room
+from vmlab_guest.system import DiskSpace
 from vmlab_guest.watch import Watch
 from vmlab_protocol.machine import HOME
 from vmlab_protocol.notices import Notice
@@ -46,7 +46,7 @@ def told(system: FakeSystem) -> list[str]:
 
 
 def leave(system: FakeSystem, free: int, total: int = GIB) -> None:
-    system.rooms[HOME] = Room(total, free)
+    system.disk_spaces[HOME] = DiskSpace(total, free)
 
 
 # -- a home that fills -----------------------------------------------------------------------------
@@ -102,20 +102,23 @@ def test_a_look_that_fails_is_made_again(system):
     assert "nearly full" in told(system)[0]
 
 
-rooms = st.builds(lambda total, share: Room(total, int(total * share)), st.integers(1, 2**44),
-                  st.floats(0, 1))  # fmt: skip
+disk_spaces = st.builds(
+    lambda total, share: DiskSpace(total, int(total * share)),
+    st.integers(1, 2**44),
+    st.floats(0, 1),
+)
 
 
-@given(rooms, st.sampled_from(Level))
-def test_a_level_settles_at_once(room, before):
-    level = choose_level(room, before)
-    assert choose_level(room, level) is level
+@given(disk_spaces, st.sampled_from(Level))
+def test_a_level_settles_at_once(space, before):
+    level = choose_level(space, before)
+    assert choose_level(space, level) is level
 
 
-@given(rooms)
-def test_a_home_that_is_half_empty_or_has_two_gib_left_is_roomy(room):
-    is_roomy = room.free_bytes * 2 > room.total_bytes or room.free_bytes > 2 * GIB
-    assert not is_roomy or choose_level(room, Level.FULL) is Level.ROOMY
+@given(disk_spaces)
+def test_a_home_that_is_half_empty_or_has_two_gib_left_is_roomy(space):
+    is_roomy = space.free_bytes * 2 > space.total_bytes or space.free_bytes > 2 * GIB
+    assert not is_roomy or choose_level(space, Level.FULL) is Level.ROOMY
 
 
 @pytest.mark.parametrize("level", [Level.FILLING, Level.FULL])

@@ -10,7 +10,7 @@ import pytest
 from vmlab.errors import HostError
 from vmlab.spawning.slots import StartSlots
 from vmlab.upkeep import housekeeping
-from vmlab.upkeep.housekeeping import House, start_housekeeping
+from vmlab.upkeep.housekeeping import Housekeeping, start_housekeeping
 
 
 @pytest.fixture
@@ -64,4 +64,4 @@ def test_no_op_without_a_loop(collections, tmp_path):
 async def test_a_database_that_cannot_be_tidied_is_told(collections, tmp_path):
     slots = StartSlots(1, clock=iter((0.0, *([1e6] * 1000))).__next__)
     with pytest.raises(HostError, match=r"hub\.sqlite could not be tidied"):
-        await House(slots, tmp_path / "gone" / "hub.sqlite").tidy()
+        await Housekeeping(slots, tmp_path / "gone" / "hub.sqlite").tidy()

@@ -28,7 +28,7 @@ from vmlab_protocol.machine import HOME, PLAIN_AFTER_ENDS
 from vmlab_protocol.messages import ServerTrouble
 from vmlab_protocol.notices import Notice
 
-_RESTART_FIRST_S, _RESTART_MOST_S = 2.0, 60.0
+_RESTART_FIRST_S, _RESTART_MAX_S = 2.0, 60.0
 _LAST_LINES = 100
 _JOURNAL_S = 10.0
 
@@ -80,7 +80,7 @@ class Attempts:
         if trouble.is_plain and not was_plain:
             tell_trainee(make_plain_notice(trouble.line, name_settings()))
         self._note(trouble)
-        return min(_RESTART_FIRST_S * 2.0 ** min(ends - 1, 10), _RESTART_MOST_S)
+        return min(_RESTART_FIRST_S * 2.0 ** min(ends - 1, 10), _RESTART_MAX_S)
 
     def _note(self, trouble: ServerTrouble | None) -> None:
         self._trouble = trouble

@@ -11,7 +11,7 @@ from enum import IntEnum
 from vmlab_guest.notices import change_notice
 from vmlab_guest.reserve import full_bytes, was_full
 from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
-from vmlab_guest.system import Room, System, inside
+from vmlab_guest.system import DiskSpace, System, inside
 from vmlab_protocol.machine import HOME
 from vmlab_protocol.notices import Notice
 
@@ -34,18 +34,18 @@ class Level(IntEnum):
     FULL = 2
 
 
-def choose_level(room: Room, before: Level) -> Level:
+def choose_level(space: DiskSpace, before: Level) -> Level:
     """Return how full a home is. Pure.
 
     What was told is taken back only when there is clearly more room: a home that hovers about a
     limit has one notice, not a new one with each file.
     """
-    little = min(room.total_bytes // _LITTLE_SHARE, _LITTLE_BYTES)
-    if room.free_bytes < full_bytes(room.total_bytes):
+    little = min(space.total_bytes // _LITTLE_SHARE, _LITTLE_BYTES)
+    if space.free_bytes < full_bytes(space.total_bytes):
         return Level.FULL
-    if before is not Level.ROOMY and room.free_bytes < little + little // 2:
+    if before is not Level.ROOMY and space.free_bytes < little + little // 2:
         return before
-    return Level.FILLING if room.free_bytes < little else Level.ROOMY
+    return Level.FILLING if space.free_bytes < little else Level.ROOMY
 
 
 class Filling:
@@ -63,7 +63,7 @@ class Filling:
         Raises:
             OSError: it cannot be asked, or the notice cannot be written; to be tried again.
         """
-        level = choose_level(self._system.room(HOME), self._level)
+        level = choose_level(self._system.disk_space(HOME), self._level)
         if level is self._level and self._is_detailed:
             return
         new = None

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskSpace:
     """A file system's size, and what of it the trainee can still use."""
 
     total_bytes: int
@@ -175,7 +175,7 @@ class System(Protocol):
         """Return after so long."""
         ...
 
-    def room(self, path: str) -> Room:
+    def disk_space(self, path: str) -> DiskSpace:
         """Return how much room there is for the trainee in the file system at `path`.
 
         Raises:
@@ -342,10 +342,10 @@ class LinuxSystem:
         """See `System`."""
         time.sleep(seconds)
 
-    def room(self, path: str) -> Room:
+    def disk_space(self, path: str) -> DiskSpace:
         """See `System`."""
         place = os.statvfs(path)
-        return Room(place.f_blocks * place.f_frsize, place.f_bavail * place.f_frsize)
+        return DiskSpace(place.f_blocks * place.f_frsize, place.f_bavail * place.f_frsize)
 
     def give(self, path: Path, uid: int) -> None:
         """See `System`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 _SHOWN = 300
-_PAUSE_FIRST_S, _PAUSE_MOST_S = 1.0, 60.0
+_PAUSE_FIRST_S, _PAUSE_MAX_S = 1.0, 60.0
 _MAX_TIMES = 30
 """Half an hour: no host is busy for longer, and what fails then fails for another reason."""
 
@@ -51,7 +51,7 @@ def persist(
 def pauses() -> Iterator[float]:
     """Yield how long to wait after each failure."""
     for number in range(_MAX_TIMES):
-        yield min(_PAUSE_FIRST_S * 2.0**number, _PAUSE_MOST_S)
+        yield min(_PAUSE_FIRST_S * 2.0**number, _PAUSE_MAX_S)
 
 
 def describe(error: BaseException) -> str:

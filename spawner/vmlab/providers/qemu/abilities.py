@@ -44,13 +44,13 @@ class AbilitiesOfQemu:
         return HUB_URL
 
     @property
-    def doors(self) -> Path:
+    def listeners(self) -> Path:
         """Folder where the hub's side opens `hub.sock` and `proxy.sock` for the machines."""
         return self._paths.state / "doors"
 
     async def open_way(self, hub: HTTPServerConnectionDelegate, proxy: Path) -> None:
         """Open the listeners (contract: `LeadsToHub.open_way`)."""
-        await ensure_listeners(self.doors, hub, proxy)
+        await ensure_listeners(self.listeners, hub, proxy)
 
     def ssh_command(self, name: str) -> list[str]:
         """Return the command that opens a shell (contract: `OpensShells.ssh_command`)."""

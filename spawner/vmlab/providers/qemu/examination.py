@@ -54,9 +54,9 @@ async def _ask(what: str, question: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(what, Level.FAIL, e.message, e.hint)
 
 
-async def _examine_accelerator(wish: str, cache: Path) -> Finding:
+async def _examine_accelerator(preference: str, cache: Path) -> Finding:
     try:
-        verdict = await choose_accelerator(wish, cache)
+        verdict = await choose_accelerator(preference, cache)
     except LabError as e:
         return Finding("accelerator", Level.FAIL, e.message, e.hint)
     return accelerator_finding(verdict.name.value, verdict.reason)

@@ -45,7 +45,7 @@ class Planner:
     """Plans starts; makes nothing but the folders that all machines share.
 
     Args:
-        doors: folder with the hub's side of the relays.
+        listeners: folder with the hub's side of the relays.
         deadlines: by what runs guest code.
         pool: machines in it have been promised their memory.
     """
@@ -54,13 +54,13 @@ class Planner:
         self,
         options: QemuOptions,
         paths: Paths,
-        doors: Path,
+        listeners: Path,
         deadlines: Mapping[Accelerator, Deadlines],
         pool: Pool,
     ) -> None:
         self._options = options
         self._paths = paths
-        self._doors = doors
+        self._listeners = listeners
         self._deadlines = deadlines
         self._pool = pool
         self._images = ImageStore(paths.images)
@@ -98,7 +98,7 @@ class Planner:
         """
         host = await self.host()
         paths = self._paths
-        folders = (paths.state, paths.machines, paths.volumes, self._doors)
+        folders = (paths.state, paths.machines, paths.volumes, self._listeners)
         await asyncio.to_thread(share_folders, folders, paths.templates)
         return host, await asyncio.to_thread(self._images.find_whole, image)
 
@@ -109,7 +109,7 @@ class Planner:
             verdict = await choose_accelerator(self._options.accelerator, self._paths.cache)
             self.known = Host(
                 paths=self._paths,
-                doors=self._doors,
+                listeners=self._listeners,
                 memory=self.memory,
                 accelerator=verdict.name,
                 qemu=await qemu_version(),

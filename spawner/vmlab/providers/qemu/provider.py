@@ -79,7 +79,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         self._images = ImageStore(self._paths.images)
         self._locks: dict[str, asyncio.Lock] = {}
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
-        self._planner = Planner(self._options, self._paths, self.doors, deadlines, self.pool)
+        self._planner = Planner(self._options, self._paths, self.listeners, deadlines, self.pool)
         self._upkeep = Upkeep(self.pool, self._options.pool)
         self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
 

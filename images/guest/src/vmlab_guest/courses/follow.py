@@ -37,8 +37,8 @@ from vmlab_protocol.receipts import make_receipt, make_refusal
 
 _ANSWER_S = 10.0
 _PAUSE_FIRST_S = 1.0
-_PAUSE_MOST_S = 60.0
-_INCOMPLETE_MOST_S = 600.0
+_PAUSE_MAX_S = 60.0
+_INCOMPLETE_MAX_S = 600.0
 """Files that wait for room, or for a folder to be writable: tried less and less often."""
 
 
@@ -129,10 +129,10 @@ class Follower:
 
     def _try(self, course: CourseVersion) -> None:
         tries = self._waits[course].tries + 1 if course in self._waits else 1
-        most_s = _PAUSE_MOST_S
+        most_s = _PAUSE_MAX_S
         try:
             is_done = self._bring(course)
-            most_s = _INCOMPLETE_MOST_S
+            most_s = _INCOMPLETE_MAX_S
         except (DeliveryError, OSError) as error:
             is_done = False
             self._system.log(f"courses: {course.name} {course.version}: {error}")
@@ -245,7 +245,7 @@ class Follower:
         return original
 
 
-def make_pause(failures: int, chance: float, most_s: float = _PAUSE_MOST_S) -> float:
+def make_pause(failures: int, chance: float, most_s: float = _PAUSE_MAX_S) -> float:
     """Return seconds to wait: doubled at each failure, at most `most_s`, spread by `chance`.
 
     Args:

@@ -75,7 +75,7 @@ async def show_snapshot(folder: Machine, context: VolumeContext, snapshot: str) 
     """Mount a copy of a snapshot, read-only, in the machine."""
     await hide_snapshot(folder)
     name = folder.path.name
-    held = await context.ask(lambda registry: registry.held_by(name))
+    held = await context.ask(lambda registry: registry.attached_to(name))
     if not held:
         raise MachineConflictError(name, "it has no volume")
     volume = held[0]

@@ -57,20 +57,20 @@ def make_probe_sector() -> bytes:
     return _PROBE_CODE.ljust(_SECTOR_BYTES - 2, b"\0") + b"\x55\xaa"
 
 
-async def choose_accelerator(wish: str, cache: Path) -> Verdict:
+async def choose_accelerator(preference: str, cache: Path) -> Verdict:
     """Return the accelerator for this host; asks the host only once per boot.
 
     Args:
-        wish: "auto", "kvm" or "tcg".
+        preference: "auto", "kvm" or "tcg".
         cache: folder for the verdict.
 
     Raises:
         HostError: QEMU is missing or cannot run a guest at all, or KVM was demanded and fails.
     """
-    if wish == "tcg":
+    if preference == "tcg":
         return Verdict(Accelerator.TCG, "software emulation, because lab.toml asks for it")
     verdict = await _cached_verdict(cache)
-    if wish == "kvm" and verdict.name is not Accelerator.KVM:
+    if preference == "kvm" and verdict.name is not Accelerator.KVM:
         raise HostError(
             f"lab.toml demands KVM, which does not work here: {verdict.reason}",
             hint='set [provider.qemu] accelerator = "auto", or enable (nested) virtualisation',

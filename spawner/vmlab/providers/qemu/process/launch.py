@@ -145,8 +145,8 @@ def make_shim_config(
             machine.ssh.name: INNER_SSH_PORT,
         },
         outward={
-            str(HUB_PORT): str(plan.doors / "hub.sock"),
-            str(PROXY_PORT): str(plan.doors / "proxy.sock"),
+            str(HUB_PORT): str(plan.listeners / "hub.sock"),
+            str(PROXY_PORT): str(plan.listeners / "proxy.sock"),
         },
         bytes_per_s=plan.bytes_per_s,
         internet=unreachable is not None,

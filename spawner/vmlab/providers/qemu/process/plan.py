@@ -42,7 +42,7 @@ class Host:
     """What a start depends on beside the machine itself."""
 
     paths: Paths
-    doors: Path  # folder with the hub's side of the relays, `hub.sock` and `proxy.sock`
+    listeners: Path  # folder with the hub's side of the relays, `hub.sock` and `proxy.sock`
     memory: Memory
     accelerator: Accelerator
     qemu: str  # version line
@@ -97,7 +97,7 @@ class LaunchPlan:
     devices: Path | None  # state of a template's devices, to be loaded before it runs
     internet: bool
     bytes_per_s: int  # each way; 0: no limit
-    doors: Path
+    listeners: Path
 
     @property
     def option_rom(self) -> bool:
@@ -152,7 +152,7 @@ def plan_launch(
         devices=template.devices if template else None,
         internet=spec.internet and park_in is None,
         bytes_per_s=0 if park_in else spec.bandwidth.network_mbit_s * 1_000_000 // 8,
-        doors=host.doors,
+        listeners=host.listeners,
     )
 
 

@@ -21,7 +21,7 @@ _QUIET_S = 20.0
 _PRESSURE = 25.0
 _POLL_S = 2.0
 _LONGEST_S = 600.0
-_AGAIN_FIRST_S, _AGAIN_MOST_S = 600.0, 4 * 3600.0
+_RETRY_FIRST_S, _RETRY_MAX_S = 600.0, 4 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -30,11 +30,11 @@ class Again:
     """When to try once more what failed."""
 
     at: float = float("-inf")  # on the loop's clock
-    pause_s: float = _AGAIN_FIRST_S
+    pause_s: float = _RETRY_FIRST_S
 
     def put_off(self, now: float) -> Again:
         """Return when to try after one more failure: later each time."""
-        return Again(now + self.pause_s, min(self.pause_s * 2, _AGAIN_MOST_S))
+        return Again(now + self.pause_s, min(self.pause_s * 2, _RETRY_MAX_S))
 
 
 class Upkeep:

@@ -58,9 +58,9 @@
   }
 
   function preferred() {
-    const wishes = [unsaved(), account?.chosen, stored(), ...(navigator.languages || [])];
-    const short = wishes.map((wish) => (wish ?? "").slice(0, 2).toLowerCase());
-    return short.find((wish) => LANGUAGES.includes(wish)) || given.defaultLanguage || "en";
+    const preferences = [unsaved(), account?.chosen, stored(), ...(navigator.languages || [])];
+    const short = preferences.map((preference) => (preference ?? "").slice(0, 2).toLowerCase());
+    return short.find((preference) => LANGUAGES.includes(preference)) || given.defaultLanguage || "en";
   }
 
   /** @param {string} language */

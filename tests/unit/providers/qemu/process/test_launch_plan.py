@@ -66,7 +66,7 @@ def make_host(
 ) -> Host:
     return Host(
         paths=Paths(Path("/s"), Path("/c")),
-        doors=Path("/s/doors"),
+        listeners=Path("/s/doors"),
         memory=Memory(Path("/c/promises")),
         accelerator=accelerator,
         qemu="QEMU emulator version 7.2",
