@@ -1,4 +1,9 @@
-"""Debian's chromium, driven by Playwright; screenshots land in artifacts/."""
+"""Debian's chromium, driven by Playwright; screenshots land in artifacts/.
+
+Pages are looked at in chromium-headless-shell: the same engine without chromium's own windows,
+which take two thirds of the processor. What the browser itself decides (cookies, windows, names)
+is tried in the whole chromium: a module with `WHOLE_BROWSER = True`, or `launch_browser()`.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +27,21 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What turns while somebody waits is drawn sixty times a second, by the processor.
+STILL = {"reduced_motion": "reduce"}
 expect.set_options(timeout=30_000)  # of its own accord 5 s: too few on a busy host
 
 
 @contextmanager
-def launch_browser(*more_arguments: str) -> Iterator[Browser]:
-    """Run chromium. Playwright keeps an event loop meanwhile: no other one can run beside it."""
-    program = os.environ.get("VMLAB_CHROMIUM") or shutil.which("chromium")
-    assert program, "Debian's chromium is missing: apt-get install chromium"
+def launch_browser(*more_arguments: str, package: str = "chromium") -> Iterator[Browser]:
+    """Run chromium. Playwright keeps an event loop meanwhile: no other one can run beside it.
+
+    Args:
+        more_arguments: of its command line.
+        package: Debian's, and its program's name.
+    """
+    program = os.environ.get("VMLAB_CHROMIUM") or shutil.which(package)
+    assert program, f"Debian's {package} is missing: apt-get install {package}"
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=program, args=[*ARGUMENTS, *more_arguments]
@@ -39,8 +51,9 @@ def launch_browser(*more_arguments: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launch_browser() as launched:
+def browser(request) -> Iterator[Browser]:
+    whole = getattr(request.module, "WHOLE_BROWSER", False)
+    with launch_browser(package="chromium" if whole else "chromium-headless-shell") as launched:
         yield launched
 
 
@@ -51,7 +64,7 @@ def new_page(browser, request) -> Iterator:
     errors: list[str] = []
 
     def make(**options: object) -> Page:
-        chosen = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}} | options
+        chosen = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}} | STILL | options
         context = browser.new_context(**chosen)
         context.set_default_timeout(20_000)
         contexts.append(context)

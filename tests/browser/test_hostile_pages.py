@@ -13,6 +13,7 @@ from browser.hostile_lab import VISITOR, Kind, run_lab
 from fakes.waiting import wait_until
 
 pytestmark = pytest.mark.browser
+WHOLE_BROWSER = True
 
 LOGIN = "jupyterhub-hub-login"
 

@@ -61,13 +61,18 @@ def stage(page: Page, number: int):
     return page.locator(".vm-stage").nth(number)
 
 
+def turning_icon(page: Page):
+    return page.locator(".vm-stage[data-state=current] > .vm-stage-icon")
+
+
 def test_the_first_start_shows_stages_and_promises_nothing(hub, start, trainee):
     hub.set_faults(delays_s={"boot": BOOT_S})
-    page = start()
+    page = start(reduced_motion="no-preference")
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "Your machine is starting", use_inner_text=True
     )
     expect(stage(page, 1)).to_have_attribute("aria-current", "step")
+    expect(turning_icon(page)).to_have_css("animation-name", "vm-turn")
     expect(stage(page, 0)).to_have_attribute("data-state", "done")
     expect(stage(page, 2)).to_have_attribute("data-state", "waiting")
     expect(page.locator("#progress-message")).to_have_text(
@@ -111,6 +116,7 @@ def test_a_reload_loses_nothing(hub, start):
     expect(stage(page, 1)).to_have_attribute("data-state", "current")
     page.reload()
     expect(stage(page, 1)).to_have_attribute("data-state", "current")
+    expect(turning_icon(page)).to_have_css("animation-name", "none")  # as the reader wants it
     page.get_by_text("What happened so far").click()
     expect(page.locator("#progress-log li")).to_have_count(5)
 

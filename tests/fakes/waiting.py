@@ -16,15 +16,18 @@ LIMIT_S = 240
 def wait_until(question: Callable[[], Answer], limit_s: float = LIMIT_S) -> Answer:
     """Ask again and again until the answer is true; return it.
 
+    The longer it takes, the longer the pauses: who asks a hub often keeps it from its work.
+
     Raises:
         AssertionError: it was not within `limit_s` seconds; shows question and last answer.
     """
-    deadline = time.monotonic() + limit_s
+    begun = time.monotonic()
     while not (answer := question()):
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - begun
+        if waited_s > limit_s:
             asked = (
                 inspect.getsource(question).strip() if inspect.isfunction(question) else question
             )
             raise AssertionError(f"not within {limit_s:g} s: {asked}\nlast answer: {answer!r}")
-        time.sleep(0.05)
+        time.sleep(min(max(0.05, waited_s / 20), 0.5))
     return answer

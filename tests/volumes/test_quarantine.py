@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from vmlab.errors import VolumeConflictError, VolumeNotFoundError
+from vmlab.errors import ConfigError, VolumeConflictError, VolumeError, VolumeNotFoundError
 from vmlab.model import VolumeSpec, VolumeState
 from vmlab.volumes.locks import forget_locks, hold_volume
 from vmlab_protocol.snapshots import Reason
-from volumes.conftest import holds, make, spec, write
+from volumes.conftest import holds, make, run, spec, write
 
 DAY = 86400.0
 
@@ -71,6 +71,52 @@ async def test_nothing_is_done_with_a_deleted_volume(store):
     await make(store, "home-bob")
     with pytest.raises(VolumeConflictError, match="home-bob: it is not deleted"):
         await store.undelete("home-bob")
+
+
+@pytest.mark.parametrize("days", [0, -1, 3650.5, float("inf"), float("nan")])
+async def test_days_out_of_range_delete_nothing(store, days):
+    path = await make(store)
+    with pytest.raises(ConfigError, match=f"{days:g} days of quarantine") as told:
+        await store.delete("home-ada", days)
+    assert "more than 0, up to 3650" in told.value.hint
+    assert path.exists()
+    assert (await store.delete("home-ada", 3650)).name != "home-ada"
+
+
+async def test_what_cannot_come_back_stays_deleted(store, clock):
+    """Its file is gone, or a larger one than the trainee had."""
+    path = await make(store)
+    gone = await store.delete("home-ada")
+    kept = store.context.path(gone)
+    away = kept.rename(kept.with_name("away"))
+    with pytest.raises(VolumeError, match="is gone, so the volume cannot come back") as told:
+        await store.undelete("home-ada")
+    assert "vmlab volume" not in told.value.hint, "all commands but undelete refuse a deleted one"
+    away.rename(kept)
+    await run("qemu-img", "resize", "-q", "-f", "qcow2", kept, "3T")
+    with pytest.raises(VolumeError, match="3145728 MiB") as told:
+        await store.undelete("home-ada")
+    assert told.value.hint == "if that is intended: raise [volume] total in lab.toml"
+    assert kept.exists()
+    assert not path.exists()
+    assert [volume.state for volume in await store.all()] == [VolumeState.QUARANTINED]
+    kept.unlink()
+    clock.now += 15 * DAY
+    assert [volume.name for volume in await store.purge()] == [gone.name]
+    assert await store.all() == []
+
+
+async def test_one_that_came_back_while_others_were_purged_is_not_removed(store, clock):
+    """The list that is gone through was made before."""
+    path = await make(store)
+    await write(path, 3)
+    gone = await store.delete("home-ada", days=1)
+    clock.now += DAY
+    async with hold_volume(store.context.locks, "home-ada", "bringing it back"):
+        assert await store.purge() == []
+    await store.undelete(gone.name)
+    assert await store.purge() == []
+    assert await holds(path, 3)
 
 
 @pytest.mark.parametrize("back", [False, True])

@@ -2,12 +2,13 @@
 
 A full garbage collection looks at every object of the hub and blocks it meanwhile: 0.2 s of a
 processor with a hundred trainees. Python makes one whenever enough objects are new, which is in
-the middle of a class's start.
+the middle of a class's start, and several when the process ends, which frees nothing for anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import sqlite3
 from pathlib import Path
@@ -38,6 +39,7 @@ def start_housekeeping(slots: StartSlots, state: Path, hub_database: Path) -> No
     if begin(state, Job("housekeeping", housekeeping.tidy, _PERIOD_S)):
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, _NEVER)
+        atexit.register(gc.freeze)
 
 
 class Housekeeping:

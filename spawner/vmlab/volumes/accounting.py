@@ -91,11 +91,13 @@ async def check_size(context: VolumeContext, volume: Volume, size_mib: int) -> N
     """
     most_mib = max(volume.size_mib, await most_volume_mib(context))
     if size_mib > most_mib:
+        grow = f"vmlab volume grow {volume.name} {size_mib}M"
+        deleted = volume.state is VolumeState.QUARANTINED  # which cannot grow
         raise VolumeError(
             volume.name,
             f"its file says that it has {size_mib} MiB, but it was made with {volume.size_mib} "
             f"MiB, and this lab's volumes may have {most_mib} MiB at most",
-            hint=f"if that is intended: vmlab volume grow {volume.name} {size_mib}M",
+            hint=f"if that is intended: {'raise [volume] total in lab.toml' if deleted else grow}",
             public=messages.DISK_FAILED,
         )
 

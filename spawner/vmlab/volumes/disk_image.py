@@ -20,7 +20,7 @@ from vmlab import messages
 from vmlab.errors import HostError, VolumeConflictError, VolumeError
 from vmlab.system.tools import ToolError, run_tool
 from vmlab.system.worker import TOOLS_GID, WorkerUser
-from vmlab.volumes.model import Snapshot
+from vmlab.volumes.model import Snapshot, own_name
 from vmlab.volumes.qcow2 import Header, Qcow2Error, read_volume
 
 _TRAINEE_UID = 1000
@@ -147,6 +147,13 @@ def make_source(path: Path, driver: str = "qcow2") -> str:
 
 def missing_file(name: str, path: Path) -> VolumeError:
     """Return the error for a volume whose file was there and is not any more."""
+    if own_name(name) != name:
+        return VolumeError(
+            name,
+            f"its file {path} is gone, so the volume cannot come back from quarantine",
+            hint="put the file back from a backup; the entry is forgotten when its quarantine ends",
+            public=messages.DISK_FAILED,
+        )
     return VolumeError(
         name,
         f"its file {path} is gone, though nobody deleted the volume",

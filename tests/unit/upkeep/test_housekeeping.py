@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from fakes.endings import frozen_at_end
 from vmlab.errors import HostError
 from vmlab.spawning.slots import StartSlots
 from vmlab.upkeep import housekeeping
@@ -65,3 +66,19 @@ async def test_a_database_that_cannot_be_tidied_is_told(collections, tmp_path):
     slots = StartSlots(1, clock=iter((0.0, *([1e6] * 1000))).__next__)
     with pytest.raises(HostError, match=r"hub\.sqlite could not be tidied"):
         await Housekeeping(slots, tmp_path / "gone" / "hub.sqlite").tidy()
+
+
+def test_the_end_of_the_hub_does_not_wait_for_collections(tmp_path):
+    code = f"""
+import asyncio
+from pathlib import Path
+from vmlab.spawning.slots import StartSlots
+from vmlab.upkeep.housekeeping import start_housekeeping
+
+async def hub():
+    folder = Path({str(tmp_path)!r})
+    start_housekeeping(StartSlots(1), folder, folder / "hub.sqlite")
+
+asyncio.run(hub())
+"""
+    assert frozen_at_end(code) > 10_000
