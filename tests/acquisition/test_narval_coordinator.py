@@ -11,14 +11,16 @@ import stat
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from acquisition.programs import LOCAL, STARTING, act, chain, in_error, is_running, kill, until
 from narval.client import Access, SubSystem
-from narval.config import Address, ensure_secret
+from narval.config import Address, config_folder, ensure_secret
 from narval.control.central_log import serve_log
 from narval.control.naming import serve_names
 from narval.control.peer import RemoteError, connect
+from narval.control.registration import look_up
 from narval.coordinator.coordinator import Coordinator, coordinate
 from narval.coordinator.settings import Settings
 from narval.runs import list_runs
@@ -238,6 +240,25 @@ async def test_a_crash_is_told_with_signal_and_symbol(begin):
     assert "killed by SIGSEGV in process_config" in await in_error(tandem)
     messages = [r.message for r in await tandem.log(level="error", actor="reader")]
     assert any("SIGSEGV in process_config" in message for message in messages)
+
+
+async def test_who_looks_at_the_log_again_and_again_keeps_one_connection(begin, names):
+    tandem = await begin(chain())
+    port = (await look_up(names, ensure_secret(config_folder()), "central_log")).port
+
+    def ways():
+        """Return this process's connections to the central log."""
+        every = psutil.Process().net_connections("tcp")
+        open_ = [each for each in every if each.status == psutil.CONN_ESTABLISHED]
+        return {each.laddr.port for each in open_ if each.raddr.port == port}
+
+    before = ways()
+    await asyncio.gather(tandem.log(), tandem.log())
+    (way,) = ways() - before
+    await tandem.log()
+    assert ways() - before == {way}
+    tandem.close()
+    await until(lambda: way not in ways())
 
 
 async def test_what_a_plugin_prints_is_in_the_log(begin):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from fakes.waiting import wait_until
 from vmlab_guest.kernel_provisioner import ForkedProvisioner
 from vmlab_guest.kernels import Request, ask_for_kernel, make_request
+from vmlab_guest.play import play
 
 PROGRAM = """
 import sys
@@ -161,6 +163,17 @@ async def test_a_kernel_ends_when_it_is_asked(forker, manager):
     manager.shutdown_wait_time = 120.0  # after half of it, it is not asked any more
     await manager.shutdown_kernel()
     assert kernel.wait(60) == 0
+
+
+def test_a_notebook_is_played_in_a_forked_kernel(forker, manager, monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "unset")
+    source = "import os; print(os.getppid())"
+    cell = {"cell_type": "code", "source": source}
+    (tmp_path / "exercise.ipynb").write_text(json.dumps({"cells": [cell]}))
+    played = play(tmp_path / "exercise.ipynb", tmp_path, 60)
+    assert (played.output.strip(), played.errors) == (str(forker.pid), [])
 
 
 async def test_without_a_kernel_forker_a_kernel_is_started(manager):

@@ -24,7 +24,6 @@ from browser.conftest import ARTIFACTS, log_in, shot
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
 from vm.desk import PAGE_LIMIT_MS, Desk
-from vmlab.names import volume_name
 from vmlab.paths import default_paths
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
@@ -363,17 +362,3 @@ def test_everything_is_there_after_stop_and_start(hub, desk):
     assert desk.run("ls /usr/local/bin/installed")
     assert "MY NOTES" in desk.run("cat ~/first-steps/01-who-am-i/exercise.ipynb")
     assert desk.folder.identity.read_text() == key
-
-
-def test_a_power_off_from_inside_stays_one_until_somebody_starts_the_machine(hub, desk):
-    desk.run(
-        "echo kept > ~/before-the-end.txt; sync; sudo systemd-run --on-active=1 systemctl poweroff"
-    )
-    wait_until(lambda: not desk.folder.is_running())
-    wait_until(lambda: not hub.server("ada"))
-    desk.forget_connection()
-    desk.start()
-    assert desk.run("cat ~/before-the-end.txt").strip() == "kept"
-    desk.stop()
-    volume = hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
-    subprocess.run(["qemu-img", "check", volume], capture_output=True, check=True)

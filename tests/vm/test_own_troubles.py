@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vm.desk import Desk
 from vmlab.model import MachineState
+from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers.qemu.channels.monitor import open_monitor
 
@@ -37,7 +39,8 @@ def desk(desk_image):
         desk = Desk(running, "ada", cache)
         desk.start()
         yield desk
-        desk.stop()
+        if running.server("ada"):
+            desk.stop()
     shutil.rmtree(folder)
 
 
@@ -49,11 +52,11 @@ def problem(desk: Desk) -> str:
     return asyncio.run(desk.provider.status([desk.machine]))[desk.machine].problem
 
 
-def test_a_lab_comes_back_from_settings_rights_a_pause_and_a_reboot(desk):
+def test_a_lab_comes_back_from_settings_rights_a_power_off_a_pause_and_a_reboot(desk):
     desk.run("mkdir -p ~/.jupyter; cat > ~/.jupyter/jupyter_server_config.py",
              stdin=SETTINGS.encode())  # fmt: skip
     desk.run("echo kept > ~/note.txt; sudo chown root:root ~ && sudo chmod 700 ~")
-    desk.stop()
+    power_off(desk)  # it stays one until somebody starts the machine
     desk.start()
     assert desk.python("print(open('note.txt').read())").strip() == "kept"
     told = notices(desk)
@@ -76,6 +79,18 @@ def test_a_lab_comes_back_from_settings_rights_a_pause_and_a_reboot(desk):
     wait_until(lambda: desk.hub.server("ada").get("ready"), LIMIT_S)
     assert problem(desk) == ""
     assert desk.python("print(open('note.txt').read())").strip() == "kept"
+
+    desk.stop()
+    volume = desk.hub.folder / "volumes" / f"{volume_name('ada')}.qcow2"
+    subprocess.run(["qemu-img", "check", volume], capture_output=True, check=True)
+
+
+def power_off(desk: Desk) -> None:
+    """Have the machine power itself off, as its user may; return when the hub has seen it."""
+    desk.run("sync; sudo systemd-run --on-active=1 systemctl poweroff")
+    wait_until(lambda: not desk.folder.is_running())
+    wait_until(lambda: not desk.hub.server("ada"))
+    desk.forget_connection()
 
 
 def status(desk: Desk):

@@ -24,7 +24,8 @@ from narval.plugins.plugin import Parameter
 from narval.runs import end_run, list_runs, read_run
 from narval.shell.answers import Answer, Message, error_answer, format_answer
 from narval.shell.client import read_reply
-from narval.shell.grammar import fill_in, parse_command
+from narval.shell.grammar import parse_command
+from narval.shell.lines import fill_in
 from narval.shell.plain import format_plainly
 from narval.shell.proofs import Gate, make_authorization, read_words
 from narval.topology.model import LogLevel
@@ -175,7 +176,7 @@ def ada_integer(data: bytes) -> None:
 
 
 @target("shell-line", NarvalError, parsers=(
-    "narval.shell.grammar:parse_command", "narval.shell.grammar:fill_in"))  # fmt: skip
+    "narval.shell.grammar:parse_command", "narval.shell.lines:fill_in"))  # fmt: skip
 def shell_line(data: bytes) -> None:
     line = fill_in(_text(data), ["tandem", "a b", "'"])
     command = parse_command(line)

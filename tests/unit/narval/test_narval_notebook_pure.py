@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 import time
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 
@@ -113,6 +114,23 @@ def wait_until(condition, deadline_s=60.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.005)
+
+
+def test_live_leaves_most_of_the_time_to_what_it_looks_at():
+    looks = []
+
+    def update():
+        began = time.monotonic()
+        while time.monotonic() < began + 0.05:
+            pass
+        looks.append((began, time.monotonic()))
+
+    live = Live(update, pytest.fail, period_s=0.001)
+    live.start()
+    wait_until(lambda: len(looks) > 3)
+    live.stop()
+    for (began, ended), (again, _) in pairwise(looks):
+        assert again - ended >= 3.9 * (ended - began)
 
 
 def test_live_goes_on_after_an_error_and_stops():

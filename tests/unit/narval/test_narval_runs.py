@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from narval.config import config_folder
 from narval.errors import NarvalError
-from narval.runs import begin_run, check_number, config_folder, end_run, list_runs, read_run
+from narval.runs import begin_run, check_number, end_run, list_runs, read_run
 
 
 def test_numbers_count_up_and_the_topology_is_kept(tmp_path):

@@ -128,11 +128,43 @@ def test_the_dead_time_is_not_paralysable(germanium):
 
 
 def test_the_seed_alone_decides_what_comes_out(germanium):
-    slow, fast = (germanium(seed=7, detector=2).run(2.0, step) for step in (0.5, 0.02))
+    slow, fast = (
+        germanium(seed=7, detector=2, gather_ms=gather).run(2.0, step)
+        for step, gather in ((0.5, 50), (0.02, 0))
+    )
     assert slow == fast
     assert slow != germanium(seed=8, detector=2).run(2.0)
     numbers = [event.event_number for event in iterate_events(slow)]
     assert numbers == list(range(len(numbers)))
+
+
+def write_for_a_second(bench, buffer_bytes=100_000):
+    """Return the blocks that are written in a second by looks a millisecond apart."""
+    blocks, output = [], memoryview(bytearray(buffer_bytes))
+    for millisecond in range(1, 1001):
+        bench.now_s = millisecond * 1e-3
+        if used := bench.simulator.produce(output):
+            blocks.append(bytes(output[:used]))
+    return blocks
+
+
+@pytest.mark.parametrize("kind", ["germanium", "digitiser"])
+def test_events_of_50_ms_share_a_block(kind, request):
+    make = request.getfixturevalue(kind)
+    at_once = write_for_a_second(make(rate=1000, gather_ms=0))
+    gathered = write_for_a_second(make(rate=1000))
+    assert len(at_once) > 500
+    assert len(gathered) <= 20
+    assert b"".join(at_once).startswith(b"".join(gathered))
+    assert len(b"".join(gathered)) > 0.9 * len(b"".join(at_once))
+
+
+@pytest.mark.parametrize(("kind", "buffer_bytes"), [("germanium", 320), ("digitiser", 6000)])
+def test_a_full_block_waits_for_nobody(kind, buffer_bytes, request):
+    bench = request.getfixturevalue(kind)(rate=1000, gather_ms=500)
+    blocks = write_for_a_second(bench, buffer_bytes)
+    assert len(blocks) > 50
+    assert bench.simulator.monitor()["lost"] == 0
 
 
 def test_detectors_of_one_seed_see_the_same_decays_with_their_own_energies(germanium):

@@ -18,12 +18,11 @@ from narval.shell.answers import (
 )
 from narval.shell.grammar import (
     FORMS,
-    SyntaxRefusedError,
     Verb,
-    fill_in,
     forms_of,
     parse_command,
 )
+from narval.shell.lines import SyntaxRefusedError, fill_in
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Plays a notebook in a real kernel of this machine and prints what its checks said, as JSON.
+"""Plays a notebook as a trainee's kernel runs it; prints what its checks said, as JSON.
 
     python -m vmlab_guest.play first-steps/01-who-am-i            what the trainee got, as it is
     python -m vmlab_guest.play first-steps/01-who-am-i solution   solution.ipynb beside it
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 RESULT_MIME = "application/vnd.vmlab.result+json"
+_PROVISIONER = "vmlab-forked"
 _START_S = 120.0  # software emulation
 
 
@@ -57,7 +58,11 @@ def play(path: Path, folder: Path, deadline_s: float) -> Played:
         RuntimeError: the kernel does not start.
     """
     from jupyter_client.manager import KernelManager  # noqa: PLC0415 - not in every Python
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory  # noqa: PLC0415
 
+    factory = KernelProvisionerFactory.instance()
+    if _PROVISIONER in factory.provisioners:  # as in jupyter_server_config.json of a machine
+        factory.default_provisioner_name = _PROVISIONER
     played = Played(str(path))
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(cwd=str(folder))

@@ -112,7 +112,8 @@ class SubSystem:
     def __init__(self, name: str, access: Access) -> None:
         self.name = name
         self._access = access
-        self._peer: Peer | None = None
+        self._peers: dict[str, Peer] = {}  # its coordinator, and the central log
+        self._connecting = asyncio.Lock()
 
     @classmethod
     async def find(cls, name: str, access: Access | None = None) -> Self:
@@ -122,7 +123,7 @@ class SubSystem:
             NarvalError: there is none, or no naming service.
         """
         found = cls(name, access or Access.default())
-        await found._connected()
+        await found._connected(found.name)
         return found
 
     async def __aenter__(self) -> Self:
@@ -132,9 +133,9 @@ class SubSystem:
         self.close()
 
     def close(self) -> None:
-        """End the connection; again: no change."""
-        if self._peer is not None:
-            self._peer.close()
+        """End the connections; again: no change."""
+        for peer in self._peers.values():
+            peer.close()
 
     async def act(self, action: Action | str) -> State:
         """Do an action, however long it takes; return the state that it has led to.
@@ -180,28 +181,25 @@ class SubSystem:
         self, last: int = 100, actor: str | None = None, level: str = "debug"
     ) -> tuple[LogRecord, ...]:
         """Return the last lines of its log, oldest first."""
-        entry = await look_up(self._access.naming, self._access.secret, CENTRAL_LOG)
-        peer = await connect(entry.host, entry.port, self._access.secret, {"hello": "client"})
-        try:
-            found = await peer.call(
-                "query", sub_system=self.name, actor=actor, level=level, last=last
-            )
-        finally:
-            peer.close()
+        peer = await self._connected(CENTRAL_LOG)
+        found = await peer.call("query", sub_system=self.name, actor=actor, level=level, last=last)
         return tuple(map(read_record, found))
 
-    async def _connected(self) -> Peer:
-        if self._peer is None or self._peer.is_closed:
-            access = self._access
-            entry = await look_up(access.naming, access.secret, self.name)
-            self._peer = await connect(entry.host, entry.port, access.secret, {"hello": "client"})
-            self._peer.what = f"the coordinator of {self.name}"
-        return self._peer
+    async def _connected(self, name: str) -> Peer:
+        async with self._connecting:  # of two who ask at once, one connects
+            peer = self._peers.get(name)
+            if peer is None or peer.is_closed:
+                access = self._access
+                entry = await look_up(access.naming, access.secret, name)
+                peer = await connect(entry.host, entry.port, access.secret, {"hello": "client"})
+                peer.what = f"the coordinator of {name}" if name == self.name else name
+                self._peers[name] = peer
+            return peer
 
     async def _call(
         self, name: str, /, deadline_s: float | None = CALL_DEADLINE_S, **with_: Any
     ) -> Any:
-        peer = await self._connected()
+        peer = await self._connected(self.name)
         return await peer.call(name, deadline_s=deadline_s, **with_)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import socket
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from narval.errors import NarvalError
-from narval.runs import config_folder
 
 __all__ = [
     "LOOPBACK",
@@ -49,8 +46,7 @@ class Port:
     CENTRAL_LOG: Final = 6912
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where something listens."""
 
     host: str
@@ -78,6 +74,11 @@ def parse_address(text: str, default_port: int) -> Address:
     return Address(host, port)
 
 
+def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the acquisition keeps its files: NARVAL_CONFIG, else `~/.narval`."""
+    return Path(environment.get("NARVAL_CONFIG") or Path.home() / ".narval")
+
+
 def naming_address(environment: Mapping[str, str] = os.environ) -> Address:
     """Return where the naming service is: NARVAL_NAMING_SERVICE, else this machine.
 
@@ -100,13 +101,13 @@ def ensure_secret(folder: Path) -> str:
         NarvalError: it cannot be made or read, or others may read it.
     """
     file = folder / "secret"
-    fresh = folder / f".secret-{os.getpid()}-{secrets.token_hex(4)}"
+    fresh = folder / f".secret-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as out:
-                out.write(secrets.token_hex(32) + "\n")
+                out.write(os.urandom(32).hex() + "\n")
             # A link, not a rename: of two processes the first one's secret stays, and it is whole.
             try:
                 os.link(fresh, file)

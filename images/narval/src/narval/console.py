@@ -41,6 +41,17 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
     return run
 
 
+def say(text: str) -> None:
+    """Write a line to standard output, now."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def complain(program: str, text: object) -> None:
+    """Write an error to standard error."""
+    sys.stderr.write(f"{program}: {text}\n")
+
+
 def write_file_to_stdout(text: str) -> None:
     """Write a file's text, which is UTF-8 whatever the locale is."""
     sys.stdout.flush()

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,11 +42,6 @@ class RunRecord:
     ended: datetime | None = None
     complete: bool = False
     lost_frames: int = 0
-
-
-def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the acquisition keeps its files: NARVAL_CONFIG, else `~/.narval`."""
-    return Path(environment.get("NARVAL_CONFIG") or Path.home() / ".narval")
 
 
 def run_name(number: int) -> str:

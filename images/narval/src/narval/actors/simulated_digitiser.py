@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narval.actors.losses import FULL, Losses
-from narval.actors.pace import RunClock
+from narval.actors.pace import GATHER_MS, Pace, RunClock
 from narval.errors import NarvalError
 from narval.events import TICK_S, FrameType, Pulse, pack_pulse
 from narval.mfm import EVENT_HEADER_BYTES, Event, pack_event
@@ -53,6 +53,7 @@ class SimulatedDigitiser(Producer):
         Parameter("bits", 14, "of the converter, which saturates beyond", least=1, most=16),
         Parameter("channel", 0, "channel in the frames", least=0, most=65535),
         Parameter("detector", 0, "dataSource of the frames", least=0, most=255),
+        GATHER_MS,
     )
 
     def __init__(self, clock: RunClock | None = None) -> None:
@@ -76,6 +77,7 @@ class SimulatedDigitiser(Producer):
         self._written = 0
         self._losses = Losses(time.monotonic)
         self._next_s = self._gap_s()
+        self._pace = Pace(self._number("gather_ms") * 1e-3)
         self._clock.start()
 
     def pause(self) -> None:
@@ -92,6 +94,9 @@ class SimulatedDigitiser(Producer):
         if frame_bytes > len(output):
             raise NarvalError(f"a frame has {frame_bytes} bytes, the buffer {len(output)}")
         now_s, used = self._clock.elapsed_s(), 0
+        expected = (now_s - self._next_s) * self._number("rate")
+        if not self._pace.is_due(now_s, 2 * expected * frame_bytes / len(output)):
+            return 0
         while self._next_s <= now_s and used + frame_bytes <= len(output):
             samples = self._draw()  # also of a lost one: those after it are the same
             if self._next_s < now_s - _KEPT_S:

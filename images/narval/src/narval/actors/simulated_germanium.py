@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from narval.actors.energy_frames import FRAME, Floats, Integers, pack_energies
 from narval.actors.germanium import Response, draw_energies, keep_live, parse_lines
 from narval.actors.losses import FULL, Losses
-from narval.actors.pace import RunClock
+from narval.actors.pace import GATHER_MS, Pace, RunClock
 from narval.errors import NarvalError
 from narval.events import TICK_S
 from narval.plugins.plugin import Parameter, Producer, Run
@@ -43,6 +43,7 @@ class SimulatedGermanium(Producer):
         Parameter("dead_time_us", 10.0, "after each event taken, non-paralysable", least=0),
         Parameter("jitter_ns", 20.0, "standard deviation of the timestamps", least=0, most=1e6),
         Parameter("detector", 0, "dataSource of the frames", least=0, most=255),
+        GATHER_MS,
     )
 
     def __init__(self, clock: RunClock | None = None) -> None:
@@ -70,6 +71,7 @@ class SimulatedGermanium(Producer):
         self._drawn_s = self._busy_until_s = 0.0
         self._drawn_dead = self._last_tick = 0
         self._waiting = np.empty(0, _DRAWN)
+        self._pace = Pace(self._number("gather_ms") * 1e-3)
         self._clock.start()
 
     def pause(self) -> None:
@@ -90,6 +92,8 @@ class SimulatedGermanium(Producer):
         room = len(output) // FRAME.itemsize
         if not room:
             raise NarvalError(f"a frame has {FRAME.itemsize} bytes, the buffer {len(output)}")
+        if not self._pace.is_due(now_s, self._count(now_s) / room):
+            return 0
         events = self._take(now_s, room)
         if not len(events):
             return 0
@@ -135,11 +139,14 @@ class SimulatedGermanium(Producer):
 
     def _take(self, until_s: float, most: int) -> NDArray[np.void]:
         """Remove and return the events that have happened by then."""
-        count = min(int(np.searchsorted(self._waiting["time_s"], until_s, side="right")), most)
+        count = min(self._count(until_s), most)
         events, self._waiting = self._waiting[:count], self._waiting[count:]
         if count:
             self._dead = int(events["dead_before"][-1])
         return events
+
+    def _count(self, until_s: float) -> int:
+        return int(np.searchsorted(self._waiting["time_s"], until_s, side="right"))
 
     def _number(self, name: str) -> float:
         return float(self.values[name])

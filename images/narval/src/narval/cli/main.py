@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +10,7 @@ from pathlib import Path
 import narval
 from narval import __version__
 from narval.config import Port, naming_address, parse_address
-from narval.console import program
-from narval.control.log_record import PYTHON_LEVELS
-from narval.control.service import complain, log_to_stderr, run_until_stopped
+from narval.console import complain, program
 from narval.errors import NarvalError, TopologyError
 from narval.topology.model import LogLevel
 
@@ -132,7 +129,11 @@ def _topology(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from narval.cli.run import RunRequest, run  # noqa: PLC0415 - each command imports its own
+    import logging  # noqa: PLC0415 - each command imports its own
+
+    from narval.cli.run import RunRequest, run  # noqa: PLC0415
+    from narval.control.log_record import PYTHON_LEVELS  # noqa: PLC0415
+    from narval.control.service import log_to_stderr, run_until_stopped  # noqa: PLC0415
 
     log_to_stderr(PROGRAM, given.log_level)
     logging.getLogger("narval").setLevel(min(PYTHON_LEVELS[LogLevel(given.log_level)], 20))

@@ -13,13 +13,14 @@ from pathlib import Path
 from narval.cli.table import format_table
 from narval.client import read_status
 from narval.config import LOOPBACK, Address, config_folder, ensure_secret
+from narval.console import complain, say
 from narval.control.central_log import NAME as CENTRAL_LOG
 from narval.control.central_log import serve_log
 from narval.control.naming import serve_names
 from narval.control.peer import connect
 from narval.control.registration import connect_naming, look_up
 from narval.control.server import PortError
-from narval.control.service import complain, say, unless_stopped
+from narval.control.service import unless_stopped
 from narval.coordinator.coordinator import Coordinator, coordinate
 from narval.coordinator.settings import Settings, check_sub_system
 from narval.errors import NarvalError

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from narval.actors.refusals import find_refusals
-from narval.console import write_file_to_stdout
-from narval.control.service import say
+from narval.console import say, write_file_to_stdout
 from narval.coordinator.launch import LaunchError, is_this_host
 from narval.errors import NarvalError
 from narval.topology.model import Topology

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from narval.config import Address, Port, config_folder, ensure_secret, naming_address
-from narval.console import program
+from narval.console import program, say
 from narval.control.central_log import NAME, serve_log
 from narval.control.naming import serve_names
 from narval.control.service import (
@@ -17,7 +17,6 @@ from narval.control.service import (
     log_to_stderr,
     make_parser,
     run_until_stopped,
-    say,
     unless_stopped,
 )
 from narval.topology.model import LogLevel

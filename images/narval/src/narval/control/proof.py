@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
-import secrets
+import os
 from enum import StrEnum
 
 
@@ -22,7 +22,7 @@ class Side(StrEnum):
 
 def new_challenge() -> str:
     """Return 32 random bytes in hexadecimal digits."""
-    return secrets.token_hex(32)
+    return os.urandom(32).hex()
 
 
 def prove(secret: str, side: Side, *said: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from narval import __version__
 from narval.config import LOOPBACK, naming_address, parse_address
+from narval.console import complain
 from narval.control.log_record import PYTHON_LEVELS
 from narval.errors import NarvalError
 from narval.topology.model import LogLevel
@@ -75,17 +76,6 @@ def log_to_stderr(program: str, level: str) -> None:
         format=f"%(asctime)s {program} %(levelname)s %(message)s",
         stream=sys.stderr,
     )
-
-
-def say(text: str) -> None:
-    """Write a line to standard output, now."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def complain(program: str, text: object) -> None:
-    """Write an error to standard error."""
-    sys.stderr.write(f"{program}: {text}\n")
 
 
 async def unless_stopped(stop: asyncio.Event, begin: Coroutine[object, object, None]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from narval.config import Address, config_folder, naming_address, read_secret
-from narval.console import program
+from narval.console import program, say
 from narval.control.service import (
     LISTENING,
     add_host,
@@ -18,7 +18,6 @@ from narval.control.service import (
     log_to_stderr,
     make_parser,
     run_until_stopped,
-    say,
     unless_stopped,
 )
 from narval.coordinator.coordinator import Coordinator

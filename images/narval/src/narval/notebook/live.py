@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from threading import Event, Thread, current_thread
 
 from narval.errors import NarvalError
 
 _STOP_S = 5.0
+_REST = 4.0
+"""Times as long as a call took, there is at least none: on a slow machine, who looks must not keep
+what is looked at from its work."""
 
 
 class Live:
@@ -16,7 +20,7 @@ class Live:
     Args:
         update: what is called.
         failed: what is told the sentence of an error; the next call is made all the same.
-        period_s: from the end of a call to the next.
+        period_s: from the end of a call to the next; longer where calls take long.
     """
 
     def __init__(
@@ -56,8 +60,9 @@ class Live:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             self.once()
-            self._stopping.wait(self._period_s)
+            self._stopping.wait(max(self._period_s, _REST * (time.monotonic() - began)))
 
 
 def one_sentence(error: BaseException) -> str:

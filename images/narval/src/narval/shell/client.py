@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from narval.config import Address
@@ -27,8 +27,7 @@ ANSWER_DEADLINE_S = 600.0
 _MAX_ANSWER_BYTES = 4 * 2**20
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer: its XML, and whether it says that all is well."""
 
     text: str

@@ -14,13 +14,12 @@ from narval.shell.answers import Answer, Message, error_answer, help_answer
 from narval.shell.grammar import (
     FORMS,
     Command,
-    SyntaxRefusedError,
     Verb,
-    fill_in,
     forms_of,
     parse_command,
 )
 from narval.shell.launch import launch_coordinator
+from narval.shell.lines import SyntaxRefusedError, fill_in
 
 SCRIPT_SUFFIX = ".narval"
 """A topology `chain.xml` has the script `chain.narval` next to it."""

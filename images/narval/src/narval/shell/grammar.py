@@ -6,17 +6,15 @@ ref: NARVAL wiki, "Narval_Shell_Commands" and "Writing_a_C_actor".
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from narval.errors import NarvalError
+from narval.shell.lines import SyntaxRefusedError
 from narval.states import Action
 
 MAX_CHARACTERS = 4096
-_PARAMETER = re.compile(r"\$([1-9])")
 
 
 class Verb(StrEnum):
@@ -92,14 +90,6 @@ FORMS: tuple[Form, ...] = (
 """In the order in which they are tried: fixed words go before names."""
 
 
-class SyntaxRefusedError(NarvalError):
-    """A line that is not a command; carries the forms that come nearest."""
-
-    def __init__(self, message: str, forms: Sequence[Form] = ()) -> None:
-        self.forms = tuple(forms)
-        super().__init__(message)
-
-
 @dataclass(frozen=True)
 class Command:
     """A line that was understood."""
@@ -145,48 +135,3 @@ def parse_command(line: str) -> Command | None:
 def forms_of(verb: Verb) -> tuple[Form, ...]:
     """Return all forms of a command."""
     return tuple(form for form in FORMS if form.verb is verb)
-
-
-def fill_in(line: str, parameters: Sequence[str]) -> str:
-    """Return a script's line with $1 to $9 replaced; $1 is the sub-system's name.
-
-    Raises:
-        SyntaxRefusedError: the script was given fewer.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        number = int(match[1])
-        if number > len(parameters):
-            raise SyntaxRefusedError(
-                f"the script uses ${number}, but was given {len(parameters)} parameters"
-            )
-        return shlex.quote(parameters[number - 1])
-
-    return _PARAMETER.sub(value, line)
-
-
-def split_commands(line: str) -> list[str]:
-    """Return the commands of a line, which are separated by semicolons.
-
-    Example:
-        >>> split_commands("get state a; set title 'b; c' a")
-        ['get state a', " set title 'b; c' a"]
-    """
-    commands, quote, escaped = [""], "", False
-    for at, char in enumerate(line):
-        if escaped:
-            escaped = False
-        elif char == "\\" and quote != "'":
-            escaped = True
-        elif quote:
-            quote = "" if char == quote else quote
-        elif char in {"'", '"'}:
-            quote = char
-        elif char == "#":  # a comment, to the end
-            commands[-1] += line[at:]
-            break
-        elif char == ";":
-            commands.append("")
-            continue
-        commands[-1] += char
-    return commands

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from narval.shell.client import Reply
-from narval.shell.grammar import FORMS
 
 _WHO = ("sub_system_name", "actor_name")
-_SUMMARIES = {form.syntax: form.summary for form in FORMS}
-_WIDTH = max(map(len, _SUMMARIES)) + 2
 
 
 def format_plainly(reply: Reply) -> str:
@@ -35,9 +33,17 @@ def _lines(message: ET.Element) -> Iterator[str]:
     for each in message:
         text = each.text or ""
         if each.tag == "syntax":
-            yield f"{text:{_WIDTH}}{_SUMMARIES.get(text, '')}".rstrip()
+            summaries = _summaries()
+            yield f"{text:{max(map(len, summaries)) + 2}}{summaries.get(text, '')}".rstrip()
         elif (kind, each.tag) != ("argument", "name"):  # who has asked for it knows its name
             yield text
+
+
+@functools.cache
+def _summaries() -> dict[str, str]:
+    from narval.shell.grammar import FORMS  # noqa: PLC0415 - only help and refusals show forms
+
+    return {form.syntax: form.summary for form in FORMS}
 
 
 def _done(root: ET.Element) -> str:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from narval import __version__
 from narval.config import LOOPBACK, Port, config_folder, parse_address, read_secret
-from narval.console import program
-from narval.control.service import complain, say
+from narval.console import complain, program, say
 from narval.errors import NarvalError
 from narval.shell.client import Reply, ShellClient
-from narval.shell.grammar import fill_in, split_commands
+from narval.shell.lines import fill_in, split_commands
 from narval.shell.plain import format_plainly
 
 PROGRAM = "narval_shell"

@@ -11,11 +11,11 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 
 from narval.config import config_folder
-from narval.control.service import complain, say
+from narval.console import complain, say
 from narval.errors import NarvalError
 from narval.shell.client import Reply, ShellClient
 from narval.shell.completion import complete
-from narval.shell.grammar import split_commands
+from narval.shell.lines import split_commands
 
 HISTORY_FILE = "shell_history"
 

@@ -21,7 +21,7 @@ from tornado.web import Application, RequestHandler
 
 from narval.client import Access
 from narval.config import Address, Port, config_folder, ensure_secret, naming_address
-from narval.console import program
+from narval.console import program, say
 from narval.control.peer import reason_of
 from narval.control.server import PortError
 from narval.control.service import (
@@ -31,7 +31,6 @@ from narval.control.service import (
     log_to_stderr,
     make_parser,
     run_until_stopped,
-    say,
 )
 from narval.shell.answers import Answer, OkSpelling, error_answer, format_answer
 from narval.shell.execute import Context, execute_line
