@@ -43,7 +43,7 @@ def test_a_full_home_starts_into_a_lab_with_a_reserve(desk):
     assert int(said.split()[-1]) < 64 * 1024
     wait_until(lambda: [text for text in notices(desk) if "saving files may fail" in text])
     desk.stop()
-    desk.start_anew()
+    desk.start()
     # Whoever opens a page or a terminal at once reads it there: it was told before the server came.
     assert [text for text in notices(desk) if "is full. Your lab works" in text]
     assert desk.python("print(6 * 7)").strip() == "42"
