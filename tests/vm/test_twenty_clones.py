@@ -38,7 +38,8 @@ import json, os, pathlib, random, socket, subprocess, time, uuid
 read = lambda name: pathlib.Path(name).read_text().strip()
 (secret,) = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"]).glob("jupyter_cookie_secret")
 clock, parent = time.time(), read(f"/proc/{os.getppid()}/comm")
-why = "sudo -n journalctl --merge --lines=60 --output=cat _SYSTEMD_UNIT=vmlab-server.service"
+journal = "sudo -n journalctl --merge --output=cat _SYSTEMD_UNIT=vmlab-server.service"
+why = journal + " | grep -v 'imported ahead' | tail -n 8"
 print(json.dumps({
     "clock": clock,
     "not forked": "" if parent == "vmlab-kernels" else parent + subprocess.getoutput(why),

@@ -33,7 +33,9 @@ SOCKET = RUNTIME / "vmlab-kernels"
 MODULE = "ipykernel_launcher"
 _MESSAGE_BYTES = 200 * 1024
 _CALLER_S = 2.0
-_LAUNCH_S = 60.0  # software emulation, beside twenty machines that start kernels as well
+_LAUNCH_S = 180.0
+"""A forker that is there is only busy: under software emulation, beside twenty machines that start
+kernels as well. A kernel that is started instead would take several times as long."""
 
 
 @dataclass(frozen=True)
