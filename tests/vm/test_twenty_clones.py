@@ -39,7 +39,7 @@ read = lambda name: pathlib.Path(name).read_text().strip()
 (secret,) = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"]).glob("jupyter_cookie_secret")
 clock, parent = time.time(), read(f"/proc/{os.getppid()}/comm")
 journal = "sudo -n journalctl --merge --output=cat _SYSTEMD_UNIT=vmlab-server.service"
-why = journal + " | grep -v 'imported ahead' | tail -n 8"
+why = journal + " | grep -v 'imported ahead' | tail -n 40"
 print(json.dumps({
     "clock": clock,
     "not forked": "" if parent == "vmlab-kernels" else parent + subprocess.getoutput(why),
@@ -131,7 +131,8 @@ def test_twenty_clones_at_once_share_nothing_that_is_anybodys(hub):
         for user in TRAINEES
     }
     assert styles == {"clone"}
-    assert [answer["not forked"] for answer in answers] == [""] * SEATS
+    not_forked = [str(answer["not forked"]) for answer in answers if answer["not forked"]]
+    assert not not_forked, "\n".join(not_forked)
     facts = set(answers[0]) - {"clock", "before", "after", "not forked"}
     shared = {fact: len({str(answer[fact]) for answer in answers}) for fact in facts}
     assert shared == dict.fromkeys(facts, SEATS)

@@ -32,7 +32,7 @@ from vmlab_protocol.outside import load_json
 SOCKET = RUNTIME / "vmlab-kernels"
 MODULE = "ipykernel_launcher"
 _MESSAGE_BYTES = 200 * 1024
-_CALLER_S = 2.0
+_CALLER_S = 60.0  # who connects sends at once, but may wait for the processor in between
 _LAUNCH_S = 180.0
 """A forker that is there is only busy: under software emulation, beside twenty machines that start
 kernels as well. A kernel that is started instead would take several times as long."""
@@ -135,14 +135,16 @@ def parse_request(data: bytes) -> Request:
 
 def ask_for_kernel(request: Request, path: Path) -> ForkedKernel | None:
     """Have the kernel forker fork a kernel; return None if it cannot: then one must be started."""
+    data = json.dumps(asdict(request)).encode()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     connection.settimeout(_LAUNCH_S)
     try:
         connection.connect(str(path))
-        socket.send_fds(connection, [json.dumps(asdict(request)).encode()], [1, 2])
+        socket.send_fds(connection, [data], [1, 2])
         answer = connection.recv(64)
         if answer:
             return ForkedKernel(int(answer), connection)
+        sys.stderr.write("a kernel is started, as the kernel forker refused to fork one\n")
     except (FileNotFoundError, ConnectionRefusedError):
         pass  # no kernel forker, as in a machine that booted
     except (OSError, ValueError) as error:  # too busy; or the request is too long
