@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -193,6 +194,19 @@ def test_nonsense_does_not_end_the_kernel_forker(forker, path, tmp_path):
     assert kernel is not None
     assert kernel.wait(60) == 0
     assert forker.poll() is None
+
+
+def test_a_server_that_waits_for_the_processor_before_it_asks_gets_its_kernel(forker, path):
+    """Beside twenty machines seconds pass between two calls."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+        caller.connect(str(path))
+        refused, _, _ = select.select([caller], [], [], 3)
+        assert not refused
+        request = Request(("--version",), dict(os.environ), "/")
+        socket.send_fds(caller, [json.dumps(asdict(request)).encode()], [1, 2])
+        caller.settimeout(60)
+        assert int(caller.recv(64)) > 0
+        assert caller.recv(64) == b"0"
 
 
 def test_a_kernel_forker_too_busy_to_answer_leaves_no_second_kernel(
