@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Interface, IPv4Network
 
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.phases import Phase
@@ -68,6 +69,52 @@ class Bandwidth:
     network_mbit_s: int = 0  # each way, with hub, browsers and SSH; likewise with the internet
 
 
+class MachineRole(StrEnum):
+    """What a machine is for."""
+
+    DESK = "desk"  # a trainee's own; the single-user server runs in it
+    NODE = "node"  # a further machine of the same trainee
+    SERVER = "server"  # shared by an event
+
+
+class Meeting(StrEnum):
+    """Whom a machine reaches in its event's network."""
+
+    ALL = "all"  # all machines of the event
+    OWN = "own"  # those of the same trainee, and the server
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The network of an event: its machines, and nothing else, are in it."""
+
+    name: str  # the event's; a result of `vmlab.names`
+    addresses: IPv4Network
+    meeting: Meeting = Meeting.ALL
+
+
+@dataclass(frozen=True)
+class Card:
+    """A machine's place in its event's network; stays the same over all its starts."""
+
+    network: NetworkSpec
+    mac: str  # 02:00:...
+    address: IPv4Interface
+    trainee: str  # whose machine it is: those of one trainee are kin; empty: the event's
+    names: tuple[str, ...]  # for everybody in the network; the first is the machine's full name
+    own_names: tuple[str, ...] = ()  # for the same trainee's machines only
+
+
+@dataclass(frozen=True)
+class NetworkStatus:
+    """The network of an event as its provider sees it."""
+
+    name: str
+    machines: tuple[str, ...] = ()  # names of the machines that are in it
+    flooding: tuple[str, ...] = ()  # those of them that were limited in the last minute
+    problem: str = ""  # what is wrong with it
+
+
 @dataclass(frozen=True)
 class MachineSpec:
     """One machine as a lab wants it."""
@@ -82,6 +129,8 @@ class MachineSpec:
     host_name: str = "desk"
     bandwidth: Bandwidth = Bandwidth()
     server: str = ""  # the hub's name of the server; empty for a trainee's only one
+    role: MachineRole = MachineRole.DESK
+    card: Card | None = None  # in its event's network; None: it is on its own
 
 
 class EndCause(StrEnum):

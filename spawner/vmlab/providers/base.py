@@ -26,6 +26,8 @@ from vmlab.model import (
     Leftover,
     MachineSpec,
     MachineStatus,
+    NetworkSpec,
+    NetworkStatus,
     OldDisk,
     PhaseEvent,
 )
@@ -300,5 +302,57 @@ class SpeaksLanguages(Protocol):
 
         Raises:
             ProviderError: the machine could not be told.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsNetworks(Protocol):
+    """A provider whose machines can meet in a network of their event; optional.
+
+    `start` puts a machine with `MachineSpec.card` into its network before the machine is seeded,
+    and makes the network if it is not there. A machine leaves it when it stops.
+    """
+
+    async def ensure_network(self, spec: NetworkSpec) -> None:
+        """Make the network, unless it is there as described; machines in it stay in it.
+
+        Raises:
+            HostError: this host cannot make it.
+            MachineConflictError: it is there with other addresses, and machines are in it.
+        """
+        ...
+
+    async def networks(self) -> list[NetworkStatus]:
+        """Return the networks that are there; must work with no memory of having made them."""
+        ...
+
+    async def remove_network(self, name: str) -> None:
+        """Remove the network; machines in it go on without it. No-op if it is absent.
+
+        Raises:
+            HostError: it could not be removed; names what is left.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended that ran in a machine."""
+
+    status: int  # its exit status; 128 + N: signal N ended it
+    output: str  # the end of standard output and standard error, as one text
+
+
+@runtime_checkable
+class RunsCommands(Protocol):
+    """A provider that can run a command in a machine, as root; optional."""
+
+    async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
+        """Run it with `/bin/sh -c`, and return when it has ended.
+
+        Raises:
+            GuestError: the machine does not run, or its agent cannot be reached.
+            MachineTimeoutError: it took longer than `limit_s` and was killed.
         """
         ...
