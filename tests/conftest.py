@@ -51,6 +51,7 @@ class FailuresAtOnce:
 
 def pytest_addoption(parser) -> None:
     parser.addoption("--attack-table", type=Path, help="write the table of attacks to this file")
+    parser.addoption("--long", action="store_true", help="also the long plays (make test-long)")
 
 
 def pytest_configure(config) -> None:
@@ -63,8 +64,12 @@ def pytest_configure(config) -> None:
         config.pluginmanager.register(AttackTable(config.option.attack_table, all_promises()))
 
 
-def pytest_collection_modifyitems(items) -> None:
-    """Let each attack's report say what it attacked, and have unit tests close what they open."""
+def pytest_collection_modifyitems(config, items) -> None:
+    """Leave out the long plays, tell what attacks attack, have unit tests close what they open."""
+    if not config.option.long:
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         if item.path.is_relative_to(UNIT):
             item.add_marker(pytest.mark.filterwarnings(f"error::{UNCLOSED}"))
