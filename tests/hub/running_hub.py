@@ -29,6 +29,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from fakes.names import resolve_localhost
+from hub.forked_hub import ForkedHub
 from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, machine_host
 from vmlab.paths import Paths
@@ -37,6 +38,7 @@ from vmlab.system.host import find_free_port
 resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
+IS_COVERAGE_MEASURED = "COVERAGE_RUN" in os.environ  # in each process from its beginning
 START_LIMIT_S = 90
 STOP_LIMIT_S = 30
 
@@ -131,7 +133,7 @@ class RunningHub:
         self.local_url = f"http://127.0.0.1:{self.port}"  # for programs
         self.base_url = self.local_url if self.one_origin else f"http://{LOCAL_NAME}:{self.port}"
         self.api_url = f"{self.local_url}/hub/api"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedHub | None = None
         lab = _LAB.format(
             language=language,
             port=self.port,
@@ -173,11 +175,7 @@ class RunningHub:
 
     def start(self) -> None:
         """Start the hub and return when it answers through the proxy."""
-        command = [self.python, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = self._launch()
         deadline = time.monotonic() + START_LIMIT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -185,6 +183,16 @@ class RunningHub:
                 end = self.log.read_text(errors="replace")[-4000:]
                 raise HubFailedError(f"the hub did not start:\n{end}")
             time.sleep(0.1)
+
+    def _launch(self) -> subprocess.Popen[bytes] | ForkedHub:
+        words = ["-f", "jupyterhub_config.py"]
+        if self.python == sys.executable and not IS_COVERAGE_MEASURED:
+            return ForkedHub(words, self.folder, self.log)
+        command = [self.python, "-m", "jupyterhub", *words]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
         """End the hub (with SIGKILL: as if it crashed) and, unless it crashed, its proxy."""
