@@ -19,14 +19,16 @@ import threading
 import time
 import traceback
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures.thread import _worker  # type: ignore[attr-defined]
 from contextlib import contextmanager
 
+_PAUSE_S = 0.05
 LIMIT_S = 60.0
 """For threads that were told to end; only a failure ever waits so long."""
 
+_SECRET = "environment"
 _OF_PYTEST = "PYTEST_CURRENT_TEST"
 _OF_PYTEST_TIMEOUT = signal.SIGALRM
-_LOCALES = ("LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def threads_end(limit_s: float = LIMIT_S) -> Iterator[None]:
     Raises:
         AssertionError: some had not after `limit_s` seconds; tells their names and stacks.
     """
-    before = frozenset(threading.enumerate())
+    before = set(threading.enumerate())
     yield
     left = _wait_for_threads(before, limit_s)
     assert not left, f"threads go on after {limit_s:g} s:\n{_show_threads(left)}"
@@ -54,12 +56,26 @@ def left_as_found() -> Iterator[None]:
     )
 
 
-def _wait_for_threads(before: Collection[threading.Thread], limit_s: float) -> list[threading.Thread]:
+def _wait_for_threads(before: set[threading.Thread], limit_s: float) -> list[threading.Thread]:
     deadline = time.monotonic() + limit_s
-    left = [thread for thread in threading.enumerate() if thread not in before]
-    for thread in left:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return [thread for thread in left if thread.is_alive()]
+    while left := [each for each in threading.enumerate() if each not in before | _idle()]:
+        if time.monotonic() >= deadline:
+            break
+        left[0].join(_PAUSE_S)
+    return left
+
+
+def _idle() -> set[threading.Thread]:
+    """Return the threads of pools that wait for work: they do nothing of their own accord.
+
+    Modules keep such a pool for as long as the process lasts, and so does a library's event loop.
+    """
+    frames = sys._current_frames()
+    return {
+        thread
+        for thread in threading.enumerate()
+        if (frame := frames.get(thread.ident or 0)) and frame.f_code is _worker.__code__
+    }
 
 
 def _show_threads(threads: Collection[threading.Thread]) -> str:
@@ -75,7 +91,7 @@ def _look_around() -> dict[str, Mapping[str, object]]:
     umask = os.umask(0o077)  # the only way to ask
     os.umask(umask)
     return {
-        "environment": {k: v for k, v in os.environ.items() if k != _OF_PYTEST},
+        _SECRET: {k: v for k, v in os.environ.items() if k != _OF_PYTEST},
         "process": {
             "folder": os.getcwd(),  # noqa: PTH109 - compared only
             "umask": oct(umask),
@@ -101,7 +117,7 @@ def _look_around() -> dict[str, Mapping[str, object]]:
             "gc.isenabled": gc.isenabled(),
             "gc.get_threshold": gc.get_threshold(),
             "socket.getdefaulttimeout": socket.getdefaulttimeout(),
-            "locale": tuple(locale.setlocale(getattr(locale, each)) for each in _LOCALES),
+            "locale": locale.setlocale(locale.LC_ALL),
         },
     }
 
@@ -129,4 +145,5 @@ def _compare(
                 continue  # made by a module that was imported meanwhile, which would be at any time
             was, now = found.get(name, "nothing"), left.get(name, "nothing")
             if was != now:
-                yield f"{kind}, {name}: {was!r} became {now!r}"
+                # What the environment holds may be a secret.
+                yield f"{kind}, {name}" + (f": {was!r} became {now!r}" if kind != _SECRET else "")

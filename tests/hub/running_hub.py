@@ -29,6 +29,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from fakes.names import resolve_localhost
+from fakes.waiting import LIMIT_S
 from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, machine_host
 from vmlab.paths import Paths
@@ -37,8 +38,8 @@ from vmlab.system.host import find_free_port
 resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
-START_LIMIT_S = 90
-STOP_LIMIT_S = 30
+START_LIMIT_S = LIMIT_S
+STOP_LIMIT_S = 120
 
 TRAINEES = ("ada", "bob", "eve")
 

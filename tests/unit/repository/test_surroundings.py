@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,6 +36,23 @@ def test_a_thread_that_was_told_to_end_is_waited_for() -> None:
         thread.start()
         gate.set()
     assert not thread.is_alive()
+
+
+def test_a_pool_may_stay_while_it_waits_for_work() -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    def work() -> None:
+        entered.set()
+        assert gate.wait(LIMIT_S)
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(AssertionError, match="go on after 0 s"), threads_end(0.0):
+            assert pool.submit(work) and entered.wait(LIMIT_S)  # noqa: PT018 - one statement
+        gate.set()
+    with threads_end():
+        pool = ThreadPoolExecutor(1)
+        pool.submit(work).result(LIMIT_S)
+    pool.shutdown()
 
 
 def quieten() -> Callable[[], object]:
@@ -72,9 +90,12 @@ def extend() -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (quieten, r"logging, root: \('WARNING', 'propagates'\) became \('CRITICAL', 'propagates'\)"),
+        (
+            quieten,
+            r"logging, root: \('WARNING', 'propagates'\) became \('CRITICAL', 'propagates'\)",
+        ),
         (trap, r"signals, SIGUSR2: .*SIG_DFL.* became .*SIG_IGN"),
-        (remember, "environment, VMLAB_OF_A_TEST: 'nothing' became '1'"),
+        (remember, r"environment, VMLAB_OF_A_TEST$"),
         (mask, "process, umask: '0o[0-7]+' became '0o123'"),
         (hurry, r"Python, socket.getdefaulttimeout: None became 5\.0"),
         (extend, "Python, sys.path: .*'/nowhere'"),
