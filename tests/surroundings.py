@@ -114,6 +114,8 @@ def _look_around() -> dict[str, Mapping[str, object]]:
             "sys.excepthook": sys.excepthook,
             "threading.excepthook": threading.excepthook,
             "sys.getprofile": sys.getprofile(),
+            "threading.getprofile": threading.getprofile(),
+            "logging.disable": logging.root.manager.disable,
             "gc.isenabled": gc.isenabled(),
             "gc.get_threshold": gc.get_threshold(),
             "socket.getdefaulttimeout": socket.getdefaulttimeout(),
@@ -128,6 +130,7 @@ def _look_at_logging() -> dict[str, object]:
         logger.name: (
             logging.getLevelName(logger.level),
             "propagates" if logger.propagate else "does not propagate",
+            "disabled" if logger.disabled else "enabled",
             *(repr(each) for each in logger.handlers if "_pytest" not in type(each).__module__),
         )
         for logger in (logging.getLogger(), *logging.root.manager.loggerDict.values())
