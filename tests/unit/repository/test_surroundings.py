@@ -100,8 +100,7 @@ def extend() -> Callable[[], object]:
     ],
 )
 def test_what_is_changed_is_told(change: Callable[[], Callable[[], object]], told: str) -> None:
-    with ExitStack() as undone:
-        with pytest.raises(AssertionError, match=told), left_as_found():
-            undone.callback(change())
+    with ExitStack() as undone, pytest.raises(AssertionError, match=told), left_as_found():
+        undone.callback(change())
     with left_as_found():
         change()()
