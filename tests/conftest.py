@@ -1,4 +1,4 @@
-"""For all tests: the fakes are importable, and a fixture may know whether its test failed."""
+"""For all tests: fakes are importable, a fixture may know whether its test failed, and more."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from attacks.promises import all_promises
 from attacks.table import MARKER, AttackTable
 from reports import SendableReports
 from run_times import RunTimes
+from surroundings import left_as_found
 
 # How long an example takes says how busy the host is, not whether the code is right.
 settings.register_profile("busy host", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,9 +87,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def closed():
-    """Find what a file's tests did not close before those of the next file are blamed for it."""
-    yield
-    gc.collect()
+    """Find what a file's tests left behind before those of the next file are blamed for it."""
+    with left_as_found():
+        yield
+        gc.collect()
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from fakes.names import resolve_localhost
+from fakes.waiting import LIMIT_S
 from hub.forked_hub import ForkedHub
 from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, machine_host
@@ -39,8 +40,8 @@ resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
 IS_COVERAGE_MEASURED = "COVERAGE_RUN" in os.environ  # in each process from its beginning
-START_LIMIT_S = 90
-STOP_LIMIT_S = 30
+START_LIMIT_S = LIMIT_S
+STOP_LIMIT_S = 120
 
 TRAINEES = ("ada", "bob", "eve")
 
