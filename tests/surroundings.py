@@ -26,6 +26,7 @@ _PAUSE_S = 0.05
 LIMIT_S = 60.0
 """For threads that were told to end; only a failure ever waits so long."""
 
+_CLOSER_OF_RESOLVERS = "_run_safe_shutdown_loop"  # of pycares, which aiohttp resolves names with
 _SECRET = "environment"
 _OF_PYTEST = "PYTEST_CURRENT_TEST"
 _OF_PYTEST_TIMEOUT = signal.SIGALRM
@@ -66,15 +67,16 @@ def _wait_for_threads(before: set[threading.Thread], limit_s: float) -> list[thr
 
 
 def _idle() -> set[threading.Thread]:
-    """Return the threads of pools that wait for work: they do nothing of their own accord.
+    """Return the threads that do nothing of their own accord, for as long as the process lasts.
 
-    Modules keep such a pool for as long as the process lasts, and so does a library's event loop.
+    Pools that wait for work: modules keep some, and so does a library's event loop.
     """
     frames = sys._current_frames()
     return {
         thread
         for thread in threading.enumerate()
-        if (frame := frames.get(thread.ident or 0)) and frame.f_code is _worker.__code__
+        if thread.name.endswith(f"({_CLOSER_OF_RESOLVERS})")
+        or ((frame := frames.get(thread.ident or 0)) and frame.f_code is _worker.__code__)
     }
 
 
@@ -111,7 +113,6 @@ def _look_around() -> dict[str, Mapping[str, object]]:
         "Python": {
             "sys.path": tuple(sys.path),
             "sys.argv": tuple(sys.argv),
-            "sys.excepthook": sys.excepthook,
             "threading.excepthook": threading.excepthook,
             "sys.getprofile": sys.getprofile(),
             "threading.getprofile": threading.getprofile(),

@@ -107,7 +107,11 @@ class HubFailedError(Exception):
 
 
 class RunningHub:
-    """One hub; a context manager that leaves no process behind."""
+    """One hub; a context manager that leaves no process behind.
+
+    `is_forked` is not for tests that look at the process: its environment and command line are
+    those of the one it was forked from.
+    """
 
     token = "t" * 40
     """Of a service that may do everything with users and servers."""
@@ -126,9 +130,11 @@ class RunningHub:
         hub_lines: str = "",
         branding_lines: str = "",
         python: str = sys.executable,
+        is_forked: bool = True,
     ) -> None:
         self.folder = folder
         self.python = python
+        self._is_forked = is_forked and python == sys.executable and not IS_COVERAGE_MEASURED
         self.port = find_free_port()
         self.one_origin = "one_origin = true" in hub_lines
         self.local_url = f"http://127.0.0.1:{self.port}"  # for programs
@@ -187,7 +193,7 @@ class RunningHub:
 
     def _launch(self) -> subprocess.Popen[bytes] | ForkedHub:
         words = ["-f", "jupyterhub_config.py"]
-        if self.python == sys.executable and not IS_COVERAGE_MEASURED:
+        if self._is_forked:
             return ForkedHub(words, self.folder, self.log)
         command = [self.python, "-m", "jupyterhub", *words]
         with self.log.open("ab") as log:
