@@ -348,5 +348,10 @@ class RunningHub:
         return self.api("POST", "vmlab/progress", token=self.server_token(user), json=body)
 
     def set_faults(self, **faults: Any) -> None:
-        """Set delays and faults of the fake provider (see `vmlab.providers.fake`)."""
-        (self.folder / "fake.json").write_text(json.dumps(faults))
+        """Set delays and faults of the fake provider (see `vmlab.providers.fake`).
+
+        A delay that is under way becomes what is set: none, for instance.
+        """
+        part = self.folder / ".fake.json"
+        part.write_text(json.dumps(faults))
+        part.rename(self.folder / "fake.json")
