@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test attack chaos fuzz bench check docs fix test-hub-versions coverage lock
+.PHONY: help lab test test-long attack chaos fuzz bench check docs fix test-hub-versions coverage lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -11,6 +11,10 @@ lab: ## install what is missing, build the image once, start the lab
 test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@scripts/test $(ARGS)
+
+test-long: ## the suite's long plays: a whole course in a machine, a thousand starts, JupyterHub's own suites (half an hour)
+	@scripts/bootstrap dev
+	@scripts/test --long -m long $(ARGS)
 
 COVERED = tests/hub tests/contract tests/front tests/volumes tests/guest tests/acquisition tests/unit
 coverage: ## which lines the tests without machines and browsers reach, the least covered modules first

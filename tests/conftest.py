@@ -1,4 +1,4 @@
-"""For all tests: the fakes are importable, and a fixture may know whether its test failed."""
+"""For all tests: fakes are importable, a fixture may know whether its test failed, and more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from attacks.promises import all_promises
 from attacks.table import MARKER, AttackTable
 from reports import SendableReports
 from run_times import RunTimes
+from surroundings import left_as_found
 
 # How long an example takes says how busy the host is, not whether the code is right.
 settings.register_profile("busy host", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,6 +26,7 @@ settings.load_profile("busy host")
 
 IMMEDIATE_CHARACTERS = 4000
 UNIT = Path(__file__).parent / "unit"
+WITH_MACHINES = [Path(__file__).parent / name for name in ("vm", "chaos", "qemu_provider")]
 UNCLOSED = "pytest.PytestUnraisableExceptionWarning"
 
 
@@ -51,6 +54,7 @@ class FailuresAtOnce:
 
 def pytest_addoption(parser) -> None:
     parser.addoption("--attack-table", type=Path, help="write the table of attacks to this file")
+    parser.addoption("--long", action="store_true", help="also the long plays (make test-long)")
 
 
 def pytest_configure(config) -> None:
@@ -63,8 +67,12 @@ def pytest_configure(config) -> None:
         config.pluginmanager.register(AttackTable(config.option.attack_table, all_promises()))
 
 
-def pytest_collection_modifyitems(items) -> None:
-    """Let each attack's report say what it attacked, and have unit tests close what they open."""
+def pytest_collection_modifyitems(config, items) -> None:
+    """Leave out the long plays, tell what attacks attack, have unit tests close what they open."""
+    if not config.option.long:
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         if item.path.is_relative_to(UNIT):
             item.add_marker(pytest.mark.filterwarnings(f"error::{UNCLOSED}"))
@@ -80,10 +88,13 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def closed():
-    """Find what a file's tests did not close before those of the next file are blamed for it."""
-    yield
-    gc.collect()
+def closed(request):
+    """Find what a file's tests left behind before those of the next file are blamed for it."""
+    # Files with real machines share a process with no other kind, above all with no property tests.
+    is_guarded = not any(map(request.path.is_relative_to, WITH_MACHINES))
+    with left_as_found() if is_guarded else nullcontext():
+        yield
+        gc.collect()
 
 
 @pytest.fixture

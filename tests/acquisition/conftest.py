@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 import narval
+from fakes.waiting import LIMIT_S
+from narval import client
 
 HEADERS = Path(narval.__file__).parent / "include"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client_thread_ends():
+    """End the thread in which a notebook's client works: a notebook keeps it for its whole life."""
+    yield
+    if not client._background_loop.cache_info().currsize:
+        return
+    loop = client._background_loop()
+    client._background_loop.cache_clear()
+    loop.call_soon_threadsafe(loop.stop)
+    for thread in threading.enumerate():
+        if thread.name == "narval client":
+            thread.join(LIMIT_S)
+    loop.close()
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ ARGUMENTS = [
 ]
 # What turns while somebody waits is drawn sixty times a second, by the processor.
 STILL = {"reduced_motion": "reduce"}
-expect.set_options(timeout=30_000)  # of its own accord 5 s: too few on a busy host
+LIMIT_MS = 60_000  # Playwright's own 5 s and 30 s are too few on a busy host
+expect.set_options(timeout=LIMIT_MS)
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def new_page(browser, request) -> Iterator:
     def make(**options: object) -> Page:
         chosen = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}} | STILL | options
         context = browser.new_context(**chosen)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(LIMIT_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from fakes.processes import stop_server
 from fakes.waiting import LIMIT_S
 from hub.running_hub import PROJECT
 from vmlab.system.host import find_free_port
@@ -81,8 +82,7 @@ def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
                 time.sleep(0.1)
         yield server
     finally:
-        process.terminate()
-        process.wait(LIMIT_S)
+        stop_server(process)
 
 
 def _prepare(folder: Path, root: Path) -> Mapping[str, str]:

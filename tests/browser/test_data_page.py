@@ -59,6 +59,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     rows = page.locator("#vm-states tbody tr")
     page.get_by_role("button", name="Keep the present state").click()
     expect(rows).to_have_count(1)
+    page.wait_for_load_state()  # of the reloaded page: its scripts hear clicks
     # The machine runs: it is stopped first, without further questions.
     with ThreadPoolExecutor() as elsewhere:
         elsewhere.submit(hub.start_server, "eve").result()
@@ -69,6 +70,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
     dialog.get_by_role("button", name="Replace my files with this state").click()
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("before something was restored")
+    page.wait_for_load_state()
     shot(page, "data-en")
     page.get_by_role("button", name="Delete this state").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete this state").click()

@@ -16,13 +16,14 @@ from typing import Any, Self
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
+from fakes.waiting import LIMIT_S
 from vmlab.hub.proxy import proxy_command
 from vmlab.lab.origins import Origins
 from vmlab.system.host import find_free_port
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"
-START_LIMIT_S = 30
+ANSWER_LIMIT_S = 60
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -103,7 +104,7 @@ class EchoProxy:
                 stderr=log,
                 env={**os.environ, "CONFIGPROXY_AUTH_TOKEN": TOKEN},
             )
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._answers():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
@@ -113,7 +114,7 @@ class EchoProxy:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(LIMIT_S)
         self._server.shutdown()
         self._server.server_close()
 
@@ -121,7 +122,7 @@ class EchoProxy:
         """Ask the server through the proxy, whatever name is in its certificate."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureRequestWarning)
-            return requests.get(f"{self.url}{path}", timeout=5, verify=False)
+            return requests.get(f"{self.url}{path}", timeout=ANSWER_LIMIT_S, verify=False)
 
     def routes(self, token: str = TOKEN) -> requests.Response:
         """Ask the proxy's own API for its routes."""
@@ -135,7 +136,7 @@ class EchoProxy:
     def _api(self, method: str, path: str, token: str, **more: Any) -> requests.Response:
         url = f"http://127.0.0.1:{self.api_port}/api/routes{path}"
         headers = {"Authorization": f"token {token}"}
-        return requests.request(method, url, headers=headers, timeout=10, **more)
+        return requests.request(method, url, headers=headers, timeout=ANSWER_LIMIT_S, **more)
 
     def _answers(self) -> bool:
         try:

@@ -38,6 +38,7 @@ class State:
     languages: list[dict] = field(default_factory=list)
     on_language: Callable[[str], object] = lambda _: None  # tells the agent
     changed: threading.Condition = field(default_factory=threading.Condition)
+    closing: bool = False  # who waits for a change waits no longer
 
     def digest(self) -> str:
         courses = [f"{name}.{entry[1]}" for name, entry in sorted(self.courses.items())]
@@ -84,6 +85,9 @@ class SmallHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self.state.changed:
+            self.state.closing = True
+            self.state.changed.notify_all()
         self._server.shutdown()
         self._server.server_close()
 
@@ -151,7 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self, query: dict[str, list[str]]) -> None:
         known, wait_s = query["known"][0], min(25.0, float(query["wait"][0]))
         with self.state.changed:
-            self.state.changed.wait_for(lambda: self.state.digest() != known, wait_s)
+            self.state.changed.wait_for(
+                lambda: self.state.closing or self.state.digest() != known, wait_s
+            )
             rows = [
                 {"name": name, "version": v, "digest": d, "title": {"en": name, "fr": name}}
                 for name, (v, d, _) in self.state.courses.items()

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from fakes.waiting import LIMIT_S
 from vmlab.network.web_servers import CONFIGS, Site, WebServer
 
 PROJECT = Path(__file__).parents[2]
 UNPACKED = PROJECT / ".venv" / "debian" / "usr"  # scripts/bootstrap dev
-START_LIMIT_S = 30
 
 _NGINX = """\
 daemon off;
@@ -94,7 +94,7 @@ class RunningWebServer:
             self.process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=environment, start_new_session=True
             )
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._listens():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()

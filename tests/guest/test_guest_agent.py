@@ -13,6 +13,8 @@ import pytest
 
 from fakes.fake_system import FakeSystem
 from fakes.guest_seeds import TOKEN, make_line
+from fakes.waiting import LIMIT_S
+from surroundings import threads_end
 from vmlab_guest import agent as agent_module
 from vmlab_guest.agent import Agent
 
@@ -29,7 +31,7 @@ class Gate:
 
     def follow(self, env: dict[str, str]) -> None:
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(LIMIT_S)
 
 
 class Desk:
@@ -40,7 +42,7 @@ class Desk:
         self.system.start_zygote()
         self.gate = Gate()
         near, self.host = socket.socketpair()
-        self.host.settimeout(10)
+        self.host.settimeout(LIMIT_S)
         self.stream = self.host.makefile("rb")
         self.agent = Agent(self.system, self.gate, near.detach())
         self.thread = threading.Thread(target=self.agent.serve, daemon=True)
@@ -60,16 +62,17 @@ class Desk:
 
     def close(self) -> None:
         self.agent.close()
-        self.thread.join(10)
+        self.thread.join(LIMIT_S)
         self.stream.close()
         self.host.close()
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path / "root")
-    yield desk
-    desk.close()
+    with threads_end():
+        desk = Desk(tmp_path / "root")
+        yield desk
+        desk.close()
 
 
 STATUS = {
@@ -103,7 +106,7 @@ def test_status_is_answered_while_a_seed_is_applied(desk: Desk) -> None:
     desk.hear()
     desk.gate.open.clear()
     desk.ask(make_line())
-    assert desk.gate.entered.wait(10)
+    assert desk.gate.entered.wait(LIMIT_S)
     desk.ask(b'{"type":"status"}\n')
     assert desk.hear_until("status")[-1] == STATUS
     desk.gate.open.set()
@@ -156,7 +159,7 @@ def test_poweroff_flushes_first(desk: Desk) -> None:
 
     desk.system.run = run_and_tell
     desk.ask(b'{"type":"poweroff"}\n')
-    assert done.wait(10)
+    assert done.wait(LIMIT_S)
     assert desk.system.syncs == 1
     assert desk.system.commands[-1] == "systemctl poweroff --no-block"
 
@@ -193,7 +196,7 @@ def test_the_home_is_frozen_and_thawed_also_while_a_seed_is_applied(desk: Desk) 
     desk.gate.open.clear()
     desk.gate.entered.clear()
     desk.ask(make_line())
-    assert desk.gate.entered.wait(10)
+    assert desk.gate.entered.wait(LIMIT_S)
     desk.ask(b'{"type":"freeze","limit_s":10}\n')
     assert desk.hear_until("frozen", "error")[-1] == {"type": "frozen"}
     desk.ask(b'{"type":"thaw"}\n')
@@ -211,7 +214,7 @@ def test_a_frozen_home_does_not_hold_up_the_end(desk: Desk) -> None:
     off = threading.Event()
     desk.system.sync = off.set
     desk.ask(b'{"type":"poweroff"}\n')
-    assert off.wait(10)
+    assert off.wait(LIMIT_S)
     assert not desk.system.frozen
 
 

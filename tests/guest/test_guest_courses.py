@@ -16,6 +16,7 @@ import pytest
 from fakes.fake_system import FakeSystem
 from fakes.small_hub import SmallHub
 from fakes.waiting import wait_until
+from surroundings import threads_end
 from vmlab_guest.courses import follow as module
 from vmlab_guest.courses.deliver import deliver
 from vmlab_guest.courses.follow import Follower
@@ -42,17 +43,24 @@ class Desk:
         self.home = root / "home/trainee"
         self.hub = hub
         self.problems: list[OSError] = []
+        self._followers: list[Follower] = []
         self.follower = self.make_follower()
 
     def make_follower(self) -> Follower:
         hub = Hub.from_env(self.hub.env)
         assert hub is not None
-        return Follower(self.system, hub, self._deliver, threading.Lock())
+        follower = Follower(self.system, hub, self._deliver, threading.Lock())
+        self._followers.append(follower)
+        return follower
 
     def _deliver(self, original: Path | None, name: str, version: int) -> Outcome:
         if self.problems:
             raise self.problems.pop()
         return deliver(original, self.home, name, version)
+
+    def stop(self) -> None:
+        for follower in self._followers:
+            follower.stop()
 
     def has_logged(self, words: str) -> bool:
         return any(words in line for line in self.system.logged)
@@ -69,10 +77,10 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with SmallHub() as hub:
+    with threads_end(), SmallHub() as hub:
         desk = Desk(tmp_path / "root", hub)
         yield desk
-        desk.follower.stop()
+        desk.stop()
 
 
 def test_what_is_published_arrives_with_a_receipt(desk: Desk) -> None:
@@ -306,8 +314,9 @@ def test_a_start_does_not_wait_for_a_hub_that_is_away(tmp_path: Path) -> None:
     with SmallHub() as hub:
         env = hub.env
     courses = HubCourses(system)
-    courses.follow(env)
-    courses.follow({})
+    with threads_end():
+        courses.follow(env)
+        courses.follow({})
     assert "courses: the seed names no hub" in system.logged
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.waiting import LIMIT_S
 from vmlab_guest.link import GRACE_S, Link, encode
 from vmlab_protocol.messages import MAX_TO_GUEST_BYTES
 
@@ -46,7 +47,7 @@ class Host:
 @contextmanager
 def over_sockets(*, serve: bool = True) -> Iterator[Host]:
     near, far = socket.socketpair()
-    far.settimeout(10)
+    far.settimeout(LIMIT_S)
     host = Host(near.detach(), far)
     if serve:
         host.thread.start()
@@ -55,8 +56,10 @@ def over_sockets(*, serve: bool = True) -> Iterator[Host]:
     finally:
         host.link.close()
         if serve:
-            host.thread.join(10)
+            host.thread.join(LIMIT_S)
             assert not host.thread.is_alive()
+        else:
+            host.link.serve()  # closes its descriptors, as when it ends
         far.close()
 
 
@@ -90,7 +93,7 @@ def test_over_a_terminal() -> None:
     assert os.read(master, 100) == b'{"length":9}\n'
     os.close(master)
     host.link.close()
-    host.thread.join(10)
+    host.thread.join(LIMIT_S)
     assert not host.thread.is_alive()
 
 

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from fakes.fake_system import FakeSystem
+from fakes.processes import stop_server
 from fakes.small_hub import SmallHub
 from fakes.waiting import LIMIT_S
 from hub.running_hub import PROJECT
@@ -99,8 +100,7 @@ def lab(tmp_path_factory) -> Iterator[LabServer]:
             wait_for(process, server, log)
             yield server
         finally:
-            process.terminate()
-            process.wait(LIMIT_S)
+            stop_server(process)
 
 
 def wait_for(process: subprocess.Popen, server: LabServer, log: Path) -> None:

@@ -33,7 +33,7 @@ def access(hub):
     return HubAccess(hub.base_url, hub.cli_token)
 
 
-def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path):
+def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path, request):
     env = hub.server_env("ada")
     home = tmp_path / "home"
     home.mkdir()
@@ -49,6 +49,7 @@ def test_a_push_reaches_the_home_and_what_was_edited_stays(hub, access, tmp_path
     assert client is not None
     follower = Follower(machine, client, bring, threading.Lock())
     follower.start()
+    request.addfinalizer(follower.stop)
 
     course = write_folder(tmp_path / "course", make_files({"notes.md": b"one"}))
     publish(access, make_package(course))

@@ -28,8 +28,8 @@ API = "spawn or server or progress or start or stop"
 SUITES = [
     # test_single_user_spawner starts a real Jupyter server on the host, which refuses root.
     ("test_spawner", "not test_single_user_spawner", 38),
-    ("test_named_servers", "", 34),
-    ("test_api", API, 36),
+    pytest.param("test_named_servers", "", 34, marks=pytest.mark.long),
+    pytest.param("test_api", API, 36, marks=pytest.mark.long),
 ]
 
 

@@ -82,7 +82,7 @@ UNREADABLE = """
 from vmlab.providers.fake import FakeProvider
 
 status = FakeProvider.status
-c.VMSpawner.http_timeout = 3
+c.VMSpawner.http_timeout = 10
 
 
 async def unreadable(self, names=None):

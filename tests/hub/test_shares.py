@@ -24,7 +24,7 @@ _CANARY = "canary-5b07"
 def hub(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("JUPYTERHUB_CRYPT_KEY_FILE", _CANARY)  # what an operator may export
-    with RunningHub(tmp_path_factory.mktemp("hub")) as running:
+    with RunningHub(tmp_path_factory.mktemp("hub"), is_forked=False) as running:
         yield running
     patch.undo()
 

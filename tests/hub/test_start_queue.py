@@ -103,7 +103,7 @@ def test_the_line_is_first_come_first_served_and_can_be_left(hub):
 
 
 def test_who_waits_is_told_the_place_and_the_time(hub):
-    hub.set_faults(delays_s={"boot": 3.0})
+    hub.set_faults(delays_s={"boot": 6.0})
     hub.start_server(CLASS[0])  # from now on there is history
     request_starts(hub, CLASS[1:4])
     with ThreadPoolExecutor(3) as pool:

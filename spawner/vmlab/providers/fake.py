@@ -74,6 +74,7 @@ START_PHASES = (
 )
 _KEPT_ASIDE = 3
 _UPKEEP_S = 60.0
+_LOOK_S = 0.1  # at `fake.json`, during a delay
 _log = logging.getLogger(__name__)
 _HUB_VERSION_HEADER = "X-JupyterHub-Version"
 
@@ -236,8 +237,15 @@ class FakeProvider:
         console = (machine.console if machine else "") + f"vmlab: {phase}\n"
         self._machines[spec.name] = _Machine(status, console=console)
 
+    async def _wait_for(self, what: str, faults: Faults) -> None:
+        """Wait as long as `fake.json` says; what it says meanwhile counts."""
+        began = time.monotonic()
+        while (left := began + faults.delays_s.get(what, 0.0) - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _LOOK_S))
+            faults = await asyncio.to_thread(read_faults, self._state)
+
     async def _pass(self, spec: MachineSpec, phase: Phase, faults: Faults) -> None:
-        await asyncio.sleep(faults.delays_s.get(phase, 0.0))
+        await self._wait_for(phase, faults)
         if faults.hang_at == phase:
             await asyncio.sleep(faults.hang_limit_s)
             raise MachineTimeoutError(
@@ -273,7 +281,7 @@ class FakeProvider:
         if machine is None:
             return
         faults = await asyncio.to_thread(read_faults, self._state)
-        await asyncio.sleep(faults.delays_s.get("stop", 0.0))
+        await self._wait_for("stop", faults)
         await self._unserve(name)
         self._served.discard(machine.prefix)
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from fakes.processes import stop_server
 from vmlab.bench.kernel import KernelError, execute, open_kernel, start_kernel
 from vmlab.bench.rounds import EXPECTED, reason
 from vmlab.errors import HostError
@@ -41,8 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     try:
         yield f"http://127.0.0.1:{port}", token
     finally:
-        process.terminate()
-        process.wait(LIMIT_S)
+        stop_server(process)
 
 
 async def wait_until_up(url: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from lab import cells
 from lab.cells import find_answers, find_names
@@ -13,15 +14,15 @@ from lab.cells import find_answers, find_names
 
 @pytest.fixture
 def shell(monkeypatch):
-    made = InteractiveShell()
+    # Its history's thread would go on after the test.
+    made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     monkeypatch.setattr(cells, "_shell", lambda: made)
     monkeypatch.setattr(cells, "unread", cells.Unread())
     cells.watch()
     judged: list[list[str]] = []
     made.user_ns["check"] = lambda *_: judged.append(cells.find_stale())
     made.judged = judged  # type: ignore[attr-defined]  # for the test that it is given to
-    yield made
-    made.history_manager.enabled = False
+    return made
 
 
 def test_an_old_function_is_not_judged(shell, capsys):

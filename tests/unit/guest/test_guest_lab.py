@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import ipywidgets
@@ -20,6 +22,7 @@ from lab.show import Shown, WidgetCard, make_data, make_text
 from lab.show import make_card as make_cards
 from lab.show import make_html as make_card
 from lab.words import PHRASES, find_language
+from surroundings import threads_end
 from vmlab_protocol.notices import Language
 
 CHECKS = """\
@@ -44,18 +47,32 @@ def nothing():
 
 @step("hangs", deadline_s=0.05)
 def hangs():
-    import threading
-    threading.Event().wait()
+    from test_guest_lab import over
+    over.wait()
 
 def helper():
     pass
 """
 
 
+over = threading.Event()
+"""Ends the check that hangs."""
+
+
 @pytest.fixture
-def courses(tmp_path: Path) -> Path:
+def courses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Courses whose checks run here, and log into a home that is the test's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    logger = logging.getLogger("lab")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", True)
     add(tmp_path / "courses", 1, CHECKS)
-    return tmp_path / "courses"
+    over.clear()
+    with threads_end():
+        yield tmp_path / "courses"
+        over.set()
+    for handler in logger.handlers:
+        handler.close()
 
 
 def add(courses: Path, version: int, checks: str) -> None:
@@ -134,11 +151,8 @@ def test_judging(
 
 @pytest.mark.parametrize("checks", ["raise SystemExit", "import no_such_module", "def (", CHECKS])
 def test_a_broken_check_is_told_kindly_and_logged(
-    courses: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: str
+    courses: Path, tmp_path: Path, checks: str
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    handlers: list[logging.Handler] = []
-    monkeypatch.setattr(logging.getLogger("lab"), "handlers", handlers)
     exercise = exercise_of(courses)
     (exercise.original / "checks.py").write_text(checks)
     verdict = judge(exercise, "raises", ())
@@ -146,8 +160,6 @@ def test_a_broken_check_is_told_kindly_and_logged(
     assert "not your mistake" in verdict.outcome.en
     assert "Traceback" not in verdict.outcome.en
     assert "Traceback" in (tmp_path / ".local/state/vmlab/lab.log").read_text()
-    for handler in handlers:
-        handler.close()
 
 
 def test_a_check_that_returns_nothing_is_broken(courses: Path) -> None:

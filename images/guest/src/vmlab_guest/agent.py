@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -54,6 +55,7 @@ class Agent:
         self._courses = courses
         self._work: _Works = queue.Queue(maxsize=10)
         self._work_beside: _Works = queue.Queue(maxsize=10)
+        self._is_served = True
         self._home = Home(system)
         # Since the seed:
         self._activity: Activity | None = None
@@ -69,7 +71,10 @@ class Agent:
         """
         for name, work in (("work", self._work), ("beside", self._work_beside)):
             threading.Thread(target=self._do, args=(work,), name=name, daemon=True).start()
-        self._link.serve()
+        try:
+            self._link.serve()
+        finally:
+            self._end_work()
 
     def recover(self) -> None:
         """Take up what an agent that ended before this one left half done."""
@@ -83,8 +88,15 @@ class Agent:
         self._link.close()
 
     def _do(self, works: _Works) -> None:
-        while True:
+        while self._is_served:
             attempt(self._system.log, "a request", works.get())
+
+    def _end_work(self) -> None:
+        """Have the threads end after what they do now: nobody would hear of what comes then."""
+        self._is_served = False
+        for works in (self._work, self._work_beside):
+            with contextlib.suppress(queue.Full):  # then its thread does not wait for more
+                works.put_nowait(lambda: None)
 
     def _on_line(self, line: bytes) -> None:
         # In the thread of `serve`: no line may end it.

@@ -70,7 +70,8 @@ export function poll(url, on) {
 
   function again() {
     clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(ask, waitAfter(failures));
+    if (document.hidden) on.paused?.(); // since the question was asked
+    else timer = setTimeout(ask, waitAfter(failures));
   }
 
   document.addEventListener("visibilitychange", () => {
