@@ -57,6 +57,7 @@ class Record:
     used: bool = False  # whether it was ever a trainee's: then its root disk holds their work
     unit: str = ""  # of its scope or cgroup; a machine of the pool keeps it when it is claimed
     style: str = ""  # how it was started last (`StartStyle` or "pool")
+    card: str = ""  # its place in its event's network (networks.py); empty: it is on its own
     version: int = RECORD_VERSION
 
 
