@@ -121,7 +121,10 @@ class Machine:
     def write(self, record: Record, **changes: object) -> Record:
         """Write the checkpoint with these changes; return it."""
         changed = replace(record, **changes)  # type: ignore[arg-type]
-        write_atomic(self.checkpoint, json.dumps(asdict(changed), indent=1).encode())
+        table = asdict(changed)
+        if not changed.card:  # a VMLab that knows no networks can read it
+            del table["card"]
+        write_atomic(self.checkpoint, json.dumps(table, indent=1).encode())
         return changed
 
     def is_running(self) -> bool:
