@@ -90,7 +90,7 @@ def apply_seed(
         Phase.NETWORK: lambda: apply_network(system, seed.network, seed.event),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, own_server(seed)),
+        Phase.SERVER: lambda: launch(system, own_server(seed.server, seed)),
     }
     for phase, step in steps.items():
         report(phase)
