@@ -11,5 +11,6 @@ ports        taps, and cables where there are none
 port         where a machine's second card is plugged in
 name_server  answers on the network's own address
 names        which answer a name gets
+probe        tries whether this host can have one
 layout       addresses, interfaces, and facts as JSON
 """

@@ -68,10 +68,19 @@ async def add_cable(member: Member) -> None:
     await _run("ip", "-batch", "-", text=text)
 
 
-async def join(interface: str) -> None:
-    """Put a port at the bridge, and limit what it takes; raises as `set_up`."""
-    await _run("ip", "link", "set", interface, "master", BRIDGE, "up")
-    await _run("tc", "qdisc", "replace", "dev", interface, "root", *_SHAPE.split())
+async def join(member: Member) -> None:
+    """Put a machine's port at the bridge, and limit what it takes; raises as `set_up`.
+
+    The bridge is told whose card is where, and learns nothing from frames: it cannot be misled,
+    and sends nothing to one machine that is for another.
+    """
+    name = member.interface
+    lines = f"link set {name} master {BRIDGE} up\n"
+    lines += f"link set {name} type bridge_slave learning off flood off\n"
+    await _run("ip", "-batch", "-", text=lines)
+    card = f"fdb replace {member.card.mac} dev {name} master static\n"
+    await _run("bridge", "-batch", "-", text=card)
+    await _run("tc", "qdisc", "replace", "dev", name, "root", *_SHAPE.split())
 
 
 async def retire(interface: str) -> None:

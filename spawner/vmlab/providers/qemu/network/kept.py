@@ -48,6 +48,7 @@ class KeptNetwork:
         self._spec: NetworkSpec | None = None
         self._members: dict[str, Member] = {}  # those that left are known by name until replaced
         self._cables: dict[str, Cable] = {}
+        self._cutting: set[asyncio.Task[None]] = set()
         self._server: NameServer | None = None
 
     async def begin(self, spec: NetworkSpec, *, taken_over: bool) -> None:
@@ -84,13 +85,15 @@ class KeptNetwork:
         if mistake := find_clash(member, here):
             raise ConflictError(mistake)
         await self._take_away(member.machine)
+        if member.interface in bridge.find_interfaces():  # nobody's of whom we know
+            await bridge.retire(member.interface)
         # Names of machines that left stay, but in nobody's way.
         left = {k: m for k, m in self._members.items() if not find_clash(member, [m])}
         self._members = {**left, member.machine: member}
         port = await self._open_port(member)
         try:
             await bridge.set_members([*(m for m in here if m.machine != member.machine), member])
-            await bridge.join(member.interface)
+            await bridge.join(member)
         except BaseException:
             port.close()
             raise
@@ -150,13 +153,14 @@ class KeptNetwork:
             return Port(PortKind.TAP, open_tap(member.interface))
         await bridge.add_cable(member)
         finish_checksums(member.interface)
-        loop = asyncio.get_running_loop()
-        cable = Cable(member.outer, lambda: loop.create_task(self._cut(member.interface, cable)))
+        cable = Cable(member.outer, lambda: self._begin_cut(member.interface))
         self._cables[member.interface] = cable
         return Port(PortKind.DGRAM, cable.descriptor)
 
     async def _take_away(self, machine: str) -> bool:
         """Free the interface of a port that this machine had; tell whether it had one."""
+        if self._cutting:
+            await asyncio.wait(self._cutting)
         old = self._members.get(machine)
         if old is None or old.interface not in bridge.find_interfaces():
             return False
@@ -167,11 +171,12 @@ class KeptNetwork:
             await bridge.retire(old.interface)
         return True
 
-    async def _cut(self, interface: str, cable: Cable) -> None:
-        """Remove a cable whose QEMU has ended."""
-        if self._cables.get(interface) is cable:
-            del self._cables[interface]
-            await bridge.remove([interface])
+    def _begin_cut(self, interface: str) -> None:
+        """Remove the interface of a cable whose QEMU has ended."""
+        del self._cables[interface]
+        cutting = asyncio.create_task(bridge.remove([interface]))
+        self._cutting.add(cutting)
+        cutting.add_done_callback(self._cutting.discard)
 
     # -- what is known ----------------------------------------------------------------------------
 

@@ -18,10 +18,13 @@ from vmlab.errors import HostError, MachineConflictError
 from vmlab.model import NetworkSpec
 from vmlab.providers.qemu.network.keeper import LOCK, MESSAGE_BYTES, SOCKET
 from vmlab.providers.qemu.network.layout import spec_as_json
+from vmlab.providers.qemu.network.probe import Verdict
 from vmlab.system.environment import tool_environment
 from vmlab.system.locks import is_locked
+from vmlab.system.outside import as_facts
 
-KEEPER_MODULE = "vmlab.providers.qemu.network.keeper"
+_KEEPER = "vmlab.providers.qemu.network.keeper"
+_PROBE = "vmlab.providers.qemu.network.probe"
 
 _PYTHONPATH = os.pathsep.join(
     dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (vmlab, vmlab_protocol))
@@ -43,15 +46,7 @@ async def launch(folder: Path, spec: NetworkSpec, scope: Sequence[str]) -> None:
         HostError: this host cannot make the network.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        *scope, sys.executable, "-s", "-S", "-m", KEEPER_MODULE, str(folder / LOCK),
-        cwd="/",
-        env=tool_environment(PYTHONPATH=_PYTHONPATH),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
+    process = await _start(*scope, *_python(_KEEPER), str(folder / LOCK))
     assert process.stdout is not None  # noqa: S101 - both were asked for just above
     assert process.stderr is not None  # noqa: S101
     message = ""
@@ -69,6 +64,40 @@ async def launch(folder: Path, spec: NetworkSpec, scope: Sequence[str]) -> None:
             f"the network {spec.name} cannot be made: {word.get('error', message[-1000:])}",
             hint=_HINT,
         )
+
+
+async def try_host() -> Verdict:
+    """Return whether this host can have networks, by making one in a process of its own."""
+    process = await _start(*_python(_PROBE))
+    try:
+        async with asyncio.timeout(_LAUNCH_LIMIT_S):
+            output, errors = await process.communicate()
+            return as_facts(Verdict, json.loads(output))
+    except TimeoutError:
+        return Verdict(problem=f"making one took longer than {_LAUNCH_LIMIT_S:.0f} s")
+    except ValueError:
+        return Verdict(problem=errors.decode(errors="replace").strip()[-500:] or "no answer")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-s", "-S", "-m", module]
+
+
+async def _start(*words: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *words,
+        cwd="/",
+        env=tool_environment(PYTHONPATH=_PYTHONPATH),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=True,
+    )
 
 
 async def _tell(process: asyncio.subprocess.Process, text: bytes) -> dict[str, Any]:

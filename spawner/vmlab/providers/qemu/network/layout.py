@@ -89,7 +89,7 @@ def _all_names(card: Card) -> tuple[str, ...]:
     return (*card.names, *card.own_names)
 
 
-# -- as JSON: from the hub to the keeper, and from a keeper to its successor --------------------------
+# -- as JSON: from the hub to the keeper, and from a keeper to its successor ---------------------
 
 
 def spec_as_json(spec: NetworkSpec) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _look_up(name: str, kind: int, asker: IPv4Address, names: Names) -> _Found:
     short = name.removesuffix(f".{ZONE}")
     address = names.find(short, asker)
     if address is None:
-        is_ours = short != name or "." not in name
+        is_ours = short != name or (name != "" and "." not in name)
         return (_Code.UNKNOWN if is_ours else _Code.REFUSED), None
     return _Code.DONE, (_A, address.packed) if kind in {_A, _ANY} else None
 

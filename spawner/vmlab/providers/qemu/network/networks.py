@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -87,13 +87,13 @@ class EventNetworks:
         Raises:
             HostError: a keeper did not do it.
         """
-        for folder in self._list():
+        for folder in self._folders():
             if is_locked(str(folder / LOCK)):
                 await ask(folder, "unplug", machine=machine)
 
     async def list(self) -> list[NetworkStatus]:
         """Return the networks that are there; whichever process made them."""
-        return [await _look(folder) for folder in self._list() if _is_there(folder)]
+        return [await _look(folder) for folder in self._folders() if _is_there(folder)]
 
     async def remove(self, name: str) -> None:
         """Remove the network; machines in it go on without it. No-op if it is absent.
@@ -127,9 +127,7 @@ class EventNetworks:
             HostError: the network is not there.
             ConnectionError: nobody answers there.
         """
-        said, descriptor = await ask(
-            self._find(name), "connect", address=str(address), port=port
-        )
+        said, descriptor = await ask(self._find(name), "connect", address=str(address), port=port)
         if descriptor is None:
             raise ConnectionError(f"{name}: {said['silent']}")
         end = socket.socket(fileno=descriptor)
@@ -147,7 +145,7 @@ class EventNetworks:
             )
         return folder
 
-    def _list(self) -> list[Path]:
+    def _folders(self) -> Sequence[Path]:
         return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
 
     def _turn(self, name: str) -> asyncio.Lock:
