@@ -132,7 +132,9 @@ class Sender:
         **how: str,
     ) -> bytes:
         payload = frames.arp(operation, sender, target) + _mark(name)
-        return frames.ether(how.get("target", EVERYBODY), how.get("card", self.me.mac), ARP, payload)
+        return frames.ether(
+            how.get("target", EVERYBODY), how.get("card", self.me.mac), ARP, payload
+        )
 
     def _fenced(self) -> Iterator[tuple[str, bytes]]:
         """What is true, and not allowed."""
@@ -211,7 +213,10 @@ class Sender:
         name = "dhcp offer of the network's"
         yield name, self._udp("255.255.255.255", name, (67, 68), source=GATEWAY)
         group = "01:00:5e:00:00:fb"
-        yield "mdns to its group", self._udp("224.0.0.251", "mdns to its group", (5353, 5353), target=group)
+        yield (
+            "mdns to its group",
+            self._udp("224.0.0.251", "mdns to its group", (5353, 5353), target=group),
+        )
         for name, kind in (("redirect", 5), ("router advertisement", 9), ("solicitation", 10)):
             carried = frames.icmp(kind, 1, bytes((10, 77, 1, 1)), _mark(name))
             yield name, self._ip(own, frames.ICMP, carried)
@@ -250,11 +255,19 @@ class Sender:
             ("anything", 0x88B5, own.mac),
         ):
             yield name, frames.ether(target, me.mac, kind, _mark(name))
-        yield "bpdu", frames.llc("01:80:c2:00:00:00", me.mac, b"\x42\x42\x03" + bytes(35) + _mark("bpdu"))
+        yield (
+            "bpdu",
+            frames.llc("01:80:c2:00:00:00", me.mac, b"\x42\x42\x03" + bytes(35) + _mark("bpdu")),
+        )
         yield "llc", frames.llc(own.mac, me.mac, b"\xaa\xaa\x03\0\0\0\x08\0" + _mark("llc"))
         yield "pause", frames.ether("01:80:c2:00:00:01", me.mac, 0x8808, _mark("pause"))
         name = "ip to a group of the bridge's"
-        yield name, self._udp(own.address, name, (5000, 5000), card=self.other.mac, target="01:80:c2:00:00:0e")
+        yield (
+            name,
+            self._udp(
+                own.address, name, (5000, 5000), card=self.other.mac, target="01:80:c2:00:00:0e"
+            ),
+        )
         for name, first in (("ip of version 6", 0x65), ("ip with a short head", 0x43)):
             yield name, self._ip(own, 200, _mark(name), first_byte=first)
 
@@ -268,7 +281,9 @@ def question_frames(me: Plugged) -> dict[str, bytes]:
     sources = (me.address, (5000, 22))
 
     def to(address: str, protocol: int, carried: bytes) -> bytes:
-        return frames.ether(BRIDGE_MAC, me.mac, IPV4, frames.ipv4(me.address, address, protocol, carried))
+        return frames.ether(
+            BRIDGE_MAC, me.mac, IPV4, frames.ipv4(me.address, address, protocol, carried)
+        )
 
     def tcp(address: str, port: int) -> bytes:
         return to(address, TCP, frames.tcp(sources[0], address, (5000, port), SYN))
@@ -308,7 +323,9 @@ def _host_addresses() -> list[str]:
         return [probe.getsockname()[0]]
 
 
-def _received(machines: list[Plugged], sender: Plugged, relay: Plugged, number: int) -> dict[str, list[bytes]]:
+def _received(
+    machines: list[Plugged], sender: Plugged, relay: Plugged, number: int
+) -> dict[str, list[bytes]]:
     """Return what each got until now: a frame of the sender's, then of one whom all hear.
 
     Ports keep the order of frames, so nothing that was sent before can come later.
@@ -349,7 +366,9 @@ async def main(folder: Path, meeting: Meeting) -> None:
             assert name not in received, name
             me.send(frame)
             seen = _received(machines, me, server, number)
-            received[name] = [who for who, got in seen.items() if any(_mark(name) in f for f in got)]
+            received[name] = [
+                who for who, got in seen.items() if any(_mark(name) in f for f in got)
+            ]
         answers = {}
         for number, (name, frame) in enumerate(question_frames(me).items(), start=1000):
             me.send(frame)
@@ -358,7 +377,7 @@ async def main(folder: Path, meeting: Meeting) -> None:
         beside.send(beside.datagram(None, b"in the other event"))
         crossed = len(elsewhere.receive_until(b"in the other event"))
         told = {"kind": me.kind, "received": received, "answers": answers, "crossed": crossed}
-        print(json.dumps(told))
+        print(json.dumps(told))  # noqa: T201 - the answer
     finally:
         for spec in (farm, other_event):
             await networks.remove(spec.name)

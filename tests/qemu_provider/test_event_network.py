@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,13 +19,11 @@ import vmlab
 import vmlab_protocol
 from vmlab.model import Meeting
 
-from .event_matrix import ALL, ANSWERS, EXPECTED, ME
+from .event_matrix import ANSWERS, EXPECTED
 
 TESTS = Path(__file__).parents[1]
 PYTHONPATH = ":".join(
-    dict.fromkeys(
-        str(Path(package.__path__[0]).parent) for package in (vmlab, vmlab_protocol)
-    )
+    dict.fromkeys(str(Path(package.__path__[0]).parent) for package in (vmlab, vmlab_protocol))
 )
 
 # Another /dev/net for what runs below: without a tun, or with one that everybody may open.
@@ -81,7 +78,8 @@ async def test_each_frame_reaches_whom_it_should_and_nobody_else(way, meeting, f
     told = json.loads(done.stdout)
     column = 0 if meeting is Meeting.ALL else 1
     expected = {
-        name: sorted(EXPECTED[name][column]) if name in EXPECTED else [] for name in told["received"]
+        name: sorted(EXPECTED[name][column]) if name in EXPECTED else []
+        for name in told["received"]
     }
     assert {name: sorted(who) for name, who in told["received"].items()} == expected
     assert set(EXPECTED) < set(told["received"])

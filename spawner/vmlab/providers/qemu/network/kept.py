@@ -6,7 +6,6 @@ Standard library only.
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,10 +18,9 @@ from vmlab.providers.qemu.network.layout import (
     Member,
     find_clash,
     find_mistake,
-    member_as_json,
     names_address,
-    read_member,
-    read_spec,
+    read_record,
+    record_as_json,
     spec_as_json,
 )
 from vmlab.providers.qemu.network.name_server import NameServer
@@ -197,11 +195,7 @@ class KeptNetwork:
         assert self._server is not None  # noqa: S101
         members = self._members.values()
         self._server.names = Names.of(self._spec.addresses, members)
-        table = {
-            "spec": spec_as_json(self._spec),
-            "members": [member_as_json(member) for member in members],
-        }
-        write_atomic(RECORD, json.dumps(table, indent=1).encode(), durable=False)
+        write_atomic(RECORD, record_as_json(self._spec, members), durable=False)
 
     def _read_record(self) -> NetworkSpec | None:
         """Return what the former keeper wrote, remembering its members; None: it cannot be read.
@@ -209,10 +203,8 @@ class KeptNetwork:
         Then no port of before may send any more, and its machine is plugged in again.
         """
         try:
-            table = json.loads(RECORD.read_bytes())
-            spec = read_spec(table["spec"])
-            members = [read_member(each, spec) for each in table["members"]]
-        except (OSError, ValueError, KeyError, TypeError):
+            spec, members = read_record(RECORD.read_bytes())
+        except (OSError, ValueError):
             return None
         self._members = {member.machine: member for member in members}
         return spec
