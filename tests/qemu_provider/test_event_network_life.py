@@ -153,7 +153,7 @@ async def test_what_cannot_be_beside_what_is_there_is_refused(networks):
         MachineConflictError, match=r"10\.77\.0\.0/16, not 10\.78\.0\.0/16, and 1 mach"
     ):
         await networks.ensure(narrow)
-    with pytest.raises(MachineConflictError, match="has no room for machines"):
+    with pytest.raises(HostError, match="has no room for machines"):
         await networks.ensure(NetworkSpec("tiny", IPv4Network("10.78.0.0/31")))
     desk.close()
     await networks.ensure(narrow)

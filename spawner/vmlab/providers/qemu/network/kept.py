@@ -66,7 +66,7 @@ class KeptNetwork:
     async def shape(self, spec: NetworkSpec) -> None:
         """Make the network as described; raises as `begin`, and if machines are in the way."""
         assert self._spec is not None  # noqa: S101 - `begin` comes first
-        if spec == self._spec:
+        if spec == self._spec and self._server:
             return
         if spec.addresses != self._spec.addresses and (here := self._here()):
             raise ConflictError(
@@ -83,9 +83,9 @@ class KeptNetwork:
         if mistake := find_clash(member, here):
             raise ConflictError(mistake)
         await self._take_away(member.machine)
-        if member.interface in bridge.find_interfaces():  # nobody's of whom we know
+        if member.interface in bridge.find_interfaces():  # of a machine that nobody wrote down
             await bridge.retire(member.interface)
-        # Names of machines that left stay, but in nobody's way.
+        # The names of machines that left stay known until another machine has them.
         left = {k: m for k, m in self._members.items() if not find_clash(member, [m])}
         self._members = {**left, member.machine: member}
         port = await self._open_port(member)
@@ -110,7 +110,6 @@ class KeptNetwork:
         here = self._here()
         return {
             "spec": spec_as_json(self._spec),
-            "kind": find_kind().value,
             "machines": [member.machine for member in here],
             "flooding": [member.machine for member in here if member.interface in flooding],
         }
@@ -132,9 +131,7 @@ class KeptNetwork:
 
     async def take_down(self) -> None:
         """Remove the bridge: ports that machines still hold lead nowhere. Raises as `begin`."""
-        if self._server:
-            self._server.close()
-            self._server = None
+        self._close_server()
         await bridge.remove([BRIDGE])
         for cable in self._cables.values():
             cable.close()
@@ -183,11 +180,15 @@ class KeptNetwork:
             raise ConflictError(mistake)
         await bridge.set_up(spec, self._here())
         finish_checksums(BRIDGE)
+        self._close_server()
+        self._spec = spec
+        self._server = NameServer(names_address(spec))
+        self._write_down()
+
+    def _close_server(self) -> None:
         if self._server:
             self._server.close()
-        self._server = NameServer(names_address(spec))
-        self._spec = spec
-        self._write_down()
+            self._server = None
 
     def _write_down(self) -> None:
         """Tell the name server what is known, and a later keeper."""
