@@ -29,7 +29,9 @@ def ether(target: str, source: str, kind: int, payload: bytes, *tags: tuple[int,
 
 def llc(target: str, source: str, payload: bytes) -> bytes:
     """IEEE 802.3: a length where others have a type."""
-    return (mac(target) + mac(source) + struct.pack("!H", len(payload)) + payload).ljust(_LEAST, b"\0")
+    return (mac(target) + mac(source) + struct.pack("!H", len(payload)) + payload).ljust(
+        _LEAST, b"\0"
+    )
 
 
 def arp(operation: int, sender: tuple[str, str], target: tuple[str, str]) -> bytes:
@@ -66,7 +68,9 @@ def ipv4(
 def udp(source: str, target: str, ports: tuple[int, int], payload: bytes) -> bytes:
     length = 8 + len(payload)
     pseudo = (
-        IPv4Address(source).packed + IPv4Address(target).packed + struct.pack("!BBH", 0, UDP, length)
+        IPv4Address(source).packed
+        + IPv4Address(target).packed
+        + struct.pack("!BBH", 0, UDP, length)
     )
     head = struct.pack("!HHH", *ports, length)
     total = checksum(pseudo + head + b"\0\0" + payload) or 0xFFFF
@@ -100,4 +104,9 @@ def icmp(kind: int, code: int = 0, rest: bytes = bytes(4), payload: bytes = b"")
 def question(name: str, kind: int = 1, number: int = 7) -> bytes:
     """A question of the DNS."""
     labels = b"".join(bytes((len(each),)) + each.encode() for each in name.split(".") if each)
-    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
+    return (
+        struct.pack("!6H", number, 0x0100, 1, 0, 0, 0)
+        + labels
+        + b"\0"
+        + struct.pack("!HH", kind, 1)
+    )

@@ -149,9 +149,11 @@ async def test_what_cannot_be_beside_what_is_there_is_refused(networks):
         with pytest.raises(MachineConflictError, match=why):
             await networks.plug("machine-t02", card(farm, address, "t02", name))
     narrow = NetworkSpec("farm", IPv4Network("10.78.0.0/16"))
-    with pytest.raises(MachineConflictError, match=r"10\.77\.0\.0/16, not 10\.78\.0\.0/16, and 1 mach"):
+    with pytest.raises(
+        MachineConflictError, match=r"10\.77\.0\.0/16, not 10\.78\.0\.0/16, and 1 mach"
+    ):
         await networks.ensure(narrow)
-    with pytest.raises(MachineConflictError, match="has no room for machines"):
+    with pytest.raises(HostError, match="has no room for machines"):
         await networks.ensure(NetworkSpec("tiny", IPv4Network("10.78.0.0/31")))
     desk.close()
     await networks.ensure(narrow)
@@ -228,7 +230,9 @@ async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, trie
 
 
 @pytest.mark.attack("event.keeper", "kills who keeps a network")
-async def test_machines_go_on_when_their_keeper_dies_and_another_takes_over(networks, folder, tried):
+async def test_machines_go_on_when_their_keeper_dies_and_another_takes_over(
+    networks, folder, tried
+):
     farm = event()
     await networks.ensure(farm)
     desk = await plug(networks, farm, "desk-t01", "10.77.1.1", own="desk")
@@ -303,12 +307,10 @@ async def test_a_cable_is_cut_when_its_keeper_dies(by_cable, folder):
         node.receive_until(b"never")
     await by_cable.ensure(farm)
     assert await by_cable.list() == [NetworkStatus("farm")], "so the provider plugs them in again"
-    again = [
-        await plug(by_cable, farm, each.name, each.address) for each in (desk, node)
-    ]
-    meet(*again, b"again")
+    again = [await plug(by_cable, farm, each.name, each.address) for each in (desk, node)]
+    meet(again[0], again[1], b"again")
     again[0].close()
-    while ("desk-t01" in (await by_cable.list())[0].machines):  # noqa: ASYNC110 - the keeper is told by the kernel
+    while "desk-t01" in (await by_cable.list())[0].machines:  # noqa: ASYNC110 - the keeper is told by the kernel
         await asyncio.sleep(0.02)
     assert await by_cable.list() == [NetworkStatus("farm", ("node1-t01",))]
     for machine in (desk, node, again[1]):
@@ -322,8 +324,8 @@ async def test_many_who_ensure_a_network_get_one(folder, networks):
     pid = lock_holder(str(folder / "farm" / LOCK))
     ours = [p for p in psutil.process_iter() if _works_in(p, folder / "farm")]
     assert pid in {p.pid for p in ours}
-    assert sorted(p.name() for p in ours if p.status() != psutil.STATUS_ZOMBIE)[-1] == "sleep"
     assert len(ours) == 2
+    assert "sleep" in {p.name() for p in ours}
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:
@@ -341,13 +343,17 @@ async def test_another_user_is_not_answered(networks, folder, tried):
         "import socket, sys\n"
         "ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
         "ours.connect(sys.argv[1])\n"
-        "ours.send(b'{\"ask\": \"remove\"}')\n"
+        'ours.send(b\'{"ask": "remove"}\')\n'
         "print(ours.recv(100))\n"
     )
     words = ["setpriv", "--reuid=nobody", "--clear-groups", "/usr/bin/python3", "-c", script]
     words.append(str(folder / "farm" / "keeper.sock"))
     for mode in (0o700, 0o777):  # the folder keeps them out; the keeper does, too
-        for path, bits in ((folder, 0o777), (folder / "farm", mode), (folder / "farm" / "keeper.sock", 0o777)):
+        for path, bits in (
+            (folder, 0o777),
+            (folder / "farm", mode),
+            (folder / "farm" / "keeper.sock", 0o777),
+        ):
             path.chmod(bits)
         done = await asyncio.to_thread(
             subprocess.run, words, capture_output=True, text=True, check=False
@@ -399,7 +405,9 @@ async def test_twenty_trainees_take_little_memory_and_no_time(networks, folder):
         for kind, place in (("desk", 1), ("node1", 2)):
             name = f"{kind}-t{number:02}"
             machines.append(
-                await plug(networks, farm, name, f"10.77.{number}.{place}", f"t{number:02}", own=kind)
+                await plug(
+                    networks, farm, name, f"10.77.{number}.{place}", f"t{number:02}", own=kind
+                )
             )
     meet(machines[0], machines[-1], b"hello")
     assert machines[-1].ask("desk-t01") == (0, ["10.77.1.1"])
@@ -430,8 +438,9 @@ subprocess.run(["ip", "route", "add", "local", "10.77.0.0/16", "dev", "lo"], che
 
 def member(number):
     address = IPv4Interface(f"10.77.{number}.1/16")
-    card = Card(farm, f"02:00:0a:4d:{number:02x}:01", address, f"t{number}", (f"desk-t{number}",), ("desk",))
-    return Member(f"desk-t{number}", card)
+    name = f"desk-t{number}"
+    mac = f"02:00:0a:4d:{number:02x}:01"
+    return Member(name, Card(farm, mac, address, f"t{number}", (name,), ("desk",)))
 
 def client(number, answers):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:

@@ -75,8 +75,9 @@ async def join(member: Member) -> None:
     and sends nothing to one machine that is for another.
     """
     name = member.interface
-    lines = f"link set {name} master {BRIDGE} up\n"
+    lines = f"link set {name} master {BRIDGE}\n"
     lines += f"link set {name} type bridge_slave learning off flood off\n"
+    lines += f"link set {name} up\n"
     await _run("ip", "-batch", "-", text=lines)
     card = f"fdb replace {member.card.mac} dev {name} master static\n"
     await _run("bridge", "-batch", "-", text=card)

@@ -99,7 +99,8 @@ class Keeper:
             await self._removed.wait()
             loop.remove_reader(server)
             path.unlink()
-            await asyncio.wait(self._asked)
+            if self._asked:
+                await asyncio.wait(self._asked)
 
     def _accept(self, server: socket.socket) -> None:
         try:

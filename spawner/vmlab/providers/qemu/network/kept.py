@@ -6,7 +6,6 @@ Standard library only.
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,10 +18,9 @@ from vmlab.providers.qemu.network.layout import (
     Member,
     find_clash,
     find_mistake,
-    member_as_json,
     names_address,
-    read_member,
-    read_spec,
+    read_record,
+    record_as_json,
     spec_as_json,
 )
 from vmlab.providers.qemu.network.name_server import NameServer
@@ -68,7 +66,7 @@ class KeptNetwork:
     async def shape(self, spec: NetworkSpec) -> None:
         """Make the network as described; raises as `begin`, and if machines are in the way."""
         assert self._spec is not None  # noqa: S101 - `begin` comes first
-        if spec == self._spec:
+        if spec == self._spec and self._server:
             return
         if spec.addresses != self._spec.addresses and (here := self._here()):
             raise ConflictError(
@@ -85,9 +83,9 @@ class KeptNetwork:
         if mistake := find_clash(member, here):
             raise ConflictError(mistake)
         await self._take_away(member.machine)
-        if member.interface in bridge.find_interfaces():  # nobody's of whom we know
+        if member.interface in bridge.find_interfaces():  # of a machine that nobody wrote down
             await bridge.retire(member.interface)
-        # Names of machines that left stay, but in nobody's way.
+        # The names of machines that left stay known until another machine has them.
         left = {k: m for k, m in self._members.items() if not find_clash(member, [m])}
         self._members = {**left, member.machine: member}
         port = await self._open_port(member)
@@ -112,7 +110,6 @@ class KeptNetwork:
         here = self._here()
         return {
             "spec": spec_as_json(self._spec),
-            "kind": find_kind().value,
             "machines": [member.machine for member in here],
             "flooding": [member.machine for member in here if member.interface in flooding],
         }
@@ -134,9 +131,7 @@ class KeptNetwork:
 
     async def take_down(self) -> None:
         """Remove the bridge: ports that machines still hold lead nowhere. Raises as `begin`."""
-        if self._server:
-            self._server.close()
-            self._server = None
+        self._close_server()
         await bridge.remove([BRIDGE])
         for cable in self._cables.values():
             cable.close()
@@ -185,11 +180,15 @@ class KeptNetwork:
             raise ConflictError(mistake)
         await bridge.set_up(spec, self._here())
         finish_checksums(BRIDGE)
+        self._close_server()
+        self._spec = spec
+        self._server = NameServer(names_address(spec))
+        self._write_down()
+
+    def _close_server(self) -> None:
         if self._server:
             self._server.close()
-        self._server = NameServer(names_address(spec))
-        self._spec = spec
-        self._write_down()
+            self._server = None
 
     def _write_down(self) -> None:
         """Tell the name server what is known, and a later keeper."""
@@ -197,11 +196,7 @@ class KeptNetwork:
         assert self._server is not None  # noqa: S101
         members = self._members.values()
         self._server.names = Names.of(self._spec.addresses, members)
-        table = {
-            "spec": spec_as_json(self._spec),
-            "members": [member_as_json(member) for member in members],
-        }
-        write_atomic(RECORD, json.dumps(table, indent=1).encode(), durable=False)
+        write_atomic(RECORD, record_as_json(self._spec, members), durable=False)
 
     def _read_record(self) -> NetworkSpec | None:
         """Return what the former keeper wrote, remembering its members; None: it cannot be read.
@@ -209,10 +204,8 @@ class KeptNetwork:
         Then no port of before may send any more, and its machine is plugged in again.
         """
         try:
-            table = json.loads(RECORD.read_bytes())
-            spec = read_spec(table["spec"])
-            members = [read_member(each, spec) for each in table["members"]]
-        except (OSError, ValueError, KeyError, TypeError):
+            spec, members = read_record(RECORD.read_bytes())
+        except (OSError, ValueError):
             return None
         self._members = {member.machine: member for member in members}
         return spec

@@ -5,12 +5,15 @@ Standard library only, as all that the keeper runs.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from vmlab.model import Card, Meeting, NetworkSpec
+from vmlab_protocol.outside import load_json
 
 BRIDGE = "br0"
 BRIDGE_MAC = "06:00:00:00:00:01"
@@ -138,6 +141,29 @@ def read_member(table: Any, network: NetworkSpec) -> Member:
         own_names=tuple(_matching(_NAME, name) for name in table["own_names"]),
     )
     return Member(_matching(_MACHINE, table["machine"]), card)
+
+
+def record_as_json(spec: NetworkSpec, members: Iterable[Member]) -> bytes:
+    """Return what `read_record` reads."""
+    table = {
+        "spec": spec_as_json(spec),
+        "members": [member_as_json(member) for member in members],
+    }
+    return json.dumps(table, indent=1).encode()
+
+
+def read_record(data: bytes) -> tuple[NetworkSpec, list[Member]]:
+    """Return what a keeper wrote down for the next one.
+
+    Raises:
+        ValueError: it did not write that.
+    """
+    try:
+        table = load_json(data)
+        spec = read_spec(table["spec"])
+        return spec, [read_member(each, spec) for each in table["members"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a record without {error}") from error
 
 
 def _matching(pattern: re.Pattern[str], text: str) -> str:

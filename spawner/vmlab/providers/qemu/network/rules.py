@@ -157,7 +157,7 @@ table inet own {{
   chain entry {{
     type filter hook input priority 0; policy drop;
     iifname "lo" accept
-    iifname "{BRIDGE}" ct state established,related accept
+    iifname "{BRIDGE}" ip daddr {address} tcp flags & (syn | ack) != syn accept
     iifname "{BRIDGE}" ip daddr {address} udp dport 53 accept
     iifname "{BRIDGE}" ip daddr {address} icmp type echo-request accept
   }}

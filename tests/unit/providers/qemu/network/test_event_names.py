@@ -37,7 +37,9 @@ NAMES = Names.of(
 )
 
 
-def question(name: str, kind: int = A, family: int = 1, flags: int = 0x0100, count: int = 1) -> bytes:
+def question(
+    name: str, kind: int = A, family: int = 1, flags: int = 0x0100, count: int = 1
+) -> bytes:
     labels = b"".join(bytes((len(each),)) + each.encode() for each in name.split(".") if each)
     head = struct.pack("!6H", 4711, flags, count, 0, 0, 0)
     return head + labels + b"\0" + struct.pack("!HH", kind, family)
