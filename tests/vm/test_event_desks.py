@@ -92,7 +92,9 @@ async def bench(desk_image, failed):
 
 
 @asynccontextmanager
-async def shell(bench: Bench, spec: MachineSpec, command: str) -> AsyncIterator[asyncio.StreamReader]:
+async def shell(
+    bench: Bench, spec: MachineSpec, command: str
+) -> AsyncIterator[asyncio.StreamReader]:
     """Run a command in the machine; give what it writes."""
     await bench.provider.await_ssh(spec.name)
     process = await asyncio.create_subprocess_exec(
