@@ -83,6 +83,16 @@ class Plugged:
             received.append(frame)
         return received
 
+    def drain(self) -> int:
+        """Take all frames that are there; return how many."""
+        taken = 0
+        try:
+            while True:
+                self.receive(limit_s=0)
+                taken += 1
+        except TimeoutError:
+            return taken
+
     def datagram(self, to: Plugged | None, payload: bytes, port: int = 5000) -> bytes:
         """Return an honest one, to a machine or to all that may have it."""
         target = to.address if to else str(ADDRESSES.broadcast_address)

@@ -208,22 +208,23 @@ async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, trie
     other = await plug(networks, farm, "desk-t02", "10.77.2.1", "t02")
     server = await plug(networks, farm, "server", "10.77.0.20", "")
     assert await networks.list() == [NetworkStatus("farm", ("desk-t01", "desk-t02", "server"))]
-    frame = desk.datagram(None if to_all else server, b"flood")
-    sent = 0
-    deadline = time.monotonic() + 60
+    # The large ones are counted where they come in, and are too large to get further; so a slow
+    # host has a flood, too.
+    frame = desk.datagram(None, b"flood") if to_all else desk.datagram(server, bytes(60_000))
+    arrived = sent = 0
     while not (status := (await networks.list())[0]).flooding:
-        assert time.monotonic() < deadline, sent
-        for _ in range(5000):
+        assert sent < 1_000_000
+        for _ in range(500):
             desk.send(frame)
-        sent += 5000
+        sent += 500
+        arrived += server.drain()
     assert status.flooding == ("desk-t01",)
     # Others are heard as before, by those as well to whom the flood went.
-    meet(other, desk, b"hello")
-    other.send(other.datagram(server, b"hello"))
-    arrived = len(server.receive_until(b"hello"))
-    assert arrived < sent
+    other.drain()
+    meet(server, other, b"hello")
+    meet(other, server, b"hello")
     if to_all:
-        assert arrived < 3000, "200 a second, and 400 at once"
+        assert arrived < sent
     tried(1)
     for machine in (desk, other, server):
         machine.close()
