@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.benches import start
+from fakes.guest_seeds import CARD
 from fakes.walks import recorded
 from vmlab.providers import qemu
 
@@ -44,3 +45,12 @@ async def test_machines_come_and_go_by_short_ways(bench):
     await provider.make_template(replace(spec, name="spare", volume=None, owner=""))
     async with walked("clone", 18, 30):
         await start(provider, spec, bench.seed())
+    await provider.delete(spec.name)
+    # Its second card: the keeper of its network is asked, and QEMU given what it answers.
+    in_event = replace(spec, card=CARD)
+    await provider.ensure_network(CARD.network)
+    async with walked("clone in an event", 26, 45):
+        await start(provider, in_event, bench.seed())
+    async with walked("stop in an event", 14, 18):
+        await provider.stop(spec.name)
+    await provider.remove_network(CARD.network.name)

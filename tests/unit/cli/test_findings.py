@@ -9,7 +9,13 @@ import pytest
 from vmlab.cli.findings import address_finding, descriptors_finding
 from vmlab.lab.lab import parse_lab
 from vmlab.providers.facts import Level
-from vmlab.providers.qemu.examination import accelerator_finding, limits_finding, userns_finding
+from vmlab.providers.qemu.examination import (
+    accelerator_finding,
+    limits_finding,
+    network_finding,
+    userns_finding,
+)
+from vmlab.providers.qemu.network.probe import Verdict
 from vmlab.providers.qemu.process.confine import Confinement
 
 FILE = Path("/labs/lab.toml")
@@ -34,6 +40,20 @@ def test_without_namespaces_no_machine_can_run(is_root: bool) -> None:
 def test_limits() -> None:
     assert limits_finding(Confinement.RLIMITS).level is Level.WARN
     assert limits_finding(Confinement.SYSTEMD).level is Level.OK
+
+
+def test_networks_of_machines_are_told_with_their_way_and_their_cost():
+    tap = network_finding(Verdict("tap", 18), is_root=True)
+    assert tap.level is Level.OK
+    assert "18 MiB" in tap.found
+    cable = network_finding(Verdict("dgram", 19), is_root=False)
+    assert cable.level is Level.WARN
+    assert "a user namespace" in cable.found
+    assert "chmod 666 /dev/net/tun" in cable.advice
+    none = network_finding(Verdict(problem="nft is not installed"), is_root=False)
+    assert none.level is Level.WARN
+    assert "nft is not installed" in none.found
+    assert "nftables" in none.advice
 
 
 def test_descriptors_for_every_machine_of_the_lab() -> None:

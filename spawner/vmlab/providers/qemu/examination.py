@@ -12,6 +12,9 @@ from vmlab.images.store import ImageStore
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers.facts import Finding, Level
+from vmlab.providers.qemu.network.launching import try_host
+from vmlab.providers.qemu.network.port import PortKind
+from vmlab.providers.qemu.network.probe import Verdict
 from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_version
 from vmlab.providers.qemu.process.confine import Confinement, detect_confinement
 from vmlab.system.environment import program_path
@@ -41,6 +44,7 @@ async def examine(lab: Lab, accelerator: str, paths: Paths) -> list[Finding]:
         await _ask("qemu", qemu_version),
         await _examine_accelerator(accelerator, paths.cache),
         userns_finding(find_userns_problem(), is_root=os.geteuid() == 0),
+        network_finding(await try_host(), is_root=os.geteuid() == 0),
         limits_finding(detect_confinement()),
         _image(lab, paths),
         _programs(lab),
@@ -86,6 +90,28 @@ def userns_finding(problem: str, *, is_root: bool) -> Finding:
         else "allow them: sysctl kernel.unprivileged_userns_clone=1, or run vmlab as root"
     )
     return Finding("namespaces", Level.FAIL, problem, advice)
+
+
+def network_finding(verdict: Verdict, *, is_root: bool) -> Finding:
+    """Return whether machines of an event can meet, in which way, and what that costs."""
+    what = "event network"
+    if verdict.problem:
+        advice = "labs of one machine each work; for others: apt-get install nftables iproute2"
+        if not is_root:
+            advice += ", allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run "
+            advice += "vmlab as root"
+        return Finding(what, Level.WARN, f"machines cannot meet: {verdict.problem}", advice)
+    where = "a namespace for each event" if is_root else "a user namespace for each event"
+    found = f"machines can meet in {where}, which takes {verdict.memory_mib} MiB"
+    if verdict.kind == PortKind.TAP:
+        return Finding(what, Level.OK, f"{found}; the kernel carries what they send")
+    return Finding(
+        what,
+        Level.WARN,
+        f"{found}; a process carries what they send, because /dev/net/tun cannot be opened: half "
+        "as fast, and it takes processor time while they talk",
+        "let this user open it: chmod 666 /dev/net/tun, as Debian's own udev does",
+    )
 
 
 def limits_finding(kind: Confinement) -> Finding:

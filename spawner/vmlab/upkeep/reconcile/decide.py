@@ -6,7 +6,7 @@ Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
   problem for the whole grace time;
 - a machine whose server is active is never stopped, cleared or adopted, its newest token never
   revoked, its volume never released;
-- no action removes a disk or a volume;
+- no action removes a disk or a volume, or a network that a machine is in;
 - after the actions were carried out, another round decides nothing.
 """
 
@@ -33,7 +33,7 @@ def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) 
         grace_s: how long trouble must have lasted.
     """
     found = [*_machines(facts), *_servers(facts), *_tokens(facts)]
-    found += [*_leftovers(facts), *_volumes(facts)]
+    found += [*_leftovers(facts), *_volumes(facts), *_networks(facts)]
     since = {action.key: seen.get(action.key, now) for action in found}
     ripe = [
         action
@@ -116,3 +116,16 @@ def _volumes(facts: Facts) -> Iterator[Action]:
         state = status.state if status else MachineState.ABSENT
         why = f"its holder {volume.holder} is {state}, and no server needs it"
         yield Action(ActionKind.RELEASE, volume.name, why, volume=volume)
+
+
+def _networks(facts: Facts) -> Iterator[Action]:
+    """Networks of events that are over: no machine is in them, and the lab does not name them.
+
+    Of one with a problem it is not known who is in it: it stays as long as any machine runs.
+    """
+    runs = any(_is_on(status) for status in facts.machines.values())
+    for network in facts.networks:
+        used = network.machines or (network.problem and runs)
+        if not used and network.name not in facts.named:
+            why = "no machine is in it, and the lab has no such event"
+            yield Action(ActionKind.REMOVE, f"network {network.name}", why, network=network.name)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from vmlab.model import Leftover
-from vmlab.providers.base import Provider, TidiesUp
+from vmlab.model import Leftover, NetworkStatus
+from vmlab.providers.base import KeepsNetworks, Provider, TidiesUp
 from vmlab.system.background import apart
 from vmlab.upkeep.reconcile.decide import decide
 from vmlab.upkeep.reconcile.facts import Action, ActionKind, Facts, HeldVolume, Seat, ServerToken
@@ -66,6 +66,7 @@ class Reconciler:
         hub: the hub's side.
         provider: the machines' side.
         volumes: the registry, where there is one.
+        named: returns the networks that the lab wants, whether machines are in them or not.
         grace_s: how long an orphan is left alone.
         clock: seconds, never jumping.
     """
@@ -76,12 +77,14 @@ class Reconciler:
         provider: Provider,
         *,
         volumes: VolumeHolders | None = None,
+        named: Callable[[], frozenset[str]] = frozenset,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
         self._provider = provider
         self._volumes = volumes
+        self._named = named
         self._grace_s = grace_s
         self._clock = clock
         self._seen: Mapping[str, float] = {}
@@ -112,6 +115,9 @@ class Reconciler:
         if isinstance(self._provider, TidiesUp):
             leftovers = tuple(await self._provider.leftovers())
         held = await self._volumes.held() if self._volumes else ()
+        networks: tuple[NetworkStatus, ...] = ()
+        if isinstance(self._provider, KeepsNetworks):
+            networks = tuple(await self._provider.networks())
         return Facts(
             machines=machines,
             seats=_merge(before, self._hub.seats()),
@@ -119,6 +125,8 @@ class Reconciler:
             leftovers=leftovers,
             held=held,
             first=self._is_first,
+            networks=networks,
+            named=self._named(),
         )
 
     async def _carry_out(self, action: Action) -> bool:
@@ -138,6 +146,8 @@ class Reconciler:
             machine = action.volume.holder
         elif action.token:
             return False  # its server may be active: what goes is an older token
+        elif action.network:
+            return False  # a machine that comes now makes it again
         return any(seat.active and seat.machine == machine for seat in self._hub.seats())
 
     async def _act(self, action: Action) -> None:
@@ -153,6 +163,8 @@ class Reconciler:
             await self._provider.clear(action.leftover)
         elif action.volume and self._volumes:
             await self._volumes.release(action.volume)
+        elif action.network and isinstance(self._provider, KeepsNetworks):
+            await self._provider.remove_network(action.network)
 
 
 _PAST: Mapping[ActionKind, str] = {
@@ -162,6 +174,7 @@ _PAST: Mapping[ActionKind, str] = {
     ActionKind.REVOKE: "revoked",
     ActionKind.CLEAR: "cleared away",
     ActionKind.RELEASE: "let go",
+    ActionKind.REMOVE: "removed",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vmlab.model import Leftover, MachineStatus
+from vmlab.model import Leftover, MachineStatus, NetworkStatus
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Facts:
     leftovers: tuple[Leftover, ...] = ()
     held: tuple[HeldVolume, ...] = ()
     first: bool = False
+    networks: tuple[NetworkStatus, ...] = ()
+    named: frozenset[str] = frozenset()  # the networks that the lab still wants
 
 
 class ActionKind(StrEnum):
@@ -68,6 +70,7 @@ class ActionKind(StrEnum):
     REVOKE = "revoke"  # delete a token whose machine is gone
     CLEAR = "clear"  # remove what a machine left behind: process, cgroup, socket, empty folder
     RELEASE = "release"  # let a volume go that a machine holds which does not run
+    REMOVE = "remove"  # take down an event's network that no machine is in and no lab names
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,14 @@ class Action:
     """One thing to do, or to do after the grace time, and why."""
 
     kind: ActionKind
-    subject: str  # name of the machine, volume, token or thing left over
+    subject: str  # name of the machine, volume, token, network or thing left over
     why: str
     user: str = ""
     server: str = ""
     token: ServerToken | None = None
     leftover: Leftover | None = None
     volume: HeldVolume | None = None
+    network: str = ""
 
     @property
     def key(self) -> str:

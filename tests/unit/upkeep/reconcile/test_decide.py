@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.model import Leftover, LeftoverKind, MachineState, MachineStatus
+from vmlab.model import Leftover, LeftoverKind, MachineState, MachineStatus, NetworkStatus
 from vmlab.upkeep.reconcile import (
     Action,
     ActionKind,
@@ -60,6 +60,15 @@ held_lists = st.lists(
     st.builds(HeldVolume, st.sampled_from(["home-1", "home-2"]), st.sampled_from(NAMES)),
     unique_by=lambda item: item.name,
 ).map(tuple)
+network_lists = st.lists(
+    st.builds(
+        NetworkStatus,
+        st.sampled_from(["class", "other"]),
+        st.lists(st.sampled_from(NAMES), unique=True).map(tuple),
+        problem=st.sampled_from(["", "its keeper has ended"]),
+    ),
+    unique_by=lambda network: network.name,
+).map(tuple)
 fact_sets = st.builds(
     Facts,
     machine_maps,
@@ -68,6 +77,8 @@ fact_sets = st.builds(
     leftover_lists,
     held_lists,
     st.booleans(),
+    network_lists,
+    st.sampled_from([frozenset(), frozenset({"class"})]),
 )
 
 
@@ -89,13 +100,15 @@ def after(facts: Facts, actions: tuple[Action, ...]) -> Facts:
                 seats[number] = replace(seat, ready=True)
             elif action.kind is ActionKind.FORGET:
                 seats[number] = replace(seat, ready=False)
-        gone += [action.token, action.leftover, action.volume]
+        gone += [action.token, action.leftover, action.volume, action.network]
     return Facts(
         machines,
         tuple(seats),
         tuple(token for token in facts.tokens if token not in gone),
         tuple(item for item in facts.leftovers if item not in gone),
         tuple(item for item in facts.held if item not in gone),
+        networks=tuple(item for item in facts.networks if item.name not in gone),
+        named=facts.named,
     )
 
 
@@ -144,6 +157,10 @@ def test_nothing_that_has_a_server_is_touched(facts):
             mine = [t.number for t in facts.tokens if t.user == action.token.user]
             served = {seat.user for seat in facts.seats if seat.active}
             assert action.token.user not in served or action.token.number < max(mine)
+        if action.network:
+            (network,) = [item for item in facts.networks if item.name == action.network]
+            assert network.machines == ()
+            assert network.name not in facts.named
 
 
 OFF = MachineStatus("", MachineState.ABSENT)
@@ -188,6 +205,26 @@ def test_a_machine_of_nobody_is_stopped_after_the_grace_time(state):
     (action,) = decide(facts, seen, GRACE_S, GRACE_S).actions
     assert (action.kind, action.subject) == (ActionKind.STOP, "desk-ada")
     assert "no user" in action.why
+
+
+@pytest.mark.parametrize(
+    ("network", "runs", "goes"),
+    [
+        (NetworkStatus("other"), True, True),
+        (NetworkStatus("class"), False, False),
+        (NetworkStatus("other", ("desk-ada",)), False, False),
+        (NetworkStatus("other", problem="its keeper has ended"), True, False),
+        (NetworkStatus("other", problem="its keeper has ended"), False, True),
+    ],
+)
+def test_a_network_goes_that_nobody_is_in_and_no_lab_names(network, runs, goes):
+    machines = machine(MachineState.RUNNING if runs else MachineState.STOPPED)
+    seats = (Seat("ada", "", "desk-ada", ready=runs),)
+    facts = Facts(machines, seats, networks=(network,), named=frozenset({"class"}))
+    seen = decide(facts, {}, 0.0, GRACE_S).seen
+    assert decide(facts, seen, GRACE_S - 1, GRACE_S).actions == ()
+    found = [action.network for action in decide(facts, seen, GRACE_S, GRACE_S).actions]
+    assert found == (["other"] if goes else [])
 
 
 @pytest.mark.parametrize("machines", [{}, machine(MachineState.STOPPED)])

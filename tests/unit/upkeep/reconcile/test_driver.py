@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from fakes.benches import start
+from fakes.guest_seeds import CARD
 from vmlab.errors import HostError, ProviderError
 from vmlab.model import Leftover, LeftoverKind, MachineState
 from vmlab.providers.fake import FakeProvider
@@ -209,3 +210,23 @@ async def test_a_hub_that_refuses_to_adopt_is_told_and_asked_no_more(bench, capl
     await reconciler.look()
     clock.now = 600
     assert [action.kind for action in await reconciler.look()] == [ActionKind.STOP]
+
+
+async def test_the_network_of_an_event_that_is_over_is_removed(bench):
+    provider = bench.provider
+    for name in ("class", "other", "used"):
+        await provider.ensure_network(replace(CARD.network, name=name))
+    card = replace(CARD, network=replace(CARD.network, name="used"))
+    spec = bench.spec(card=card)
+    await start(provider, spec, bench.seed())
+    hub = MemoryHub({"ada": Seat("ada", "", NAME, ready=True)})
+    reconciler, clock = make(hub, provider, named=lambda: frozenset({"class"}))
+    assert await reconciler.look() == ()
+    clock.now = 600
+    assert [action.network for action in await reconciler.look()] == ["other"]
+    assert [network.name for network in await provider.networks()] == ["class", "used"]
+    await provider.stop(NAME)
+    hub.all_seats.clear()
+    await reconciler.look()
+    clock.now = 1200
+    assert [action.network for action in await reconciler.look()] == ["used"]
