@@ -103,8 +103,9 @@ def not_ready(label: str) -> Notice:
     return Notice(
         f"Your machines could not be started, because {label} was not ready in time. None of them "
         "was left running. Please start them again; if that does not help, tell a facilitator.",
-        f"Vos machines n'ont pas pu démarrer : {label} n'était pas prête à temps. Aucune n'a été "
-        "laissée en marche. Démarrez-les de nouveau ; si cela ne suffit pas, prévenez un encadrant.",
+        f"Vos machines n'ont pas pu démarrer : {label} n'était pas prête à temps. Aucune n'a "
+        "été laissée en marche. Démarrez-les de nouveau ; si cela ne suffit pas, prévenez un "
+        "encadrant.",
     )
 
 

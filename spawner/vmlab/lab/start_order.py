@@ -30,8 +30,8 @@ def settle_order(sections: Sequence[Section]) -> dict[str, tuple[str, ...]]:
     What is returned has no cycle and only known names, whatever the file says.
     """
     _check_names(sections)
-    meant = {name: (name,) for section in sections for name in section.machines}
-    meant = {section.name: section.machines for section in sections} | meant
+    meant = {section.name: section.machines for section in sections}
+    meant |= {name: (name,) for section in sections for name in section.machines}
     after: dict[str, tuple[str, ...]] = {}
     for section in sections:
         waits = _resolve(section, meant)

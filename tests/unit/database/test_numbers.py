@@ -62,10 +62,11 @@ def test_many_at_once_share_none(tmp_path):
     assert sorted(found) == list(range(1, 13))
 
 
-@given(
-    st.lists(st.sampled_from("abcdefgh"), max_size=20),
-    st.lists(st.sampled_from("abcd"), unique=True),
-)
+users = st.lists(st.sampled_from("abcdefgh"), max_size=20)
+listed = st.lists(st.sampled_from("abcd"), unique=True)
+
+
+@given(users, listed)
 def test_a_number_is_within_the_network_and_ones_own(users, listed):
     database = Database("sqlite://")
     given_out: dict[str, int] = {}
