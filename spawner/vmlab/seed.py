@@ -40,6 +40,7 @@ class Seed:
     args: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     language: str = "en"
+    serves: bool = True  # whether a single-user server runs in it; else `env` and `args` stay here
 
 
 def make_seed_message(
@@ -73,6 +74,6 @@ def make_seed_message(
             mounts=mounts,
             notices=seed.notices,
             language=Language(seed.language),
-            server=protocol.Server(dict(seed.env), seed.args),
+            server=protocol.Server(dict(seed.env), seed.args) if seed.serves else None,
         )
     )

@@ -73,7 +73,7 @@ class Seed:
     mounts: tuple[Mount, ...]
     notices: tuple[Notice, ...]
     language: Language
-    server: Server
+    server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -88,6 +88,7 @@ def dump_seed(seed: Seed) -> bytes:
 
 
 def _body(seed: Seed) -> dict[str, Any]:
+    server = seed.server
     return {
         "version": SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
@@ -107,5 +108,5 @@ def _body(seed: Seed) -> dict[str, Any]:
         ],
         "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
         "language": seed.language.value,
-        "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
+        "server": {"env": dict(server.env), "args": list(server.args)} if server else None,
     }

@@ -201,7 +201,9 @@ def _language(value: object) -> Language:
         raise SeedError(f"seed.language: 'en' or 'fr', got {repr(value)[:40]}") from error
 
 
-def _server(value: object) -> Server:
+def _server(value: object) -> Server | None:
+    if value is None:
+        return None
     table = _dict(value, "seed.server")
     env = _dict(_get(table, "seed.server", "env"), "seed.server.env")
     for name, text in env.items():

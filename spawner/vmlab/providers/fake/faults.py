@@ -42,6 +42,7 @@ class Faults:
     fail_message: str = "a fault was asked for"
     hang_at: str = ""
     hang_limit_s: float = 3600.0
+    only: str = ""  # the machines that fail or hang: those whose name begins so
     journal: bool = False
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines are started, told when they are powered on

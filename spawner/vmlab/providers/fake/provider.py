@@ -76,7 +76,7 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
         lock = self._locks.setdefault(spec.name, asyncio.Lock())
         async with lock, self._journal.of_start(spec.name, faults):
             self._ended.discard(spec.name)
-            for phase in START_PHASES:
+            for phase in START_PHASES if seed.serves else START_PHASES[:-2]:
                 self._require_wanted(spec.name)
                 if phase is Phase.POWER:
                     await self._attach(spec, with_file=faults.volumes)
@@ -84,12 +84,14 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
             self._require_wanted(spec.name)
-            url = await self._serve(spec, seed)
+            url = prefix = ""
+            if seed.serves:
+                url = await self._serve(spec, seed)
+                prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             machine = self._machines[spec.name]
-            prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
-            if spec.owner not in faults.trouble:
+            if prefix and spec.owner not in faults.trouble:
                 self._served.add(prefix)
             self._speak(spec.name, seed.language)
 
@@ -136,14 +138,15 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
 
     async def _pass(self, spec: MachineSpec, phase: Phase, faults: Faults) -> None:
         await asyncio.sleep(faults.delays_s.get(phase, 0.0))
-        if faults.hang_at == phase:
+        is_meant = spec.name.startswith(faults.only)
+        if is_meant and faults.hang_at == phase:
             await asyncio.sleep(faults.hang_limit_s)
             raise MachineTimeoutError(
                 spec.name,
                 f"no answer within {faults.hang_limit_s} s in phase {phase.value!r}",
                 public=messages.TOO_LATE,
             )
-        if faults.fail_at == phase:
+        if is_meant and faults.fail_at == phase:
             raise GuestError(
                 spec.name,
                 f"{faults.fail_message} ({phase})",
