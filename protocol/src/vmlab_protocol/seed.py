@@ -42,6 +42,16 @@ class Network:
 
 
 @dataclass(frozen=True)
+class EventNetwork:
+    """The machine's place in the network of its event, on a card of its own."""
+
+    mac: str  # of the card
+    address: IPv4Interface
+    dns: tuple[IPv4Address, ...]  # knows the event's names, and no others
+    names: tuple[str, ...]  # the machine's own; the first is its host name
+
+
+@dataclass(frozen=True)
 class Mount:
     """A file system to mount before the server starts."""
 
@@ -74,6 +84,7 @@ class Seed:
     notices: tuple[Notice, ...]
     language: Language
     server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
+    event: EventNetwork | None = None  # None: the machine is on its own
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -89,7 +100,7 @@ def dump_seed(seed: Seed) -> bytes:
 
 def _body(seed: Seed) -> dict[str, Any]:
     server = seed.server
-    return {
+    body = {
         "version": SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
         "time_ns": seed.time_ns,
@@ -110,3 +121,11 @@ def _body(seed: Seed) -> dict[str, Any]:
         "language": seed.language.value,
         "server": {"env": dict(server.env), "args": list(server.args)} if server else None,
     }
+    if seed.event:
+        body["event"] = {
+            "mac": seed.event.mac,
+            "address": str(seed.event.address),
+            "dns": [str(server) for server in seed.event.dns],
+            "names": list(seed.event.names),
+        }
+    return body

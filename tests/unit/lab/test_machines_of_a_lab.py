@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -55,10 +56,10 @@ def mistake(text: str) -> str:
 def test_every_key_is_read() -> None:
     lab = read(FARM)
     ready = Readiness(command="test -e /run/ready", within_s=60)
-    alike = {"memory_mib": 1024, "volume_mib": 2048, "ready": ready}
+    first = NodeChoice("digitiser1", memory_mib=1024, volume_mib=2048, ready=ready)
     assert lab.nodes == (
-        NodeChoice("digitiser1", **alike),
-        NodeChoice("digitiser2", **alike),
+        first,
+        replace(first, name="digitiser2"),
         NodeChoice(
             "builder",
             cpus=2,
