@@ -98,8 +98,8 @@ def test_machines_that_are_to_meet_have_a_network(text) -> None:
             "[[node]]\ncount = 2\n\n[[node]]\nname = 'node2'",
             "toml:5: node[2].name: 2 machines would be called 'node2'; give each section a name",
         ),
-        ("[[node]]\nname = 'desk'", "toml:2: node[1].name: 'desk' is what another machine"),
-        ("[[node]]\nname = 'server'", "toml:2: node[1].name: 'server' is what another machine"),
+        ("[[node]]\nname = 'desk'", "toml:2: node[1].name: 'desk' is what something else"),
+        ("[[node]]\nname = 'server'", "toml:2: node[1].name: 'server' is what something else"),
         (
             "[[node]]\nafter = [\n'serevr']\n[server]",
             "toml:3: node[1].after[1]: there is no machine 'serevr'; did you mean 'server'?",

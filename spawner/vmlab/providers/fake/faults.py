@@ -53,7 +53,8 @@ class Faults:
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     no_network: str = ""  # why no network of an event can be made
     flooding: Sequence[str] = ()  # machines that send too much there
-    ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
+    # By owner or machine: `EndCause` of one that runs.
+    ends: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_faults(state: Path) -> Faults:

@@ -237,13 +237,13 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
             ends = (await asyncio.to_thread(read_faults, self._state)).ends
         except ValueError:
             return  # no JSON, on purpose: the next start says so
-        fresh = {owner: word for owner, word in ends.items() if self._end_words.get(owner) != word}
+        fresh = {whose: word for whose, word in ends.items() if self._end_words.get(whose) != word}
         for name, machine in list(self._machines.items()):
-            owner = machine.status.owner
-            if owner in fresh and machine.status.state is MachineState.RUNNING:
-                self._end_words[owner] = fresh[owner]
+            whose = name if name in fresh else machine.status.owner
+            if whose in fresh and machine.status.state is MachineState.RUNNING:
+                self._end_words[whose] = fresh[whose]
                 await self.stop(name, now=True)
-                cause = EndCause(fresh[owner].split()[0])
+                cause = EndCause(fresh[whose].split()[0])
                 status = replace(self._machines[name].status, cause=cause, problem=f"a {cause}")
                 self._machines[name] = replace(self._machines[name], status=status)
 
