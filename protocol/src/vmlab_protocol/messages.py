@@ -46,6 +46,7 @@ class HostMessageType(StrEnum):
     WARN = "warn"
     TIME = "time"
     LANGUAGE = "language"
+    SERVE = "serve"
     POWEROFF = "poweroff"
 
 
@@ -67,6 +68,7 @@ class GuestMessageType(StrEnum):
     SHOWN = "shown"
     HIDDEN = "hidden"
     TIMED = "timed"
+    SERVING = "serving"
 
 
 _GUEST_TYPES = frozenset(GuestMessageType)
@@ -85,6 +87,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.WARN: GuestMessageType.WARNED,
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
+    HostMessageType.SERVE: GuestMessageType.SERVING,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from vmlab_protocol.messages import HostMessageType, dump_line
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share, share_json
 
 SEED_VERSION = 1
 
@@ -74,6 +75,7 @@ class Seed:
     notices: tuple[Notice, ...]
     language: Language
     server: Server
+    share: Share | None = None  # its part of the event's file server
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -108,4 +110,5 @@ def _body(seed: Seed) -> dict[str, Any]:
         "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
         "language": seed.language.value,
         "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
+        **({"share": share_json(seed.share)} if seed.share else {}),
     }

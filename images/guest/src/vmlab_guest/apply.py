@@ -19,6 +19,7 @@ from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch
 from vmlab_guest.server_request import RUNTIME, serves
+from vmlab_guest.serving.serve import resume_serving
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
@@ -80,6 +81,7 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
+        resume_serving(system)
         apply_language(system, seed.language)
         told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
         apply_notices(system, told)
@@ -90,7 +92,7 @@ def apply_seed(
         Phase.NETWORK: lambda: apply_network(system, seed.network),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server),
+        Phase.SERVER: lambda: launch(system, seed.server) if seed.server.env else None,
     }
     for phase, step in steps.items():
         report(phase)
@@ -100,7 +102,7 @@ def apply_seed(
             release_events(system)
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
     _remember(system, seed.server.env)
-    system.in_background(lambda: _finish(system, restart))
+    system.in_background(lambda: _finish(system, restart, awaits_server=bool(seed.server.env)))
 
 
 def wait_for_server(system: System) -> None:
@@ -110,13 +112,14 @@ def wait_for_server(system: System) -> None:
     system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 
-def _finish(system: System, restart: list[str]) -> None:
+def _finish(system: System, restart: list[str], *, awaits_server: bool) -> None:
     """Start what nobody waits for as long as the server is not there."""
 
     def insist(what: str, work: Callable[[], object]) -> None:
         persist(system.log, system.pause, what, work)
 
-    attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
+    if awaits_server:
+        attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
     insist("held back events", lambda: release_events(system))
     verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
     for unit, verb in verbs.items():  # a unit that systemd refuses does not affect the others
