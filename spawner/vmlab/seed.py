@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from vmlab_protocol import seed as protocol
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share
 
 
 def guest_network(dns: tuple[str, ...] = ("10.0.2.3",)) -> protocol.Network:
@@ -40,6 +41,7 @@ class Seed:
     args: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     language: str = "en"
+    share: Share | None = None  # the machine's part of its event's file server
 
 
 def make_seed_message(
@@ -74,5 +76,6 @@ def make_seed_message(
             notices=seed.notices,
             language=Language(seed.language),
             server=protocol.Server(dict(seed.env), seed.args),
+            share=seed.share,
         )
     )

@@ -124,6 +124,7 @@ class GuestMessage:
     activity: Activity | None = None  # of ACTIVITY
     was_frozen: bool = False
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
+    serial: int = 0  # of SERVING: the roster that is served now
 
 
 def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> bytes:
@@ -155,6 +156,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         activity=activity,
         was_frozen=body.get("was_frozen") is True,
         trouble=_parse_trouble(body.get("trouble")),
+        serial=serial if type(serial := body.get("serial")) is int and serial > 0 else 0,
     )
 
 
