@@ -34,7 +34,7 @@ def is_answer(data: bytes, number: int) -> bool:
 def answers(server: str, port: int, limit_s: float) -> bool:
     """Return whether the server answers within the limit."""
     end_s = time.monotonic() + limit_s
-    number = int.from_bytes(os.urandom(4))
+    number = int(os.urandom(4).hex(), 16)
     data = b""
     try:
         with socket.create_connection((server, port), limit_s) as connection:
