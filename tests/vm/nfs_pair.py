@@ -94,7 +94,7 @@ class SmallMachine:
         """Make it a machine of the event; returns when it is."""
         mounts = (Mount("/dev/disk/by-id/virtio-home", "/srv"),) if self.volume else ()
         make_line = seed_maker(
-            Seed(env={}, share=share),
+            Seed(env={}, serves=False, share=share),
             Identity(f"{number:032x}", PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY),
             host_name=self.name,
             network=guest_network(dns=()),

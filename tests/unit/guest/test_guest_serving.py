@@ -217,8 +217,7 @@ class NoCourses:
 
 def seed_server(system: FakeSystem) -> None:
     mount = {"device": "/dev/disk/by-id/virtio-home", "path": "/srv", "type": "ext4"}
-    seed = make_seed() | {"mounts": [{**mount, "options": "nodev"}]}
-    seed["server"] = {"env": {}, "args": []}
+    seed = make_seed(serves=False) | {"mounts": [{**mount, "options": "nodev"}]}
     apply_seed(system, parse_seed(seed), 0, NoCourses(), lambda _: None)
 
 
