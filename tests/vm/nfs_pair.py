@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 from fakes.guest_seeds import PRIVATE_KEY, PUBLIC_KEY
@@ -24,7 +25,7 @@ from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
 from vmlab.providers.agent.link import AgentLink, open_unix_agent
 from vmlab.seed import Identity, Seed, guest_network
 from vmlab_protocol.messages import HostMessageType
-from vmlab_protocol.seed import Mount
+from vmlab_protocol.seed import EventNetwork, Mount
 from vmlab_protocol.share import Roster, Share, roster_json
 
 BOOT_S = 600
@@ -50,6 +51,7 @@ class SmallMachine:
         self._image = image
         self._wire = (wire, peer)
         self._qemu: subprocess.Popen[bytes] | None = None
+        self._mac = f"02:00:0a:4d:00:{sum(wire.name.encode()) % 256:02x}"
         self.volume: Path | None = None
         disk = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image.disk)]
         subprocess.run([*disk, str(folder / "root.qcow2")], check=True)
@@ -90,8 +92,16 @@ class SmallMachine:
         asyncio.run(work())
         self._qemu = None
 
-    def seed(self, number: int, *, share: Share | None = None) -> None:
-        """Make it a machine of the event; returns when it is."""
+    def seed(
+        self, number: int, *, address: IPv4Interface | None = None, share: Share | None = None
+    ) -> None:
+        """Make it a machine of the event; returns when it is.
+
+        Args:
+            number: its machine-id.
+            address: of its second card; None: the card is left alone.
+            share: its part of the file server.
+        """
         mounts = (Mount("/dev/disk/by-id/virtio-home", "/srv"),) if self.volume else ()
         make_line = seed_maker(
             Seed(env={}, serves=False, share=share),
@@ -99,6 +109,7 @@ class SmallMachine:
             host_name=self.name,
             network=guest_network(dns=()),
             mounts=mounts,
+            event=EventNetwork(self._mac, address, (), (self.name,)) if address else None,
         )
 
         async def work() -> None:
@@ -195,7 +206,6 @@ class SmallMachine:
 
     def _argv(self) -> list[str]:
         image, folder = self._image, self._folder
-        number = 1 if self.volume else 2
         # fmt: off
         words = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
@@ -215,7 +225,7 @@ class SmallMachine:
             "-netdev", "dgram,id=net1,"
             f"local.type=unix,local.path={self._wire[0]},"
             f"remote.type=unix,remote.path={self._wire[1]}",
-            "-device", f"virtio-net-pci,netdev=net1,romfile=,addr=0x11,mac=02:00:0a:4d:00:0{number}",
+            "-device", f"virtio-net-pci,netdev=net1,romfile=,addr=0x11,mac={self._mac}",
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
             "-append", f"{image.kernel_args} clearcpuid=cx16",
             "-serial", f"file:{folder}/console",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,8 @@ from vmlab_protocol.share import Roster, Share, Sharer
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
 LIMIT_S = 240
-SERVER = IPv4Address("10.77.0.2")
+ADDRESS = IPv4Interface("10.77.0.2/16")
+SERVER = ADDRESS.ip
 DESK = IPv4Address("10.77.1.1")
 OTHERS = {"node": "10.77.1.2", "bob": "10.77.2.1", "eve": "10.77.9.1"}
 MOUNT = "mount -t nfs4 -o vers=4.2,hard,timeo=600,retrans=2,noresvport,nosuid,nodev"
@@ -79,8 +80,7 @@ def pair():
     try:
         server.power_on()
         client.power_on()
-        server.seed(1)
-        give_address(server)
+        server.seed(1, address=ADDRESS)
         make_people(client)
         yield server, client
     finally:
@@ -97,10 +97,6 @@ def server(pair):
 @pytest.fixture(scope="module")
 def client(pair):
     return pair[1]
-
-
-def give_address(server: SmallMachine) -> None:
-    server.run(f"ip addr add {SERVER}/16 dev eth1; ip link set eth1 up")
 
 
 def make_people(client: SmallMachine) -> None:
@@ -276,8 +272,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_loses_its_power(server, cl
     assert client.run("ls -lL /home/trainee /home/trainee/shared/", limit_s=30)
     assert "file server does not answer" in client.run("cat /run/vmlab/notices.json")
     server.power_on()
-    server.seed(1)  # and no word of the hub: it serves what it served
-    give_address(server)
+    server.seed(1, address=ADDRESS)  # and no word of the hub: it serves what it served
     wait_until(lambda: client.run("readlink /run/vmlab/shared").strip().endswith("/here"), LIMIT_S)
     assert "answers again" in client.run("cat /run/vmlab/notices.json")
     before = noted(client)[0]
