@@ -55,6 +55,8 @@ def folder_name(user: str) -> str:
         made = f"x-{made}"
     # What looks like a name made here may be somebody else's.
     return user if _PLAIN.fullmatch(user) and not _MADE.search(user) else made
+
+
 def node_name(desk: str, node: str) -> str:
     """Return the name of a further machine of the trainee whose desk has this name.
 

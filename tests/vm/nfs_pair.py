@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
+from typing import Any
 
 from fakes.guest_seeds import PRIVATE_KEY, PUBLIC_KEY
+from fakes.waiting import wait_until
 from vmlab.images.store import Image
 from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
 from vmlab.providers.agent.link import AgentLink, open_unix_agent
@@ -113,10 +115,9 @@ class SmallMachine:
         )
 
         async def work() -> None:
-            deadline = time.monotonic() + BOOT_S
-            while not (self._folder / "agent").exists() and time.monotonic() < deadline:
-                await asyncio.sleep(0.2)  # QEMU makes it
-            async with AgentLink(await open_unix_agent(self.name, self._folder / "agent")) as link:
+            port = self._folder / "agent"
+            await asyncio.to_thread(wait_until, port.exists)  # QEMU makes it
+            async with AgentLink(await open_unix_agent(self.name, port)) as link:
                 await await_agent(link, BOOT_S)
                 async for _ in hand_over(link, make_line, BOOT_S):
                     pass
@@ -168,7 +169,7 @@ class SmallMachine:
         text = path.read_text(errors="replace")[-4000:] if path.exists() else ""
         return f"--- console of {self.name}\n{text}"
 
-    def _ask(self, command: str, arguments: dict[str, object]) -> dict[str, object]:
+    def _ask(self, command: str, arguments: dict[str, object]) -> dict[str, Any]:
         """Ask the guest agent one thing, again until it is there.
 
         ref: QEMU Guest Agent Protocol Reference, guest-sync-delimited
@@ -182,7 +183,7 @@ class SmallMachine:
                 assert time.monotonic() < deadline, message
                 time.sleep(0.5)
 
-    def _ask_once(self, command: str, arguments: dict[str, object]) -> dict[str, object]:
+    def _ask_once(self, command: str, arguments: dict[str, object]) -> dict[str, Any]:
         token = secrets.randbits(31)
         sync = {"execute": "guest-sync-delimited", "arguments": {"id": token}}
         asked = {"execute": command, "arguments": arguments}
@@ -202,10 +203,14 @@ class SmallMachine:
                 stream.flush()
                 answer = json.loads(stream.readline() or b"{}")
         assert "return" in answer, f"{self.name}: {command}: {answer}"
-        return answer["return"]
+        return dict(answer["return"])
 
     def _argv(self) -> list[str]:
         image, folder = self._image, self._folder
+        ends = ",".join(
+            f"{end}.type=unix,{end}.path={path}"
+            for end, path in zip(("local", "remote"), self._wire, strict=True)
+        )
         # fmt: off
         words = [
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
@@ -222,9 +227,7 @@ class SmallMachine:
             "-device", "virtio-blk-pci,drive=root,serial=root",
             "-netdev", "user,id=net0,restrict=on",
             "-device", "virtio-net-pci,netdev=net0,romfile=,addr=0x10",
-            "-netdev", "dgram,id=net1,"
-            f"local.type=unix,local.path={self._wire[0]},"
-            f"remote.type=unix,remote.path={self._wire[1]}",
+            "-netdev", f"dgram,id=net1,{ends}",
             "-device", f"virtio-net-pci,netdev=net1,romfile=,addr=0x11,mac={self._mac}",
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
             "-append", f"{image.kernel_args} clearcpuid=cx16",

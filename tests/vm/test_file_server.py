@@ -1,8 +1,8 @@
 """The file server of an event, real: NFS, quotas and the agents of both sides.
 
 Two machines: the server, and one that is ada's desk and has ada's node, bob and the trainer eve in
-namespaces with addresses of their own. They serve all tests, in the order in which they stand; the last ones stop
-the server and take its power away while everybody writes.
+namespaces with addresses of their own. They serve all tests, in the order in which they stand; the
+last ones stop the server and take its power away while everybody writes.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def has_project_quota(superblock: bytes) -> bool:
     (ro_compat,) = struct.unpack_from("<I", superblock, 0x64)
     (quota_inode,) = struct.unpack_from("<I", superblock, 0x26C)
     wanted = _RO_COMPAT_QUOTA | _RO_COMPAT_PROJECT
-    return ro_compat & wanted == wanted and quota_inode != 0
+    return bool(ro_compat & wanted == wanted and quota_inode != 0)
 
 
 def is_in_order(superblock: bytes) -> bool:

@@ -128,7 +128,7 @@ class ShareWatch:
 
     def _tell(self, presence: Presence) -> None:
         places.turn(self._system, is_here=presence is Presence.HERE)
-        notice = AWAY
+        notice: Notice | None = AWAY
         if presence is Presence.HERE:
             notice = BACK if self._presence is Presence.AWAY else None
         change_notice(self._system, self._told, notice)
