@@ -168,7 +168,9 @@ async def ensure_server(
 
     async def begin(crowd: Crowd) -> None:
         if (await provider.status([name]))[name].state is MachineState.RUNNING:
-            await settle()
+            with apart(f"{name}: it serves what it was told before"):
+                await serve_files(provider, database, rules)
+            await wait_until_ready(provider, member)
             return
         try:
             await starter.start(spec, seed, crowd, settle, kind=f"{spec.image}/{member.label}")
