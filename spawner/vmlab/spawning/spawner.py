@@ -40,6 +40,8 @@ class VMSpawner(SpawnerSettings):
     """Gives every user a whole virtual machine, or several."""
 
     _starting = False
+    _limit: asyncio.Timeout | None = None  # of the start under way
+    _is_unwanted = False  # whether it was stopped meanwhile
     _log: StartLog | None = None  # of the start under way, or of the last one
 
     _own = Instance(OwnMachines)
@@ -95,8 +97,7 @@ class VMSpawner(SpawnerSettings):
         try:
             return await self._bring_up(self.rules.after)
         except TimeoutError as error:
-            phase = self._log.desk.phase if self._log else None
-            raise make_refusal(timeout_error(self.machine, phase)) from error
+            raise make_refusal(self._timeout_error()) from error
         except LabError as error:
             raise make_refusal(error) from error
         except Exception as error:
@@ -112,16 +113,29 @@ class VMSpawner(SpawnerSettings):
         log = StartLog(self._own.spoken(), after=after, slots=self._own.slots.count)
         self._log = log
         self._log_made.set()
+        self._is_unwanted = False
         try:
-            async with asyncio.timeout(max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)):
+            limit_s = max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)
+            async with asyncio.timeout(limit_s) as self._limit:
                 return await self._own.start(log, after, notices)
         finally:
-            self._starting = False
+            self._starting, self._limit = False, None
             await log.end()
+
+    def _timeout_error(self) -> LabError:
+        if self._is_unwanted:
+            return MachineConflictError(
+                self.machine, "it was switched off while it was starting", public=messages.WENT_OFF
+            )
+        return timeout_error(self.machine, self._log.desk.phase if self._log else None)
 
     async def stop(self, now: bool = False) -> None:
         """Power the machines off; keeps disks and volumes. Works with no memory of a start."""
         await self._singles.cancel()
+        if self._limit and self._own.nodes:
+            # Machines that wait for others have not begun, so that nothing else would end them.
+            self._is_unwanted = True
+            self._limit.reschedule(asyncio.get_running_loop().time())
         self._starting = False  # also where a restart had not begun yet
         await self._own.stop(self.rules.own_machines(self.machine), now=now)
 
