@@ -39,6 +39,12 @@ CRASHED: Final = Notice(
     "fichiers sont tels que vous les avez enregistrés ; ce qui tournait dans les notebooks et les "
     "terminaux s'est arrêté.",
 )
+NOT_ON: Final = Notice(
+    "This can be done only while your machines are on. Start them first, or wait until they have "
+    "started.",
+    "Ceci n'est possible que lorsque vos machines sont allumées. Démarrez-les d'abord, ou attendez "
+    "qu'elles aient démarré.",
+)
 NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
     "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
@@ -96,6 +102,17 @@ NEW_SYSTEM_ONLY: Final = Notice(
     "que vous l'avez laissé. Les paquets que vous aviez installés ne sont pas dans le nouveau "
     "système ; l'ancien n'a pas pu être conservé : avec vos données, il prendrait trop de place.",
 )
+
+
+def not_ready(label: str) -> Notice:
+    """Return what to tell when a machine of a group does not get ready; it keeps none of them."""
+    return Notice(
+        f"Your machines could not be started, because {label} was not ready in time. None of them "
+        "was left running. Please start them again; if that does not help, tell a facilitator.",
+        f"Vos machines n'ont pas pu démarrer : {label} n'était pas prête à temps. Aucune n'a "
+        "été laissée en marche. Démarrez-les de nouveau ; si cela ne suffit pas, prévenez un "
+        "encadrant.",
+    )
 
 
 def server_in_trouble(trouble: ServerTrouble) -> Notice:

@@ -1,4 +1,4 @@
-"""Names of machines and volumes, from user and server name. Pure.
+"""Names of machines, volumes and networks, from user and server name. Pure.
 
 Guarantees, for any two strings of any length:
 
@@ -16,8 +16,11 @@ import hashlib
 import re
 import unicodedata
 
+MAX_LENGTH = 40
 _SLUG_LENGTH = 20
 _HASH_LENGTH = 12
+_PLAIN = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_MADE = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}$")
 
 
 def machine_name(user: str, server: str = "") -> str:
@@ -35,9 +38,62 @@ def volume_name(user: str, server: str = "") -> str:
     return f"home-{_slug(user)}-{_digest(user, server)}"
 
 
+def is_desk(machine: str) -> bool:
+    """Tell whether a machine of this name is a trainee's own, and not a further one."""
+    return machine.startswith("desk-")
+
+
+def is_home(volume: str) -> bool:
+    """Tell whether a volume of this name is a home folder's, and not one of a further machine."""
+    return volume.startswith("home-")
+
+
 def host_name(user: str) -> str:
     """Return a short readable host name; unlike the others not unique."""
     return f"desk-{_slug(user)}"
+
+
+def folder_name(user: str) -> str:
+    """Return the name of a person's folder on a file server: the account's own where it can be.
+
+    Example:
+        >>> folder_name("ada"), folder_name("Ada Lovelace")
+        ('ada', 'ada-lovelace-a1f74eda4429')
+    """
+    made = f"{_slug(user)}-{_digest(user, '')}"
+    if not made[0].isalpha():
+        made = f"x-{made}"
+    # What looks like a name made here may be somebody else's.
+    return user if _PLAIN.fullmatch(user) and not _MADE.search(user) else made
+
+
+def node_name(desk: str, node: str) -> str:
+    """Return the name of a further machine of the trainee whose desk has this name.
+
+    It follows from the desk's name, so it stays when the user is renamed. Its volume has the same
+    name. Different desks or nodes give different names.
+
+    Args:
+        desk: a result of `machine_name`.
+        node: what the lab calls the machine: small letters and digits, at most 20.
+
+    Example:
+        >>> node_name("desk-ada-lovelace-a1f74eda4429", "node1")
+        'node1-ada-lovelace-a1f74eda4429'
+    """
+    slug, _, digest = desk.removeprefix("desk-").rpartition("-")
+    room = MAX_LENGTH - len(node) - len(digest) - 2
+    return f"{node}-{slug[:room].strip('-')}-{digest}"
+
+
+def event_name(lab: str) -> str:
+    """Return the name of the network of an event with this lab."""
+    return f"event-{_slug(lab)}-{_digest(lab, '')}"
+
+
+def event_server_name(lab: str) -> str:
+    """Return the name of the machine that all trainees of the event share, and of its volume."""
+    return f"server-{_slug(lab)}-{_digest(lab, '')}"
 
 
 def _slug(text: str) -> str:
