@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { idleWords, labelOf, remarks, stateWords, stepWords } from "#pages/board-cells.js";
+import { idleWords, labelOf, remarks, stepWords } from "#pages/board-cells.js";
 import { clock, duration, texts as boardTexts } from "#pages/board-text.js";
 import { texts as breakTexts } from "#pages/break-text.js";
 import { texts as courseTexts } from "#pages/course-text.js";
@@ -13,6 +13,7 @@ import { texts as lockedTexts, whenWords } from "#pages/locked-text.js";
 import { foundWords, peopleTexts, roleWords, seenWords } from "#pages/people-text.js";
 import { refusalWords, stageWords, texts as renewTexts } from "#pages/renew-text.js";
 import { leftWords, rough, texts as startTexts, timeWords } from "#pages/start-text.js";
+import { stateTexts, stateWords } from "#pages/state.js";
 import { localized } from "#pages/words.js";
 import { textsOf as courseTextsOf, languageOf, wayWords } from "#lab-course/words.js";
 import { isLanguage, textsOf as labTextsOf } from "#lab/words.js";
@@ -34,6 +35,7 @@ const TABLES = {
   people: peopleTexts,
   renew: renewTexts,
   start: startTexts,
+  state: stateTexts,
   "JupyterLab's": labTextsOf,
   "the course's in JupyterLab": courseTextsOf,
 };
@@ -169,10 +171,12 @@ test("no estimate has words, too", () => {
 });
 
 test("a machine's state, one of a newer hub as well", () => {
-  const say = (/** @type {string} */ state, place = 0) => LANGUAGES.map((l) => stateWords({ state, place }, boardTexts(l)));
+  const say = (/** @type {string} */ state, place = 0) => LANGUAGES.map((l) => stateWords({ state, place }, stateTexts(l)));
   assert.deepEqual(say("absent"), ["never started", "jamais démarrée"]);
   assert.deepEqual(say("waiting", 3), ["waiting to start, number 3", "attend de démarrer, numéro 3"]);
   assert.deepEqual(say("frozen"), ["frozen", "frozen"]);
+  assert.deepEqual(say("inLine"), ["inLine", "inLine"]);
+  assert.deepEqual(say("constructor"), ["constructor", "constructor"]);
 });
 
 test("a role that has no word is said as it is", () => {

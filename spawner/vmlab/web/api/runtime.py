@@ -15,13 +15,15 @@ from vmlab.courses import CourseStore
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.hub.client import HubClient
-from vmlab.model import MachineStatus
+from vmlab.model import MachineStatus, NetworkStatus
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
-from vmlab.providers.base import Provider, ReportsActivity
+from vmlab.providers.base import KeepsNetworks, Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
 from vmlab.upkeep.renewal import Renewals
+from vmlab.upkeep.single_restarts import SingleRestarts
 from vmlab.volumes.store import VolumeStore, store_of
+from vmlab.web.api.groups import Groups, OnlyDesks
 from vmlab.web.api.identity import ServerIdentity
 from vmlab.web.api.limits import AtOnce, RateLimiter
 from vmlab.web.board import Cached, Person
@@ -60,10 +62,16 @@ class Runtime:
         self.database: Database = open_database(settings.database or paths.database)
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
-        self.renewals = Renewals(HubClient(settings.hub), self.provider)
+        client = HubClient(settings.hub)
+        self.renewals = Renewals(client, self.provider)
+        self.restarts = SingleRestarts()
+        self.groups: Groups = OnlyDesks(client)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S
+        )
+        self.networks: Cached[tuple[NetworkStatus, ...]] = Cached(
+            self._ask_networks, max_age_s=BOARD_MAX_AGE_S
         )
         self.done_steps: Cached[tuple[CourseStep, ...]] = Cached(
             self._read_done_steps, max_age_s=BOARD_MAX_AGE_S
@@ -102,6 +110,11 @@ class Runtime:
         if not isinstance(self.provider, ReportsActivity):
             return {}
         return await self.provider.activity(machines)
+
+    async def _ask_networks(self) -> tuple[NetworkStatus, ...]:
+        if not isinstance(self.provider, KeepsNetworks):
+            return ()
+        return tuple(await self.provider.networks())
 
     async def _read_done_steps(self) -> tuple[CourseStep, ...]:
         return tuple(await asyncio.to_thread(self.database.progress.of_all))

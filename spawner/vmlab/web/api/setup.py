@@ -19,6 +19,7 @@ from vmlab.web.api.hello import HelloHandler, HelloSocket
 from vmlab.web.api.idle import IdleHandler
 from vmlab.web.api.language import LanguageHandler
 from vmlab.web.api.logo import LogoHandler
+from vmlab.web.api.machines import ConsoleHandler, MachinesHandler, RestartHandler
 from vmlab.web.api.own_courses import OwnCoursesHandler
 from vmlab.web.api.own_data import (
     OwnDiskHandler,
@@ -76,7 +77,10 @@ def setup_api(
         (rf"{api}/people/work", WorkHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/language", LanguageHandler),
+        (rf"{api}/machines/([^/]+)", MachinesHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
+        (rf"{api}/machines/([^/]+)/{_NAME}/console", ConsoleHandler),
+        (rf"{api}/machines/([^/]+)/{_NAME}/restart", RestartHandler),
         (r"/vmlab/hello", HelloHandler),
         (r"/vmlab/hello/socket", HelloSocket),
         (r"/vmlab/data", DataPage),

@@ -6,14 +6,16 @@ Here is what it shows, what trainees see of their own progress, and how often it
     people   the hub's users and their servers
     outline  courses as one trainee sees them
     begun    which courses each trainee has begun
+    group    the machines of a trainee's group
     rows     what the board shows
     roster   the list of people and machines below it
     cached   one answer for all who ask within a second
 """
 
 from vmlab.web.board.cached import Cached
+from vmlab.web.board.group import GroupFacts, GroupMachine, GroupRights, make_group
 from vmlab.web.board.outline import make_outline
-from vmlab.web.board.people import Group, Person, Seat, list_people
+from vmlab.web.board.people import Group, Person, Seat, find_seat, list_people
 from vmlab.web.board.roster import Rights, make_roster
 from vmlab.web.board.rows import BoardFacts, make_board
 
@@ -21,11 +23,16 @@ __all__ = [
     "BoardFacts",
     "Cached",
     "Group",
+    "GroupFacts",
+    "GroupMachine",
+    "GroupRights",
     "Person",
     "Rights",
     "Seat",
+    "find_seat",
     "list_people",
     "make_board",
+    "make_group",
     "make_outline",
     "make_roster",
 ]

@@ -8,14 +8,19 @@ from typing import Any
 
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
 from vmlab.database.obstacles import tell_delivery
-from vmlab.model import MachineState, MachineStatus
+from vmlab.model import MachineStatus, NetworkStatus
 from vmlab.web.board.begun import find_begun
+from vmlab.web.board.group import (
+    GroupMachine,
+    flood_notes,
+    further_machines,
+    machine_state,
+    network_notes,
+    seat_state,
+)
 from vmlab.web.board.people import Person, Seat
 from vmlab_protocol.notices import Notice
 
-PENDING = "pending"
-WAITING = "waiting"
-UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
 
@@ -40,6 +45,9 @@ class BoardFacts:
     statuses: Mapping[str, MachineStatus] | None
     notes: Notes = field(default_factory=dict)
     done: tuple[CourseStep, ...] = ()
+    groups: Mapping[str, tuple[GroupMachine, ...]] = field(default_factory=dict)  # by trainee
+    shared: tuple[GroupMachine, ...] = ()  # machines that all trainees use
+    networks: tuple[NetworkStatus, ...] = ()
 
 
 def make_board(
@@ -81,6 +89,8 @@ def make_board(
         "now": facts.now,
         "courses": [_title(c) for c in facts.courses],
         "course": _course(facts.course) if facts.course else None,
+        "shared": [_shared(facts, each) for each in facts.shared],
+        "notes": [_note(each) for each in network_notes(facts.networks)],
         "rows": rows,
     }
 
@@ -91,7 +101,7 @@ def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> d
     return {
         "server": seat.name,
         "machine": seat.machine,
-        "state": _state(seat, status, is_known=statuses is not None),
+        "state": seat_state(seat, statuses),
         "place": seat.place,
         "since": status.since if status else 0.0,
         "problem": status.problem[:SHOWN_PROBLEM] if status else "",
@@ -103,10 +113,16 @@ def _row(
 ) -> dict[str, Any]:
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
+    group = () if seat.name else facts.groups.get(person.name, ())
+    notes = (
+        *facts.notes.get((person.name, seat.name), ()),
+        *flood_notes((each for each in group if each not in facts.shared), facts.networks),
+    )
     return {
         "user": person.name,
         **machine_facts(facts.statuses, seat),
-        "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
+        "machines": further_machines(group, facts.statuses),
+        "notes": [_note(note) for note in notes],
         "steps": steps,
         "passed": len(passed),
         "last_progress": max(passed, default=None),
@@ -121,14 +137,14 @@ def _note(note: Notice) -> dict[str, str]:
     return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
 
 
-def _state(seat: Seat, status: MachineStatus | None, *, is_known: bool) -> str:
-    if seat.place:
-        return WAITING
-    if seat.pending:
-        return PENDING
-    if not is_known:
-        return UNKNOWN
-    return status.state.value if status else MachineState.ABSENT.value
+def _shared(facts: BoardFacts, machine: GroupMachine) -> dict[str, Any]:
+    status = (facts.statuses or {}).get(machine.machine)
+    return {
+        "label": machine.label,
+        "state": machine_state(machine.machine, facts.statuses),
+        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+        "notes": [_note(each) for each in flood_notes((machine,), facts.networks)],
+    }
 
 
 def _steps(course: StoredCourse | None, results: list[StepResult]) -> dict[str, dict[str, Any]]:

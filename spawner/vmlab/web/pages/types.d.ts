@@ -101,6 +101,47 @@ export interface Outline {
   current: { course: string; exercise: string } | null;
 }
 
+/** One machine of a trainee's group, or the event's server. */
+export interface GroupMachine {
+  label: string;
+  role: "desk" | "node" | "server";
+  machine: string;
+  state: string;
+  place: number;
+  address: string;
+  names: string[];
+  own_names: string[];
+  may_console: boolean;
+  may_restart: boolean;
+  message: Localized | null;
+}
+
+export interface MachineGroup {
+  machines: GroupMachine[];
+  network: { addresses: string; meet: "all" | "own" } | null;
+}
+
+/** A machine in the picture of a group (machines-picture.js); without a label: those of all others. */
+export interface PictureBox {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  label: string;
+  address: string;
+  state: string;
+  isOn: boolean;
+}
+
+export interface Picture {
+  width: number;
+  height: number;
+  boxes: PictureBox[];
+  bar: { x: number; y: number; width: number; height: number };
+  lines: { x1: number; x2: number; y: number; isOn: boolean }[];
+  hasShared: boolean;
+}
+
 /** The hub's model of a user, as far as it is looked at here. */
 export interface HubUser {
   servers?: Record<string, { pending: string | null; ready: boolean }>;

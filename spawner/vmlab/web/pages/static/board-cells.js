@@ -4,6 +4,7 @@ import { percent, stepState } from "./board-model.js";
 import { duration, texts } from "./board-text.js";
 import { icon, make, spoken } from "./dom.js";
 import { keyOf, nameOf } from "./seat.js";
+import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
 
 /** @import { Board, BoardView, DescribedRow, Localized, Seat, Step } from "../types" */
@@ -71,9 +72,6 @@ export function openLink(seat, more = {}) {
   return make("a", { href: seat.url, target: "_blank", rel: "noopener", ...words, ...more }, t.open);
 }
 
-/** @type {Record<string, string>} */
-const STARTING = { pending: "starting", waiting: "starting" };
-
 /**
  * A machine's state in a picture and a word, with what is wrong with it.
  * @param {Seat & {notes?: Localized[]}} row
@@ -81,21 +79,11 @@ const STARTING = { pending: "starting", waiting: "starting" };
 export function stateParts(row) {
   const troubles = [row.problem, ...(row.notes ?? []).map((note) => localized(note))].filter(Boolean);
   return [
-    icon(STARTING[row.state] ?? row.state),
+    icon(shapeOf(row.state)),
     " ",
     stateWords(row),
     ...troubles.map((trouble) => make("div", { class: "vm-problem small" }, trouble)),
   ];
-}
-
-/**
- * A machine's state in words.
- * @param {Pick<Seat, "state" | "place">} row
- */
-export function stateWords({ state, place }, t = texts()) {
-  /** @type {Record<string, string>} */
-  const states = t.states;
-  return state === "waiting" ? t.inLine(place) : states[state] || state;
 }
 
 /**

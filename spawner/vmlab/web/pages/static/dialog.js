@@ -1,6 +1,6 @@
-// A question before something that cannot be taken back with one click.
+// A question before something that cannot be taken back with one click, and other dialogs.
 //
-// It is a <dialog>: the keyboard stays in it, Escape leaves everything as it is, and a screen reader
+// Each is a <dialog>: the keyboard stays in it, Escape leaves everything as it is, and a screen reader
 // reads its title and text.
 
 import { focused, giveFocusBack, make } from "./dom.js";
@@ -22,21 +22,14 @@ export function askFirst(words, act, failure) {
   const status = make("p", { role: "status", class: "mb-2" });
   const yes = make("button", { type: "button", class: "btn btn-danger" }, words.yes);
   const no = make("button", { type: "button", class: "btn btn-outline-secondary", autofocus: true }, words.no);
-  const dialog = make(
-    "dialog",
-    { class: "vm-dialog", "aria-labelledby": "vm-dialog-title", "aria-describedby": "vm-dialog-text" },
-    make("h2", { class: "h4", id: "vm-dialog-title" }, words.title),
+  const dialog = openDialog(
+    words.title,
     make("div", { id: "vm-dialog-text" }, ...words.texts.map((text) => make("p", {}, text))),
     status,
     make("div", { class: "d-flex flex-wrap gap-2" }, yes, no),
   );
-  const asker = focused();
-  const row = asker?.closest("tr") ?? null;
+  dialog.setAttribute("aria-describedby", "vm-dialog-text");
   no.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    giveFocusBack(asker, row);
-  });
   const tell = (/** @type {string} */ text) => {
     status.textContent = text;
   };
@@ -50,6 +43,24 @@ export function askFirst(words, act, failure) {
       tell(failure(error));
     }
   });
+}
+
+/**
+ * Open a dialog over the page; when it closes, what had the focus has it again.
+ *
+ * @param {string} title
+ * @param {(Node | string)[]} content
+ */
+export function openDialog(title, ...content) {
+  const asker = focused();
+  const row = asker?.closest("tr") ?? null;
+  const heading = make("h2", { class: "h4", id: "vm-dialog-title" }, title);
+  const dialog = make("dialog", { class: "vm-dialog", "aria-labelledby": "vm-dialog-title" }, heading, ...content);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    giveFocusBack(asker, row);
+  });
   document.body.append(dialog);
   dialog.showModal();
+  return dialog;
 }
