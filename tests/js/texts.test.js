@@ -11,6 +11,7 @@ import { texts as dataTexts } from "#pages/data-text.js";
 import { texts as homeTexts } from "#pages/home-text.js";
 import { texts as lockedTexts, whenWords } from "#pages/locked-text.js";
 import { foundWords, peopleTexts, roleWords, seenWords } from "#pages/people-text.js";
+import { texts as machinesTexts } from "#pages/machines-text.js";
 import { refusalWords, stageWords, texts as renewTexts } from "#pages/renew-text.js";
 import { leftWords, rough, texts as startTexts, timeWords } from "#pages/start-text.js";
 import { stateTexts, stateWords } from "#pages/state.js";
@@ -32,6 +33,7 @@ const TABLES = {
   data: dataTexts,
   home: homeTexts,
   locked: lockedTexts,
+  machines: machinesTexts,
   people: peopleTexts,
   renew: renewTexts,
   start: startTexts,

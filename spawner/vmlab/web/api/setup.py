@@ -48,6 +48,7 @@ def setup_api(
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
+    has_group: bool = False,
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -61,6 +62,7 @@ def setup_api(
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
+        has_group: whether the home page lists a trainee's machines: several, or in a network.
     """
     lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
@@ -101,4 +103,4 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding)
+    setup_pages(c, language=language, chosen=chosen, branding=branding, has_group=has_group)

@@ -31,7 +31,19 @@ export interface Begun {
   last_tried: number;
 }
 
+/** A machine beside the desk, or one that all trainees use, as the board has it. */
+export interface FurtherMachine {
+  label: string;
+  state: string;
+}
+
+export interface SharedMachine extends FurtherMachine {
+  problem: string;
+  notes: Localized[];
+}
+
 export interface BoardRow extends Seat {
+  machines: FurtherMachine[];
   notes: Localized[];
   may_renew: boolean;
   course_version: number | null;
@@ -50,6 +62,8 @@ export interface Board {
   now: number;
   courses: CourseTitle[];
   course: (CourseTitle & { version: number; published: number; steps: Step[] }) | null;
+  shared: SharedMachine[];
+  notes: Localized[];
   rows: BoardRow[];
 }
 

@@ -1,6 +1,6 @@
 // One row of the board, and its cells.
 
-import { percent, stepState } from "./board-model.js";
+import { byState, percent, stepState } from "./board-model.js";
 import { duration, texts } from "./board-text.js";
 import { icon, make, spoken } from "./dom.js";
 import { keyOf, nameOf } from "./seat.js";
@@ -93,12 +93,23 @@ export function stateParts(row) {
 function machineCell(row, name) {
   const t = texts();
   const cell = make("td", { role: "cell", class: "vm-machine" }, ...stateParts(row));
+  for (const { state, labels } of byState(row.machines ?? [])) cell.append(furtherMachines(state, labels));
   if (row.may_renew && row.state !== "absent") {
     const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
     const button = { type: "button", class: "vm-renew-row", "data-act": "renew", ...words };
     cell.append(" ", make("button", button, t.renew));
   }
   return cell;
+}
+
+/**
+ * Machines beside the desk that do the same.
+ * @param {string} state
+ * @param {string[]} labels
+ */
+function furtherMachines(state, labels) {
+  const words = texts().labelled(labels.join(", "), stateWords({ state, place: 0 }));
+  return make("div", { class: "vm-further small" }, icon(shapeOf(state)), " ", words);
 }
 
 /**

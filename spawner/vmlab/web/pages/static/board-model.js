@@ -1,6 +1,6 @@
 // From the API's answer to what the board shows. No page in here: values in, values out.
 
-/** @import { Begun, Board, BoardRow, BoardView, DescribedRow, Kind, Sort, Step } from "../types" */
+/** @import { Begun, Board, BoardRow, BoardView, DescribedRow, FurtherMachine, Kind, Sort, Step } from "../types" */
 
 /** Minutes without progress after which somebody counts as stuck. */
 export const THRESHOLDS = [5, 10, 15, 20, 30];
@@ -192,4 +192,15 @@ export function rememberView({ sort, threshold, areNamesHidden, course }, rememb
 export function awaitedCourse(board, chosen) {
   if (!board || !chosen || board.course?.name === chosen) return null;
   return board.courses.find(({ name }) => name === chosen) ?? null;
+}
+
+/**
+ * Machines by state, in the order in which the first of each comes: several take the room of one.
+ * @param {FurtherMachine[]} machines
+ */
+export function byState(machines) {
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
+  for (const { label, state } of machines) found.set(state, [...(found.get(state) ?? []), label]);
+  return [...found].map(([state, labels]) => ({ state, labels }));
 }

@@ -18,9 +18,10 @@ import { byId, choice, focused, given, icon, make, recall, remember } from "./do
 import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
+import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
 
-/** @import { Board, BoardView, DescribedRow, Kind } from "../types" */
+/** @import { Board, BoardView, DescribedRow, Kind, SharedMachine } from "../types" */
 
 const SPOKEN_PERIOD_MS = 15000;
 /** @type {Record<Kind, string>} */
@@ -115,8 +116,21 @@ function summary(shown, rows) {
     const words = latest ? t.anyone(duration(shown.now - latest)) : t.nobody;
     chips.push(make("li", { class: "vm-latest" }, words));
   }
+  chips.push(...shown.shared.map(sharedChip));
   summaryList.replaceChildren(...chips);
   speak(chips.map((chip) => chip.textContent.trim()).join(", "));
+}
+
+/**
+ * A machine that all trainees use: when it is off, all of them notice.
+ * @param {SharedMachine} machine
+ */
+function sharedChip({ label, state, problem, notes }) {
+  const words = texts().labelled(label, stateWords({ state, place: 0 }));
+  const troubles = [problem, ...notes.map((note) => localized(note))].filter(Boolean);
+  const chip = make("li", { class: "vm-chip vm-chip-shared", "data-state": state }, icon(shapeOf(state)), " ", words);
+  if (troubles.length) chip.append(make("span", { class: "vm-problem small ms-2" }, troubles.join(" · ")));
+  return chip;
 }
 
 /**
@@ -139,6 +153,8 @@ function alertBox() {
     content.push(`${t.refused} `, make("a", { href: "", class: "alert-link" }, t.reload));
   } else if (board && board.rows.some((row) => row.state === "unknown")) {
     content.push(t.providerLost);
+  } else if (board?.notes.length) {
+    content.push(board.notes.map((note) => localized(note)).join(" · "));
   }
   const box = byId("vm-board-alert");
   const words = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");

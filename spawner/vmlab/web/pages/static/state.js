@@ -25,14 +25,11 @@ export const stateTexts = chooser({
   },
 });
 
-/** @type {Record<string, string>} */
-const SHAPES = { pending: "starting", waiting: "starting" };
-
 /**
  * The sign of a state, for `icon`.
  * @param {string} state
  */
-export const shapeOf = (state) => SHAPES[state] ?? state;
+export const shapeOf = (state) => (state === "pending" || state === "waiting" ? "starting" : state);
 
 /**
  * A machine's state in words; one that is not known is said as it is.
