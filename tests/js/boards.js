@@ -39,6 +39,7 @@ export function makeRow(user, facts = {}) {
     problem: "",
     url: "",
     machines: [],
+    limited: [],
     notes: [],
     may_renew: true,
     course_version: 2,

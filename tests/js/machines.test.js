@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { byState } from "#pages/board-model.js";
+import { furtherStates } from "#pages/board-model.js";
 import { makePicture, pictureWords } from "#pages/machines-picture.js";
 import { refusalWords, restartQuestion, texts } from "#pages/machines-text.js";
 import { shapeOf } from "#pages/state.js";
@@ -138,14 +138,25 @@ test("why the hub did not restart a machine", () => {
   assert.deepEqual(words, [t.refused, t.refused, t.busy, t.tooMany, t.failed, t.failed, t.failed]);
 });
 
+/**
+ * @param {string} desk
+ * @param {[string, string][]} machines
+ */
+const told = (desk, ...machines) => furtherStates({ state: desk, machines: machines.map(([label, state]) => ({ label, state, problem: "" })) });
+
 test("on the board machines that do the same are told together", () => {
-  const told = (/** @type {[string, string][]} */ ...machines) => byState(machines.map(([label, state]) => ({ label, state })));
-  assert.deepEqual(told(["node1", "running"], ["node2", "stopped"], ["node3", "running"]), [
+  assert.deepEqual(told("running", ["node1", "running"], ["node2", "stopped"], ["node3", "running"]), [
     { state: "running", labels: ["node1", "node3"] },
     { state: "stopped", labels: ["node2"] },
   ]);
-  assert.deepEqual(told(["a", "constructor"], ["b", "__proto__"]).map(({ state }) => state), ["constructor", "__proto__"]);
-  assert.deepEqual(told(), []);
+  assert.deepEqual(told("running", ["a", "constructor"], ["b", "__proto__"]).map(({ state }) => state), ["constructor", "__proto__"]);
+  assert.deepEqual(told("running"), []);
+});
+
+test("on the board a group that rests takes the room of one machine, unless one of it does not rest", () => {
+  assert.deepEqual(told("absent", ["node1", "absent"], ["node2", "absent"]), []);
+  assert.deepEqual(told("stopped", ["node1", "stopped"], ["node2", "running"]), [{ state: "running", labels: ["node2"] }]);
+  assert.deepEqual(told("stopped", ["node1", "absent"]), [{ state: "absent", labels: ["node1"] }]);
 });
 
 test("what waits and what is about to start have the sign of a start", () => {

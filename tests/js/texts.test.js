@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { idleWords, labelOf, remarks, stepWords } from "#pages/board-cells.js";
+import { idleWords, labelOf, limitedWords, problemWords, remarks, stepWords } from "#pages/board-cells.js";
 import { clock, duration, texts as boardTexts } from "#pages/board-text.js";
 import { texts as breakTexts } from "#pages/break-text.js";
 import { texts as courseTexts } from "#pages/course-text.js";
@@ -226,6 +226,21 @@ test("an older version of the course is said while the machine is on", () => {
   assert.deepEqual(say("off", 1), []);
   const none = remarks({ ...board, course: null }, { kind: "working", elsewhere: null, course_version: 1 }, boardTexts("en"));
   assert.deepEqual(none, []);
+});
+
+test("a machine that floods is named so that hidden names stay hidden", () => {
+  const row = { limited: [{ label: "node1", name: "node1.ada" }] };
+  const say = (/** @type {boolean} */ areNamesHidden) => LANGUAGES.map((l) => limitedWords(row, { areNamesHidden }, boardTexts(l)));
+  assert.deepEqual(say(false), [
+    ["node1.ada sends more than the network allows: limited"],
+    ["node1.ada envoie plus que le réseau ne le permet\u202f: limitée"],
+  ]);
+  assert.ok(!say(true).flat().join().includes("ada"));
+});
+
+test("what is wrong with a machine beside the desk is told with its name", () => {
+  const machines = [{ label: "node1", state: "running", problem: "" }, { label: "node2", state: "stopped", problem: "killed" }];
+  assert.deepEqual(LANGUAGES.map((l) => problemWords({ machines }, boardTexts(l))), [["node2: killed"], ["node2\u202f: killed"]]);
 });
 
 test("renewing says how far it got, and why not", () => {

@@ -32,7 +32,7 @@ from vmlab.web.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.web.api.roster import RosterHandler, WorkHandler
 from vmlab.web.api.runtime import ApiSettings
 from vmlab.web.api.volume import OpenSnapshotHandler, SnapshotsHandler
-from vmlab.web.pages import setup_pages
+from vmlab.web.pages import GroupShape, setup_pages
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
 _SNAPSHOT = "([a-z]+-[0-9TZ]+)"
@@ -48,7 +48,7 @@ def setup_api(
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
-    has_group: bool = False,
+    group: GroupShape = GroupShape(),  # noqa: B008 - frozen
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -62,7 +62,7 @@ def setup_api(
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
-        has_group: whether the home page lists a trainee's machines: several, or in a network.
+        group: what a trainee's machines are.
     """
     lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
@@ -103,4 +103,4 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding, has_group=has_group)
+    setup_pages(c, language=language, chosen=chosen, branding=branding, group=group)

@@ -16,6 +16,8 @@ from vmlab_protocol.notices import Notice
 PENDING = "pending"
 WAITING = "waiting"
 UNKNOWN = "unknown"
+SHOWN_PROBLEM = 300
+"""Characters of a problem that the board shows."""
 
 Statuses = Mapping[str, MachineStatus] | None
 """By machine; None when the provider could not be asked."""
@@ -113,31 +115,34 @@ def machine_state(machine: str, statuses: Statuses) -> str:
 
 
 def further_machines(group: Iterable[GroupMachine], statuses: Statuses) -> list[dict[str, str]]:
-    """Return label and state of a trainee's machines beside the desk."""
+    """Return label, state and problem of a trainee's machines beside the desk."""
     return [
-        {"label": each.label, "state": machine_state(each.machine, statuses)}
+        {
+            "label": each.label,
+            "state": machine_state(each.machine, statuses),
+            "problem": machine_problem(each.machine, statuses),
+        }
         for each in group
         if each.role is MachineRole.NODE
     ]
 
 
-def flood_notes(
+def machine_problem(machine: str, statuses: Statuses) -> str:
+    """Return what is wrong with a machine, as its provider says; empty: nothing is known."""
+    status = (statuses or {}).get(machine)
+    return status.problem[:SHOWN_PROBLEM] if status else ""
+
+
+def limited_machines(
     group: Iterable[GroupMachine], networks: Iterable[NetworkStatus]
-) -> tuple[Notice, ...]:
-    """Return a note for each of these machines that its network limits."""
+) -> list[dict[str, str]]:
+    """Return those of these machines that sent more than their network allows within a minute."""
     flooding = {name for network in networks for name in network.flooding}
-    return tuple(
-        _flood(each.card.names[0] if each.card else each.label)
+    return [
+        {"label": each.label, "name": each.card.names[0] if each.card else each.label}
         for each in group
         if each.machine in flooding
-    )
-
-
-def _flood(name: str) -> Notice:
-    return Notice(
-        f"{name} sends more than the network allows: limited",
-        f"{name} envoie plus que le réseau ne le permet\u202f: limitée",
-    )
+    ]
 
 
 def network_notes(networks: Iterable[NetworkStatus]) -> tuple[Notice, ...]:

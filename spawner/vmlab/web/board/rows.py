@@ -11,18 +11,17 @@ from vmlab.database.obstacles import tell_delivery
 from vmlab.model import MachineStatus, NetworkStatus
 from vmlab.web.board.begun import find_begun
 from vmlab.web.board.group import (
+    SHOWN_PROBLEM,
     GroupMachine,
-    flood_notes,
     further_machines,
+    limited_machines,
+    machine_problem,
     machine_state,
     network_notes,
     seat_state,
 )
 from vmlab.web.board.people import Person, Seat
 from vmlab_protocol.notices import Notice
-
-SHOWN_PROBLEM = 300
-"""Characters of a problem that the board shows."""
 
 Notes = Mapping[tuple[str, str], tuple[Notice, ...]]
 """What a facilitator should know of a user and server, for instance that its files did not come."""
@@ -104,7 +103,7 @@ def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> d
         "state": seat_state(seat, statuses),
         "place": seat.place,
         "since": status.since if status else 0.0,
-        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
+        "problem": machine_problem(seat.machine, statuses),
     }
 
 
@@ -114,15 +113,13 @@ def _row(
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
     group = () if seat.name else facts.groups.get(person.name, ())
-    notes = (
-        *facts.notes.get((person.name, seat.name), ()),
-        *flood_notes((each for each in group if each not in facts.shared), facts.networks),
-    )
+    own = [each for each in group if each not in facts.shared]
     return {
         "user": person.name,
         **machine_facts(facts.statuses, seat),
-        "machines": further_machines(group, facts.statuses),
-        "notes": [_note(note) for note in notes],
+        "machines": further_machines(own, facts.statuses),
+        "limited": limited_machines(own, facts.networks),
+        "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
         "steps": steps,
         "passed": len(passed),
         "last_progress": max(passed, default=None),
@@ -138,12 +135,11 @@ def _note(note: Notice) -> dict[str, str]:
 
 
 def _shared(facts: BoardFacts, machine: GroupMachine) -> dict[str, Any]:
-    status = (facts.statuses or {}).get(machine.machine)
     return {
         "label": machine.label,
         "state": machine_state(machine.machine, facts.statuses),
-        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
-        "notes": [_note(each) for each in flood_notes((machine,), facts.networks)],
+        "problem": machine_problem(machine.machine, facts.statuses),
+        "is_limited": bool(limited_machines((machine,), facts.networks)),
     }
 
 

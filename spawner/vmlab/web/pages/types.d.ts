@@ -35,15 +35,16 @@ export interface Begun {
 export interface FurtherMachine {
   label: string;
   state: string;
+  problem: string;
 }
 
 export interface SharedMachine extends FurtherMachine {
-  problem: string;
-  notes: Localized[];
+  is_limited: boolean;
 }
 
 export interface BoardRow extends Seat {
   machines: FurtherMachine[];
+  limited: { label: string; name: string }[];
   notes: Localized[];
   may_renew: boolean;
   course_version: number | null;

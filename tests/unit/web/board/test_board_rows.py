@@ -57,6 +57,7 @@ def test_somebody_who_never_started():
         "since": 0.0,
         "problem": "",
         "machines": [],
+        "limited": [],
         "notes": [],
         "steps": {},
         "passed": 0,

@@ -160,34 +160,25 @@ def network(*flooding: GroupMachine, problem: str = "") -> tuple[NetworkStatus, 
 
 
 def test_a_row_has_the_states_of_the_nodes():
-    rows = board(statuses=running(NODE))["rows"]
-    assert rows[0]["machines"] == [{"label": "node1", "state": "running"}]
+    rows = board(statuses=running(NODE, problem="x" * 999))["rows"]
+    assert rows[0]["machines"] == [{"label": "node1", "state": "running", "problem": "x" * 300}]
     assert rows[1]["machines"] == [], "another server of the same trainee is not the group"
     assert rows[2]["machines"] == []
     assert board(statuses=None)["rows"][0]["machines"][0]["state"] == "unknown"
 
 
-def test_a_machine_that_floods_is_a_note_of_its_trainee_and_only_then():
-    rows = board(networks=network(NODE))["rows"]
-    assert [row["notes"] for row in rows] == [
-        [
-            {
-                "en": "node1.ada sends more than the network allows: limited",
-                "fr": "node1.ada envoie plus que le réseau ne le permet\u202f: limitée",
-            }
-        ],
-        [],
-        [],
-    ]
-    assert not any(row["notes"] for row in board(networks=network())["rows"])
+def test_a_machine_that_floods_is_told_in_its_trainees_row_and_only_while_it_does():
+    rows = board(networks=network(NODE, SERVER))["rows"]
+    assert [row["limited"] for row in rows] == [[{"label": "node1", "name": "node1.ada"}], [], []]
+    assert not any(row["limited"] for row in board(networks=network())["rows"])
 
 
 def test_the_shared_server_is_told_once():
     told = board(statuses=running(SERVER, problem="x" * 999), networks=network(SERVER))
-    (server,) = told["shared"]
-    assert (server["label"], server["state"], len(server["problem"])) == ("server", "running", 300)
-    assert server["notes"][0]["en"].startswith("server sends more")
-    assert not any(row["notes"] for row in told["rows"])
+    assert told["shared"] == [
+        {"label": "server", "state": "running", "problem": "x" * 300, "is_limited": True}
+    ]
+    assert not board()["shared"][0]["is_limited"]
 
 
 def test_a_network_that_has_a_problem_is_told():

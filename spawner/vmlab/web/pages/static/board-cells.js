@@ -1,6 +1,6 @@
 // One row of the board, and its cells.
 
-import { byState, percent, stepState } from "./board-model.js";
+import { furtherStates, percent, stepState } from "./board-model.js";
 import { duration, texts } from "./board-text.js";
 import { icon, make, spoken } from "./dom.js";
 import { keyOf, nameOf } from "./seat.js";
@@ -29,7 +29,7 @@ export function boardRow(board, row, steps, view) {
     data: { kind: row.kind, label },
     cells: [
       nameCell(label, row.url && !view.areNamesHidden ? row : null),
-      machineCell(row, label),
+      machineCell(row, label, view),
       progressCell(row),
       idleCell(board, row),
       ...steps.map((step) => stepCell(row, step)),
@@ -89,11 +89,13 @@ export function stateParts(row) {
 /**
  * @param {DescribedRow} row
  * @param {string} name
+ * @param {View} view
  */
-function machineCell(row, name) {
+function machineCell(row, name, view) {
   const t = texts();
   const cell = make("td", { role: "cell", class: "vm-machine" }, ...stateParts(row));
-  for (const { state, labels } of byState(row.machines ?? [])) cell.append(furtherMachines(state, labels));
+  for (const { state, labels } of furtherStates(row)) cell.append(furtherMachines(state, labels));
+  for (const words of [...problemWords(row), ...limitedWords(row, view)]) cell.append(make("div", { class: "vm-problem small" }, words));
   if (row.may_renew && row.state !== "absent") {
     const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
     const button = { type: "button", class: "vm-renew-row", "data-act": "renew", ...words };
@@ -110,6 +112,23 @@ function machineCell(row, name) {
 function furtherMachines(state, labels) {
   const words = texts().labelled(labels.join(", "), stateWords({ state, place: 0 }));
   return make("div", { class: "vm-further small" }, icon(shapeOf(state)), " ", words);
+}
+
+/**
+ * What is wrong with machines beside the desk.
+ * @param {Pick<DescribedRow, "machines">} row
+ */
+export function problemWords({ machines }, t = texts()) {
+  return machines.filter(({ problem }) => problem).map(({ label, problem }) => t.labelled(label, problem));
+}
+
+/**
+ * Which machines send more than the network allows: by the names that all use, which say whose they are.
+ * @param {Pick<DescribedRow, "limited">} row
+ * @param {View} view
+ */
+export function limitedWords({ limited }, view, t = texts()) {
+  return limited.map(({ label, name }) => t.limited(view.areNamesHidden ? label : name));
 }
 
 /**

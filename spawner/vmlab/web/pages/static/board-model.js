@@ -1,6 +1,6 @@
 // From the API's answer to what the board shows. No page in here: values in, values out.
 
-/** @import { Begun, Board, BoardRow, BoardView, DescribedRow, FurtherMachine, Kind, Sort, Step } from "../types" */
+/** @import { Begun, Board, BoardRow, BoardView, DescribedRow, Kind, Sort, Step } from "../types" */
 
 /** Minutes without progress after which somebody counts as stuck. */
 export const THRESHOLDS = [5, 10, 15, 20, 30];
@@ -194,13 +194,19 @@ export function awaitedCourse(board, chosen) {
   return board.courses.find(({ name }) => name === chosen) ?? null;
 }
 
+const AT_REST = new Set(["stopped", "absent", "unknown"]);
+
 /**
- * Machines by state, in the order in which the first of each comes: several take the room of one.
- * @param {FurtherMachine[]} machines
+ * What a row tells of the machines beside the desk: those in the same state together, in the order in
+ * which the first of each comes; nothing of those that rest as the desk does.
+ * @param {Pick<BoardRow, "state" | "machines">} row
  */
-export function byState(machines) {
+export function furtherStates({ state: desk, machines }) {
   /** @type {Map<string, string[]>} */
   const found = new Map();
-  for (const { label, state } of machines) found.set(state, [...(found.get(state) ?? []), label]);
+  for (const { label, state } of machines) {
+    if (state === desk && AT_REST.has(desk)) continue;
+    found.set(state, [...(found.get(state) ?? []), label]);
+  }
   return [...found].map(([state, labels]) => ({ state, labels }));
 }

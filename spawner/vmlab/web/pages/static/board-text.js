@@ -63,6 +63,7 @@ export const texts = chooser({
     refused: "Your session has ended or you no longer have access.",
     reload: "Reload the page",
     outdated: (/** @type {number} */ mine, /** @type {number} */ newest) => `has version ${mine} of the course; the newest is ${newest}`,
+    limited: (/** @type {string} */ name) => `${name} sends more than the network allows: limited`,
     providerLost: "The states of the machines are not known at the moment; progress is.",
   },
   fr: {
@@ -125,6 +126,7 @@ export const texts = chooser({
     refused: "Votre session est terminée ou vous n'avez plus accès.",
     reload: "Recharger la page",
     outdated: (mine, newest) => `a la version ${mine} du cours\u202f; la plus récente est la ${newest}`,
+    limited: (name) => `${name} envoie plus que le réseau ne le permet\u202f: limitée`,
     providerLost: "L'état des machines n'est pas connu en ce moment\u202f; les progrès le sont.",
   },
 });

@@ -125,9 +125,10 @@ function summary(shown, rows) {
  * A machine that all trainees use: when it is off, all of them notice.
  * @param {SharedMachine} machine
  */
-function sharedChip({ label, state, problem, notes }) {
-  const words = texts().labelled(label, stateWords({ state, place: 0 }));
-  const troubles = [problem, ...notes.map((note) => localized(note))].filter(Boolean);
+function sharedChip({ label, state, problem, is_limited: isLimited }) {
+  const t = texts();
+  const words = t.labelled(label, stateWords({ state, place: 0 }));
+  const troubles = [problem, isLimited ? t.limited(label) : ""].filter(Boolean);
   const chip = make("li", { class: "vm-chip vm-chip-shared", "data-state": state }, icon(shapeOf(state)), " ", words);
   if (troubles.length) chip.append(make("span", { class: "vm-problem small ms-2" }, troubles.join(" · ")));
   return chip;

@@ -191,7 +191,7 @@ function drawBox({ x, y, width, height, label, address, state, isOn }, text) {
   const frame = makeSvg("rect", { x, y, width, height, rx: 8, class: `vm-picture-box${isOn ? "" : " vm-picture-off"}` });
   if (!label) return makeSvg("g", {}, frame, text(texts().othersBox, x + width / 2, y + height / 2 + 5));
   const sign = icon(shapeOf(state));
-  for (const [name, value] of Object.entries({ x: x + 10, y: y + 9 })) sign.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries({ x: x + 10, y: y + 9, width: 16, height: 16 })) sign.setAttribute(name, String(value));
   return makeSvg("g", {}, frame, sign, text(label, x + 34, y + 22, "vm-picture-name"), text(address, x + width / 2, y + 43, "vm-picture-address"));
 }
 
