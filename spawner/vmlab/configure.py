@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.errors import HostError
+from vmlab.groups.rules import group_rules
 from vmlab.hub.access import (
     KEEPER_SERVICE,
     HubAccess,
@@ -94,7 +95,6 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.hub.tokens import limit_tokens  # noqa: PLC0415
     from vmlab.upkeep.jobs import order_rules, start_reconciling  # noqa: PLC0415
     from vmlab.web.api import setup_api  # noqa: PLC0415
-    from vmlab.web.pages import GroupShape  # noqa: PLC0415
 
     watch_if_asked(paths.state)
     limit_servers()
@@ -133,7 +133,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         branding=lab.branding,
         hub=access,
         guide=project / "docs/trainee.md",
-        group=GroupShape(1 + len(lab.nodes), bool(lab.nodes or lab.server or lab.network)),
+        groups=group_rules(lab),
     )
     start_reconciling(HubClient(access), settings, order_rules(lab))
 

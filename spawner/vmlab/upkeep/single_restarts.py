@@ -53,7 +53,7 @@ class SingleRestarts:
         except LabError as error:
             _log.error("%s: not restarted: %s", machine, error)
             self._failed[machine] = error.public or messages.NOT_RESTARTED
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged
             # The root of a task that nobody awaits: those who look at the machine must hear of it.
             _log.exception("%s: not restarted", machine)
             self._failed[machine] = messages.NOT_RESTARTED

@@ -15,7 +15,7 @@ SAID = Notice("It has no room.", "Elle n'a pas de place.")
 
 
 async def over(restarts: SingleRestarts) -> None:
-    while restarts.under_way:
+    while restarts.under_way:  # noqa: ASYNC110 - a turn of the loop, not a time
         await asyncio.sleep(0)
 
 

@@ -19,7 +19,6 @@ data_page    the page for it
 volume       what a machine may ask of its own volume
 whose        handlers about one user's machines
 machines     a trainee's group: list, consoles, restarts
-groups       which machines that are
 renewal      a new machine with the same volume
 idle         breaks
 guide_page   the guide for trainees

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tornado import web
 
 from vmlab.database import StoredCourse
 from vmlab.errors import LabError
+from vmlab.groups.listing import GroupMachine
 from vmlab.model import NetworkStatus
 from vmlab.web.api.base import BOARD_SCOPE, LabHandler
 from vmlab.web.api.whose import MACHINE_SCOPES
@@ -70,11 +71,21 @@ class BoardHandler(BoardReader):
             receipts=known.receipts if known else (),
             statuses=await self.machine_statuses(),
             done=await self.runtime.done_steps.get(),
-            groups=await self.runtime.groups.of(_desks(people)),
-            shared=await self.runtime.groups.shared(),
+            groups=await self._groups(people),
             networks=await self._networks(),
         )
         self.write(make_board(facts, people, self._may_open, self._may_renew))
+
+    async def _groups(self, people: list[Person]) -> Mapping[str, tuple[GroupMachine, ...]]:
+        """Ask for machines beside the desks; a board without them is better than none."""
+        if not self.runtime.rules.is_several:
+            return {}
+        desks = {p.name: seat.machine for p in people for seat in p.seats if not seat.name}
+        try:
+            return await self.runtime.groups(desks)
+        except LabError as e:
+            self.log.error("The machines of groups are not known: %s", e)
+            return {}
 
     async def _networks(self) -> tuple[NetworkStatus, ...]:
         try:
@@ -89,11 +100,6 @@ class BoardHandler(BoardReader):
     def _may_renew(self, person: Person, seat: Seat) -> bool:
         # A row of the default server only: that is what `machines/USER/renew` replaces.
         return not seat.name and all(self.may(scope, person, seat) for scope in MACHINE_SCOPES)
-
-
-def _desks(people: Iterable[Person]) -> dict[str, str]:
-    """Return the machine of each person's default server, by person."""
-    return {person.name: seat.machine for person in people for seat in person.seats if not seat.name}
 
 
 def _choose(courses: tuple[StoredCourse, ...], wanted: str) -> StoredCourse | None:

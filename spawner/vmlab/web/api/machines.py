@@ -6,11 +6,12 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.errors import LabError, MachineConflictError
+from vmlab.groups.listing import GroupMachine
 from vmlab.model import MachineRole
 from vmlab.web.api.base import BOARD_SCOPE
 from vmlab.web.api.refusals import machine_refusal
 from vmlab.web.api.whose import WhoseHandler
-from vmlab.web.board import GroupFacts, GroupMachine, GroupRights, find_seat, make_group
+from vmlab.web.board import GroupFacts, GroupRights, find_seat, tell_group
 from vmlab.web.board.people import Seat
 
 CONSOLE_BYTES = 32 * 1024
@@ -25,8 +26,16 @@ class GroupHandler(WhoseHandler):
         return find_seat(self.users, orm.User.find(self.db, user))
 
     async def group(self, user: str, seat: Seat) -> tuple[GroupMachine, ...]:
-        """Return the trainee's machines."""
-        return (await self.runtime.groups.of({user: seat.machine}))[user]
+        """Return the trainee's machines.
+
+        Raises:
+            HTTPError: 503, they are not known.
+        """
+        try:
+            return (await self.runtime.groups({user: seat.machine}))[user]
+        except LabError as error:
+            self.log.error("the machines of %s are not known: %s", user, error)
+            raise machine_refusal(error) from error
 
     def rights(self) -> GroupRights:
         """Return what the caller may do: the server is not one trainee's to restart or to read."""
@@ -56,14 +65,9 @@ class MachinesHandler(GroupHandler):
         seat = self.seat(user)
         group = await self.group(user, seat)
         restarts = self.runtime.restarts
-        facts = GroupFacts(
-            group,
-            seat,
-            await self.machine_statuses(),
-            restarting=restarts.under_way,
-            failed=restarts.failed,
-        )
-        self.write(make_group(facts, self.rights()))
+        network = self.runtime.rules.network
+        facts = GroupFacts(group, seat, network, restarts.under_way, restarts.failed)
+        self.write(tell_group(facts, self.rights()))
 
 
 class ConsoleHandler(GroupHandler):

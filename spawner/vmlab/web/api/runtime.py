@@ -13,6 +13,8 @@ from tornado import web
 
 from vmlab.courses import CourseStore
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
+from vmlab.groups.listing import GroupMachine, list_all_machines
+from vmlab.groups.rules import GroupRules
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.hub.client import HubClient
 from vmlab.model import MachineStatus, NetworkStatus
@@ -23,7 +25,6 @@ from vmlab.providers.settings import ProviderSettings
 from vmlab.upkeep.renewal import Renewals
 from vmlab.upkeep.single_restarts import SingleRestarts
 from vmlab.volumes.store import VolumeStore, store_of
-from vmlab.web.api.groups import Groups, OnlyDesks
 from vmlab.web.api.identity import ServerIdentity
 from vmlab.web.api.limits import AtOnce, RateLimiter
 from vmlab.web.board import Cached, Person
@@ -47,6 +48,7 @@ class ApiSettings:
     language: str
     database: str = ""  # URL; empty for the SQLite file in the state folder
     hub: HubAccess = NOWHERE  # the hub's own API, for starts and stops
+    groups: GroupRules = GroupRules()  # noqa: RUF009 - frozen
 
     @property
     def paths(self) -> Paths:
@@ -59,13 +61,14 @@ class Runtime:
 
     def __init__(self, settings: ApiSettings) -> None:
         paths = settings.paths
+        self.rules = settings.groups
+        self._file = paths.database
         self.database: Database = open_database(settings.database or paths.database)
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
         client = HubClient(settings.hub)
         self.renewals = Renewals(client, self.provider)
         self.restarts = SingleRestarts()
-        self.groups: Groups = OnlyDesks(client)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S
@@ -110,6 +113,17 @@ class Runtime:
         if not isinstance(self.provider, ReportsActivity):
             return {}
         return await self.provider.activity(machines)
+
+    async def groups(self, desks: Mapping[str, str]) -> Mapping[str, tuple[GroupMachine, ...]]:
+        """Return the machines of trainees, by trainee.
+
+        Args:
+            desks: by trainee, the machine that the hub keeps for their server.
+
+        Raises:
+            LabError: database or provider cannot be asked.
+        """
+        return await list_all_machines(self.provider, self.rules, self._file, desks)
 
     async def _ask_networks(self) -> tuple[NetworkStatus, ...]:
         if not isinstance(self.provider, KeepsNetworks):

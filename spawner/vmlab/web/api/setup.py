@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vmlab.groups.rules import GroupRules
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.lab.branding import Branding, load_logo
 from vmlab.people.account_language import account_language
@@ -32,7 +33,7 @@ from vmlab.web.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.web.api.roster import RosterHandler, WorkHandler
 from vmlab.web.api.runtime import ApiSettings
 from vmlab.web.api.volume import OpenSnapshotHandler, SnapshotsHandler
-from vmlab.web.pages import GroupShape, setup_pages
+from vmlab.web.pages import setup_pages
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
 _SNAPSHOT = "([a-z]+-[0-9TZ]+)"
@@ -48,7 +49,7 @@ def setup_api(
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
-    group: GroupShape = GroupShape(),  # noqa: B008 - frozen
+    groups: GroupRules = GroupRules(),  # noqa: B008 - frozen
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -62,9 +63,9 @@ def setup_api(
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
-        group: what a trainee's machines are.
+        groups: what machines a trainee has.
     """
-    lab = ApiSettings(settings, language, database, hub)
+    lab = ApiSettings(settings, language, database, hub, groups)
     api = r"/api/vmlab"
     handlers = (
         (rf"{api}/courses", CoursesHandler),
@@ -103,4 +104,4 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding, group=group)
+    setup_pages(c, language=language, chosen=chosen, branding=branding, groups=groups)

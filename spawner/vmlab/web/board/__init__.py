@@ -6,14 +6,14 @@ Here is what it shows, what trainees see of their own progress, and how often it
     people   the hub's users and their servers
     outline  courses as one trainee sees them
     begun    which courses each trainee has begun
-    group    the machines of a trainee's group
+    group    what is told of a trainee's machines
     rows     what the board shows
     roster   the list of people and machines below it
     cached   one answer for all who ask within a second
 """
 
 from vmlab.web.board.cached import Cached
-from vmlab.web.board.group import GroupFacts, GroupMachine, GroupRights, make_group
+from vmlab.web.board.group import GroupFacts, GroupRights, tell_group
 from vmlab.web.board.outline import make_outline
 from vmlab.web.board.people import Group, Person, Seat, find_seat, list_people
 from vmlab.web.board.roster import Rights, make_roster
@@ -24,7 +24,6 @@ __all__ = [
     "Cached",
     "Group",
     "GroupFacts",
-    "GroupMachine",
     "GroupRights",
     "Person",
     "Rights",
@@ -32,7 +31,7 @@ __all__ = [
     "find_seat",
     "list_people",
     "make_board",
-    "make_group",
     "make_outline",
     "make_roster",
+    "tell_group",
 ]

@@ -1,4 +1,4 @@
-"""From facts to the machines of a trainee's group, for the trainee and for the board. Pure.
+"""What is told of the machines of a trainee's group, to the trainee and on the board. Pure.
 
 The forms are in docs/protocols.md, section 2.
 """
@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmlab.model import Card, MachineRole, MachineState, MachineStatus, NetworkStatus
+from vmlab.groups.listing import GroupMachine
+from vmlab.model import MachineRole, MachineState, NetworkSpec, NetworkStatus
 from vmlab.web.board.people import Seat
 from vmlab_protocol.notices import Notice
 
@@ -18,19 +19,6 @@ WAITING = "waiting"
 UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
-
-Statuses = Mapping[str, MachineStatus] | None
-"""By machine; None when the provider could not be asked."""
-
-
-@dataclass(frozen=True)
-class GroupMachine:
-    """A machine of a trainee's group, or the server that all share."""
-
-    machine: str  # its name with the provider
-    label: str  # what its trainee calls it: "desk", "node1", "server"
-    role: MachineRole
-    card: Card | None = None  # its place in the event's network
 
 
 @dataclass(frozen=True)
@@ -47,40 +35,40 @@ class GroupFacts:
 
     machines: tuple[GroupMachine, ...]
     seat: Seat  # of the server in the desk
-    statuses: Statuses
-    restarting: Collection[str] = ()
+    network: NetworkSpec | None = None
+    restarting: Collection[str] = ()  # names of machines
     failed: Mapping[str, Notice] = field(default_factory=dict)  # why a restart failed, by machine
 
 
-def make_group(facts: GroupFacts, rights: GroupRights) -> dict[str, Any]:
+def tell_group(facts: GroupFacts, rights: GroupRights) -> dict[str, Any]:
     """Return the answer of `GET machines/USER`."""
-    cards = [each.card for each in facts.machines if each.card]
+    network = facts.network
     return {
         "machines": [_row(facts, each, rights) for each in facts.machines],
-        "network": {"addresses": str(cards[0].network.addresses), "meet": cards[0].network.meeting}
-        if cards
+        "network": {"addresses": str(network.addresses), "meet": network.meeting.value}
+        if network
         else None,
     }
 
 
 def _row(facts: GroupFacts, machine: GroupMachine, rights: GroupRights) -> dict[str, Any]:
-    card, name = machine.card, machine.machine
     is_shared = machine.role is MachineRole.SERVER
     may = rights.shared if is_shared else rights.own
     state = _state(facts, machine)
+    # A group that is off is started as a whole, and one that starts has not come so far.
     is_on = is_shared or bool(facts.seat.url)
-    failure = facts.failed.get(name) if is_on and state != MachineState.RUNNING else None
+    is_well = state == MachineState.RUNNING or not is_on
+    failure = None if is_well else facts.failed.get(machine.machine)
     return {
         "label": machine.label,
-        "role": machine.role,
-        "machine": name,
+        "role": machine.role.value,
+        "machine": machine.machine,
         "state": state,
         "place": facts.seat.place if machine.role is MachineRole.DESK else 0,
-        "address": str(card.address.ip) if card else "",
-        "names": list(card.names) if card else [],
-        "own_names": list(card.own_names) if card else [],
-        "may_console": may and state != MachineState.ABSENT,
-        # A group that is off is started as a whole, and one that starts has not come so far.
+        "address": machine.address,
+        "names": list(machine.names),
+        "own_names": list(machine.own_names),
+        "may_console": may and machine.state is not MachineState.ABSENT,
         "may_restart": may and is_on and state != PENDING,
         "message": {"en": failure.en, "fr": failure.fr} if failure else None,
     }
@@ -90,47 +78,38 @@ def _state(facts: GroupFacts, machine: GroupMachine) -> str:
     if machine.machine in facts.restarting:
         return PENDING
     if machine.role is MachineRole.DESK:
-        return seat_state(facts.seat, facts.statuses)
-    return machine_state(machine.machine, facts.statuses)
+        return seat_state(facts.seat, machine.state)
+    return machine.state.value
 
 
-def seat_state(seat: Seat, statuses: Statuses) -> str:
-    """Return what the machine of a hub's server does; what the hub is about to do counts first."""
+def seat_state(seat: Seat, state: MachineState | None) -> str:
+    """Return what the machine of a hub's server does; what the hub is about to do counts first.
+
+    Args:
+        state: what its provider says; None: that is not known.
+    """
     if seat.place:
         return WAITING
     if seat.pending:
         return PENDING
-    return machine_state(seat.machine, statuses)
-
-
-def machine_state(machine: str, statuses: Statuses) -> str:
-    """Return what a machine does, as its provider says."""
-    if statuses is None:
-        return UNKNOWN
-    status = statuses.get(machine)
-    return (status.state if status else MachineState.ABSENT).value
+    return UNKNOWN if state is None else state.value
 
 
 # -- for the board ---------------------------------------------------------------------------------
 
 
-def further_machines(group: Iterable[GroupMachine], statuses: Statuses) -> list[dict[str, str]]:
+def further_machines(group: Iterable[GroupMachine]) -> list[dict[str, str]]:
     """Return label, state and problem of a trainee's machines beside the desk."""
-    return [
-        {
-            "label": each.label,
-            "state": machine_state(each.machine, statuses),
-            "problem": machine_problem(each.machine, statuses),
-        }
-        for each in group
-        if each.role is MachineRole.NODE
-    ]
+    return [tell_machine(each) for each in group if each.role is MachineRole.NODE]
 
 
-def machine_problem(machine: str, statuses: Statuses) -> str:
-    """Return what is wrong with a machine, as its provider says; empty: nothing is known."""
-    status = (statuses or {}).get(machine)
-    return status.problem[:SHOWN_PROBLEM] if status else ""
+def tell_machine(machine: GroupMachine) -> dict[str, str]:
+    """Return label, state and problem of a machine."""
+    return {
+        "label": machine.label,
+        "state": machine.state.value,
+        "problem": machine.problem[:SHOWN_PROBLEM],
+    }
 
 
 def limited_machines(
@@ -139,7 +118,7 @@ def limited_machines(
     """Return those of these machines that sent more than their network allows within a minute."""
     flooding = {name for network in networks for name in network.flooding}
     return [
-        {"label": each.label, "name": each.card.names[0] if each.card else each.label}
+        {"label": each.label, "name": each.names[0] if each.names else each.label}
         for each in group
         if each.machine in flooding
     ]

@@ -8,17 +8,16 @@ from typing import Any
 
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
 from vmlab.database.obstacles import tell_delivery
-from vmlab.model import MachineStatus, NetworkStatus
+from vmlab.groups.listing import GroupMachine
+from vmlab.model import MachineRole, MachineState, MachineStatus, NetworkStatus
 from vmlab.web.board.begun import find_begun
 from vmlab.web.board.group import (
     SHOWN_PROBLEM,
-    GroupMachine,
     further_machines,
     limited_machines,
-    machine_problem,
-    machine_state,
     network_notes,
     seat_state,
+    tell_machine,
 )
 from vmlab.web.board.people import Person, Seat
 from vmlab_protocol.notices import Notice
@@ -45,7 +44,6 @@ class BoardFacts:
     notes: Notes = field(default_factory=dict)
     done: tuple[CourseStep, ...] = ()
     groups: Mapping[str, tuple[GroupMachine, ...]] = field(default_factory=dict)  # by trainee
-    shared: tuple[GroupMachine, ...] = ()  # machines that all trainees use
     networks: tuple[NetworkStatus, ...] = ()
 
 
@@ -88,7 +86,7 @@ def make_board(
         "now": facts.now,
         "courses": [_title(c) for c in facts.courses],
         "course": _course(facts.course) if facts.course else None,
-        "shared": [_shared(facts, each) for each in facts.shared],
+        "shared": _shared(facts),
         "notes": [_note(each) for each in network_notes(facts.networks)],
         "rows": rows,
     }
@@ -97,13 +95,14 @@ def make_board(
 def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> dict[str, Any]:
     """Return what is told of a server's machine: name, state, position in the queue, problem."""
     status = (statuses or {}).get(seat.machine)
+    state = status.state if status else None if statuses is None else MachineState.ABSENT
     return {
         "server": seat.name,
         "machine": seat.machine,
-        "state": seat_state(seat, statuses),
+        "state": seat_state(seat, state),
         "place": seat.place,
         "since": status.since if status else 0.0,
-        "problem": machine_problem(seat.machine, statuses),
+        "problem": status.problem[:SHOWN_PROBLEM] if status else "",
     }
 
 
@@ -113,11 +112,11 @@ def _row(
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
     group = () if seat.name else facts.groups.get(person.name, ())
-    own = [each for each in group if each not in facts.shared]
+    own = [each for each in group if each.role is not MachineRole.SERVER]
     return {
         "user": person.name,
         **machine_facts(facts.statuses, seat),
-        "machines": further_machines(own, facts.statuses),
+        "machines": further_machines(own),
         "limited": limited_machines(own, facts.networks),
         "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
         "steps": steps,
@@ -134,13 +133,18 @@ def _note(note: Notice) -> dict[str, str]:
     return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
 
 
-def _shared(facts: BoardFacts, machine: GroupMachine) -> dict[str, Any]:
-    return {
-        "label": machine.label,
-        "state": machine_state(machine.machine, facts.statuses),
-        "problem": machine_problem(machine.machine, facts.statuses),
-        "is_limited": bool(limited_machines((machine,), facts.networks)),
+def _shared(facts: BoardFacts) -> list[dict[str, Any]]:
+    """Return what is told of the machines that all trainees use; each group has them."""
+    shared = {
+        each.machine: each
+        for group in facts.groups.values()
+        for each in group
+        if each.role is MachineRole.SERVER
     }
+    return [
+        {**tell_machine(each), "is_limited": bool(limited_machines((each,), facts.networks))}
+        for each in shared.values()
+    ]
 
 
 def _steps(course: StoredCourse | None, results: list[StepResult]) -> dict[str, dict[str, Any]]:

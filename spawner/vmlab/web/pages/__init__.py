@@ -11,27 +11,19 @@ API's answers into what is shown, without a page; `types.d.ts` tells the type ch
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 
+from vmlab.groups.rules import GroupRules
 from vmlab.lab.branding import Branding
 
 _HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class GroupShape:
-    """What a trainee's machines are, as far as pages differ by it."""
-
-    machines: int = 1  # of the trainee's own
-    is_listed: bool = False  # whether the home page lists them: several, in a network, or a server
-
-
 def setup_pages(
-    c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding, group: GroupShape
+    c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding, groups: GroupRules
 ) -> None:
     """Add templates, static files, languages and branding to a hub's configuration.
 
@@ -39,7 +31,7 @@ def setup_pages(
         language: the default.
         chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
         branding: how the lab presents itself.
-        group: what a trainee's machines are.
+        groups: what machines a trainee has.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -52,8 +44,8 @@ def setup_pages(
             "vmlab_language": language,
             "vmlab_chosen": chosen,
             "vmlab_branding": branding,
-            "vmlab_group": group.is_listed,
-            "vmlab_machines": group.machines,
+            "vmlab_group": groups.is_several,
+            "vmlab_machines": groups.machines,
         }
     )
     c.JupyterHub.extra_handlers.append(

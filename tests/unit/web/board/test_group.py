@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
-from vmlab.model import (
-    Card,
-    MachineRole,
-    MachineState,
-    MachineStatus,
-    Meeting,
-    NetworkSpec,
-    NetworkStatus,
-)
+from vmlab.groups.listing import GroupMachine
+from vmlab.model import MachineRole, MachineState, Meeting, NetworkSpec, NetworkStatus
 from vmlab.web.board import (
     BoardFacts,
     GroupFacts,
-    GroupMachine,
     GroupRights,
     Person,
     Seat,
     make_board,
-    make_group,
+    tell_group,
 )
 from vmlab_protocol.notices import Notice
 
@@ -35,35 +27,36 @@ ON = Seat("", "desk-ada", url="/user/ada/")
 OFF = Seat("", "desk-ada")
 
 
-def card(number: int, *names: str, own: str = "") -> Card:
-    address = IPv4Interface(f"10.77.1.{number}/16")
-    return Card(NETWORK, f"02:00:0a:4d:01:{number:02x}", address, "ada", names, (own,) * bool(own))
+def machine(label: str, role: MachineRole, name: str, address: str) -> GroupMachine:
+    own = () if role is MachineRole.SERVER else (label,)
+    return GroupMachine(label, f"{label}-m", role, MachineState.RUNNING, address, (name,), own)
 
 
-DESK = GroupMachine("desk-ada", "desk", MachineRole.DESK, card(1, "desk-ada", own="desk"))
-NODE = GroupMachine("node1-ada", "node1", MachineRole.NODE, card(2, "node1.ada", own="node1"))
-SERVER = GroupMachine("server-event", "server", MachineRole.SERVER, card(9, "server"))
+DESK = machine("desk", MachineRole.DESK, "desk-t01", "10.77.1.1")
+NODE = machine("node1", MachineRole.NODE, "node1.t01", "10.77.1.2")
+SERVER = machine("server", MachineRole.SERVER, "server", "10.77.0.2")
 GROUP = (DESK, NODE, SERVER)
 
 
-def running(*machines: GroupMachine, **more: Any) -> dict[str, MachineStatus]:
-    return {m.machine: MachineStatus(m.machine, MachineState.RUNNING, **more) for m in machines}
+def in_state(state: MachineState, *machines: GroupMachine) -> tuple[GroupMachine, ...]:
+    return tuple(replace(each, state=state) if each in machines else each for each in GROUP)
 
 
-def group(rights: GroupRights = GroupRights(own=True), **changes: Any) -> dict[str, dict[str, Any]]:
-    facts = replace(GroupFacts(GROUP, ON, running(*GROUP)), **changes)
-    return {row["label"]: row for row in make_group(facts, rights)["machines"]}
+def group(rights: GroupRights | None = None, **changes: Any) -> dict[str, dict[str, Any]]:
+    facts = replace(GroupFacts(GROUP, ON, NETWORK), **changes)
+    told = tell_group(facts, rights or GroupRights(own=True))
+    return {row["label"]: row for row in told["machines"]}
 
 
 def test_what_a_trainee_is_told_of_a_node_and_nothing_more():
     assert group()["node1"] == {
         "label": "node1",
         "role": "node",
-        "machine": "node1-ada",
+        "machine": "node1-m",
         "state": "running",
         "place": 0,
         "address": "10.77.1.2",
-        "names": ["node1.ada"],
+        "names": ["node1.t01"],
         "own_names": ["node1"],
         "may_console": True,
         "may_restart": True,
@@ -72,16 +65,10 @@ def test_what_a_trainee_is_told_of_a_node_and_nothing_more():
 
 
 def test_the_network_and_whom_one_meets_there():
-    told = make_group(GroupFacts(GROUP, ON, {}), GroupRights())
+    told = tell_group(GroupFacts(GROUP, ON, NETWORK), GroupRights())
     assert told["network"] == {"addresses": "10.77.0.0/16", "meet": "own"}
     assert [row["label"] for row in told["machines"]] == ["desk", "node1", "server"]
-
-
-def test_machines_without_a_network_have_no_address():
-    alone = (replace(DESK, card=None),)
-    told = make_group(GroupFacts(alone, ON, {}), GroupRights(own=True))
-    assert told["network"] is None
-    assert (told["machines"][0]["address"], told["machines"][0]["names"]) == ("", [])
+    assert tell_group(GroupFacts(GROUP, ON), GroupRights())["network"] is None
 
 
 def test_the_shared_server_is_for_those_who_look_after_everybody():
@@ -94,18 +81,17 @@ def test_the_shared_server_is_for_those_who_look_after_everybody():
 
 
 @pytest.mark.parametrize(
-    ("seat", "statuses", "desk", "node"),
+    ("seat", "desk"),
     [
-        (ON, {}, "absent", "absent"),
-        (ON, None, "unknown", "unknown"),
-        (replace(OFF, pending="spawn", place=3), {}, "waiting", "absent"),
-        (replace(OFF, pending="spawn"), running(DESK), "pending", "absent"),
-        (ON, running(DESK), "running", "absent"),
+        (replace(OFF, pending="spawn", place=3), "waiting"),
+        (replace(OFF, pending="spawn"), "pending"),
+        (replace(ON, pending="stop"), "pending"),
+        (ON, "absent"),
     ],
 )
-def test_states_by_the_hub_and_by_the_provider(seat, statuses, desk, node):
-    told = group(seat=seat, statuses=statuses)
-    assert (told["desk"]["state"], told["node1"]["state"]) == (desk, node)
+def test_what_the_hub_is_about_to_do_with_the_desk_counts_first(seat, desk):
+    told = group(seat=seat, machines=in_state(MachineState.ABSENT, DESK, NODE))
+    assert (told["desk"]["state"], told["node1"]["state"]) == (desk, "absent")
     assert told["desk"]["place"] == seat.place
     assert told["node1"]["place"] == 0
 
@@ -126,19 +112,21 @@ def test_what_restarts_is_not_restarted_again():
 
 
 @pytest.mark.parametrize(
-    ("seat", "statuses", "is_told"),
-    [(ON, running(DESK), True), (ON, running(*GROUP), False), (OFF, {}, False)],
+    ("seat", "state", "is_told"),
+    [
+        (ON, MachineState.STOPPED, True),
+        (ON, MachineState.RUNNING, False),
+        (OFF, MachineState.STOPPED, False),
+    ],
 )
-def test_a_failed_restart_is_told_until_the_machine_runs_or_the_group_is_off(
-    seat, statuses, is_told
-):
-    told = group(seat=seat, statuses=statuses, failed={NODE.machine: FAILED})
+def test_a_failed_restart_is_told_until_the_machine_runs_or_the_group_is_off(seat, state, is_told):
+    told = group(seat=seat, machines=in_state(state, NODE), failed={NODE.machine: FAILED})
     assert told["node1"]["message"] == ({"en": FAILED.en, "fr": FAILED.fr} if is_told else None)
     assert told["desk"]["message"] is None
 
 
 def test_what_never_ran_has_no_console():
-    told = group(statuses=running(DESK))
+    told = group(machines=in_state(MachineState.ABSENT, NODE))
     assert (told["desk"]["may_console"], told["node1"]["may_console"]) == (True, False)
 
 
@@ -150,7 +138,7 @@ BOB = Person("bob", (), is_staff=False, seats=(Seat("", "desk-bob"),))
 
 def board(**changes: Any) -> dict[str, Any]:
     groups = {"ada": GROUP, "bob": (SERVER,)}
-    facts = BoardFacts(0.0, None, (), (), (), {}, groups=groups, shared=(SERVER,))
+    facts = BoardFacts(0.0, None, (), (), (), {}, groups=groups)
     return make_board(replace(facts, **changes), (ADA, BOB), lambda *_: False)
 
 
@@ -160,25 +148,24 @@ def network(*flooding: GroupMachine, problem: str = "") -> tuple[NetworkStatus, 
 
 
 def test_a_row_has_the_states_of_the_nodes():
-    rows = board(statuses=running(NODE, problem="x" * 999))["rows"]
-    assert rows[0]["machines"] == [{"label": "node1", "state": "running", "problem": "x" * 300}]
+    killed = replace(NODE, state=MachineState.STOPPED, problem="x" * 999)
+    rows = board(groups={"ada": (DESK, killed, SERVER)})["rows"]
+    assert rows[0]["machines"] == [{"label": "node1", "state": "stopped", "problem": "x" * 300}]
     assert rows[1]["machines"] == [], "another server of the same trainee is not the group"
     assert rows[2]["machines"] == []
-    assert board(statuses=None)["rows"][0]["machines"][0]["state"] == "unknown"
 
 
 def test_a_machine_that_floods_is_told_in_its_trainees_row_and_only_while_it_does():
     rows = board(networks=network(NODE, SERVER))["rows"]
-    assert [row["limited"] for row in rows] == [[{"label": "node1", "name": "node1.ada"}], [], []]
+    assert [row["limited"] for row in rows] == [[{"label": "node1", "name": "node1.t01"}], [], []]
     assert not any(row["limited"] for row in board(networks=network())["rows"])
 
 
 def test_the_shared_server_is_told_once():
-    told = board(statuses=running(SERVER, problem="x" * 999), networks=network(SERVER))
-    assert told["shared"] == [
-        {"label": "server", "state": "running", "problem": "x" * 300, "is_limited": True}
-    ]
-    assert not board()["shared"][0]["is_limited"]
+    server = {"label": "server", "state": "running", "problem": "", "is_limited": False}
+    assert board()["shared"] == [server]
+    assert board(networks=network(SERVER))["shared"] == [server | {"is_limited": True}]
+    assert board(groups={})["shared"] == []
 
 
 def test_a_network_that_has_a_problem_is_told():

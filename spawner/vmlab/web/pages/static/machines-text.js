@@ -114,10 +114,10 @@ export function refusalWords(httpStatus, t = texts()) {
  * @param {{label: string, role: string}} machine
  */
 export function restartQuestion({ label, role }, t = texts()) {
-  const more = { desk: [t.restartDesk, t.restartOthers], node: [t.restartOthers], server: [t.restartServer] };
+  const more = new Map([["desk", [t.restartDesk, t.restartOthers]], ["node", [t.restartOthers]], ["server", [t.restartServer]]]);
   return {
     title: t.restartTitle(label),
-    texts: [t.restartEnds, ...(Object.hasOwn(more, role) ? more[/** @type {keyof more} */ (role)] : [])],
+    texts: [t.restartEnds, ...(more.get(role) ?? [])],
     yes: t.yes,
     no: t.no,
     close: t.close,

@@ -114,6 +114,7 @@ function machineRow(machine) {
   const { label, role, state } = machine;
   const name = make("th", { scope: "row", role: "rowheader", class: "vm-name vm-long-name" }, label);
   name.append(make("div", { class: "vm-remark small" }, t.roles[role] ?? role));
+  /** @type {(Node | string)[]} */
   const told = [icon(shapeOf(state)), " ", stateWords(machine)];
   if (machine.message) told.push(make("div", { class: "vm-problem small" }, localized(machine.message)));
   return {

@@ -38,5 +38,5 @@ export const shapeOf = (state) => (state === "pending" || state === "waiting" ? 
 export function stateWords({ state, place }, t = stateTexts()) {
   if (state === "waiting") return t.inLine(place);
   const { inLine: _, ...words } = t;
-  return Object.hasOwn(words, state) ? words[/** @type {keyof words} */ (state)] : state;
+  return new Map(Object.entries(words)).get(state) ?? state;
 }
