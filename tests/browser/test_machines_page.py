@@ -47,7 +47,7 @@ def test_the_list_says_state_address_and_names(open_home):
     expect(row(page, "node1").locator(".vm-machine")).to_have_text("running")
     expect(row(page, "node1").locator(".vm-address")).to_contain_text("10.77.1.2")
     expect(row(page, "node1").locator(".vm-address")).to_contain_text("for others: node1.t01")
-    expect(row(page, "server")).to_contain_text("shared with the others")
+    expect(row(page, "server")).to_contain_text("shared by all")
     expect(row(page, "server").get_by_role("button")).to_have_count(0)
     expect(page.get_by_role("button", name="Switch my machines off")).to_be_visible()
     shot(page, "machines-home")
@@ -58,13 +58,13 @@ def test_the_picture_says_who_is_connected_to_whom(open_home):
     picture = page.locator("#vm-machines-picture").get_by_role("img")
     expect(picture).to_have_accessible_name(
         "The network 10.77.0.0/16 connects desk (running), node1 (running), node2 (running), "
-        "server (running, shared with the others), and the other trainees' machines."
+        "server (running, shared by all), and the other trainees' machines."
     )
     expect(picture.locator("text", has_text="node2")).to_be_visible()
     page.get_by_role("button", name="Français").click()
     expect(picture).to_have_accessible_name(
         "Le réseau 10.77.0.0/16 relie desk (en marche), node1 (en marche), node2 (en marche), "
-        "server (en marche, partagée avec les autres) et les machines des autres participants."
+        "server (en marche, partagée par tous) et les machines des autres participants."
     )
     page.get_by_role("button", name="English").click()
     expect(picture.locator("text", has_text="other trainees")).to_be_visible()
@@ -77,7 +77,7 @@ def test_a_machine_is_restarted_with_the_keyboard_and_the_page_follows(hub, open
     restart.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Restart node2?")
-    expect(dialog).to_contain_text("Your other machines keep running.")
+    expect(dialog).to_contain_text("The other machines keep running.")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(restart).to_be_focused()
@@ -197,6 +197,24 @@ def limited(page: Page, machines: list[dict[str, str]]) -> None:
 
     page.unroute("**/vmlab/board*")
     page.route("**/vmlab/board*", change)
+
+
+def test_staff_reads_and_restarts_a_trainees_machines_from_the_board(hub, new_page):
+    page = new_page(viewport={"width": 1280, "height": 900})
+    log_in(page, hub, "facilitator", path="/hub/admin")
+    page.get_by_role("button", name="Machines of ada").click()
+    listed = page.get_by_role("dialog", name="Machines of ada")
+    expect(listed.get_by_role("row")).to_have_count(5)
+    expect(listed.get_by_role("button", name="Restart server …")).to_be_visible()
+    assert "\n".join(find_barriers(page)) == ""
+    shot(page, "board-machines")
+    listed.get_by_role("button", name="Console of node1").click()
+    console = page.get_by_role("dialog", name="Console of node1")
+    expect(console.get_by_role("region")).to_contain_text("vmlab: boot")
+    page.keyboard.press("Escape")
+    expect(listed).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Machines of ada")).to_be_focused()
 
 
 def test_the_board_shows_the_group_and_who_floods_until_it_stops(hub, new_page):

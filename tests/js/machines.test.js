@@ -111,8 +111,8 @@ test("without a network nothing is connected, and there is nothing to say", () =
 test("the picture in words, in both languages", () => {
   const machines = [makeMachine("desk"), makeMachine("node1", { state: "stopped" }), makeMachine("server")];
   assert.deepEqual(LANGUAGES.map((language) => pictureWords(makeGroup(machines), language)), [
-    "The network 10.77.0.0/16 connects desk (running), node1 (off), server (running, shared with the others), and the other trainees' machines.",
-    "Le réseau 10.77.0.0/16 relie desk (en marche), node1 (éteinte), server (en marche, partagée avec les autres) et les machines des autres participants.",
+    "The network 10.77.0.0/16 connects desk (running), node1 (off), server (running, shared by all), and the other trainees' machines.",
+    "Le réseau 10.77.0.0/16 relie desk (en marche), node1 (éteinte), server (en marche, partagée par tous) et les machines des autres participants.",
   ]);
   assert.deepEqual(LANGUAGES.map((language) => pictureWords(makeGroup(machines.slice(0, 2), "own"), language)), [
     "The network 10.77.0.0/16 connects desk (running) and node1 (off). The other trainees' machines cannot be reached.",

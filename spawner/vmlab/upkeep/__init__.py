@@ -7,6 +7,5 @@ readiness     machines made ready ahead
 volumes       hourly snapshots, thinning, purging, room on the disk
 housekeeping  garbage collection and the hub's database
 renewal       a new machine with the same volume
-single_restarts  one machine of a group, while the others run
 stop_all      stops all machines of a lab
 """

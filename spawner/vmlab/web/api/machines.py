@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyterhub import orm
 from tornado import web
 
-from vmlab.errors import LabError, MachineConflictError
+from vmlab.errors import LabError
 from vmlab.groups.listing import GroupMachine
 from vmlab.model import MachineRole
 from vmlab.web.api.base import BOARD_SCOPE
@@ -25,6 +27,10 @@ class GroupHandler(WhoseHandler):
         """Return the server in the trainee's desk."""
         return find_seat(self.users, orm.User.find(self.db, user))
 
+    def rights(self) -> GroupRights:
+        """Return what the caller may do: the server is not one trainee's to restart or to read."""
+        return GroupRights(own=True, shared=BOARD_SCOPE in self.parsed_scopes)
+
     async def group(self, user: str, seat: Seat) -> tuple[GroupMachine, ...]:
         """Return the trainee's machines.
 
@@ -36,10 +42,6 @@ class GroupHandler(WhoseHandler):
         except LabError as error:
             self.log.error("the machines of %s are not known: %s", user, error)
             raise machine_refusal(error) from error
-
-    def rights(self) -> GroupRights:
-        """Return what the caller may do: the server is not one trainee's to restart or to read."""
-        return GroupRights(own=True, shared=BOARD_SCOPE in self.parsed_scopes)
 
     async def machine(self, user: str, label: str) -> GroupMachine:
         """Return a machine of the group that the caller may do something with.
@@ -64,10 +66,15 @@ class MachinesHandler(GroupHandler):
         """Send them in the order of the lab, the shared server last."""
         seat = self.seat(user)
         group = await self.group(user, seat)
-        restarts = self.runtime.restarts
-        network = self.runtime.rules.network
-        facts = GroupFacts(group, seat, network, restarts.under_way, restarts.failed)
+        facts = GroupFacts(group, seat, self.runtime.rules.network, *self._restarts(user))
         self.write(tell_group(facts, self.rights()))
+
+    def _restarts(self, user: str) -> tuple[Any, Any]:
+        """Return which machines are being restarted, and why restarts failed, by label."""
+        owner = orm.User.find(self.db, user)
+        # A user whom the hub has not looked at since it began restarts nothing.
+        spawner = self.users[owner].spawners.get("") if owner in self.users else None
+        return (spawner.restarting, spawner.failed_restarts) if spawner else ((), {})
 
 
 class ConsoleHandler(GroupHandler):
@@ -90,12 +97,10 @@ class RestartHandler(GroupHandler):
     async def post(self, user: str, label: str) -> None:
         """Begin it; 202. How far it got, is the machine's state."""
         machine = await self.machine(user, label)
-        if machine.role is not MachineRole.SERVER and not self.seat(user).url:
-            raise web.HTTPError(409, "the group is not running: start it as a whole")
-        groups = self.runtime.groups
+        spawner = self.users[orm.User.find(self.db, user)].spawners[""]
         try:
-            self.runtime.restarts.begin(machine.machine, lambda: groups.restart(user, machine))
-        except MachineConflictError as error:
+            spawner.begin_restart(label)
+        except LabError as error:
             raise machine_refusal(error) from error
         self.log.warning("%s is to be restarted, asked by %s", machine.machine, self.who())
         self.set_status(202)

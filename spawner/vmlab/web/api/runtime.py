@@ -23,7 +23,6 @@ from vmlab.providers import make_provider
 from vmlab.providers.base import KeepsNetworks, Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
 from vmlab.upkeep.renewal import Renewals
-from vmlab.upkeep.single_restarts import SingleRestarts
 from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity
 from vmlab.web.api.limits import AtOnce, RateLimiter
@@ -66,9 +65,7 @@ class Runtime:
         self.database: Database = open_database(settings.database or paths.database)
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
-        client = HubClient(settings.hub)
-        self.renewals = Renewals(client, self.provider)
-        self.restarts = SingleRestarts()
+        self.renewals = Renewals(HubClient(settings.hub), self.provider)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S

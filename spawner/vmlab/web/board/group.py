@@ -36,8 +36,8 @@ class GroupFacts:
     machines: tuple[GroupMachine, ...]
     seat: Seat  # of the server in the desk
     network: NetworkSpec | None = None
-    restarting: Collection[str] = ()  # names of machines
-    failed: Mapping[str, Notice] = field(default_factory=dict)  # why a restart failed, by machine
+    restarting: Collection[str] = ()  # labels
+    failed: Mapping[str, Notice] = field(default_factory=dict)  # why a restart failed, by label
 
 
 def tell_group(facts: GroupFacts, rights: GroupRights) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _row(facts: GroupFacts, machine: GroupMachine, rights: GroupRights) -> dict[
     # A group that is off is started as a whole, and one that starts has not come so far.
     is_on = is_shared or bool(facts.seat.url)
     is_well = state == MachineState.RUNNING or not is_on
-    failure = None if is_well else facts.failed.get(machine.machine)
+    failure = None if is_well else facts.failed.get(machine.label)
     return {
         "label": machine.label,
         "role": machine.role.value,
@@ -75,7 +75,7 @@ def _row(facts: GroupFacts, machine: GroupMachine, rights: GroupRights) -> dict[
 
 
 def _state(facts: GroupFacts, machine: GroupMachine) -> str:
-    if machine.machine in facts.restarting:
+    if machine.label in facts.restarting:
         return PENDING
     if machine.role is MachineRole.DESK:
         return seat_state(facts.seat, machine.state)

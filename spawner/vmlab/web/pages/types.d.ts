@@ -153,6 +153,7 @@ export interface Picture {
   height: number;
   boxes: PictureBox[];
   bar: { x: number; y: number; width: number; height: number };
+  network: string; // its addresses
   lines: { x1: number; x2: number; y: number; isOn: boolean }[];
   hasShared: boolean;
 }

@@ -104,7 +104,7 @@ def test_a_group_that_is_off_is_started_as_a_whole():
 
 
 def test_what_restarts_is_not_restarted_again():
-    told = group(restarting={NODE.machine})
+    told = group(restarting={NODE.label})
     assert told["node1"]["state"] == "pending"
     assert not told["node1"]["may_restart"]
     assert told["node1"]["may_console"], "which shows how it starts"
@@ -120,7 +120,7 @@ def test_what_restarts_is_not_restarted_again():
     ],
 )
 def test_a_failed_restart_is_told_until_the_machine_runs_or_the_group_is_off(seat, state, is_told):
-    told = group(seat=seat, machines=in_state(state, NODE), failed={NODE.machine: FAILED})
+    told = group(seat=seat, machines=in_state(state, NODE), failed={NODE.label: FAILED})
     assert told["node1"]["message"] == ({"en": FAILED.en, "fr": FAILED.fr} if is_told else None)
     assert told["desk"]["message"] is None
 

@@ -96,6 +96,10 @@ function machineCell(row, name, view) {
   const cell = make("td", { role: "cell", class: "vm-machine" }, ...stateParts(row));
   for (const { state, labels } of furtherStates(row)) cell.append(furtherMachines(state, labels));
   for (const words of [...problemWords(row), ...limitedWords(row, view)]) cell.append(make("div", { class: "vm-problem small" }, words));
+  if (row.may_renew && row.machines.length) {
+    const words = { "aria-label": t.machinesOf(name), "aria-haspopup": "dialog", "data-machines": row.user };
+    cell.append(" ", make("button", { type: "button", class: "vm-renew-row", "data-act": "machines", ...words }, t.machines));
+  }
   if (row.may_renew && row.state !== "absent") {
     const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
     const button = { type: "button", class: "vm-renew-row", "data-act": "renew", ...words };

@@ -11,8 +11,9 @@ import { language, localized } from "./words.js";
 /** @import { Board, BoardView, DescribedRow, Sort, Step } from "../types" */
 
 /**
- * What is pressed: a heading, a new machine for somebody.
- * @typedef {{sort: (by: Sort) => void, renew: (user: string, label: string) => void}} On
+ * What is pressed: a heading, a new machine for somebody, the machines of somebody.
+ * @typedef {(user: string, label: string) => void} ForSomebody
+ * @typedef {{sort: (by: Sort) => void, renew: ForSomebody, machines: ForSomebody}} On
  */
 
 const LEADING_COLUMNS = 4;
@@ -83,6 +84,8 @@ export class BoardTable {
     body.addEventListener("click", (event) => {
       const user = around(event, "[data-renew]")?.dataset.renew;
       if (user !== undefined) this.on.renew(user, around(event, "tr")?.dataset.label ?? user);
+      const whose = around(event, "[data-machines]")?.dataset.machines;
+      if (whose !== undefined) this.on.machines(whose, around(event, "tr")?.dataset.label ?? whose);
     });
     this.rows = new KeptRows(body);
     const head = [top, names, ...(steps.length ? [this.totals] : [])];

@@ -14,7 +14,9 @@ import {
 } from "./board-model.js";
 import { BoardTable } from "./board-table.js";
 import { clock, duration, texts } from "./board-text.js";
+import { openDialog } from "./dialog.js";
 import { byId, choice, focused, given, icon, make, recall, remember } from "./dom.js";
+import { MachineList } from "./machine-list.js";
 import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
@@ -49,11 +51,31 @@ let spokenAt = -SPOKEN_PERIOD_MS;
 
 const table = new BoardTable(byId("vm-board-table"), {
   sort: (sort) => change({ sort }),
-  renew(user, name) {
-    const url = new URL(`machines/${encodeURIComponent(user)}/renew`, new URL(api, window.location.href));
-    renew(url, { name, started: () => askNow() });
-  },
+  renew: (user, name) => renew(`${machinesOf(user)}/renew`, { name, started: () => askNow() }),
+  machines: (user, name) => showMachines(machinesOf(user), name),
 });
+
+/**
+ * The hub's address of a trainee's machines.
+ * @param {string} user
+ */
+function machinesOf(user) {
+  return new URL(`machines/${encodeURIComponent(user)}`, new URL(api, window.location.href)).href;
+}
+
+/**
+ * @param {string} url
+ * @param {string} name
+ */
+function showMachines(url, name) {
+  const t = texts();
+  const places = { status: make("p", { role: "status", class: "mb-2" }), table: make("div", { class: "vm-wide" }), picture: make("div", { class: "my-3" }) };
+  const close = make("button", { type: "button", class: "btn btn-outline-secondary", autofocus: true }, t.close);
+  const dialog = openDialog(t.machinesOf(name), places.status, places.table, places.picture, close);
+  dialog.classList.add("vm-wide-dialog");
+  close.addEventListener("click", () => dialog.close());
+  new MachineList(places, url, () => dialog.open);
+}
 
 /** @param {Partial<BoardView>} chosen */
 function change(chosen) {

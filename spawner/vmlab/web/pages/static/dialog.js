@@ -5,6 +5,14 @@
 
 import { focused, giveFocusBack, make } from "./dom.js";
 
+let made = 0;
+
+/** What names a part of one dialog: a second one may lie over it. */
+function freshId() {
+  made += 1;
+  return `vm-dialog-${made}`;
+}
+
 /**
  * The words: `texts` are paragraphs.
  * @typedef {{title: string, texts: string[], yes: string, no: string, close: string}} Words
@@ -22,13 +30,14 @@ export function askFirst(words, act, failure) {
   const status = make("p", { role: "status", class: "mb-2" });
   const yes = make("button", { type: "button", class: "btn btn-danger" }, words.yes);
   const no = make("button", { type: "button", class: "btn btn-outline-secondary", autofocus: true }, words.no);
+  const said = make("div", { id: freshId() }, ...words.texts.map((text) => make("p", {}, text)));
   const dialog = openDialog(
     words.title,
-    make("div", { id: "vm-dialog-text" }, ...words.texts.map((text) => make("p", {}, text))),
+    said,
     status,
     make("div", { class: "d-flex flex-wrap gap-2" }, yes, no),
   );
-  dialog.setAttribute("aria-describedby", "vm-dialog-text");
+  dialog.setAttribute("aria-describedby", said.id);
   no.addEventListener("click", () => dialog.close());
   const tell = (/** @type {string} */ text) => {
     status.textContent = text;
@@ -54,8 +63,8 @@ export function askFirst(words, act, failure) {
 export function openDialog(title, ...content) {
   const asker = focused();
   const row = asker?.closest("tr") ?? null;
-  const heading = make("h2", { class: "h4", id: "vm-dialog-title" }, title);
-  const dialog = make("dialog", { class: "vm-dialog", "aria-labelledby": "vm-dialog-title" }, heading, ...content);
+  const heading = make("h2", { class: "h4", id: freshId() }, title);
+  const dialog = make("dialog", { class: "vm-dialog", "aria-labelledby": heading.id }, heading, ...content);
   dialog.addEventListener("close", () => {
     dialog.remove();
     giveFocusBack(asker, row);

@@ -1,5 +1,5 @@
 // Who is connected to whom: where the picture on the home page has its boxes and lines, and what it
-// says to those who do not see it. Values in, values out; machines.js draws it.
+// says to those who do not see it. Values in, values out; machine-list.js draws it.
 //
 // The network stands in the middle, a trainee's own machines left of it, what is shared right of it:
 // it grows downwards, so that it fits on a telephone with any number of machines.
@@ -46,6 +46,7 @@ export function makePicture({ machines, network }) {
     height: HEAD + tallest + FOOT,
     boxes,
     bar,
+    network: network.addresses,
     lines: boxes.map((box) => ({
       x1: box.x ? bar.x + bar.width : box.x + box.width,
       x2: box.x ? box.x : bar.x,
