@@ -39,6 +39,7 @@ from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub, machines_ahead
 from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
+from vmlab.spawning.starter import StartLimits
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
 from vmlab.upkeep.housekeeping import start_housekeeping
@@ -106,7 +107,8 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     prepare_state(lab, paths)
     settings = provider_settings(lab, paths)
     provider = make_provider(settings)
-    _check_descriptors(len(lab.accounts.trainees) + machines_ahead(provider))
+    machines = len(lab.accounts.trainees) * (1 + len(lab.nodes)) + (lab.server is not None)
+    _check_descriptors(machines + machines_ahead(provider))
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
@@ -135,7 +137,8 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         guide=project / "docs/trainee.md",
         groups=group_rules(lab),
     )
-    start_reconciling(HubClient(access), settings, order_rules(lab))
+    limits = StartLimits(QUEUE_TIMEOUT_S, MACHINE_TIMEOUT_S)
+    start_reconciling(HubClient(access), settings, order_rules(lab, limits))
 
 
 def _check_descriptors(machines: int) -> None:
@@ -238,6 +241,7 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths, settings: ProviderSettings) -> 
     spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
     spawner.disk_iops = lab.machine.bandwidth.disk_iops
     spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
+    spawner.group = group_rules(lab)
     spawner.volume_mib = lab.volume_mib
     spawner.total_mib = lab.total_mib
     spawner.language = lab.language.value

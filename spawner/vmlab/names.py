@@ -36,6 +36,16 @@ def volume_name(user: str, server: str = "") -> str:
     return f"home-{_slug(user)}-{_digest(user, server)}"
 
 
+def is_desk(machine: str) -> bool:
+    """Tell whether a machine of this name is a trainee's own, and not a further one."""
+    return machine.startswith("desk-")
+
+
+def is_home(volume: str) -> bool:
+    """Tell whether a volume of this name is a home folder's, and not one of a further machine."""
+    return volume.startswith("home-")
+
+
 def host_name(user: str) -> str:
     """Return a short readable host name; unlike the others not unique."""
     return f"desk-{_slug(user)}"

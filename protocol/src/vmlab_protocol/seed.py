@@ -42,6 +42,16 @@ class Network:
 
 
 @dataclass(frozen=True)
+class EventNetwork:
+    """The machine's place in the network of its event, on a card of its own."""
+
+    mac: str  # of the card
+    address: IPv4Interface
+    dns: tuple[IPv4Address, ...]  # knows the event's names, and no others
+    names: tuple[str, ...]  # the machine's own; the first is its host name
+
+
+@dataclass(frozen=True)
 class Mount:
     """A file system to mount before the server starts."""
 
@@ -73,7 +83,8 @@ class Seed:
     mounts: tuple[Mount, ...]
     notices: tuple[Notice, ...]
     language: Language
-    server: Server
+    server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
+    event: EventNetwork | None = None  # None: the machine is on its own
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -88,7 +99,8 @@ def dump_seed(seed: Seed) -> bytes:
 
 
 def _body(seed: Seed) -> dict[str, Any]:
-    return {
+    server = seed.server
+    body = {
         "version": SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
         "time_ns": seed.time_ns,
@@ -107,5 +119,13 @@ def _body(seed: Seed) -> dict[str, Any]:
         ],
         "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
         "language": seed.language.value,
-        "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
+        "server": {"env": dict(server.env), "args": list(server.args)} if server else None,
     }
+    if seed.event:
+        body["event"] = {
+            "mac": seed.event.mac,
+            "address": str(seed.event.address),
+            "dns": [str(server) for server in seed.event.dns],
+            "names": list(seed.event.names),
+        }
+    return body

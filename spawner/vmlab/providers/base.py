@@ -79,6 +79,8 @@ class Provider(Protocol):
     async def upkeep(self, spec: MachineSpec) -> None:
         """Make ready what makes starts of machines like `spec` fast: one round of a job.
 
+        Machines that wait for a trainee are desks only (`spec.role`).
+
         Returns when there may be something to do again: after a while, or when a start ended.
         `spec` names no trainee.
 

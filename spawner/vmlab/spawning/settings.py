@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import Spawner
-from traitlets import Bool, Dict, Enum, Integer, Unicode, default
+from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
 
+from vmlab.groups.rules import GroupRules
+from vmlab.lab.machines import make_allowance
 from vmlab.lab.provider_options import default_provider
-from vmlab.model import Allowance, Bandwidth
+from vmlab.model import Bandwidth
 from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub
@@ -92,6 +94,15 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         "`start_timeout` is the hub's limit for both, waiting and starting.",
     )
 
+    group = Instance(
+        GroupRules,
+        (),
+        config=True,
+        help="Which machines belong to a group (`vmlab.groups.rules.group_rules`); without any, "
+        "each user's machine is on its own. Of a user's default server only: named ones are free "
+        "for other uses.",
+    )
+
     @default("provider_name")
     def _provider_name_default(self) -> str:
         return default_provider()
@@ -107,7 +118,8 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     @default("start_timeout")
     def _start_timeout_default(self) -> int:
         # The hub's clock runs while a start waits in the queue, and cannot be stopped.
-        return int(self.queue_timeout + self.machine_timeout + TIMEOUT_MARGIN_S)
+        layers = len(self.rules.layers)
+        return int((self.queue_timeout + self.machine_timeout) * layers + TIMEOUT_MARGIN_S)
 
     # Inside the machine; the hub's own defaults would bind the guest's loopback.
     @default("ip")
@@ -137,9 +149,14 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 Path(self.state_dir),
                 Path(self.cache_dir),
                 as_options(self.provider_options),
-                Allowance(self.volume_mib, self.total_mib),
+                make_allowance(self.group.nodes, self.volume_mib, self.total_mib),
             )
         )
+
+    @property
+    def rules(self) -> GroupRules:
+        """What belongs to the group of this server."""
+        return GroupRules() if self.name else self.group
 
     @property
     def paths(self) -> Paths:

@@ -17,7 +17,7 @@ from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
-from vmlab_guest.server import launch
+from vmlab_guest.server import launch, own_server
 from vmlab_guest.server_request import RUNTIME, serves
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
@@ -57,7 +57,7 @@ def apply_seed(
     courses: Courses,
     report: Callable[[Phase], None],
 ) -> None:
-    """Make the machine as the seed says and launch the server.
+    """Make the machine as the seed says and launch the server, if it has one.
 
     Applying a seed again, or another one, changes only what differs.
 
@@ -87,11 +87,14 @@ def apply_seed(
     steps: dict[Phase, Callable[[], None]] = {
         Phase.IDENTITY: identify,
         Phase.KEYS: lock,
-        Phase.NETWORK: lambda: apply_network(system, seed.network),
+        Phase.NETWORK: lambda: apply_network(system, seed.network, seed.event),
         Phase.MOUNTS: mount_and_tell,
-        Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server),
     }
+    if server := own_server(seed):
+        steps |= {
+            Phase.EXERCISES: lambda: courses.follow(server.env),
+            Phase.SERVER: lambda: launch(system, server),
+        }
     for phase, step in steps.items():
         report(phase)
         try:
@@ -99,8 +102,8 @@ def apply_seed(
         except (AgentError, OSError, ValueError) as error:
             release_events(system)
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
-    _remember(system, seed.server.env)
-    system.in_background(lambda: _finish(system, restart))
+    _remember(system, server.env if server else {})
+    system.in_background(lambda: _finish(system, restart, has_server=server is not None))
 
 
 def wait_for_server(system: System) -> None:
@@ -110,13 +113,14 @@ def wait_for_server(system: System) -> None:
     system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 
-def _finish(system: System, restart: list[str]) -> None:
+def _finish(system: System, restart: list[str], *, has_server: bool) -> None:
     """Start what nobody waits for as long as the server is not there."""
 
     def insist(what: str, work: Callable[[], object]) -> None:
         persist(system.log, system.pause, what, work)
 
-    attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
+    if has_server:
+        attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
     insist("held back events", lambda: release_events(system))
     verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
     for unit, verb in verbs.items():  # a unit that systemd refuses does not affect the others

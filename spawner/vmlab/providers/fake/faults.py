@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,13 +42,19 @@ class Faults:
     fail_message: str = "a fault was asked for"
     hang_at: str = ""
     hang_limit_s: float = 3600.0
+    only: str = ""  # the machines that fail or hang: those whose name begins so
     journal: bool = False
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines are started, told when they are powered on
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
     # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
     trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
+    # By machine or by command, how commands end (`Ran`); all others end well. "hangs": never.
+    runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    no_network: str = ""  # why no network of an event can be made
+    flooding: Sequence[str] = ()  # machines that send too much there
+    # By owner or machine: `EndCause` of one that runs.
+    ends: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_faults(state: Path) -> Faults:
