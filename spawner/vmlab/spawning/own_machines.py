@@ -15,6 +15,7 @@ from functools import partial
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.plan import make_group
+from vmlab.lab.start_order import SERVER
 from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.people.account_language import open_languages
@@ -26,7 +27,7 @@ from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import restart_node, start_node
 from vmlab.spawning.settings import SpawnerSettings
-from vmlab.spawning.shared_server import ensure_server
+from vmlab.spawning.shared_server import ensure_server, restart_server
 from vmlab.spawning.slots import StartSlots, make_slots
 from vmlab.spawning.starter import Starter, StartLimits
 from vmlab.spawning.trouble import check_server
@@ -133,6 +134,11 @@ class OwnMachines:
         """
         member = (await self._make_group()).get(label)
         await restart_node(member, self._starter, self._make_bare_seed(), renew=renew)
+
+    async def restart_server(self) -> None:
+        """Stop the event's server and start it again; raises as `shared_server.restart_server`."""
+        member = (await self._make_group()).get(SERVER)
+        await restart_server(member, self._starter, self._make_bare_seed())
 
     # -- stopping and looking ----------------------------------------------------------------------
 

@@ -164,6 +164,29 @@ async def ensure_server(
         await track.enter(Phase.READY)
 
 
+async def restart_server(member: Member, starter: Starter, seed: Seed) -> None:
+    """Switch the event's server off and start it again; who needs it waits.
+
+    Raises:
+        MachineConflictError: it is being started.
+        LabError: as `ensure_server`, or it cannot be switched off.
+    """
+    name = member.spec.name
+    require_rest(name)
+    await starter.provider.stop(name)
+    await ensure_server(member, starter, seed)
+
+
+def require_rest(server: str) -> None:
+    """Check that the event's server is not being started.
+
+    Raises:
+        MachineConflictError: it is.
+    """
+    if shared_start(server).is_under_way:
+        raise MachineConflictError(server, "it is being started")
+
+
 def server_kind(member: Member) -> str:
     """Return what makes starts of the server alike."""
     return f"{member.spec.image}/{member.label}"

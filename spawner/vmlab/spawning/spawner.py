@@ -21,7 +21,7 @@ from traitlets import Instance, default
 from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError, MachineNotFoundError
 from vmlab.hub.server_tokens import revoke_server_tokens
-from vmlab.lab.start_order import DESK
+from vmlab.lab.start_order import DESK, SERVER
 from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import STARTED_AGAIN, SingleRestarts
@@ -29,6 +29,7 @@ from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.refusal import as_lab_error, make_refusal
 from vmlab.spawning.restarts import Restarts
 from vmlab.spawning.settings import TIMEOUT_MARGIN_S, SpawnerSettings
+from vmlab.spawning.shared_server import require_rest
 from vmlab.spawning.starter import timeout_error
 from vmlab.system.background import apart
 from vmlab_protocol.notices import Notice
@@ -196,6 +197,24 @@ class VMSpawner(SpawnerSettings):
     def restarting(self) -> frozenset[str]:
         """The labels of machines that are being restarted."""
         return self._singles.under_way
+
+    @property
+    def failed_restarts(self) -> Mapping[str, Notice]:
+        """What trainees are told of the last restarts that failed, by label."""
+        return self._singles.failed
+
+    def begin_server_restart(self) -> None:
+        """Begin to restart the machine that all share, whoever's spawner this is.
+
+        Raises:
+            MachineNotFoundError: the lab has none.
+            MachineConflictError: it is being started, or restarted.
+        """
+        if self.rules.server is None:
+            raise MachineNotFoundError(SERVER, "the lab has no such machine")
+        server = self.rules.server_machine
+        require_rest(server)
+        self._singles.begin(server, SERVER, self._own.restart_server)
 
     def begin_restart(self, label: str, *, renew: bool = False) -> None:
         """Begin to restart one of the trainee's machines; returns at once.

@@ -99,7 +99,10 @@ class RestartHandler(GroupHandler):
         machine = await self.machine(user, label)
         spawner = self.users[orm.User.find(self.db, user)].spawners[""]
         try:
-            spawner.begin_restart(label)
+            if machine.role is MachineRole.SERVER:
+                spawner.begin_server_restart()
+            else:
+                spawner.begin_restart(label)
         except LabError as error:
             raise machine_refusal(error) from error
         self.log.warning("%s is to be restarted, asked by %s", machine.machine, self.who())
