@@ -46,6 +46,7 @@ class HostMessageType(StrEnum):
     WARN = "warn"
     TIME = "time"
     LANGUAGE = "language"
+    SERVE = "serve"
     POWEROFF = "poweroff"
 
 
@@ -67,6 +68,7 @@ class GuestMessageType(StrEnum):
     SHOWN = "shown"
     HIDDEN = "hidden"
     TIMED = "timed"
+    SERVING = "serving"
 
 
 _GUEST_TYPES = frozenset(GuestMessageType)
@@ -85,6 +87,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.WARN: GuestMessageType.WARNED,
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
+    HostMessageType.SERVE: GuestMessageType.SERVING,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 
@@ -121,6 +124,7 @@ class GuestMessage:
     activity: Activity | None = None  # of ACTIVITY
     was_frozen: bool = False
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
+    serial: int = 0  # of SERVING: the roster that is served now
 
 
 def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> bytes:
@@ -152,6 +156,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         activity=activity,
         was_frozen=body.get("was_frozen") is True,
         trouble=_parse_trouble(body.get("trouble")),
+        serial=serial if type(serial := body.get("serial")) is int and serial > 0 else 0,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from vmlab_protocol.messages import HostMessageType, dump_line
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share, share_json
 
 SEED_VERSION = 1
 
@@ -85,6 +86,7 @@ class Seed:
     language: Language
     server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
     event: EventNetwork | None = None  # None: the machine is on its own
+    share: Share | None = None  # its part of the event's file server
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -128,4 +130,6 @@ def _body(seed: Seed) -> dict[str, Any]:
             "dns": [str(server) for server in seed.event.dns],
             "names": list(seed.event.names),
         }
+    if seed.share:
+        body["share"] = share_json(seed.share)
     return body

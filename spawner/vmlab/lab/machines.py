@@ -171,7 +171,7 @@ def _read_server(table: Table, images: Collection[str] | None) -> ServerChoice:
         internet=table.flag("internet", default=False),
         volume_mib=_read_volume(table),
         ready=_read_ready(table),
-        files=table.flag("files", default=False),
+        files=_read_files(table),
     )
 
 
@@ -195,6 +195,13 @@ def _read_volume(table: Table) -> int:
     if not table.has("volume"):
         return 0
     return read_size(table, "volume", default="1G", minimum="64M", maximum="4096G")
+
+
+def _read_files(table: Table) -> bool:
+    files = table.flag("files", default=False)
+    if files and not table.has("volume"):
+        table.mistake("files", 'files need a volume: write volume = "20G" in this section')
+    return files
 
 
 def _read_after(table: Table) -> tuple[str, ...]:

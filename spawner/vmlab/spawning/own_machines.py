@@ -15,7 +15,7 @@ from functools import partial
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.plan import make_group
-from vmlab.lab.start_order import SERVER
+from vmlab.groups.sharing import find_share
 from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.people.account_language import open_languages
@@ -27,13 +27,14 @@ from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import restart_node, start_node
 from vmlab.spawning.settings import SpawnerSettings
-from vmlab.spawning.shared_server import ensure_server, restart_server
+from vmlab.spawning.shared_server import ensure_server, require_rest
 from vmlab.spawning.slots import StartSlots, make_slots
 from vmlab.spawning.starter import Starter, StartLimits
 from vmlab.spawning.trouble import check_server
 from vmlab.spawning.waiting import wait_for_server
 from vmlab.system.background import apart
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share
 
 _log = logging.getLogger(__name__)
 
@@ -92,9 +93,9 @@ class OwnMachines:
         Raises:
             LabError: one of them cannot be started.
         """
-        group, starter = await self._make_group(), self._starter
+        spawner, group, starter = self._spawner, await self._make_group(), self._starter
         self.keep_names(self.desk, self.volume)
-        network, provider = self._spawner.rules.network, self._spawner.provider
+        network, provider = spawner.rules.network, spawner.provider
         if network and isinstance(provider, KeepsNetworks):
             await provider.ensure_network(network)
 
@@ -104,7 +105,9 @@ class OwnMachines:
             if member is group.desk:
                 await self._start_desk(member.spec, log, notices, kind)
             elif member.is_shared:
-                await ensure_server(member, starter, self._make_bare_seed(), track)
+                await ensure_server(
+                    spawner.rules, starter, spawner.paths.database, self.spoken(), track
+                )
             else:
                 await start_node(member, starter, self._make_bare_seed(), track, kind=kind)
 
@@ -136,9 +139,15 @@ class OwnMachines:
         await restart_node(member, self._starter, self._make_bare_seed(), renew=renew)
 
     async def restart_server(self) -> None:
-        """Stop the event's server and start it again; raises as `shared_server.restart_server`."""
-        member = (await self._make_group()).get(SERVER)
-        await restart_server(member, self._starter, self._make_bare_seed())
+        """Switch the event's server off and start it again; who needs it waits.
+
+        Raises:
+            LabError: it cannot be switched off or started, or is being started.
+        """
+        spawner = self._spawner
+        require_rest(spawner.rules.server_machine)
+        await spawner.provider.stop(spawner.rules.server_machine)
+        await ensure_server(spawner.rules, self._starter, spawner.paths.database, self.spoken())
 
     # -- stopping and looking ----------------------------------------------------------------------
 
@@ -208,11 +217,15 @@ class OwnMachines:
         # Read from the environment when its class is defined, and no later: without it the
         # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
         base_url = f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}"
-        return Seed(env=env, args=(base_url, *self._spawner.get_args()), language=self.spoken())
+        args = (base_url, *self._spawner.get_args())
+        return Seed(env=env, args=args, language=self.spoken(), share=self._find_share())
 
     def _make_bare_seed(self) -> Seed:
         """Return the seed of a machine in which nobody works by a browser: without a token."""
-        return Seed(env={}, language=self.spoken(), serves=False)
+        return Seed(env={}, language=self.spoken(), serves=False, share=self._find_share())
+
+    def _find_share(self) -> Share | None:
+        return find_share(self._spawner.rules, self._spawner.user.name)
 
     async def _follow_choice(self, machine: str, seeded: str) -> None:
         """Tell the machine what its trainee chose after its seed was made."""

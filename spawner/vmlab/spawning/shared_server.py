@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from functools import cache, partial
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from vmlab.errors import LabError, MachineConflictError
-from vmlab.groups.facts import Member
+from vmlab.groups.plan import make_server
 from vmlab.groups.ready import wait_until_ready
+from vmlab.groups.rules import GroupRules
+from vmlab.groups.sharing import serve_files
 from vmlab.model import MachineState
 from vmlab.seed import Seed
 from vmlab.spawning.log import PhaseClock
@@ -135,24 +138,42 @@ def shared_start(machine: str) -> SharedStart:
 
 
 async def ensure_server(
-    member: Member, starter: Starter, seed: Seed, track: FollowsStart | None = None
+    rules: GroupRules,
+    starter: Starter,
+    database: Path,
+    language: str,
+    track: FollowsStart | None = None,
 ) -> None:
     """Return when the event's server is ready, starting it where it does not run.
 
     One whose start fails is switched off; one that ran before is left as it is.
 
+    Args:
+        rules: of a lab that has one.
+        database: VMLab's own.
+        language: of what the machine says.
+        track: told how far it is.
+
     Raises:
         LabError: it cannot be started, or is not ready in time.
     """
-    provider, name = starter.provider, member.spec.name
-    settle = partial(wait_until_ready, provider, member)
+    member = make_server(rules)
+    assert member is not None  # noqa: S101 - see Args
+    spec, provider, name = member.spec, starter.provider, member.spec.name
+    seed = Seed(env={}, language=language, serves=False)
+
+    async def settle() -> None:
+        await serve_files(provider, database, rules)
+        await wait_until_ready(provider, member)
 
     async def begin(crowd: Crowd) -> None:
         if (await provider.status([name]))[name].state is MachineState.RUNNING:
-            await settle()
+            with apart(f"{name}: it serves what it was told before"):
+                await serve_files(provider, database, rules)
+            await wait_until_ready(provider, member)
             return
         try:
-            await starter.start(member.spec, seed, crowd, settle, kind=server_kind(member))
+            await starter.start(spec, seed, crowd, settle, kind=f"{spec.image}/{member.label}")
             await provider.note_serving(name)
         except Exception:
             with apart(f"{name}: what is left of it could not be ended"):
@@ -164,19 +185,6 @@ async def ensure_server(
         await track.enter(Phase.READY)
 
 
-async def restart_server(member: Member, starter: Starter, seed: Seed) -> None:
-    """Switch the event's server off and start it again; who needs it waits.
-
-    Raises:
-        MachineConflictError: it is being started.
-        LabError: as `ensure_server`, or it cannot be switched off.
-    """
-    name = member.spec.name
-    require_rest(name)
-    await starter.provider.stop(name)
-    await ensure_server(member, starter, seed)
-
-
 def require_rest(server: str) -> None:
     """Check that the event's server is not being started.
 
@@ -185,8 +193,3 @@ def require_rest(server: str) -> None:
     """
     if shared_start(server).is_under_way:
         raise MachineConflictError(server, "it is being started")
-
-
-def server_kind(member: Member) -> str:
-    """Return what makes starts of the server alike."""
-    return f"{member.spec.image}/{member.label}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 from jupyterhub.app import JupyterHub
 
-from vmlab.groups.facts import Member
+from vmlab.groups.rules import GroupRules
 from vmlab.paths import Paths
 from vmlab.providers.abilities import LeadsToHub
 from vmlab.providers.base import Provider
-from vmlab.seed import Seed
 from vmlab.spawning.history import find_history
 from vmlab.spawning.restarts import Restarts
 from vmlab.spawning.shared_server import ensure_server, shared_start
@@ -25,14 +25,16 @@ class EventServer:
     """The server of one event (`vmlab.upkeep.reconcile.driver.SharedMachine`).
 
     Args:
-        member: which machine it is.
+        rules: of the lab.
         starter: starts it.
+        database: VMLab's own.
         language: of what it says.
     """
 
-    def __init__(self, member: Member, starter: Starter, language: str) -> None:
-        self._member = member
+    def __init__(self, rules: GroupRules, starter: Starter, database: Path, language: str) -> None:
+        self._rules = rules
         self._starter = starter
+        self._database = database
         self._language = language
         self._restarts = Restarts()
         self._task: asyncio.Task[None] | None = None
@@ -40,7 +42,7 @@ class EventServer:
     @property
     def machine(self) -> str:
         """Its name."""
-        return self._member.spec.name
+        return self._rules.server_machine
 
     def begin_start(self) -> None:
         """Begin to start it, and return at once; no-op while it is being started.
@@ -52,8 +54,8 @@ class EventServer:
         if not self._restarts.may_begin():
             _log.error("%s: not started again: it ended too often", self.machine)
             return
-        seed = Seed(env={}, language=self._language, serves=False)
-        self._task = asyncio.create_task(ensure_server(self._member, self._starter, seed))
+        start = ensure_server(self._rules, self._starter, self._database, self._language)
+        self._task = asyncio.create_task(start)
         self._task.add_done_callback(_consume)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from vmlab.groups.plan import make_server
 from vmlab.groups.rules import GroupRules, group_rules
 from vmlab.hub.client import HubClient
 from vmlab.lab.lab import Lab
@@ -74,10 +73,10 @@ def start_reconciling(client: HubClient, settings: ProviderSettings, rules: Orde
     paths = Paths(state=settings.state, cache=settings.cache)
     store = store_of(provider, paths)
     shared = None
-    if member := make_server(rules.group):
+    if rules.group.server:
         slots = make_slots(rules.start_slots)
         starter = hub_starter(provider, settings.name, paths, slots, rules.limits)
-        shared = EventServer(member, starter, rules.language)
+        shared = EventServer(rules.group, starter, paths.database, rules.language)
     reconciler = Reconciler(
         hub,
         provider,

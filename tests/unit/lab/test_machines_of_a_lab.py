@@ -105,6 +105,7 @@ def test_machines_that_are_to_meet_have_a_network(text) -> None:
             "toml:3: node[1].after[1]: there is no machine 'serevr'; did you mean 'server'?",
         ),
         ("[machine]\nafter = ['server']", "machine.after[1]: there is no machine 'server'"),
+        ("[server]\nfiles = true", "toml:2: server.files: files need a volume: write volume ="),
         ("[server]\nafter = ['desk']", "toml:2: server.after: all trainees share the server"),
         (
             "[[node]]\nname='a'\nafter=['b']\n[[node]]\nname='b'\nafter=['a']",

@@ -19,6 +19,7 @@ from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch, own_server
 from vmlab_guest.server_request import RUNTIME, serves
+from vmlab_guest.serving.serve import resume_serving
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
@@ -80,6 +81,7 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
+        resume_serving(system)
         apply_language(system, seed.language)
         told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
         apply_notices(system, told)

@@ -127,9 +127,7 @@ class EventNetworks:
             HostError: the network is not there.
             ConnectionError: nobody answers there.
         """
-        said, descriptor = await ask(
-            self._find(name), "connect", address=str(address), port=port
-        )
+        said, descriptor = await ask(self._find(name), "connect", address=str(address), port=port)
         if descriptor is None:
             raise ConnectionError(f"{name}: {said['silent']}")
         end = socket.socket(fileno=descriptor)
