@@ -7,7 +7,7 @@ import { keyOf, nameOf } from "./seat.js";
 import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
 
-/** @import { Board, BoardView, DescribedRow, Localized, Seat, Step } from "../types" */
+/** @import { Board, BoardView, DescribedRow, Localized, Seat, SharedMachine, Step } from "../types" */
 /** @import { Attributes } from "./dom.js" */
 /** @import { Item } from "./kept-rows.js" */
 
@@ -116,6 +116,19 @@ function machineCell(row, name, view) {
 function furtherMachines(state, labels) {
   const words = texts().labelled(labels.join(", "), stateWords({ state, place: 0 }));
   return make("div", { class: "vm-further small" }, icon(shapeOf(state)), " ", words);
+}
+
+/**
+ * A machine that all trainees use: when it is off, all of them notice.
+ * @param {SharedMachine} machine
+ */
+export function sharedChip({ label, state, problem, is_limited: isLimited }) {
+  const t = texts();
+  const words = t.labelled(label, stateWords({ state, place: 0 }));
+  const troubles = [problem, isLimited ? t.limited(label) : ""].filter(Boolean);
+  const chip = make("li", { class: "vm-chip vm-chip-shared", "data-state": state }, icon(shapeOf(state)), " ", words);
+  if (troubles.length) chip.append(make("span", { class: "vm-problem small ms-2" }, troubles.join(" · ")));
+  return chip;
 }
 
 /**

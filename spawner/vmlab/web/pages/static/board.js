@@ -12,18 +12,17 @@ import {
   rememberView,
   sortRows,
 } from "./board-model.js";
+import { sharedChip } from "./board-cells.js";
 import { BoardTable } from "./board-table.js";
 import { clock, duration, texts } from "./board-text.js";
-import { openDialog } from "./dialog.js";
 import { byId, choice, focused, given, icon, make, recall, remember } from "./dom.js";
-import { MachineList } from "./machine-list.js";
+import { showMachines } from "./machines-dialog.js";
 import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
-import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
 
-/** @import { Board, BoardView, DescribedRow, Kind, SharedMachine } from "../types" */
+/** @import { Board, BoardView, DescribedRow, Kind } from "../types" */
 
 const SPOKEN_PERIOD_MS = 15000;
 /** @type {Record<Kind, string>} */
@@ -61,20 +60,6 @@ const table = new BoardTable(byId("vm-board-table"), {
  */
 function machinesOf(user) {
   return new URL(`machines/${encodeURIComponent(user)}`, new URL(api, window.location.href)).href;
-}
-
-/**
- * @param {string} url
- * @param {string} name
- */
-function showMachines(url, name) {
-  const t = texts();
-  const places = { status: make("p", { role: "status", class: "mb-2" }), table: make("div", { class: "vm-wide" }), picture: make("div", { class: "my-3" }) };
-  const close = make("button", { type: "button", class: "btn btn-outline-secondary", autofocus: true }, t.close);
-  const dialog = openDialog(t.machinesOf(name), places.status, places.table, places.picture, close);
-  dialog.classList.add("vm-wide-dialog");
-  close.addEventListener("click", () => dialog.close());
-  new MachineList(places, url, () => dialog.open);
 }
 
 /** @param {Partial<BoardView>} chosen */
@@ -141,19 +126,6 @@ function summary(shown, rows) {
   chips.push(...shown.shared.map(sharedChip));
   summaryList.replaceChildren(...chips);
   speak(chips.map((chip) => chip.textContent.trim()).join(", "));
-}
-
-/**
- * A machine that all trainees use: when it is off, all of them notice.
- * @param {SharedMachine} machine
- */
-function sharedChip({ label, state, problem, is_limited: isLimited }) {
-  const t = texts();
-  const words = t.labelled(label, stateWords({ state, place: 0 }));
-  const troubles = [problem, isLimited ? t.limited(label) : ""].filter(Boolean);
-  const chip = make("li", { class: "vm-chip vm-chip-shared", "data-state": state }, icon(shapeOf(state)), " ", words);
-  if (troubles.length) chip.append(make("span", { class: "vm-problem small ms-2" }, troubles.join(" · ")));
-  return chip;
 }
 
 /**
