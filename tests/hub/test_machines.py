@@ -88,7 +88,7 @@ def test_a_console_is_the_machines_own_and_only_text(hub):
     answer = call(hub, "ada", "ada/node1/console")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("application/json")
-    assert "vmlab: server" in answer.json()["text"]
+    assert "vmlab: boot" in answer.json()["text"]
     assert call(hub, "bob", "bob/node1/console").status_code == 404, "it never ran"
     assert call(hub, "ada", "ada/server/console").status_code == 403
 
@@ -109,6 +109,18 @@ def test_one_machine_is_restarted_while_the_others_run(hub):
     wait_until(lambda: state(hub, "ada", "node1") == "running")
     assert hub.server("ada")["started"] == server["started"], "JupyterLab went on"
     assert {label: row["machine"] for label, row in machines(hub, "ada").items()} == before
+
+
+def test_staff_restarts_the_shared_server_and_nobody_else(hub):
+    assert call(hub, "ada", "ada/server/restart", "POST").status_code == 403
+    hub.set_faults(delays_s={"stop": 1.0})
+    answer = call(hub, "facilitator", "ada/server/restart", "POST")
+    assert answer.status_code == 202, answer.text
+    again = call(hub, "facilitator", "ada/server/restart", "POST")
+    assert again.status_code == 409
+    assert state(hub, "ada", "node1") == "running"
+    hub.set_faults()
+    wait_until(lambda: state(hub, "ada", "server") == "running")
 
 
 def test_why_a_restart_failed_is_told_in_both_languages_and_it_can_be_tried_again(hub):
