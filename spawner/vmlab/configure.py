@@ -135,6 +135,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         branding=lab.branding,
         hub=access,
         guide=project / "docs/trainee.md",
+        groups=group_rules(lab),
     )
     limits = StartLimits(QUEUE_TIMEOUT_S, MACHINE_TIMEOUT_S)
     start_reconciling(HubClient(access), settings, order_rules(lab, limits))

@@ -49,6 +49,12 @@ NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
     "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",
 )
+NOT_RESTARTED: Final = Notice(
+    "This machine could not be restarted; files on its disks are not lost. Please tell a "
+    "facilitator.",
+    "Cette machine n'a pas pu redémarrer ; les fichiers de ses disques ne sont pas perdus. "
+    "Prévenez un encadrant.",
+)
 DISK_IN_USE: Final = Notice(
     "Your disk is in use by another machine. Stop that one first.",
     "Votre disque est utilisé par une autre machine. Éteignez-la d'abord.",

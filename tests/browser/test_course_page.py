@@ -178,10 +178,16 @@ def test_the_menu_lab_leads_to_course_data_guide_and_hub(open_lab):
     expect(page.locator(".jp-LauncherCard").first).to_be_visible()
     page.get_by_role("menuitem", name="Lab", exact=True).click()
     items = page.locator("#vmlab-menu .lm-Menu-itemLabel")
-    names = ["Course", "My Data", "Download My Home Folder", "Guide", "VMLab Home"]
+    names = ["Course", "My Data", "Download My Home Folder", "Guide", "My Machines", "VMLab Home"]
     expect(items).to_have_text(names)
     shot(page, "course-menu")
-    for name, path in (("My Data", "vmlab/data"), ("Guide", "vmlab/guide"), ("VMLab Home", "home")):
+    pages = {
+        "My Data": "vmlab/data",
+        "Guide": "vmlab/guide",
+        "My Machines": "home#vm-machines",
+        "VMLab Home": "home",
+    }
+    for name, path in pages.items():
         with page.expect_popup() as popup:
             items.filter(has_text=name).click()
         popup.value.wait_for_url(f"**/hub/{path}")

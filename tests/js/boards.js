@@ -38,6 +38,8 @@ export function makeRow(user, facts = {}) {
     since: 1000,
     problem: "",
     url: "",
+    machines: [],
+    limited: [],
     notes: [],
     may_renew: true,
     course_version: 2,
@@ -60,5 +62,5 @@ export function makeBoard(rows) {
     { name: "other", title: { en: "Other", fr: "Autre" } },
   ];
   const steps = [makeStep("1", "a"), makeStep("1", "b")];
-  return { now: 3000, courses: [first, ...others], course: { ...first, version: 2, published: 50, steps }, rows };
+  return { now: 3000, courses: [first, ...others], course: { ...first, version: 2, published: 50, steps }, shared: [], notes: [], rows };
 }

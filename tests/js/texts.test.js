@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { idleWords, labelOf, remarks, stateWords, stepWords } from "#pages/board-cells.js";
+import { idleWords, labelOf, limitedWords, problemWords, remarks, stepWords } from "#pages/board-cells.js";
 import { clock, duration, texts as boardTexts } from "#pages/board-text.js";
 import { texts as breakTexts } from "#pages/break-text.js";
 import { texts as courseTexts } from "#pages/course-text.js";
@@ -11,8 +11,10 @@ import { texts as dataTexts } from "#pages/data-text.js";
 import { texts as homeTexts } from "#pages/home-text.js";
 import { texts as lockedTexts, whenWords } from "#pages/locked-text.js";
 import { foundWords, peopleTexts, roleWords, seenWords } from "#pages/people-text.js";
+import { texts as machinesTexts } from "#pages/machines-text.js";
 import { refusalWords, stageWords, texts as renewTexts } from "#pages/renew-text.js";
 import { leftWords, rough, texts as startTexts, timeWords } from "#pages/start-text.js";
+import { stateTexts, stateWords } from "#pages/state.js";
 import { localized } from "#pages/words.js";
 import { textsOf as courseTextsOf, languageOf, wayWords } from "#lab-course/words.js";
 import { isLanguage, textsOf as labTextsOf } from "#lab/words.js";
@@ -31,9 +33,11 @@ const TABLES = {
   data: dataTexts,
   home: homeTexts,
   locked: lockedTexts,
+  machines: machinesTexts,
   people: peopleTexts,
   renew: renewTexts,
   start: startTexts,
+  state: stateTexts,
   "JupyterLab's": labTextsOf,
   "the course's in JupyterLab": courseTextsOf,
 };
@@ -169,10 +173,12 @@ test("no estimate has words, too", () => {
 });
 
 test("a machine's state, one of a newer hub as well", () => {
-  const say = (/** @type {string} */ state, place = 0) => LANGUAGES.map((l) => stateWords({ state, place }, boardTexts(l)));
+  const say = (/** @type {string} */ state, place = 0) => LANGUAGES.map((l) => stateWords({ state, place }, stateTexts(l)));
   assert.deepEqual(say("absent"), ["never started", "jamais démarrée"]);
   assert.deepEqual(say("waiting", 3), ["waiting to start, number 3", "attend de démarrer, numéro 3"]);
   assert.deepEqual(say("frozen"), ["frozen", "frozen"]);
+  assert.deepEqual(say("inLine"), ["inLine", "inLine"]);
+  assert.deepEqual(say("constructor"), ["constructor", "constructor"]);
 });
 
 test("a role that has no word is said as it is", () => {
@@ -220,6 +226,21 @@ test("an older version of the course is said while the machine is on", () => {
   assert.deepEqual(say("off", 1), []);
   const none = remarks({ ...board, course: null }, { kind: "working", elsewhere: null, course_version: 1 }, boardTexts("en"));
   assert.deepEqual(none, []);
+});
+
+test("a machine that floods is named so that hidden names stay hidden", () => {
+  const row = { limited: [{ label: "node1", name: "node1.ada" }] };
+  const say = (/** @type {boolean} */ areNamesHidden) => LANGUAGES.map((l) => limitedWords(row, { areNamesHidden }, boardTexts(l)));
+  assert.deepEqual(say(false), [
+    ["node1.ada sends more than the network allows: limited"],
+    ["node1.ada envoie plus que le réseau ne le permet\u202f: limitée"],
+  ]);
+  assert.ok(!say(true).flat().join().includes("ada"));
+});
+
+test("what is wrong with a machine beside the desk is told with its name", () => {
+  const machines = [{ label: "node1", state: "running", problem: "" }, { label: "node2", state: "stopped", problem: "killed" }];
+  assert.deepEqual(LANGUAGES.map((l) => problemWords({ machines }, boardTexts(l))), [["node2: killed"], ["node2\u202f: killed"]]);
 });
 
 test("renewing says how far it got, and why not", () => {

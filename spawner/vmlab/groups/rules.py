@@ -37,6 +37,11 @@ class GroupRules:
         return 1 + len(self.nodes)
 
     @property
+    def is_several(self) -> bool:
+        """Whether there is more to a group than a desk on its own."""
+        return bool(self.nodes or self.server or self.network)
+
+    @property
     def after(self) -> dict[str, tuple[str, ...]]:
         """Which machines are ready before another one is started, by label."""
         own = {DESK: self.desk_after} | {node.name: node.after for node in self.nodes}

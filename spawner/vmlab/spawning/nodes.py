@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError
 from vmlab.groups.facts import Member
 from vmlab.groups.ready import wait_until_ready
@@ -16,6 +17,7 @@ from vmlab.spawning.log import StartLog
 from vmlab.spawning.restarts import Restarts
 from vmlab.spawning.starter import FollowsStart, Starter
 from vmlab.system.background import apart
+from vmlab_protocol.notices import Notice
 from vmlab_protocol.phases import Phase
 
 STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
@@ -76,6 +78,12 @@ class SingleRestarts:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._counts: dict[str, Restarts] = {}
+        self._failed: dict[str, Notice] = {}
+
+    @property
+    def failed(self) -> Mapping[str, Notice]:
+        """What trainees are told of the last restarts that failed, by label."""
+        return self._failed
 
     @property
     def under_way(self) -> frozenset[str]:
@@ -90,7 +98,8 @@ class SingleRestarts:
         """
         if label in self.under_way:
             raise MachineConflictError(machine, "it is being restarted already")
-        self._tasks[label] = asyncio.get_running_loop().create_task(_run(machine, work))
+        self._failed.pop(label, None)
+        self._tasks[label] = asyncio.get_running_loop().create_task(self._run(machine, label, work))
 
     def begin_ended(
         self,
@@ -113,8 +122,9 @@ class SingleRestarts:
                 self.begin(name, label, partial(restart, label))
 
     def clear(self) -> None:
-        """Count restarts from the beginning."""
+        """Count restarts from the beginning, and forget failures."""
         self._counts.clear()
+        self._failed.clear()
 
     async def cancel(self) -> None:
         """End all that are under way where they are."""
@@ -125,12 +135,13 @@ class SingleRestarts:
             await asyncio.wait(running)
         self._tasks.clear()
 
-
-async def _run(machine: str, work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except Exception as error:  # noqa: BLE001 - logged
-        # The root of a task: what failed is seen in the machine's state.
-        level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
-        _log.log(level, "%s: could not be restarted: %s", machine, error,
-                 exc_info=level == logging.ERROR)  # fmt: skip
+    async def _run(self, machine: str, label: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - logged
+            # The root of a task: what failed is seen in the machine's state, and in `failed`.
+            level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
+            _log.log(level, "%s: could not be restarted: %s", machine, error,
+                     exc_info=level == logging.ERROR)  # fmt: skip
+            public = error.public if isinstance(error, LabError) else None
+            self._failed[label] = public or messages.NOT_RESTARTED

@@ -13,10 +13,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vmlab.errors import MachineNotFoundError
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.plan import make_group
 from vmlab.groups.sharing import find_share
+from vmlab.lab.start_order import SERVER
 from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.people.account_language import open_languages
@@ -28,7 +30,7 @@ from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import SingleRestarts, restart_node, start_node
 from vmlab.spawning.settings import SpawnerSettings
-from vmlab.spawning.shared_server import ensure_server
+from vmlab.spawning.shared_server import ensure_server, require_rest
 from vmlab.spawning.slots import StartSlots, make_slots
 from vmlab.spawning.starter import Starter, StartLimits
 from vmlab.spawning.trouble import check_server
@@ -146,6 +148,24 @@ class OwnMachines:
         """
         member = (await self._make_group()).get(label)
         await restart_node(member, self._starter, self._make_bare_seed(), renew=renew)
+
+    def begin_server_restart(self) -> None:
+        """Begin to restart the machine that all share, whoever's these machines are.
+
+        Raises:
+            MachineNotFoundError: the lab has none.
+            MachineConflictError: it is being started, or restarted.
+        """
+        rules = self._spawner.rules
+        if rules.server is None:
+            raise MachineNotFoundError(SERVER, "the lab has no such machine")
+        require_rest(rules.server_machine)
+        self.singles.begin(rules.server_machine, SERVER, self._restart_server)
+
+    async def _restart_server(self) -> None:
+        spawner = self._spawner
+        await spawner.provider.stop(spawner.rules.server_machine)
+        await ensure_server(spawner.rules, self._starter, spawner.paths.database, self.spoken())
 
     # -- stopping and looking ----------------------------------------------------------------------
 

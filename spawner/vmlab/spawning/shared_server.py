@@ -183,3 +183,13 @@ async def ensure_server(
     await shared_start(name).wait(begin, track)
     if track and track.phase is not Phase.READY:
         await track.enter(Phase.READY)
+
+
+def require_rest(server: str) -> None:
+    """Check that the event's server is not being started.
+
+    Raises:
+        MachineConflictError: it is.
+    """
+    if shared_start(server).is_under_way:
+        raise MachineConflictError(server, "it is being started")

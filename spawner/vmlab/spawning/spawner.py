@@ -198,6 +198,15 @@ class VMSpawner(SpawnerSettings):
         """The labels of machines that are being restarted."""
         return self._own.singles.under_way
 
+    @property
+    def failed_restarts(self) -> Mapping[str, Notice]:
+        """What trainees are told of the last restarts that failed, by label."""
+        return self._own.singles.failed
+
+    def begin_server_restart(self) -> None:
+        """Begin to restart the machine that all share; as `OwnMachines.begin_server_restart`."""
+        self._own.begin_server_restart()
+
     def begin_restart(self, label: str, *, renew: bool = False) -> None:
         """Begin to restart one of the trainee's machines; returns at once.
 

@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from vmlab import messages
 from vmlab.errors import MachineConflictError
 from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.spawning.nodes import SingleRestarts
+from vmlab_protocol.notices import Notice
 
 MACHINES = {"node1": "node1-ada-0", "node2": "node2-ada-0"}
 
@@ -87,3 +89,33 @@ async def test_what_fails_is_told_in_the_log(caplog) -> None:
         await asyncio.sleep(0)
     assert not singles.under_way
     assert "node1-ada-0: could not be restarted: node1-ada-0: no room" in caplog.text
+
+
+SAID = Notice("It has no room.", "Elle n'a pas de place.")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MachineConflictError("node1-ada-0", "secret", public=SAID), SAID),
+        (MachineConflictError("node1-ada-0", "secret"), messages.NOT_RESTARTED),
+        (RuntimeError("secret"), messages.NOT_RESTARTED),
+    ],
+)
+async def test_what_trainees_are_told_of_a_failure_until_the_next_attempt(error, said) -> None:
+    singles = SingleRestarts()
+
+    async def fail() -> None:
+        raise error
+
+    async def attempt() -> None:
+        singles.begin("node1-ada-0", "node1", fail)
+        assert not singles.failed
+        while singles.under_way:  # noqa: ASYNC110 - a turn of the loop, not a time
+            await asyncio.sleep(0)
+
+    await attempt()
+    assert singles.failed == {"node1": said}
+    await attempt()
+    singles.clear()
+    assert not singles.failed

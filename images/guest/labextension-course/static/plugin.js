@@ -13,6 +13,7 @@ import { languageOf, textsOf } from "./words.js";
 
 const OPEN = "vmlab-course:open";
 const GUIDE = "vmlab-course:guide";
+const MACHINES = "vmlab-course:machines";
 const HOME = "vmlab-course:home";
 // Of vmlab-lab; a menu shows nothing for a command that is not there.
 const THEIRS = ["vmlab:my-data", "vmlab:download-home"];
@@ -138,6 +139,7 @@ function offerCommands(app, page, { palette, menu, widgets, coreutils, texts }) 
   };
   if (prefix) {
     offerPage(GUIDE, texts.guide, "vmlab/guide");
+    offerPage(MACHINES, texts.machines, "home#vm-machines");
     offerPage(HOME, texts.home, "home");
   }
   for (const command of own) palette?.addItem({ command, category: "VMLab" });

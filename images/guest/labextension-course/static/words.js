@@ -6,6 +6,7 @@ const TEXTS = inBoth({
   en: {
     course: "Course",
     guide: "Guide",
+    machines: "My Machines",
     home: "VMLab Home",
     start: "Start here",
     goOn: "Continue here",
@@ -26,6 +27,7 @@ const TEXTS = inBoth({
   fr: {
     course: "Cours",
     guide: "Guide",
+    machines: "Mes machines",
     home: "Accueil VMLab",
     start: "Commencer ici",
     goOn: "Continuer ici",

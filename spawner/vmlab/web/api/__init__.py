@@ -17,6 +17,8 @@ language     the language of an account
 own_data     what trainees do with their own volume
 data_page    the page for it
 volume       what a machine may ask of its own volume
+whose        handlers about one user's machines
+machines     a trainee's group: list, consoles, restarts
 renewal      a new machine with the same volume
 idle         breaks
 guide_page   the guide for trainees

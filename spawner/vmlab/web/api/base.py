@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from jupyterhub.apihandlers.base import APIHandler
@@ -11,6 +11,7 @@ from tornado import web
 from tornado.http1connection import HTTP1Connection
 
 from vmlab.errors import LabError
+from vmlab.model import MachineStatus
 from vmlab.network.limits import BODY_LIMIT_S
 from vmlab.web.api.bodies import BodyError
 from vmlab.web.api.identity import ServerIdentity, identify_server
@@ -154,6 +155,14 @@ class LabHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
             return parse(self.json_body())
         except BodyError as e:
             raise web.HTTPError(400, e.message) from e
+
+    async def machine_statuses(self) -> Mapping[str, MachineStatus] | None:
+        """Ask the provider; a page without machine states is better than none."""
+        try:
+            return await self.runtime.statuses.get()
+        except LabError as e:
+            self.log.error("The provider could not be asked for states of machines: %s", e)
+            return None
 
     def refuse(self, error: LabError) -> web.HTTPError:
         """Return the answer to a request that failed for a reason its sender can correct."""

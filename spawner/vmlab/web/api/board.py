@@ -10,9 +10,10 @@ from tornado import web
 
 from vmlab.database import StoredCourse
 from vmlab.errors import LabError
-from vmlab.model import MachineStatus
+from vmlab.groups.listing import GroupMachine
+from vmlab.model import NetworkStatus
 from vmlab.web.api.base import BOARD_SCOPE, LabHandler
-from vmlab.web.api.renewal import RENEW_SCOPES
+from vmlab.web.api.whose import MACHINE_SCOPES
 from vmlab.web.board import BoardFacts, Person, Seat, list_people, make_board
 
 
@@ -30,14 +31,6 @@ class BoardReader(LabHandler):
     def authorize(self) -> None:
         """Let those in who may open the admin page."""
         self.require_scope(BOARD_SCOPE)
-
-    async def machine_statuses(self) -> Mapping[str, MachineStatus] | None:
-        """Ask the provider; a board without machine states is better than none."""
-        try:
-            return await self.runtime.statuses.get()
-        except LabError as e:
-            self.log.error("The board could not ask the provider: %s", e)
-            return None
 
     def visible_people(self) -> list[Person]:
         """Return the hub's users whom the reader may see, with those servers they may see."""
@@ -69,6 +62,7 @@ class BoardHandler(BoardReader):
         if wanted and course is None:
             raise web.HTTPError(404, f"there is no course {wanted[:40]!r}")
         known = await self.runtime.course_facts(course.name) if course else None
+        people = self.visible_people()
         facts = BoardFacts(
             now=self.runtime.clock(),
             course=course,
@@ -77,15 +71,35 @@ class BoardHandler(BoardReader):
             receipts=known.receipts if known else (),
             statuses=await self.machine_statuses(),
             done=await self.runtime.done_steps.get(),
+            groups=await self._groups(people),
+            networks=await self._networks(),
         )
-        self.write(make_board(facts, self.visible_people(), self._may_open, self._may_renew))
+        self.write(make_board(facts, people, self._may_open, self._may_renew))
+
+    async def _groups(self, people: list[Person]) -> Mapping[str, tuple[GroupMachine, ...]]:
+        """Ask for machines beside the desks; a board without them is better than none."""
+        if not self.runtime.rules.is_several:
+            return {}
+        desks = {p.name: seat.machine for p in people for seat in p.seats if not seat.name}
+        try:
+            return await self.runtime.groups(desks)
+        except LabError as e:
+            self.log.error("The machines of groups are not known: %s", e)
+            return {}
+
+    async def _networks(self) -> tuple[NetworkStatus, ...]:
+        try:
+            return await self.runtime.networks.get()
+        except LabError as e:
+            self.log.error("The provider could not be asked for networks: %s", e)
+            return ()
 
     def _may_open(self, person: Person, seat: Seat) -> bool:
         return self.may("access:servers", person, seat)
 
     def _may_renew(self, person: Person, seat: Seat) -> bool:
         # A row of the default server only: that is what `machines/USER/renew` replaces.
-        return not seat.name and all(self.may(scope, person, seat) for scope in RENEW_SCOPES)
+        return not seat.name and all(self.may(scope, person, seat) for scope in MACHINE_SCOPES)
 
 
 def _choose(courses: tuple[StoredCourse, ...], wanted: str) -> StoredCourse | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from jupyterhub import orm
@@ -11,38 +10,15 @@ from tornado import web
 from vmlab.errors import MachineConflictError
 from vmlab.hub.kept_state import kept_machine
 from vmlab.upkeep.renewal import Renewal, RenewalTarget
-from vmlab.web.api.base import LabHandler
 from vmlab.web.api.bodies import parse_renewal
-
-RENEW_SCOPES = ("delete:servers", "start:servers")
-"""What is done, is to stop a server and to start one: trainees hold both for their own."""
+from vmlab.web.api.whose import WhoseHandler
 
 NO_RENEWAL: Final = {"machine": "", "stage": "", "kept": "", "message": None}
 """Of a machine of whose renewal this hub knows nothing; it may be an earlier hub that began one."""
 
 
-@dataclass(frozen=True)
-class _Server:
-    """A server as `jupyterhub.scopes.check_scope_filter` looks at it."""
-
-    name: str
-    user: Any
-
-
-class RenewHandler(LabHandler):
+class RenewHandler(WhoseHandler):
     """Renewal of a user's default machine."""
-
-    def authorize(self) -> None:
-        """Let those in who may stop and start the user's server; others learn nothing."""
-        if not self.current_user:
-            raise web.HTTPError(403, "Missing or invalid credentials.")
-        user = orm.User.find(self.db, self.path_args[0])
-        server = _Server("", user)
-        if user is None or not all(
-            self.get_scope_filter(scope)(server, kind="server") for scope in RENEW_SCOPES
-        ):
-            wanted = " and ".join(RENEW_SCOPES)
-            raise web.HTTPError(404, f"no such user, or this needs the scopes {wanted} on them")
 
     async def post(self, user: str) -> None:
         """Begin a renewal; 202 with its stage."""
@@ -51,7 +27,7 @@ class RenewHandler(LabHandler):
             renewal = self.runtime.renewals.begin(self._target(user), start=start)
         except MachineConflictError as error:
             raise web.HTTPError(409, str(error)) from error
-        self.log.warning("%s is to be renewed, asked by %s", renewal.machine, self._who())
+        self.log.warning("%s is to be renewed, asked by %s", renewal.machine, self.who())
         self.set_status(202)
         self.write(_model(renewal))
 
@@ -59,9 +35,6 @@ class RenewHandler(LabHandler):
         """Tell how far the last renewal got."""
         renewal = self.runtime.renewals.state(self._target(user).machine)
         self.write(_model(renewal) if renewal else NO_RENEWAL)
-
-    def _who(self) -> str:
-        return str(getattr(self.current_user, "name", "?"))
 
     def _target(self, name: str) -> RenewalTarget:
         user = orm.User.find(self.db, name)

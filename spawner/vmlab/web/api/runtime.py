@@ -13,12 +13,14 @@ from tornado import web
 
 from vmlab.courses import CourseStore
 from vmlab.database import CourseStep, Database, Receipt, StepResult, open_database
+from vmlab.groups.listing import GroupMachine, list_all_machines
+from vmlab.groups.rules import GroupRules
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.hub.client import HubClient
-from vmlab.model import MachineStatus
+from vmlab.model import MachineStatus, NetworkStatus
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
-from vmlab.providers.base import Provider, ReportsActivity
+from vmlab.providers.base import KeepsNetworks, Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
@@ -45,6 +47,7 @@ class ApiSettings:
     language: str
     database: str = ""  # URL; empty for the SQLite file in the state folder
     hub: HubAccess = NOWHERE  # the hub's own API, for starts and stops
+    groups: GroupRules = GroupRules()  # noqa: RUF009 - frozen
 
     @property
     def paths(self) -> Paths:
@@ -57,6 +60,8 @@ class Runtime:
 
     def __init__(self, settings: ApiSettings) -> None:
         paths = settings.paths
+        self.rules = settings.groups
+        self._file = paths.database
         self.database: Database = open_database(settings.database or paths.database)
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
@@ -64,6 +69,9 @@ class Runtime:
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S
+        )
+        self.networks: Cached[tuple[NetworkStatus, ...]] = Cached(
+            self._ask_networks, max_age_s=BOARD_MAX_AGE_S
         )
         self.done_steps: Cached[tuple[CourseStep, ...]] = Cached(
             self._read_done_steps, max_age_s=BOARD_MAX_AGE_S
@@ -102,6 +110,22 @@ class Runtime:
         if not isinstance(self.provider, ReportsActivity):
             return {}
         return await self.provider.activity(machines)
+
+    async def groups(self, desks: Mapping[str, str]) -> Mapping[str, tuple[GroupMachine, ...]]:
+        """Return the machines of trainees, by trainee.
+
+        Args:
+            desks: by trainee, the machine that the hub keeps for their server.
+
+        Raises:
+            LabError: database or provider cannot be asked.
+        """
+        return await list_all_machines(self.provider, self.rules, self._file, desks)
+
+    async def _ask_networks(self) -> tuple[NetworkStatus, ...]:
+        if not isinstance(self.provider, KeepsNetworks):
+            return ()
+        return tuple(await self.provider.networks())
 
     async def _read_done_steps(self) -> tuple[CourseStep, ...]:
         return tuple(await asyncio.to_thread(self.database.progress.of_all))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vmlab.groups.rules import GroupRules
 from vmlab.hub.access import NOWHERE, HubAccess
 from vmlab.lab.branding import Branding, load_logo
 from vmlab.people.account_language import account_language
@@ -19,6 +20,7 @@ from vmlab.web.api.hello import HelloHandler, HelloSocket
 from vmlab.web.api.idle import IdleHandler
 from vmlab.web.api.language import LanguageHandler
 from vmlab.web.api.logo import LogoHandler
+from vmlab.web.api.machines import ConsoleHandler, MachinesHandler, RestartHandler
 from vmlab.web.api.own_courses import OwnCoursesHandler
 from vmlab.web.api.own_data import (
     OwnDiskHandler,
@@ -47,6 +49,7 @@ def setup_api(
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
+    groups: GroupRules = GroupRules(),  # noqa: B008 - frozen
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -60,8 +63,9 @@ def setup_api(
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
+        groups: what machines a trainee has.
     """
-    lab = ApiSettings(settings, language, database, hub)
+    lab = ApiSettings(settings, language, database, hub, groups)
     api = r"/api/vmlab"
     handlers = (
         (rf"{api}/courses", CoursesHandler),
@@ -76,7 +80,10 @@ def setup_api(
         (rf"{api}/people/work", WorkHandler),
         (rf"{api}/idle", IdleHandler),
         (rf"{api}/language", LanguageHandler),
+        (rf"{api}/machines/([^/]+)", MachinesHandler),
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
+        (rf"{api}/machines/([^/]+)/{_NAME}/console", ConsoleHandler),
+        (rf"{api}/machines/([^/]+)/{_NAME}/restart", RestartHandler),
         (r"/vmlab/hello", HelloHandler),
         (r"/vmlab/hello/socket", HelloSocket),
         (r"/vmlab/data", DataPage),
@@ -97,4 +104,4 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding)
+    setup_pages(c, language=language, chosen=chosen, branding=branding, groups=groups)

@@ -72,6 +72,11 @@ def list_people(db: Any, users: Any) -> tuple[Person, ...]:
     )
 
 
+def find_seat(users: Any, orm_user: Any, server: str = "") -> Seat:
+    """Return one server of a user of the hub's database; arguments as of `list_people`."""
+    return _seat(orm_user, _cached(users, orm_user), server)
+
+
 def _epoch(moment: datetime | None) -> float | None:
     """Return seconds since the epoch; the hub's database has UTC without saying so."""
     return moment.replace(tzinfo=UTC).timestamp() if moment else None

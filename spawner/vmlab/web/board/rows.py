@@ -8,16 +8,19 @@ from typing import Any
 
 from vmlab.database import CourseStep, Receipt, StepResult, StoredCourse
 from vmlab.database.obstacles import tell_delivery
-from vmlab.model import MachineState, MachineStatus
+from vmlab.groups.listing import GroupMachine
+from vmlab.model import MachineRole, MachineState, MachineStatus, NetworkStatus
 from vmlab.web.board.begun import find_begun
+from vmlab.web.board.group import (
+    SHOWN_PROBLEM,
+    further_machines,
+    limited_machines,
+    network_notes,
+    seat_state,
+    tell_machine,
+)
 from vmlab.web.board.people import Person, Seat
 from vmlab_protocol.notices import Notice
-
-PENDING = "pending"
-WAITING = "waiting"
-UNKNOWN = "unknown"
-SHOWN_PROBLEM = 300
-"""Characters of a problem that the board shows."""
 
 Notes = Mapping[tuple[str, str], tuple[Notice, ...]]
 """What a facilitator should know of a user and server, for instance that its files did not come."""
@@ -40,6 +43,8 @@ class BoardFacts:
     statuses: Mapping[str, MachineStatus] | None
     notes: Notes = field(default_factory=dict)
     done: tuple[CourseStep, ...] = ()
+    groups: Mapping[str, tuple[GroupMachine, ...]] = field(default_factory=dict)  # by trainee
+    networks: tuple[NetworkStatus, ...] = ()
 
 
 def make_board(
@@ -81,6 +86,8 @@ def make_board(
         "now": facts.now,
         "courses": [_title(c) for c in facts.courses],
         "course": _course(facts.course) if facts.course else None,
+        "shared": _shared(facts),
+        "notes": [_note(each) for each in network_notes(facts.networks)],
         "rows": rows,
     }
 
@@ -88,10 +95,11 @@ def make_board(
 def machine_facts(statuses: Mapping[str, MachineStatus] | None, seat: Seat) -> dict[str, Any]:
     """Return what is told of a server's machine: name, state, position in the queue, problem."""
     status = (statuses or {}).get(seat.machine)
+    state = status.state if status else None if statuses is None else MachineState.ABSENT
     return {
         "server": seat.name,
         "machine": seat.machine,
-        "state": _state(seat, status, is_known=statuses is not None),
+        "state": seat_state(seat, state),
         "place": seat.place,
         "since": status.since if status else 0.0,
         "problem": status.problem[:SHOWN_PROBLEM] if status else "",
@@ -103,9 +111,13 @@ def _row(
 ) -> dict[str, Any]:
     steps = _steps(facts.course, results)
     passed = [s["at"] for s in steps.values() if s["passed"]]
+    group = () if seat.name else facts.groups.get(person.name, ())
+    own = [each for each in group if each.role is not MachineRole.SERVER]
     return {
         "user": person.name,
         **machine_facts(facts.statuses, seat),
+        "machines": further_machines(own),
+        "limited": limited_machines(own, facts.networks),
         "notes": [_note(note) for note in facts.notes.get((person.name, seat.name), ())],
         "steps": steps,
         "passed": len(passed),
@@ -121,14 +133,18 @@ def _note(note: Notice) -> dict[str, str]:
     return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
 
 
-def _state(seat: Seat, status: MachineStatus | None, *, is_known: bool) -> str:
-    if seat.place:
-        return WAITING
-    if seat.pending:
-        return PENDING
-    if not is_known:
-        return UNKNOWN
-    return status.state.value if status else MachineState.ABSENT.value
+def _shared(facts: BoardFacts) -> list[dict[str, Any]]:
+    """Return what is told of the machines that all trainees use; each group has them."""
+    shared = {
+        each.machine: each
+        for group in facts.groups.values()
+        for each in group
+        if each.role is MachineRole.SERVER
+    }
+    return [
+        {**tell_machine(each), "is_limited": bool(limited_machines((each,), facts.networks))}
+        for each in shared.values()
+    ]
 
 
 def _steps(course: StoredCourse | None, results: list[StepResult]) -> dict[str, dict[str, Any]]:

@@ -31,7 +31,20 @@ export interface Begun {
   last_tried: number;
 }
 
+/** A machine beside the desk, or one that all trainees use, as the board has it. */
+export interface FurtherMachine {
+  label: string;
+  state: string;
+  problem: string;
+}
+
+export interface SharedMachine extends FurtherMachine {
+  is_limited: boolean;
+}
+
 export interface BoardRow extends Seat {
+  machines: FurtherMachine[];
+  limited: { label: string; name: string }[];
   notes: Localized[];
   may_renew: boolean;
   course_version: number | null;
@@ -50,6 +63,8 @@ export interface Board {
   now: number;
   courses: CourseTitle[];
   course: (CourseTitle & { version: number; published: number; steps: Step[] }) | null;
+  shared: SharedMachine[];
+  notes: Localized[];
   rows: BoardRow[];
 }
 
@@ -99,6 +114,48 @@ export interface OwnCourse extends CourseTitle {
 export interface Outline {
   courses: OwnCourse[];
   current: { course: string; exercise: string } | null;
+}
+
+/** One machine of a trainee's group, or the event's server. */
+export interface GroupMachine {
+  label: string;
+  role: "desk" | "node" | "server";
+  machine: string;
+  state: string;
+  place: number;
+  address: string;
+  names: string[];
+  own_names: string[];
+  may_console: boolean;
+  may_restart: boolean;
+  message: Localized | null;
+}
+
+export interface MachineGroup {
+  machines: GroupMachine[];
+  network: { addresses: string; meet: "all" | "own" } | null;
+}
+
+/** A machine in the picture of a group (machines-picture.js); without a label: those of all others. */
+export interface PictureBox {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  label: string;
+  address: string;
+  state: string;
+  isOn: boolean;
+}
+
+export interface Picture {
+  width: number;
+  height: number;
+  boxes: PictureBox[];
+  bar: { x: number; y: number; width: number; height: number };
+  network: string; // its addresses
+  lines: { x1: number; x2: number; y: number; isOn: boolean }[];
+  hasShared: boolean;
 }
 
 /** The hub's model of a user, as far as it is looked at here. */

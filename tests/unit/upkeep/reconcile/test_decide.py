@@ -87,9 +87,9 @@ fact_sets = st.builds(
     leftover_lists,
     held_lists,
     st.booleans(),
-    st.sampled_from(["", SERVER]),
     network_lists,
     st.sampled_from([frozenset(), frozenset({"class"})]),
+    st.sampled_from(["", SERVER]),
 )
 
 

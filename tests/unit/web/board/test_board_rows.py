@@ -56,6 +56,8 @@ def test_somebody_who_never_started():
         "place": 0,
         "since": 0.0,
         "problem": "",
+        "machines": [],
+        "limited": [],
         "notes": [],
         "steps": {},
         "passed": 0,

@@ -1,12 +1,13 @@
 // One row of the board, and its cells.
 
-import { percent, stepState } from "./board-model.js";
+import { furtherStates, percent, stepState } from "./board-model.js";
 import { duration, texts } from "./board-text.js";
 import { icon, make, spoken } from "./dom.js";
 import { keyOf, nameOf } from "./seat.js";
+import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
 
-/** @import { Board, BoardView, DescribedRow, Localized, Seat, Step } from "../types" */
+/** @import { Board, BoardView, DescribedRow, Localized, Seat, SharedMachine, Step } from "../types" */
 /** @import { Attributes } from "./dom.js" */
 /** @import { Item } from "./kept-rows.js" */
 
@@ -28,7 +29,7 @@ export function boardRow(board, row, steps, view) {
     data: { kind: row.kind, label },
     cells: [
       nameCell(label, row.url && !view.areNamesHidden ? row : null),
-      machineCell(row, label),
+      machineCell(row, label, view),
       progressCell(row),
       idleCell(board, row),
       ...steps.map((step) => stepCell(row, step)),
@@ -71,9 +72,6 @@ export function openLink(seat, more = {}) {
   return make("a", { href: seat.url, target: "_blank", rel: "noopener", ...words, ...more }, t.open);
 }
 
-/** @type {Record<string, string>} */
-const STARTING = { pending: "starting", waiting: "starting" };
-
 /**
  * A machine's state in a picture and a word, with what is wrong with it.
  * @param {Seat & {notes?: Localized[]}} row
@@ -81,7 +79,7 @@ const STARTING = { pending: "starting", waiting: "starting" };
 export function stateParts(row) {
   const troubles = [row.problem, ...(row.notes ?? []).map((note) => localized(note))].filter(Boolean);
   return [
-    icon(STARTING[row.state] ?? row.state),
+    icon(shapeOf(row.state)),
     " ",
     stateWords(row),
     ...troubles.map((trouble) => make("div", { class: "vm-problem small" }, trouble)),
@@ -89,28 +87,65 @@ export function stateParts(row) {
 }
 
 /**
- * A machine's state in words.
- * @param {Pick<Seat, "state" | "place">} row
- */
-export function stateWords({ state, place }, t = texts()) {
-  /** @type {Record<string, string>} */
-  const states = t.states;
-  return state === "waiting" ? t.inLine(place) : states[state] || state;
-}
-
-/**
  * @param {DescribedRow} row
  * @param {string} name
+ * @param {View} view
  */
-function machineCell(row, name) {
+function machineCell(row, name, view) {
   const t = texts();
   const cell = make("td", { role: "cell", class: "vm-machine" }, ...stateParts(row));
+  for (const { state, labels } of furtherStates(row)) cell.append(furtherMachines(state, labels));
+  for (const words of [...problemWords(row), ...limitedWords(row, view)]) cell.append(make("div", { class: "vm-problem small" }, words));
+  if (row.may_renew && row.machines.length) {
+    const words = { "aria-label": t.machinesOf(name), "aria-haspopup": "dialog", "data-machines": row.user };
+    cell.append(" ", make("button", { type: "button", class: "vm-renew-row", "data-act": "machines", ...words }, t.machines));
+  }
   if (row.may_renew && row.state !== "absent") {
     const words = { "aria-label": t.renewOf(name), "aria-haspopup": "dialog", "data-renew": row.user };
     const button = { type: "button", class: "vm-renew-row", "data-act": "renew", ...words };
     cell.append(" ", make("button", button, t.renew));
   }
   return cell;
+}
+
+/**
+ * Machines beside the desk that do the same.
+ * @param {string} state
+ * @param {string[]} labels
+ */
+function furtherMachines(state, labels) {
+  const words = texts().labelled(labels.join(", "), stateWords({ state, place: 0 }));
+  return make("div", { class: "vm-further small" }, icon(shapeOf(state)), " ", words);
+}
+
+/**
+ * A machine that all trainees use: when it is off, all of them notice.
+ * @param {SharedMachine} machine
+ */
+export function sharedChip({ label, state, problem, is_limited: isLimited }) {
+  const t = texts();
+  const words = t.labelled(label, stateWords({ state, place: 0 }));
+  const troubles = [problem, isLimited ? t.limited(label) : ""].filter(Boolean);
+  const chip = make("li", { class: "vm-chip vm-chip-shared", "data-state": state }, icon(shapeOf(state)), " ", words);
+  if (troubles.length) chip.append(make("span", { class: "vm-problem small ms-2" }, troubles.join(" · ")));
+  return chip;
+}
+
+/**
+ * What is wrong with machines beside the desk.
+ * @param {Pick<DescribedRow, "machines">} row
+ */
+export function problemWords({ machines }, t = texts()) {
+  return machines.filter(({ problem }) => problem).map(({ label, problem }) => t.labelled(label, problem));
+}
+
+/**
+ * Which machines send more than the network allows: by the names that all use, which say whose they are.
+ * @param {Pick<DescribedRow, "limited">} row
+ * @param {View} view
+ */
+export function limitedWords({ limited }, view, t = texts()) {
+  return limited.map(({ label, name }) => t.limited(view.areNamesHidden ? label : name));
 }
 
 /**

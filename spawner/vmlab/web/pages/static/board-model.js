@@ -193,3 +193,20 @@ export function awaitedCourse(board, chosen) {
   if (!board || !chosen || board.course?.name === chosen) return null;
   return board.courses.find(({ name }) => name === chosen) ?? null;
 }
+
+const AT_REST = new Set(["stopped", "absent", "unknown"]);
+
+/**
+ * What a row tells of the machines beside the desk: those in the same state together, in the order in
+ * which the first of each comes; nothing of those that rest as the desk does.
+ * @param {Pick<BoardRow, "state" | "machines">} row
+ */
+export function furtherStates({ state: desk, machines }) {
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
+  for (const { label, state } of machines) {
+    if (state === desk && AT_REST.has(desk)) continue;
+    found.set(state, [...(found.get(state) ?? []), label]);
+  }
+  return [...found].map(([state, labels]) => ({ state, labels }));
+}

@@ -3,16 +3,17 @@
 import { boardRow, progressBar } from "./board-cells.js";
 import { groupSteps, passedBy } from "./board-model.js";
 import { texts } from "./board-text.js";
+import { cardTable, columnHeader } from "./card-table.js";
 import { around, focused, make, spoken } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
 import { language, localized } from "./words.js";
 
 /** @import { Board, BoardView, DescribedRow, Sort, Step } from "../types" */
-/** @import { Attributes } from "./dom.js" */
 
 /**
- * What is pressed: a heading, a new machine for somebody.
- * @typedef {{sort: (by: Sort) => void, renew: (user: string, label: string) => void}} On
+ * What is pressed: a heading, a new machine for somebody, the machines of somebody.
+ * @typedef {(user: string, label: string) => void} ForSomebody
+ * @typedef {{sort: (by: Sort) => void, renew: ForSomebody, machines: ForSomebody}} On
  */
 
 const LEADING_COLUMNS = 4;
@@ -83,6 +84,8 @@ export class BoardTable {
     body.addEventListener("click", (event) => {
       const user = around(event, "[data-renew]")?.dataset.renew;
       if (user !== undefined) this.on.renew(user, around(event, "tr")?.dataset.label ?? user);
+      const whose = around(event, "[data-machines]")?.dataset.machines;
+      if (whose !== undefined) this.on.machines(whose, around(event, "tr")?.dataset.label ?? whose);
     });
     this.rows = new KeptRows(body);
     const head = [top, names, ...(steps.length ? [this.totals] : [])];
@@ -136,28 +139,4 @@ function stepNames(steps) {
     return columnHeader(make("span", {}, title), { class: "vm-step", title });
   });
   return make("tr", { role: "row" }, ...headers);
-}
-
-/**
- * @param {Node | string} content
- * @param {Attributes} attributes
- */
-export function columnHeader(content, attributes = {}) {
-  return make("th", { scope: "col", role: "columnheader", ...attributes }, content);
-}
-
-/**
- * A table whose rows are cards on a narrow page: without roles it would be none there any more.
- * @param {string} caption
- * @param {HTMLTableRowElement[]} head
- * @param {HTMLTableSectionElement} body
- */
-export function cardTable(caption, head, body) {
-  return make(
-    "table",
-    { class: "table vm-table vm-cards", role: "table" },
-    make("caption", { class: "visually-hidden" }, caption),
-    make("thead", { role: "rowgroup" }, ...head),
-    body,
-  );
 }

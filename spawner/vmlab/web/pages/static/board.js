@@ -12,9 +12,11 @@ import {
   rememberView,
   sortRows,
 } from "./board-model.js";
+import { sharedChip } from "./board-cells.js";
 import { BoardTable } from "./board-table.js";
 import { clock, duration, texts } from "./board-text.js";
 import { byId, choice, focused, given, icon, make, recall, remember } from "./dom.js";
+import { showMachines } from "./machines-dialog.js";
 import { showPeople } from "./people.js";
 import { poll } from "./poll.js";
 import { renew } from "./renew.js";
@@ -48,11 +50,17 @@ let spokenAt = -SPOKEN_PERIOD_MS;
 
 const table = new BoardTable(byId("vm-board-table"), {
   sort: (sort) => change({ sort }),
-  renew(user, name) {
-    const url = new URL(`machines/${encodeURIComponent(user)}/renew`, new URL(api, window.location.href));
-    renew(url, { name, started: () => askNow() });
-  },
+  renew: (user, name) => renew(`${machinesOf(user)}/renew`, { name, started: () => askNow() }),
+  machines: (user, name) => showMachines(machinesOf(user), name),
 });
+
+/**
+ * The hub's address of a trainee's machines.
+ * @param {string} user
+ */
+function machinesOf(user) {
+  return new URL(`machines/${encodeURIComponent(user)}`, new URL(api, window.location.href)).href;
+}
 
 /** @param {Partial<BoardView>} chosen */
 function change(chosen) {
@@ -115,6 +123,7 @@ function summary(shown, rows) {
     const words = latest ? t.anyone(duration(shown.now - latest)) : t.nobody;
     chips.push(make("li", { class: "vm-latest" }, words));
   }
+  chips.push(...shown.shared.map(sharedChip));
   summaryList.replaceChildren(...chips);
   speak(chips.map((chip) => chip.textContent.trim()).join(", "));
 }
@@ -139,6 +148,8 @@ function alertBox() {
     content.push(`${t.refused} `, make("a", { href: "", class: "alert-link" }, t.reload));
   } else if (board && board.rows.some((row) => row.state === "unknown")) {
     content.push(t.providerLost);
+  } else if (board?.notes.length) {
+    content.push(board.notes.map((note) => localized(note)).join(" · "));
   }
   const box = byId("vm-board-alert");
   const words = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");

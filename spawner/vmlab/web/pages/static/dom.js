@@ -15,7 +15,28 @@ const SVG = "http://www.w3.org/2000/svg";
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * Make an element of a picture, as `make` does one of a page.
+ *
+ * @param {string} tag
+ * @param {Attributes} attributes
+ * @param {(Node | string)[]} children
+ */
+export function makeSvg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  return /** @type {SVGElement} */ (fill(element, attributes, children));
+}
+
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Attributes} attributes
+ * @param {(Node | string)[]} children
+ */
+function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null) element.setAttribute(name, String(value));
@@ -126,16 +147,9 @@ const SHAPES = {
  * @param {string} shape one that is not known is drawn as "unknown"
  */
 export function icon(shape) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("class", `vm-icon vm-icon-${shape}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("focusable", "false");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", SHAPES[shape] ?? UNKNOWN);
-  path.setAttribute("fill-rule", "evenodd");
-  svg.append(path);
-  return svg;
+  const path = makeSvg("path", { d: SHAPES[shape] ?? UNKNOWN, "fill-rule": "evenodd" });
+  const attributes = { viewBox: "0 0 16 16", class: `vm-icon vm-icon-${shape}`, "aria-hidden": "true" };
+  return makeSvg("svg", { ...attributes, focusable: "false" }, path);
 }
 
 /**

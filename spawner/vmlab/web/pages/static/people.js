@@ -1,7 +1,7 @@
 // The list below the board: everybody whom the reader may see, with role and machine.
 
 import { nameCell, openLink, stateParts } from "./board-cells.js";
-import { cardTable, columnHeader } from "./board-table.js";
+import { cardTable, columnHeader } from "./card-table.js";
 import { around, byId, given, make } from "./dom.js";
 import { KeptRows } from "./kept-rows.js";
 import { start, startAll, stop, stopAll } from "./people-actions.js";

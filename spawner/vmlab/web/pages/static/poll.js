@@ -13,6 +13,7 @@ const LIMIT_MS = 15000;
  * @property {(waitS: number, httpStatus: number) => void} [lost] no answer, or none that helps: status 0 or HTTP's
  * @property {() => void} [refused] the session is over, or access was taken away
  * @property {() => void} [paused] nobody looks
+ * @property {() => boolean} [isWanted] whether to ask again; always, when it is left out
  */
 
 /**
@@ -36,8 +37,11 @@ export function poll(url, on) {
   /** @type {AbortController | null} */
   let running = null;
 
+  const isOver = () => on.isWanted?.() === false;
+
   async function ask() {
     clearTimeout(timer);
+    if (isOver()) return;
     running?.abort();
     const mine = new AbortController();
     running = mine;
@@ -71,7 +75,7 @@ export function poll(url, on) {
   function again() {
     clearTimeout(timer);
     if (document.hidden) on.paused?.(); // since the question was asked
-    else timer = setTimeout(ask, waitAfter(failures));
+    else if (!isOver()) timer = setTimeout(ask, waitAfter(failures));
   }
 
   document.addEventListener("visibilitychange", () => {
