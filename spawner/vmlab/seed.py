@@ -40,6 +40,7 @@ class Seed:
     args: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     language: str = "en"
+    keys: tuple[str, ...] = ()  # the trainee's public keys, for SSH
 
 
 def make_seed_message(
@@ -74,5 +75,6 @@ def make_seed_message(
             notices=seed.notices,
             language=Language(seed.language),
             server=protocol.Server(dict(seed.env), seed.args),
+            own_keys=seed.keys,
         )
     )

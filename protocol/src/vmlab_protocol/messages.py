@@ -46,6 +46,7 @@ class HostMessageType(StrEnum):
     WARN = "warn"
     TIME = "time"
     LANGUAGE = "language"
+    KEYS = "keys"
     POWEROFF = "poweroff"
 
 
@@ -61,6 +62,7 @@ class GuestMessageType(StrEnum):
     ACTIVITY = "activity"
     WARNED = "warned"
     SPEAKS = "speaks"
+    KEYED = "keyed"
     FROZEN = "frozen"
     THAWED = "thawed"
     GROWN = "grown"
@@ -85,6 +87,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.WARN: GuestMessageType.WARNED,
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
+    HostMessageType.KEYS: GuestMessageType.KEYED,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 

@@ -74,6 +74,7 @@ class Seed:
     notices: tuple[Notice, ...]
     language: Language
     server: Server
+    own_keys: tuple[str, ...] = ()  # the trainee's, for `trainee` and root
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -96,6 +97,7 @@ def _body(seed: Seed) -> dict[str, Any]:
         "host_name": seed.host_name,
         "ssh_host_key": {"private": seed.ssh_host_key.private, "public": seed.ssh_host_key.public},
         "authorized_keys": list(seed.authorized_keys),
+        "own_keys": list(seed.own_keys),
         "network": {
             "address": str(seed.network.address),
             "gateway": str(seed.network.gateway),

@@ -65,6 +65,14 @@ class IdleChoice:
         return min(600.0, self.stop_after_s / 2)
 
 
+@dataclass(frozen=True)
+class SshChoice:
+    """[ssh]: SSH from trainees' own computers."""
+
+    enabled: bool = True  # through the hub's own address
+    port: int = 0  # a port of SSH's own as well, at the hub's address; 0: none
+
+
 def make_trainee_names(count: int) -> tuple[str, ...]:
     """Return trainee01, trainee02, ...; a larger count keeps the names of a smaller one."""
     return tuple(f"trainee{number:02d}" for number in range(1, count + 1))
@@ -102,8 +110,14 @@ class Lab:
     provider: ProviderChoice = field(default_factory=ProviderChoice)
     idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
+    ssh: SshChoice = field(default_factory=SshChoice)
     accounts: Accounts = field(default_factory=Accounts)
     branding: Branding = field(default_factory=Branding)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All ports on which it listens."""
+        return (*self.hub.ports, self.ssh.port) if self.ssh.port else self.hub.ports
 
     @property
     def allowance(self) -> Allowance:
@@ -163,6 +177,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
     lab = root.table("lab")
     allowance = _read_allowance(root.table("volume"))
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
+    hub = read_hub(root.table("hub"), path.parent)
     return Lab(
         file=path,
         name=lab.text("name", "lab", pattern=_NAME_PATTERN, allowed=_NAME_RULE),
@@ -173,7 +188,8 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         total_mib=allowance.total_mib,
         provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
-        hub=read_hub(root.table("hub"), path.parent),
+        hub=hub,
+        ssh=_read_ssh(root.table("ssh"), hub),
         accounts=_read_accounts(root.table("accounts")),
         branding=read_branding(lab, path.parent),
     )
@@ -216,6 +232,18 @@ def _read_allowance(table: Table) -> Allowance:
 
 def _read_idle(table: Table) -> IdleChoice:
     return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
+
+
+def _read_ssh(table: Table, hub: HubAddress) -> SshChoice:
+    choice = SshChoice(
+        enabled=table.flag("enabled", default=True),
+        port=table.whole("port", 0, minimum=0, maximum=65535),
+    )
+    if choice.port in hub.ports:
+        table.mistake("port", f"{choice.port} is the hub's own port already")
+    if choice.port and not choice.enabled:
+        table.mistake("port", "it is of no use while enabled = false")
+    return choice
 
 
 def _read_size(table: Table, key: str, *, default: str, minimum: str, maximum: str) -> int:

@@ -132,6 +132,7 @@ class FakeProvider:
         self._machines: dict[str, _Machine] = {}
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self.languages: dict[str, str] = {}  # of machines, by name
+        self.keys: dict[str, tuple[str, ...]] = {}  # likewise
         self._aside: list[AsideMachine] = []  # the newest first
         paths = Paths(state=settings.state, cache=settings.cache)
         self.volumes = VolumeStore(paths, self, _ours, settings.allowance)
@@ -176,6 +177,7 @@ class FakeProvider:
             if spec.owner not in faults.trouble:
                 self._served.add(prefix)
             self._speak(spec.name, seed.language)
+            self.keys[spec.name] = seed.keys
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:
@@ -379,6 +381,13 @@ class FakeProvider:
         if machine is None or machine.status.state is not MachineState.RUNNING:
             raise MachineNotFoundError(name, "it speaks no language: it does not run")
         self._speak(name, language)
+
+    async def set_keys(self, name: str, keys: tuple[str, ...]) -> None:
+        """Note the keys."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise MachineNotFoundError(name, "it takes no keys: it does not run")
+        self.keys[name] = keys
 
     def _speak(self, name: str, language: str) -> None:
         self.languages[name] = language

@@ -22,6 +22,7 @@ from jupyterhub.spawner import Spawner
 from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
 
 from vmlab import messages
+from vmlab.database import open_database
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.hub.server_tokens import revoke_server_tokens
 from vmlab.lab.provider_options import default_provider
@@ -39,7 +40,7 @@ from vmlab.paths import Paths, default_paths
 from vmlab.people.account_language import open_languages
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub
-from vmlab.providers.base import Provider, SpeaksLanguages
+from vmlab.providers.base import Provider, SpeaksLanguages, TakesKeys
 from vmlab.providers.settings import ProviderSettings, as_options
 from vmlab.seed import Seed
 from vmlab.spawning.history import StartHistory, open_history
@@ -49,6 +50,7 @@ from vmlab.spawning.restarts import Restarts
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.trouble import check_server
 from vmlab.spawning.waiting import wait_for_server
+from vmlab.ssh.keys import KeyBook
 from vmlab.system.background import apart
 from vmlab_protocol.machine import SERVER_PORT
 from vmlab_protocol.notices import Language, Notice
@@ -255,7 +257,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             await log.end()
 
     async def _start(self, log: StartLog, notices: tuple[Notice, ...]) -> str:
-        spec, seed = self._make_spec(), replace(self._make_seed(), notices=notices)
+        spec, keys = self._make_spec(), await self._keys()
+        seed = replace(self._make_seed(), notices=notices, keys=keys)
         log.medians_s = await self._history().medians_s()
         way = ""
         slots = make_slots(self.start_slots)
@@ -282,7 +285,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             url = (await self._status()).url
             await wait_for_server(url, self.server.base_url, partial(self._check_server, log))
             await self.provider.note_serving(spec.name)
-            await self._follow_choice(spec.name, seed.language)
+            await self._follow_choice(spec.name, seed)
         await log.enter(Phase.READY)
         for history in {self._history(), self._history(way)}:
             await history.record(log.durations_s)
@@ -421,12 +424,24 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         return open_languages(paths.database).of(self.user.name) or Language(self.language)
 
-    async def _follow_choice(self, machine: str, seeded: str) -> None:
+    async def _keys(self) -> tuple[str, ...]:
+        """Return the keys by which the trainee logs in with SSH; none if they cannot be read."""
+        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+        with apart(f"{self.machine}: its trainee's SSH keys cannot be read"):
+            book = KeyBook(open_database(paths.database), self.provider)
+            return tuple(key.line for key in await book.of(self.user.name))
+        return ()
+
+    async def _follow_choice(self, machine: str, seed: Seed) -> None:
         """Tell the machine what its trainee chose after its seed was made."""
         language, provider = self._spoken(), self.provider
-        if language != seeded and isinstance(provider, SpeaksLanguages):
-            with apart(f"{machine}: it speaks {seeded} until its next start"):
+        if language != seed.language and isinstance(provider, SpeaksLanguages):
+            with apart(f"{machine}: it speaks {seed.language} until its next start"):
                 await provider.set_language(machine, language)
+        keys = await self._keys()
+        if keys != seed.keys and isinstance(provider, TakesKeys):
+            with apart(f"{machine}: it knows the SSH keys of before until its next start"):
+                await provider.set_keys(machine, keys)
 
     async def _open_way(self) -> None:
         if not isinstance(self.provider, LeadsToHub):

@@ -20,7 +20,8 @@ _AT_ONCE = 16
 class AsksAgents(ReachesAgents):
     """For a provider to derive from: with its stream, all that the core wants of agents.
 
-    It keeps `ReportsActivity`, `ReportsServer` and `SpeaksLanguages` of `vmlab.providers.base`.
+    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages` and `TakesKeys` of
+    `vmlab.providers.base`.
     """
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
@@ -52,6 +53,10 @@ class AsksAgents(ReachesAgents):
     async def set_language(self, name: str, language: Language) -> None:
         """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
         await ask(self, name, HostMessageType.LANGUAGE, language=language.value)
+
+    async def set_keys(self, name: str, keys: tuple[str, ...]) -> None:
+        """Have the machine let these keys in (contract: `TakesKeys.set_keys`)."""
+        await ask(self, name, HostMessageType.KEYS, keys=list(keys))
 
 
 async def tell_time(provider: ReachesAgents, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from vmlab.system.background import apart
 from vmlab.upkeep.idle.break_file import read_break
 from vmlab.upkeep.idle.decide import Desk, IdleAction, IdleFacts, IdleRules, IdleStep, decide_idle
 from vmlab.upkeep.reconcile.facts import Seat
+from vmlab_protocol.messages import Activity
 
 _PERIOD_S = 60.0
 _LOOKS_A_WARNING = 10
@@ -51,6 +52,7 @@ class IdleWatch:
         provider: asks machines; with one that cannot, no machine is stopped.
         rules: when a machine is taken for forgotten.
         state: the folder of the file that declares breaks.
+        busy: names machines that somebody uses whatever their agents say: an open SSH channel.
         clock: seconds, never jumping.
     """
 
@@ -62,6 +64,7 @@ class IdleWatch:
         rules: IdleRules,
         state: Path,
         *,
+        busy: Callable[[], Awaitable[Collection[str]]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
@@ -69,6 +72,7 @@ class IdleWatch:
         self._provider = provider
         self._rules = rules
         self._state = state
+        self._busy = busy
         self._clock = clock
         self._warned: Mapping[tuple[str, float], float] = {}
 
@@ -88,13 +92,21 @@ class IdleWatch:
             return ()
         pause = read_break(self._state)
         desks = await self._desks()
-        activity = await provider.activity([desk.machine for desk in desks])
+        activity = dict(await provider.activity([desk.machine for desk in desks]))
+        activity |= dict.fromkeys(await self._busy_machines(), Activity(0.0, ("ssh",)))
         wall = time.time()
         facts = IdleFacts(desks, activity, pause.is_on(wall), pause.over_for_s(wall))
         decision = decide_idle(facts, self._rules, self._warned, self._clock())
         self._warned = decision.warned
         await asyncio.gather(*(self._take(step, provider) for step in decision.steps))
         return decision.steps
+
+    async def _busy_machines(self) -> Collection[str]:
+        if self._busy is None:
+            return ()
+        with apart("it is unknown to which machines an SSH channel is open"):
+            return await self._busy()
+        return ()  # agents see SSH sessions, too
 
     async def _desks(self) -> tuple[Desk, ...]:
         seats = [seat for seat in self._hub.seats() if seat.ready and not seat.pending]

@@ -20,6 +20,7 @@ from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
+from vmlab.ssh.control import JumpControl
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity
@@ -61,6 +62,7 @@ class Runtime:
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
         self.renewals = Renewals(HubClient(settings.hub), self.provider)
+        self.jump = JumpControl(paths.ssh_socket)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S

@@ -30,11 +30,15 @@ from vmlab.web.api.renewal import RenewHandler
 from vmlab.web.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.web.api.roster import RosterHandler, WorkHandler
 from vmlab.web.api.runtime import ApiSettings
+from vmlab.web.api.ssh_keys import SshKeyHandler, SshKeysHandler
+from vmlab.web.api.ssh_page import PROGRAM, SshAddress, SshPage, SshProgram
+from vmlab.web.api.ssh_socket import SshSocket
 from vmlab.web.api.volume import OpenSnapshotHandler, SnapshotsHandler
 from vmlab.web.pages import setup_pages
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
 _SNAPSHOT = "([a-z]+-[0-9TZ]+)"
+_FINGERPRINT = "(SHA256:[A-Za-z0-9+/]{43})"
 _VERSION = "([1-9][0-9]{0,8})"
 
 
@@ -47,6 +51,7 @@ def setup_api(
     database: str = "",
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
+    ssh: SshAddress | None = None,
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -60,6 +65,7 @@ def setup_api(
         hub: where the hub's own API is, for what starts and stops servers; without it that fails.
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
+        ssh: where the jump host for SSH is; None: the lab has none.
     """
     lab = ApiSettings(settings, language, database, hub)
     api = r"/api/vmlab"
@@ -89,6 +95,14 @@ def setup_api(
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.extra_handlers.append((r"/vmlab/guide", GuidePage, {"guide": guide}))
+    if ssh:
+        c.JupyterHub.extra_handlers += [
+            (r"/ssh", SshSocket, {"lab": lab}),
+            (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
+            (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
+            (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
+            (rf"{api}/ssh/keys/{_FINGERPRINT}", SshKeyHandler, {"lab": lab}),
+        ]
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
@@ -97,4 +111,4 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding)
+    setup_pages(c, language=language, chosen=chosen, branding=branding, has_ssh=bool(ssh))

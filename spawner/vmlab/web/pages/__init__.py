@@ -21,13 +21,21 @@ from vmlab.lab.branding import Branding
 _HERE = Path(__file__).parent
 
 
-def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding) -> None:
+def setup_pages(
+    c: Any,
+    *,
+    language: str,
+    chosen: Callable[[Any], str],
+    branding: Branding,
+    has_ssh: bool = False,
+) -> None:
     """Add templates, static files, languages and branding to a hub's configuration.
 
     Args:
         language: the default.
         chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
         branding: how the lab presents itself.
+        has_ssh: whether there is a page for SSH.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -36,7 +44,12 @@ def setup_pages(c: Any, *, language: str, chosen: Callable[[Any], str], branding
         raise ValueError(f"language {language!r}; allowed: 'en', 'fr'")
     c.JupyterHub.template_paths.insert(0, str(_HERE / "templates"))
     c.JupyterHub.template_vars.update(
-        {"vmlab_language": language, "vmlab_chosen": chosen, "vmlab_branding": branding}
+        {
+            "vmlab_language": language,
+            "vmlab_chosen": chosen,
+            "vmlab_branding": branding,
+            "vmlab_has_ssh": has_ssh,
+        }
     )
     c.JupyterHub.extra_handlers.append(
         (

@@ -101,6 +101,15 @@ export interface Outline {
   current: { course: string; exercise: string } | null;
 }
 
+/** A public key that the reader has registered; times are seconds since the epoch. */
+export interface SshKey {
+  fingerprint: string;
+  type: string;
+  comment: string;
+  added: number;
+  used: number | null;
+}
+
 /** The hub's model of a user, as far as it is looked at here. */
 export interface HubUser {
   servers?: Record<string, { pending: string | null; ready: boolean }>;
