@@ -12,7 +12,7 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@scripts/test $(ARGS)
 
-COVERED = tests/hub tests/contract tests/front tests/volumes tests/guest tests/acquisition tests/unit
+COVERED = tests/hub tests/contract tests/front tests/ssh tests/volumes tests/guest tests/acquisition tests/unit
 coverage: ## which lines the tests without machines and browsers reach, the least covered modules first
 	@scripts/bootstrap dev
 	@rm -rf artifacts/coverage && mkdir -p artifacts/coverage

@@ -54,9 +54,16 @@ class JumpHost:
         key: the host key, in OpenSSH's private format.
         logins: who may log in.
         provider: reaches the machines.
+        login_limit_s: from the first byte to the log-in.
     """
 
-    def __init__(self, key: bytes, logins: Logins, provider: ReachesSsh) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        logins: Logins,
+        provider: ReachesSsh,
+        login_limit_s: float = LOGIN_LIMIT_S,
+    ) -> None:
         self.logins = logins
         self.provider = provider
         self.connections = Connections()
@@ -68,7 +75,7 @@ class JumpHost:
             # Exponentials of thousands of bits cost a server most of what a flood can.
             kex_algs="-diffie-hellman*,rsa*",
             compression_algs="none",
-            login_timeout=LOGIN_LIMIT_S,
+            login_timeout=login_limit_s,
             keepalive_interval=_KEEPALIVE_S,
             password_auth=True,
             kbdint_auth=False,
