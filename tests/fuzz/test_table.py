@@ -14,7 +14,7 @@ WANTED = {
     "what QEMU says": {"qemu-event"},
     "seed answers": {"seed", "agent-stream", "hub-env"},
     "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body",
-                             "language-body"},
+                             "language-body", "ssh-key-body"},
     "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},
     "notebooks": {"notebook", "checks-py", "cell"},
     "course.toml": {"course-toml", "toml-lines"},
@@ -38,6 +38,7 @@ WANTED = {
                                      "argument", "run-file"},
     "frames, MFM and ADF": {"mfm", "adf", "events", "event-builder", "run-data", "spectrum"},
     "the kernel's own words, as far as their lengths lead": {"netlink"},
+    "SSH from outside": {"ssh-public-key", "ssh-request", "ssh-frames", "ssh-setup"},
     "JSON": {"json"},
 }  # fmt: skip
 
@@ -78,6 +79,10 @@ LEFT_OUT = {
     "vmlab.providers.qemu.process.shim:main": _OURS,
     "vmlab.network.uplink:_set_up_loopback": _KERNEL,
     "lab.look:addresses": _KERNEL,
+    "vmlab.ssh.control:JumpControl._ask": "the hub's own jump host",
+    "vmlab.ssh.program:open_hub": "needs a hub; what it reads of one is a target",
+    "vmlab.ssh.program:open_socket": "the user's own environment",
+    "vmlab.ssh.service:main": _OURS,
     "vmlab_guest.agent:Agent._take_line": "needs a port; what it calls are targets",
     "vmlab_guest.courses.follow:Follower._fetch": "calls `unpack`, which is a target",
     "vmlab_guest.hub:Hub._request": "needs a hub; `_connect` and `_decode` do not",

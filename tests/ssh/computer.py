@@ -76,11 +76,11 @@ class Computer:
         words = shlex.split(self._reachable(line.partition(" setup ")[2]))
         self.run(sys.executable, str(program), "setup", *words).check_returncode()
         settings = (self.home / ".ssh/vmlab/config").read_text()
-        own = f"Host *\n    IdentityFile {self.key}\n    IdentitiesOnly yes\n    ConnectTimeout 60\n"
-        own += "    NumberOfPasswordPrompts 3\n"
-        (self.home / "config").write_text(
-            settings.replace("~/.ssh", str(self.home / ".ssh")) + own
+        own = (
+            f"Host *\n    IdentityFile {self.key}\n    IdentitiesOnly yes\n    ConnectTimeout 60\n"
         )
+        own += "    NumberOfPasswordPrompts 3\n"
+        (self.home / "config").write_text(settings.replace("~/.ssh", str(self.home / ".ssh")) + own)
 
     def page_lines(self) -> list[str]:
         """All lines to paste that the page SSH shows."""
@@ -110,8 +110,9 @@ class Computer:
 
     def run(self, *words: str, password: str = "", said: bytes = b"") -> CompletedProcess[bytes]:
         """Run a program to its end."""
+        environment = self.environment(password)
         return subprocess.run(
-            words, env=self.environment(password), input=said, capture_output=True, timeout=LIMIT_S
+            words, env=environment, input=said, capture_output=True, timeout=LIMIT_S, check=False
         )
 
     def ssh(self, *words: str, password: str = "", said: bytes = b"") -> CompletedProcess[bytes]:

@@ -86,9 +86,7 @@ def parse_keys(value: object, name: str) -> tuple[str, ...]:
         SeedError: that is not a list of such lines.
     """
     items = _list(value, name)
-    return tuple(
-        _match(item, f"seed.{name}[{i}]", _PUBLIC_KEY) for i, item in enumerate(items)
-    )
+    return tuple(_match(item, f"seed.{name}[{i}]", _PUBLIC_KEY) for i, item in enumerate(items))
 
 
 def _dict(value: object, where: str) -> dict[str, Any]:

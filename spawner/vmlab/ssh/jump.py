@@ -34,12 +34,13 @@ GREETING_LIMIT_S: Final = 30.0
 
 _KEEPALIVE_S: Final = 30
 _CHUNK_BYTES: Final = 65536
+# Plain ASCII, in French as well: ssh shows anything else as octal numbers.
 _OFF: Final = (
     "your machine {0} is off, or still starting: start it in the browser / "
-    "votre machine {0} est éteinte ou démarre encore : démarrez-la dans le navigateur"
+    "votre machine {0} ne tourne pas, ou pas encore, allumez-la dans le navigateur"
 )
 _NOT_YOURS: Final = (
-    "you have no machine {0!r}; yours: {1} / vous n'avez pas de machine {0!r} ; les vôtres : {1}"
+    "you have no machine {0}, only {1} / vous n'avez pas de machine {0}, seulement {1}"
 )
 _ONLY_SSH: Final = "only port 22 of your machines / seulement le port 22 de vos machines"
 _TOO_MANY: Final = "too many connections / trop de connexions"
@@ -238,12 +239,10 @@ class Visit(asyncssh.SSHServer):
         """Open a channel to one of the user's own machines, and to nothing else."""
         user = self.login.user if self.login else ""
         if dest_port != SSH_PORT:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, _ONLY_SSH
-            )
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, _ONLY_SSH)
         machine = find_machine(user, dest_host) if user else ""
         if not machine:
-            message = _NOT_YOURS.format(dest_host[:64], ", ".join(own_machines(user)))
+            message = _NOT_YOURS.format(ascii(dest_host[:64])[1:-1], ", ".join(own_machines(user)))
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, message)
         if self._channels >= MAX_CHANNELS:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, _TOO_MANY)

@@ -129,9 +129,7 @@ class Logins:
         if not login.fingerprint:
             return
         try:
-            await asyncio.to_thread(
-                self._keys.note_use, login.user, login.fingerprint, time.time()
-            )
+            await asyncio.to_thread(self._keys.note_use, login.user, login.fingerprint, time.time())
         except SQLAlchemyError as error:
             _log.warning("%s: the use of a key cannot be noted: %s", login.user, error)
 

@@ -1,7 +1,7 @@
 """SSH to the machines of a VMLab hub through its web address: a small program for your computer.
 
-It needs Python 3.8 or newer and OpenSSH's client, and nothing else. The page SSH of your hub has the
-lines to paste. It is called in two ways:
+It needs Python 3.8 or newer and OpenSSH's client, and nothing else. The page SSH of your hub has
+the lines to paste. It is called in two ways:
 
     python3 vmlab-ssh.py setup URL NAME KEY ...     once: writes the settings of ssh
     python3 vmlab-ssh.py connect URL                by ssh itself, at each connection
@@ -15,6 +15,7 @@ this file, its arguments or its settings: ssh itself logs in, with your key.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -111,7 +112,7 @@ def set_up(url: str, name: str, keys: list[str]) -> None:
         main.write_text(INCLUDE + ("\n" + text if text else ""))
         main.chmod(0o600)
     print("Ready. Try: ssh desk")  # noqa: T201
-    print("C'est prêt. Essayez : ssh desk")  # noqa: T201, RUF001
+    print("C'est prêt. Essayez : ssh desk")  # noqa: T201
 
 
 # -- the connection -------------------------------------------------------------------------------
@@ -187,10 +188,8 @@ class Wire:
 
     def close(self) -> None:
         """End the connection, whoever uses it."""
-        try:
+        with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._sock.close()
 
 
@@ -299,46 +298,51 @@ class Frames:
         return kind, content
 
 
+def send_input(wire: Wire) -> None:
+    """Send standard input until it ends, or the hub does."""
+    with contextlib.suppress(OSError):
+        while True:
+            data = os.read(0, CHUNK)
+            if not data:
+                break
+            wire.send(make_frame(BINARY, data))
+        wire.send(make_frame(CLOSE, b""))
+    wire.close()
+
+
+def take_message(wire: Wire, kind: int, content: bytes) -> bool:
+    """Do what a message of the hub says; return whether more may come."""
+    if kind == CLOSE:
+        reason = content[2:].decode("utf-8", "replace")
+        if reason:
+            raise Trouble(reason)
+        return False
+    if kind == PING:
+        wire.send(make_frame(PONG, content))
+    elif kind in (0, TEXT, BINARY):
+        while content:
+            content = content[os.write(1, content) :]
+    return True
+
+
 def connect(url: str) -> None:
     """Carry bytes between standard input and output and the hub until either ends."""
     wire, rest = open_hub(url)
-
-    def send_input() -> None:
-        try:
-            while True:
-                data = os.read(0, CHUNK)
-                if not data:
-                    break
-                wire.send(make_frame(BINARY, data))
-            wire.send(make_frame(CLOSE, b""))
-        except OSError:
-            pass  # the hub has gone, which the other side notices
-        wire.close()
-
-    threading.Thread(target=send_input, daemon=True).start()
+    threading.Thread(target=send_input, args=(wire,), daemon=True).start()
     frames = Frames(rest)
     while True:
         message = frames.next()
-        if message is None:
-            try:
-                data = wire.receive()
-            except OSError:
+        if message is not None:
+            if not take_message(wire, *message):
                 return
-            if not data:
-                return
-            frames.feed(data)
             continue
-        kind, content = message
-        if kind == CLOSE:
-            reason = content[2:].decode("utf-8", "replace")
-            if reason:
-                raise Trouble(reason)
+        try:
+            data = wire.receive()
+        except OSError:
             return
-        if kind == PING:
-            wire.send(make_frame(PONG, content))
-        elif kind in (0, TEXT, BINARY):
-            while content:
-                content = content[os.write(1, content) :]
+        if not data:
+            return
+        frames.feed(data)
 
 
 def main(words: list[str]) -> int:

@@ -40,7 +40,7 @@ _OF_A_TOKEN: Final = {  # how many strings follow the type; a security key holds
 _PRIVATE = Notice(
     "This is a private key: it must never leave your computer. Paste the public one, from the file "
     "that ends in .pub. If you pasted this one anywhere else, make a new pair.",
-    "C'est une clé privée : elle ne doit jamais quitter votre ordinateur. Collez la clé publique, "
+    "C'est une clé privée : elle ne doit jamais quitter votre ordinateur. Collez la clé publique, "
     "du fichier en .pub. Si vous avez collé celle-ci ailleurs, créez une nouvelle paire.",
 )
 _SEVERAL = Notice(
@@ -60,7 +60,7 @@ _DAMAGED = Notice(
 _WEAK = Notice(
     f"This RSA key is too short: {MIN_RSA_BITS} bits at least. Better make a new pair with "
     "ssh-keygen -t ed25519",
-    f"Cette clé RSA est trop courte : {MIN_RSA_BITS} bits au moins. Créez plutôt une nouvelle "
+    f"Cette clé RSA est trop courte : {MIN_RSA_BITS} bits au moins. Créez plutôt une nouvelle "
     "paire avec ssh-keygen -t ed25519",
 )
 

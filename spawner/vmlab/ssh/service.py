@@ -175,8 +175,7 @@ async def _accept(listening: socket.socket, take: Take) -> None:
 async def _take_one(take: Take, sock: socket.socket, peer: Any) -> None:
     try:
         await take(sock, peer)
-    except Exception:
-        # The root of a task: whatever one client brings about, the others go on.
+    except Exception:  # noqa: BLE001 - root of a task: whatever one client does, the others go on
         _log.exception("a connection ended unexpectedly")
         sock.close()
 

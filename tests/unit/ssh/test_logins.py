@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
@@ -20,7 +21,7 @@ GOOD = ["access:servers!user=ada", "read:users:name!user=ada"]
 class FakeHub:
     """Answers `GET user` by the token (as `vmlab.hub.client.HubClient`)."""
 
-    tokens: dict[str, dict] = {}
+    tokens: ClassVar[dict[str, dict]] = {}
     asked = 0
     is_up = True
 

@@ -21,12 +21,12 @@ KEEP = "/run/vmlab-server/keep"
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 _BUSY = 0.05  # of one processor, for all that is the trainee's
 _SERVERS = ("jupyterhub-sing", "vmlab-kernels")  # their own work is caused by an open browser tab
-_SESSION = "sshd-session"  # OpenSSH since 9.8: one for each connection, root's where root logged in
+_SSH = ("sshd-session", "sshd")
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process of the trainee's, one that sits at a terminal, or an SSH session."""
+    """One process of the trainee's, or one that sits at a terminal."""
 
     name: str
     uid: int
@@ -56,7 +56,7 @@ def decide(before: Look, now: Look) -> list[str]:
         reasons.append("kernel")
     if any(_is_command(p) for p in now.processes.values()) or now.typed_ago_s < since_s:
         reasons.append("terminal")
-    if any(_is_session(p) for p in now.processes.values()):
+    if any(p.name in _SSH and p.uid == TRAINEE_UID for p in now.processes.values()):
         reasons.append("ssh")
     if _cpu_s(before, now) / since_s >= _BUSY:
         reasons.append("processor")
@@ -69,10 +69,6 @@ def _is_command(process: Process) -> bool:
     """Tell whether it runs in front of a terminal and is not the shell that waits there."""
     in_front = process.terminal and process.foreground == process.group
     return bool(in_front and process.group != process.session)
-
-
-def _is_session(process: Process) -> bool:
-    return process.name == _SESSION or (process.name == "sshd" and process.uid == TRAINEE_UID)
 
 
 def _cpu_s(before: Look, now: Look) -> float:
@@ -148,7 +144,7 @@ def _read_processes(folder: Path) -> dict[tuple[int, int], Process]:
         except OSError:
             continue  # it has just ended
         start, process = parse_stat(text, uid)
-        if uid == TRAINEE_UID or process.terminal or process.name == _SESSION:
+        if uid == TRAINEE_UID or process.terminal:
             found[int(path.name), start] = process
     return found
 

@@ -12,7 +12,6 @@ from vmlab_protocol.notices import Language
 from vmlab_protocol.paths import path_problem
 from vmlab_protocol.receipts import MAX_FILES_TOLD, MAX_TEXT_CHARS, Obstacle, read_reason
 
-
 MAX_PASTED_CHARS = 10_000
 
 
