@@ -133,7 +133,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         branding=lab.branding,
         hub=access,
         guide=project / "docs/trainee.md",
-        ssh=SshAddress(lab.hub.url, lab.ssh.port) if offers_ssh(lab, provider) else None,
+        ssh=SshAddress(lab.hub.url, lab.hub.name, lab.ssh.port) if offers_ssh(lab, provider) else None,
     )
     jump = set_up_ssh(c, lab, paths, provider, access)
     busy = jump.busy_machines if jump else None

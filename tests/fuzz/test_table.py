@@ -56,6 +56,7 @@ LEFT_OUT = {
     "vmlab.cli.reach:_advice": _CHECKED,
     "vmlab.cli.reach:_header_findings": _CHECKED,
     "vmlab.cli.reach:_machine_findings": _CHECKED,
+    "vmlab.lab.hub_address:HubAddress.name": _CHECKED,
     "vmlab.lab.hub_address:HubAddress.public_port": _CHECKED,
     "vmlab.lab.hub_address:HubAddress.stays_on_host": _CHECKED,
     "vmlab.lab.origins:make_origins": _CHECKED,

@@ -53,13 +53,13 @@ class Computer:
         """The public half, as it is pasted."""
         return (key or self.key).with_suffix(".pub").read_text()
 
-    def register(self, key: Path | None = None) -> str:
-        """Register a key; return its fingerprint."""
+    def register(self, key: Path | None = None) -> tuple[str, str]:
+        """Register a key; return its fingerprint and its id for a path."""
         token = self.hub.user_token(self.user)
         body = {"key": self.public(key)}
         answer = self.hub.api("POST", "vmlab/ssh/keys", token=token, json=body)
         assert answer.status_code == 201, answer.text
-        return str(answer.json()["fingerprint"])
+        return str(answer.json()["fingerprint"]), str(answer.json()["id"])
 
     # -- settings ----------------------------------------------------------------------------------
 

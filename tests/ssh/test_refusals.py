@@ -163,7 +163,7 @@ def test_keys_that_are_none_are_refused_with_words(hub):
 
 
 def test_a_machine_s_token_registers_no_key(hub, ada):
-    for call, path in (("GET", "keys"), ("POST", "keys"), ("DELETE", f"keys/SHA256:{'A' * 43}")):
+    for call, path in (("GET", "keys"), ("POST", "keys"), ("DELETE", f"keys/{'A' * 43}")):
         answer = hub.api(call, f"vmlab/ssh/{path}", token=hub.server_token("ada"), json={})
         assert answer.status_code == 403, call
 

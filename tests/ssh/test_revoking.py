@@ -22,10 +22,10 @@ def eve(hub, tmp_path) -> Iterator[Computer]:
     if not hub.server("eve"):
         hub.start_server("eve")
     computer = Computer(tmp_path / "home", hub, "eve")
-    fingerprint = computer.register()
+    _, key = computer.register()
     computer.set_up(port=True)
     yield computer
-    hub.api("DELETE", f"vmlab/ssh/keys/{fingerprint}", token=hub.user_token("eve"))
+    hub.api("DELETE", f"vmlab/ssh/keys/{key}", token=hub.user_token("eve"))
 
 
 @contextmanager
@@ -49,9 +49,9 @@ def ends(process: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.attack("ssh.revoked", "goes on with a key that was deleted")
 def test_a_deleted_key_ends_connections_and_opens_nothing(hub, eve, tried):
     spare = eve.make_key("spare")
-    fingerprint = eve.register(spare)
+    _, key = eve.register(spare)
     with session(eve, "-i", str(spare)) as process:
-        path = f"vmlab/ssh/keys/{fingerprint}"
+        path = f"vmlab/ssh/keys/{key}"
         assert hub.api("DELETE", path, token=hub.user_token("eve")).status_code == 204
         assert ends(process)
     assert hub.api("DELETE", path, token=hub.user_token("eve")).status_code == 404
@@ -120,7 +120,7 @@ def test_the_operator_lists_and_deletes_keys(hub, eve, monkeypatch):
         )
 
     spare = eve.make_key("lost")
-    fingerprint = eve.register(spare)
+    fingerprint, _ = eve.register(spare)
     assert fingerprint in vmlab("ssh", "keys", "eve").stdout
     assert fingerprint not in vmlab("ssh", "keys", "bob").stdout
     with session(eve) as process:

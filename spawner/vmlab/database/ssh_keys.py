@@ -54,8 +54,8 @@ class SshKeys:
     def remove(self, user: str, fingerprint: str) -> bool:
         """Forget a key; return whether it was there."""
         with self._sessions.write() as session:
-            gone = session.execute(delete(SshKeyRow).where(*_is(user, fingerprint)))
-            return bool(gone.rowcount)
+            gone = delete(SshKeyRow).where(*_is(user, fingerprint)).returning(SshKeyRow.id)
+            return session.scalar(gone) is not None
 
     def note_use(self, user: str, fingerprint: str, at: float) -> None:
         """Remember that somebody logged in by this key; no-op if it is gone."""

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 from collections import Counter
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
@@ -235,7 +236,7 @@ class Visit(asyncssh.SSHServer):
         dest_port: int,
         orig_host: str,  # noqa: ARG002 - what the client says of itself
         orig_port: int,  # noqa: ARG002
-    ) -> object:
+    ) -> Awaitable[SSHTCPStreamSession[bytes]]:
         """Open a channel to one of the user's own machines, and to nothing else."""
         user = self.login.user if self.login else ""
         if dest_port != SSH_PORT:

@@ -94,7 +94,7 @@ async def serve(settings: ServiceSettings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         work = [
-            tasks.create_task(_accept(_listen_unix(paths.ssh_socket), Desk(jump).take)),
+            tasks.create_task(_accept(_listen_unix(paths.ssh_socket), HubEnd(jump).take)),
             tasks.create_task(_check(jump)),
         ]
         if lab.ssh.port and (listening := _listen_tcp(lab.hub.address, lab.ssh.port)):
@@ -108,7 +108,7 @@ async def serve(settings: ServiceSettings) -> None:
             task.cancel()
 
 
-class Desk:
+class HubEnd:
     """Takes what the hub asks for."""
 
     def __init__(self, jump: JumpHost) -> None:

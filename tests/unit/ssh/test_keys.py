@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from vmlab.database import Database
@@ -10,7 +12,7 @@ from vmlab.model import MachineState, MachineStatus
 from vmlab.names import machine_name
 from vmlab.ssh.keys import MAX_KEYS, KeyBook
 from vmlab.ssh.public_keys import read_public_key
-from vmlab.web.api.ssh_keys import key_model
+from vmlab.web.api.ssh_keys import find_fingerprint, key_id, key_model
 
 LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@home"
 
@@ -83,4 +85,11 @@ async def test_what_the_page_is_told_of_a_key(database):
     (key,) = await book.of("ada")
     told = key_model(key)
     assert (told["type"], told["comment"], told["used"]) == ("ssh-ed25519", "me@home", None)
-    assert told["fingerprint"].startswith("SHA256:")
+    assert told["fingerprint"] == key.fingerprint
+    assert find_fingerprint(told["id"]) == key.fingerprint
+
+
+@pytest.mark.parametrize("fingerprint", [f"SHA256:{'+/' * 21}a", f"SHA256:{'A' * 43}"])
+def test_a_key_has_a_name_that_every_path_keeps(fingerprint):
+    assert re.fullmatch("[A-Za-z0-9_-]{43}", key_id(fingerprint))
+    assert find_fingerprint(key_id(fingerprint)) == fingerprint

@@ -21,6 +21,7 @@ from vmlab.providers import make_provider
 from vmlab.providers.base import Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
 from vmlab.ssh.control import JumpControl
+from vmlab.ssh.limits import MAX_CONNECTIONS
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity
@@ -73,6 +74,7 @@ class Runtime:
         self.clock: Callable[[], float] = time.time
         self._people: tuple[float, tuple[Person, ...]] | None = None
         self._course_facts: dict[str, Cached[CourseFacts]] = {}
+        self.ssh_sockets = AtOnce(MAX_CONNECTIONS)
         self._waits = AtOnce(MAX_WAITS)
         self._downloads = AtOnce(MAX_DOWNLOADS)
 

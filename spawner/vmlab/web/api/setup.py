@@ -38,7 +38,7 @@ from vmlab.web.pages import setup_pages
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
 _SNAPSHOT = "([a-z]+-[0-9TZ]+)"
-_FINGERPRINT = "(SHA256:[A-Za-z0-9+/]{43})"
+_KEY_ID = "([A-Za-z0-9_-]{43})"
 _VERSION = "([1-9][0-9]{0,8})"
 
 
@@ -101,7 +101,7 @@ def setup_api(
             (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
             (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
             (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
-            (rf"{api}/ssh/keys/{_FINGERPRINT}", SshKeyHandler, {"lab": lab}),
+            (rf"{api}/ssh/keys/{_KEY_ID}", SshKeyHandler, {"lab": lab}),
         ]
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tornado import web
 
@@ -19,6 +19,12 @@ _TOO_MANY = Notice(
     f"You have {MAX_KEYS} keys already. Delete one that you no longer need.",
     f"Vous avez déjà {MAX_KEYS} clés. Supprimez-en une dont vous n'avez plus besoin.",
 )
+
+
+_PREFIX: Final = "SHA256:"
+# Web servers in front may make one slash of two.
+_TO_PATH: Final = str.maketrans("+/", "-_")
+_FROM_PATH: Final = str.maketrans("-_", "+/")
 
 
 class SshKeysHandler(OwnHandler):
@@ -53,7 +59,7 @@ class SshKeysHandler(OwnHandler):
             return
         self.log.info("%s registered the SSH key %s", self.current_user.name, key.fingerprint)
         self.set_status(201)
-        self.write({"fingerprint": key.fingerprint})
+        self.write({"fingerprint": key.fingerprint, "id": key_id(key.fingerprint)})
 
     def _refuse(self, status: int, why: Notice) -> None:
         self.set_status(status)
@@ -63,10 +69,10 @@ class SshKeysHandler(OwnHandler):
 class SshKeyHandler(SshKeysHandler):
     """One key of the person."""
 
-    async def delete(self, fingerprint: str) -> None:
+    async def delete(self, identifier: str) -> None:
         """Forget it, and end all SSH connections of its owner: 204; 404 if it is not there."""
         self.count_call()
-        user = self.current_user.name
+        user, fingerprint = self.current_user.name, find_fingerprint(identifier)
         try:
             is_gone = await self.book.remove(user, fingerprint)
         except HostError as error:
@@ -83,9 +89,20 @@ def key_model(key: SshKey) -> dict[str, Any]:
     """Return what is told of a key. Pure."""
     kind, _, rest = key.line.partition(" ")
     return {
+        "id": key_id(key.fingerprint),
         "fingerprint": key.fingerprint,
         "type": kind,
         "comment": rest.partition(" ")[2],
         "added": key.added,
         "used": key.used,
     }
+
+
+def key_id(fingerprint: str) -> str:
+    """Return by which `id` a key is asked for in a path. Pure."""
+    return fingerprint.removeprefix(_PREFIX).translate(_TO_PATH)
+
+
+def find_fingerprint(identifier: str) -> str:
+    """Return the fingerprint of the key with this `id`. Pure."""
+    return _PREFIX + identifier.translate(_FROM_PATH)

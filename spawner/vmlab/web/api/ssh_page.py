@@ -26,6 +26,7 @@ class SshAddress:
     """Where the jump host is, for those outside."""
 
     url: str  # the hub's, with a slash at the end
+    host: str  # its name in that
     port: int  # of SSH's own; 0: none
 
 
@@ -94,9 +95,7 @@ def port_words(address: SshAddress, user: str, keys: dict[str, str]) -> list[str
     """Return the same where the hub has a port for SSH, else nothing. Pure."""
     if not address.port:
         return []
-    host = address.url.partition("://")[2].partition("/")[0].rpartition(":")[0]
-    host = host or address.url.partition("://")[2].partition("/")[0]
-    return ["setup", f"ssh://{host}:{address.port}", user, *_known(keys)]
+    return ["setup", f"ssh://{address.host}:{address.port}", user, *_known(keys)]
 
 
 def _known(keys: dict[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from typing import Final
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -34,6 +35,7 @@ class SshSocket(WebSocketHandler):
     def initialize(self, lab: ApiSettings) -> None:
         """Take what `setup_api` passes to every handler."""
         self.lab_settings = lab
+        self._counted = ExitStack()
         self._stream: SshStream | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -54,9 +56,14 @@ class SshSocket(WebSocketHandler):
     async def open(self, *_: str, **__: str) -> None:
         """Connect to the jump host; say so and end where that is not possible."""
         self.set_nodelay(True)
-        jump = get_runtime(self.lab_settings).jump
+        runtime = get_runtime(self.lab_settings)
+        # A client that does not answer our farewell is kept for a while, though the jump host's
+        # end is closed.
+        if not self._counted.enter_context(runtime.ssh_sockets.counted("all")):
+            self.close(_TRY_LATER, _LATER)
+            return
         try:
-            self._stream = await jump.carry(str(self.request.remote_ip))
+            self._stream = await runtime.jump.carry(str(self.request.remote_ip))
         except HostError as error:
             _log.warning("%s", error)
             self.close(_TRY_LATER, _LATER)
@@ -79,6 +86,7 @@ class SshSocket(WebSocketHandler):
 
     def on_close(self) -> None:
         """End the other side."""
+        self._counted.close()
         if self._reading:
             self._reading.cancel()
         if self._stream:

@@ -103,6 +103,7 @@ export interface Outline {
 
 /** A public key that the reader has registered; times are seconds since the epoch. */
 export interface SshKey {
+  id: string;
   fingerprint: string;
   type: string;
   comment: string;

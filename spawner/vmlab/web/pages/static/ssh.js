@@ -35,7 +35,7 @@ function row(key) {
     type: "button",
     class: "btn btn-sm btn-outline-danger",
     "aria-haspopup": "dialog",
-    "data-remove": key.fingerprint,
+    "data-remove": key.id,
     "data-act": "remove",
   }, t.remove);
   return make(
@@ -91,20 +91,20 @@ async function add(event) {
   }
 }
 
-/** @param {string} fingerprint */
-function remove(fingerprint) {
+/** @param {string} id */
+function remove(id) {
   const t = texts();
-  const key = keys.find((each) => each.fingerprint === fingerprint);
+  const key = keys.find((each) => each.id === id);
   askFirst(
     {
       title: t.removeTitle,
-      texts: [`${fingerprint} ${key?.comment ?? ""}`, t.removeText],
+      texts: [`${key?.fingerprint ?? ""} ${key?.comment ?? ""}`, t.removeText],
       yes: t.yes,
       no: t.no,
       close: t.close,
     },
     async (_tell, dialog) => {
-      await call(`${keysUrl}/${encodeURIComponent(fingerprint)}`, "DELETE");
+      await call(`${keysUrl}/${id}`, "DELETE");
       dialog.close();
       await look();
       status.textContent = texts().removed;
