@@ -3,6 +3,7 @@
 setup        adds the jump host to the hub's configuration
 service      its process: sockets, requests of the hub
 jump         SSH in, a channel to one's own machine out
+settings     what the process is started with
 logins       who may log in, and whether that still holds
 keys         registered keys, in the database and in machines
 control      how hub and process speak

@@ -21,7 +21,6 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,9 +37,9 @@ from vmlab.providers.settings import provider_settings
 from vmlab.ssh.control import MAX_LINE_BYTES, Request, Verb, parse_request
 from vmlab.ssh.jump import JumpHost
 from vmlab.ssh.logins import Logins
+from vmlab.ssh.settings import NAME, ServiceSettings
 from vmlab_protocol.errors import FormatError
 
-NAME: Final = "vmlab-ssh"
 CHECK_S: Final = 10.0
 """How long somebody whose key or token was revoked may stay connected."""
 
@@ -53,21 +52,6 @@ _OUT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS
 _log = logging.getLogger("vmlab.ssh")
 
 Take = Callable[[socket.socket, Any], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """What the process must know; no secret, as others read its command line."""
-
-    lab: str  # path of lab.toml
-    state: str
-    cache: str
-    hub_url: str  # where the hub itself listens
-    parent: int  # pid of the hub: the process ends with it
-
-    def command(self) -> list[str]:
-        """Return the command that runs the process."""
-        return [sys.executable, "-m", "vmlab.ssh.service", json.dumps(asdict(self))]
 
 
 async def serve(settings: ServiceSettings) -> None:

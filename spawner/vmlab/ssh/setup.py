@@ -13,7 +13,7 @@ from vmlab.paths import Paths
 from vmlab.providers.base import Provider, ReachesSsh
 from vmlab.ssh.control import JumpControl
 from vmlab.ssh.host_key import ensure_host_key
-from vmlab.ssh.service import NAME, ServiceSettings
+from vmlab.ssh.settings import NAME, ServiceSettings
 from vmlab.system.background import is_hub
 
 _log = logging.getLogger(__name__)

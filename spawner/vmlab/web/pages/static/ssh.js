@@ -146,12 +146,14 @@ byId("vm-ssh-form").addEventListener("submit", add);
 byId("vm-ssh-token").addEventListener("click", makeToken);
 page.addEventListener("click", (event) => {
   const button = around(event, "button");
-  if (button?.dataset["remove"]) remove(button.dataset["remove"]);
-  else if (button?.dataset["copy"] !== undefined) copy(button);
+  if (!button) return;
+  const { remove: id, copy: copies } = button.dataset;
+  if (id) remove(id);
+  else if (copies !== undefined) copy(button);
 });
 if (/Win/.test(navigator.userAgent)) {
   for (const details of document.querySelectorAll("details[data-system]")) {
-    if (details instanceof HTMLDetailsElement) details.open = details.dataset["system"] === "windows";
+    if (details instanceof HTMLDetailsElement) details.open = details.dataset.system === "windows";
   }
 }
 document.addEventListener("vmlab-language", draw);
