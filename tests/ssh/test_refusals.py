@@ -29,17 +29,15 @@ def stranger(hub, tmp_path) -> Computer:
 @pytest.mark.attack("ssh.log-in", "asks for another account, with keys and tokens of one's own")
 def test_only_ones_own_key_and_token_let_anybody_in(hub, bob, stranger, tried):
     assert "Permission denied" in stranger.ssh(*QUIET, "desk", "true").stderr.decode()
-    scopes = {
+    # As many as are compared within a minute; more of them are in tests/unit/ssh/test_logins.py.
+    tokens = {
         "of somebody else": hub.user_token("bob"),
         "of a machine": hub.server_token("ada"),
         "too narrow": hub.user_token("ada", ["read:users:name!user=ada"]),
-        "of one server": hub.user_token("ada", ["access:servers!server=ada/"]),
-        "the hub's own": hub.cli_token,
         "the password": hub.password("ada"),
-        "nonsense": "x" * 32,
     }
-    for kind, token in scopes.items():
-        done = jump(stranger, "-W", "desk:22", password=token)
+    for kind, token in tokens.items():
+        done = jump(stranger, "-o", "NumberOfPasswordPrompts=1", "-W", "desk:22", password=token)
         assert done.returncode == 255, kind
         assert b"SSH-2.0-OpenSSH" not in done.stdout, kind
     bob.change_config("User bob", "User ada")
@@ -47,7 +45,7 @@ def test_only_ones_own_key_and_token_let_anybody_in(hub, bob, stranger, tried):
         assert "Permission denied" in bob.ssh(*QUIET, "desk", "true").stderr.decode()
     finally:
         bob.change_config("User ada", "User bob")
-    tried(len(scopes) + 2)
+    tried(len(tokens) + 2)
 
 
 def jump(computer: Computer, *words: str, password: str = ""):

@@ -66,6 +66,10 @@ def _begin(system: ProcessSystem, client: socket.socket, sshd: str) -> None:
         return  # not seeded yet: as a port at which nobody listens
     (root / "etc/passwd").write_text(_PASSWD)
     (root / "etc/ssh/sshd_config").write_text(_CONFIG)
+    # A machine's own files are everybody's to read; this process makes its files for itself only.
+    (root / "etc/passwd").chmod(0o644)
+    for folder in ("etc/ssh", "etc/ssh/own_keys.d", "etc/ssh/authorized_keys.d"):
+        (root / folder).chmod(0o755)
     home = inside(system, HOME).resolve()
     os.chown(home, UID, UID)
     words = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(root), str(home), HOME, sshd]
