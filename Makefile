@@ -16,7 +16,7 @@ test-long: ## the suite's long plays: a whole course in a machine, a thousand st
 	@scripts/bootstrap dev
 	@scripts/test --long -m long $(ARGS)
 
-COVERED = tests/hub tests/contract tests/front tests/volumes tests/guest tests/acquisition tests/unit
+COVERED = tests/hub tests/contract tests/front tests/ssh tests/volumes tests/guest tests/acquisition tests/unit
 coverage: ## which lines the tests without machines and browsers reach, the least covered modules first
 	@scripts/bootstrap dev
 	@rm -rf artifacts/coverage && mkdir -p artifacts/coverage

@@ -40,6 +40,7 @@ from vmlab.providers.abilities import LeadsToHub, machines_ahead
 from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.starter import StartLimits
+from vmlab.ssh.setup import offers_ssh, set_up_ssh
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
 from vmlab.upkeep.housekeeping import start_housekeeping
@@ -95,7 +96,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     from vmlab.hub.accounts import settle_accounts  # noqa: PLC0415
     from vmlab.hub.tokens import limit_tokens  # noqa: PLC0415
     from vmlab.upkeep.jobs import order_rules, start_reconciling  # noqa: PLC0415
-    from vmlab.web.api import setup_api  # noqa: PLC0415
+    from vmlab.web.api import SshAddress, setup_api  # noqa: PLC0415
 
     watch_if_asked(paths.state)
     limit_servers()
@@ -112,7 +113,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
-    bind_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
+    bind_url = f"http://127.0.0.1:{find_free_port(*lab.ports)}"
     access = HubAccess(bind_url, secrets.token_hex(24))
     note_cli_url(paths, bind_url)
     _set_hub(c, lab, paths, bind_url, access)
@@ -136,9 +137,12 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         hub=access,
         guide=project / "docs/trainee.md",
         groups=group_rules(lab),
+        ssh=SshAddress(lab.hub.url, lab.hub.name, lab.ssh.port) if offers_ssh(lab, provider) else None,
     )
+    jump = set_up_ssh(c, lab, paths, provider, access)
+    busy = jump.busy_machines if jump else None
     limits = StartLimits(QUEUE_TIMEOUT_S, MACHINE_TIMEOUT_S)
-    start_reconciling(HubClient(access), settings, order_rules(lab, limits))
+    start_reconciling(HubClient(access), settings, order_rules(lab, limits), busy)
 
 
 def _check_descriptors(machines: int) -> None:

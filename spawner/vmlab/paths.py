@@ -75,6 +75,16 @@ class Paths:
         return self.state / "proxy.sock"
 
     @property
+    def ssh(self) -> Path:
+        """The jump host's key, and the socket on which the hub speaks to it; mode 0700."""
+        return self.state / "ssh"
+
+    @property
+    def ssh_socket(self) -> Path:
+        """That socket."""
+        return self.ssh / "jump.sock"
+
+    @property
     def database(self) -> Path:
         """VMLab's own database (SQLite)."""
         return self.state / "vmlab.sqlite"

@@ -58,6 +58,7 @@ class Seed:
     language: str = "en"
     serves: bool = True  # whether a single-user server runs in it; else `env` and `args` stay here
     share: Share | None = None  # the machine's part of its event's file server
+    keys: tuple[str, ...] = ()  # the trainee's public keys, for SSH
 
 
 def make_seed_message(
@@ -95,5 +96,6 @@ def make_seed_message(
             server=protocol.Server(dict(seed.env), seed.args) if seed.serves else None,
             event=event,
             share=seed.share,
+            own_keys=seed.keys,
         )
     )

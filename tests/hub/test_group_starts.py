@@ -14,6 +14,7 @@ from typing import cast
 
 import pytest
 
+from vmlab.database import SshKey, open_database
 from vmlab.errors import GuestError, LabError, MachineTimeoutError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
@@ -238,6 +239,21 @@ async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
     await own.restart_node("node1", renew=True)
     assert [kept.machine for kept in await hub.provider.list_aside()] == [own.nodes["node1"]]
     assert await hub.on() == ALL
+
+
+async def test_the_trainee_s_keys_open_all_of_their_machines_and_not_the_server(hub: Hub) -> None:
+    keys = open_database(hub.folder / "vmlab.sqlite").ssh_keys
+    keys.add(SshKey("ada", "SHA256:1", "ssh-ed25519 AAAA1", 1.0), 10)
+    hub.set_faults(delays_s={"boot": 0.5})
+    own, log = hub.machines(), hub.new_log()
+    starting = asyncio.create_task(hub.start(own, log))
+    await until(lambda: log.tracks["node1"].phase is Phase.BOOT)
+    keys.add(SshKey("ada", "SHA256:2", "ssh-ed25519 AAAA2", 2.0), 10)
+    await starting
+    await log.end()
+    both = ("ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2")
+    assert {hub.provider.keys[name] for name in (own.desk, *own.nodes.values())} == {both}
+    assert [keys for name, keys in hub.provider.keys.items() if name.startswith("server-")] == [()]
 
 
 async def test_a_node_that_cannot_be_restarted_is_off_and_the_others_are_on(hub: Hub) -> None:

@@ -17,6 +17,7 @@ SEED = Seed(
     args=("--HubOAuth.base_url=/user/ada/",),
     notices=(Notice("hello", "bonjour"),),
     language="fr",
+    keys=("ssh-ed25519 ADA",),
 )
 
 
@@ -46,6 +47,7 @@ def test_the_message_is_one_line_with_everything():
             "host_name": "desk-ada",
             "ssh_host_key": {"private": "PRIVATE", "public": "ssh-ed25519 HOST"},
             "authorized_keys": ["ssh-ed25519 OPERATOR"],
+            "own_keys": ["ssh-ed25519 ADA"],
             "network": {"address": "10.0.2.15/24", "gateway": "10.0.2.2", "dns": ["10.0.2.3"]},
             "mounts": [
                 {

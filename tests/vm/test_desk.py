@@ -7,6 +7,7 @@ minute under software emulation.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ import requests
 from browser.conftest import ARTIFACTS, log_in, shot
 from fakes.waiting import wait_until
 from hub.running_hub import PROJECT, RunningHub
+from ssh.computer import Computer
 from vm.desk import PAGE_LIMIT_MS, Desk
 from vmlab.paths import default_paths
 
@@ -334,6 +336,24 @@ def test_the_facilitator_sees_it_on_the_board(hub, new_page):
     row.wait_for()
     assert "10" in row.inner_text()
     shot(page, "desk-board")
+
+
+def test_ssh_from_the_trainee_s_own_computer(hub, desk, tmp_path):
+    """By the lines of the page, through the hub's own address, into the machine's own sshd."""
+    ada = Computer(tmp_path / "home", hub, "ada")
+    ada.register()  # the machine runs: its agent takes the key at once
+    ada.set_up()
+    sent = os.urandom(200_000)
+    done = ada.ssh("desk", "cat > sent && id -un && hostname", said=sent)
+    assert done.stdout.split() == [b"trainee", b"desk-ada"], done.stderr.decode()
+    assert ada.ssh("root@desk", "cat /home/trainee/sent && rm /home/trainee/sent").stdout == sent
+    settings = desk.run("sudo sshd -T | grep -E '^(password|kbdinteractive)authentication'")
+    assert settings.split() == [
+        "passwordauthentication",
+        "no",
+        "kbdinteractiveauthentication",
+        "no",
+    ]
 
 
 def test_a_killed_hub_finds_the_machine_again(hub, desk):

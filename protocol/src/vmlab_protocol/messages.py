@@ -47,6 +47,7 @@ class HostMessageType(StrEnum):
     TIME = "time"
     LANGUAGE = "language"
     SERVE = "serve"
+    KEYS = "keys"
     POWEROFF = "poweroff"
 
 
@@ -62,6 +63,7 @@ class GuestMessageType(StrEnum):
     ACTIVITY = "activity"
     WARNED = "warned"
     SPEAKS = "speaks"
+    KEYED = "keyed"
     FROZEN = "frozen"
     THAWED = "thawed"
     GROWN = "grown"
@@ -88,6 +90,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
     HostMessageType.SERVE: GuestMessageType.SERVING,
+    HostMessageType.KEYS: GuestMessageType.KEYED,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 

@@ -87,6 +87,7 @@ class Seed:
     server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
     event: EventNetwork | None = None  # None: the machine is on its own
     share: Share | None = None  # its part of the event's file server
+    own_keys: tuple[str, ...] = ()  # the trainee's, for `trainee` and root
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -110,6 +111,7 @@ def _body(seed: Seed) -> dict[str, Any]:
         "host_name": seed.host_name,
         "ssh_host_key": {"private": seed.ssh_host_key.private, "public": seed.ssh_host_key.public},
         "authorized_keys": list(seed.authorized_keys),
+        "own_keys": list(seed.own_keys),
         "network": {
             "address": str(seed.network.address),
             "gateway": str(seed.network.gateway),

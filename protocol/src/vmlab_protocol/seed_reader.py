@@ -70,12 +70,7 @@ def parse_seed(value: object) -> Seed:
             private=_text(key, "seed.ssh_host_key", "private", _PRIVATE_KEY, secret=True),
             public=_text(key, "seed.ssh_host_key", "public", _PUBLIC_KEY),
         ),
-        authorized_keys=tuple(
-            _match(item, f"seed.authorized_keys[{i}]", _PUBLIC_KEY)
-            for i, item in enumerate(
-                _list(_get(seed, "seed", "authorized_keys"), "authorized_keys")
-            )
-        ),
+        authorized_keys=parse_keys(_get(seed, "seed", "authorized_keys"), "authorized_keys"),
         network=_network(_get(seed, "seed", "network")),
         mounts=tuple(
             _mount(item, f"seed.mounts[{i}]")
@@ -89,7 +84,18 @@ def parse_seed(value: object) -> Seed:
         server=_server(_get(seed, "seed", "server")),
         event=_event(seed.get("event")),
         share=_share(seed.get("share")),
+        own_keys=parse_keys(seed.get("own_keys", []), "own_keys"),  # an older hub has none
     )
+
+
+def parse_keys(value: object, name: str) -> tuple[str, ...]:
+    """Return public keys, each a line of sshd's without options.
+
+    Raises:
+        SeedError: that is not a list of such lines.
+    """
+    items = _list(value, name)
+    return tuple(_match(item, f"seed.{name}[{i}]", _PUBLIC_KEY) for i, item in enumerate(items))
 
 
 def _dict(value: object, where: str) -> dict[str, Any]:

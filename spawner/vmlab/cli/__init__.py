@@ -19,6 +19,7 @@ a traceback is a bug of VMLab.
     volume        the trainees' disks: list, grow, snapshot, restore, copy, delete
     image         build images and list them
     template      what is made ahead so that machines of an image start fast
+    ssh           public keys for SSH from trainees' own computers
     idle          declare a break, in which no machine is stopped
     front         configuration of a web server in front of the lab
     service       systemd units
@@ -48,6 +49,7 @@ from vmlab.cli import (
     machine,
     replaced,
     service,
+    ssh,
     status,
     up,
     volume,
@@ -78,6 +80,7 @@ machine.app.add_typer(
     replaced.aside_app, name="aside", help="Machines that were replaced and are kept for diagnosis."
 )
 app.add_typer(idle.app, name="idle", help="A break, during which no idle machine is stopped.")
+app.add_typer(ssh.app, name="ssh", help="Public keys for SSH from people's own computers.")
 app.add_typer(service.app, name="service", help="Start and stop with the host, by systemd.")
 app.add_typer(volume.app, name="volume", help="The trainees' disks: snapshots, copies, deletion.")
 app.add_typer(image.app, name="image", help="Build and list the images that machines start from.")

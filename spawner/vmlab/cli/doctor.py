@@ -117,13 +117,13 @@ def _port(lab: Lab, paths: Paths) -> Finding:
         return Finding("port", Level.FAIL, e.message, e.hint)
     if holder:
         return Finding("port", Level.OK, f"our hub runs at {holder.url} (pid {holder.hub_pid})")
-    for port in lab.hub.ports:
+    for port in lab.ports:
         state = find_port_state(lab.hub.address, port)
         if state.problem:
             advice = f"stop that program, or change [hub] address and port in {lab.file}"
             return Finding("port", Level.FAIL, state.problem, advice)
-    ports = " and ".join(map(str, lab.hub.ports))
-    free = "is free" if len(lab.hub.ports) == 1 else "are free"
+    ports = " and ".join(map(str, lab.ports))
+    free = "is free" if len(lab.ports) == 1 else "are free"
     return Finding("port", Level.OK, f"{ports} on {lab.hub.address} {free}")
 
 

@@ -83,7 +83,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
     lock.write(holder)
     proxy_command(project)  # missing programs are reported before an image is built for minutes
     _check_certificate(lab)
-    for port in lab.hub.ports:
+    for port in lab.ports:
         _check_port(lab, paths, port)
     _prepare_machines(lab, paths, project)
     passwords = prepare_state(lab, paths)

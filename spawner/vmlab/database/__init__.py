@@ -1,4 +1,4 @@
-"""VMLab's own database: courses, receipts, progress, durations of phases, volumes, languages.
+"""VMLab's own database: courses, receipts, progress, durations, volumes, languages, SSH keys.
 
 Users, servers and tokens belong to the hub's database, machines to their provider. All calls
 block: the hub's handlers make them with `asyncio.to_thread`, for which they are safe.
@@ -18,6 +18,7 @@ block: the hub's handlers make them with `asyncio.to_thread`, for which they are
     volumes     who owns a volume, and which machine has it
     languages   who chose which language
     numbers     the number of each trainee in their event
+    ssh_keys    who may log in with SSH by which key
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from vmlab.database.languages import Languages
 from vmlab.database.numbers import Numbers
 from vmlab.database.phases import Phases
 from vmlab.database.progress import CourseStep, Progress, StepReport, StepResult
+from vmlab.database.ssh_keys import SshKey, SshKeys
 from vmlab.database.volumes import Volumes
 
 __all__ = [
@@ -43,6 +45,8 @@ __all__ = [
     "Phases",
     "Progress",
     "Receipt",
+    "SshKey",
+    "SshKeys",
     "StepReport",
     "StepResult",
     "StoredCourse",
@@ -64,6 +68,7 @@ class Database:
         self.volumes = Volumes(sessions)
         self.languages = Languages(sessions)
         self.numbers = Numbers(sessions)
+        self.ssh_keys = SshKeys(sessions)
 
     def record_start(self, key: str, durations_s: Mapping[str, float]) -> None:
         """Remember how long the phases of a start took; see `Phases.record`."""

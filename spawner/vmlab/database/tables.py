@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised with every change of the tables below; a step in `migrations` brings older ones there."""
 
 
@@ -153,3 +153,17 @@ class NumberRow(Base):
 
     user: Mapped[str] = mapped_column(String(255), primary_key=True)
     number: Mapped[int] = mapped_column(Integer)
+
+
+class SshKeyRow(Base):
+    """A public key by which somebody may log in with SSH."""
+
+    __tablename__ = "ssh_key"
+    __table_args__ = (UniqueConstraint("user", "fingerprint"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255))
+    fingerprint: Mapped[str] = mapped_column(String(60))
+    line: Mapped[str] = mapped_column(Text)
+    added: Mapped[float] = mapped_column(Float)
+    used: Mapped[float | None] = mapped_column(Float, default=None)

@@ -88,7 +88,7 @@ def set_proxy(
     )
     proxy.command = [*keep_only(*_PROXY_VARIABLES), *command]
     proxy.pid_file = str(paths.state / "proxy.pid")
-    proxy.api_url = f"http://127.0.0.1:{find_free_port(*lab.hub.ports)}"
+    proxy.api_url = f"http://127.0.0.1:{find_free_port(*lab.ports)}"
 
 
 def _find_lab_files(lab: Lab, paths: Paths) -> Path | None:

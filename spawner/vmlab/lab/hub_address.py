@@ -72,6 +72,11 @@ class HubAddress:
         return f"{self.scheme}://{LOCAL_NAME}:{self.port}/"
 
     @property
+    def name(self) -> str:
+        """The name or address in that URL, an IPv6 address between brackets."""
+        return bracketed(urlsplit(self.url).hostname or self.local_address)
+
+    @property
     def has_tls(self) -> bool:
         """Whether browsers reach it by TLS, its own or that of a web server in front of it."""
         return self.url.startswith("https:")

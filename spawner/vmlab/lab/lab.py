@@ -61,6 +61,14 @@ class IdleChoice:
         return min(600.0, self.stop_after_s / 2)
 
 
+@dataclass(frozen=True)
+class SshChoice:
+    """[ssh]: SSH from trainees' own computers."""
+
+    enabled: bool = True  # through the hub's own address
+    port: int = 0  # a port of SSH's own as well, at the hub's address; 0: none
+
+
 def make_trainee_names(count: int) -> tuple[str, ...]:
     """Return trainee01, trainee02, ...; a larger count keeps the names of a smaller one."""
     return tuple(f"trainee{number:02d}" for number in range(1, count + 1))
@@ -101,8 +109,14 @@ class Lab:
     provider: ProviderChoice = field(default_factory=ProviderChoice)
     idle: IdleChoice = field(default_factory=IdleChoice)
     hub: HubAddress = field(default_factory=HubAddress)
+    ssh: SshChoice = field(default_factory=SshChoice)
     accounts: Accounts = field(default_factory=Accounts)
     branding: Branding = field(default_factory=Branding)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All ports on which it listens."""
+        return (*self.hub.ports, self.ssh.port) if self.ssh.port else self.hub.ports
 
     @property
     def allowance(self) -> Allowance:
@@ -177,6 +191,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
     machines = read_machines(root, images)
     accounts = _read_accounts(root.table("accounts"))
+    hub = read_hub(root.table("hub"), path.parent)
     return Lab(
         file=path,
         name=lab.text("name", "lab", pattern=NAME_PATTERN, allowed=NAME_RULE),
@@ -190,7 +205,8 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         total_mib=allowance.total_mib,
         provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
-        hub=read_hub(root.table("hub"), path.parent),
+        hub=hub,
+        ssh=_read_ssh(root.table("ssh"), hub),
         accounts=accounts,
         branding=read_branding(lab, path.parent),
     )
@@ -219,6 +235,18 @@ def _read_allowance(table: Table) -> Allowance:
 
 def _read_idle(table: Table) -> IdleChoice:
     return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
+
+
+def _read_ssh(table: Table, hub: HubAddress) -> SshChoice:
+    choice = SshChoice(
+        enabled=table.flag("enabled", default=True),
+        port=table.whole("port", 0, minimum=0, maximum=65535),
+    )
+    if choice.port in hub.ports:
+        table.mistake("port", f"{choice.port} is the hub's own port already")
+    if choice.port and not choice.enabled:
+        table.mistake("port", "it is of no use while enabled = false")
+    return choice
 
 
 def _read_accounts(table: Table) -> Accounts:

@@ -10,6 +10,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
@@ -111,13 +112,45 @@ async def _join(near: Streams, connect: Connect, towards: Pace, back: Pace) -> N
         writer.close()  # nobody is there: the client sees its connection end
         return
     try:
-        await asyncio.gather(_pump(reader, far_writer, towards), _pump(far_reader, writer, back))
+        await asyncio.gather(pump(reader, far_writer, towards), pump(far_reader, writer, back))
     finally:
         for side in (writer, far_writer):
             side.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pace: Pace) -> None:
+class Source(Protocol):
+    """Where bytes come from: an `asyncio.StreamReader`, or what has its interface."""
+
+    async def read(self, n: int, /) -> bytes:
+        """Return up to so many bytes; none at the end."""
+        ...
+
+
+class Sink(Protocol):
+    """Where bytes go: an `asyncio.StreamWriter`, or what has its interface."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take these bytes."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when there is room for more."""
+        ...
+
+    def can_write_eof(self) -> bool:
+        """Tell whether the other side can be told that no more comes."""
+        ...
+
+    def write_eof(self) -> None:
+        """Tell the other side that no more comes."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+
+async def pump(reader: Source, writer: Sink, pace: Pace) -> None:
     """Copy until the end of input, then tell the other side that no more comes."""
     # A connection that breaks on either side is an everyday end, not an error.
     with contextlib.suppress(ConnectionError):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from jupyterhub.auth import Authenticator
 from tornado import web
-from traitlets import Unicode
+from traitlets import Callable, Unicode
 
 from vmlab.errors import ConfigError
 from vmlab.lab.lab import is_user_name
@@ -23,6 +23,7 @@ from vmlab.people.account_calls import ACCOUNT_HANDLERS
 from vmlab.people.account_language import open_languages
 from vmlab.people.accounts import read_passwords
 from vmlab.people.guesses import Bound, FailureLimit, make_bounds
+from vmlab.people.logout import LOGOUT_HANDLERS
 from vmlab.people.start_calls import START_HANDLERS
 from vmlab.people.token_calls import TOKEN_HANDLERS
 
@@ -58,6 +59,13 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
         config=True, help="Path of VMLab's database; the language shown at log-in is kept there."
     )
 
+    after_logout = Callable(
+        None,
+        allow_none=True,
+        config=True,
+        help="Coroutine that is given the name of whoever has logged out of the hub's pages.",
+    )
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.limit = FailureLimit()
@@ -66,7 +74,8 @@ class LabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub has n
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
         """Return the page of login, and what stands before the hub's own handlers."""
-        return [*super().get_handlers(app), *START_HANDLERS, *ACCOUNT_HANDLERS, *TOKEN_HANDLERS]
+        own = (*START_HANDLERS, *ACCOUNT_HANDLERS, *TOKEN_HANDLERS, *LOGOUT_HANDLERS)
+        return [*super().get_handlers(app), *own]
 
     async def authenticate(self, handler: web.RequestHandler, data: dict[str, str]) -> str | None:
         """Return the account's name when the password is right, else None.

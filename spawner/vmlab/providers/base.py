@@ -331,6 +331,56 @@ class ServesFiles(Protocol):
 
 
 @runtime_checkable
+class TakesKeys(Protocol):
+    """A provider that can tell a machine at work which public keys let its trainee in; optional.
+
+    A machine that is started learns them from its seed.
+    """
+
+    async def set_keys(self, name: str, keys: tuple[str, ...]) -> None:
+        """Let these keys, in place of those of before, log in as the trainee's user and as root.
+
+        Sessions that are open stay open.
+
+        Raises:
+            ProviderError: the machine could not be told.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SshStream:
+    """Bytes from and to the sshd of one machine."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+@runtime_checkable
+class ReachesSsh(Protocol):
+    """A provider that reaches its machines' sshd, for the jump host (`vmlab.ssh`); optional.
+
+    Works with no memory of `start`, in any process of the hub's user.
+    """
+
+    async def open_ssh(self, name: str) -> SshStream:
+        """Open a connection to the machine's sshd; whoever opened it closes its writer.
+
+        Raises:
+            GuestError: the machine does not run, or its sshd cannot be reached.
+        """
+        ...
+
+    def ssh_host_key(self, name: str) -> str:
+        """Return the public half of the machine's host key; empty before its first start.
+
+        Raises:
+            ProviderError: it cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
 class KeepsNetworks(Protocol):
     """A provider whose machines can meet in a network of their event; optional.
 

@@ -3,6 +3,7 @@
 spawner   VMSpawner: JupyterHub's life cycle on top of a provider
 settings  its options
 own_machines  the machines of one trainee: desk, nodes, and the event's server
+seeds     what those are told when they start, and of what was chosen meanwhile
 starter   one machine's start, whatever its role
 in_order  several starts in their order, all or nothing
 nodes     further machines of a trainee, restarted one by one

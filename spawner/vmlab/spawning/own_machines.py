@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,27 +16,23 @@ from vmlab.errors import MachineNotFoundError
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.plan import make_group
-from vmlab.groups.sharing import find_share
 from vmlab.lab.start_order import SERVER
 from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
-from vmlab.people.account_language import open_languages
 from vmlab.providers.abilities import LeadsToHub
-from vmlab.providers.base import KeepsNetworks, SpeaksLanguages
-from vmlab.seed import Seed
+from vmlab.providers.base import KeepsNetworks
 from vmlab.spawning.history import find_history
 from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import SingleRestarts, restart_node, start_node
+from vmlab.spawning.seeds import OwnSeeds
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import ensure_server, require_rest
 from vmlab.spawning.slots import StartSlots, make_slots
 from vmlab.spawning.starter import Starter, StartLimits
 from vmlab.spawning.trouble import check_server
 from vmlab.spawning.waiting import wait_for_server
-from vmlab.system.background import apart
 from vmlab_protocol.notices import Language, Notice
-from vmlab_protocol.share import Share
 
 STATE_VERSION = 1
 _log = logging.getLogger(__name__)
@@ -54,6 +49,7 @@ class OwnMachines:
         self._spawner = spawner
         self._desk = ""  # as an earlier hub kept it: names stay when a user is renamed
         self._volume = ""
+        self._seeds = OwnSeeds(spawner)
         self.singles = SingleRestarts()
 
     # -- names -------------------------------------------------------------------------------------
@@ -120,7 +116,9 @@ class OwnMachines:
                     spawner.rules, starter, spawner.paths.database, self.spoken(), track
                 )
             else:
-                await start_node(member, starter, self._make_bare_seed(), track, kind=kind)
+                seed = await self._seeds.of_node()
+                await start_node(member, starter, seed, track, kind=kind)
+                await self._seeds.follow_choice(member.spec.name, seed)
 
         await start_in_order(after, start)
         return (await self.status()).url
@@ -129,14 +127,14 @@ class OwnMachines:
         self, spec: MachineSpec, log: StartLog, notices: tuple[Notice, ...], kind: str
     ) -> None:
         provider = self._spawner.provider
-        seed = replace(self._make_seed(), notices=notices)
+        seed = await self._seeds.of_desk(notices)
 
         async def settle() -> None:
             url = (await self.status()).url
             check = partial(check_server, provider, spec.name, log)
             await wait_for_server(url, self._spawner.server.base_url, check)
             await provider.note_serving(spec.name)
-            await self._follow_choice(spec.name, seed.language)
+            await self._seeds.follow_choice(spec.name, seed)
 
         await self._starter.start(spec, seed, log.desk, settle, kind=kind)
 
@@ -146,8 +144,9 @@ class OwnMachines:
         Raises:
             LabError: it cannot be stopped or started.
         """
-        member = (await self._make_group()).get(label)
-        await restart_node(member, self._starter, self._make_bare_seed(), renew=renew)
+        member, seed = (await self._make_group()).get(label), await self._seeds.of_node()
+        await restart_node(member, self._starter, seed, renew=renew)
+        await self._seeds.follow_choice(member.spec.name, seed)
 
     def begin_server_restart(self) -> None:
         """Begin to restart the machine that all share, whoever's these machines are.
@@ -203,8 +202,7 @@ class OwnMachines:
 
     def spoken(self) -> Language:
         """Return the language of the trainee."""
-        chosen = open_languages(self._spawner.paths.database).of(self._spawner.user.name)
-        return chosen or Language(self._spawner.language)
+        return self._seeds.spoken()
 
     async def open_way(self) -> None:
         """Have machines reach hub and proxy; no-op where that is not the provider's affair."""
@@ -238,26 +236,3 @@ class OwnMachines:
             spawner.paths.database, spawner.provider_name, spawner.provider.features
         )
         return Starter(spawner.provider, self.slots, limits, history, self.open_way)
-
-    def _make_seed(self) -> Seed:
-        given = self._spawner.get_env()
-        env = {key: str(value) for key, value in given.items() if value is not None}
-        # Read from the environment when its class is defined, and no later: without it the
-        # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
-        base_url = f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}"
-        args = (base_url, *self._spawner.get_args())
-        return Seed(env=env, args=args, language=self.spoken(), share=self._find_share())
-
-    def _make_bare_seed(self) -> Seed:
-        """Return the seed of a machine in which nobody works by a browser: without a token."""
-        return Seed(env={}, language=self.spoken(), serves=False, share=self._find_share())
-
-    def _find_share(self) -> Share | None:
-        return find_share(self._spawner.rules, self._spawner.user.name)
-
-    async def _follow_choice(self, machine: str, seeded: str) -> None:
-        """Tell the machine what its trainee chose after its seed was made."""
-        language, provider = self.spoken(), self._spawner.provider
-        if language != seeded and isinstance(provider, SpeaksLanguages):
-            with apart(f"{machine}: it speaks {seeded} until its next start"):
-                await provider.set_language(machine, language)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,8 +66,20 @@ def order_rules(lab: Lab, limits: StartLimits) -> OrderRules:
     )
 
 
-def start_reconciling(client: HubClient, settings: ProviderSettings, rules: OrderRules) -> None:
-    """Keep machines in order as long as this hub runs; no-op where no event loop runs."""
+def start_reconciling(
+    client: HubClient,
+    settings: ProviderSettings,
+    rules: OrderRules,
+    busy: Callable[[], Awaitable[Collection[str]]] | None = None,
+) -> None:
+    """Keep machines in order as long as this hub runs; no-op where no event loop runs.
+
+    Args:
+        client: of the hub's API.
+        settings: the provider's.
+        rules: what is put in order, and when.
+        busy: names machines that somebody uses whatever their agents say.
+    """
     hub = HubSide(client, rules.group)
     provider = make_provider(settings)
     paths = Paths(state=settings.state, cache=settings.cache)
@@ -90,7 +102,7 @@ def start_reconciling(client: HubClient, settings: ProviderSettings, rules: Orde
     if isinstance(provider, HasJobs):
         jobs += provider.jobs()
     if rules.idle.is_on:
-        watch = IdleWatch(hub, client, provider, rules.idle, settings.state)
+        watch = IdleWatch(hub, client, provider, rules.idle, settings.state, busy=busy)
         jobs.append(_when_up("idle machines", hub, watch.look, watch.period_s))
     begin(settings.state, *jobs)
 

@@ -37,12 +37,14 @@ from vmlab.upkeep.idle.break_file import break_path, declare_break, parse_until,
 from vmlab.volumes.locks import hold_volume
 from vmlab.volumes.model import is_volume_name, make_quarantine_name, parse_quarantine_name
 from vmlab.web.api.bodies import (
+    MAX_PASTED_CHARS,
     BodyError,
     parse_break,
     parse_language,
     parse_progress,
     parse_receipt,
     parse_renewal,
+    parse_ssh_key,
 )
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.snapshots import make_snapshot_id, parse_snapshot_id
@@ -276,6 +278,11 @@ def progress_body(data: bytes) -> None:
 @target("renew-body", BodyError, parsers=(f"{_BODIES}:parse_renewal",))
 def renew_body(data: bytes) -> None:
     parse_renewal(_object(data))
+
+
+@target("ssh-key-body", BodyError, parsers=(f"{_BODIES}:parse_ssh_key",))
+def ssh_key_body(data: bytes) -> None:
+    check(len(parse_ssh_key(_object(data))) <= MAX_PASTED_CHARS, data)
 
 
 @target("language-body", BodyError, parsers=(f"{_BODIES}:parse_language",))

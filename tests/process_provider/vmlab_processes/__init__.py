@@ -4,6 +4,7 @@ provider        the contract
 folders         what a machine and a volume are on disk
 machine         the process that plays a machine, with VMLab's own agent in it
 carrier         carries the agent's words to whoever connects
+sshd            the machine's sshd, where this host has one for tests
 process_system  what the agent does to its machine, where that is a process
 """
 

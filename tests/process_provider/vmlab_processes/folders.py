@@ -1,7 +1,7 @@
 """What a machine and a volume are on disk.
 
 STATE/processes/NAME/      machine.json, process.json, seeded, ended, trouble, console.log,
-                           agent.sock, identity.json, access_key; and root/, the machine's disk
+                           agent.sock, ssh.sock, identity.json, access_key; and root/, its disk
 STATE/process-aside/NAME-NUMBER/
 STATE/process-homes/VOLUME/    and VOLUME.holder beside it
 """
@@ -83,6 +83,11 @@ class Folder:
         """Where its agent's words come out."""
         return self.path / "agent.sock"
 
+    @property
+    def ssh(self) -> Path:
+        """Where its sshd answers."""
+        return self.path / "ssh.sock"
+
     def identity(self) -> Identity:
         return keep_identity(self.name, self.path / "identity.json", self.path / "access_key")
 
@@ -160,7 +165,7 @@ class Folder:
         with self.turn():
             if found := self.process():
                 self._end(found.pid, signal.SIGKILL if now else signal.SIGTERM)
-            for name in ("seeded", "process.json", "agent.sock"):
+            for name in ("seeded", "process.json", "agent.sock", "ssh.sock"):
                 (self.path / name).unlink(missing_ok=True)
 
     def _end(self, pid: int, how: signal.Signals) -> None:

@@ -24,6 +24,7 @@ from vmlab_guest.agent import Agent
 from vmlab_guest.system import inside
 from vmlab_processes.carrier import carry
 from vmlab_processes.process_system import ProcessSystem
+from vmlab_processes.sshd import serve_ssh
 from vmlab_protocol.machine import HOME
 
 MAX_NOTE = 64 * 1024
@@ -100,6 +101,7 @@ def main() -> None:
         os._exit(0)
     os.setsid()
     system.announce("power")
+    threading.Thread(target=serve_ssh, args=(system, folder), name="sshd", daemon=True).start()
     words = (system, listening, boot_s)
     threading.Thread(target=answer_agent, args=words, name="boot", daemon=True).start()
     server.serve_forever()

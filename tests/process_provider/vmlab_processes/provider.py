@@ -19,7 +19,8 @@ from vmlab.model import (
 from vmlab.providers.agent.asking import AsksAgents
 from vmlab.providers.agent.handover import await_agent, hand_over, seed_maker
 from vmlab.providers.agent.link import AgentLink, open_unix_agent
-from vmlab.providers.base import AgentStream
+from vmlab.providers.agent.ssh import open_unix_ssh
+from vmlab.providers.base import AgentStream, SshStream
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed, guest_network
 from vmlab_processes import ProcessOptions
@@ -88,6 +89,14 @@ class ProcessProvider(AsksAgents):
             async with aclosing(hand_over(link, make_line, _ANSWER_LIMIT_S)) as phases:
                 async for phase in phases:
                     yield phase
+
+    async def open_ssh(self, name: str) -> SshStream:
+        return await open_unix_ssh(name, self._folder(name).ssh)
+
+    def ssh_host_key(self, name: str) -> str:
+        folder = self._folder(name)
+        known = (folder.path / "identity.json").exists()
+        return folder.identity().ssh_host_public_key if known else ""
 
     async def open_agent(self, name: str) -> AgentStream:
         return await open_unix_agent(name, self._folder(name).agent)

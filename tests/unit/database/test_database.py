@@ -10,7 +10,15 @@ from dataclasses import replace
 
 import pytest
 
-from vmlab.database import Database, Receipt, StepReport, StoredCourse, StoredStep, open_database
+from vmlab.database import (
+    Database,
+    Receipt,
+    SshKey,
+    StepReport,
+    StoredCourse,
+    StoredStep,
+    open_database,
+)
 from vmlab.database.engine import sqlite_url
 from vmlab.errors import HostError
 from vmlab_protocol.receipts import Obstacle, Reason
@@ -63,7 +71,7 @@ class TestOpening:
         database.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
-        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 4") as caught:
+        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 5") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
 
@@ -258,3 +266,41 @@ class TestLanguages:
         for user, language in (("ada", "fr"), ("bob", "en"), ("ada", "en")):
             database.languages.choose(user, language)
         assert database.languages.all() == {"ada": "en", "bob": "en"}
+
+
+def key(user: str, number: int) -> SshKey:
+    return SshKey(user, f"SHA256:{number}", f"ssh-ed25519 AAAA{number} home", float(number))
+
+
+class TestSshKeys:
+    def test_keys_are_their_owner_s_and_each_is_there_once(self, database):
+        keys = database.ssh_keys
+        assert keys.add(key("ada", 2), 10)
+        assert keys.add(key("ada", 1), 10)
+        assert keys.add(key("bob", 1), 10)
+        assert keys.add(key("ada", 1), 10), "again"
+        assert keys.of("ada") == [key("ada", 1), key("ada", 2)]
+        assert keys.all() == [*keys.of("ada"), key("bob", 1)]
+        assert keys.of("eve") == []
+
+    def test_there_are_so_many_at_most_whoever_asks_at_the_same_time(self, database):
+        barrier = threading.Barrier(8)
+
+        def one(number: int) -> bool:
+            barrier.wait()
+            return database.ssh_keys.add(key("ada", number), 3)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(one, range(8))) == 3
+        assert len(database.ssh_keys.of("ada")) == 3
+
+    def test_removed_and_used(self, database):
+        keys = database.ssh_keys
+        keys.add(key("ada", 1), 10)
+        keys.add(key("bob", 1), 10)
+        keys.note_use("ada", "SHA256:1", 7.5)
+        assert [each.used for each in keys.all()] == [7.5, None]
+        assert keys.remove("ada", "SHA256:1")
+        assert not keys.remove("ada", "SHA256:1")
+        keys.note_use("ada", "SHA256:1", 8.0)
+        assert keys.all() == [key("bob", 1)]

@@ -178,7 +178,7 @@ def _fails_at(path: Path, number: int) -> bool:
 
 class TestRefused:
     @pytest.mark.parametrize("table", ["meta", "vmlab_revision"])
-    @pytest.mark.parametrize("schema", ["5", "0", "", "0003", "9" * 5000, "a1b2c3"])
+    @pytest.mark.parametrize("schema", ["6", "0", "", "0003", "9" * 5000, "a1b2c3"])
     def test_another_schema_and_untouched(self, path, table, schema):
         Database(sqlite_url(path)).close()
         column = {"meta": "value", "vmlab_revision": "version_num"}[table]

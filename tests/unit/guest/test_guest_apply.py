@@ -15,10 +15,11 @@ from fakes.guest_seeds import CARD, ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN,
 from vmlab_guest.apply import PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import is_parked
+from vmlab_guest.keys import change_keys
 from vmlab_guest.park import park, warm
 from vmlab_guest.server_request import ServerRequest
 from vmlab_protocol.phases import Phase
-from vmlab_protocol.seed_reader import parse_seed
+from vmlab_protocol.seed_reader import SeedError, parse_seed
 
 ORDER = ["identity", "keys", "network", "mounts", "exercises", "server"]
 
@@ -98,6 +99,8 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert (key.read_text(), mode(key)) == (PRIVATE_KEY, 0o600)
     keys = root / "etc/ssh/authorized_keys.d/trainee"
     assert (keys.read_text(), mode(keys)) == (PUBLIC_KEY + "\n", 0o644)
+    for user in ("trainee", "root"):
+        assert (root / "etc/ssh/own_keys.d" / user).read_text() == ""
     assert system.addresses[2] == ["10.0.2.15/24"]
     assert system.gateways[2] == "10.0.2.2"
     assert (root / "etc/resolv.conf").read_text() == "nameserver 10.0.2.3\n"
@@ -402,3 +405,28 @@ def test_notices_for_notebooks_and_terminals(system: FakeSystem) -> None:
     apply(system, notices=())
     assert json.loads((run / "notices.json").read_text()) == []
     assert list((run / "notices.d").iterdir()) == []
+
+
+def test_the_trainee_s_own_keys_open_their_user_and_root(system: FakeSystem) -> None:
+    apply(system, keys=(PUBLIC_KEY,))
+    own = system.root / "etc/ssh/own_keys.d"
+    for user in ("trainee", "root"):
+        assert (own / user).read_text() == f"{PUBLIC_KEY}\n"
+    assert not (system.root / "etc/ssh/authorized_keys.d/root").exists(), "the operator's does not"
+    settings = (system.root / "etc/ssh/sshd_config.d/10-vmlab.conf").read_text().splitlines()
+    assert "PermitRootLogin prohibit-password" in settings
+    assert "PasswordAuthentication no" in settings
+    assert change_keys(system, {"keys": []}) == {"type": "keyed"}
+    assert [(own / user).read_text() for user in ("trainee", "root")] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [None, "ssh-ed25519 AAAA", [1], ['command="rm" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA'],
+     [f"{PUBLIC_KEY}\n{PUBLIC_KEY}"], [PUBLIC_KEY] * 101],
+)  # fmt: skip
+def test_what_is_not_a_list_of_keys_changes_nothing(system: FakeSystem, keys: object) -> None:
+    apply(system, keys=(PUBLIC_KEY,))
+    with pytest.raises(SeedError):
+        change_keys(system, {"keys": keys})
+    assert (system.root / "etc/ssh/own_keys.d/root").read_text() == f"{PUBLIC_KEY}\n"

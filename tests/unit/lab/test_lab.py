@@ -115,6 +115,9 @@ def test_the_lab_of_the_project_is_right() -> None:
         ("[provider]\novercommit='2'", "provider.overcommit: '2' is not a number; allowed: 1 to"),
         ("[provider]\novercommit=true", "provider.overcommit: true is not a number; allowed: 1"),
         ("[provider]\novercommit=nan", "provider.overcommit: nan is out of range; allowed: 1 to"),
+        ("[ssh]\nport=70000", "ssh.port: 70000 is out of range; allowed: 0 to 65535"),
+        ("[ssh]\nport=8000", "ssh.port: 8000 is the hub's own port already"),
+        ("[ssh]\nenabled=false\nport=2222", "ssh.port: it is of no use while enabled = false"),
         ("[hub]\nport=70000", "hub.port: 70000 is out of range; allowed: 1 to 65535"),
         ("[hub]\nfront=['nginx']", "hub.front: 'nginx' is not allowed"),
         ("[hub]\nfront=['10.0.0.1/8']", "hub.front: '10.0.0.1/8' is not allowed (10.0.0.1/8 has"),
@@ -214,3 +217,11 @@ def test_no_other_exception_for_any_text(text: str) -> None:
         assert 64 <= lab.volume_mib <= 4096 * 1024
         names = lab.accounts.names()
         assert len(names) == len(set(names))
+
+
+def test_ssh_is_on_without_a_port_unless_the_lab_says_otherwise():
+    lab = parse_lab("", Path("lab.toml"))
+    assert (lab.ssh.enabled, lab.ssh.port, lab.ports) == (True, 0, (8000,))
+    lab = parse_lab("[ssh]\nport = 2222", Path("lab.toml"))
+    assert lab.ports == (8000, 2222)
+    assert not parse_lab("[ssh]\nenabled = false", Path("lab.toml")).ssh.enabled

@@ -17,6 +17,7 @@ from vmlab_guest.errors import AgentError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
 from vmlab_guest.idle import answer_idle, set_warning
+from vmlab_guest.keys import change_keys
 from vmlab_guest.language import change_language
 from vmlab_guest.link import Link
 from vmlab_guest.park import park, warm
@@ -190,6 +191,8 @@ class Agent:
                 answer = change_language(self._system, message)
             elif kind is HostMessageType.SERVE:
                 answer = serve(self._system, message)
+            elif kind is HostMessageType.KEYS:
+                answer = change_keys(self._system, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
                 answer |= self._describe_trouble()

@@ -1,10 +1,21 @@
-"""The machine's SSH host key, and who may log in."""
+"""The machine's SSH host key, and who may log in.
+
+Root's way in is the trainee's keys and nothing else: there is no password in the machine.
+
+    /etc/ssh/authorized_keys.d/trainee       the operator's key, by the seed
+    /etc/ssh/own_keys.d/{trainee,root}       the trainee's, by the seed and whenever they change
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from vmlab_guest.files import ensure_file
 from vmlab_guest.system import TRAINEE, System, inside
+from vmlab_protocol.messages import GuestMessageType
 from vmlab_protocol.seed import Seed
+from vmlab_protocol.seed_reader import parse_keys
 
 SSH_UNIT = "ssh.service"
 # The home comes from a volume that is mounted later and that the trainee may fill with anything;
@@ -12,10 +23,10 @@ SSH_UNIT = "ssh.service"
 SSHD_CONFIG = """\
 # Written by the VMLab agent at each start.
 HostKey /etc/ssh/ssh_host_ed25519_key
-AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u .ssh/authorized_keys
+AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u /etc/ssh/own_keys.d/%u .ssh/authorized_keys
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-PermitRootLogin no
+PermitRootLogin prohibit-password
 """
 
 
@@ -35,6 +46,26 @@ def apply_keys(system: System, seed: Seed) -> bool:
     changed = ensure_file(folder / "ssh_host_ed25519_key", private, 0o600)
     ensure_file(folder / "ssh_host_ed25519_key.pub", f"{key.public}\n")
     changed |= ensure_file(folder / "sshd_config.d/10-vmlab.conf", SSHD_CONFIG)
-    text = "".join(f"{line}\n" for line in seed.authorized_keys)
-    ensure_file(folder / "authorized_keys.d" / TRAINEE, text)
+    ensure_file(folder / "authorized_keys.d" / TRAINEE, _lines(seed.authorized_keys))
+    _write_own(system, seed.own_keys)
     return changed
+
+
+def change_keys(system: System, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the trainee's keys from the host's message, in place of those of before; answer.
+
+    Raises:
+        SeedError: these are not public keys.
+        OSError: the file system refused.
+    """
+    _write_own(system, parse_keys(message.get("keys"), "keys"))
+    return {"type": GuestMessageType.KEYED}
+
+
+def _write_own(system: System, keys: Iterable[str]) -> None:
+    for user in (TRAINEE, "root"):
+        ensure_file(inside(system, "/etc/ssh/own_keys.d") / user, _lines(keys))
+
+
+def _lines(keys: Iterable[str]) -> str:
+    return "".join(f"{key}\n" for key in keys)

@@ -29,7 +29,7 @@ export const Kind = Object.freeze({
  * @type {[RegExp, string][]}
  */
 const KINDS = [
-  [/^\/hub\/(static\/|vmlab-static\/|vmlab\/hello(\/socket)?$|logo$|health$|error\/)|^\/favicon\.ico$/, Kind.OPEN],
+  [/^\/hub\/(static\/|vmlab-static\/|vmlab\/hello(\/socket)?$|ssh$|vmlab\/ssh\/vmlab-ssh\.py$|logo$|health$|error\/)|^\/favicon\.ico$/, Kind.OPEN],
   [/^\/hub\/api\/oauth2\/authorize/, Kind.PAGE], // asks for consent
   [/^\/hub\/api(\/|$)/, Kind.API],
   [/^(\/hub)?\/user\//, Kind.MACHINE],

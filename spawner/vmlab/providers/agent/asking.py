@@ -22,7 +22,7 @@ _AT_ONCE = 16
 class AsksAgents(ReachesAgents):
     """For a provider to derive from: with its stream, all that the core wants of agents.
 
-    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages` and `ServesFiles` of
+    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages`, `ServesFiles` and `TakesKeys` of
     `vmlab.providers.base`.
     """
 
@@ -62,6 +62,10 @@ class AsksAgents(ReachesAgents):
             self, name, HostMessageType.SERVE, limit_s=_SERVE_LIMIT_S, **roster_json(roster)
         )
         return answer.serial
+
+    async def set_keys(self, name: str, keys: tuple[str, ...]) -> None:
+        """Have the machine let these keys in (contract: `TakesKeys.set_keys`)."""
+        await ask(self, name, HostMessageType.KEYS, keys=list(keys))
 
 
 async def tell_time(provider: ReachesAgents, name: str) -> None:

@@ -37,8 +37,8 @@ def keep_identity(name: str, identity: Path, access_key: Path) -> Identity:
             f"its identity {identity} cannot be read: {error}",
             hint="delete the file: the machine gets new SSH keys at its next start",
         ) from error
-    host_private, host_public = _make_key_pair(name)
-    access_private, access_public = _make_key_pair(f"operator@{name}")
+    host_private, host_public = make_key_pair(name)
+    access_private, access_public = make_key_pair(f"operator@{name}")
     made = Identity(
         machine_id=secrets.token_hex(16),
         ssh_host_key=host_private,
@@ -51,8 +51,8 @@ def keep_identity(name: str, identity: Path, access_key: Path) -> Identity:
     return made
 
 
-def _make_key_pair(comment: str) -> tuple[str, str]:
-    """Return a fresh ed25519 key as OpenSSH private text and public line."""
+def make_key_pair(comment: str) -> tuple[str, str]:
+    """Return a fresh ed25519 key: OpenSSH private text, and public line with this comment."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM,

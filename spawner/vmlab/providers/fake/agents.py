@@ -1,4 +1,4 @@
-"""What agents would say and do: activity, warnings, trouble of a server, languages, commands."""
+"""What agents would say and do: activity, warnings, trouble, languages, SSH keys, commands."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class AgentsOfFake(FakeMachines):
         super().__init__(state)
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self.languages: dict[str, str] = {}  # of machines, by name
+        self.keys: dict[str, tuple[str, ...]] = {}  # likewise
         self.ran: list[tuple[str, str]] = []  # machine and command
         self.rosters: dict[str, Roster] = {}  # of file servers, by name
 
@@ -70,6 +71,13 @@ class AgentsOfFake(FakeMachines):
         if machine is None or machine.status.state is not MachineState.RUNNING:
             raise MachineNotFoundError(name, "it speaks no language: it does not run")
         self._speak(name, language)
+
+    async def set_keys(self, name: str, keys: tuple[str, ...]) -> None:
+        """Note the keys."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise MachineNotFoundError(name, "it takes no keys: it does not run")
+        self.keys[name] = keys
 
     async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
         """Return how `fake.json` says (`runs`) that it ended, of this machine or this command."""

@@ -100,6 +100,7 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
             if prefix and spec.owner not in faults.trouble:
                 self._served.add(prefix)
             self._speak(spec.name, seed.language)
+            self.keys[spec.name] = seed.keys
 
     def _require_wanted(self, name: str) -> None:
         if name in self._ended:

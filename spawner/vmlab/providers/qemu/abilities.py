@@ -14,9 +14,15 @@ from vmlab.errors import HostError, LabError, MachineNotFoundError
 from vmlab.lab.lab import Lab
 from vmlab.network.listeners import ensure_listeners
 from vmlab.paths import Paths
+from vmlab.providers.agent.ssh import open_unix_ssh
+from vmlab.providers.base import SshStream
 from vmlab.providers.facts import Engine, Finding, PoolState, Prepared, Seats, Traces
 from vmlab.providers.qemu import examination, seats
-from vmlab.providers.qemu.machine.identity import await_greeting, make_ssh_command
+from vmlab.providers.qemu.machine.identity import (
+    await_greeting,
+    ensure_identity,
+    make_ssh_command,
+)
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.status import machine_status
 from vmlab.providers.qemu.options import QemuOptions
@@ -67,6 +73,18 @@ class AbilitiesOfQemu:
                     f"{program} is not installed", hint="apt-get install openssh-client socat"
                 )
         await await_greeting(Machine.below(self._paths.machines, name))
+
+    async def open_ssh(self, name: str) -> SshStream:
+        """Connect by the machine's socket (contract: `ReachesSsh.open_ssh`)."""
+        machine = Machine.below(self._paths.machines, name)
+        return await open_unix_ssh(name, machine.ssh)
+
+    def ssh_host_key(self, name: str) -> str:
+        """Read the machine's identity (contract: `ReachesSsh.ssh_host_key`)."""
+        machine = Machine.below(self._paths.machines, name)
+        if not machine.identity.exists():
+            return ""
+        return ensure_identity(machine).ssh_host_public_key
 
     async def engine(self) -> Engine:
         """Tell whether KVM or emulation runs guest code (contract: `ExaminesHost.engine`)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from vmlab.upkeep.idle.decide import (
     of_groups,
 )
 from vmlab.upkeep.reconcile.facts import Seat
+from vmlab_protocol.messages import Activity
 
 _PERIOD_S = 60.0
 _LOOKS_A_WARNING = 10
@@ -59,6 +60,7 @@ class IdleWatch:
         provider: asks machines; with one that cannot, no machine is stopped.
         rules: when a machine is taken for forgotten.
         state: the folder of the file that declares breaks.
+        busy: names machines that somebody uses whatever their agents say: an open SSH channel.
         clock: seconds, never jumping.
     """
 
@@ -70,6 +72,7 @@ class IdleWatch:
         rules: IdleRules,
         state: Path,
         *,
+        busy: Callable[[], Awaitable[Collection[str]]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
@@ -77,6 +80,7 @@ class IdleWatch:
         self._provider = provider
         self._rules = rules
         self._state = state
+        self._busy = busy
         self._clock = clock
         self._warned: Mapping[tuple[str, float], float] = {}
 
@@ -97,13 +101,21 @@ class IdleWatch:
         pause = read_break(self._state)
         desks = await self._desks()
         asked = [name for desk in desks for name in desk.machines]
-        activity = of_groups(desks, await provider.activity(asked))
+        activity = dict(await provider.activity(asked))
+        activity |= dict.fromkeys(await self._busy_machines(), Activity(0.0, ("ssh",)))
         wall = time.time()
-        facts = IdleFacts(desks, activity, pause.is_on(wall), pause.over_for_s(wall))
+        facts = IdleFacts(desks, of_groups(desks, activity), pause.is_on(wall), pause.over_for_s(wall))
         decision = decide_idle(facts, self._rules, self._warned, self._clock())
         self._warned = decision.warned
         await asyncio.gather(*(self._take(step, provider) for step in decision.steps))
         return decision.steps
+
+    async def _busy_machines(self) -> Collection[str]:
+        if self._busy is None:
+            return ()
+        with apart("it is unknown to which machines an SSH channel is open"):
+            return await self._busy()
+        return ()  # agents see SSH sessions, too
 
     async def _desks(self) -> tuple[Desk, ...]:
         seats = [seat for seat in self._hub.seats() if seat.ready and not seat.pending]

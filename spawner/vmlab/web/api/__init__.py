@@ -23,11 +23,15 @@ renewal      a new machine with the same volume
 idle         breaks
 guide_page   the guide for trainees
 logo         the lab's picture
+ssh_keys     public keys of whoever asks
+ssh_page     the page for SSH, and the program for one's own computer
+ssh_socket   SSH in a WebSocket
 hello        what a request looks like when it arrives
 """
 
 from vmlab.web.api.base import COURSES_SCOPE
 from vmlab.web.api.runtime import ApiSettings
 from vmlab.web.api.setup import setup_api
+from vmlab.web.api.ssh_page import SshAddress
 
-__all__ = ["COURSES_SCOPE", "ApiSettings", "setup_api"]
+__all__ = ["COURSES_SCOPE", "ApiSettings", "SshAddress", "setup_api"]

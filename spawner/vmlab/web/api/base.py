@@ -225,3 +225,26 @@ class MachineHandler(LabHandler):
         wait_s = self.runtime.reports.retry_after_s(server)
         if wait_s:
             raise TooManyReportsError(wait_s)
+
+
+class OwnHandler(LabHandler):
+    """A handler for what belongs to the person who calls; a machine's own token is not enough."""
+
+    subject = ""
+    """What calls are counted for, beside the person."""
+
+    def authorize(self) -> None:
+        """Let people in who may stop their own server, which all trainees may."""
+        if getattr(self.current_user, "kind", "") != "user":
+            raise web.HTTPError(403, "Missing or invalid credentials.")
+        self.require_scope("delete:servers")
+
+    def count_call(self) -> None:
+        """Count a call.
+
+        Raises:
+            HTTPError: 429, too many within a minute.
+        """
+        wait_s = self.runtime.reports.retry_after_s((self.subject, self.current_user.name))
+        if wait_s:
+            raise TooManyReportsError(wait_s)

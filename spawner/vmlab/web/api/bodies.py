@@ -12,6 +12,8 @@ from vmlab_protocol.notices import Language
 from vmlab_protocol.paths import path_problem
 from vmlab_protocol.receipts import MAX_FILES_TOLD, MAX_TEXT_CHARS, Obstacle, read_reason
 
+MAX_PASTED_CHARS = 10_000
+
 
 class BodyError(LabError):
     """A body that cannot be used; the message says what is expected."""
@@ -82,6 +84,14 @@ def parse_language(body: dict[str, Any]) -> Language:
     if not isinstance(language, str) or language not in set(Language):
         raise BodyError(f"language must be one of {', '.join(Language)}")
     return Language(language)
+
+
+def parse_ssh_key(body: dict[str, Any]) -> str:
+    """Return what was pasted in `POST ssh/keys`; raises as `parse_receipt`."""
+    key = body.get("key")
+    if not isinstance(key, str) or len(key) > MAX_PASTED_CHARS:
+        raise BodyError(f"key must be a text of at most {MAX_PASTED_CHARS} characters")
+    return key
 
 
 def parse_renewal(body: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from vmlab.errors import LabError
 from vmlab.hub.kept_state import kept_volume
 from vmlab.volumes.model import ExportFormat
 from vmlab.volumes.store import VolumeStore
-from vmlab.web.api.base import LabHandler, TooManyReportsError
+from vmlab.web.api.base import OwnHandler
 from vmlab.web.api.refusals import volume_refusal
 from vmlab.web.api.runtime import ApiSettings, find_volumes, get_runtime
 from vmlab.web.api.sending import GivesUp, send_file
@@ -33,29 +33,15 @@ def own_volume(user: Any) -> str:
     return kept_volume(user, user.name)
 
 
-class OwnDataHandler(LabHandler):
-    """A handler for the volume of the person who calls; a machine's own token is not enough."""
+class OwnDataHandler(OwnHandler):
+    """A handler for the volume of the person who calls."""
+
+    subject = "data"
 
     @property
     def store(self) -> VolumeStore:
         """The volumes of this lab."""
         return find_volumes(self.lab_settings)
-
-    def authorize(self) -> None:
-        """Let people in who may stop their own server, which all trainees may."""
-        if getattr(self.current_user, "kind", "") != "user":
-            raise web.HTTPError(403, "Missing or invalid credentials.")
-        self.require_scope("delete:servers")
-
-    def count_call(self) -> None:
-        """Count a call.
-
-        Raises:
-            HTTPError: 429, too many within a minute.
-        """
-        wait_s = self.runtime.reports.retry_after_s(("data", self.current_user.name))
-        if wait_s:
-            raise TooManyReportsError(wait_s)
 
     def answer_to(self, error: LabError) -> web.HTTPError:
         """Return the answer to what the store refused; the log has the details."""

@@ -22,6 +22,8 @@ from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.base import KeepsNetworks, Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
+from vmlab.ssh.control import JumpControl
+from vmlab.ssh.limits import MAX_CONNECTIONS
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
 from vmlab.web.api.identity import ServerIdentity
@@ -66,6 +68,7 @@ class Runtime:
         self.course_store = CourseStore(self.database, paths.courses)
         self.provider: Provider = make_provider(settings.provider)
         self.renewals = Renewals(HubClient(settings.hub), self.provider)
+        self.jump = JumpControl(paths.ssh_socket)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S
@@ -79,6 +82,7 @@ class Runtime:
         self.clock: Callable[[], float] = time.time
         self._people: tuple[float, tuple[Person, ...]] | None = None
         self._course_facts: dict[str, Cached[CourseFacts]] = {}
+        self.ssh_sockets = AtOnce(MAX_CONNECTIONS)
         self._waits = AtOnce(MAX_WAITS)
         self._downloads = AtOnce(MAX_DOWNLOADS)
 

@@ -32,11 +32,15 @@ from vmlab.web.api.renewal import RenewHandler
 from vmlab.web.api.reports import ProgressHandler, ReceiptHandler
 from vmlab.web.api.roster import RosterHandler, WorkHandler
 from vmlab.web.api.runtime import ApiSettings
+from vmlab.web.api.ssh_keys import SshKeyHandler, SshKeysHandler
+from vmlab.web.api.ssh_page import PROGRAM, SshAddress, SshPage, SshProgram
+from vmlab.web.api.ssh_socket import SshSocket
 from vmlab.web.api.volume import OpenSnapshotHandler, SnapshotsHandler
 from vmlab.web.pages import setup_pages
 
 _NAME = "([a-z][a-z0-9-]{0,39})"
 _SNAPSHOT = "([a-z]+-[0-9TZ]+)"
+_KEY_ID = "([A-Za-z0-9_-]{43})"
 _VERSION = "([1-9][0-9]{0,8})"
 
 
@@ -50,6 +54,7 @@ def setup_api(
     hub: HubAccess = NOWHERE,
     guide: Path = Path("docs/trainee.md"),
     groups: GroupRules = GroupRules(),  # noqa: B008 - frozen
+    ssh: SshAddress | None = None,
 ) -> None:
     """Add VMLab's handlers, pages and scope to the configuration of a hub.
 
@@ -64,6 +69,7 @@ def setup_api(
         database: URL of VMLab's database; the SQLite file in the state folder when left out.
         guide: the document that the page Guide shows.
         groups: what machines a trainee has.
+        ssh: where the jump host for SSH is; None: the lab has none.
     """
     lab = ApiSettings(settings, language, database, hub, groups)
     api = r"/api/vmlab"
@@ -96,6 +102,14 @@ def setup_api(
     )
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.extra_handlers.append((r"/vmlab/guide", GuidePage, {"guide": guide}))
+    if ssh:
+        c.JupyterHub.extra_handlers += [
+            (r"/ssh", SshSocket, {"lab": lab}),
+            (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
+            (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
+            (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
+            (rf"{api}/ssh/keys/{_KEY_ID}", SshKeyHandler, {"lab": lab}),
+        ]
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
@@ -104,4 +118,6 @@ def setup_api(
             (r"/logo", LogoHandler, {"logo": load_logo(branding.logo)})
         )
     chosen = partial(account_language, database or lab.paths.database)
-    setup_pages(c, language=language, chosen=chosen, branding=branding, groups=groups)
+    setup_pages(
+        c, language=language, chosen=chosen, branding=branding, groups=groups, has_ssh=bool(ssh)
+    )

@@ -23,7 +23,13 @@ _HERE = Path(__file__).parent
 
 
 def setup_pages(
-    c: Any, *, language: str, chosen: Callable[[Any], str], branding: Branding, groups: GroupRules
+    c: Any,
+    *,
+    language: str,
+    chosen: Callable[[Any], str],
+    branding: Branding,
+    groups: GroupRules,
+    has_ssh: bool = False,
 ) -> None:
     """Add templates, static files, languages and branding to a hub's configuration.
 
@@ -32,6 +38,7 @@ def setup_pages(
         chosen: returns what a user of JupyterHub's chose, or nothing; called for each page.
         branding: how the lab presents itself.
         groups: what machines a trainee has.
+        has_ssh: whether there is a page for SSH.
 
     Raises:
         ValueError: there are no texts in this language.
@@ -46,6 +53,7 @@ def setup_pages(
             "vmlab_branding": branding,
             "vmlab_group": groups.is_several,
             "vmlab_machines": groups.machines,
+            "vmlab_has_ssh": has_ssh,
         }
     )
     c.JupyterHub.extra_handlers.append(

@@ -158,6 +158,16 @@ export interface Picture {
   hasShared: boolean;
 }
 
+/** A public key that the reader has registered; times are seconds since the epoch. */
+export interface SshKey {
+  id: string;
+  fingerprint: string;
+  type: string;
+  comment: string;
+  added: number;
+  used: number | null;
+}
+
 /** The hub's model of a user, as far as it is looked at here. */
 export interface HubUser {
   servers?: Record<string, { pending: string | null; ready: boolean }>;

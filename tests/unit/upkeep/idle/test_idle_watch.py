@@ -77,12 +77,12 @@ def hub():
 def watch(bench, hub, clock):
     """A function that makes a watch over two machines that run, with this provider's."""
 
-    async def make(provider=None, rules=RULES) -> IdleWatch:
+    async def make(provider=None, rules=RULES, busy=None) -> IdleWatch:
         provider = provider or bench.provider
         for machine, owner in ((ADA, "ada"), (BOB, "bob")):
             spec = bench.spec(machine, None, owner=owner)
             await start(provider, spec, bench.seed())
-        return IdleWatch(hub, hub, provider, rules, bench.settings.state, clock=clock)
+        return IdleWatch(hub, hub, provider, rules, bench.settings.state, busy=busy, clock=clock)
 
     return make
 
@@ -198,3 +198,44 @@ async def test_a_provider_that_knows_no_activity_has_no_machine_stopped(hub, tmp
 async def test_short_warnings_are_looked_after_more_often(watch, warn_s, period_s):
     watching = await watch(rules=IdleRules(3600, warn_s))
     assert watching.period_s == period_s
+
+
+async def test_an_open_ssh_channel_is_work_whatever_agents_say(bench, hub, clock, watch):
+    open_to = {BOB}
+
+    async def busy():
+        return open_to
+
+    idle(bench, ada=LONG_AGO, bob=LONG_AGO)
+    watching = await watch(busy=busy)
+    assert told(await watching.look()) == {"ada": IdleAction.WARN}
+    open_to.clear()
+    assert told(await watching.look()) == {"bob": IdleAction.WARN}
+    open_to.add(BOB)
+    clock.now = 600
+    steps = told(await watching.look())
+    assert steps == {"ada": IdleAction.STOP, "bob": IdleAction.WITHDRAW}
+
+
+async def test_an_open_ssh_channel_to_a_node_is_work_at_its_desk(bench, clock):
+    async def busy():
+        return {"node1-bob-x"}
+
+    for machine, owner in ((ADA, "ada"), (BOB, "bob")):
+        await start(bench.provider, bench.spec(machine, None, owner=owner), bench.seed())
+    seats = [Seat("ada", "", ADA, ready=True, nodes=("node1-ada-x",)),
+             Seat("bob", "", BOB, ready=True, nodes=("node1-bob-x",))]  # fmt: skip
+    hub = MemoryHub(seats)
+    idle(bench, ada=LONG_AGO, bob=LONG_AGO)
+    state = bench.settings.state
+    watching = IdleWatch(hub, hub, bench.provider, RULES, state, busy=busy, clock=clock)
+    assert told(await watching.look()) == {"ada": IdleAction.WARN}
+
+
+async def test_where_the_jump_host_does_not_answer_agents_are_believed(bench, watch):
+    async def busy():
+        raise HostError("it does not answer")
+
+    idle(bench, ada=0, bob=LONG_AGO)
+    watching = await watch(busy=busy)
+    assert told(await watching.look()) == {"bob": IdleAction.WARN}

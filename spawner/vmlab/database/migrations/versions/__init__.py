@@ -3,5 +3,6 @@
 schema_1  courses, receipts, steps and phases
 schema_2  volumes
 schema_3  what a receipt says beside what was kept, and languages
-schema_4_groups  the numbers of trainees
+schema_4  the numbers of trainees
+schema_5  public keys for SSH
 """

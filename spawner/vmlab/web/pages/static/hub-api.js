@@ -1,12 +1,32 @@
 // The hub's API, asked as this page's user.
 
+/** @import { Language, Localized } from "../types" */
+
 /** An answer of the hub that is not a success. */
 export class Refusal extends Error {
-  /** @param {number} status of HTTP */
-  constructor(status) {
+  /**
+   * @param {number} status of HTTP
+   * @param {Partial<Localized>} [words] why, where the answer says it
+   */
+  constructor(status, words = {}) {
     super(`HTTP ${status}`);
     this.status = status;
+    this.words = words;
   }
+
+  /**
+   * Why, in words for the reader; empty when the answer has none.
+   * @param {Language} language
+   */
+  said(language) {
+    return this.words[language] ?? "";
+  }
+}
+
+/** @param {Response} response */
+async function refusalOf(response) {
+  const body = await response.json().catch(() => null);
+  return new Refusal(response.status, body ?? {});
 }
 
 /**
@@ -29,7 +49,7 @@ export async function call(url, method = "GET", { body, signal } = {}) {
     signal: signal ?? null,
     keepalive: method !== "GET", // the page may be left at once
   });
-  if (!response.ok) throw new Refusal(response.status);
+  if (!response.ok) throw await refusalOf(response);
   const type = response.headers.get("Content-Type") || "";
   return type.includes("json") ? response.json() : null;
 }

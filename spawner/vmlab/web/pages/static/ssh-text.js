@@ -1,0 +1,48 @@
+// What the page for SSH says, in both languages.
+
+import { chooser } from "./words.js";
+
+export const texts = chooser({
+  en: {
+    copied: "Copied.",
+    notCopied: "Your browser does not copy for pages: mark the line and copy it yourself.",
+    added: "The key is added. Your machine lets it in at once.",
+    failed: "That failed. Try again in a minute, or tell a facilitator.",
+    often: "Too often. Wait a minute.",
+    none: "You have no key here yet.",
+    key: "Key",
+    from: "From",
+    addedAt: "Added",
+    used: "Last used",
+    never: "never",
+    actions: "What you can do",
+    remove: "Delete this key …",
+    removeTitle: "Delete this key?",
+    removeText: "It opens neither the hub nor your machine any more, and your open SSH connections are closed.",
+    yes: "Delete this key",
+    no: "Leave everything as it is",
+    close: "Close",
+    removed: "The key is deleted.",
+  },
+  fr: {
+    copied: "Copié.",
+    notCopied: "Votre navigateur ne copie pas pour les pages\u202f: sélectionnez la ligne et copiez-la vous-même.",
+    added: "La clé est ajoutée. Votre machine l'accepte dès maintenant.",
+    failed: "L'opération a échoué. Réessayez dans une minute, ou prévenez un encadrant.",
+    often: "Trop souvent. Attendez une minute.",
+    none: "Vous n'avez pas encore de clé ici.",
+    key: "Clé",
+    from: "Origine",
+    addedAt: "Ajoutée le",
+    used: "Dernière utilisation",
+    never: "jamais",
+    actions: "Ce que vous pouvez faire",
+    remove: "Supprimer cette clé …",
+    removeTitle: "Supprimer cette clé\u202f?",
+    removeText: "Elle n'ouvre plus ni le hub ni votre machine, et vos connexions SSH ouvertes sont fermées.",
+    yes: "Supprimer cette clé",
+    no: "Tout laisser tel quel",
+    close: "Fermer",
+    removed: "La clé est supprimée.",
+  },
+});

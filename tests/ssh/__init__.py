@@ -1,0 +1,1 @@
+"""SSH from outside, with OpenSSH's own programs against a real hub."""
