@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from vmlab_protocol.commands import RunReport, parse_report
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.phases import GUEST_PHASES, Phase
 
@@ -46,6 +47,7 @@ class HostMessageType(StrEnum):
     WARN = "warn"
     TIME = "time"
     LANGUAGE = "language"
+    RUN = "run"
     POWEROFF = "poweroff"
 
 
@@ -67,6 +69,7 @@ class GuestMessageType(StrEnum):
     SHOWN = "shown"
     HIDDEN = "hidden"
     TIMED = "timed"
+    RAN = "ran"
 
 
 _GUEST_TYPES = frozenset(GuestMessageType)
@@ -85,6 +88,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.WARN: GuestMessageType.WARNED,
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
+    HostMessageType.RUN: GuestMessageType.RAN,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 
@@ -121,6 +125,7 @@ class GuestMessage:
     activity: Activity | None = None  # of ACTIVITY
     was_frozen: bool = False
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
+    report: RunReport | None = None  # of RAN
 
 
 def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> bytes:
@@ -144,6 +149,9 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
     activity = _parse_activity(body) if kind is GuestMessageType.ACTIVITY else None
     if kind is GuestMessageType.ACTIVITY and activity is None:
         return None
+    report = parse_report(body) if kind is GuestMessageType.RAN else None
+    if kind is GuestMessageType.RAN and report is None:
+        return None
     return GuestMessage(
         kind,
         phase,
@@ -152,6 +160,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         activity=activity,
         was_frozen=body.get("was_frozen") is True,
         trouble=_parse_trouble(body.get("trouble")),
+        report=report,
     )
 
 

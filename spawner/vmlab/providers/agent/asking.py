@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
+from vmlab.providers.agent.commands import run_command
 from vmlab.providers.agent.link import AgentLink, no_answer_error
-from vmlab.providers.base import ReachesAgents
+from vmlab.providers.base import Ran, ReachesAgents
 from vmlab.system.background import apart
 from vmlab_protocol.machine import PLAIN_AFTER_ENDS
 from vmlab_protocol.messages import Activity, GuestMessage, HostMessageType, ServerTrouble
@@ -20,7 +22,8 @@ _AT_ONCE = 16
 class AsksAgents(ReachesAgents):
     """For a provider to derive from: with its stream, all that the core wants of agents.
 
-    It keeps `ReportsActivity`, `ReportsServer` and `SpeaksLanguages` of `vmlab.providers.base`.
+    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages` and `RunsCommands` of
+    `vmlab.providers.base`.
     """
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
@@ -52,6 +55,11 @@ class AsksAgents(ReachesAgents):
     async def set_language(self, name: str, language: Language) -> None:
         """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
         await ask(self, name, HostMessageType.LANGUAGE, language=language.value)
+
+    async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
+        """Have the agent run it (contract: `RunsCommands.run`)."""
+        say = partial(ask, self, name, HostMessageType.RUN)
+        return await run_command(say, name, command, limit_s)
 
 
 async def tell_time(provider: ReachesAgents, name: str) -> None:
