@@ -35,6 +35,11 @@ class Paths:
         return self.cache / "templates"
 
     @property
+    def networks(self) -> Path:
+        """One folder for the network of each event."""
+        return self.state / "networks"
+
+    @property
     def pool(self) -> Path:
         """Machines kept ready, one folder each."""
         return self.state / "pool"

@@ -14,10 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from vmlab.lab.branding import Branding, logo_problem, read_branding
+from vmlab.lab.event_network import NetworkChoice, read_network
 from vmlab.lab.hub_address import HubAddress, read_hub
+from vmlab.lab.machines import (
+    NAME_PATTERN,
+    NAME_RULE,
+    MachineChoice,
+    MachineChoices,
+    NodeChoice,
+    ServerChoice,
+    read_machines,
+    read_size,
+)
 from vmlab.lab.provider_options import ProviderChoice, read_provider
-from vmlab.lab.toml_errors import Table, TomlFile, did_you_mean, load_toml, parse_toml, show
-from vmlab.model import Allowance, Bandwidth
+from vmlab.lab.toml_errors import Table, TomlFile, load_toml, parse_toml, show
+from vmlab.model import Allowance
 from vmlab_protocol.notices import Language
 
 USER_NAME_PATTERN: Final = r"[a-z][a-z0-9._-]{0,39}"
@@ -27,10 +38,6 @@ USER_NAME_RULE: Final = (
 MAX_TRAINEES: Final = 999
 HINT: Final = "the sections of lab.toml are explained in docs/trainer.md"
 
-_NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
-_NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
-_MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
-
 
 class Role(StrEnum):
     """What an account is for; the values are the keys of [accounts]."""
@@ -39,18 +46,6 @@ class Role(StrEnum):
     TRAINER = "trainers"
     FACILITATOR = "facilitators"
     ADMINISTRATOR = "administrators"
-
-
-@dataclass(frozen=True)
-class MachineChoice:
-    """[machine]: the trainee's desk."""
-
-    image: str = "desk"
-    memory_mib: int = 512
-    cpus: int = 1
-    internet: bool = False
-    bandwidth: Bandwidth = field(default_factory=Bandwidth)
-    keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,9 @@ class Lab:
     language: Language = Language.EN
     course: Path | None = None  # absolute
     machine: MachineChoice = field(default_factory=MachineChoice)
+    nodes: tuple[NodeChoice, ...] = ()  # of each trainee, beside the desk
+    server: ServerChoice | None = None  # of the event
+    network: NetworkChoice | None = None  # None: each machine is on its own
     volume_mib: int = 1024
     total_mib: int = 0  # what one trainee may take of the host's disk; 0: by the disks' sizes
     provider: ProviderChoice = field(default_factory=ProviderChoice)
@@ -163,52 +161,41 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
     lab = root.table("lab")
     allowance = _read_allowance(root.table("volume"))
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
+    machines = read_machines(root, images)
+    accounts = _read_accounts(root.table("accounts"))
     return Lab(
         file=path,
-        name=lab.text("name", "lab", pattern=_NAME_PATTERN, allowed=_NAME_RULE),
+        name=lab.text("name", "lab", pattern=NAME_PATTERN, allowed=NAME_RULE),
         language=lab.choice("language", Language, Language.EN),
         course=path.parent / course if course else None,
-        machine=_read_machine(root.table("machine"), images),
+        machine=machines.desk,
+        nodes=machines.nodes,
+        server=machines.server,
+        network=_read_network(root, machines, accounts),
         volume_mib=allowance.volume_mib,
         total_mib=allowance.total_mib,
         provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
         hub=read_hub(root.table("hub"), path.parent),
-        accounts=_read_accounts(root.table("accounts")),
+        accounts=accounts,
         branding=read_branding(lab, path.parent),
     )
 
 
-def _read_machine(table: Table, images: Collection[str] | None) -> MachineChoice:
-    image = table.text("image", "desk", pattern=_NAME_PATTERN, allowed=_NAME_RULE)
-    if images is not None and image not in images:
-        table.mistake("image", f"no recipe for image {show(image)}{did_you_mean(image, images)}")
-    return MachineChoice(
-        image=image,
-        memory_mib=_read_size(table, "memory", default="512M", minimum="256M", maximum="256G"),
-        cpus=table.whole("cpus", 1, minimum=1, maximum=64),
-        internet=table.flag("internet", default=False),
-        bandwidth=_read_bandwidth(table),
-        keep_old_days=table.whole("keep_old", 14, minimum=0, maximum=3650),
-    )
-
-
-def _read_bandwidth(table: Table) -> Bandwidth:
-    default = Bandwidth()
-    return Bandwidth(
-        disk_mib_s=table.whole("disk_speed", default.disk_mib_s, minimum=0, maximum=100_000),
-        disk_iops=table.whole("disk_iops", default.disk_iops, minimum=0, maximum=10_000_000),
-        network_mbit_s=table.whole(
-            "network_speed", default.network_mbit_s, minimum=0, maximum=1_000_000
-        ),
+def _read_network(root: Table, machines: MachineChoices, accounts: Accounts) -> NetworkChoice | None:
+    """Read the event's network: machines that are to meet have one without a section, too."""
+    if not (root.has("network") or machines.nodes or machines.server):
+        return None
+    return read_network(
+        root.table("network"), trainees=len(accounts.names()), machines=1 + len(machines.nodes)
     )
 
 
 def _read_allowance(table: Table) -> Allowance:
-    size_mib = _read_size(table, "size", default="1G", minimum="64M", maximum="4096G")
+    size_mib = read_size(table, "size", default="1G", minimum="64M", maximum="4096G")
     total_mib = 0
     if table.raw("total") is not None:
-        total_mib = _read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
+        total_mib = read_size(table, "total", default="8G", minimum="128M", maximum="65536G")
         if total_mib <= size_mib:
             table.mistake("total", "it must be more than size: the system disk counts too")
     return Allowance(size_mib, total_mib)
@@ -216,20 +203,6 @@ def _read_allowance(table: Table) -> Allowance:
 
 def _read_idle(table: Table) -> IdleChoice:
     return IdleChoice(60 * table.number("stop_after", 0, minimum=0, maximum=10080))
-
-
-def _read_size(table: Table, key: str, *, default: str, minimum: str, maximum: str) -> int:
-    """Read a size such as "512M" or "2G"; return it in MiB."""
-    allowed = f'a whole number with M or G between quotes, from "{minimum}" to "{maximum}"'
-    written = table.text(key, default, pattern=r"[0-9]{1,6}[MG]", allowed=allowed)
-    size_mib = _size_mib(written)
-    if not _size_mib(minimum) <= size_mib <= _size_mib(maximum):
-        table.mistake(key, f"{show(written)} is out of range; allowed: {allowed}")
-    return size_mib
-
-
-def _size_mib(text: str) -> int:
-    return int(text[:-1]) * _MIB_PER_UNIT[text[-1]]
 
 
 def _read_accounts(table: Table) -> Accounts:

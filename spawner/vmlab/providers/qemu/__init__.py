@@ -10,5 +10,6 @@ bringup      one start: from its plan to a machine whose agent answers
 machine      what a machine is on disk
 process      what runs
 channels     whom we speak with: QEMU's monitor, the stream to the agent
+network      the networks in which an event's machines meet
 warm         what is made ahead: templates, machines that wait
 """
