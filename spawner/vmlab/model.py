@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.phases import Phase
@@ -91,6 +91,11 @@ class NetworkSpec:
     name: str  # the event's; a result of `vmlab.names`
     addresses: IPv4Network
     meeting: Meeting = Meeting.ALL
+
+    @property
+    def resolver(self) -> IPv4Address:
+        """The network's own address, no machine's: it knows the machines' names."""
+        return self.addresses.network_address + 1
 
 
 @dataclass(frozen=True)

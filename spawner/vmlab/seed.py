@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 
+from vmlab.model import Card
 from vmlab_protocol import seed as protocol
 from vmlab_protocol.notices import Language, Notice
 
@@ -19,6 +20,20 @@ def guest_network(dns: tuple[str, ...] = ("10.0.2.3",)) -> protocol.Network:
         address=IPv4Interface("10.0.2.15/24"),
         gateway=IPv4Address("10.0.2.2"),
         dns=tuple(map(IPv4Address, dns)),
+    )
+
+
+def event_network(card: Card) -> protocol.EventNetwork:
+    """Return what a machine is told of its place in its event's network.
+
+    Its own names lead to its address in the machine itself, too: what a program there says of
+    itself to others is right for them.
+    """
+    return protocol.EventNetwork(
+        mac=card.mac,
+        address=card.address,
+        dns=(card.network.resolver,),
+        names=(*card.names, *card.own_names),
     )
 
 
@@ -49,6 +64,7 @@ def make_seed_message(
     host_name: str,
     network: protocol.Network,
     mounts: tuple[protocol.Mount, ...],
+    event: protocol.EventNetwork | None = None,
     randomness: bytes,
     now_ns: int,
 ) -> bytes:
@@ -74,5 +90,6 @@ def make_seed_message(
             notices=seed.notices,
             language=Language(seed.language),
             server=protocol.Server(dict(seed.env), seed.args),
+            event=event,
         )
     )

@@ -11,7 +11,7 @@ import shlex
 import signal
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -74,11 +74,17 @@ class FakeSystem:
         (self.root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\ttemplate\n")
         (self.root / "etc/skel/.bashrc").write_text("# skel\n")
 
-    def add_card(self, name: str, index: int, *, real: bool = True) -> None:
+    def add_card(
+        self, name: str, index: int, *, real: bool = True, mac: str = "52:54:00:00:00:01"
+    ) -> None:
         folder = self.root / "sys/class/net" / name
         folder.mkdir()
         (folder / "type").write_text("1\n")
         (folder / "ifindex").write_text(f"{index}\n")
+        (folder / "address").write_text(f"{mac}\n")
+        switches = self.root / "proc/sys/net/ipv6/conf" / name
+        switches.mkdir(parents=True)
+        (switches / "disable_ipv6").write_text("0\n")
         if real:
             (folder / "device").mkdir()
         self.addresses.setdefault(index, [])
@@ -114,10 +120,14 @@ class FakeSystem:
     def set_host_name(self, name: str) -> None:
         self.host_names.append(name)
 
-    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address | None) -> None:
         self._do(f"address {index}")
         self.addresses[index] = [str(address)]
-        self.gateways[index] = str(gateway)
+        if gateway:
+            self.gateways[index] = str(gateway)
+
+    def set_route(self, index: int, to: IPv4Network) -> None:
+        self._do(f"route {index} {to}")
 
     def mount(self, device: str, path: str, fs_type: str, options: str) -> None:
         self._do(f"mount -t {fs_type} -o {options} {device} {path}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
-from vmlab.seed import Identity, Seed, guest_network, make_seed_message
+from vmlab.model import Card, NetworkSpec
+from vmlab.seed import Identity, Seed, event_network, guest_network, make_seed_message
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.seed import Mount
 
@@ -25,8 +27,24 @@ ENV = {
 }
 
 
-def make_line(*, dns: tuple[str, ...] = ("10.0.2.3",), **changes: Any) -> bytes:
-    """Return a seed as the line that travels; `changes` are parts of `vmlab.seed.Seed`."""
+CARD = Card(
+    NetworkSpec("class", IPv4Network("10.77.0.0/16")),
+    mac="02:00:0a:4d:01:01",
+    address=IPv4Interface("10.77.1.1/16"),
+    trainee="ada",
+    names=("desk-t01",),
+    own_names=("desk",),
+)
+
+
+def make_line(
+    *, dns: tuple[str, ...] = ("10.0.2.3",), card: Card | None = None, **changes: Any
+) -> bytes:
+    """Return a seed as the line that travels; `changes` are parts of `vmlab.seed.Seed`.
+
+    Args:
+        card: the machine's place in an event's network.
+    """
     values = {
         "env": ENV,
         "args": ("--HubOAuth.base_url=/user/ada/",),
@@ -36,8 +54,9 @@ def make_line(*, dns: tuple[str, ...] = ("10.0.2.3",), **changes: Any) -> bytes:
     return make_seed_message(
         Seed(**values),
         Identity("0" * 31 + "a", PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY),
-        host_name="desk-ada",
+        host_name=card.names[0] if card else "desk-ada",
         network=guest_network(dns=dns),
+        event=event_network(card) if card else None,
         mounts=(Mount("/dev/disk/by-id/virtio-home", "/home/trainee"),),
         randomness=bytes(range(64)),
         now_ns=NOW_NS,

@@ -14,7 +14,7 @@ from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
 
 NETWORK = """
 import json
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from vmlab_guest.rtnetlink import Rtnetlink
 import subprocess
 run = lambda *words: subprocess.run(words, check=True, capture_output=True, text=True).stdout
@@ -30,7 +30,8 @@ with Rtnetlink() as kernel:
                 kernel.delete_address(index, old)
         kernel.add_address(index, wanted)
         kernel.set_up(index)
-        kernel.set_default_route(index, IPv4Address("10.0.2.2"))
+        kernel.set_route(index, IPv4Network("0.0.0.0/0"), IPv4Address("10.0.2.2"))
+        kernel.set_route(index, IPv4Network("224.0.0.0/4"))
     found = [str(a) for a in kernel.list_addresses(index)]
     try:
         kernel.set_up(9999)
@@ -38,7 +39,8 @@ with Rtnetlink() as kernel:
     except OSError as caught:
         error = str(caught)
 route = json.loads(run("ip", "-j", "route", "show", "default"))
-print(json.dumps({"found": found, "route": route, "error": error}))
+multicast = run("ip", "route", "show", "224.0.0.0/4")
+print(json.dumps({"found": found, "route": route, "multicast": multicast, "error": error}))
 """
 
 
@@ -62,6 +64,7 @@ def test_a_card_gets_exactly_this_address_and_route() -> None:
     assert told["found"] == ["10.0.2.15/24"]
     (route,) = told["route"]
     assert (route["gateway"], route["dev"]) == ("10.0.2.2", "eth9")
+    assert told["multicast"].split()[:5] == ["224.0.0.0/4", "dev", "eth9", "proto", "static"]
     assert "No such device" in told["error"]
 
 

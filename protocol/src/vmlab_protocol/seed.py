@@ -42,6 +42,16 @@ class Network:
 
 
 @dataclass(frozen=True)
+class EventNetwork:
+    """The machine's place in the network of its event, on a card of its own."""
+
+    mac: str  # of the card
+    address: IPv4Interface
+    dns: tuple[IPv4Address, ...]  # knows the event's names, and no others
+    names: tuple[str, ...]  # the machine's own; the first is its host name
+
+
+@dataclass(frozen=True)
 class Mount:
     """A file system to mount before the server starts."""
 
@@ -74,6 +84,7 @@ class Seed:
     notices: tuple[Notice, ...]
     language: Language
     server: Server
+    event: EventNetwork | None = None  # None: the machine is on its own
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -88,7 +99,7 @@ def dump_seed(seed: Seed) -> bytes:
 
 
 def _body(seed: Seed) -> dict[str, Any]:
-    return {
+    body = {
         "version": SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
         "time_ns": seed.time_ns,
@@ -109,3 +120,11 @@ def _body(seed: Seed) -> dict[str, Any]:
         "language": seed.language.value,
         "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
     }
+    if seed.event:
+        body["event"] = {
+            "mac": seed.event.mac,
+            "address": str(seed.event.address),
+            "dns": [str(server) for server in seed.event.dns],
+            "names": list(seed.event.names),
+        }
+    return body

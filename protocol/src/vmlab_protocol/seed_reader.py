@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Any
+from typing import Any, TypeVar
 
 from vmlab_protocol.errors import FormatError
 from vmlab_protocol.notices import MAX_NOTICE_CHARS, Language, Notice
@@ -14,6 +15,7 @@ from vmlab_protocol.seed import (
     MAX_RANDOM_BYTES,
     MIN_RANDOM_BYTES,
     SEED_VERSION,
+    EventNetwork,
     HostKey,
     Mount,
     Network,
@@ -23,7 +25,9 @@ from vmlab_protocol.seed import (
 
 _KEPT = "\n\u202f"  # wanted in a notice though not printable; French has the second before ; : ! ?
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
-_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL}){{0,3}}")  # Linux takes 64 characters
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FS_TYPE = re.compile(r"[a-z][a-z0-9.]{0,15}")
 _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.:/+-]{0,500}")
@@ -37,6 +41,8 @@ _PRIVATE_KEY = re.compile(
     r"[A-Za-z0-9+/=\n]{50,8000}"
     r"-----END OPENSSH PRIVATE KEY-----\n?"
 )
+
+Address = TypeVar("Address", IPv4Address, IPv4Interface)
 
 
 class SeedError(FormatError):
@@ -80,6 +86,7 @@ def parse_seed(value: object) -> Seed:
         ),
         language=_language(_get(seed, "seed", "language")),
         server=_server(_get(seed, "seed", "server")),
+        event=_event(seed.get("event")),
     )
 
 
@@ -145,23 +152,47 @@ def parse_time(value: object, where: str) -> int:
 
 
 def _network(value: object) -> Network:
-    table = _dict(value, "seed.network")
-    dns = _list(_get(table, "seed.network", "dns"), "network.dns", most=3)
-    try:
-        return Network(
-            address=IPv4Interface(_plain(_get(table, "seed.network", "address"))),
-            gateway=IPv4Address(_plain(_get(table, "seed.network", "gateway"))),
-            dns=tuple(IPv4Address(_plain(item)) for item in dns),
-        )
-    except ValueError as error:
-        raise SeedError(f"seed.network: {error}"[:200]) from error
+    where = "seed.network"
+    table = _dict(value, where)
+    return Network(
+        address=_parsed(IPv4Interface, _get(table, where, "address"), where),
+        gateway=_parsed(IPv4Address, _get(table, where, "gateway"), where),
+        dns=_dns(table, where),
+    )
 
 
-def _plain(value: object) -> str:
-    """Return text; `ipaddress` would also take integers and bytes."""
+def _event(value: object) -> EventNetwork | None:
+    if value is None:
+        return None  # the hub may be older than events
+    where = "seed.event"
+    table = _dict(value, where)
+    names = _list(_get(table, where, "names"), "event.names", most=8)
+    if not names:
+        raise SeedError(f"{where}.names: expected at least one")
+    return EventNetwork(
+        mac=_text(table, where, "mac", _MAC),
+        address=_parsed(IPv4Interface, _get(table, where, "address"), where),
+        dns=_dns(table, where),
+        names=tuple(
+            _match(name, f"{where}.names[{i}]", _HOST_NAME) for i, name in enumerate(names)
+        ),
+    )
+
+
+def _dns(table: dict[str, Any], where: str) -> tuple[IPv4Address, ...]:
+    name = f"{where.removeprefix('seed.')}.dns"
+    servers = _list(_get(table, where, "dns"), name, most=3)
+    return tuple(_parsed(IPv4Address, server, where) for server in servers)
+
+
+def _parsed(kind: Callable[[str], Address], value: object, where: str) -> Address:
+    """Return an address from text; `ipaddress` would also take integers and bytes."""
     if not isinstance(value, str):
-        raise SeedError(f"seed.network: expected an address as text, got {repr(value)[:40]}")
-    return value
+        raise SeedError(f"{where}: expected an address as text, got {repr(value)[:40]}")
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise SeedError(f"{where}: {error}"[:200]) from error
 
 
 def _mount(value: object, where: str) -> Mount:

@@ -21,15 +21,18 @@ from vmlab_guest.courses.names import make_beside
 from vmlab_guest.errors import AgentError, DeliveryError
 from vmlab_guest.home import Home
 from vmlab_guest.hub import Hub, HubError, _decode
+from vmlab_guest.identity import make_hosts
 from vmlab_guest.idle import parse_kernels, set_warning
 from vmlab_guest.kernels import parse_request
 from vmlab_guest.lab_server import read_news
 from vmlab_guest.language import change_language, read_language
 from vmlab_guest.lines import LineSplitter
 from vmlab_guest.lookback import LookError, list_folder, split_path
+from vmlab_guest.network import make_resolv_conf
 from vmlab_guest.notices import add_notice
 from vmlab_guest.restore import restore
 from vmlab_guest.rtnetlink import split_messages
+from vmlab_guest.server import own_server
 from vmlab_guest.server_request import dump_request, read_request
 from vmlab_guest.standby import can_become
 from vmlab_guest.system import RUN
@@ -63,11 +66,19 @@ def seed(data: bytes) -> None:
     for text in (*found.server.env.values(), *found.server.args):
         check("\n" not in text and "\r" not in text, "a line break in the environment")
         text.encode()
-    can_become(found.server.env, found.server.args)
+    if found.event:
+        check_text(found.event.mac, *found.event.names)
+    hosts = make_hosts("", found.host_name, found.event).splitlines()
+    check(len(hosts) == 2, "more names than the machine's own")
+    servers = [*found.network.dns, *(found.event.dns if found.event else ())]
+    asked = make_resolv_conf(found.network, found.event).count("nameserver")
+    check(asked == len(servers), "somebody else is asked for names")
+    server = own_server(found)
+    can_become(server.env, server.args)
     request = scratch("request") / "server.json"
-    request.write_text(dump_request(found.server.env, found.server.args), encoding="utf-8")
+    request.write_text(dump_request(server.env, server.args), encoding="utf-8")
     taken = read_request(request)
-    check(taken is not None and taken.env == found.server.env, "the zygote reads another server")
+    check(taken is not None and taken.env == server.env, "the zygote reads another server")
 
 
 @target("agent-words", AgentError, FormatError, OSError, parsers=(

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -118,7 +118,11 @@ class ProcessSystem(LinuxSystem):
 
     def set_host_name(self, name: str) -> None: ...
 
-    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None: ...
+    def set_address(
+        self, index: int, address: IPv4Interface, gateway: IPv4Address | None
+    ) -> None: ...
+
+    def set_route(self, index: int, to: IPv4Network) -> None: ...
 
     def give(self, path: Path, uid: int) -> None: ...
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from shutil import rmtree
 from uuid import UUID
 
 import pytest
 
 from fakes.fake_system import FakeSystem
-from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
+from fakes.guest_seeds import CARD, ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
 from vmlab_guest.apply import PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import is_parked
@@ -174,6 +175,60 @@ def test_card_and_disk_may_come_late(tmp_path: Path) -> None:
     system.late = [lambda: system.add_card("eth0", 2), lambda: system.add_disk("vdb", "home")]
     assert apply(system) == ORDER
     assert system.addresses[2] == ["10.0.2.15/24"]
+
+
+def test_a_machine_joins_its_event(system: FakeSystem) -> None:
+    # It came first: a clone's cards come in any order.
+    system.add_card("enp0s1", 1, mac=CARD.mac)
+    assert apply(system, card=CARD) == ORDER
+    assert (system.addresses[2], system.gateways) == (["10.0.2.15/24"], {2: "10.0.2.2"})
+    assert system.addresses[1] == ["10.77.1.1/16"]
+    assert "route 1 224.0.0.0/4" in system.commands
+    root = system.root
+    assert (root / "proc/sys/net/ipv6/conf/enp0s1/disable_ipv6").read_text() == "1\n"
+    assert (root / "proc/sys/net/ipv6/conf/enp0s3/disable_ipv6").read_text() == "0\n"
+    assert system.host_names == ["desk-t01"]
+    assert "10.77.1.1\tdesk-t01 desk\t#" in (root / "etc/hosts").read_text()
+    assert "nameserver 10.77.0.1\nnameserver 10.0.2.3\n" in (root / "etc/resolv.conf").read_text()
+    (server,) = system.servers
+    assert server.address == "10.0.2.15"
+
+
+def test_a_machine_in_an_event_is_seeded_again(system: FakeSystem) -> None:
+    system.add_card("enp0s1", 3, mac=CARD.mac)
+    apply(system, card=CARD)
+    before = (system.root / "etc/hosts").read_text()
+    apply(system, card=CARD)
+    assert (system.root / "etc/hosts").read_text() == before
+    assert len(system.servers) == 1, "its server goes on"
+    assert system.addresses == {1: [], 2: ["10.0.2.15/24"], 3: ["10.77.1.1/16"]}
+
+
+def test_a_machine_that_left_its_event_is_on_its_own(system: FakeSystem) -> None:
+    system.add_card("enp0s1", 3, mac=CARD.mac)
+    apply(system, card=CARD)
+    rmtree(system.root / "sys/class/net/enp0s1")
+    apply(system)
+    assert (system.root / "etc/resolv.conf").read_text() == "nameserver 10.0.2.3\n"
+    assert "10.77.1.1" not in (system.root / "etc/hosts").read_text()
+    assert [server.address for server in system.servers] == ["10.0.2.15", "0.0.0.0"]
+
+
+def test_the_events_card_may_come_late_or_never(system: FakeSystem) -> None:
+    system.late = [lambda: system.add_card("enp0s1", 3, mac=CARD.mac)]
+    assert apply(system, card=CARD) == ORDER
+    rmtree(system.root / "sys/class/net/enp0s1")
+    with pytest.raises(
+        PhaseError, match="no network card 02:00:0a:4d:01:01 of the event"
+    ) as caught:
+        apply(system, card=CARD)
+    assert caught.value.phase is Phase.NETWORK
+
+
+def test_without_ipv6_a_machine_joins_its_event(system: FakeSystem) -> None:
+    system.add_card("enp0s1", 3, mac=CARD.mac)
+    rmtree(system.root / "proc/sys/net/ipv6")
+    assert apply(system, card=CARD) == ORDER
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from ipaddress import IPv4Address, IPv4Interface
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.fake_system import FakeSystem
+from fakes.guest_seeds import CARD, ENV, make_seed
+from vmlab.seed import event_network, guest_network
 from vmlab_guest.agent import find_port
 from vmlab_guest.identity import make_hosts
 from vmlab_guest.libc import parse_options
 from vmlab_guest.mounts import find_device, find_mounted
-from vmlab_guest.network import find_card
-from vmlab_guest.rtnetlink import make_address, parse_address, split_messages
-from vmlab_guest.server import ServerState, parse_state, read_state
+from vmlab_guest.network import list_cards, make_resolv_conf
+from vmlab_guest.rtnetlink import make_address, make_route, parse_address, split_messages
+from vmlab_guest.server import ServerState, own_server, parse_state, read_state
 from vmlab_guest.server_request import ServerRequest, dump_request, read_request
+from vmlab_protocol.seed_reader import parse_seed
 
 
 @given(st.dictionaries(st.text(), st.text()), st.lists(st.text()))
@@ -78,14 +82,68 @@ def test_mount_options(options: str, flags: int, rest: str) -> None:
     assert parse_options(options) == (flags, rest)
 
 
-def test_the_first_real_card_counts(tmp_path: Path) -> None:
+def test_only_real_cards_count(tmp_path: Path) -> None:
     system = FakeSystem(tmp_path / "root")
     classes = system.root / "sys/class/net"
-    assert find_card(classes) is None
+    assert list(list_cards(classes)) == []
     system.add_card("docker0", 2, real=False)
     system.add_card("ens9", 9)
     system.add_card("ens3", 3)
-    assert find_card(classes) == 3
+    (classes / "ens3/address").unlink()  # it is unplugged just now
+    (classes / "bonding_masters").write_text("")
+    assert [(card.index, card.name) for card in list_cards(classes)] == [(9, "ens9")]
+
+
+def test_a_route_says_where_it_leads() -> None:
+    """Ref: rtnetlink(7); as iproute2 sends it for `ip route replace ... dev ...`."""
+    multicast = make_route(3, IPv4Network("224.0.0.0/4"), None)
+    assert (
+        multicast.hex() == "0204000" + "0fe04fd0100000000" + "08000100e0000000" + "0800040003000000"
+    )
+    default = make_route(2, IPv4Network("0.0.0.0/0"), IPv4Address("10.0.2.2"))
+    assert (
+        default.hex() == "0200000" + "0fe04000100000000" + "080005000a000202" + "0800040002000000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dns", "text"),
+    [
+        ((), "search .\noptions timeout:1 attempts:2\nnameserver 10.77.0.1\n"),
+        (
+            ("10.0.3.3",),
+            "search .\noptions timeout:1 attempts:2\nnameserver 10.77.0.1\nnameserver 10.0.3.3\n",
+        ),
+    ],
+)
+def test_the_events_resolver_is_asked_first(dns: tuple[str, ...], text: str) -> None:
+    assert make_resolv_conf(guest_network(dns), event_network(CARD)) == text
+
+
+def test_a_server_in_an_event_is_for_the_hub_only() -> None:
+    seed = parse_seed(make_seed(card=CARD))
+    server = own_server(seed)
+    assert server.env["JUPYTERHUB_SERVICE_URL"] == "http://10.0.2.15:8888/user/ada/"
+    assert {**server.env, "JUPYTERHUB_SERVICE_URL": ""} == {**ENV, "JUPYTERHUB_SERVICE_URL": ""}
+    alone = replace(seed, event=None)
+    assert own_server(alone) == alone.server
+    elsewhere = replace(
+        seed, server=replace(seed.server, env={"JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1/"})
+    )
+    assert own_server(elsewhere) == elsewhere.server
+    assert own_server(replace(seed, server=replace(seed.server, env={}))).env == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://10.0.2.15:8888/user/ada/", "10.0.2.15"),
+        ("http://0.0.0.0:8888/user/ada/", "0.0.0.0"),
+        ("", "0.0.0.0"),
+    ],
+)
+def test_where_a_requested_server_listens(url: str, address: str) -> None:
+    assert ServerRequest({"JUPYTERHUB_SERVICE_URL": url}, ()).address == address
 
 
 @given(st.text())
@@ -93,6 +151,17 @@ def test_hosts_has_the_name_once(text: str) -> None:
     hosts = make_hosts(text, "desk-ada").splitlines()
     assert [line for line in hosts if line.split()[:1] == ["127.0.1.1"]] == ["127.0.1.1\tdesk-ada"]
     assert any(line.split()[:1] == ["127.0.0.1"] for line in hosts)
+
+
+@given(st.text())
+def test_in_an_event_the_names_lead_to_its_address(text: str) -> None:
+    event = event_network(CARD)
+    once = make_hosts(text, "desk-t01", event)
+    own = [line.split("#")[0].split() for line in once.splitlines() if "desk-t01" in line]
+    assert own[-1] == ["10.77.1.1", "desk-t01", "desk"]
+    assert not [line for line in once.splitlines() if line.split()[:1] == ["127.0.1.1"]]
+    assert make_hosts(once, "desk-t01", event) == once
+    assert make_hosts(once, "desk-ada") == make_hosts(text, "desk-ada")
 
 
 def test_the_topmost_mount_counts() -> None:

@@ -29,6 +29,8 @@ ARGS = ("--HubOAuth.base_url=/user/ada/",)
 def test_the_usual_server(tmp_path):
     assert can_become(ENV, ARGS, tmp_path)
     assert can_become(ENV, (), tmp_path)
+    own = {"JUPYTERHUB_SERVICE_URL": "http://10.0.2.15:8888/user/ada/"}
+    assert can_become({**ENV, **own}, ARGS, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,8 @@ def test_the_usual_server(tmp_path):
         {"JUPYTERHUB_DISABLE_USER_CONFIG": "1"},
         {"JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:9999/user/ada/"},
         {"JUPYTERHUB_SERVICE_URL": "https://0.0.0.0:8888/user/ada/"},
+        {"JUPYTERHUB_SERVICE_URL": "http://machine:8888/user/ada/"},
+        {"JUPYTERHUB_SERVICE_URL": "/user/ada/"},
         {"JUPYTER_CONFIG_DIR": "/etc/x"},
         {"HOME": "/elsewhere"},
     ],

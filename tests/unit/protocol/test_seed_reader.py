@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.guest_seeds import ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
+from fakes.guest_seeds import CARD, ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
 from vmlab_protocol.notices import Language
 from vmlab_protocol.seed_reader import SeedError, parse_seed
 
@@ -45,6 +45,21 @@ def test_takes_what_the_hub_makes() -> None:
     assert seed.server.args == ("--HubOAuth.base_url=/user/ada/",)
 
 
+def test_a_machine_in_an_event_learns_its_place() -> None:
+    seed = parse_seed(make_seed(card=CARD))
+    assert seed.host_name == "desk-t01"
+    assert seed.event is not None
+    assert (seed.event.mac, str(seed.event.address)) == ("02:00:0a:4d:01:01", "10.77.1.1/16")
+    assert list(map(str, seed.event.dns)) == ["10.77.0.1"]
+    assert seed.event.names == ("desk-t01", "desk")
+    assert parse_seed(make_seed()).event is None
+
+
+@pytest.mark.parametrize("name", ["node1.t01", "server", "a" * 63, "a.b.c.d"])
+def test_a_host_name_may_have_a_few_parts(name: str) -> None:
+    assert parse_seed(put(make_seed(), ("host_name",), name)).host_name == name
+
+
 def test_repr_shows_no_secret() -> None:
     text = repr(parse_seed(make_seed()))
     assert TOKEN not in text
@@ -64,6 +79,10 @@ def test_repr_shows_no_secret() -> None:
         (("host_name",), "desk ada"),
         (("host_name",), "-desk"),
         (("host_name",), "a\nb"),
+        (("host_name",), "a\n"),
+        (("host_name",), "node1."),
+        (("host_name",), "node1..t01"),
+        (("host_name",), f"{'a' * 60}.{'b' * 10}"),
         (("ssh_host_key", "private"), "ssh-ed25519 AAAA"),
         (("authorized_keys", 0), 'command="rm" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA'),
         (("authorized_keys", 0), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA a\nssh-rsa AAAA"),
@@ -71,6 +90,17 @@ def test_repr_shows_no_secret() -> None:
         (("network", "address"), 3),
         (("network", "gateway"), "gateway"),
         (("network", "dns"), ["10.0.2.3\nsearch evil"]),
+        (("event",), []),
+        (("event", "mac"), "02:00:0a:4d:01"),
+        (("event", "mac"), "02:00:0A:4D:01:01"),
+        (("event", "address"), 3),
+        (("event", "address"), "10.77.1.1/40"),
+        (("event", "dns"), ["10.77.0.1\nsearch evil"]),
+        (("event", "dns"), ["10.77.0.1"] * 4),
+        (("event", "names"), []),
+        (("event", "names"), "desk"),
+        (("event", "names", 0), "desk-t01 server"),
+        (("event", "names", 1), "desk\n10.77.0.20 server"),
         (("mounts", 0, "device"), "/etc/shadow"),
         (("mounts", 0, "device"), "/dev/../etc/shadow"),
         (("mounts", 0, "path"), "home"),
@@ -90,19 +120,21 @@ def test_repr_shows_no_secret() -> None:
 )
 def test_refuses_and_names_the_field(path: tuple, value: object) -> None:
     with pytest.raises(SeedError, match=rf"seed\.{path[0]}"):
-        parse_seed(put(make_seed(), path, value))
+        parse_seed(put(make_seed(card=CARD), path, value))
 
 
 FIELDS = [
     path
-    for path in paths_of(make_seed())
-    if isinstance(path[-1], str) and path[:-1] != ("server", "env")  # those are the hub's choice
+    for path in paths_of(make_seed(card=CARD))
+    if isinstance(path[-1], str)
+    and path[:-1] != ("server", "env")  # those are the hub's choice
+    and path != ("event",)  # without it, the machine is on its own
 ]
 
 
 @pytest.mark.parametrize("path", FIELDS)
 def test_every_field_is_needed(path: tuple) -> None:
-    seed = make_seed()
+    seed = make_seed(card=CARD)
     place: Any = seed
     for key in path[:-1]:
         place = place[key]
@@ -129,9 +161,9 @@ JSON = st.recursive(
 )
 
 
-@given(st.sampled_from([(), *paths_of(make_seed())]), JSON)
+@given(st.sampled_from([(), *paths_of(make_seed(card=CARD))]), JSON)
 def test_any_damage_is_a_seed_error_or_none(path: tuple, value: Any) -> None:
-    seed = put(make_seed(), path, value) if path else value
+    seed = put(make_seed(card=CARD), path, value) if path else value
     with contextlib.suppress(SeedError):
         parsed = parse_seed(seed)
         # What was accepted can be written to every place that it goes to.

@@ -17,7 +17,7 @@ from vmlab_guest.mounts import apply_mounts
 from vmlab_guest.network import apply_network
 from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
-from vmlab_guest.server import launch
+from vmlab_guest.server import launch, own_server
 from vmlab_guest.server_request import RUNTIME, serves
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
@@ -87,10 +87,10 @@ def apply_seed(
     steps: dict[Phase, Callable[[], None]] = {
         Phase.IDENTITY: identify,
         Phase.KEYS: lock,
-        Phase.NETWORK: lambda: apply_network(system, seed.network),
+        Phase.NETWORK: lambda: apply_network(system, seed.network, seed.event),
         Phase.MOUNTS: mount_and_tell,
         Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, seed.server),
+        Phase.SERVER: lambda: launch(system, own_server(seed)),
     }
     for phase, step in steps.items():
         report(phase)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from vmlab_guest.files import ensure_file
 from vmlab_guest.system import RUN, System, inside
-from vmlab_protocol.seed import Seed
+from vmlab_protocol.seed import EventNetwork, Seed
 
 JOURNAL_UNIT = "systemd-journald.service"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _FRESH_ID = "/proc/sys/kernel/random/uuid"  # another one at each reading
+_EVENT_MARK = "# in the event's network"
 _CLOCK_TOLERANCE_NS = 100_000_000
 
 
@@ -34,7 +35,7 @@ def apply_identity(system: System, seed: Seed, received_ns: int) -> bool:
     if is_parked(system):
         _renew_boot_id(system)
     changed = _apply_machine_id(system, seed.machine_id)
-    _apply_host_name(system, seed.host_name)
+    _apply_host_name(system, seed)
     _parked_mark(system).unlink(missing_ok=True)
     return changed
 
@@ -67,12 +68,23 @@ def _renew_boot_id(system: System) -> None:
     system.bind(own, inside(system, _BOOT_ID))
 
 
-def make_hosts(text: str, host_name: str) -> str:
-    """Return /etc/hosts with the machine's own name on 127.0.1.1, as Debian has it."""
-    kept = [line for line in text.splitlines() if line.split()[:1] != ["127.0.1.1"]]
+def make_hosts(text: str, host_name: str, event: EventNetwork | None = None) -> str:
+    """Return /etc/hosts with the machine's own name on 127.0.1.1, as Debian has it.
+
+    In an event its names lead to its address there, in itself as in the other machines: programs
+    look their own name up and tell others what they find.
+    """
+    kept = [
+        line
+        for line in text.splitlines()
+        if line.split()[:1] != ["127.0.1.1"] and not line.endswith(_EVENT_MARK)
+    ]
     if not any(line.split()[:1] == ["127.0.0.1"] for line in kept):
         kept.insert(0, "127.0.0.1\tlocalhost")
-    return "\n".join([*kept, f"127.0.1.1\t{host_name}"]) + "\n"
+    own = f"127.0.1.1\t{host_name}"
+    if event:
+        own = f"{event.address.ip}\t{' '.join(event.names)}\t{_EVENT_MARK}"
+    return "\n".join([*kept, own]) + "\n"
 
 
 def _apply_machine_id(system: System, machine_id: str) -> bool:
@@ -91,9 +103,9 @@ def uncover_machine_id(system: System) -> None:
         system.unmount(inside(system, "/etc/machine-id"))
 
 
-def _apply_host_name(system: System, host_name: str) -> None:
-    ensure_file(inside(system, "/etc/hostname"), f"{host_name}\n")
+def _apply_host_name(system: System, seed: Seed) -> None:
+    ensure_file(inside(system, "/etc/hostname"), f"{seed.host_name}\n")
     hosts = inside(system, "/etc/hosts")
     text = hosts.read_text(encoding="utf-8") if hosts.exists() else ""
-    ensure_file(hosts, make_hosts(text, host_name))
-    system.set_host_name(host_name)
+    ensure_file(hosts, make_hosts(text, seed.host_name, seed.event))
+    system.set_host_name(seed.host_name)

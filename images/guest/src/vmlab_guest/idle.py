@@ -12,7 +12,7 @@ from typing import Any
 from vmlab_guest.activity import Activity, look
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.server_request import REQUEST, read_request
+from vmlab_guest.server_request import EVERYWHERE, REQUEST, read_request
 from vmlab_guest.system import RUN, System, inside
 from vmlab_protocol.machine import SERVER_PORT
 from vmlab_protocol.messages import GuestMessageType, HostMessageType
@@ -70,7 +70,8 @@ def count_busy_kernels(system: System) -> int:
             return 0
         headers = {"Authorization": f"token {request.env['JUPYTERHUB_API_TOKEN']}"}
         path = f"{request.env['JUPYTERHUB_SERVICE_PREFIX']}api/kernels"
-        connection = http.client.HTTPConnection("127.0.0.1", SERVER_PORT, timeout=_ANSWER_S)
+        host = "127.0.0.1" if request.address == EVERYWHERE else request.address
+        connection = http.client.HTTPConnection(host, SERVER_PORT, timeout=_ANSWER_S)
         try:
             connection.request("GET", path, headers=headers)
             return parse_kernels(connection.getresponse().read(_MAX_BYTES))

@@ -1,6 +1,6 @@
 """Addresses and routes by the kernel's own messages: no program has to be started.
 
-Only what a machine with one card needs: IPv4, the card by its index, which no renaming changes.
+Only what a machine needs: IPv4, a card by its index, which no renaming changes.
 ref: rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h
 """
 
@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import TracebackType
 from typing import Self
 
@@ -23,9 +23,10 @@ _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _ERROR, _DONE = 2, 3
 _NEWLINK, _NEWADDR, _DELADDR, _GETADDR, _NEWROUTE = 16, 20, 21, 22, 24
 _REQUEST, _ACK, _REPLACE, _DUMP, _CREATE = 0x1, 0x4, 0x100, 0x300, 0x400
-_IFA_ADDRESS, _IFA_LOCAL, _RTA_OIF, _RTA_GATEWAY = 1, 2, 4, 5
+_IFA_ADDRESS, _IFA_LOCAL, _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 2, 1, 4, 5
 _IFF_UP = 1
 _TABLE_MAIN, _PROTOCOL_STATIC, _TYPE_UNICAST = 254, 4, 1
+_SCOPE_ALL, _SCOPE_LINK = 0, 253
 _RECEIVE_BYTES = 256 * 1024
 
 
@@ -69,14 +70,9 @@ class Rtnetlink:
         """Take an address, and the routes through it, from a card."""
         self._ask(_DELADDR, _ACK, make_address(index, address))
 
-    def set_default_route(self, index: int, gateway: IPv4Address) -> None:
-        """Send everything else through this gateway."""
-        body = _ROUTE.pack(
-            socket.AF_INET, 0, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, 0, _TYPE_UNICAST, 0
-        )
-        body += _make_attribute(_RTA_GATEWAY, gateway.packed)
-        body += _make_attribute(_RTA_OIF, struct.pack("=i", index))
-        self._ask(_NEWROUTE, _ACK | _CREATE | _REPLACE, body)
+    def set_route(self, index: int, to: IPv4Network, gateway: IPv4Address | None = None) -> None:
+        """Send what goes there through this gateway; None: its receivers are at the card itself."""
+        self._ask(_NEWROUTE, _ACK | _CREATE | _REPLACE, make_route(index, to, gateway))
 
     def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send one request; return the bodies of the answers after their end or confirmation."""
@@ -102,6 +98,19 @@ def make_address(index: int, address: IPv4Interface) -> bytes:
     for kind in (_IFA_LOCAL, _IFA_ADDRESS):
         body += _make_attribute(kind, address.ip.packed)
     return body
+
+
+def make_route(index: int, to: IPv4Network, gateway: IPv4Address | None) -> bytes:
+    """Return the body of a message about a route through a card."""
+    scope = _SCOPE_ALL if gateway else _SCOPE_LINK
+    body = _ROUTE.pack(
+        socket.AF_INET, to.prefixlen, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, scope, _TYPE_UNICAST, 0
+    )
+    if to.prefixlen:
+        body += _make_attribute(_RTA_DST, to.network_address.packed)
+    if gateway:
+        body += _make_attribute(_RTA_GATEWAY, gateway.packed)
+    return body + _make_attribute(_RTA_OIF, struct.pack("=i", index))
 
 
 def parse_address(body: bytes) -> tuple[int, IPv4Interface]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
-from vmlab_guest.server_request import REQUEST, STATE, Word, dump_request
+from vmlab_guest.server_request import EVERYWHERE, REQUEST, STATE, Word, dump_request
 from vmlab_guest.system import System, inside
-from vmlab_protocol.seed import Server
+from vmlab_protocol.seed import Seed, Server
 
 UNIT = "vmlab-server.service"
 
@@ -44,6 +45,19 @@ def read_state(system: System) -> ServerState:
     except (OSError, ValueError):
         command = ("systemctl", "show", "-p", "ActiveState,Job", UNIT)
         return parse_state(system.run(*command, timeout_s=10))
+
+
+def own_server(seed: Seed) -> Server:
+    """Return the server as it is run in this machine: unseen by the others of its event.
+
+    One that would listen on all addresses listens on that of the first card only, where nobody is
+    but the hub.
+    """
+    env, name = seed.server.env, "JUPYTERHUB_SERVICE_URL"
+    if seed.event is None or name not in env:
+        return seed.server
+    url = env[name].replace(f"//{EVERYWHERE}:", f"//{seed.network.address.ip}:", 1)
+    return replace(seed.server, env={**env, name: url})
 
 
 def launch(system: System, server: Server) -> None:

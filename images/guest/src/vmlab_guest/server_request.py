@@ -23,6 +23,10 @@ CONTROL = FOLDER / "control"
 STATE = FOLDER / "state"
 
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what the hub asks for: all addresses of a machine
+"""In the server's URL, from a hub that does not know the machine's address."""
+
+
 class Word(StrEnum):
     """What the agent asks for; the answer is "ok" or what went wrong."""
 
@@ -36,6 +40,17 @@ class ServerRequest:
 
     env: dict[str, str] = field(repr=False)
     args: tuple[str, ...]
+
+    @property
+    def address(self) -> str:
+        """Where it listens.
+
+        Raises:
+            ValueError: its URL is invalid.
+        """
+        from urllib.parse import urlsplit  # noqa: PLC0415 - not before the agent's first word
+
+        return urlsplit(self.env.get("JUPYTERHUB_SERVICE_URL", "")).hostname or EVERYWHERE
 
 
 def serves(runtime: Path = RUNTIME) -> bool:

@@ -24,11 +24,13 @@ import sys
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from vmlab_guest.placeholders import Place, PlaceholderError, find_places
+from vmlab_guest.server_request import EVERYWHERE
 from vmlab_guest.trainee import (
     PROGRAM,
     become_trainee,
@@ -86,11 +88,20 @@ def can_become(env: Mapping[str, str], args: Sequence[str], home: Path = Path(HO
         and not any(unknown)
         and all(env.get(name) == value for name, value in _SAME.items())
         and all(name in env for name in _PLACEHOLDERS)
-        and (service.scheme, service.hostname, service.port) == ("http", "0.0.0.0", SERVER_PORT)  # noqa: S104
+        and (service.scheme, service.port) == ("http", SERVER_PORT)
+        and _is_address(service.hostname)
         and make_arguments(env, args) == make_arguments(env, ())
         and "HOME" not in env
         and not list_settings(home)
     )
+
+
+def _is_address(host: str | None) -> bool:
+    try:
+        IPv4Address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 def run(channel: socket.socket) -> int:
@@ -103,7 +114,8 @@ def run(channel: socket.socket) -> int:
         {
             **_PLACEHOLDERS,
             **_SAME,
-            "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:{SERVER_PORT}{_PREFIX}",
+            # The machine's address is not there yet.
+            "JUPYTERHUB_SERVICE_URL": f"http://{EVERYWHERE}:{SERVER_PORT}{_PREFIX}",
         }
     )
     os.environ.clear()
@@ -200,12 +212,22 @@ def _become(app: Any, places: Sequence[Place], env: Mapping[str, str]) -> None:
     del app._trait_values["cookie_secret"]  # its file is gone: it is made again
     app.web_app.settings.update(cookie_secret=app.cookie_secret, started=datetime.now(UTC))
     _put_in_front(app.web_app, env["JUPYTERHUB_SERVICE_PREFIX"])
+    address = urllib.parse.urlsplit(env["JUPYTERHUB_SERVICE_URL"]).hostname
+    if address != EVERYWHERE:
+        listen_at(app, address)
     extension = app.starter_app  # JupyterHub's
 
     def tell_activity() -> None:
         extension._activity_task = asyncio.ensure_future(extension.keep_activity_updated())
 
     app.io_loop.add_callback(tell_activity)
+
+
+def listen_at(app: Any, address: str | None) -> None:
+    """Have the server let go of the addresses on which it listens, for this one."""
+    app.ip = address
+    app.http_server.stop()
+    app.http_server.listen(app.port, address)
 
 
 def _put_in_front(web_app: Any, prefix: str) -> None:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -35,6 +35,7 @@ _RNDRESEEDCRNG = 0x5207
 _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
 POLL_S = 0.02
+_EVERYWHERE = IPv4Network("0.0.0.0/0")
 _LOOPBACK = 1  # the index of `lo` in every network namespace
 _WORD_S = 5.0
 _ANSWER_BYTES = 4096
@@ -78,8 +79,16 @@ class System(Protocol):
         """Set the kernel's host name."""
         ...
 
-    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
-        """Switch the network card on, with this address and default route only.
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address | None) -> None:
+        """Switch the network card on, with this address only; with the default route, if any.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        ...
+
+    def set_route(self, index: int, to: IPv4Network) -> None:
+        """Have receivers in this network looked for at the card.
 
         Raises:
             OSError: the kernel refused.
@@ -224,7 +233,7 @@ class LinuxSystem:
         """See `System`."""
         socket.sethostname(name)
 
-    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address) -> None:
+    def set_address(self, index: int, address: IPv4Interface, gateway: IPv4Address | None) -> None:
         """See `System`."""
         from vmlab_guest.rtnetlink import Rtnetlink  # noqa: PLC0415 - not before the first word
 
@@ -235,7 +244,15 @@ class LinuxSystem:
                     kernel.delete_address(index, old)
             kernel.add_address(index, address)
             kernel.set_up(index)
-            kernel.set_default_route(index, gateway)
+            if gateway:
+                kernel.set_route(index, _EVERYWHERE, gateway)
+
+    def set_route(self, index: int, to: IPv4Network) -> None:
+        """See `System`."""
+        from vmlab_guest.rtnetlink import Rtnetlink  # noqa: PLC0415 - not before the first word
+
+        with Rtnetlink() as kernel:
+            kernel.set_route(index, to)
 
     def mount(self, device: str, path: str, fs_type: str, options: str) -> None:
         """See `System`."""

@@ -14,7 +14,7 @@ from vmlab.providers.agent.link import AgentLink
 from vmlab.seed import Identity, Seed, make_seed_message
 from vmlab_protocol.messages import GuestMessageType, HostMessageType
 from vmlab_protocol.phases import Phase
-from vmlab_protocol.seed import RANDOM_BYTES, Mount, Network
+from vmlab_protocol.seed import RANDOM_BYTES, EventNetwork, Mount, Network
 
 _STATUS_PERIOD_S = 5.0
 
@@ -53,13 +53,14 @@ def seed_maker(
     host_name: str,
     network: Network,
     mounts: tuple[Mount, ...],
+    event: EventNetwork | None = None,
 ) -> Callable[[], bytes]:
     """Return what makes the seed's line when it is sent: it carries the time, and is fresh.
 
     Args:
         seed: of the trainee's server.
         identity: of the machine.
-        host_name, network, mounts: where the engine has put it.
+        host_name, network, mounts, event: where the engine has put it.
     """
 
     def make_line() -> bytes:
@@ -69,6 +70,7 @@ def seed_maker(
             host_name=host_name,
             network=network,
             mounts=mounts,
+            event=event,
             randomness=secrets.token_bytes(RANDOM_BYTES),
             now_ns=time.time_ns(),
         )

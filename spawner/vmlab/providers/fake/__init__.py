@@ -18,6 +18,7 @@ machines      the machines in memory, which the parts of the provider share
 provider      the contract: they come and go
 agents        what an agent would say and do
 live_volumes  the volume of a running machine
+networks      the networks of events: who is in which one
 site          the server that answers for them
 """
 

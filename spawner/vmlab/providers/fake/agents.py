@@ -1,4 +1,4 @@
-"""What agents would say and do: activity, warnings, trouble of a server, languages."""
+"""What agents would say and do: activity, warnings, trouble of a server, languages, commands."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from vmlab.errors import MachineNotFoundError
+from vmlab.errors import GuestError, MachineNotFoundError, MachineTimeoutError
 from vmlab.model import MachineState
+from vmlab.providers.base import Ran
 from vmlab.providers.fake.faults import read_faults
 from vmlab.providers.fake.machines import FakeMachines
 from vmlab_protocol.messages import Activity, ServerTrouble
@@ -20,12 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 class AgentsOfFake(FakeMachines):
-    """The methods of `ReportsActivity`, `ReportsServer`, `SpeaksLanguages` of `FakeProvider`."""
+    """What `FakeProvider` has of agents: it keeps all that `AsksAgents` does for others."""
 
     def __init__(self, state: Path) -> None:
         super().__init__(state)
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self.languages: dict[str, str] = {}  # of machines, by name
+        self.ran: list[tuple[str, str]] = []  # machine and command
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
         """Return what `fake.json` says, else that nobody did anything since the start."""
@@ -66,6 +68,20 @@ class AgentsOfFake(FakeMachines):
         if machine is None or machine.status.state is not MachineState.RUNNING:
             raise MachineNotFoundError(name, "it speaks no language: it does not run")
         self._speak(name, language)
+
+    async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
+        """Return how `fake.json` says (`runs`) that it ended, of this machine or this command."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise GuestError(name, "nothing can be run in it: it does not run")
+        self.ran.append((name, command))
+        _log.warning("%s: runs %s", name, command)
+        runs = (await asyncio.to_thread(read_faults, self._state)).runs
+        ended = dict(runs.get(name) or runs.get(command) or {})
+        if ended.pop("hangs", False):
+            await asyncio.sleep(limit_s)
+            raise MachineTimeoutError(name, f"{command!r} took longer than {limit_s:g} s")
+        return Ran(**{"status": 0, "output": "", **ended})
 
     def _speak(self, name: str, language: str) -> None:
         self.languages[name] = language

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,10 @@ class Faults:
     volumes: bool = False  # make the volumes' files, too, which costs 0.1 s of a first start
     # By owner, what is wrong with the server (`ServerTrouble`): until it is plain, it is silent.
     trouble: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # By machine or by command, how commands end (`Ran`); all others end well. "hangs": never.
+    runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    no_network: str = ""  # why no network of an event can be made
+    flooding: Sequence[str] = ()  # machines that send too much there
     ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
 
 

@@ -32,6 +32,7 @@ from vmlab.providers.fake.agents import AgentsOfFake
 from vmlab.providers.fake.faults import START_PHASES, Faults, Journal, read_faults
 from vmlab.providers.fake.live_volumes import LiveVolumesOfFake
 from vmlab.providers.fake.machines import FakeMachine
+from vmlab.providers.fake.networks import NetworksOfFake
 from vmlab.providers.fake.site import Site
 from vmlab.providers.settings import ProviderSettings
 from vmlab.seed import Seed
@@ -48,7 +49,7 @@ def _ours() -> WorkerUser:
     return WorkerUser(os.geteuid(), os.getegid(), drop=False)
 
 
-class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
+class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
     """Machines in memory (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -80,6 +81,10 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
                 self._require_wanted(spec.name)
                 if phase is Phase.POWER:
                     await self._attach(spec, with_file=faults.volumes)
+                    if spec.card:
+                        await self.ensure_network(spec.card.network)
+                    self._require_wanted(spec.name)
+                    self._join(spec.name, spec.card)
                 self._note(spec, phase)
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
@@ -177,6 +182,7 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake):
         status = replace(machine.status, state=MachineState.STOPPED, url="", since=0.0)
         self._machines[name] = replace(machine, status=status, prefix="")
         self._shown.pop(name, None)
+        self._leave(name)
         await self.volumes.detach(name)
 
     async def delete(self, name: str) -> None:
