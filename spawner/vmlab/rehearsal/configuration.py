@@ -9,7 +9,7 @@ import base64
 import io
 import shlex
 import tarfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -157,8 +157,3 @@ def run_playbook(folder: str, playbook: str, inventory: str) -> str:
         ]
     )
 
-
-def is_ready(ports: Collection[int]) -> str:
-    """Return the command that succeeds when all of these TCP ports have a listener."""
-    found = "ss -Hltn | awk '{n = split($4, at, \":\"); print at[n]}'"
-    return " && ".join(f"{found} | grep -qx {port}" for port in sorted(ports))
