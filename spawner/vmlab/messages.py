@@ -98,6 +98,17 @@ NEW_SYSTEM_ONLY: Final = Notice(
 )
 
 
+def not_ready(label: str) -> Notice:
+    """Return what to tell when a machine of a group does not get ready; it keeps none of them."""
+    return Notice(
+        f"Your machines could not be started, because {label} was not ready in time. None of them "
+        "was left running. Please start them again; if that does not help, tell a facilitator.",
+        f"Vos machines n'ont pas pu démarrer : {label} n'était pas prête à temps. Aucune n'a "
+        "été laissée en marche. Démarrez-les de nouveau ; si cela ne suffit pas, prévenez un "
+        "encadrant.",
+    )
+
+
 def server_in_trouble(trouble: ServerTrouble) -> Notice:
     """Return what to tell when a server ended repeatedly and is being started once more."""
     said = trouble.line

@@ -1,4 +1,4 @@
-"""Names of machines and volumes, from user and server name. Pure.
+"""Names of machines, volumes and networks, from user and server name. Pure.
 
 Guarantees, for any two strings of any length:
 
@@ -16,6 +16,7 @@ import hashlib
 import re
 import unicodedata
 
+MAX_LENGTH = 40
 _SLUG_LENGTH = 20
 _HASH_LENGTH = 12
 
@@ -38,6 +39,35 @@ def volume_name(user: str, server: str = "") -> str:
 def host_name(user: str) -> str:
     """Return a short readable host name; unlike the others not unique."""
     return f"desk-{_slug(user)}"
+
+
+def node_name(desk: str, node: str) -> str:
+    """Return the name of a further machine of the trainee whose desk has this name.
+
+    It follows from the desk's name, so it stays when the user is renamed. Its volume has the same
+    name. Different desks or nodes give different names.
+
+    Args:
+        desk: a result of `machine_name`.
+        node: what the lab calls the machine: small letters and digits, at most 20.
+
+    Example:
+        >>> node_name("desk-ada-lovelace-a1f74eda4429", "node1")
+        'node1-ada-lovelace-a1f74eda4429'
+    """
+    slug, _, digest = desk.removeprefix("desk-").rpartition("-")
+    room = MAX_LENGTH - len(node) - len(digest) - 2
+    return f"{node}-{slug[:room].strip('-')}-{digest}"
+
+
+def event_name(lab: str) -> str:
+    """Return the name of the network of an event with this lab."""
+    return f"event-{_slug(lab)}-{_digest(lab, '')}"
+
+
+def event_server_name(lab: str) -> str:
+    """Return the name of the machine that all trainees of the event share, and of its volume."""
+    return f"server-{_slug(lab)}-{_digest(lab, '')}"
 
 
 def _slug(text: str) -> str:

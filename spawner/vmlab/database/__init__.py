@@ -17,6 +17,7 @@ block: the hub's handlers make them with `asyncio.to_thread`, for which they are
     phases      how long the phases of earlier starts took
     volumes     who owns a volume, and which machine has it
     languages   who chose which language
+    numbers     the number of each trainee in their event
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from vmlab.database.courses import Courses, Receipt, StoredCourse, StoredStep
 from vmlab.database.engine import Sessions, open_engine, sqlite_url
 from vmlab.database.languages import Languages
+from vmlab.database.numbers import Numbers
 from vmlab.database.phases import Phases
 from vmlab.database.progress import CourseStep, Progress, StepReport, StepResult
 from vmlab.database.volumes import Volumes
@@ -37,6 +39,7 @@ __all__ = [
     "Courses",
     "Database",
     "Languages",
+    "Numbers",
     "Phases",
     "Progress",
     "Receipt",
@@ -60,6 +63,7 @@ class Database:
         self.phases = Phases(sessions)
         self.volumes = Volumes(sessions)
         self.languages = Languages(sessions)
+        self.numbers = Numbers(sessions)
 
     def record_start(self, key: str, durations_s: Mapping[str, float]) -> None:
         """Remember how long the phases of a start took; see `Phases.record`."""

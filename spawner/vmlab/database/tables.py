@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of the tables below; a step in `migrations` brings older ones there."""
 
 
@@ -143,3 +143,13 @@ class LanguageRow(Base):
 
     user: Mapped[str] = mapped_column(String(255), primary_key=True)
     language: Mapped[str] = mapped_column(String(10))
+
+
+class NumberRow(Base):
+    """The number of a trainee in the event's network; kept as long as nobody else needs it."""
+
+    __tablename__ = "trainee_number"
+    __table_args__ = (UniqueConstraint("number"),)
+
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)

@@ -20,7 +20,7 @@ PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168
 SERVER_PLACE: Final = 2
 """The event's first address is the network's own."""
 
-_ADDRESSES: Final = "10.77.0.0/16"
+_ADDRESSES: Final = IPv4Network("10.77.0.0/16")
 _LARGEST_BLOCK: Final = 256
 _SPARE: Final = 2  # addresses of a block that no machine has: its first and its last
 
@@ -69,7 +69,7 @@ def plan_addresses(network: IPv4Network, trainees: int, machines: int) -> Addres
 class NetworkChoice:
     """[network]: the network of the event."""
 
-    addresses: IPv4Network = IPv4Network(_ADDRESSES)
+    addresses: IPv4Network = _ADDRESSES
     meeting: Meeting = Meeting.ALL
 
 
@@ -80,7 +80,7 @@ def read_network(table: Table, *, trainees: int, machines: int) -> NetworkChoice
         trainees: accounts that may have machines.
         machines: of each of them.
     """
-    written = table.text("addresses", _ADDRESSES)
+    written = table.text("addresses", str(_ADDRESSES))
     meeting = table.choice("meet", Meeting, Meeting.ALL)
     try:
         network = IPv4Network(written)
@@ -110,4 +110,3 @@ def _range_problem(network: IPv4Network, trainees: int, machines: int) -> str:
             f'allowed: a larger range, such as "{_ADDRESSES}"'
         )
     return ""
-

@@ -182,7 +182,9 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
     )
 
 
-def _read_network(root: Table, machines: MachineChoices, accounts: Accounts) -> NetworkChoice | None:
+def _read_network(
+    root: Table, machines: MachineChoices, accounts: Accounts
+) -> NetworkChoice | None:
     """Read the event's network: machines that are to meet have one without a section, too."""
     if not (root.has("network") or machines.nodes or machines.server):
         return None

@@ -30,8 +30,8 @@ def settle_order(sections: Sequence[Section]) -> dict[str, tuple[str, ...]]:
     What is returned has no cycle and only known names, whatever the file says.
     """
     _check_names(sections)
-    meant = {name: (name,) for section in sections for name in section.machines}
-    meant = {section.name: section.machines for section in sections} | meant
+    meant = {section.name: section.machines for section in sections}
+    meant |= {name: (name,) for section in sections for name in section.machines}
     after: dict[str, tuple[str, ...]] = {}
     for section in sections:
         waits = _resolve(section, meant)
@@ -43,12 +43,16 @@ def settle_order(sections: Sequence[Section]) -> dict[str, tuple[str, ...]]:
 def _check_names(sections: Sequence[Section]) -> None:
     counts = Counter(name for section in sections for name in section.machines)
     for section in sections:
+        if section.table.path[:1] != ("node",):
+            continue
         for name in section.machines:
-            if counts[name] > 1 and section.table.path[:1] == ("node",):
+            if name in {DESK, SERVER}:
+                section.table.mistake("name", f"{show(name)} is what another machine is called")
+            elif counts[name] > 1:
                 section.table.mistake(
                     "name",
-                    f"{counts[name]} machines would be called {show(name)}; "
-                    f"give this section a name of its own ({DESK} and {SERVER} are taken)",
+                    f"{counts[name]} machines would be called {show(name)}; give each section a "
+                    "name of its own",
                 )
 
 

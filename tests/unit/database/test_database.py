@@ -63,7 +63,7 @@ class TestOpening:
         database.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
-        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 3") as caught:
+        with pytest.raises(HostError, match=r"schema 7; this VMLab knows schema 4") as caught:
             Database(sqlite_url(path))
         assert "newer VMLab" in caught.value.hint
 

@@ -178,7 +178,7 @@ def _fails_at(path: Path, number: int) -> bool:
 
 class TestRefused:
     @pytest.mark.parametrize("table", ["meta", "vmlab_revision"])
-    @pytest.mark.parametrize("schema", ["4", "0", "", "0003", "9" * 5000, "a1b2c3"])
+    @pytest.mark.parametrize("schema", ["5", "0", "", "0003", "9" * 5000, "a1b2c3"])
     def test_another_schema_and_untouched(self, path, table, schema):
         Database(sqlite_url(path)).close()
         column = {"meta": "value", "vmlab_revision": "version_num"}[table]
@@ -232,7 +232,7 @@ class TestSteps:
         sql = _as_sql("postgresql", f"{begin}head")
         assert "ALTER TABLE receipt ADD COLUMN obstacles JSON DEFAULT '[]' NOT NULL" in sql
         assert ("CREATE TABLE step_result" in sql) == (not begin)
-        assert "INSERT INTO meta (key, value) VALUES ('schema', '3')" in sql
+        assert "INSERT INTO meta (key, value) VALUES ('schema', '4')" in sql
         assert "vmlab_revision" in sql
         assert "alembic_version" not in sql, "that is JupyterHub's"
 
