@@ -1,4 +1,4 @@
-"""A command in a machine at work: the contract of `RunsCommands`, over every provider that has it."""
+"""A command in a machine at work: the contract of `RunsCommands`, over all that have it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_a_running_machine_runs_it_and_no_other_does(bench):
         await bench.provider.run(spec.name, "true", limit_s=LIMIT_S)
 
 
-# -- with a shell ------------------------------------------------------------------------------------
+# -- with a shell ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -65,10 +65,12 @@ async def test_others_speak_with_the_agent_meanwhile_and_a_restarted_hub_does_to
     assert first.result() == Ran(0, "gone\n")
 
 
-async def test_at_its_limit_it_is_killed_and_a_cancelled_caller_has_it_killed_at_once(own, tmp_path):
+async def test_it_is_killed_at_its_limit_and_when_its_caller_is_cancelled(own, tmp_path):
     spec = own.spec()
     await start(own.provider, spec, own.seed())
-    with pytest.raises(MachineTimeoutError, match="`echo begun; sleep 600` took longer than 0.5 s"):
+    with pytest.raises(
+        MachineTimeoutError, match=r"`echo begun; sleep 600` took longer than 0\.5 s"
+    ):
         await own.provider.run(spec.name, "echo begun; sleep 600", limit_s=0.5)
     command = f"echo $$ >{tmp_path}/pid; exec sleep 600"
     task = asyncio.create_task(own.provider.run(spec.name, command, limit_s=LIMIT_S))

@@ -1,4 +1,4 @@
-"""Commands that the host has run in a machine: real shells, and the agent's conversation about them."""
+"""Commands that the host has run in a machine: real shells, and what the agent says of them."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_begun_is_told_like_a_shell_does(machine, monkeypatch):
     assert len(machine.logged) == 1
 
 
-# -- over the agent's port --------------------------------------------------------------------------
+# -- over the agent's port -------------------------------------------------------------------------
 
 
 @pytest.fixture

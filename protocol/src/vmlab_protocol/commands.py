@@ -1,4 +1,4 @@
-"""A command that the host has run in a machine, and how it went (docs/protocols.md, section 1). Pure.
+"""A command that the host has run in a machine, and how it went (docs/protocols.md, 1). Pure.
 
 The host says `run` with the command once, and with its id alone as often as it wants to know how
 it goes: a conversation with an agent is short, a command may take an hour.

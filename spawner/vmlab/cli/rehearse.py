@@ -138,7 +138,8 @@ def _alone(lab: Lab, state: Path) -> Generator[None]:
 def _make_plan(lab: Lab, folder: Path, paths: Paths, provider: Provider) -> Plan:
     group = _make_group(lab)
     description = load_description(folder, [member.label for member in group.members])
-    return Plan(lab.name, group, description, tuple(_preparation(group, paths, provider)), lab.language)
+    prepare = tuple(_preparation(group, paths, provider))
+    return Plan(lab.name, group, description, prepare, lab.language)
 
 
 def _make_group(lab: Lab) -> Group:
@@ -228,6 +229,7 @@ def _show(report: Report, paths: Paths, page: Path | None, *, json: bool) -> Non
             console.print(plain(f"    {line}"))
     console.print(plain(summarise(report)))
     if report.is_kept:
-        console.print(f"The machines run on; list them with VMLAB_STATE={paths.state} vmlab machine list")
+        command = f"VMLAB_STATE={paths.state} vmlab machine list"
+        console.print(f"The machines still run; `{command}` lists them.")
     if page is not None:
         console.print(f"Written: {page}", style="dim")

@@ -70,8 +70,8 @@ def make_copy(copy: Copy) -> Iterator[str]:
         ConfigError: it cannot be read, or is too large.
     """
     packed = _pack(copy)
-    part = shlex.quote(f"{FOLDER}/part.b64")
-    yield f"mkdir -p {FOLDER} && chmod 700 {FOLDER} && : >{part}"
+    ours, part = shlex.quote(FOLDER), shlex.quote(f"{FOLDER}/part.b64")
+    yield f"mkdir -p {ours} && chmod 711 {ours} && : >{part} && chmod 600 {part}"
     for at in range(0, len(packed), _CHUNK_BYTES):
         chunk = base64.b64encode(packed[at : at + _CHUNK_BYTES]).decode()
         yield f"echo {chunk} >>{part}"
@@ -139,8 +139,8 @@ def make_inventory(machines: Mapping[str, MachineRole], run_from: str) -> str:
             local = " ansible_connection=local" if name == run_from else ""
             lines.append(f"{name} ansible_host={name}{local}")
         lines.append("")
-    user = f"ansible_user={_TRAINEE}", "ansible_become=true"
-    return "\n".join([*lines, "[all:vars]", *user, "ansible_python_interpreter=/usr/bin/python3", ""])
+    lines += ["[all:vars]", f"ansible_user={_TRAINEE}", "ansible_become=true"]
+    return "\n".join([*lines, "ansible_python_interpreter=/usr/bin/python3", ""])
 
 
 def run_playbook(folder: str, playbook: str, inventory: str) -> str:
@@ -156,4 +156,3 @@ def run_playbook(folder: str, playbook: str, inventory: str) -> str:
             f"exec {run_as(_TRAINEE, words)}",
         ]
     )
-

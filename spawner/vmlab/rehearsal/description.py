@@ -141,7 +141,7 @@ def load_description(folder: Path, machines: Collection[str]) -> Description:
 
 
 def read_description(file: TomlFile, folder: Path, machines: Collection[str]) -> Description:
-    """Read a parsed rehearsal.toml without looking at the disk; its mistakes are noted in `file`."""
+    """Read a parsed rehearsal.toml without looking at the disk; mistakes are noted in `file`."""
     root = file.root()
     hosts = tuple(_read_host(table, folder, machines) for table in root.tables("host"))
     _check_once(file, hosts)

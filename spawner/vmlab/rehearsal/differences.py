@@ -42,9 +42,7 @@ def find_differences(
         machine: its name in the lab.
         host_name, cpus: as the lab has them.
     """
-    return tuple(
-        Difference(machine, *words) for words in _compare(host_name, cpus, host, found)
-    )
+    return tuple(Difference(machine, *words) for words in _compare(host_name, cpus, host, found))
 
 
 def _compare(

@@ -1,8 +1,8 @@
-"""One rehearsal: the group is started, configured, compared with its description, checked and ended.
+"""One rehearsal: the group is started, configured, compared with its description and checked.
 
-A step that fails ends nothing that does not need it: who sets up the real machines wants to know all
-that is wrong, not the first of it. Whatever happens, and when somebody stops it in the middle, the
-machines are taken down and there is a report.
+A step that fails ends nothing that does not need it: who sets up the real machines wants to know
+all that is wrong, not the first of it. Whatever happens, and when somebody stops it in the middle,
+the machines are taken down and there is a report.
 """
 
 from __future__ import annotations
@@ -187,9 +187,7 @@ class Rehearsal:
             address = str(spec.card.address.ip) if spec.card else ""
             image = f"{spec.image} {version}".strip()
             self._notes.machines.append(
-                Machine(
-                    member.label, spec.role.value, image, spec.cpus, spec.memory_mib, address
-                )
+                Machine(member.label, spec.role.value, image, spec.cpus, spec.memory_mib, address)
             )
 
     # -- configuring ------------------------------------------------------------------------------
@@ -207,8 +205,9 @@ class Rehearsal:
                 await self._bring(member, copy)
             if host.user_data is not None:
                 await self._bring(member, Copy(host.user_data, USER_DATA))
+                what = f"user data {host.user_data.name}"
                 command = apply_user_data(f"{member.spec.host_name}-{time.time_ns()}")
-                await self._run(member, f"user data {host.user_data.name}", command, _USER_DATA_LIMIT_S)
+                await self._run(member, what, command, _USER_DATA_LIMIT_S)
 
         return await self._step(Kind.CONFIGURE, member.label, work)
 
@@ -228,7 +227,7 @@ class Rehearsal:
 
         async def work() -> None:
             await self._bring(member, Copy(playbook.file.parent, _PLAYBOOK_FOLDER))
-            open_up = f"chmod 755 {FOLDER} && chmod -R a+rX {FOLDER}/ansible"
+            open_up = f"chmod -R a+rX {FOLDER}/ansible"
             await self._run(member, "making the playbook readable", open_up, _COPY_LIMIT_S)
             inventory = make_inventory(roles, playbook.run_from)
             command = run_playbook(_PLAYBOOK_FOLDER, playbook.file.name, inventory)

@@ -11,6 +11,7 @@ from vmlab.rehearsal.description import Host
 _HEAD = "== "
 _INSTALLED = "ii"  # wanted, and installed; ref: dpkg-query(1), db:Status-Abbrev
 _MAX_PORTS = 300
+_PORT_OF_LINE = '{n = split($5, at, ":"); print $1 "/" at[n]}'
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def make_question(host: Host) -> str:
         "export LC_ALL=C",
         # What may be long comes first: of a long output the end is kept.
         f"echo '{_HEAD}ports'",
-        f"ss -Hltun | awk '{{n = split($5, at, \":\"); print $1 \"/\" at[n]}}' | sort -u | head -n {_MAX_PORTS}",
+        f"ss -Hltun | awk '{_PORT_OF_LINE}' | sort -u | head -n {_MAX_PORTS}",
         f"echo '{_HEAD}packages'",
     ]
     if packages:

@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 SIGNS: Final = {
     Outcome.DONE: "✓",
     Outcome.FAILED: "✗",
-    Outcome.SKIPPED: "–",
+    Outcome.SKIPPED: "○",
     Outcome.STOPPED: "■",
 }
 """A shape beside the word: a colour alone tells nothing."""
@@ -125,7 +125,7 @@ def make_markdown(report: Report) -> str:
     lines = [
         f"# Rehearsal of {_cell(report.lab)}",
         "",
-        f"{_cell(summarise(report))} It began at {report.began}. {state}",
+        f"{_cell(summarise(report))} It began at {_cell(report.began)}. {state}",
         "",
         *_section(
             "Machines",

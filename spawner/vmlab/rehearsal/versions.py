@@ -16,7 +16,7 @@ _AFTER_LETTERS = 256
 
 
 def compare_versions(one: str, other: str) -> int:
-    """Return less than 0, 0 or more than 0: `one` is older than, the same as or newer than `other`."""
+    """Return less than 0, 0 or more than 0: `one` is older, the same, or newer."""
     for left, right in zip(_split(one), _split(other), strict=True):
         if order := _compare_parts(left, right):
             return order

@@ -70,7 +70,7 @@ class Commands:
         return begun.report
 
     def _forget_old(self) -> None:
-        ended = [key for key, command in self._commands.items() if command.report.status is not None]
+        ended = [key for key, each in self._commands.items() if each.report.status is not None]
         for key in ended[: max(0, len(self._commands) - _MAX_KEPT + 1)]:
             self._commands.pop(key).close()
 
@@ -116,7 +116,7 @@ class _Command:
             env=_ENVIRONMENT,
             start_new_session=True,
         ) as process:
-            assert process.stdout is not None
+            assert process.stdout is not None, "a pipe was asked for"  # noqa: S101
             fd = process.stdout.fileno()
             os.set_blocking(fd, False)
             output, is_late = _Tail(fd), True

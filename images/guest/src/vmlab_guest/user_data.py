@@ -2,9 +2,10 @@
 
     python -m vmlab_guest.user_data FILE
 
-A script is run; of a `#cloud-config`, `write_files`, `packages` and `runcmd` are done, in this order,
-as cloud-init does them. Whatever else is in it is refused before anything is done: for that, put
-cloud-init into the packages of the image. Run as root, by `vmlab rehearse`; prints what it does.
+A script is run; of a `#cloud-config`, `write_files`, `packages` and `runcmd` are done, in this
+order, as cloud-init does them. Whatever else is in it is refused before anything is done: for
+that, put cloud-init into the packages of the image. Run as root, by `vmlab rehearse`; prints what
+it does.
 
 ref: https://docs.cloud-init.io/en/latest/explanation/format.html
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.providers.base import Ran
@@ -48,24 +48,30 @@ async def run_command(ask: Ask, name: str, command: str, limit_s: float) -> Ran:
     run_id = secrets.token_hex(16)
     try:
         async with asyncio.timeout(limit_s + GRACE_S):
-            report = await _say(ask, name, run_id, command=command, limit_s=limit_s)
-            for pause_s in _pauses():
-                if report is not None and report.status is not None:
-                    break
-                await asyncio.sleep(pause_s)
-                report = await _say(ask, name, run_id)
+            report = await _run_to_its_end(ask, name, command, limit_s, run_id)
     except TimeoutError as error:
-        words = f"its agent did not tell within {limit_s + GRACE_S:.0f} s how {_show(command)} ended"
+        waited_s = limit_s + GRACE_S
+        words = f"its agent did not tell within {waited_s:.0f} s how {_show(command)} ended"
         hint = f"vmlab machine console {name}"
         raise MachineTimeoutError(name, words, hint=hint) from error
     except asyncio.CancelledError:
         await asyncio.shield(_stop(ask, name, run_id))
         raise
-    assert report is not None
-    assert report.status is not None
-    if report.is_late:
+    if report.is_late or report.status is None:
         raise _late_error(name, command, limit_s, report)
     return Ran(report.status, report.output)
+
+
+async def _run_to_its_end(
+    ask: Ask, name: str, command: str, limit_s: float, run_id: str
+) -> RunReport:
+    report = await _say(ask, name, run_id, command=command, limit_s=limit_s)
+    pause_s = _PAUSE_FIRST_S
+    while report is None or report.status is None:
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, _PAUSE_MAX_S)
+        report = await _say(ask, name, run_id)
+    return report
 
 
 async def _say(ask: Ask, name: str, run_id: str, **details: object) -> RunReport | None:
@@ -91,13 +97,6 @@ async def _stop(ask: Ask, name: str, run_id: str) -> None:
             await ask(id=run_id, stop=True)
 
 
-def _pauses() -> Iterator[float]:
-    pause_s = _PAUSE_FIRST_S
-    while True:
-        yield pause_s
-        pause_s = min(pause_s * 1.5, _PAUSE_MAX_S)
-
-
 def _late_error(name: str, command: str, limit_s: float, report: RunReport) -> MachineTimeoutError:
     said = "\n".join(report.output.splitlines()[-_SHOWN_LINES:])
     printed = f"; it printed last:\n{said}" if said else ""
@@ -106,5 +105,5 @@ def _late_error(name: str, command: str, limit_s: float, report: RunReport) -> M
 
 
 def _show(command: str) -> str:
-    line = command.strip().split("\n", 1)[0]
-    return f"`{line[:_SHOWN_CHARS]}{'…' if len(command.strip()) > len(line[:_SHOWN_CHARS]) else ''}`"
+    shown = command.strip().split("\n", 1)[0][:_SHOWN_CHARS]
+    return f"`{shown}{'…' if shown != command.strip() else ''}`"
