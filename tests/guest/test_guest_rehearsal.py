@@ -22,6 +22,7 @@ from vmlab.rehearsal.configuration import (
 from vmlab.rehearsal.description import Copy, Host, Package
 from vmlab.rehearsal.inventory import make_question, parse_answer
 from vmlab.rehearsal.versions import compare_versions
+from vmlab_guest import user_data
 from vmlab_protocol.commands import MAX_COMMAND_BYTES
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -129,3 +130,38 @@ def test_it_is_dpkgs_order():
             words = ["dpkg", "--compare-versions", one, "lt", other]
             is_older = subprocess.run(words, check=False).returncode == 0
             assert (compare_versions(one, other) < 0) is is_older, (one, other)
+
+
+USER_DATA = """\
+#cloud-config
+write_files:
+  - path: {folder}/etc/farm
+    content: written
+    owner: {me}
+    permissions: "0600"
+runcmd:
+  - echo "$(cat {folder}/etc/farm) and run" >{folder}/ran
+  - [sh, -c, 'exit {status}']
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_user_data_is_applied_and_a_command_that_fails_is_told(tmp_path, capfd, status):
+    file = tmp_path / "user-data"
+    file.write_text(USER_DATA.format(folder=tmp_path, me=ME, status=status))
+    assert user_data.main([str(file)]) == bool(status)
+    assert (tmp_path / "ran").read_text() == "written and run\n"
+    assert (tmp_path / "etc/farm").stat().st_mode & 0o777 == 0o600
+    told = capfd.readouterr().out.splitlines()[-1]
+    assert told.endswith(f"`sh -c exit {status}` ended with status 3") is bool(status)
+
+
+def test_a_script_is_run_and_what_is_refused_does_nothing(tmp_path, capfd):
+    file = tmp_path / "user-data"
+    file.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    assert user_data.main([str(file)]) == 0
+    assert (tmp_path / "ran").exists()
+    file.write_text(f"#cloud-config\nruncmd: [touch {tmp_path}/second]\nusers: []\n")
+    assert user_data.main([str(file)]) == 1
+    assert "users: cloud-init is not in this machine" in capfd.readouterr().out
+    assert not (tmp_path / "second").exists()

@@ -136,13 +136,13 @@ def _alone(lab: Lab, state: Path) -> Generator[None]:
 
 
 def _make_plan(lab: Lab, folder: Path, paths: Paths, provider: Provider) -> Plan:
-    group = _make_group(lab)
+    group = first_group(lab)
     description = load_description(folder, [member.label for member in group.members])
     prepare = tuple(_preparation(group, paths, provider))
     return Plan(lab.name, group, description, prepare, lab.language)
 
 
-def _make_group(lab: Lab) -> Group:
+def first_group(lab: Lab) -> Group:
     """Return the group of the lab's first trainee.
 
     Raises:
