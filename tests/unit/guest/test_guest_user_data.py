@@ -20,6 +20,7 @@ write_files:
     owner: root:trainee
   - path: /etc/farm/key
     encoding: b64
+    permissions: 0755
     content: aGVsbG8=
     append: true
 packages: [chrony, "gcc=4:12"]
@@ -33,7 +34,7 @@ def test_a_config_is_read():
     assert parse_user_data(CONFIG) == UserData(
         files=(
             FileToWrite(Path("/etc/farm/hosts"), b"node1\n", 0o640, "root:trainee"),
-            FileToWrite(Path("/etc/farm/key"), b"hello", append=True),
+            FileToWrite(Path("/etc/farm/key"), b"hello", 0o755, append=True),
         ),
         packages=("chrony", "gcc=4:12"),
         commands=("systemctl restart chrony", ("touch", "/run/a b", "5")),

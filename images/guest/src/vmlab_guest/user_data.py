@@ -13,7 +13,6 @@ ref: https://docs.cloud-init.io/en/latest/explanation/format.html
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import shutil
@@ -32,6 +31,7 @@ _DONE = ("write_files", "packages", "runcmd")
 _FILE_KEYS = {"path", "content", "encoding", "permissions", "owner", "append", "defer"}
 _BASE64 = {"b64", "base64"}
 _PLAIN = {"", "text/plain"}
+_ALL = 0o7777
 _MODE = re.compile(r"0?[0-7]{3,4}")
 
 
@@ -74,7 +74,7 @@ def parse_user_data(data: bytes) -> UserData:
         raise UserDataError(f"it begins with {kind[:40]!r}, not with {_CONFIG} or {_SCRIPT}")
     try:
         config = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such day
         raise UserDataError(f"it is no YAML: {error}") from error
     if config is None:
         return UserData()
@@ -114,18 +114,24 @@ def _parse_command(value: Any) -> str | tuple[str, ...]:
 
 
 def _parse_file(value: Any) -> FileToWrite:
-    if not isinstance(value, dict) or not str(value.get("path", "")).startswith("/"):
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
         raise UserDataError("write_files: each has a full path")
     if unknown := [str(key) for key in value if key not in _FILE_KEYS]:
         raise UserDataError(f"write_files: {', '.join(unknown)} is not done without cloud-init")
-    mode = str(value.get("permissions", "0644"))
-    if not _MODE.fullmatch(mode):
-        raise UserDataError(f"write_files: permissions {mode[:20]!r} are no octal number")
     owner = _parse_word(value.get("owner", "root:root"), "write_files: owner")
     content = _decode(str(value.get("content", "")), str(value.get("encoding", "")))
-    return FileToWrite(
-        Path(value["path"]), content, int(mode, 8), owner, value.get("append") is True
-    )
+    mode = _parse_mode(value.get("permissions", FileToWrite.mode))
+    return FileToWrite(Path(path), content, mode, owner, value.get("append") is True)
+
+
+def _parse_mode(value: Any) -> int:
+    """Return permissions: a text of octal digits, or a number, which YAML has read as octal."""
+    if type(value) is int and 0 <= value <= _ALL:
+        return value
+    if not isinstance(value, str) or not _MODE.fullmatch(value):
+        raise UserDataError(f"write_files: permissions {str(value)[:20]!r} are no octal number")
+    return int(value, 8)
 
 
 def _decode(content: str, encoding: str) -> bytes:
@@ -135,7 +141,7 @@ def _decode(content: str, encoding: str) -> bytes:
         raise UserDataError(f"write_files: encoding {encoding[:20]!r} is not done here")
     try:
         return base64.b64decode(content, validate=False)
-    except binascii.Error as error:
+    except ValueError as error:
         raise UserDataError(f"write_files: it is no base64: {error}") from error
 
 
