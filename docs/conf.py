@@ -36,7 +36,7 @@ templates_path = ["_templates"]
 # The navigation: page: (caption, pages).
 _NAVIGATION = {
     "README": [
-        ("People", ["docs/trainee", "docs/facilitator", "docs/trainer", "docs/operator"]),
+        ("People", ["docs/trainee", "docs/facilitator", "docs/trainer", "docs/rehearsal", "docs/operator"]),
         (
             "Reference",
             [

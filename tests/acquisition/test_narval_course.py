@@ -16,27 +16,40 @@ import pytest
 
 import vmlab_guest
 from acquisition.programs import MODULES, SOURCES, is_running, until
+from acquisition.several_machines import run_on_desk, write_ssh
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
 from vmlab.system.host import find_free_port
 
 COURSE = Path(__file__).parents[2] / "notebooks" / "narval"
-EXERCISE = "01-first-acquisition"
+FIRST, SECOND = "01-first-acquisition", "02-several-machines"
 
 
 @pytest.fixture
 def machine(tmp_path):
     """The environment of a trainee with this course: a home, programs, ports of their own."""
     environment = _environment(tmp_path)
-    original = tmp_path / "root/var/lib/vmlab/courses/narval/1" / EXERCISE
-    copy = tmp_path / "home/narval" / EXERCISE
-    for folder in (original, copy):
-        folder.mkdir(parents=True)
-    shutil.copy(COURSE / EXERCISE / "checks.py", original)
-    shutil.copy(COURSE / EXERCISE / "exercise.ipynb", copy)
+    _deliver(FIRST, tmp_path, tmp_path / "home")
     (tmp_path / "runtime").mkdir(mode=0o700)
     yield environment
     _end_all(f"NARVAL_CONFIG={environment['NARVAL_CONFIG']}")
+
+
+def _deliver(exercise: str, folder: Path, home: Path) -> None:
+    """Bring an exercise to where the hub delivers it."""
+    original = folder / "root/var/lib/vmlab/courses/narval/1" / exercise
+    copy = home / "narval" / exercise
+    for place in (original, copy):
+        place.mkdir(parents=True)
+    shutil.copy(COURSE / exercise / "checks.py", original)
+    shutil.copy(COURSE / exercise / "exercise.ipynb", copy)
+
+
+def steps_of(exercise: str) -> list[str]:
+    """Return the names of an exercise's steps, in their order."""
+    course = parse_course(read_folder(COURSE), "narval")
+    (found,) = [each for each in course.exercises if each.folder == exercise]
+    return [step.name for step in found.steps]
 
 
 # What trainees get wrong, after everything was done, and what the hint speaks of.
@@ -62,19 +75,86 @@ MISTAKES = (
 
 
 def test_nothing_passes_before_and_all_passes_after_and_again(machine, tmp_path):
-    steps = [step.name for step in parse_course(read_folder(COURSE), "narval").exercises[0].steps]
-    before = play(machine, f"narval/{EXERCISE}")
+    steps = steps_of(FIRST)
+    before = play(machine, f"narval/{FIRST}")
     assert said(before) == [(step, False) for step in steps], before
-    solution = COURSE / EXERCISE / "solution.ipynb"
+    solution = COURSE / FIRST / "solution.ipynb"
     with_mistakes = _add_cells(solution, [code for code, _ in MISTAKES], tmp_path)
     for notebook in (solution, with_mistakes):
-        after = play(machine, str(notebook), "--in", f"narval/{EXERCISE}")
+        after = play(machine, str(notebook), "--in", f"narval/{FIRST}")
         done = [(step, True) for step in steps]
         assert said(after)[: len(steps)] == done, json.dumps(after, indent=1)
         assert after["errors"] == []
     hints = [each["message"] for each in after["checks"][len(steps) :]]
     assert len(hints) == len(MISTAKES)
     for hint, (code, words) in zip(hints, MISTAKES, strict=True):
+        assert words in hint, (code, hint)
+
+
+# -- over several machines, which are namespaces -----------------------------------------------------
+
+MISTAKES_OF_SEVERAL = (
+    ('check("machines", "192.0.2.7")', "has not the address `192.0.2.7`"),
+    ('check("run", 10 * events_per_s)', "events per second"),
+    ('check("spectra", "detector_0")', "would be there without events"),
+    ('check("files")', "A run is under way"),
+    ('check("lost-node", "right", "node2")', "is Running, all its actors live"),
+    (
+        "Path('farm.xml').write_text(Path('farm.xml').read_text().replace('node2', 'node1'))\n"
+        "check('topology')",
+        "`right` would run on `node1`, not on `node2`",
+    ),
+    (
+        "!narval_shell set action stop farm\n!rm -r ~/.narval/runs && mkdir ~/.narval/runs\n"
+        "!narval_shell set action start farm\ntime.sleep(2)\n"
+        "!narval_shell set action stop farm\ncheck('files')",
+        "on this machine: make `~/.narval/runs` a link",
+    ),
+    (
+        "!rm -r ~/.narval/runs && ln -s ~/shared/runs ~/.narval/runs\n"
+        "!ssh node3 'rm -r ~/.narval/runs && mkdir ~/.narval/runs'\n"
+        "!narval_shell set action start farm\ntime.sleep(2)\n"
+        "!narval_shell set action stop farm\ncheck('files')",
+        "without data: `files` writes on `node3`",
+    ),
+    ("rewind('farm')\ncheck('run', events_per_s)", "`farm` is Initial. Next:"),
+    ("del os.environ['NARVAL_NAMING_SERVICE']\ncheck('services')", "Run the first cell"),
+)
+
+
+@pytest.fixture
+def farm(tmp_path):
+    """The environment of a trainee on the desk of four machines; gives it and the folder."""
+    _make_programs(tmp_path / "bin", {})
+    write_ssh(tmp_path)
+    (tmp_path / "home").mkdir()
+    _deliver(SECOND, tmp_path, tmp_path / "homes/desk")
+    return _trainee(tmp_path), tmp_path
+
+
+def play_on_desk(farm, *words: str) -> dict:
+    environment, folder = farm
+    words = (sys.executable, "-m", "vmlab_guest.play", *words)
+    ended = run_on_desk(folder, list(words), environment)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.timeout(900)
+def test_the_chain_over_several_machines_is_played(farm, tmp_path):
+    steps = steps_of(SECOND)
+    before = play_on_desk(farm, f"narval/{SECOND}", "--deadline", "300")
+    assert said(before) == [(step, False) for step in steps], before
+    for name in ("machines", "shared", "runtime"):
+        shutil.rmtree(tmp_path / name)
+    solution = COURSE / SECOND / "solution.ipynb"
+    notebook = _add_cells(solution, [code for code, _ in MISTAKES_OF_SEVERAL], tmp_path)
+    after = play_on_desk(farm, str(notebook), "--in", f"narval/{SECOND}", "--deadline", "300")
+    done = [(step, True) for step in steps]
+    assert said(after)[: len(steps)] == done, json.dumps(after, indent=1)
+    assert after["errors"] == []
+    hints = [each["message"] for each in after["checks"][len(steps) :]]
+    for hint, (code, words) in zip(hints, MISTAKES_OF_SEVERAL, strict=True):
         assert words in hint, (code, hint)
 
 
@@ -108,14 +188,8 @@ def _environment(tmp_path: Path) -> dict[str, str]:
             "aws_shell": ["--aws_server_port", str(shell)],
         },
     )
-    guest = Path(vmlab_guest.__file__).parent.parent
     return {
-        **os.environ,
-        "HOME": str(tmp_path / "home"),
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{guest}:{SOURCES}",
-        "VMLAB_ROOT": str(tmp_path / "root"),
-        "VMLAB_LANGUAGE": "en",
+        **_trainee(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
         "NARVAL_CONFIG": str(tmp_path / "config"),
         "NARVAL_NAMING_SERVICE": f"127.0.0.1:{naming}",
@@ -123,10 +197,22 @@ def _environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+def _trainee(folder: Path) -> dict[str, str]:
+    guest = Path(vmlab_guest.__file__).parent.parent
+    return {
+        **os.environ,
+        "HOME": str(folder / "home"),
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{guest}:{SOURCES}",
+        "VMLAB_ROOT": str(folder / "root"),
+        "VMLAB_LANGUAGE": "en",
+    }
+
+
 def _make_programs(folder: Path, options: dict[str, list[str]]) -> None:
     """Write the console scripts; those of services add the options that say which port."""
     folder.mkdir()
-    for program, place in MODULES.items():
+    for program, place in {**MODULES, "narval_actor": "narval.actor.program:main"}.items():
         module, function = place.split(":")
         file = folder / program
         file.write_text(

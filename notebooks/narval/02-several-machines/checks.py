@@ -117,7 +117,7 @@ def services() -> Outcome:
     if reply is None or not reply.is_ok:
         return failed(
             "`aws_shell` runs, but asks another naming service: end it, and start it again here.",
-            "`aws_shell` tourne mais consulte un autre service de noms : relancez-le ici.",
+            "`aws_shell` tourne mais consulte un autre service de noms : relancez-le ici.",
         )
     return passed(
         "All three answer on `desk`, where the nodes reach them.",
@@ -159,7 +159,7 @@ def run(events_per_s: object) -> Outcome:
         return failed(
             f"`farm` runs with other actors or machines: {where}. `rewind(\"farm\")`, then all from "
             "configure on with `farm.xml`.",
-            f"`farm` tourne avec d'autres acteurs ou machines : {where}. `rewind(\"farm\")`, puis "
+            f"`farm` tourne avec d'autres acteurs ou machines : {where}. `rewind(\"farm\")`, puis "
             "tout à partir de configure avec `farm.xml`.",
         )
     if not wait_until(lambda: _built(farm)):
@@ -230,7 +230,7 @@ def files() -> Outcome:
         return failed(
             f"Run {run.number} is in `{run.folder.resolve()}`, on this machine: make "
             "`~/.narval/runs` a link to `~/shared/runs`, then one run more.",
-            f"Le run {run.number} est dans `{run.folder.resolve()}`, sur cette machine : faites de "
+            f"Le run {run.number} est dans `{run.folder.resolve()}`, sur cette machine : faites de "
             "`~/.narval/runs` un lien vers `~/shared/runs`, puis encore un run.",
         )
     written = [file for file in sorted(run.folder.glob("*.mfm")) if file.stat().st_size]
@@ -267,13 +267,13 @@ def lost_node(actor: object, machine: object) -> Outcome:
         return failed(
             "An actor is lost: `narval_shell get error farm` begins with its name; its machine is "
             "its `hostname` in the topology.",
-            "Un acteur est perdu : `narval_shell get error farm` commence par son nom ; sa machine "
+            "Un acteur est perdu : `narval_shell get error farm` commence par son nom ; sa machine "
             "est son `hostname` dans la topologie.",
         )
     living = [each["name"] for each in status.actors if each["state"] != State.ERROR]
     return passed(
         f"`{error}`. Still alive: {', '.join(living)}.",
-        f"`{error}`. Encore en vie : {', '.join(living)}.",
+        f"`{error}`. Encore en vie : {', '.join(living)}.",
     )
 
 
@@ -355,5 +355,5 @@ def _expect_farm(found: Topology) -> None:
     if {actor.name for actor in found.actors} != set(PLACES):
         raise NotYetError(
             f"There shall be five actors: {', '.join(PLACES)}.",
-            f"Il faut cinq acteurs : {', '.join(PLACES)}.",
+            f"Il faut cinq acteurs : {', '.join(PLACES)}.",
         )
