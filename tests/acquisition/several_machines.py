@@ -2,9 +2,9 @@
 
     python -m acquisition.several_machines FOLDER PROGRAM WORDS...
 
-Runs the program on the desk of a farm of four machines, as its trainee would, and ends with its exit
-code. Everything is in namespaces of its own, also processes: nothing of it is seen outside, and
-nothing is left when it ends. Run by `run_on_desk`, which needs no root.
+Runs the program on the desk of a farm of four machines, as its trainee would, and ends with its
+exit code. Everything is in namespaces of its own, also processes: nothing of it is seen outside,
+and nothing is left when it ends. Run by `run_on_desk`, which needs no root.
 
 In FOLDER: `home` is the home of each machine, another one in each; `home/shared` is the same folder
 in all; `bin` holds the programs, `ssh` among them, which enters another machine.
@@ -102,15 +102,15 @@ def _hosts(folder: Path) -> Path:
 
 def _make(folder: Path, name: str, place: int) -> subprocess.Popen[str]:
     """Make a machine: a process that waits, with a network card on the switch, and its home."""
-    home, own = folder / "home", folder / "homes" / name
+    home, own, shared = folder / "home", folder / "homes" / name, folder / "home/shared"
     own.mkdir(parents=True, exist_ok=True)
     (folder / "runtime" / name).mkdir(parents=True, mode=0o700)
     inside = " && ".join(
         [
             f"hostname {name}",
             f"mount --bind {shlex.quote(str(own))} {shlex.quote(str(home))}",
-            f"mkdir -p {shlex.quote(str(home / 'shared'))}",
-            f"mount --bind {shlex.quote(str(folder / 'shared'))} {shlex.quote(str(home / 'shared'))}",
+            f"mkdir -p {shlex.quote(str(shared))}",
+            f"mount --bind {shlex.quote(str(folder / 'shared'))} {shlex.quote(str(shared))}",
             "ip link set lo up",
             "echo ready",
             "exec sleep infinity",

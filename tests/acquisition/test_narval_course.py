@@ -91,32 +91,30 @@ def test_nothing_passes_before_and_all_passes_after_and_again(machine, tmp_path)
         assert words in hint, (code, hint)
 
 
-# -- over several machines, which are namespaces -----------------------------------------------------
+# -- over several machines, which are namespaces ---------------------------------------------------
 
+MOVE_A_NODE = """farm_xml = Path("farm.xml")
+farm_xml.write_text(farm_xml.read_text().replace("node2", "node1"))
+"""
+NO_LINK_HERE = """!narval_shell set action stop farm
+!rm -r ~/.narval/runs && mkdir ~/.narval/runs
+"""
+NO_LINK_THERE = """!rm -r ~/.narval/runs && ln -s ~/shared/runs ~/.narval/runs
+!ssh node3 'rm -r ~/.narval/runs && mkdir ~/.narval/runs'
+"""
+ONE_RUN = """!narval_shell set action start farm
+time.sleep(2)
+!narval_shell set action stop farm
+"""
 MISTAKES_OF_SEVERAL = (
     ('check("machines", "192.0.2.7")', "has not the address `192.0.2.7`"),
     ('check("run", 10 * events_per_s)', "events per second"),
     ('check("spectra", "detector_0")', "would be there without events"),
     ('check("files")', "A run is under way"),
     ('check("lost-node", "right", "node2")', "is Running, all its actors live"),
-    (
-        "Path('farm.xml').write_text(Path('farm.xml').read_text().replace('node2', 'node1'))\n"
-        "check('topology')",
-        "`right` would run on `node1`, not on `node2`",
-    ),
-    (
-        "!narval_shell set action stop farm\n!rm -r ~/.narval/runs && mkdir ~/.narval/runs\n"
-        "!narval_shell set action start farm\ntime.sleep(2)\n"
-        "!narval_shell set action stop farm\ncheck('files')",
-        "on this machine: make `~/.narval/runs` a link",
-    ),
-    (
-        "!rm -r ~/.narval/runs && ln -s ~/shared/runs ~/.narval/runs\n"
-        "!ssh node3 'rm -r ~/.narval/runs && mkdir ~/.narval/runs'\n"
-        "!narval_shell set action start farm\ntime.sleep(2)\n"
-        "!narval_shell set action stop farm\ncheck('files')",
-        "without data: `files` writes on `node3`",
-    ),
+    (f"{MOVE_A_NODE}check('topology')", "`right` would run on `node1`, not on `node2`"),
+    (f"{NO_LINK_HERE}{ONE_RUN}check('files')", "on this machine: make `~/.narval/runs` a link"),
+    (f"{NO_LINK_THERE}{ONE_RUN}check('files')", "without data: `files` writes on `node3`"),
     ("rewind('farm')\ncheck('run', events_per_s)", "`farm` is Initial. Next:"),
     ("del os.environ['NARVAL_NAMING_SERVICE']\ncheck('services')", "Run the first cell"),
 )

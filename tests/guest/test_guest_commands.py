@@ -28,7 +28,8 @@ class Machine:
     def begin(self, command: str, limit_s: float = LIMIT_S) -> str:
         self.made += 1
         key = f"{self.made:08x}"
-        assert self.commands.answer(RunRequest(key, command, limit_s)) == RunReport(key)
+        said = self.commands.answer(RunRequest(key, command, limit_s))
+        assert (said.id, said.refused) == (key, "")
         return key
 
     def ask(self, key: str) -> RunReport:

@@ -66,8 +66,8 @@ def machines(address: object) -> Outcome:
         if process.returncode:
             last = said.splitlines()[-1] if said else f"status {process.returncode}"
             return failed(
-                f"`ssh {node}` does not do what a coordinator needs: `{last}`. Does the machine run "
-                "(the home page shows it)?",
+                f"`ssh {node}` does not do what a coordinator needs: `{last}`. Does the machine "
+                "run (the home page shows it)?",
                 f"`ssh {node}` ne fait pas ce qu'il faut à un coordinateur : `{last}`. La machine "
                 "tourne-t-elle (la page d'accueil le montre) ?",
             )
@@ -104,8 +104,8 @@ def services() -> Outcome:
         raise why_absent("central_log", error) from error
     if is_loopback(log.host):
         return failed(
-            f"`central_log` listens on {log.host}: no node reaches that. End it, and start it again "
-            "with `--host desk`.",
+            f"`central_log` listens on {log.host}: no node reaches that. End it, and start it "
+            "again with `--host desk`.",
             f"`central_log` écoute sur {log.host} : aucun nœud ne l'atteint. Arrêtez-le et "
             "relancez-le avec `--host desk`.",
         )
@@ -157,9 +157,9 @@ def run(events_per_s: object) -> Outcome:
     if astray or len(status.actors) != len(PLACES):
         where = ", ".join(f"{a['name']} on {a['hostname']}" for a in status.actors)
         return failed(
-            f"`farm` runs with other actors or machines: {where}. `rewind(\"farm\")`, then all from "
+            f'`farm` runs with other actors or machines: {where}. `rewind("farm")`, then all from '
             "configure on with `farm.xml`.",
-            f"`farm` tourne avec d'autres acteurs ou machines : {where}. `rewind(\"farm\")`, puis "
+            f'`farm` tourne avec d\'autres acteurs ou machines : {where}. `rewind("farm")`, puis '
             "tout à partir de configure avec `farm.xml`.",
         )
     if not wait_until(lambda: _built(farm)):
@@ -177,8 +177,8 @@ def run(events_per_s: object) -> Outcome:
         return failed(
             f"Not {said:g}: events per second, the difference of two readings of `events` in the "
             "`monitor` of `builder`, divided by the time between them.",
-            f"Pas {said:g} : des événements par seconde, la différence de deux lectures de `events` "
-            "dans le `monitor` de `builder`, divisée par le temps entre elles.",
+            f"Pas {said:g} : des événements par seconde, la différence de deux lectures de "
+            "`events` dans le `monitor` de `builder`, divisée par le temps entre elles.",
         )
     return passed(
         f"Measured just now: {measured:.0f} events/s, in run {status.run_number}.",
@@ -238,8 +238,8 @@ def files() -> Outcome:
         return failed(
             f"Run {run.number} is on the server, but without data: `files` writes on `node3`. Make "
             "the same link there, then one run more.",
-            f"Le run {run.number} est sur le serveur, mais sans données : `files` écrit sur `node3`. "
-            "Faites le même lien là-bas, puis encore un run.",
+            f"Le run {run.number} est sur le serveur, mais sans données : `files` écrit sur "
+            "`node3`. Faites le même lien là-bas, puis encore un run.",
         )
     size = sum(file.stat().st_size for file in written)
     return passed(
@@ -347,8 +347,8 @@ def _expect_farm(found: Topology) -> None:
         for output in actor.outputs:
             if output.port != "eth1":
                 raise NotYetError(
-                    f"`{output.name}` of `{actor.name}` leaves through `{output.port}`: the event's "
-                    "card is `eth1`.",
+                    f"`{output.name}` of `{actor.name}` leaves through `{output.port}`: the "
+                    "event's card is `eth1`.",
                     f"`{output.name}` de `{actor.name}` sort par `{output.port}` : la carte de "
                     "l'événement est `eth1`.",
                 )

@@ -13,6 +13,7 @@ from vmlab.cli import app
 from vmlab.cli.rehearse import first_group
 from vmlab.errors import ConfigError, HostError
 from vmlab.lab.lab import load_lab
+from vmlab.providers.fake import FakeProvider
 from vmlab.rehearsal.description import load_description
 from vmlab.system.locks import try_flock
 
@@ -32,8 +33,13 @@ command = "true"
 """
 
 
+async def _no_server(*_: object) -> str:
+    return ""
+
+
 @pytest.fixture
 def lab(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(FakeProvider, "_serve", _no_server)
     monkeypatch.setenv("VMLAB_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("VMLAB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "lab").mkdir()

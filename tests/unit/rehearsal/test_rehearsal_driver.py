@@ -12,12 +12,12 @@ from fakes.benches import open_bench
 from vmlab.cli.rehearse import first_group
 from vmlab.errors import ImageError
 from vmlab.lab.lab import parse_lab
-from vmlab.model import MachineState
 from vmlab.providers.fake import FakeProvider
 from vmlab.rehearsal.description import Check, Copy, Description, Host, Package, Playbook
 from vmlab.rehearsal.driver import Plan, Rehearsal
 from vmlab.rehearsal.inventory import make_question
 from vmlab.rehearsal.report import Kind, Outcome, Report, Step
+from vmlab_protocol.phases import Phase
 
 LAB = """
 [lab]
@@ -60,6 +60,7 @@ class Machines(FakeProvider):
         self.begun: list[str] = []
         self.hang = ""  # a word in a command that then never ends
         self.hangs = asyncio.Event()
+        self.starting = asyncio.Event()
 
     async def run(self, name, command, *, limit_s):
         ran = await super().run(name, command, limit_s=limit_s)
@@ -73,6 +74,8 @@ class Machines(FakeProvider):
     async def start(self, spec, seed):
         self.begun.append(spec.name)
         async for event in super().start(spec, seed):
+            if event.phase is Phase.BOOT:
+                self.starting.set()
             yield event
 
 
@@ -221,14 +224,8 @@ async def test_whoever_stops_it_gets_a_report_of_what_was_done(machines, keep):
 async def test_a_start_that_is_stopped_is_taken_down_even_if_it_is_to_be_kept(bench, machines):
     set_faults(bench, hang_at="boot")
     stop = asyncio.Event()
-    rehearsing = asyncio.create_task(
-        rehearse(machines, Description(), stop=stop, keep=True)
-    )
-    async with asyncio.timeout(60):
-        while not any(
-            status.state is MachineState.STARTING for status in (await machines.status()).values()
-        ):
-            await asyncio.sleep(0.01)
+    rehearsing = asyncio.create_task(rehearse(machines, Description(), stop=stop, keep=True))
+    await machines.starting.wait()
     stop.set()
     report = await rehearsing
     assert Outcome.STOPPED in outcomes(report, Kind.START).values()
