@@ -23,7 +23,7 @@ NETWORK = "10.77.1"
 MACHINES = {"desk": 1, "node1": 2, "node2": 3, "node3": 4}
 CARD = "eth1"
 PIDS = "machines"
-_LIMIT_S = 600.0
+_LIMIT_S = 1500.0
 
 SSH = """#!{python}
 import os, sys
@@ -38,8 +38,8 @@ os.environ["XDG_RUNTIME_DIR"] = f"{folder}/runtime/{{host}}"
 for name in ("NARVAL_NAMING_SERVICE", "NARVAL_SHELL"):
     os.environ.pop(name, None)
 os.chdir("/")
-enter = ["nsenter", "-t", pid, "--net", "--mount", "--uts", "--wd={home}"]
-os.execvp("nsenter", [*enter, "/bin/sh", "-c", command])
+enter = ["nsenter", "-t", pid, "--net", "--mount", "--uts"]
+os.execvp("nsenter", [*enter, "/bin/sh", "-c", "cd '{home}' || exit; " + command])
 """
 
 
@@ -84,8 +84,10 @@ def main() -> int:
     machines = {name: _make(folder, name, place) for name, place in MACHINES.items()}
     enter = ["nsenter", "-t", str(machines["desk"].pid), "--net", "--mount", "--uts"]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "runtime/desk")}
+    # Not by --wd: that is a folder of ours, from before its home was mounted over it.
+    at_home = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(folder / "home")]
     ended = subprocess.run(
-        [*enter, f"--wd={folder}/home", *words], env=environment, check=False, timeout=_LIMIT_S
+        [*enter, *at_home, *words], env=environment, check=False, timeout=_LIMIT_S
     )
     for machine in machines.values():
         machine.kill()
