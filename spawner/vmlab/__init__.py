@@ -21,6 +21,7 @@
     images     from a recipe to a signed disk image
     courses    what trainers publish
     network    connections: machines, hub, proxy, internet
+    files      who has which folder on an event's file server
     database   VMLab's own database
     lab        lab.toml and its mistakes
     system     this host: programs, files, disk space, background jobs

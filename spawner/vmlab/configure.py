@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vmlab.errors import HostError
+from vmlab.groups.rules import group_rules
 from vmlab.hub.access import (
     KEEPER_SERVICE,
     HubAccess,
@@ -38,6 +39,7 @@ from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub, machines_ahead
 from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
+from vmlab.spawning.starter import StartLimits
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
 from vmlab.upkeep.housekeeping import start_housekeeping
@@ -105,7 +107,8 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     prepare_state(lab, paths)
     settings = provider_settings(lab, paths)
     provider = make_provider(settings)
-    _check_descriptors(len(lab.accounts.trainees) + machines_ahead(provider))
+    machines = len(lab.accounts.trainees) * (1 + len(lab.nodes)) + (lab.server is not None)
+    _check_descriptors(machines + machines_ahead(provider))
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
@@ -133,7 +136,8 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         hub=access,
         guide=project / "docs/trainee.md",
     )
-    start_reconciling(HubClient(access), settings, order_rules(lab))
+    limits = StartLimits(QUEUE_TIMEOUT_S, MACHINE_TIMEOUT_S)
+    start_reconciling(HubClient(access), settings, order_rules(lab, limits))
 
 
 def _check_descriptors(machines: int) -> None:
@@ -236,6 +240,7 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths, settings: ProviderSettings) -> 
     spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
     spawner.disk_iops = lab.machine.bandwidth.disk_iops
     spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s
+    spawner.group = group_rules(lab)
     spawner.volume_mib = lab.volume_mib
     spawner.total_mib = lab.total_mib
     spawner.language = lab.language.value

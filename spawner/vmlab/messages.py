@@ -39,6 +39,12 @@ CRASHED: Final = Notice(
     "fichiers sont tels que vous les avez enregistrés ; ce qui tournait dans les notebooks et les "
     "terminaux s'est arrêté.",
 )
+NOT_ON: Final = Notice(
+    "This can be done only while your machines are on. Start them first, or wait until they have "
+    "started.",
+    "Ceci n'est possible que lorsque vos machines sont allumées. Démarrez-les d'abord, ou attendez "
+    "qu'elles aient démarré.",
+)
 NOT_RENEWED: Final = Notice(
     "Your machine could not be replaced; nothing of yours is lost. Please tell a facilitator.",
     "Votre machine n'a pas pu être remplacée ; rien n'est perdu. Prévenez un encadrant.",

@@ -209,6 +209,8 @@ class Allowance:
 
     volume_mib: int = 1024  # a volume of the lab's
     total_mib: int = 0  # everything together; 0: it follows from the sizes of the disks
+    nodes: int = 0  # further machines, each with a system disk
+    node_volumes_mib: int = 0  # the volumes of those, together
 
 
 class DiskKind(StrEnum):

@@ -19,6 +19,8 @@ import unicodedata
 MAX_LENGTH = 40
 _SLUG_LENGTH = 20
 _HASH_LENGTH = 12
+_PLAIN = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_MADE = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}$")
 
 
 def machine_name(user: str, server: str = "") -> str:
@@ -36,9 +38,33 @@ def volume_name(user: str, server: str = "") -> str:
     return f"home-{_slug(user)}-{_digest(user, server)}"
 
 
+def is_desk(machine: str) -> bool:
+    """Tell whether a machine of this name is a trainee's own, and not a further one."""
+    return machine.startswith("desk-")
+
+
+def is_home(volume: str) -> bool:
+    """Tell whether a volume of this name is a home folder's, and not one of a further machine."""
+    return volume.startswith("home-")
+
+
 def host_name(user: str) -> str:
     """Return a short readable host name; unlike the others not unique."""
     return f"desk-{_slug(user)}"
+
+
+def folder_name(user: str) -> str:
+    """Return the name of a person's folder on a file server: the account's own where it can be.
+
+    Example:
+        >>> folder_name("ada"), folder_name("Ada Lovelace")
+        ('ada', 'ada-lovelace-a1f74eda4429')
+    """
+    made = f"{_slug(user)}-{_digest(user, '')}"
+    if not made[0].isalpha():
+        made = f"x-{made}"
+    # What looks like a name made here may be somebody else's.
+    return user if _PLAIN.fullmatch(user) and not _MADE.search(user) else made
 
 
 def node_name(desk: str, node: str) -> str:

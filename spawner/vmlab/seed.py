@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from vmlab.model import Card
 from vmlab_protocol import seed as protocol
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share
 
 
 def guest_network(dns: tuple[str, ...] = ("10.0.2.3",)) -> protocol.Network:
@@ -55,6 +56,8 @@ class Seed:
     args: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     language: str = "en"
+    serves: bool = True  # whether a single-user server runs in it; else `env` and `args` stay here
+    share: Share | None = None  # the machine's part of its event's file server
 
 
 def make_seed_message(
@@ -89,7 +92,8 @@ def make_seed_message(
             mounts=mounts,
             notices=seed.notices,
             language=Language(seed.language),
-            server=protocol.Server(dict(seed.env), seed.args),
+            server=protocol.Server(dict(seed.env), seed.args) if seed.serves else None,
             event=event,
+            share=seed.share,
         )
     )

@@ -52,6 +52,8 @@ class FakeSystem:
     pauses: list[float] = field(default_factory=list)
     while_pausing: list[Callable[[], None]] = field(default_factory=list)
     disk_spaces: dict[str, DiskSpace] = field(default_factory=dict)
+    stat_f: str = "4096 1000 900"  # what stat says of any file system
+    inputs: list[str] = field(default_factory=list)  # what programs were given to read
     udev_pid: int = 212
     halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
 
@@ -156,9 +158,12 @@ class FakeSystem:
 
     def unmount(self, path: Path, *, lazy: bool = False) -> None:
         self._do(f"umount {self._inner(path)}")
+        self._forget_mount(self._inner(path))
+
+    def _forget_mount(self, path: str) -> None:
         mountinfo = self.root / "proc/self/mountinfo"
         lines = mountinfo.read_text().splitlines(keepends=True)
-        mountinfo.write_text("".join(x for x in lines if x.split()[4] != self._inner(path)))
+        mountinfo.write_text("".join(x for x in lines if x.split()[4] != path))
 
     def ask_zygote(self, word: str, wait_s: float = 0.0) -> None:
         if not (self.root / "run/vmlab/zygote/control").exists():
@@ -182,6 +187,7 @@ class FakeSystem:
     def run(
         self, *argv: str, stdin: str = "", ok: Container[int] = (0,), timeout_s: float = 30.0
     ) -> str:
+        self.inputs += [stdin] if stdin else []
         self._do(shlex.join(argv))
         return getattr(self, f"_{argv[0]}")(list(argv[1:]))
 
@@ -216,7 +222,11 @@ class FakeSystem:
         return self.disk_spaces.get(path, DiskSpace(2**30, 2**29))
 
     def give(self, path: Path, uid: int) -> None:
-        self.owners[f"/{path.relative_to(self.root)}"] = uid
+        self.owners[self._inner(path)] = uid
+
+    def owner(self, path: Path) -> int:
+        path.lstat()
+        return self.owners.get(self._inner(path), 0)
 
     def sync(self) -> None:
         self.syncs += 1
@@ -237,6 +247,22 @@ class FakeSystem:
         return ""
 
     def _tune2fs(self, args: list[str]) -> str:
+        return ""
+
+    def _chattr(self, args: list[str]) -> str:
+        return ""
+
+    def _setquota(self, args: list[str]) -> str:
+        return ""
+
+    def _exportfs(self, args: list[str]) -> str:
+        return ""
+
+    def _stat(self, args: list[str]) -> str:
+        return f"{self.stat_f}\n"
+
+    def _umount(self, args: list[str]) -> str:
+        self._forget_mount(args[-1])
         return ""
 
     def _modprobe(self, args: list[str]) -> str:

@@ -11,8 +11,8 @@ from vmlab_protocol.ext4 import Space
 BLOCK = 4096
 
 
-def make_superblock(space: Space) -> bytes:
-    """As mke2fs writes it, with 64-bit counts."""
+def make_superblock(space: Space, *, limits_projects: bool = False) -> bytes:
+    """As mke2fs writes it, with 64-bit counts; `limits_projects`: as tune2fs leaves it."""
     data = bytearray(1024)
     low = [n & 0xFFFFFFFF for n in (space.total, space.reserved, space.free)]
     high = [n >> 32 for n in (space.total, space.reserved, space.free)]
@@ -21,6 +21,9 @@ def make_superblock(space: Space) -> bytes:
     struct.pack_into("<H", data, 0x38, 0xEF53)
     struct.pack_into("<I", data, 0x60, 0x80)
     struct.pack_into("<III", data, 0x150, *high)
+    if limits_projects:
+        struct.pack_into("<I", data, 0x64, 0x2100)
+        struct.pack_into("<I", data, 0x26C, 12)
     return bytes(data)
 
 

@@ -18,7 +18,7 @@ AGENT = r"""#!/bin/sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 mkdir -p /proc /sys /dev /run
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-frozen=false; seed=
+frozen=false; seed=; serial=0
 for m in /modules/*; do insmod $m; done
 echo "tiny guest: up"
 port=
@@ -59,6 +59,10 @@ while :; do
         echo "tiny guest: time ${line#*time_ns\": } up $up rtc $rtc"
         say '{"type":"timed","moved_s":0}' ;;
     *'"type": "warn"'*) say '{"type":"warned"}' ;;
+    *'"type": "serve"'*)
+        new=${line#*\"serial\": }; new=${new%%,*}
+        [ $new -lt $serial ] || serial=$new
+        say '{"type":"serving","serial":'$serial'}' ;;
     *'"type": "language"'*) say '{"type":"speaks"}' ;;
     *'"type": "run"'*)  # one without quotes or backslashes, and answered when it has ended
         id=${line#*\"id\": \"}; id=${id%%\"*}; command=${line#*\"command\": \"}

@@ -13,6 +13,7 @@ WANTED = {
     "agent lines": {"agent-line", "agent-stream", "agent-bytes", "agent-words"},
     "what QEMU says": {"qemu-event"},
     "seed answers": {"seed", "agent-stream", "hub-env"},
+    "the file server": {"roster", "roster-file", "share-file", "null-answer", "usage"},
     "reports and receipts": {"receipt-body", "progress-body", "idle-body", "renew-body",
                              "language-body"},
     "archives": {"course-archive", "course-tar", "machine-archive", "machine-gzip", "home-names"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmlab.names import host_name, machine_name, volume_name
+from vmlab.names import folder_name, host_name, machine_name, volume_name
 
 LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 any_text = st.text(alphabet=st.characters(), max_size=300)
@@ -47,3 +47,24 @@ def test_different_servers_have_different_names(user, server, user2, server2):
 @given(any_text)
 def test_where_the_user_ends_and_the_server_begins_matters(text):
     assert machine_name(text + "a", "b") != machine_name(text, "ab")
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("ada", "ada"),
+        ("t01", "t01"),
+        ("Ada Lovelace", "ada-lovelace-a1f74eda4429"),
+        ("ada-lovelace-a1f74eda4429", "ada-lovelace-a1f74ed-ca2672486c37"),
+        ("../../etc", "etc-d0c56a205025"),
+        ("42", "x-42-c93050b1b9ff"),
+    ],
+)
+def test_folders_stay_as_they_are(user, expected):
+    assert folder_name(user) == expected
+
+
+@given(any_text, any_text)
+def test_a_folder_is_a_name_and_one_persons(user, other):
+    assert re.fullmatch(r"[a-z][a-z0-9-]{0,39}", folder_name(user))
+    assert (folder_name(user) == folder_name(other)) is (user == other)

@@ -14,6 +14,8 @@ _MAGIC = 0xEF53
 _STATE_CLEAN = 1  # and neither "errors detected" (2) nor "orphans being recovered" (4)
 _INCOMPAT_RECOVER = 0x4  # the journal must be replayed
 _INCOMPAT_64BIT = 0x80
+_RO_COMPAT_QUOTA = 0x100
+_RO_COMPAT_PROJECT = 0x2000
 _RO_COMPAT_ORPHAN_PRESENT = 0x10000
 _MAX_LOG_BLOCK = 6  # no block is larger than 64 KiB
 
@@ -58,6 +60,16 @@ def read_space(superblock: bytes) -> Space:
     if log_block > _MAX_LOG_BLOCK or not total:
         raise Ext4Error("its ext4 file system is damaged")
     return Space(total, free, reserved, 1024 << log_block)
+
+
+def has_project_quota(superblock: bytes) -> bool:
+    """Return whether the file system can keep each project's files within a limit of its own."""
+    if len(superblock) < SUPERBLOCK_BYTES:
+        return False
+    (ro_compat,) = struct.unpack_from("<I", superblock, 0x64)
+    (quota_inode,) = struct.unpack_from("<I", superblock, 0x26C)
+    wanted = _RO_COMPAT_QUOTA | _RO_COMPAT_PROJECT
+    return bool(ro_compat & wanted == wanted and quota_inode != 0)
 
 
 def is_in_order(superblock: bytes) -> bool:

@@ -48,6 +48,7 @@ class HostMessageType(StrEnum):
     TIME = "time"
     LANGUAGE = "language"
     RUN = "run"
+    SERVE = "serve"
     POWEROFF = "poweroff"
 
 
@@ -70,6 +71,7 @@ class GuestMessageType(StrEnum):
     HIDDEN = "hidden"
     TIMED = "timed"
     RAN = "ran"
+    SERVING = "serving"
 
 
 _GUEST_TYPES = frozenset(GuestMessageType)
@@ -89,6 +91,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
     HostMessageType.RUN: GuestMessageType.RAN,
+    HostMessageType.SERVE: GuestMessageType.SERVING,
 }
 """What an agent says when it has done what it was told; or ERROR. POWEROFF has no answer."""
 
@@ -126,6 +129,7 @@ class GuestMessage:
     was_frozen: bool = False
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
     report: RunReport | None = None  # of RAN
+    serial: int = 0  # of SERVING: the roster that is served now
 
 
 def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> bytes:
@@ -161,6 +165,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         was_frozen=body.get("was_frozen") is True,
         trouble=_parse_trouble(body.get("trouble")),
         report=report,
+        serial=serial if type(serial := body.get("serial")) is int and serial > 0 else 0,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from vmlab_protocol.messages import HostMessageType, dump_line
 from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share, share_json
 
 SEED_VERSION = 1
 
@@ -83,8 +84,9 @@ class Seed:
     mounts: tuple[Mount, ...]
     notices: tuple[Notice, ...]
     language: Language
-    server: Server
+    server: Server | None  # None: nobody works in it by a browser: a node, or the event's server
     event: EventNetwork | None = None  # None: the machine is on its own
+    share: Share | None = None  # its part of the event's file server
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -99,6 +101,7 @@ def dump_seed(seed: Seed) -> bytes:
 
 
 def _body(seed: Seed) -> dict[str, Any]:
+    server = seed.server
     body = {
         "version": SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
@@ -118,7 +121,7 @@ def _body(seed: Seed) -> dict[str, Any]:
         ],
         "notices": [{"en": n.en, "fr": n.fr} for n in seed.notices],
         "language": seed.language.value,
-        "server": {"env": dict(seed.server.env), "args": list(seed.server.args)},
+        "server": {"env": dict(server.env), "args": list(server.args)} if server else None,
     }
     if seed.event:
         body["event"] = {
@@ -127,4 +130,6 @@ def _body(seed: Seed) -> dict[str, Any]:
             "dns": [str(server) for server in seed.event.dns],
             "names": list(seed.event.names),
         }
+    if seed.share:
+        body["share"] = share_json(seed.share)
     return body

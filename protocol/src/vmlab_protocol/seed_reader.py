@@ -22,6 +22,7 @@ from vmlab_protocol.seed import (
     Seed,
     Server,
 )
+from vmlab_protocol.share import Share, parse_share
 
 _KEPT = "\n\u202f"  # wanted in a notice though not printable; French has the second before ; : ! ?
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
@@ -87,6 +88,7 @@ def parse_seed(value: object) -> Seed:
         language=_language(_get(seed, "seed", "language")),
         server=_server(_get(seed, "seed", "server")),
         event=_event(seed.get("event")),
+        share=_share(seed.get("share")),
     )
 
 
@@ -232,7 +234,9 @@ def _language(value: object) -> Language:
         raise SeedError(f"seed.language: 'en' or 'fr', got {repr(value)[:40]}") from error
 
 
-def _server(value: object) -> Server:
+def _server(value: object) -> Server | None:
+    if value is None:
+        return None
     table = _dict(value, "seed.server")
     env = _dict(_get(table, "seed.server", "env"), "seed.server.env")
     for name, text in env.items():
@@ -244,6 +248,13 @@ def _server(value: object) -> Server:
         env=dict(env),
         args=tuple(_single_line(arg, f"seed.server.args[{i}]") for i, arg in enumerate(args)),
     )
+
+
+def _share(value: object) -> Share | None:
+    try:
+        return None if value is None else parse_share(value)
+    except FormatError as error:
+        raise SeedError(f"seed.{error}") from error
 
 
 def _single_line(value: object, where: str) -> str:

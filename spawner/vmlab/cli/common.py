@@ -133,7 +133,7 @@ def current_settings(paths: Paths, file: Path | None = None) -> ProviderSettings
         paths.state,
         paths.cache,
         as_options(holder.options),
-        Allowance(holder.volume_mib, holder.total_mib),
+        Allowance(holder.volume_mib, holder.total_mib, holder.nodes, holder.node_volumes_mib),
     )
 
 

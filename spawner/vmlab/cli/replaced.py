@@ -31,6 +31,7 @@ from vmlab.hub.client import ask_hub
 from vmlab.hub.lock import running_holder
 from vmlab.hub.sessions import pauses
 from vmlab.model import AsideMachine, MachineStatus, OldDisk
+from vmlab.names import is_desk
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.base import KeepsOldDisks
 from vmlab.upkeep.renewal import RenewalStage
@@ -48,7 +49,10 @@ def renew(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Replace a machine by a new one with the same volume; the old one is kept, stopped."""
+    """Replace a machine by a new one with the same volume; the old one is kept, stopped.
+
+    A trainee's own machine is started again where a hub runs; another one by its trainee.
+    """
     provider = current_provider()
     machine = asyncio.run(find_machine(provider, name, suggest=False))
     if not yes:
@@ -58,7 +62,7 @@ def renew(
         )
         typer.confirm(question, abort=True)
     paths = default_paths()
-    if running_holder(paths) is not None and machine.owner:
+    if running_holder(paths) is not None and machine.owner and is_desk(machine.name):
         kept, started = _renew_by_hub(paths, machine)
     else:
         kept, started = asyncio.run(provider.set_aside(machine.name)), False

@@ -77,6 +77,8 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         started=time.time(),
         volume_mib=lab.volume_mib,
         total_mib=lab.total_mib,
+        nodes=lab.allowance.nodes,
+        node_volumes_mib=lab.allowance.node_volumes_mib,
     )
     lock.write(holder)
     proxy_command(project)  # missing programs are reported before an image is built for minutes
@@ -109,7 +111,8 @@ def _prepare_machines(lab: Lab, paths: Paths, project: Path) -> None:
     provider = make_provider(provider_settings(lab, paths))
     prepare_host(lab, paths)
     if provider.features.images:
-        _ensure_image(lab, paths, project)
+        for image in lab.images:
+            _ensure_image(image, paths, project)
     ensure_template_for(lab, paths)
     if isinstance(provider, ExaminesHost):
         engine = asyncio.run(provider.engine())
@@ -141,10 +144,9 @@ def _check_port(lab: Lab, paths: Paths, port: int) -> None:
     )
 
 
-def _ensure_image(lab: Lab, paths: Paths, project: Path) -> None:
+def _ensure_image(name: str, paths: Paths, project: Path) -> None:
     """Build the image if it is not there, and say what that cost."""
     began = time.monotonic()
-    name = lab.machine.image
     built = False
     with show_progress(f"Image {name}") as draw:
 

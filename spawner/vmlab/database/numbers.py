@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from vmlab.database.engine import Sessions
 from vmlab.database.tables import NumberRow
@@ -37,24 +38,33 @@ class Numbers:
             HostError: none is left.
         """
         with self._sessions.write() as session:
-            row = session.get(NumberRow, user)
-            if row is not None and row.number <= most:
-                return row.number
-            holders = {held.number: held for held in session.scalars(select(NumberRow))}
-            tried = list(_candidates(user, list(accounts), most))
-            free = (number for number in tried if number not in holders)
-            left = (number for number in tried if holders[number].user not in accounts)
-            number = next(free, 0) or next(left, 0)
-            if not number:
-                raise HostError(
-                    f"{user} gets no machines: all {most} places in the event's network are taken",
-                    hint="a larger range in lab.toml, [network] addresses, has more of them",
-                )
-            for old in {row, holders.get(number)} - {None}:
-                session.delete(old)
-            session.flush()
-            session.add(NumberRow(user=user, number=number))
-            return number
+            return _ensure(session, user, list(accounts), most)
+
+    def ensure_all(self, accounts: Collection[str], most: int) -> dict[str, int]:
+        """Return the numbers of all accounts, as `ensure` gives them."""
+        with self._sessions.write() as session:
+            return {user: _ensure(session, user, list(accounts), most) for user in accounts}
+
+
+def _ensure(session: Session, user: str, accounts: list[str], most: int) -> int:
+    row = session.get(NumberRow, user)
+    if row is not None and row.number <= most:
+        return row.number
+    holders = {held.number: held for held in session.scalars(select(NumberRow))}
+    tried = list(_candidates(user, accounts, most))
+    free = (number for number in tried if number not in holders)
+    left = (number for number in tried if holders[number].user not in accounts)
+    number = next(free, 0) or next(left, 0)
+    if not number:
+        raise HostError(
+            f"{user} gets no machines: all {most} places in the event's network are taken",
+            hint="a larger range in lab.toml, [network] addresses, has more of them",
+        )
+    for old in {row, holders.get(number)} - {None}:
+        session.delete(old)
+    session.flush()
+    session.add(NumberRow(user=user, number=number))
+    return number
 
 
 def _candidates(user: str, accounts: list[str], most: int) -> Iterator[int]:

@@ -45,9 +45,9 @@ class Group:
         """The event's server."""
         return next((member for member in self.members if member.is_shared), None)
 
-    def find(self, label: str) -> Member | None:
-        """Return the machine of this label; None if there is none."""
-        return next((member for member in self.members if member.label == label), None)
+    def get(self, label: str) -> Member:
+        """Return the machine of this label, which is one of the lab's."""
+        return next(member for member in self.members if member.label == label)
 
 
 def layers_of(after: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:

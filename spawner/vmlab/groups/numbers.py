@@ -31,6 +31,18 @@ async def ensure_number(database: Path, rules: GroupRules, user: str) -> int:
         raise _unusable(database, error) from error
 
 
+async def ensure_numbers(database: Path, rules: GroupRules) -> dict[str, int]:
+    """Return the numbers of all accounts of the lab; raises as `ensure_number`."""
+    plan = rules.addresses
+    if plan is None:
+        return {}
+    try:
+        numbers = open_database(database).numbers
+        return await asyncio.to_thread(numbers.ensure_all, rules.accounts, plan.trainees)
+    except SQLAlchemyError as error:
+        raise _unusable(database, error) from error
+
+
 async def find_numbers(database: Path) -> dict[str, int]:
     """Return the numbers of all who ever started a machine in a network.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmlab.errors import ConfigError
+from vmlab.files.roster import Room, share_out
 from vmlab.groups.facts import layers_of
 from vmlab.lab.event_network import AddressPlan, plan_addresses
 from vmlab.lab.lab import Lab
@@ -27,6 +28,8 @@ class GroupRules:
     addresses: AddressPlan | None = None  # there is one where there is a network
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     accounts: tuple[str, ...] = ()  # those of the lab, trainees first: the first has number 1
+    trainers: frozenset[str] = frozenset()
+    room: Room | None = None  # how the server's volume is shared out; None: it keeps no files
 
     @property
     def machines(self) -> int:
@@ -57,11 +60,18 @@ class GroupRules:
         return (desk, *self.node_machines(desk).values())
 
 
+def _share_out(lab: Lab) -> Room | None:
+    if lab.server is None or not lab.server.files:
+        return None
+    return share_out(lab.server.volume_mib, len(lab.accounts.names()))
+
+
 def group_rules(lab: Lab) -> GroupRules:
     """Return the rules of a lab.
 
     Raises:
-        ConfigError: its network is too small; `parse_lab` finds that first.
+        ConfigError: the server's volume is too small for everybody's files. Or the network is;
+            `parse_lab` finds that first.
     """
     accounts = lab.accounts.names()
     network = addresses = None
@@ -79,4 +89,6 @@ def group_rules(lab: Lab) -> GroupRules:
         addresses=addresses,
         bandwidth=lab.machine.bandwidth,
         accounts=accounts,
+        trainers=frozenset(lab.accounts.trainers),
+        room=_share_out(lab),
     )

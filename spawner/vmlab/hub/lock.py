@@ -40,6 +40,8 @@ class Holder:
     options: Mapping[str, Any] = field(default_factory=dict)  # the provider's
     volume_mib: int = Allowance.volume_mib
     total_mib: int = Allowance.total_mib
+    nodes: int = Allowance.nodes
+    node_volumes_mib: int = Allowance.node_volumes_mib
 
 
 def lock_path(paths: Paths) -> Path:

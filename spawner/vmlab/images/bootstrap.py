@@ -56,8 +56,8 @@ def make_payload(recipe: Recipe, job: dict[str, object], payload: Payload, targe
     """Write the tar that mmdebstrap unpacks into the tree; owners, modes and times are fixed."""
     builder = Path(__file__).with_name("inside.py")
     with tarfile.open(target, "w") as tar:
-        for path in source_files(recipe.files):
-            _add(tar, recipe, path.relative_to(recipe.files).as_posix(), path)
+        for name, path in _recipe_files(recipe).items():
+            _add(tar, recipe, name, path)
         _add(tar, recipe, "vmlab-build/inside.py", builder)
         _add(tar, recipe, "vmlab-build/requirements.lock", recipe.lock)
         for wheel in payload.wheels:
@@ -68,6 +68,15 @@ def make_payload(recipe: Recipe, job: dict[str, object], payload: Payload, targe
         info = tarfile.TarInfo("vmlab-build/job.json")
         info.size, info.mtime = len(content), recipe.source_date_epoch
         tar.addfile(info, io.BytesIO(content))
+
+
+def _recipe_files(recipe: Recipe) -> dict[str, Path]:
+    """Return what is copied as it is: source by name in the image."""
+    return {
+        path.relative_to(tree).as_posix(): path
+        for tree in recipe.trees
+        for path in source_files(tree)
+    }
 
 
 def _add(tar: tarfile.TarFile, recipe: Recipe, name: str, path: Path) -> None:

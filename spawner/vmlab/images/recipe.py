@@ -80,6 +80,7 @@ class Recipe:
     folder: Path
     summary: str
     suite: str
+    files_of: str  # the recipe whose files are laid down first; empty: none
     disk_size_mib: int
     source_date_epoch: int
     packages: tuple[str, ...]
@@ -95,9 +96,10 @@ class Recipe:
         return self.folder / "requirements.lock"
 
     @property
-    def files(self) -> Path:
-        """The tree that is copied into the image."""
-        return self.folder / "files"
+    def trees(self) -> tuple[Path, ...]:
+        """The trees that are copied into the image; a file of a later one replaces an earlier's."""
+        other = (self.folder.parent / self.files_of / "files",) if self.files_of else ()
+        return (*other, self.folder / "files")
 
 
 def recipes_folder(project: Path) -> Path:
@@ -134,7 +136,11 @@ def load_recipe(name: str, project: Path) -> Recipe:
             f"{recipes_folder(project)}: no recipe {show(name)}{guess}",
             hint="" if names else "run this in a VMLab checkout, or set VMLAB_PROJECT to one",
         )
-    return read_recipe(load_toml(recipes_folder(project) / name / "recipe.toml"))
+    recipe = read_recipe(load_toml(recipes_folder(project) / name / "recipe.toml"))
+    if recipe.files_of and recipe.files_of not in names:
+        guess = did_you_mean(recipe.files_of, names)
+        raise ConfigError(f"{recipe.folder}/recipe.toml: no recipe {show(recipe.files_of)}{guess}")
+    return recipe
 
 
 def read_recipe(file: TomlFile) -> Recipe:
@@ -151,6 +157,9 @@ def read_recipe(file: TomlFile) -> Recipe:
         folder=folder,
         summary=image.text("summary", max_length=200),
         suite=image.text("suite", pattern="[a-z]+", allowed='a Debian release such as "trixie"'),
+        files_of=image.text(
+            "files_of", default="", pattern="[a-z][a-z0-9-]*", allowed="the name of a recipe"
+        ),
         disk_size_mib=image.whole("disk_size_mib", minimum=2048, maximum=1024 * 1024),
         source_date_epoch=image.whole("source_date_epoch", minimum=1, maximum=2**32 - 1),
         packages=_names(image, "packages", _PACKAGE, "names of Debian packages"),
@@ -236,6 +245,7 @@ def hash_recipe(recipe: Recipe, project: Path) -> str:
     """
     digest = hashlib.sha256(f"vmlab image, builder {BUILDER_VERSION}\n".encode())
     roots = [("recipe", recipe.folder), ("builder", Path(__file__).with_name("inside.py"))]
+    roots += [("files of another", tree) for tree in recipe.trees[:-1]]
     roots += [(folder.name, folder) for folder in local_folders(recipe, project)]
     for label, root in roots:
         for path in [root] if root.is_file() else source_files(root):

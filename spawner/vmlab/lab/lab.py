@@ -23,6 +23,7 @@ from vmlab.lab.machines import (
     MachineChoices,
     NodeChoice,
     ServerChoice,
+    make_allowance,
     read_machines,
     read_size,
 )
@@ -106,7 +107,20 @@ class Lab:
     @property
     def allowance(self) -> Allowance:
         """What one trainee may take of the host's disk."""
-        return Allowance(self.volume_mib, self.total_mib)
+        return make_allowance(self.nodes, self.volume_mib, self.total_mib)
+
+    @property
+    def has_internet(self) -> bool:
+        """Whether any of its machines reaches the internet."""
+        others = (*self.nodes, *((self.server,) if self.server else ()))
+        return self.machine.internet or any(other.internet for other in others)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images that its machines start from, the desk's first."""
+        nodes = (node.image for node in self.nodes)
+        server = (self.server.image,) if self.server else ()
+        return tuple(dict.fromkeys((self.machine.image, *nodes, *server)))
 
 
 def load_lab(path: Path) -> Lab:

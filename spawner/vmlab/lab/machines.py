@@ -8,7 +8,7 @@ from typing import Final
 
 from vmlab.lab.start_order import DESK, SERVER, Section, settle_order
 from vmlab.lab.toml_errors import Table, did_you_mean, show
-from vmlab.model import Bandwidth
+from vmlab.model import Allowance, Bandwidth
 
 NAME_PATTERN: Final = r"[a-z][a-z0-9-]{0,39}"
 NAME_RULE: Final = "1 to 40 small letters, digits and dashes, a letter first"
@@ -79,6 +79,17 @@ class MachineChoices:
     desk: MachineChoice = field(default_factory=MachineChoice)
     nodes: tuple[NodeChoice, ...] = ()
     server: ServerChoice | None = None
+
+
+def make_allowance(nodes: Collection[NodeChoice], volume_mib: int, total_mib: int) -> Allowance:
+    """Return what one trainee with these nodes may take of the host's disk.
+
+    Args:
+        volume_mib: size of the home folder's volume.
+        total_mib: all together; 0: by the disks' sizes.
+    """
+    volumes_mib = sum(node.volume_mib for node in nodes)
+    return Allowance(volume_mib, total_mib, len(nodes), volumes_mib)
 
 
 def read_machines(root: Table, images: Collection[str] | None) -> MachineChoices:
@@ -160,7 +171,7 @@ def _read_server(table: Table, images: Collection[str] | None) -> ServerChoice:
         internet=table.flag("internet", default=False),
         volume_mib=_read_volume(table),
         ready=_read_ready(table),
-        files=table.flag("files", default=False),
+        files=_read_files(table),
     )
 
 
@@ -184,6 +195,13 @@ def _read_volume(table: Table) -> int:
     if not table.has("volume"):
         return 0
     return read_size(table, "volume", default="1G", minimum="64M", maximum="4096G")
+
+
+def _read_files(table: Table) -> bool:
+    files = table.flag("files", default=False)
+    if files and not table.has("volume"):
+        table.mistake("files", 'files need a volume: write volume = "20G" in this section')
+    return files
 
 
 def _read_after(table: Table) -> tuple[str, ...]:

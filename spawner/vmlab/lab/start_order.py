@@ -12,6 +12,8 @@ from vmlab.lab.toml_errors import Table, did_you_mean, show
 
 DESK: Final = "desk"
 SERVER: Final = "server"
+TAKEN: Final = frozenset({DESK, SERVER, "home", "event", "spare", "localhost"})
+"""What no node may be called: names of machines, volumes and networks begin so."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ def _check_names(sections: Sequence[Section]) -> None:
         if section.table.path[:1] != ("node",):
             continue
         for name in section.machines:
-            if name in {DESK, SERVER}:
-                section.table.mistake("name", f"{show(name)} is what another machine is called")
+            if name in TAKEN:
+                section.table.mistake("name", f"{show(name)} is what something else is called")
             elif counts[name] > 1:
                 section.table.mistake(
                     "name",

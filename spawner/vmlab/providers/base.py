@@ -34,6 +34,7 @@ from vmlab.model import (
 from vmlab.seed import Seed
 from vmlab_protocol.messages import Activity, ServerTrouble
 from vmlab_protocol.notices import Language
+from vmlab_protocol.share import Roster
 
 
 class Provider(Protocol):
@@ -78,6 +79,8 @@ class Provider(Protocol):
 
     async def upkeep(self, spec: MachineSpec) -> None:
         """Make ready what makes starts of machines like `spec` fast: one round of a job.
+
+        Machines that wait for a trainee are desks only (`spec.role`).
 
         Returns when there may be something to do again: after a while, or when a start ended.
         `spec` names no trainee.
@@ -220,7 +223,7 @@ class AgentStream:
 class ReachesAgents(Protocol):
     """A provider whose machines have VMLab's agent, however its words travel; optional.
 
-    `vmlab.providers.agent.asking.AsksAgents` makes of this what the next three protocols want.
+    `vmlab.providers.agent.asking.AsksAgents` makes of this what the next four protocols want.
     """
 
     @abstractmethod
@@ -302,6 +305,27 @@ class SpeaksLanguages(Protocol):
 
         Raises:
             ProviderError: the machine could not be told.
+        """
+        ...
+
+
+@runtime_checkable
+class ServesFiles(Protocol):
+    """A provider that can tell the file server of an event who has which folder; optional."""
+
+    async def serve_files(self, name: str, roster: Roster) -> int:
+        """Have the machine serve this roster; return the serial of the one that it serves now.
+
+        Idempotent; a roster with a lower serial than the one that is served changes nothing. The
+        machine keeps it on its volume, and serves it again whenever it starts.
+
+        Args:
+            name: the machine's.
+            roster: who has which folder (`vmlab.files.roster`).
+
+        Raises:
+            GuestError: it is not a file server, or cannot do it; carries its message.
+            MachineTimeoutError: it does not answer.
         """
         ...
 

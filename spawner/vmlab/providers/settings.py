@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from vmlab.lab.lab import Lab
 from vmlab.lab.provider_options import Options, find_options
-from vmlab.model import Allowance, MachineSpec
+from vmlab.model import Allowance, MachineRole, MachineSpec
 from vmlab.paths import Paths
 
 
@@ -40,6 +40,29 @@ def provider_settings(lab: Lab, paths: Paths) -> ProviderSettings:
     return ProviderSettings(
         lab.provider.name, paths.state, paths.cache, as_options(chosen), lab.allowance
     )
+
+
+def spare_machines(lab: Lab) -> tuple[MachineSpec, ...]:
+    """Return one machine of each kind that this lab has: the desk's first, the others once each."""
+    desk = spare_machine(lab)
+    others = [
+        replace(
+            desk,
+            image=choice.image,
+            memory_mib=choice.memory_mib,
+            cpus=choice.cpus,
+            internet=choice.internet,
+            role=role,
+        )
+        for choice, role in (
+            *((node, MachineRole.NODE) for node in lab.nodes),
+            *(((lab.server, MachineRole.SERVER),) if lab.server else ()),
+        )
+    ]
+    kinds: dict[tuple[str, int, int], MachineSpec] = {}
+    for spec in (desk, *others):
+        kinds.setdefault((spec.image, spec.memory_mib, spec.cpus), spec)
+    return tuple(kinds.values())
 
 
 def spare_machine(lab: Lab) -> MachineSpec:

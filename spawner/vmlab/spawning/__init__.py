@@ -1,8 +1,15 @@
 """VMSpawner and one start of a machine, from its place in the queue to its server's answer.
 
 spawner   VMSpawner: JupyterHub's life cycle on top of a provider
+settings  its options
+own_machines  the machines of one trainee: desk, nodes, and the event's server
+starter   one machine's start, whatever its role
+in_order  several starts in their order, all or nothing
+nodes     further machines of a trainee, restarted one by one
+shared_server  the event's server, started by whoever comes first
 slots     how many starts are at work, and the queue
 log       one start as others see it: events and measured phases
+parts     how far a start of several machines is
 progress  what a starting machine tells the waiting trainee
 history   phase durations measured in earlier starts
 waiting   waits until the server answers

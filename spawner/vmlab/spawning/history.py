@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vmlab.database import open_database
 from vmlab.errors import LabError
+from vmlab.model import Features
 
 _APART_S = 2.0
 
@@ -63,6 +64,23 @@ class StartHistory:
 
     def _read(self) -> Mapping[str, float]:
         return open_database(self._database).phase_medians(self._key)
+
+
+def find_history(
+    database: Path, provider: str, features: Features
+) -> Callable[[str, str], StartHistory]:
+    """Return what finds the durations of earlier starts of a kind that were made in the same way.
+
+    Args:
+        database: VMLab's own.
+        provider: its name, as the lab says it.
+    """
+
+    def find(kind: str, way: str) -> StartHistory:
+        key = f"{provider}/{features.accelerator}/{kind}/{features.style}/{way}"
+        return open_history(database, key)
+
+    return find
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vmlab.lab.start_order import DESK
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.phases import PHASES, Phase
 
@@ -33,7 +34,19 @@ _TEXTS = {
     Phase.READY: Notice("Opening your machine", "Ouverture de votre machine"),
 }
 
-_ALMOST_DONE = 95
+_PART_TEXTS = {
+    Phase.VOLUME: Notice("Attaching its disk", "Raccordement de son disque"),
+    Phase.POWER: Notice("Switching it on", "Mise sous tension"),
+    Phase.IDENTITY: Notice("Giving it its name", "Attribution de son identité"),
+    Phase.MOUNTS: Notice("Opening its folders", "Ouverture de ses dossiers"),
+    Phase.READY: Notice("Ready", "Prête"),
+}
+"""Of one machine among several."""
+
+_WAITING = Notice("Waiting until it is ready", "Attente qu'elle soit prête")
+"""Of a machine without JupyterLab."""
+
+ALMOST_DONE = 95
 """Percent that only a ready machine exceeds."""
 
 _READY = 99
@@ -60,15 +73,15 @@ def estimate(phase: Phase, medians_s: Mapping[str, float], in_phase_s: float = 0
     index = PHASES.index(phase)
     total_s = sum(medians_s.get(p, 0.0) for p in PHASES)
     if total_s <= 0:
-        percent = _ALMOST_DONE * index // (len(PHASES) - 1)
+        percent = ALMOST_DONE * index // (len(PHASES) - 1)
         return Estimate(percent, None, percent, None)
     before_s = sum(medians_s.get(p, 0.0) for p in PHASES[:index])
     after_s = before_s + medians_s.get(phase, 0.0)
     done_s = min(before_s + in_phase_s, after_s)
     return Estimate(
-        percent=int(_ALMOST_DONE * done_s / total_s),
+        percent=int(ALMOST_DONE * done_s / total_s),
         left_s=None if in_phase_s > medians_s.get(phase, 0.0) else round(total_s - done_s, 1),
-        phase_end=int(_ALMOST_DONE * after_s / total_s),
+        phase_end=int(ALMOST_DONE * after_s / total_s),
         phase_left_s=round(after_s - done_s, 1),
     )
 
@@ -86,7 +99,7 @@ def make_event(
     guess = estimate(phase, medians_s, in_phase_s)
     event = {
         "progress": guess.percent,
-        **_words(notice or _TEXTS[phase], language),
+        **words(notice or _TEXTS[phase], language),
         "phase": phase.value,
         "eta_s": guess.left_s,
         "progress_end": guess.phase_end,
@@ -114,11 +127,26 @@ def make_queue_event(
     left_s = estimate(Phase.IMAGE, medians_s).left_s
     ready_s = None if left_s is None or wait_s is None else round(wait_s + left_s, 1)
     event = make_event(Phase.QUEUE, medians_s, elapsed_s=elapsed_s, language=language)
-    words = _words(_queue_text(place, ready_s), language)
-    return {**event, **words, "position": place, "eta_s": ready_s}
+    said = words(_queue_text(place, ready_s), language)
+    return {**event, **said, "position": place, "eta_s": ready_s}
 
 
-def _words(text: Notice, language: str) -> dict[str, str]:
+def phase_text(phase: Phase, label: str = "") -> Notice:
+    """Return what is said of a phase; with a label, of one machine among several."""
+    if not label:
+        return _TEXTS[phase]
+    if phase is Phase.SERVER and label != DESK:
+        return about(label, _WAITING)
+    return about(label, _PART_TEXTS.get(phase, _TEXTS[phase]))
+
+
+def about(label: str, text: Notice) -> Notice:
+    """Return a text that says which of several machines it is about."""
+    return Notice(f"{label}: {text.en}", f"{label}\u202f: {text.fr}")
+
+
+def words(text: Notice, language: str) -> dict[str, str]:
+    """Return a text as a progress event carries it."""
     message = text.fr if language == "fr" else text.en
     return {"message": message, "html_message": make_bilingual_html(text)}
 

@@ -4,204 +4,67 @@
     c.VMSpawner.image = "desk"
 
 Names follow from user and server name, and `poll`, `stop` and `get_url` ask the provider: a hub
-that was killed at any moment finds its machines again.
+that was killed at any moment finds its machines again. Where a lab has several machines for each
+trainee they start and stop as one; the hub's server is the desk's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from jupyterhub.spawner import Spawner
-from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
+from jupyterhub.utils import maybe_future
+from traitlets import Instance, default
 
 from vmlab import messages
-from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
+from vmlab.errors import LabError, MachineConflictError, MachineNotFoundError
 from vmlab.hub.server_tokens import revoke_server_tokens
-from vmlab.lab.provider_options import default_provider
-from vmlab.model import (
-    Allowance,
-    Bandwidth,
-    EndCause,
-    MachineSpec,
-    MachineState,
-    MachineStatus,
-    VolumeSpec,
-)
-from vmlab.names import host_name, machine_name, volume_name
-from vmlab.paths import Paths, default_paths
-from vmlab.people.account_language import open_languages
-from vmlab.providers import make_provider
-from vmlab.providers.abilities import LeadsToHub
-from vmlab.providers.base import Provider, SpeaksLanguages
-from vmlab.providers.settings import ProviderSettings, as_options
-from vmlab.seed import Seed
-from vmlab.spawning.history import StartHistory, open_history
+from vmlab.lab.start_order import DESK
+from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.spawning.log import StartLog
+from vmlab.spawning.nodes import STARTED_AGAIN, SingleRestarts
+from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.refusal import as_lab_error, make_refusal
 from vmlab.spawning.restarts import Restarts
-from vmlab.spawning.slots import make_slots
-from vmlab.spawning.trouble import check_server
-from vmlab.spawning.waiting import wait_for_server
+from vmlab.spawning.settings import TIMEOUT_MARGIN_S, SpawnerSettings
+from vmlab.spawning.starter import timeout_error
 from vmlab.system.background import apart
-from vmlab_protocol.machine import SERVER_PORT
-from vmlab_protocol.notices import Language, Notice
-from vmlab_protocol.phases import Phase
+from vmlab_protocol.notices import Notice
 
 STATE_VERSION = 1
-_STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
-
-_TIMEOUT_MARGIN_S = 2.0
-"""How much earlier than the hub the spawner gives up, because the hub's message is empty."""
 
 
-class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
-    """Gives every user a whole virtual machine."""
+class VMSpawner(SpawnerSettings):
+    """Gives every user a whole virtual machine, or several."""
 
-    provider_name = Unicode(
-        config=True, help="The engine that runs machines: the name of an installed provider."
-    )
-    provider_options = Dict(
-        config=True,
-        help="Options of that provider, which checks them itself: see its class of options.",
-    )
-    state_dir = Unicode(
-        config=True, help="Folder for machines, volumes and VMLab's database. VMLAB_STATE."
-    )
-    cache_dir = Unicode(config=True, help="Folder for images. VMLAB_CACHE.")
-    image = Unicode("desk", config=True, help="Name of the image that machines start from.")
-    memory_mib = Integer(512, min=256, config=True, help="Memory of a machine, in MiB.")
-    cpus = Integer(1, min=1, max=64, config=True, help="Virtual processors of a machine.")
-    internet = Bool(
-        False,
-        config=True,
-        help="Whether machines reach the internet. Host and private networks stay out of reach.",
-    )
-    disk_mib_s = Integer(
-        Bandwidth.disk_mib_s,
-        min=0,
-        config=True,
-        help="What all disks of a machine together may move, in MiB a second. 0: no limit.",
-    )
-    disk_iops = Integer(
-        Bandwidth.disk_iops, min=0, config=True, help="The same in requests a second."
-    )
-    network_mbit_s = Integer(
-        0, min=0, config=True, help="A machine's network speed each way, in Mbit/s. 0: no limit."
-    )
-    volume_mib = Integer(
-        1024, min=64, config=True, help="Size of a trainee's volume, in MiB: it is the quota."
-    )
-    total_mib = Integer(
-        0,
-        min=0,
-        config=True,
-        help="How much of the host's disk one trainee may take in all, in MiB: volume with "
-        "snapshots, system disk, older system disks, machines set aside, copies. 0: the size of "
-        "the system disk plus four times that of a volume.",
-    )
-    language = Enum(
-        list(Language),
-        default_value=Language.EN,
-        config=True,
-        help="Language of messages and machines for trainees who never chose one.",
-    )
-    start_slots = Integer(
-        0,
-        min=0,
-        config=True,
-        help="How many machines start at once; the others wait in the queue. 0: as many as "
-        "there are processors.",
-    )
-    queue_timeout = Integer(
-        3600, min=1, config=True, help="How long a start may wait in the queue, in seconds."
-    )
-    machine_timeout = Integer(
-        1800,
-        min=1,
-        config=True,
-        help="How long a start may take from its turn until the server answers, in seconds. "
-        "`start_timeout` is the hub's limit for both, waiting and starting.",
-    )
-
-    @default("provider_name")
-    def _provider_name_default(self) -> str:
-        return default_provider()
-
-    @default("state_dir")
-    def _state_dir_default(self) -> str:
-        return str(default_paths().state)
-
-    @default("cache_dir")
-    def _cache_dir_default(self) -> str:
-        return str(default_paths().cache)
-
-    @default("start_timeout")
-    def _start_timeout_default(self) -> int:
-        # The hub's clock runs while a start waits in the queue, and cannot be stopped.
-        return int(self.queue_timeout + self.machine_timeout + _TIMEOUT_MARGIN_S)
-
-    # Inside the machine; the hub's own defaults would bind the guest's loopback.
-    @default("ip")
-    def _ip_default(self) -> str:
-        return "0.0.0.0"  # noqa: S104 - inside the machine
-
-    @default("port")
-    def _port_default(self) -> int:
-        return SERVER_PORT
-
-    @default("options_from_form")
-    def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
-        # Options that a browser sends with a start are ignored, above all those in a link
-        # (vmlab.people.start_calls). An empty answer replaces what an older hub has kept.
-        return lambda _form: {}
-
-    @default("hub_connect_url")
-    def _hub_connect_url_default(self) -> str | None:
-        return self.provider.hub_url if isinstance(self.provider, LeadsToHub) else None
-
-    _machine: str = ""
-    _volume: str = ""
     _starting = False
-    _restarting: asyncio.Task[None] | None = None
     _log: StartLog | None = None  # of the start under way, or of the last one
 
+    _own = Instance(OwnMachines)
     _log_made = Instance(asyncio.Event, ())
     _restarts = Instance(Restarts, ())
+    _singles = Instance(SingleRestarts, ())
+
+    @default("_own")
+    def _own_default(self) -> OwnMachines:
+        return OwnMachines(self)
 
     # -- names and state -----------------------------------------------------------------------
 
     @property
     def machine(self) -> str:
-        """Name of the machine; stays when the user is renamed."""
-        return self._machine or machine_name(self.user.name, self.name)
-
-    @property
-    def provider(self) -> Provider:
-        """The provider; one object for all spawners of this hub."""
-        return make_provider(
-            ProviderSettings(
-                self.provider_name,
-                Path(self.state_dir),
-                Path(self.cache_dir),
-                as_options(self.provider_options),
-                Allowance(self.volume_mib, self.total_mib),
-            )
-        )
+        """Name of the desk; stays when the user is renamed."""
+        return self._own.desk
 
     def get_state(self) -> dict[str, Any]:
         """Return what the hub keeps; holders of `admin:server_state` read it: no secret."""
         state: dict[str, Any] = super().get_state()
         state["vmlab"] = {
             "version": STATE_VERSION,
-            "machine": self.machine,
-            "volume": self._volume or volume_name(self.user.name, self.name),
+            "machine": self._own.desk,
+            "volume": self._own.volume,
         }
         return state
 
@@ -217,24 +80,23 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         own = state.get("vmlab") or {}
         if own.get("version", STATE_VERSION) > STATE_VERSION:
             self.log.warning("%s: state of a newer VMLab: %s", self.machine, own["version"])
-        self._machine = str(own.get("machine", ""))
-        self._volume = str(own.get("volume", ""))
+        self._own.keep_names(str(own.get("machine", "")), str(own.get("volume", "")))
 
     # -- the life cycle --------------------------------------------------------------------------
 
     async def start(self) -> str:
-        """Start the machine and return its server's URL once the server answers.
+        """Start the machines and return the URL of the desk's server once it answers.
 
         Raises:
-            SpawnException: it could not be started; carries a message for the trainee only.
+            SpawnException: one could not be started; carries a message for the trainee only.
         """
         self._restarts.clear()
+        self._singles.clear()
         try:
-            return await self._bring_up()
+            return await self._bring_up(self.rules.after)
         except TimeoutError as error:
-            assert self._log is not None  # noqa: S101 - made before anything could take long
-            log = self._log
-            raise make_refusal(self._timeout_error(log)) from error
+            phase = self._log.desk.phase if self._log else None
+            raise make_refusal(timeout_error(self.machine, phase)) from error
         except LabError as error:
             raise make_refusal(error) from error
         except Exception as error:
@@ -242,77 +104,29 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             self.log.exception("%s: unexpected failure of a start", self.machine)
             raise make_refusal(as_lab_error(self.machine, error)) from error
 
-    async def _bring_up(self, notices: tuple[Notice, ...] = ()) -> str:
-        """Start the machine; return its server's URL."""
+    async def _bring_up(
+        self, after: Mapping[str, tuple[str, ...]], notices: tuple[Notice, ...] = ()
+    ) -> str:
+        """Start these machines, the desk among them; return the URL of its server."""
         self._starting = True
-        log = self._log = StartLog(self._spoken())
+        log = StartLog(self._own.spoken(), after=after, slots=self._own.slots.count)
+        self._log = log
         self._log_made.set()
         try:
-            async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
-                return await self._start(log, notices)
+            async with asyncio.timeout(max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)):
+                return await self._own.start(log, after, notices)
         finally:
             self._starting = False
             await log.end()
 
-    async def _start(self, log: StartLog, notices: tuple[Notice, ...]) -> str:
-        spec, seed = self._make_spec(), replace(self._make_seed(), notices=notices)
-        log.medians_s = await self._history().medians_s()
-        way = ""
-        slots = make_slots(self.start_slots)
-
-        async def tell_place(place: int) -> None:
-            # The server's own start is outside of the slot.
-            start_s = sum(s for phase, s in log.medians_s.items() if phase != Phase.SERVER)
-            await log.wait_in_queue(place, slots.expected_wait_s(place, start_s))
-
-        async with (
-            slots.hold(tell_place, self.queue_timeout) as give_back,
-            asyncio.timeout(self.machine_timeout),
-        ):
-            await self._open_way()
-            async with aclosing(self.provider.start(spec, seed)) as events:
-                async for event in events:
-                    level = logging.INFO if event.detail else logging.DEBUG
-                    self.log.log(level, "%s: %s %s", spec.name, event.phase, event.detail)
-                    if event.way and event.way != way:
-                        way = event.way
-                        log.medians_s = await self._history(way).medians_s()
-                    await log.enter(event.phase, event.notice)
-            give_back()
-            url = (await self._status()).url
-            await wait_for_server(url, self.server.base_url, partial(self._check_server, log))
-            await self.provider.note_serving(spec.name)
-            await self._follow_choice(spec.name, seed.language)
-        await log.enter(Phase.READY)
-        for history in {self._history(), self._history(way)}:
-            await history.record(log.durations_s)
-        return url
-
-    def _timeout_error(self, log: StartLog) -> LabError:
-        if log.phase is Phase.QUEUE:
-            return MachineTimeoutError(
-                self.machine,
-                "waited in the queue for too long",
-                hint="see [provider] start_slots in docs/operator.md",
-                public=messages.LONG_QUEUE,
-            )
-        return MachineTimeoutError(
-            self.machine,
-            f"not ready in time; the last phase was {log.phase}",
-            hint=f"vmlab machine console {self.machine}",
-            public=messages.TOO_LATE,
-        )
-
     async def stop(self, now: bool = False) -> None:
-        """Power the machine off; keeps disk and volume. Works with no memory of a start."""
-        if self._restarting is not None:
-            self._restarting.cancel()
-            await asyncio.wait({self._restarting})
-            self._starting, self._restarting = False, None  # also where it had not begun yet
-        await self.provider.stop(self.machine, now=now)
+        """Power the machines off; keeps disks and volumes. Works with no memory of a start."""
+        await self._singles.cancel()
+        self._starting = False  # also where a restart had not begun yet
+        await self._own.stop(self.rules.own_machines(self.machine), now=now)
 
     async def poll(self) -> int | None:
-        """Return None while the machine starts or runs, else 0.
+        """Return None while the desk starts or runs, else 0.
 
         Also 0 when its start was interrupted with the hub that began it; the reconciler resumes it.
         """
@@ -324,9 +138,10 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         is_cut = status.state is MachineState.STARTING and self._log is None
         if status.state.is_on and not is_cut:
             with apart(f"{self.machine}: its connections to the hub could not be opened"):
-                await self._open_way()
+                await self._own.open_way()
+            await self._look_after_nodes()
             return None
-        if status.cause in _STARTED_AGAIN and self._start_again(status.cause):
+        if status.cause in STARTED_AGAIN and self._start_again(status.cause):
             return None
         if is_cut:
             self.log.warning("%s: its start was interrupted with its hub", self.machine)
@@ -334,48 +149,20 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             self.log.warning("%s: not running: %s", self.machine, status.problem)
         return 0
 
-    def _start_again(self, cause: EndCause) -> bool:
-        """Begin to restart a machine that was rebooted or crashed; tell whether this was begun.
-
-        Its server is still the hub's: trainees find it again where it was.
-        """
-        if not self.api_token:
-            return False  # an earlier hub had it; a start by a person makes another
-        if not self._restarts.may_begin():
-            self.log.error("%s: not started again: %s once more", self.machine, cause)
-            return False
-        self.log.warning("%s: restarted after a %s from inside", self.machine, cause)
-        self._starting = True
-        self._restarting = asyncio.create_task(self._restart(cause))
-        return True
-
-    async def _restart(self, cause: EndCause) -> None:
-        try:
-            await self._bring_up((messages.CRASHED,) if cause is EndCause.PANIC else ())
-        except Exception as error:
-            # The root of a task. The next poll tells the hub that nothing runs.
-            level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
-            self.log.log(level, "%s: could not be started again: %s", self.machine, error,
-                         exc_info=level == logging.ERROR)  # fmt: skip
-            with apart(f"{self.machine}: what is left of it could not be ended"):
-                await self.provider.stop(self.machine, now=True)
-        finally:
-            self._restarting = None
-
     async def get_url(self) -> str:
-        """Return where the machine's server is, for a hub that was restarted."""
+        """Return where the desk's server is, for a hub that was restarted."""
         status = await self._known_status()
         # It may have gone since it was polled: without any address the hub would not start.
         return (status.url if status else "") or str(self.server.url)
 
     async def _known_status(self) -> MachineStatus | None:
-        """Return the machine's state, or None if it cannot be read: it is then assumed to run.
+        """Return the desk's state, or None if it cannot be read: it is then assumed to run.
 
         "Not running" would make the hub forget a machine that may well run, and an exception of
         one of them ends the hub's start (jupyterhub/app.py, `init_spawners`).
         """
         with apart(f"{self.machine}: its state is unknown; assuming that it runs"):
-            return await self._status()
+            return await self._own.status()
         return None
 
     @property
@@ -390,80 +177,86 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
             async for event in self._log.replay():
                 yield event
 
-    # -- what a start needs ----------------------------------------------------------------------
-
-    def _make_spec(self) -> MachineSpec:
-        self._machine = self.machine
-        self._volume = self._volume or volume_name(self.user.name, self.name)
-        return MachineSpec(
-            name=self._machine,
-            owner=self.user.name,
-            image=self.image,
-            memory_mib=self.memory_mib,
-            cpus=self.cpus,
-            internet=self.internet,
-            volume=VolumeSpec(self._volume, self.volume_mib),
-            host_name=host_name(self.user.name),
-            bandwidth=Bandwidth(self.disk_mib_s, self.disk_iops, self.network_mbit_s),
-        )
-
-    def _make_seed(self) -> Seed:
-        env = {key: str(value) for key, value in self.get_env().items() if value is not None}
-        return Seed(
-            env=env,
-            # Read from the environment when its class is defined, and no later: without it the
-            # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
-            args=(f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}", *self.get_args()),
-            language=self._spoken(),
-        )
-
-    def _spoken(self) -> Language:
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
-        return open_languages(paths.database).of(self.user.name) or Language(self.language)
-
-    async def _follow_choice(self, machine: str, seeded: str) -> None:
-        """Tell the machine what its trainee chose after its seed was made."""
-        language, provider = self._spoken(), self.provider
-        if language != seeded and isinstance(provider, SpeaksLanguages):
-            with apart(f"{machine}: it speaks {seeded} until its next start"):
-                await provider.set_language(machine, language)
-
-    async def _open_way(self) -> None:
-        if not isinstance(self.provider, LeadsToHub):
-            return
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
-        application = self.user.settings["app"].tornado_application
-        await self.provider.open_way(application, paths.proxy_listener)
-
-    async def _status(self) -> MachineStatus:
-        return (await self.provider.status([self.machine]))[self.machine]
-
-    async def _check_alive(self) -> None:
-        status = await self._status()
-        if not status.state.is_on:
-            raise MachineConflictError(
-                self.machine,
-                f"it ended while its server was starting: {status.problem or status.state}",
-                hint=f"vmlab machine console {self.machine}",
-                public=messages.WENT_OFF,
-            )
-
-    async def _check_server(self, log: StartLog) -> None:
-        await self._check_alive()
-        await check_server(self.provider, self.machine, log)
-
-    def _history(self, way: str = "") -> StartHistory:
-        """The durations of earlier starts of this image that were made in the same way."""
-        features = self.provider.features
-        key = f"{self.provider_name}/{features.accelerator}/{self.image}/{features.style}/{way}"
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
-        return open_history(paths.database, key)
-
-    def run_post_stop_hook(self) -> Any:
+    async def run_post_stop_hook(self) -> Any:
         """Revoke what the hub forgot; runs even when there was no machine left to stop.
 
         JupyterHub 6.1 revokes `self.api_token`, which does not survive a restart of the hub.
+        Nodes may run beside a desk that ended, or be left of a start that failed.
         """
         if not self.api_token:
             revoke_server_tokens(self.db, self.user.orm_user, self.name)
-        return super().run_post_stop_hook()
+        if self.rules.nodes:
+            await self._singles.cancel()
+            await self._own.stop_nodes()
+        return await maybe_future(super().run_post_stop_hook())
+
+    # -- single machines, while the others go on -------------------------------------------------
+
+    @property
+    def restarting(self) -> frozenset[str]:
+        """The labels of machines that are being restarted."""
+        return self._singles.under_way
+
+    def begin_restart(self, label: str, *, renew: bool = False) -> None:
+        """Begin to restart one of the trainee's machines; returns at once.
+
+        Args:
+            label: "desk", or what the lab calls a node.
+            renew: set the machine aside, so that a new one starts with the same volume.
+
+        Raises:
+            MachineNotFoundError: the trainee has no machine of this label.
+            MachineConflictError: it is being started, or the trainee's machines are off.
+        """
+        machines = {DESK: self.machine, **self._own.nodes}
+        if label not in machines:
+            raise MachineNotFoundError(label, f"{self.user.name} has no machine of this name")
+        if self._starting or not self.ready:
+            what = "it is being started" if self._starting else "none of these machines is on"
+            raise MachineConflictError(machines[label], what, public=messages.NOT_ON)
+        restart = partial(self._own.restart_node, label, renew=renew)
+        if label == DESK:
+            restart = partial(self._restart_desk, (), renew=renew, is_on=True)
+        self._singles.begin(machines[label], label, restart)
+        self._starting = label == DESK
+
+    def _start_again(self, cause: EndCause) -> bool:
+        """Begin to restart a desk that was rebooted or crashed; tell whether this was begun.
+
+        Its server is still the hub's: trainees find it again where it was.
+        """
+        if not self.api_token:
+            return False  # an earlier hub had it; a start by a person makes another
+        if not self._restarts.may_begin():
+            self.log.error("%s: not started again: %s once more", self.machine, cause)
+            return False
+        self.log.warning("%s: restarted after a %s from inside", self.machine, cause)
+        notices = (messages.CRASHED,) if cause is EndCause.PANIC else ()
+        self._singles.begin(self.machine, DESK, partial(self._restart_desk, notices))
+        self._starting = True
+        return True
+
+    async def _restart_desk(
+        self, notices: tuple[Notice, ...], *, renew: bool = False, is_on: bool = False
+    ) -> None:
+        """Start the desk again, and only it; what is left of one that fails is ended."""
+        try:
+            if is_on:
+                await self.provider.stop(self.machine)
+            if renew:
+                await self.provider.set_aside(self.machine)
+            await self._bring_up({DESK: ()}, notices)
+        except Exception:
+            # The next poll tells the hub that nothing runs.
+            with apart(f"{self.machine}: what is left of it could not be ended"):
+                await self.provider.stop(self.machine, now=True)
+            raise
+        finally:
+            self._starting = False
+
+    async def _look_after_nodes(self) -> None:
+        """Start nodes again that were rebooted or crashed."""
+        if self._own.nodes:
+            with apart(f"{self.machine}: the state of the nodes beside it is unknown"):
+                states = await self.provider.status(self._own.nodes.values())
+                self._singles.begin_ended(self._own.nodes, states, self._own.restart_node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from vmlab import messages
-from vmlab.errors import GuestError
+from vmlab.errors import GuestError, MachineConflictError
 from vmlab.providers.base import Provider, ReportsServer
 from vmlab.spawning.log import StartLog
 from vmlab.system.background import apart
@@ -18,12 +18,25 @@ _HOPELESS_ENDS = 2 * PLAIN_AFTER_ENDS
 _log = logging.getLogger(__name__)
 
 
+async def _check_alive(provider: Provider, machine: str) -> None:
+    status = (await provider.status([machine]))[machine]
+    if not status.state.is_on:
+        raise MachineConflictError(
+            machine,
+            f"it ended while its server was starting: {status.problem or status.state}",
+            hint=f"vmlab machine console {machine}",
+            public=messages.WENT_OFF,
+        )
+
+
 async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
-    """Ask for the server's state; tell the waiting trainee when it is in trouble.
+    """Ask for machine and server; tell the waiting trainee when the server is in trouble.
 
     Raises:
-        GuestError: it does not come up; carries what it said last.
+        MachineConflictError: the machine ended.
+        GuestError: its server does not come up; carries what it said last.
     """
+    await _check_alive(provider, machine)
     if not isinstance(provider, ReportsServer):
         return
     trouble = None
@@ -41,4 +54,4 @@ async def check_server(provider: Provider, machine: str, log: StartLog) -> None:
         )
     if log.tell_once():
         _log.warning("%s: its server has a problem: %s", machine, trouble.line)
-        await log.enter(Phase.SERVER, messages.server_in_trouble(trouble))
+        await log.desk.enter(Phase.SERVER, messages.server_in_trouble(trouble))

@@ -46,16 +46,20 @@ async def flock_within(descriptor: int, limit_s: float, *, poll_s: float) -> Non
             await asyncio.sleep(poll_s)
 
 
-def take_lock(path: str) -> None:
+def take_lock(path: str, *, inherit: bool = False) -> None:
     """Take the process lock of this file, for as long as this very process lives.
 
     Not an open file description lock: that could be handed on. The kernel tells who holds it.
+
+    Args:
+        inherit: keep it when this process becomes another program.
 
     Raises:
         BlockingIOError: another process holds it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.set_inheritable(descriptor, inherit)
 
 
 def is_locked(path: str) -> bool:

@@ -1,6 +1,7 @@
 """What runs by itself as long as the hub runs: reconciler, idle machines, volumes, renewals.
 
 jobs          begins all of this with the hub
+event_server  the machine that all trainees share
 reconcile     hub and provider kept consistent, both ways
 idle          stops machines that nobody works in
 readiness     machines made ready ahead

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from vmlab.groups.rules import GroupRules, group_rules
 from vmlab.hub.client import HubClient
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
@@ -18,7 +19,10 @@ from vmlab.providers import make_provider
 from vmlab.providers.abilities import HasJobs
 from vmlab.providers.base import KeepsOldDisks
 from vmlab.providers.settings import ProviderSettings
+from vmlab.spawning.slots import make_slots
+from vmlab.spawning.starter import StartLimits
 from vmlab.system.background import Job, begin
+from vmlab.upkeep.event_server import EventServer, hub_starter
 from vmlab.upkeep.idle import IdleRules
 from vmlab.upkeep.idle.driver import IdleWatch
 from vmlab.upkeep.reconcile.driver import PERIOD_S, Reconciler
@@ -39,25 +43,46 @@ class OrderRules:
     orphan_grace_s: float
     idle: IdleRules
     keep_old_days: int
+    group: GroupRules
+    start_slots: int
+    limits: StartLimits  # of starts that the hub itself begins
+    language: str
 
 
-def order_rules(lab: Lab) -> OrderRules:
-    """Return what the hub puts in order, and when."""
+def order_rules(lab: Lab, limits: StartLimits) -> OrderRules:
+    """Return what the hub puts in order, and when.
+
+    Args:
+        limits: of starts that the hub itself begins.
+    """
     return OrderRules(
         orphan_grace_s=lab.provider.orphan_grace_s,
         idle=IdleRules(lab.idle.stop_after_s, lab.idle.warn_s),
         keep_old_days=lab.machine.keep_old_days,
+        group=group_rules(lab),
+        start_slots=lab.provider.start_slots,
+        limits=limits,
+        language=lab.language.value,
     )
 
 
 def start_reconciling(client: HubClient, settings: ProviderSettings, rules: OrderRules) -> None:
     """Keep machines in order as long as this hub runs; no-op where no event loop runs."""
-    hub = HubSide(client)
+    hub = HubSide(client, rules.group)
     provider = make_provider(settings)
     paths = Paths(state=settings.state, cache=settings.cache)
     store = store_of(provider, paths)
+    shared = None
+    if rules.group.server:
+        slots = make_slots(rules.start_slots)
+        starter = hub_starter(provider, settings.name, paths, slots, rules.limits)
+        shared = EventServer(rules.group, starter, paths.database, rules.language)
     reconciler = Reconciler(
-        hub, provider, grace_s=rules.orphan_grace_s, volumes=RegistryHolders(store)
+        hub,
+        provider,
+        grace_s=rules.orphan_grace_s,
+        volumes=RegistryHolders(store),
+        shared=shared,
     )
     jobs = [_when_up("reconcile", hub, reconciler.look, min(PERIOD_S, rules.orphan_grace_s))]
     if isinstance(provider, KeepsOldDisks):

@@ -7,7 +7,7 @@ from functools import partial
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
-from vmlab.providers.settings import provider_settings, spare_machine
+from vmlab.providers.settings import provider_settings, spare_machines
 from vmlab.system.background import Job, begin
 
 _PERIOD_S = 1.0
@@ -23,5 +23,15 @@ def start_preparing(lab: Lab, paths: Paths) -> None:
     No-op where no event loop runs.
     """
     provider = make_provider(provider_settings(lab, paths))
-    upkeep = partial(provider.upkeep, spare_machine(lab))
-    begin(paths.state, Job("template and pool", upkeep, _PERIOD_S, longest_s=_LONGEST_S))
+    desk, *others = spare_machines(lab)
+    keep_ready = partial(provider.upkeep, desk)
+    jobs = [Job("template and pool", keep_ready, _PERIOD_S, longest_s=_LONGEST_S)]
+    if others:
+
+        async def prepare_others() -> None:
+            for spec in others:
+                await provider.upkeep(spec)
+
+        longest_s = _LONGEST_S * len(others)
+        jobs.append(Job("other templates", prepare_others, _PERIOD_S, longest_s=longest_s))
+    begin(paths.state, *jobs)

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from vmlab import messages
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
 from vmlab.model import DiskKind, DiskPart, Volume, VolumeState
-from vmlab.names import machine_name
+from vmlab.names import is_home, machine_name
 from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.allowance import (
     Use,
     largest_volume_mib,
     limit_mib,
     volume_most_mib,
-    with_system_disk,
+    with_system_disks,
 )
 from vmlab.volumes.context import VolumeContext
 from vmlab.volumes.live import CountsDisk
@@ -66,12 +66,13 @@ async def find_uses(context: VolumeContext, *, given: Volume | None = None) -> d
     sizes: dict[str, int] = defaultdict(int)
     for volume in volumes.values():
         owner = owner_of(volume)
-        sizes[owner] = max(sizes[owner], volume.size_mib)
+        if not context.allowance.nodes or is_home(volume.name):
+            sizes[owner] = max(sizes[owner], volume.size_mib)
     return {
         owner: Use(
             owner,
             limit_mib(context.allowance, system_mib, sizes[owner]),
-            tuple(with_system_disk(found, owner, system_mib)),
+            tuple(with_system_disks(found, owner, system_mib, 1 + context.allowance.nodes)),
         )
         for owner, found in by_owner.items()
         if owner

@@ -8,7 +8,7 @@ the limit; so the limit holds whatever the machine writes meanwhile (docs/decisi
 
 | what | counts as |
 | --- | --- |
-| system disk, there or not | its whole size |
+| each system disk, there or not | its whole size |
 | volume without snapshots | its whole size |
 | volume with snapshots | what it takes, and its size once more: all of it may be rewritten |
 | everything else | what it takes; a copy being made, what it was said to take at most |
@@ -83,26 +83,44 @@ def volume_most_mib(size_mib: int, taken_mib: int, *, has_snapshots: bool) -> in
 def limit_mib(allowance: Allowance, system_mib: int, volume_mib: int = 0) -> int:
     """Return what one trainee may take.
 
-    It is never less than both disks, so that every machine can be started.
+    It is never less than all disks, so that every machine can be started.
 
     Args:
-        system_mib: the size of the system disk.
+        system_mib: the size of a system disk.
         volume_mib: of the trainee's volume; one that was made larger counts by its own size.
     """
-    least = full_mib(system_mib) + full_mib(volume_mib)
-    volumes = VOLUMES * full_mib(max(allowance.volume_mib, volume_mib))
-    return max(least, allowance.total_mib or full_mib(system_mib) + volumes)
+    systems, nodes = systems_mib(allowance, system_mib), full_mib(allowance.node_volumes_mib)
+    least = systems + nodes + full_mib(volume_mib)
+    volumes = VOLUMES * (full_mib(max(allowance.volume_mib, volume_mib)) + nodes)
+    return max(least, allowance.total_mib or systems + volumes)
+
+
+def systems_mib(allowance: Allowance, system_mib: int) -> int:
+    """Return what the system disks of a trainee's machines come to.
+
+    Args:
+        system_mib: the size of one.
+    """
+    return (1 + allowance.nodes) * full_mib(system_mib)
 
 
 def largest_volume_mib(allowance: Allowance, system_mib: int) -> int:
     """Return how large a volume may be that comes from outside: both disks fit the lab's limit."""
-    spare = limit_mib(allowance, system_mib) - full_mib(system_mib) - 1
+    others = systems_mib(allowance, system_mib) + full_mib(allowance.node_volumes_mib)
+    spare = limit_mib(allowance, system_mib) - others - 1
     return max(allowance.volume_mib, spare * 1024 // 1025)
 
 
-def with_system_disk(parts: Iterable[DiskPart], owner: str, system_mib: int) -> list[DiskPart]:
-    """Return the parts with the system disk that the next start makes, if there is none now."""
+def with_system_disks(
+    parts: Iterable[DiskPart], owner: str, system_mib: int, machines: int = 1
+) -> list[DiskPart]:
+    """Return the parts with the system disks that the next start makes, where there are none now.
+
+    Args:
+        machines: how many machines the owner has.
+    """
     found = list(parts)
-    if system_mib and not any(part.kind is DiskKind.MACHINE for part in found):
-        found.append(DiskPart(DiskKind.MACHINE, owner, "", "", 0, full_mib(system_mib)))
+    missing = machines - sum(part.kind is DiskKind.MACHINE for part in found)
+    if system_mib and missing > 0:
+        found.append(DiskPart(DiskKind.MACHINE, owner, "", "", 0, missing * full_mib(system_mib)))
     return found

@@ -63,6 +63,8 @@ def seed(data: bytes) -> None:
     check_text(found.machine_id, found.host_name, *(m.path + m.device for m in found.mounts))
     for notice in found.notices:
         check_text(*(notice.en + notice.fr).split("\n"))
+    if found.server is None:
+        return
     for text in (*found.server.env.values(), *found.server.args):
         check("\n" not in text and "\r" not in text, "a line break in the environment")
         text.encode()

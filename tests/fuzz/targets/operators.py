@@ -16,6 +16,8 @@ from narval.outside import load_json as acquisition_json
 from vmlab.bench.facts import make_json, parse_json
 from vmlab.cli.log import select
 from vmlab.errors import ConfigError, HostError, VolumeConflictError
+from vmlab.groups.plan import make_group
+from vmlab.groups.rules import group_rules
 from vmlab.hub.access import find_access
 from vmlab.hub.hello import read_heard
 from vmlab.hub.lock import last_holder, lock_path
@@ -26,6 +28,7 @@ from vmlab.images.wheels import parse_lock
 from vmlab.lab.lab import parse_lab
 from vmlab.lab.origins import machine_hosts, plain_url, url_problem
 from vmlab.lab.toml_errors import parse_toml
+from vmlab.model import MachineSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths
 from vmlab.people.accounts import format_passwords, read_passwords
@@ -70,6 +73,16 @@ def lab_toml(data: bytes) -> None:
     lab = parse_lab(data.decode("utf-8", "replace"), Path("/lab/lab.toml"))
     check(lab.volume_mib > 0, lab)
     check_text(lab.hub.url, *lab.accounts.names())
+    rules = group_rules(lab)  # too small a volume for everybody's files is one more mistake
+    desk = MachineSpec(machine_name("ada"), "ada", "desk", 512, 1, internet=False, volume=None)
+    members = make_group(rules, desk, 1 if rules.network else 0).members
+    names = [member.spec.name for member in members]
+    check(len(set(names)) == len(names), f"two machines of one name: {names}")
+    cards = [member.spec.card for member in members if member.spec.card]
+    check(len({card.address for card in cards}) == len(cards), "two machines of one address")
+    check(len(cards) == (len(members) if rules.network else 0), "a machine without a card")
+    check(sum(map(len, rules.layers)) == len(members), "a machine that never starts")
+    check_text(*names, *(name for card in cards for name in (*card.names, *card.own_names)))
 
 
 @target("hub-url", parsers=("vmlab.lab.origins:url_problem", "vmlab.lab.origins:machine_hosts",

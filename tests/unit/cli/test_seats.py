@@ -20,7 +20,7 @@ from vmlab.providers.qemu.process.admission import (
 from vmlab.providers.qemu.process.confine import machine_limits
 from vmlab.providers.qemu.seats import count_seats, measured_finding, seats_findings
 from vmlab.system.host import RESERVE_MIB, HostFacts
-from vmlab.volumes.allowance import limit_mib
+from vmlab.volumes.allowance import full_mib, limit_mib
 
 FILE = Path("/labs/lab.toml")
 LAB = parse_lab("[accounts]\ntrainees = 20", FILE)
@@ -39,6 +39,21 @@ def test_seats_of_a_laptop() -> None:
     assert seats.processor == 8
     assert seats.fit == min(seats.memory, seats.disk)
     assert count_seats(LAPTOP, FREE, LAB, "kvm").processor > seats.processor
+
+
+def test_a_seat_is_all_machines_of_a_trainee_and_the_server_is_for_all() -> None:
+    text = "[[node]]\ncount = 2\nmemory = '1G'\n[server]\nvolume = '2G'\n[volume]\ntotal = '3G'"
+    farm = parse_lab(f"{text}\nsize = '64M'\n[accounts]\ntrainees = 3", FILE)
+    large, server = machine_limits(1024, 1).memory_mib, LIMIT_MIB
+    host = HostFacts(cores=12, memory_mib=99_000, state_free_mib=40_000, cache_free_mib=9000)
+    seats = count_seats(host, MemoryFacts(50_000), farm, "tcg", system_mib=500)
+    assert seats.memory == (50_000 - RESERVE_MIB - server) // (LIMIT_MIB + 2 * large)
+    spare_mib = host.state_spare_mib - full_mib(500) - full_mib(2048)
+    assert seats.disk == spare_mib // limit_mib(farm.allowance, 500)
+    assert seats.processor == 12 * 2 // 3
+    running = count_seats(host, MemoryFacts(50_000), farm, "tcg", running=7, measured=MEASURED)
+    assert running.running == 2, "two groups of three, and the server"
+    assert running.last_ready_s == 3 * 3 * 6 / 12
 
 
 def test_what_was_measured_tells_idle_seats_and_when_the_last_is_ready() -> None:

@@ -77,8 +77,7 @@ def test_a_group_has_all_that_the_lab_says() -> None:
         ("digitiser1.t07",),
         ("digitiser1",),
     )
-    builder = group.find("builder")
-    assert builder is not None
+    builder = group.get("builder")
     assert (builder.spec.memory_mib, builder.ready) == (1024, Readiness(port=9000))
     assert group.desk.spec.card is not None
     assert (group.desk.spec.card.names, group.desk.spec.host_name) == (("desk-t07",), "desk-t07")

@@ -120,6 +120,15 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN
 
 
+def test_a_machine_without_a_server_is_set_up_and_asks_the_hub_nothing(system: FakeSystem) -> None:
+    courses = Recorder()
+    assert apply(system, courses, serves=False) == ORDER[:-2]
+    assert is_seeded(system)
+    assert read_hub_env(system) == {}
+    assert courses.envs == []
+    assert system.servers == []
+
+
 def test_the_token_is_only_where_root_reads_it(system: FakeSystem) -> None:
     apply(system)
     holders = [

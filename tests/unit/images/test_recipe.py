@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from fakes.recipes import GOOD, parse
 from vmlab.errors import ConfigError
+from vmlab.images.bootstrap import Payload, make_payload
 from vmlab.images.recipe import hash_recipe, load_recipe
 from vmlab.images.wheels import parse_lock
 
@@ -159,3 +161,45 @@ def test_desk_recipe_and_its_lock():
     assert not {"lark", "rfc3987-syntax"} & set(pins)
     assert not any(word in recipe.lock.read_text() for word in ("://", "--index", "--find-links"))
     assert {"ssh.service", "ssh.socket"} <= set(recipe.units.disable)
+
+
+@pytest.fixture
+def second(project):
+    """A second recipe, which begins with the files of the first."""
+    folder = project / "images" / "recipes" / "server"
+    (folder / "files" / "etc").mkdir(parents=True)
+    text = GOOD.replace('name = "desk"', 'name = "server"\nfiles_of = "desk"')
+    (folder / "recipe.toml").write_text(text)
+    (folder / "requirements.lock").write_text("")
+    (folder / "files" / "etc" / "motd").write_text("its own")
+    return folder
+
+
+def test_a_recipe_begins_with_the_files_of_another(project, second):
+    recipe = load_recipe("server", project)
+    assert recipe.trees == (project / "images/recipes/desk/files", second / "files")
+    (project / "images/recipes/desk/files/etc/issue").write_text("of the desk")
+    job, target = Payload((), (), ()), project / "payload.tar"
+    make_payload(recipe, {}, job, target)
+    with tarfile.open(target) as tar:
+        found = {name: tar.extractfile(name).read() for name in ("etc/motd", "etc/issue")}
+        assert tar.getnames().count("etc/motd") == 1
+    assert found == {"etc/motd": b"its own", "etc/issue": b"of the desk"}
+
+
+def test_the_hash_follows_the_files_of_the_other(project, second):
+    before = hash_recipe(load_recipe("server", project), project)
+    (project / "images/recipes/desk/files/etc/motd").write_text("changed")
+    assert hash_recipe(load_recipe("server", project), project) != before
+
+
+def test_the_other_recipe_must_be_there(project, second):
+    path = second / "recipe.toml"
+    path.write_text(path.read_text().replace('files_of = "desk"', 'files_of = "dsk"'))
+    with pytest.raises(ConfigError, match="no recipe 'dsk'; did you mean 'desk'"):
+        load_recipe("server", project)
+
+
+def test_the_recipes_of_this_checkout_can_be_read():
+    server = load_recipe("server", PROJECT)
+    assert server.trees[0] == load_recipe("desk", PROJECT).trees[-1]

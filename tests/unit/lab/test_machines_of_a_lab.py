@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -55,10 +56,10 @@ def mistake(text: str) -> str:
 def test_every_key_is_read() -> None:
     lab = read(FARM)
     ready = Readiness(command="test -e /run/ready", within_s=60)
-    alike = {"memory_mib": 1024, "volume_mib": 2048, "ready": ready}
+    first = NodeChoice("digitiser1", memory_mib=1024, volume_mib=2048, ready=ready)
     assert lab.nodes == (
-        NodeChoice("digitiser1", **alike),
-        NodeChoice("digitiser2", **alike),
+        first,
+        replace(first, name="digitiser2"),
         NodeChoice(
             "builder",
             cpus=2,
@@ -97,13 +98,14 @@ def test_machines_that_are_to_meet_have_a_network(text) -> None:
             "[[node]]\ncount = 2\n\n[[node]]\nname = 'node2'",
             "toml:5: node[2].name: 2 machines would be called 'node2'; give each section a name",
         ),
-        ("[[node]]\nname = 'desk'", "toml:2: node[1].name: 'desk' is what another machine"),
-        ("[[node]]\nname = 'server'", "toml:2: node[1].name: 'server' is what another machine"),
+        ("[[node]]\nname = 'desk'", "toml:2: node[1].name: 'desk' is what something else"),
+        ("[[node]]\nname = 'server'", "toml:2: node[1].name: 'server' is what something else"),
         (
             "[[node]]\nafter = [\n'serevr']\n[server]",
             "toml:3: node[1].after[1]: there is no machine 'serevr'; did you mean 'server'?",
         ),
         ("[machine]\nafter = ['server']", "machine.after[1]: there is no machine 'server'"),
+        ("[server]\nfiles = true", "toml:2: server.files: files need a volume: write volume ="),
         ("[server]\nafter = ['desk']", "toml:2: server.after: all trainees share the server"),
         (
             "[[node]]\nname='a'\nafter=['b']\n[[node]]\nname='b'\nafter=['a']",

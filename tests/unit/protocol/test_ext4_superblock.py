@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.superblocks import BLOCK, make_superblock, spaces
-from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, Ext4Error, Space, is_in_order, read_space
+from vmlab_protocol.ext4 import (
+    SUPERBLOCK_BYTES,
+    Ext4Error,
+    Space,
+    has_project_quota,
+    is_in_order,
+    read_space,
+)
 
 
 @given(spaces)
@@ -40,3 +47,10 @@ def test_the_size_is_that_of_all_blocks(space):
 def test_a_file_system_without_blocks_is_none():
     with pytest.raises(Ext4Error, match="damaged"):
         read_space(make_superblock(Space(0, 0, 0, BLOCK)))
+
+
+def test_a_file_system_limits_projects_or_does_not():
+    space = Space(1000, 500, 50, BLOCK)
+    assert has_project_quota(make_superblock(space, limits_projects=True))
+    assert not has_project_quota(make_superblock(space))
+    assert not has_project_quota(b"")

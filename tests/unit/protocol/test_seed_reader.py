@@ -41,8 +41,15 @@ def test_takes_what_the_hub_makes() -> None:
     assert str(seed.network.address) == "10.0.2.15/24"
     assert seed.mounts[0].path == "/home/trainee"
     assert seed.language is Language.FR
+    assert seed.server is not None
     assert seed.server.env == ENV
     assert seed.server.args == ("--HubOAuth.base_url=/user/ada/",)
+
+
+def test_a_machine_without_a_server_gets_nothing_of_the_hub() -> None:
+    assert make_seed(serves=False)["server"] is None
+    assert TOKEN not in str(make_seed(serves=False))
+    assert parse_seed(make_seed(serves=False)).server is None
 
 
 def test_a_machine_in_an_event_learns_its_place() -> None:

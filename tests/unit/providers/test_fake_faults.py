@@ -31,8 +31,12 @@ def ask_for(bench, **faults) -> None:
     (bench.settings.state / "fake.json").write_text(json.dumps(faults))
 
 
-async def test_a_network_that_cannot_be_made_fails_the_start(bench):
+async def test_it_has_these_abilities(bench):
     assert isinstance(bench.provider, KeepsNetworks)
+    assert isinstance(bench.provider, RunsCommands)
+
+
+async def test_a_network_that_cannot_be_made_fails_the_start(bench):
     ask_for(bench, no_network="no user namespaces")
     with pytest.raises(HostError, match=r"'class' cannot be made: no user namespaces"):
         await start(bench.provider, bench.spec(card=CARD), bench.seed())
@@ -48,7 +52,6 @@ async def test_a_machine_floods(bench):
 
 async def test_commands_end_well_unless_they_are_to_fail(bench):
     provider, name = bench.provider, "desk-ada-0"
-    assert isinstance(provider, RunsCommands)
     with pytest.raises(GuestError, match="does not run"):
         await provider.run(name, "true", limit_s=1)
     await start(provider, bench.spec(), bench.seed())

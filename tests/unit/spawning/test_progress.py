@@ -106,10 +106,10 @@ class Clock:
 async def test_the_log_measures_phases_and_replays_to_everyone():
     clock = Clock()
     log = StartLog("en", clock)
-    log.medians_s = MEDIANS
+    log.desk.medians_s = MEDIANS
     early = asyncio.create_task(collect(log))
     for phase, seconds in ((Phase.IMAGE, 1), (Phase.BOOT, 20), (Phase.SERVER, 5), (Phase.READY, 0)):
-        await log.enter(phase)
+        await log.desk.enter(phase)
         clock.now += seconds
     await log.end()
     late = await collect(log)
@@ -117,19 +117,19 @@ async def test_the_log_measures_phases_and_replays_to_everyone():
     assert [event["age_s"] for event in late] == [25, 25, 5, 0]
     assert [event["phase"] for event in late] == ["image", "boot", "server", "ready"]
     assert [event["elapsed_s"] for event in late] == [0, 1, 21, 26]
-    assert log.durations_s == {Phase.IMAGE: 1, Phase.BOOT: 20, Phase.SERVER: 5}
+    assert log.desk.durations_s == {Phase.IMAGE: 1, Phase.BOOT: 20, Phase.SERVER: 5}
 
 
 async def test_a_notice_within_a_phase_does_not_restart_its_clock():
     clock = Clock()
     log = StartLog("fr", clock)
-    await log.enter(Phase.DISK)
+    await log.desk.enter(Phase.DISK)
     clock.now = 2
-    await log.enter(Phase.DISK, Notice("new image", "nouvelle image"))
+    await log.desk.enter(Phase.DISK, Notice("new image", "nouvelle image"))
     clock.now = 3
-    await log.enter(Phase.VOLUME)
+    await log.desk.enter(Phase.VOLUME)
     await log.end()
-    assert log.durations_s == {Phase.DISK: 3}
+    assert log.desk.durations_s == {Phase.DISK: 3}
     told = await collect(log)
     marked = [event for event in told if event.get("notice")]
     assert [event["message"] for event in marked] == ["nouvelle image"]
@@ -140,27 +140,27 @@ async def test_of_a_queue_only_the_newest_place_is_kept():
     log = StartLog("en", clock)
     early = asyncio.create_task(collect(log))
     for place in (3, 2, 1):
-        await log.wait_in_queue(place, 10.0 * place)
+        await log.desk.wait_in_queue(place, 10.0 * place)
         assert log.place == place
         await asyncio.sleep(0)
         clock.now += 10
-    await log.enter(Phase.BOOT)
+    await log.desk.enter(Phase.BOOT)
     assert log.place == 0
     clock.now += 5
     await log.end()
     assert [event.get("position") for event in await collect(log)] == [1, None]
     assert [event.get("position") for event in await early][-2:] == [1, None]
-    assert log.durations_s == {}, "waiting for others teaches nothing"
+    assert log.desk.durations_s == {}, "waiting for others teaches nothing"
 
 
 async def test_a_place_is_told_again_when_what_was_said_of_the_time_does_not_hold_any_more():
     clock = Clock()
     log = StartLog("en", clock)
-    log.medians_s = MEDIANS
+    log.desk.medians_s = MEDIANS
     told = asyncio.create_task(collect(log))
     for second in range(40):
         clock.now = second
-        await log.wait_in_queue(1, None if second > 20 else max(0.0, 20.0 - second))
+        await log.desk.wait_in_queue(1, None if second > 20 else max(0.0, 20.0 - second))
         await asyncio.sleep(0)
     await log.end()
     assert [event["eta_s"] for event in await told] == [60.0, None]

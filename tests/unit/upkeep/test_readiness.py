@@ -10,10 +10,10 @@ import pytest
 from fakes.waiting import LIMIT_S
 from vmlab.errors import HostError
 from vmlab.lab.lab import parse_lab
-from vmlab.model import MachineSpec
+from vmlab.model import MachineRole, MachineSpec
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
-from vmlab.providers.settings import provider_settings
+from vmlab.providers.settings import provider_settings, spare_machines
 from vmlab.system.job_states import JobHealth, JobState, read_jobs
 from vmlab.upkeep import readiness
 from vmlab.upkeep.readiness import start_preparing
@@ -77,6 +77,23 @@ async def test_what_is_made_ready_is_like_the_lab_s_machines_and_nobody_s(upkeep
     assert (spec.memory_mib, spec.cpus, spec.image) == (300, 2, "desk")
     assert spec.owner == ""
     assert spec.volume is None
+
+
+def test_each_kind_of_machine_is_made_ready_once(tmp_path):
+    text = """
+    [[node]]
+    count = 2
+    [[node]]
+    name = "large"
+    memory = "1G"
+    [server]
+    """
+    kinds = spare_machines(parse_lab(text, tmp_path / "lab.toml"))
+    assert [(kind.image, kind.memory_mib, kind.role) for kind in kinds] == [
+        ("desk", 512, MachineRole.DESK),
+        ("desk", 1024, MachineRole.NODE),
+        ("server", 512, MachineRole.SERVER),
+    ]
 
 
 async def test_a_round_follows_the_other_and_two_are_never_at_once(upkeep):

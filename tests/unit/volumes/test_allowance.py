@@ -12,7 +12,7 @@ from vmlab.volumes.allowance import (
     largest_volume_mib,
     limit_mib,
     volume_most_mib,
-    with_system_disk,
+    with_system_disks,
 )
 
 SIZES = st.integers(64, 4096 * 1024)
@@ -27,6 +27,25 @@ def test_the_default_lab():
     assert limit_mib(Allowance(1024, 8192), 6144) == 8192
     assert largest_volume_mib(Allowance(1024), 6144) == 4098
     assert largest_volume_mib(Allowance(1024, 8192), 6144) == 2038
+
+
+def test_nodes_have_system_disks_and_volumes_of_their_own():
+    farm = Allowance(1024, nodes=3, node_volumes_mib=2048)
+    assert limit_mib(farm, 6144) == 4 * full_mib(6144) + 4 * (full_mib(1024) + full_mib(2048))
+    assert largest_volume_mib(farm, 6144) > 1024
+    (missing,) = with_system_disks([part(DiskKind.MACHINE, 3, 17)], "ada", 16, 4)
+    assert missing.most_mib == 3 * full_mib(16)
+
+
+@given(SIZES, st.integers(0, 2**20), SIZES, st.integers(0, 9), st.integers(0, 2**20))
+def test_a_group_that_was_promised_always_fits(size, total, system, nodes, volumes):
+    farm = Allowance(size, total, nodes, volumes)
+    disks = (1 + nodes) * full_mib(system) + full_mib(volumes)
+    assert limit_mib(farm, system, size) >= disks + full_mib(size)
+    largest = largest_volume_mib(farm, system)
+    assert largest >= size
+    if largest > size:
+        assert disks + full_mib(largest) <= limit_mib(farm, system)
 
 
 @given(SIZES, st.integers(0, 2**20), SIZES, SIZES)
@@ -51,11 +70,11 @@ def test_everything_counts_as_what_it_may_come_to():
 
 
 def test_a_machine_that_is_not_there_counts_as_the_one_that_will_be():
-    (machine,) = with_system_disk([], "ada", 16)
+    (machine,) = with_system_disks([], "ada", 16)
     assert (machine.taken_mib, machine.most_mib) == (0, full_mib(16))
     there = [part(DiskKind.MACHINE, 3, 17)]
-    assert with_system_disk(there, "ada", 16) == there
-    assert with_system_disk([], "ada", 0) == []
+    assert with_system_disks(there, "ada", 16) == there
+    assert with_system_disks([], "ada", 0) == []
 
 
 def test_what_is_kept_for_diagnosis_goes_first_and_the_oldest_of_it():

@@ -21,6 +21,8 @@ from vmlab_guest.language import change_language
 from vmlab_guest.link import Link
 from vmlab_guest.park import park, warm
 from vmlab_guest.server import ServerState, read_state
+from vmlab_guest.serving.serve import serve
+from vmlab_guest.shares.follow import Follower
 from vmlab_guest.system import System, inside
 from vmlab_guest.threads import attempt, describe, persist
 from vmlab_guest.trouble import TROUBLE, read_trouble
@@ -59,6 +61,7 @@ class Agent:
         self._work_beside: _Works = queue.Queue(maxsize=10)
         self._home = Home(system)
         self._commands = Commands(system.log)
+        self._share = Follower(system)
         # Since the seed:
         self._activity: Activity | None = None
         self._clock: Clock | None = None
@@ -79,6 +82,7 @@ class Agent:
         """Take up what an agent that ended before this one left half done."""
         self._home.recover()
         self._begin_work()
+        self._share.recover()
 
     def close(self) -> None:
         """Make `serve` return; from any thread."""
@@ -190,6 +194,8 @@ class Agent:
                 answer = work_on_volume(self._system, self._home, kind, message)
             elif kind is HostMessageType.LANGUAGE:
                 answer = change_language(self._system, message)
+            elif kind is HostMessageType.SERVE:
+                answer = serve(self._system, message)
             else:
                 answer = answer_idle(self._system, self._activity, kind, message)
                 answer |= self._describe_trouble()
@@ -215,9 +221,8 @@ class Agent:
 
     def _apply(self, value: Any, received_ns: int) -> None:
         try:
-            apply_seed(
-                self._system, parse_seed(value), received_ns, self._courses, self._report_phase
-            )
+            seed = parse_seed(value)
+            apply_seed(self._system, seed, received_ns, self._courses, self._report_phase)
         except SeedError as error:
             self._send_error(Phase.IDENTITY, str(error))
         except PhaseError as error:
@@ -227,6 +232,7 @@ class Agent:
         else:
             self._begin_work()
             set_warning(self._system, 0)
+            attempt(self._system.log, "the file server", lambda: self._share.follow(seed.share))
             self._system.announce("seeded")
             self._link.send({"type": GuestMessageType.SEEDED})
 
@@ -251,6 +257,7 @@ class Agent:
     def _power_off(self) -> None:
         self._system.announce("powering off")
         # Each is tried even if another one failed: the machine must power off.
+        attempt(self._system.log, "poweroff, file server", self._share.leave)
         attempt(self._system.log, "poweroff, thaw", self._home.thaw)
         attempt(self._system.log, "poweroff, sync", self._system.sync)
         words = ("systemctl", "poweroff", "--no-block")

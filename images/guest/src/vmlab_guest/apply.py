@@ -19,6 +19,7 @@ from vmlab_guest.notices import apply_notices
 from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch, own_server
 from vmlab_guest.server_request import RUNTIME, serves
+from vmlab_guest.serving.serve import resume_serving
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
@@ -57,7 +58,7 @@ def apply_seed(
     courses: Courses,
     report: Callable[[Phase], None],
 ) -> None:
-    """Make the machine as the seed says and launch the server.
+    """Make the machine as the seed says and launch the server, if it has one.
 
     Applying a seed again, or another one, changes only what differs.
 
@@ -80,6 +81,7 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
+        resume_serving(system)
         apply_language(system, seed.language)
         told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
         apply_notices(system, told)
@@ -89,9 +91,12 @@ def apply_seed(
         Phase.KEYS: lock,
         Phase.NETWORK: lambda: apply_network(system, seed.network, seed.event),
         Phase.MOUNTS: mount_and_tell,
-        Phase.EXERCISES: lambda: courses.follow(seed.server.env),
-        Phase.SERVER: lambda: launch(system, own_server(seed)),
     }
+    if server := own_server(seed):
+        steps |= {
+            Phase.EXERCISES: lambda: courses.follow(server.env),
+            Phase.SERVER: lambda: launch(system, server),
+        }
     for phase, step in steps.items():
         report(phase)
         try:
@@ -99,8 +104,8 @@ def apply_seed(
         except (AgentError, OSError, ValueError) as error:
             release_events(system)
             raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
-    _remember(system, seed.server.env)
-    system.in_background(lambda: _finish(system, restart))
+    _remember(system, server.env if server else {})
+    system.in_background(lambda: _finish(system, restart, has_server=server is not None))
 
 
 def wait_for_server(system: System) -> None:
@@ -110,13 +115,14 @@ def wait_for_server(system: System) -> None:
     system.wait_for(lambda: None, _FIRST_ANSWERS_S, _FIRST_ANSWERS_S)
 
 
-def _finish(system: System, restart: list[str]) -> None:
+def _finish(system: System, restart: list[str], *, has_server: bool) -> None:
     """Start what nobody waits for as long as the server is not there."""
 
     def insist(what: str, work: Callable[[], object]) -> None:
         persist(system.log, system.pause, what, work)
 
-    attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
+    if has_server:
+        attempt(system.log, "waiting for the server", lambda: wait_for_server(system))
     insist("held back events", lambda: release_events(system))
     verbs = {SSH_UNIT: "start", **dict.fromkeys(restart, "restart")}
     for unit, verb in verbs.items():  # a unit that systemd refuses does not affect the others

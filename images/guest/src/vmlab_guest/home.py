@@ -1,4 +1,6 @@
-"""The file system of the home while the host works on its disk: frozen for a snapshot, grown.
+"""The volume's file system while the host works on its disk: frozen for a snapshot, grown.
+
+The volume is a trainee's home, or what a file server serves.
 
 Nothing else of the machine is ever halted. Writers to the home wait meanwhile, so it is thawed
 after a limit even if the host has gone, and when the agent is started again.
@@ -15,6 +17,7 @@ from vmlab_guest.errors import ApplyError
 from vmlab_guest.mounts import find_mounted
 from vmlab_guest.system import System, inside
 from vmlab_protocol.machine import HOME, MAX_FROZEN_S
+from vmlab_protocol.share import ROOT
 
 _SECTOR_BYTES = 512
 _RESIZE_S = 300.0
@@ -39,14 +42,14 @@ class Home:
         """
         if not 0 < limit_s <= MAX_FROZEN_S:
             raise ApplyError(f"limit_s {str(limit_s)[:40]}; allowed: up to {MAX_FROZEN_S:g}")
-        self._find_device()
+        place = self._place()
         with self._lock:
             if self._is_frozen:
                 raise ApplyError("the home is frozen already")
             self._is_over = False
             self._cancel = self._system.after(limit_s, self._end_of_limit)
         try:
-            self._system.freeze(inside(self._system, HOME))
+            self._system.freeze(inside(self._system, place))
         except OSError:
             self._stop_clock()
             raise
@@ -54,7 +57,7 @@ class Home:
             if not self._is_over:
                 self._is_frozen = True
                 return
-        self._system.thaw(inside(self._system, HOME))
+        self._system.thaw(inside(self._system, place))
         raise ApplyError(f"bringing the home to the disk took longer than {limit_s:g} s")
 
     def thaw(self) -> bool:
@@ -67,16 +70,17 @@ class Home:
         with self._lock:
             was_frozen, self._is_frozen = self._is_frozen, False
         if was_frozen:
-            self._system.thaw(inside(self._system, HOME))
+            self._system.thaw(inside(self._system, self._place()))
         return was_frozen
 
     def recover(self) -> None:
         """Thaw what an earlier agent left frozen."""
+        place = self._find_volume()[0]
         try:
-            self._system.thaw(inside(self._system, HOME))
+            self._system.thaw(inside(self._system, place))
         except OSError as error:
             if error.errno != errno.EINVAL:  # it was not frozen
-                self._system.log(f"{HOME} cannot be thawed: {error}")
+                self._system.log(f"{place} cannot be thawed: {error}")
 
     def grow(self) -> int:
         """Make the file system as large as its disk; return the disk's size in MiB.
@@ -84,17 +88,25 @@ class Home:
         Raises:
             ApplyError: there is no volume, or resize2fs failed.
         """
-        device = self._find_device()
+        self._place()
+        device = self._find_volume()[1]
         self._system.run("resize2fs", device, timeout_s=_RESIZE_S)
         size = inside(self._system, f"/sys/class/block/{Path(device).name}/size")
         return int(size.read_text(encoding="ascii")) * _SECTOR_BYTES // 2**20
 
-    def _find_device(self) -> str:
-        mountinfo = inside(self._system, "/proc/self/mountinfo").read_text(encoding="utf-8")
-        device = find_mounted(mountinfo, HOME)
-        if device is None:
+    def _place(self) -> str:
+        place, device = self._find_volume()
+        if not device:
             raise ApplyError(f"no volume is mounted at {HOME}")
-        return device
+        return place
+
+    def _find_volume(self) -> tuple[str, str]:
+        """Return where the volume is mounted, and its device; HOME and nothing if there is none."""
+        mountinfo = inside(self._system, "/proc/self/mountinfo").read_text(encoding="utf-8")
+        for place in (HOME, ROOT):
+            if device := find_mounted(mountinfo, place):
+                return place, device
+        return HOME, ""
 
     def _stop_clock(self) -> None:
         with self._lock:

@@ -61,6 +61,19 @@ def unmount(target: Path, flags: int = 0) -> None:
     _check(_libc.umount2(os.fsencode(target), flags), target)
 
 
+def sync_file_system(place: Path) -> None:
+    """Bring everything of the file system at this place to its disk.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.syncfs(fd), place)
+    finally:
+        os.close(fd)
+
+
 def set_process(name: str) -> None:
     """Give this process a name, and its own user the right to look into it.
 

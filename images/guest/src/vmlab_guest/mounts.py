@@ -7,10 +7,12 @@ from pathlib import Path
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.reserve import apply_reserve
+from vmlab_guest.serving.volume import MOUNT_OPTION, prepare_volume
 from vmlab_guest.system import System, inside
 from vmlab_protocol.ext4 import SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, is_in_order
 from vmlab_protocol.machine import HOME, TRAINEE_UID
 from vmlab_protocol.seed import Mount
+from vmlab_protocol.share import ROOT
 
 _BY_SERIAL = "/dev/disk/by-id/virtio-"
 _DEVICE_DEADLINE_S = 60.0
@@ -81,8 +83,12 @@ def _apply_mount(system: System, mount: Mount) -> bool:
         system.run("e2fsck", "-p", real, ok=_FSCK_OK, timeout_s=_CHECK_DEADLINE_S)
     if mount.fs_type == "ext4" and mount.path == HOME:
         apply_reserve(system, device, real)
+    options = mount.options
+    if mount.path == ROOT:
+        prepare_volume(system, device, real)
+        options = f"{options},{MOUNT_OPTION}"
     inside(system, mount.path).mkdir(mode=0o755, parents=True, exist_ok=True)
-    system.mount(real, mount.path, mount.fs_type, mount.options)
+    system.mount(real, mount.path, mount.fs_type, options)
     return True
 
 

@@ -6,6 +6,7 @@ import importlib
 
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import mark_parked, uncover_machine_id
+from vmlab_guest.server import UNIT
 from vmlab_guest.server_request import CONTROL, Word
 from vmlab_guest.system import System, inside
 from vmlab_guest.udev import hold_events, release_events
@@ -37,14 +38,16 @@ def park(system: System) -> None:
     if system.wait_for(lambda: _is_booted(system) or None, _BOOT_S, _POLL_S) is None:
         raise ApplyError(f"the boot was not over within {_BOOT_S:g} s")
     control = inside(system, str(CONTROL))
-    if system.wait_for(lambda: control.exists() or None, _ZYGOTE_S) is None:
+    has_zygote = not _is_without_zygote(system)
+    if has_zygote and system.wait_for(lambda: control.exists() or None, _ZYGOTE_S) is None:
         raise ApplyError(f"no zygote within {_ZYGOTE_S:g} s")
     system.run("modprobe", "--all", *_DRIVERS)
     hold_events(system)
     try:
         for name in _MODULES:
             importlib.import_module(name)
-        warm(system)
+        if has_zygote:
+            warm(system)
         inside(system, "/var/lib/systemd/random-seed").unlink(missing_ok=True)
         uncover_machine_id(system)
         mark_parked(system)
@@ -58,6 +61,12 @@ def _is_booted(system: System) -> bool:
     # Its own option `--wait` does not wait while there is no message bus yet.
     state = system.run("systemctl", "is-system-running", ok=range(256)).strip()
     return state in {"running", "degraded"}  # degraded: some unit failed
+
+
+def _is_without_zygote(system: System) -> bool:
+    """Tell whether this image serves no notebooks: a file server's, for instance."""
+    state = system.run("systemctl", "is-enabled", UNIT, ok=range(256))
+    return state.strip() == "disabled"
 
 
 def warm(system: System) -> None:

@@ -47,17 +47,20 @@ def read_state(system: System) -> ServerState:
         return parse_state(system.run(*command, timeout_s=10))
 
 
-def own_server(seed: Seed) -> Server:
+def own_server(seed: Seed) -> Server | None:
     """Return the server as it is run in this machine: unseen by the others of its event.
+
+    None: it has none.
 
     One that would listen on all addresses listens on that of the first card only, where nobody is
     but the hub.
     """
-    env, name = seed.server.env, "JUPYTERHUB_SERVICE_URL"
-    if seed.event is None or name not in env:
-        return seed.server
+    server, name = seed.server, "JUPYTERHUB_SERVICE_URL"
+    if seed.event is None or server is None or name not in server.env:
+        return server
+    env = server.env
     url = env[name].replace(f"//{EVERYWHERE}:", f"//{seed.network.address.ip}:", 1)
-    return replace(seed.server, env={**env, name: url})
+    return replace(server, env={**env, name: url})
 
 
 def launch(system: System, server: Server) -> None:

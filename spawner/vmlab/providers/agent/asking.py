@@ -14,16 +14,18 @@ from vmlab.system.background import apart
 from vmlab_protocol.machine import PLAIN_AFTER_ENDS
 from vmlab_protocol.messages import Activity, GuestMessage, HostMessageType, ServerTrouble
 from vmlab_protocol.notices import Language
+from vmlab_protocol.share import Roster, roster_json
 
 _ANSWER_LIMIT_S = 5.0
+_SERVE_LIMIT_S = 120.0  # two folders for each person, and a server that starts
 _AT_ONCE = 16
 
 
 class AsksAgents(ReachesAgents):
     """For a provider to derive from: with its stream, all that the core wants of agents.
 
-    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages` and `RunsCommands` of
-    `vmlab.providers.base`.
+    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages`, `RunsCommands` and
+    `ServesFiles` of `vmlab.providers.base`.
     """
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
@@ -61,6 +63,13 @@ class AsksAgents(ReachesAgents):
         say = partial(ask, self, name, HostMessageType.RUN)
         return await run_command(say, name, command, limit_s)
 
+    async def serve_files(self, name: str, roster: Roster) -> int:
+        """Tell a file server who has which folder (contract: `ServesFiles.serve_files`)."""
+        answer = await ask(
+            self, name, HostMessageType.SERVE, wait_s=_SERVE_LIMIT_S, **roster_json(roster)
+        )
+        return answer.serial
+
 
 async def tell_time(provider: ReachesAgents, name: str) -> None:
     """Tell a machine that stood still what time it is.
@@ -72,21 +81,32 @@ async def tell_time(provider: ReachesAgents, name: str) -> None:
 
 
 async def ask(
-    provider: ReachesAgents, name: str, request: HostMessageType, **details: object
+    provider: ReachesAgents,
+    name: str,
+    request: HostMessageType,
+    *,
+    wait_s: float = _ANSWER_LIMIT_S,
+    **details: object,
 ) -> GuestMessage:
     """Ask one thing of a machine at work, whoever else speaks with its agent meanwhile.
+
+    Args:
+        provider, name: of the machine.
+        request: the message's type.
+        wait_s: for the way to the agent and its answer.
+        details: what else the message says.
 
     Raises:
         GuestError: the agent cannot do it, or the machine does not run.
         MachineTimeoutError: it does not answer; perhaps it is busy with another conversation.
     """
     try:
-        async with asyncio.timeout(_ANSWER_LIMIT_S):
+        async with asyncio.timeout(wait_s):
             stream = await provider.open_agent(name)
             async with AgentLink(stream, f"{request.value!r} was asked of it") as link:
-                return await link.ask(request, _ANSWER_LIMIT_S, **details)
+                return await link.ask(request, wait_s, **details)
     except TimeoutError as error:
-        raise no_answer_error(name, request, _ANSWER_LIMIT_S) from error
+        raise no_answer_error(name, request, wait_s) from error
 
 
 def describe_trouble(trouble: ServerTrouble | None) -> str:

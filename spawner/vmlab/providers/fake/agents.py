@@ -16,6 +16,7 @@ from vmlab.providers.fake.faults import read_faults
 from vmlab.providers.fake.machines import FakeMachines
 from vmlab_protocol.messages import Activity, ServerTrouble
 from vmlab_protocol.notices import Language
+from vmlab_protocol.share import Roster
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class AgentsOfFake(FakeMachines):
         self.warned: dict[str, float] = {}  # machine → when it will be stopped
         self.languages: dict[str, str] = {}  # of machines, by name
         self.ran: list[tuple[str, str]] = []  # machine and command
+        self.rosters: dict[str, Roster] = {}  # of file servers, by name
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
         """Return what `fake.json` says, else that nobody did anything since the start."""
@@ -82,6 +84,17 @@ class AgentsOfFake(FakeMachines):
             await asyncio.sleep(limit_s)
             raise MachineTimeoutError(name, f"{command!r} took longer than {limit_s:g} s")
         return Ran(**{"status": 0, "output": "", **ended})
+
+    async def serve_files(self, name: str, roster: Roster) -> int:
+        """Note the roster, unless a later one is served."""
+        machine = self._machines.get(name)
+        if machine is None or machine.status.state is not MachineState.RUNNING:
+            raise GuestError(name, "it serves no files: it does not run")
+        held = self.rosters.get(name, roster)
+        if held.serial == roster.serial and held != roster:
+            raise GuestError(name, f"another roster with the serial {roster.serial} is served")
+        self.rosters[name] = max(held, roster, key=lambda each: each.serial)
+        return self.rosters[name].serial
 
     def _speak(self, name: str, language: str) -> None:
         self.languages[name] = language

@@ -42,6 +42,7 @@ class Faults:
     fail_message: str = "a fault was asked for"
     hang_at: str = ""
     hang_limit_s: float = 3600.0
+    only: str = ""  # the machines that fail or hang: those whose name begins so
     journal: bool = False
     idle_s: Mapping[str, float] = field(default_factory=dict)  # by owner; else since the start
     way: str = ""  # how machines are started, told when they are powered on
@@ -52,7 +53,8 @@ class Faults:
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     no_network: str = ""  # why no network of an event can be made
     flooding: Sequence[str] = ()  # machines that send too much there
-    ends: Mapping[str, str] = field(default_factory=dict)  # by owner: `EndCause` of a running one
+    # By owner or machine: `EndCause` of one that runs.
+    ends: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_faults(state: Path) -> Faults:

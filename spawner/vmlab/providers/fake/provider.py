@@ -77,7 +77,7 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
         lock = self._locks.setdefault(spec.name, asyncio.Lock())
         async with lock, self._journal.of_start(spec.name, faults):
             self._ended.discard(spec.name)
-            for phase in START_PHASES:
+            for phase in START_PHASES if seed.serves else START_PHASES[:-2]:
                 self._require_wanted(spec.name)
                 if phase is Phase.POWER:
                     await self._attach(spec, with_file=faults.volumes)
@@ -89,12 +89,14 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
                 yield PhaseEvent(phase, way=faults.way if phase is Phase.POWER else "")
                 await self._pass(spec, phase, faults)
             self._require_wanted(spec.name)
-            url = await self._serve(spec, seed)
+            url = prefix = ""
+            if seed.serves:
+                url = await self._serve(spec, seed)
+                prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             machine = self._machines[spec.name]
-            prefix = unquote(seed.env.get("JUPYTERHUB_SERVICE_PREFIX", "/"))
             status = replace(machine.status, state=MachineState.RUNNING, url=url)
             self._machines[spec.name] = replace(machine, status=status, prefix=prefix)
-            if spec.owner not in faults.trouble:
+            if prefix and spec.owner not in faults.trouble:
                 self._served.add(prefix)
             self._speak(spec.name, seed.language)
 
@@ -141,14 +143,15 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
 
     async def _pass(self, spec: MachineSpec, phase: Phase, faults: Faults) -> None:
         await asyncio.sleep(faults.delays_s.get(phase, 0.0))
-        if faults.hang_at == phase:
+        is_meant = spec.name.startswith(faults.only)
+        if is_meant and faults.hang_at == phase:
             await asyncio.sleep(faults.hang_limit_s)
             raise MachineTimeoutError(
                 spec.name,
                 f"no answer within {faults.hang_limit_s} s in phase {phase.value!r}",
                 public=messages.TOO_LATE,
             )
-        if faults.fail_at == phase:
+        if is_meant and faults.fail_at == phase:
             raise GuestError(
                 spec.name,
                 f"{faults.fail_message} ({phase})",
@@ -234,13 +237,13 @@ class FakeProvider(AgentsOfFake, LiveVolumesOfFake, NetworksOfFake):
             ends = (await asyncio.to_thread(read_faults, self._state)).ends
         except ValueError:
             return  # no JSON, on purpose: the next start says so
-        fresh = {owner: word for owner, word in ends.items() if self._end_words.get(owner) != word}
+        fresh = {whose: word for whose, word in ends.items() if self._end_words.get(whose) != word}
         for name, machine in list(self._machines.items()):
-            owner = machine.status.owner
-            if owner in fresh and machine.status.state is MachineState.RUNNING:
-                self._end_words[owner] = fresh[owner]
+            whose = name if name in fresh else machine.status.owner
+            if whose in fresh and machine.status.state is MachineState.RUNNING:
+                self._end_words[whose] = fresh[whose]
                 await self.stop(name, now=True)
-                cause = EndCause(fresh[owner].split()[0])
+                cause = EndCause(fresh[whose].split()[0])
                 status = replace(self._machines[name].status, cause=cause, problem=f"a {cause}")
                 self._machines[name] = replace(self._machines[name], status=status)
 

@@ -7,6 +7,7 @@ examination  what this host has for machines: lines of the doctor
 seats        how many machines fit
 planning     what comes before a start: whether it can be, and how
 bringup      one start: from its plan to a machine whose agent answers
+networks     how machines get into the networks of their events, and out
 machine      what a machine is on disk
 process      what runs
 channels     whom we speak with: QEMU's monitor, the stream to the agent

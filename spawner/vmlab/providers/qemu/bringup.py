@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from vmlab import messages
@@ -17,10 +17,13 @@ from vmlab.model import PhaseEvent, StartStyle
 from vmlab.providers.agent.handover import await_agent
 from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.qemu.channels.agent import open_agent
+from vmlab.providers.qemu.channels.hotplug import Belongings
 from vmlab.providers.qemu.machine.disks import check_overlay, ensure_overlay, keep_root_disk
 from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
 from vmlab.providers.qemu.machine.users import make_folder
+from vmlab.providers.qemu.network.networks import EventNetworks
+from vmlab.providers.qemu.networks import describe_card, event_card, rejoin
 from vmlab.providers.qemu.planning import StartPlan
 from vmlab.providers.qemu.process.confine import Priority, set_priority
 from vmlab.providers.qemu.process.ending import end_machine, find_processes
@@ -82,11 +85,18 @@ class BringUp:
         stack: keeps volume and connection to the agent for the caller.
     """
 
-    def __init__(self, plan: StartPlan, volumes: VolumeStore, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        plan: StartPlan,
+        volumes: VolumeStore,
+        networks: EventNetworks,
+        stack: AsyncExitStack,
+    ) -> None:
         self._plan = plan
         self._spec = plan.spec
         self._machine = plan.boot.machine
         self._volumes = volumes
+        self._networks = networks
         self._stack = stack
         self._up: Up | None = None
 
@@ -178,6 +188,7 @@ class BringUp:
             await set_priority(record.unit, Priority.START)
         identity = await asyncio.to_thread(ensure_identity, self._machine)
         attached = await self._attach_volume(runs=True)
+        record = await rejoin(self._networks, self._machine, record, self._spec.card)
         link = await self._reach_agent(self._plan.host.deadlines.boot_s)
         self._up = Up(record, identity, link, attached)
 
@@ -199,6 +210,7 @@ class BringUp:
             image=spec.image,
             image_version=image_version,
             stage=Stage.POWERED if claimed else Stage.CREATED,
+            card=describe_card(spec.card),
         )
         identity = await asyncio.to_thread(ensure_identity, machine)
         return _Prepared(record, user, identity, notice)
@@ -229,15 +241,25 @@ class BringUp:
     async def _launch(self, way: _Way, prepared: _Prepared, attached: Attached | None) -> Record:
         """Run the guest; a root disk that no trainee ever had is made again."""
         machine, user = self._machine, prepared.user
-        volume = attached.path if attached else None
-        if way.plan is None:
-            return await wake(machine, prepared.record, volume)
-        if not prepared.record.used:
-            machine.root_disk.unlink(missing_ok=True)
-        await ensure_overlay(machine.root_disk, way.plan.base, user)
-        await check_overlay(machine.root_disk, user)
-        record = machine.write(prepared.record, stage=Stage.DISK)
-        return await power_on(way.plan, record, user, self._plan.host.memory, volume)
+        async with self._belongings(attached) as own:
+            if way.plan is None:
+                return await wake(machine, prepared.record, own)
+            if not prepared.record.used:
+                machine.root_disk.unlink(missing_ok=True)
+            await ensure_overlay(machine.root_disk, way.plan.base, user)
+            await check_overlay(machine.root_disk, user)
+            record = machine.write(prepared.record, stage=Stage.DISK)
+            return await power_on(way.plan, record, user, self._plan.host.memory, own)
+
+    @asynccontextmanager
+    async def _belongings(self, attached: Attached | None) -> AsyncGenerator[Belongings]:
+        """Give what is plugged in; a card's port is there as long as somebody has it open."""
+        volume, card = attached.path if attached else None, self._spec.card
+        if card is None:
+            yield Belongings(volume)
+            return
+        async with event_card(self._networks, self._machine.name, card) as plugged:
+            yield Belongings(volume, plugged)
 
     async def _reach_agent(self, limit_s: float) -> AgentLink:
         """Return a connection to the agent, which has answered."""

@@ -42,7 +42,7 @@ async def examine(lab: Lab, accelerator: str, paths: Paths) -> list[Finding]:
         await _examine_accelerator(accelerator, paths.cache),
         userns_finding(find_userns_problem(), is_root=os.geteuid() == 0),
         limits_finding(detect_confinement()),
-        _image(lab, paths),
+        *(_image(name, paths) for name in lab.images),
         _programs(lab),
     ]
 
@@ -101,8 +101,7 @@ def limits_finding(kind: Confinement) -> Finding:
     return Finding("limits", Level.OK, found)
 
 
-def _image(lab: Lab, paths: Paths) -> Finding:
-    name = lab.machine.image
+def _image(name: str, paths: Paths) -> Finding:
     try:
         image = ImageStore(paths.images).find_whole(name)
     except LabError as e:
@@ -111,7 +110,7 @@ def _image(lab: Lab, paths: Paths) -> Finding:
 
 
 def _programs(lab: Lab) -> Finding:
-    wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.machine.internet else {})
+    wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.has_internet else {})
     path = program_path()
     missing = [program for program in wanted if shutil.which(program, path=path) is None]
     if not missing:

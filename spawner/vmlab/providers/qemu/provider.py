@@ -40,6 +40,8 @@ from vmlab.providers.qemu.machine.disk_parts import DiskPartsOfQemu
 from vmlab.providers.qemu.machine.disks import list_old_disks, prune_old_disks
 from vmlab.providers.qemu.machine.machine import RUNNING_STAGES, Machine, Stage
 from vmlab.providers.qemu.machine.status import listed_status, machine_status, read_console
+from vmlab.providers.qemu.network.networks import EventNetworks
+from vmlab.providers.qemu.networks import NetworksOfQemu, keeper_scope
 from vmlab.providers.qemu.options import QemuOptions
 from vmlab.providers.qemu.planning import Planner, StartPlan
 from vmlab.providers.qemu.process.accelerator import (
@@ -56,7 +58,8 @@ from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.providers.qemu.warm.template import Template
 from vmlab.providers.qemu.warm.upkeep import Upkeep
 from vmlab.providers.settings import ProviderSettings
-from vmlab.seed import Seed, guest_network
+from vmlab.seed import Seed, event_network, guest_network
+from vmlab.system.background import apart
 from vmlab.system.beside import meanwhile
 from vmlab.volumes.store import VolumeStore
 from vmlab_protocol.machine import HOME_SERIAL, disk_device
@@ -66,7 +69,7 @@ from vmlab_protocol.seed import Mount
 _log = logging.getLogger(__name__)
 
 
-class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
+class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, NetworksOfQemu, AbilitiesOfQemu):
     """Machines as QEMU processes of this host (contract: `vmlab.providers.base.Provider`)."""
 
     def __init__(
@@ -81,6 +84,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         self.pool = Pool(self._paths.pool, self._paths.pool_failed)
         self._planner = Planner(self._options, self._paths, self.listeners, deadlines, self.pool)
         self._upkeep = Upkeep(self.pool, self._options.pool)
+        self._networks = EventNetworks(self._paths.networks, keeper_scope)
         self.volumes = VolumeStore(self._paths, self, allowance=settings.allowance)
 
     @property
@@ -108,7 +112,7 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             machine.ended.unlink(missing_ok=True)  # of an earlier start
             yield PhaseEvent(Phase.IMAGE, spec.image)
             plan = await self._planner.plan(machine, spec)
-            bring_up = BringUp(plan, self.volumes, stack)
+            bring_up = BringUp(plan, self.volumes, self._networks, stack)
             async with aclosing(bring_up.run(self.pool)) as events:
                 async for event in events:
                     if event.notice:
@@ -144,7 +148,12 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
         # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
         network = guest_network(dns=("10.0.3.3",) if spec.internet else ())
         make_line = seed_maker(
-            seed, up.identity, host_name=spec.host_name, network=network, mounts=mounts
+            seed,
+            up.identity,
+            host_name=spec.card.names[0] if spec.card else spec.host_name,
+            network=network,
+            mounts=mounts,
+            event=event_network(spec.card) if spec.card else None,
         )
         async with (
             meanwhile(_limit_disks(machine, spec)),
@@ -213,6 +222,10 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, AbilitiesOfQemu):
             machine.snapshot.unlink(missing_ok=True)
             if record and record.stage in RUNNING_STAGES:
                 await asyncio.to_thread(machine.write, record, stage=Stage.STOPPED)
+            if record is None or record.card:
+                # Its port went with QEMU; the network learns that it is not to come back.
+                with apart(f"{name}: it may still be listed in its event's network"):
+                    await self._networks.unplug(name)
         for volume in await self.volumes.detach(name):
             _log.info("%s: detached from %s", volume, name)
 

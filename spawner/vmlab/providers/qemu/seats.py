@@ -33,7 +33,7 @@ async def examine_seats(lab: Lab, paths: Paths, accelerator: str) -> tuple[Seats
     ours = {str(paths.machines), str(paths.pool)}
     running = sum(str(Path(machine.folder).parent) in ours for machine in memory.machines)
     measured = _find_measured(lab, paths, accelerator)
-    images = [image for image in ImageStore(paths.images).list() if image.name == lab.machine.image]
+    images = [image for image in ImageStore(paths.images).list() if image.name in lab.images]
     seats = count_seats(
         facts,
         memory,
@@ -86,28 +86,53 @@ def count_seats(
         running: how many of the machines in `memory` are this lab's.
         measured: what one machine takes on this host; None if nobody measured it.
     """
-    limit_mib = machine_limits(lab.machine.memory_mib, lab.machine.cpus).memory_mib
     per_core = SEATS_PER_CORE.get(accelerator, SEATS_PER_CORE["tcg"])
-    wanted = len(lab.accounts.trainees)
+    wanted, machines = len(lab.accounts.trainees), 1 + len(lab.nodes)
+    # Whoever has machines has the event's server, too.
+    server_mib = 0 if running else _server_mib(lab)
+    running = max(0, running - (lab.server is not None)) // machines
     trainee_mib = allowance.limit_mib(lab.allowance, system_mib)
+    room_mib = memory.room_mib(_overcommit(lab)) - server_mib
+    spare_mib = facts.state_spare_mib - _server_disk_mib(lab, system_mib)
+    cpus = lab.machine.cpus + sum(node.cpus for node in lab.nodes)
     seats = Seats(
         trainee_mib=trainee_mib,
         wanted=wanted,
         running=running,
-        memory=running + max(0, memory.room_mib(_overcommit(lab))) // limit_mib,
-        disk=running + facts.state_spare_mib // trainee_mib,
-        processor=math.floor(facts.cores * per_core / lab.machine.cpus),
+        memory=running + max(0, room_mib) // _trainee_mib(lab),
+        disk=running + max(0, spare_mib) // trainee_mib,
+        processor=math.floor(facts.cores * per_core / cpus),
     )
     if measured is None:
         return seats
-    in_memory = max(0, memory.available_mib - RESERVE_MIB) / max(1.0, measured.pss_mib)
-    on_disk = facts.state_spare_mib / max(1.0, measured.disk_mib)
+    in_memory = max(0, memory.available_mib - RESERVE_MIB) / max(1.0, machines * measured.pss_mib)
+    on_disk = max(0, spare_mib) / max(1.0, machines * measured.disk_mib)
     return replace(
         seats,
         measured=measured,
         idle=running + math.floor(min(in_memory, on_disk)),
-        last_ready_s=round(wanted * measured.start_cpu_s / facts.cores, 1),
+        last_ready_s=round(wanted * machines * measured.start_cpu_s / facts.cores, 1),
     )
+
+
+def _trainee_mib(lab: Lab) -> int:
+    """Return what one trainee's machines may take of the host's memory together."""
+    sizes = [(lab.machine.memory_mib, lab.machine.cpus)]
+    sizes += [(node.memory_mib, node.cpus) for node in lab.nodes]
+    return sum(machine_limits(memory_mib, cpus).memory_mib for memory_mib, cpus in sizes)
+
+
+def _server_mib(lab: Lab) -> int:
+    """Return what the event's server may take of the host's memory; 0: there is none."""
+    if lab.server is None:
+        return 0
+    return machine_limits(lab.server.memory_mib, lab.server.cpus).memory_mib
+
+
+def _server_disk_mib(lab: Lab, system_mib: int) -> int:
+    if lab.server is None:
+        return 0
+    return allowance.full_mib(system_mib) + allowance.full_mib(lab.server.volume_mib)
 
 
 def seats_findings(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab) -> list[Finding]:
@@ -150,7 +175,7 @@ def _level(fit: int, seats: Seats) -> Level:
 
 
 def _memory_finding(facts: HostFacts, memory: MemoryFacts, seats: Seats, lab: Lab) -> Finding:
-    limit_mib = machine_limits(lab.machine.memory_mib, lab.machine.cpus).memory_mib
+    limit_mib = _trainee_mib(lab)
     overcommit = _overcommit(lab)
     times = f", promised {overcommit:g} times" if overcommit != 1 else ""
     taken = (

@@ -11,7 +11,7 @@ Guarantees, whatever the facts (tests/unit/upkeep/idle/):
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,6 +39,12 @@ class Desk:
     server: str
     machine: str
     since: float  # when it was powered on: a machine that was started again is another run
+    nodes: tuple[str, ...] = ()  # further machines that are stopped with it
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.machine, *self.nodes)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,20 @@ class IdleFacts:
     activity: Mapping[str, Activity]  # by machine; missing: not known
     is_break: bool = False
     since_break_s: float = math.inf  # since the last break ended
+
+
+def of_groups(desks: Iterable[Desk], activity: Mapping[str, Activity]) -> Mapping[str, Activity]:
+    """Return the activity of each desk, to which that in its nodes counts. Pure.
+
+    Args:
+        activity: by machine; missing: not known. A desk that is not known is left out.
+    """
+    found = {}
+    for desk in desks:
+        known = [activity[name] for name in desk.machines if name in activity]
+        if desk.machine in activity:
+            found[desk.machine] = min(known, key=lambda each: each.idle_s)
+    return found
 
 
 class IdleAction(StrEnum):

@@ -16,7 +16,15 @@ from vmlab.model import MachineState
 from vmlab.providers.base import Provider, ReportsActivity
 from vmlab.system.background import apart
 from vmlab.upkeep.idle.break_file import read_break
-from vmlab.upkeep.idle.decide import Desk, IdleAction, IdleFacts, IdleRules, IdleStep, decide_idle
+from vmlab.upkeep.idle.decide import (
+    Desk,
+    IdleAction,
+    IdleFacts,
+    IdleRules,
+    IdleStep,
+    decide_idle,
+    of_groups,
+)
 from vmlab.upkeep.reconcile.facts import Seat
 
 _PERIOD_S = 60.0
@@ -88,7 +96,8 @@ class IdleWatch:
             return ()
         pause = read_break(self._state)
         desks = await self._desks()
-        activity = await provider.activity([desk.machine for desk in desks])
+        asked = [name for desk in desks for name in desk.machines]
+        activity = of_groups(desks, await provider.activity(asked))
         wall = time.time()
         facts = IdleFacts(desks, activity, pause.is_on(wall), pause.over_for_s(wall))
         decision = decide_idle(facts, self._rules, self._warned, self._clock())
@@ -101,7 +110,7 @@ class IdleWatch:
         # The list of all hides no machine because another one's record is damaged.
         states = await self._provider.status()
         return tuple(
-            Desk(seat.user, seat.server, seat.machine, status.since)
+            Desk(seat.user, seat.server, seat.machine, status.since, seat.nodes)
             for seat in seats
             if (status := states.get(seat.machine)) and status.state is MachineState.RUNNING
         )

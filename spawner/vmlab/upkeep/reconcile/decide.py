@@ -5,7 +5,8 @@ Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
 - nothing is stopped, revoked, cleared or released before every round has seen it with the same
   problem for the whole grace time;
 - a machine whose server is active is never stopped, cleared or adopted, its newest token never
-  revoked, its volume never released;
+  revoked, its volume never released; the same holds for nodes beside it, and for the machine that
+  all servers share;
 - no action removes a disk or a volume;
 - after the actions were carried out, another round decides nothing.
 """
@@ -19,8 +20,8 @@ from vmlab.upkeep.reconcile.facts import Action, ActionKind, Decision, Facts, Se
 
 _ON = frozenset({MachineState.RUNNING, MachineState.STARTING})
 
-_AT_ONCE = frozenset({ActionKind.ADOPT, ActionKind.FORGET})
-"""Actions that take nothing away: one gives, the other is what the hub's own poll does."""
+_AT_ONCE = frozenset({ActionKind.ADOPT, ActionKind.FORGET, ActionKind.START})
+"""Actions that take nothing away: two give, the other is what the hub's own poll does."""
 
 
 def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) -> Decision:
@@ -32,7 +33,7 @@ def decide(facts: Facts, seen: Mapping[str, float], now: float, grace_s: float) 
         now: seconds of a clock that never jumps.
         grace_s: how long trouble must have lasted.
     """
-    found = [*_machines(facts), *_servers(facts), *_tokens(facts)]
+    found = [*_machines(facts), *_servers(facts), *_shared(facts), *_tokens(facts)]
     found += [*_leftovers(facts), *_volumes(facts)]
     since = {action.key: seen.get(action.key, now) for action in found}
     ripe = [
@@ -50,21 +51,25 @@ def _is_on(status: MachineStatus | None) -> bool:
 
 def _machines(facts: Facts) -> Iterator[Action]:
     """Machines that run although the hub has no server for them."""
-    seats = {seat.machine: seat for seat in facts.seats}
-    active = {seat.machine for seat in facts.seats if seat.active}
+    seats = {name: seat for seat in facts.seats for name in seat.machines}
+    adopted: set[str] = set()
     for name, status in sorted(facts.machines.items()):
-        if not _is_on(status) or name in active:
+        if not _is_on(status) or name in facts.active:
             continue
         seat = seats.get(name)
-        if seat and facts.first:
+        if seat is None or not facts.first:
+            yield Action(ActionKind.STOP, name, _why_orphan(status, seat, facts))
+        elif seat.machine not in adopted:
+            adopted.add(seat.machine)
             runs = "runs" if status.state is MachineState.RUNNING else "is starting"
-            why = f"it {runs}, and the hub lost the server of {seat.user}"
-            yield Action(ActionKind.ADOPT, name, why, seat.user, seat.server)
-        else:
-            yield Action(ActionKind.STOP, name, _why_orphan(status, seat))
+            beside = "" if name == seat.machine else f", beside {name}"
+            why = f"it {runs}{beside}, and the hub lost the server of {seat.user}"
+            yield Action(ActionKind.ADOPT, seat.machine, why, seat.user, seat.server)
 
 
-def _why_orphan(status: MachineStatus, seat: Seat | None) -> str:
+def _why_orphan(status: MachineStatus, seat: Seat | None, facts: Facts) -> str:
+    if status.name == facts.shared:
+        return f"it is {status.state}, and nobody has a machine in its event any more"
     if seat is None:
         return f"it is {status.state}, and the hub has no user with this machine"
     return f"it is {status.state}, and the hub has no server of {seat.user}"
@@ -80,6 +85,16 @@ def _servers(facts: Facts) -> Iterator[Action]:
         problem = f" ({status.problem})" if status and status.problem else ""
         why = f"the hub serves it for {seat.user}, and it is {state}{problem}"
         yield Action(ActionKind.FORGET, seat.machine, why, seat.user, seat.server)
+
+
+def _shared(facts: Facts) -> Iterator[Action]:
+    """The machine that all servers share, if it is off while somebody is at work."""
+    at_work = sum(seat.ready and not seat.pending for seat in facts.seats)
+    status = facts.machines.get(facts.shared)
+    if facts.shared and at_work and not _is_on(status):
+        problem = f" ({status.problem})" if status and status.problem else ""
+        why = f"it is off{problem}, and {at_work} servers need it"
+        yield Action(ActionKind.START, facts.shared, why)
 
 
 def _tokens(facts: Facts) -> Iterator[Action]:
@@ -99,18 +114,17 @@ def _tokens(facts: Facts) -> Iterator[Action]:
 
 
 def _leftovers(facts: Facts) -> Iterator[Action]:
-    active = {seat.machine for seat in facts.seats if seat.active}
     for leftover in facts.leftovers:
-        if leftover.machine not in active and not _is_on(facts.machines.get(leftover.machine)):
+        is_on = _is_on(facts.machines.get(leftover.machine))
+        if not is_on and leftover.machine not in facts.active:
             subject = f"{leftover.kind} {leftover.what}"
             yield Action(ActionKind.CLEAR, subject, leftover.why, leftover=leftover)
 
 
 def _volumes(facts: Facts) -> Iterator[Action]:
     """Volumes held by a machine that does not run."""
-    active = {seat.machine for seat in facts.seats if seat.active}
     for volume in facts.held:
-        if volume.holder in active or _is_on(facts.machines.get(volume.holder)):
+        if volume.holder in facts.active or _is_on(facts.machines.get(volume.holder)):
             continue
         status = facts.machines.get(volume.holder)
         state = status.state if status else MachineState.ABSENT

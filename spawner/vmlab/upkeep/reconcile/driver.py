@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from vmlab.model import Leftover
@@ -59,6 +60,19 @@ class VolumeHolders(Protocol):
         ...
 
 
+class SharedMachine(Protocol):
+    """The machine that all servers share (`vmlab.upkeep.event_server`)."""
+
+    @property
+    def machine(self) -> str:
+        """Its name."""
+        ...
+
+    def begin_start(self) -> None:
+        """Begin to start it, and return at once."""
+        ...
+
+
 class Reconciler:
     """Keeps one hub and one provider consistent.
 
@@ -66,6 +80,7 @@ class Reconciler:
         hub: the hub's side.
         provider: the machines' side.
         volumes: the registry, where there is one.
+        shared: the machine that all servers share, where there is one.
         grace_s: how long an orphan is left alone.
         clock: seconds, never jumping.
     """
@@ -76,12 +91,14 @@ class Reconciler:
         provider: Provider,
         *,
         volumes: VolumeHolders | None = None,
+        shared: SharedMachine | None = None,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hub = hub
         self._provider = provider
         self._volumes = volumes
+        self._shared = shared
         self._grace_s = grace_s
         self._clock = clock
         self._seen: Mapping[str, float] = {}
@@ -119,11 +136,12 @@ class Reconciler:
             leftovers=leftovers,
             held=held,
             first=self._is_first,
+            shared=self._shared.machine if self._shared else "",
         )
 
     async def _carry_out(self, action: Action) -> bool:
         """Do it if it still makes sense; tell whether it was done."""
-        if action.kind is not ActionKind.FORGET and self._is_active(action):
+        if action.kind not in _OF_ACTIVE and self._is_active(action):
             return False  # a trainee came back meanwhile
         _log.warning("reconciling: %s is %s: %s", action.subject, _PAST[action.kind], action.why)
         with apart(f"reconciling: {action.subject} could not be {_PAST[action.kind]}") as part:
@@ -138,7 +156,10 @@ class Reconciler:
             machine = action.volume.holder
         elif action.token:
             return False  # its server may be active: what goes is an older token
-        return any(seat.active and seat.machine == machine for seat in self._hub.seats())
+        active = [seat for seat in self._hub.seats() if seat.active]
+        if self._shared and machine == self._shared.machine:
+            return bool(active)
+        return any(machine in seat.machines for seat in active)
 
     async def _act(self, action: Action) -> None:
         if action.kind is ActionKind.ADOPT:
@@ -147,6 +168,8 @@ class Reconciler:
             await self._hub.forget(action.user, action.server)
         elif action.kind is ActionKind.STOP:
             await self._provider.stop(action.subject)
+        elif action.kind is ActionKind.START and self._shared:
+            self._shared.begin_start()
         elif action.token:
             self._hub.revoke(action.token)
         elif action.leftover and isinstance(self._provider, TidiesUp):
@@ -155,10 +178,14 @@ class Reconciler:
             await self._volumes.release(action.volume)
 
 
+_OF_ACTIVE = frozenset({ActionKind.FORGET, ActionKind.START})
+"""Actions that are for the sake of servers that are active."""
+
 _PAST: Mapping[ActionKind, str] = {
     ActionKind.ADOPT: "adopted",
     ActionKind.FORGET: "handed to the hub to end",
     ActionKind.STOP: "stopped",
+    ActionKind.START: "started again",
     ActionKind.REVOKE: "revoked",
     ActionKind.CLEAR: "cleared away",
     ActionKind.RELEASE: "let go",
@@ -169,7 +196,7 @@ def _merge(before: tuple[Seat, ...], after: tuple[Seat, ...]) -> tuple[Seat, ...
     """Return the seats of now; what was active before and is no more, or changed, is pending."""
     then = {(seat.user, seat.server): seat for seat in before}
     merged = [_changed(then.pop((seat.user, seat.server), None), seat) for seat in after]
-    gone = [Seat(s.user, s.server, s.machine, pending=True) for s in then.values() if s.active]
+    gone = [replace(s, ready=False, pending=True) for s in then.values() if s.active]
     return (*merged, *gone)
 
 
@@ -178,4 +205,4 @@ def _changed(before: Seat | None, now: Seat) -> Seat:
         return now
     if before is None and not now.active:
         return now
-    return Seat(now.user, now.server, now.machine, pending=True)
+    return replace(now, ready=False, pending=True)

@@ -18,11 +18,17 @@ class Seat:
     machine: str  # name of the machine that belongs to it
     ready: bool = False  # the hub serves it
     pending: bool = False  # the hub is at work on it: starting, stopping, checking
+    nodes: tuple[str, ...] = ()  # names of further machines that belong to it
 
     @property
     def active(self) -> bool:
         """Whether the hub has a server here, or is about to."""
         return self.ready or self.pending
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Names of all machines that belong to it."""
+        return (self.machine, *self.nodes)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,13 @@ class Facts:
     leftovers: tuple[Leftover, ...] = ()
     held: tuple[HeldVolume, ...] = ()
     first: bool = False
+    shared: str = ""  # name of the machine that all servers share; empty: there is none
+
+    @property
+    def active(self) -> frozenset[str]:
+        """Names of all machines that somebody has, or is about to."""
+        own = {name for seat in self.seats if seat.active for name in seat.machines}
+        return frozenset(own | {self.shared} if own and self.shared else own)
 
 
 class ActionKind(StrEnum):
@@ -67,6 +80,7 @@ class ActionKind(StrEnum):
     STOP = "stop"  # power off a machine without a server
     REVOKE = "revoke"  # delete a token whose machine is gone
     CLEAR = "clear"  # remove what a machine left behind: process, cgroup, socket, empty folder
+    START = "start"  # start the shared machine again, which ended while others are at work
     RELEASE = "release"  # let a volume go that a machine holds which does not run
 
 

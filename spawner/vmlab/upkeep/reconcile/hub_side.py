@@ -11,6 +11,7 @@ from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from sqlalchemy.orm import selectinload
 
+from vmlab.groups.rules import GroupRules
 from vmlab.hub.client import HubClient
 from vmlab.hub.kept_state import kept_machine
 from vmlab.hub.server_tokens import NOTE, token_server
@@ -18,10 +19,16 @@ from vmlab.upkeep.reconcile.facts import Seat, ServerToken
 
 
 class HubSide:
-    """The hub that this process is."""
+    """The hub that this process is.
 
-    def __init__(self, client: HubClient) -> None:
+    Args:
+        client: its API.
+        rules: which machines belong to a server.
+    """
+
+    def __init__(self, client: HubClient, rules: GroupRules) -> None:
         self._client = client
+        self._rules = rules
         self._is_up = False
 
     async def wait_until_up(self) -> None:
@@ -39,9 +46,24 @@ class HubSide:
         app = JupyterHub.instance()
         query = app.db.query(orm.User).options(selectinload(orm.User._orm_spawners))
         return tuple(
-            _seat(app.users, user, name)
+            self._seat(app.users, user, name)
             for user in query
             for name in sorted({"", *user.orm_spawners})
+        )
+
+    def _seat(self, users: Any, orm_user: Any, name: str) -> Seat:
+        # `UserDict` would make a wrapper for every user of the database, and keep it.
+        spawner = users[orm_user].spawners.get(name) if orm_user in users else None
+        kept = kept_machine(orm_user, orm_user.name, name)
+        machine = getattr(spawner, "machine", kept)
+        return Seat(
+            orm_user.name,
+            name,
+            machine,
+            ready=bool(spawner and spawner.ready),
+            pending=bool(spawner and spawner.pending),
+            # A named server is a machine on its own.
+            nodes=() if name else tuple(self._rules.node_machines(machine).values()),
         )
 
     def tokens(self) -> tuple[ServerToken, ...]:
@@ -90,18 +112,3 @@ class HubSide:
         if found is not None and str(found.created) == token.created:
             db.delete(found)
             db.commit()
-
-
-def _seat(users: Any, orm_user: Any, name: str) -> Seat:
-    machine = kept_machine(orm_user, orm_user.name, name)
-    # `UserDict` would make a wrapper for every user of the database, and keep it.
-    spawner = users[orm_user].spawners.get(name) if orm_user in users else None
-    if spawner is None:
-        return Seat(orm_user.name, name, machine)
-    return Seat(
-        orm_user.name,
-        name,
-        getattr(spawner, "machine", machine),
-        ready=bool(spawner.ready),
-        pending=bool(spawner.pending),
-    )

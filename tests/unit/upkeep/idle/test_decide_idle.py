@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.upkeep.idle import Desk, IdleAction, IdleFacts, IdleRules, decide_idle
+from vmlab.upkeep.idle.decide import of_groups
 from vmlab_protocol.messages import Activity
 
 RULES = IdleRules(stop_after_s=3600, warn_s=600)
@@ -117,3 +118,21 @@ def test_a_break_takes_warnings_back_and_counts_as_work():
 @pytest.mark.parametrize("idle_s", [0, 1e9])
 def test_without_a_limit_nothing_is_stopped(idle_s):
     assert steps(decide_idle(facts(idle_s), IdleRules(0, 0), {}, 0)) == []
+
+
+def test_work_in_a_node_is_work_of_its_trainee():
+    desks = (
+        Desk("ada", "", "desk-ada", 0.0, ("node1-ada", "node2-ada")),
+        Desk("bob", "", "desk-bob", 0.0, ("node1-bob",)),
+        Desk("eve", "", "desk-eve", 0.0),
+    )
+    activity = {
+        "desk-ada": Activity(900.0),
+        "node1-ada": Activity(30.0, ("a log-in",)),
+        "node1-bob": Activity(5.0),
+        "desk-eve": Activity(60.0),
+    }
+    assert of_groups(desks, activity) == {
+        "desk-ada": Activity(30.0, ("a log-in",)),
+        "desk-eve": Activity(60.0),
+    }

@@ -22,9 +22,11 @@ from vmlab.upkeep.reconcile import (
 
 GRACE_S = 600.0
 ON = {MachineState.RUNNING, MachineState.STARTING}
-AT_ONCE = {ActionKind.ADOPT, ActionKind.FORGET}
+AT_ONCE = {ActionKind.ADOPT, ActionKind.FORGET, ActionKind.START}
 USERS = ("ada", "bob", "eve")
-NAMES = tuple(f"desk-{user}" for user in USERS)
+DESKS = tuple(f"desk-{user}" for user in USERS)
+SERVER = "server-event"
+NAMES = (*DESKS, *(f"node-{user}" for user in USERS), SERVER)
 
 statuses = st.builds(MachineStatus, st.just(""), st.sampled_from(MachineState))
 machine_maps = st.dictionaries(st.sampled_from((*NAMES, "desk-gone")), statuses).map(
@@ -32,8 +34,16 @@ machine_maps = st.dictionaries(st.sampled_from((*NAMES, "desk-gone")), statuses)
 )
 seat_lists = st.tuples(
     *(
-        st.builds(Seat, st.just(user), st.just(""), st.just(name), st.booleans(), st.booleans())
-        for user, name in zip(USERS, NAMES, strict=True)
+        st.builds(
+            Seat,
+            st.just(user),
+            st.just(""),
+            st.just(name),
+            st.booleans(),
+            st.booleans(),
+            st.sampled_from([(), (f"node-{user}",)]),
+        )
+        for user, name in zip(USERS, DESKS, strict=True)
     )
 ).flatmap(lambda seats: st.lists(st.sampled_from(seats), unique=True).map(tuple))
 token_lists = st.lists(
@@ -68,11 +78,18 @@ fact_sets = st.builds(
     leftover_lists,
     held_lists,
     st.booleans(),
+    st.sampled_from(["", SERVER]),
 )
 
 
 def active(facts: Facts) -> set[str]:
-    return {seat.machine for seat in facts.seats if seat.active}
+    found = {name for seat in facts.seats if seat.active for name in seat.machines}
+    return found | {facts.shared} if found else found
+
+
+def switch_on(machines: dict[str, MachineStatus], name: str) -> None:
+    if name and (name not in machines or machines[name].state not in ON):
+        machines[name] = MachineStatus(name, MachineState.RUNNING)
 
 
 def after(facts: Facts, actions: tuple[Action, ...]) -> Facts:
@@ -82,11 +99,15 @@ def after(facts: Facts, actions: tuple[Action, ...]) -> Facts:
     for action in actions:
         if action.kind is ActionKind.STOP:
             machines[action.subject] = replace(machines[action.subject], state=MachineState.STOPPED)
+        if action.kind is ActionKind.START:
+            switch_on(machines, action.subject)
         for number, seat in enumerate(seats):
             if seat.machine != action.subject:
                 continue
             if action.kind is ActionKind.ADOPT:
                 seats[number] = replace(seat, ready=True)
+                switch_on(machines, seat.machine)
+                switch_on(machines, facts.shared)
             elif action.kind is ActionKind.FORGET:
                 seats[number] = replace(seat, ready=False)
         gone += [action.token, action.leftover, action.volume]
@@ -96,6 +117,7 @@ def after(facts: Facts, actions: tuple[Action, ...]) -> Facts:
         tuple(token for token in facts.tokens if token not in gone),
         tuple(item for item in facts.leftovers if item not in gone),
         tuple(item for item in facts.held if item not in gone),
+        shared=facts.shared,
     )
 
 
@@ -195,6 +217,49 @@ def test_a_server_without_a_machine_is_forgotten(machines):
     facts = Facts(machines, (Seat("ada", "", "desk-ada", ready=True),))
     (action,) = decide(facts, {}, 0.0, GRACE_S).actions
     assert action.kind is ActionKind.FORGET
+
+
+def test_a_group_that_the_hub_lost_is_adopted_as_one() -> None:
+    seat = Seat("ada", "", "desk-ada", nodes=("node1-ada", "node2-ada"))
+    nodes = machine(MachineState.RUNNING, "node1-ada") | machine(MachineState.RUNNING, "node2-ada")
+    (action,) = decide(Facts(nodes, (seat,), first=True), {}, 0.0, GRACE_S).actions
+    assert (action.kind, action.subject) == (ActionKind.ADOPT, "desk-ada")
+    assert "beside node1-ada" in action.why
+    facts = Facts(nodes, (seat,))
+    seen = decide(facts, {}, 0.0, GRACE_S).seen
+    stopped = [action.subject for action in decide(facts, seen, GRACE_S, GRACE_S).actions]
+    assert stopped == ["node1-ada", "node2-ada"], "later their stop has failed"
+
+
+def test_a_node_that_the_lab_has_no_more_is_stopped_beside_a_desk_at_work() -> None:
+    machines = machine(MachineState.RUNNING) | machine(MachineState.RUNNING, "old-ada")
+    facts = Facts(machines, (Seat("ada", "", "desk-ada", ready=True),))
+    seen = decide(facts, {}, 0.0, GRACE_S).seen
+    (action,) = decide(facts, seen, GRACE_S, GRACE_S).actions
+    assert (action.kind, action.subject) == (ActionKind.STOP, "old-ada")
+
+
+def test_the_shared_machine_runs_as_long_as_somebody_has_one() -> None:
+    server = machine(MachineState.RUNNING, SERVER)
+    at_work = Seat("ada", "", "desk-ada", ready=True)
+    facts = Facts(machine(MachineState.RUNNING) | server, (at_work,), shared=SERVER)
+    seen = decide(facts, {}, 0.0, GRACE_S).seen
+    assert decide(facts, seen, 2 * GRACE_S, GRACE_S).actions == ()
+    alone = Facts(server, (Seat("ada", "", "desk-ada"),), shared=SERVER, first=True)
+    seen = decide(alone, {}, 0.0, GRACE_S).seen
+    (action,) = decide(alone, seen, GRACE_S, GRACE_S).actions
+    assert (action.kind, action.subject) == (ActionKind.STOP, SERVER)
+    assert "nobody has a machine" in action.why
+
+
+@pytest.mark.parametrize("state", [MachineState.STOPPED, MachineState.ABSENT])
+def test_a_shared_machine_that_ended_is_started_again_for_those_at_work(state) -> None:
+    machines = machine(MachineState.RUNNING) | machine(state, SERVER)
+    seat = Seat("ada", "", "desk-ada", ready=True)
+    (action,) = decide(Facts(machines, (seat,), shared=SERVER), {}, 0.0, GRACE_S).actions
+    assert (action.kind, action.subject) == (ActionKind.START, SERVER)
+    pending = replace(seat, pending=True)
+    assert decide(Facts(machines, (pending,), shared=SERVER), {}, 0.0, GRACE_S).actions == ()
 
 
 def test_only_the_newest_token_of_a_running_server_stays():

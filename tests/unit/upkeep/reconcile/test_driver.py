@@ -209,3 +209,32 @@ async def test_a_hub_that_refuses_to_adopt_is_told_and_asked_no_more(bench, capl
     await reconciler.look()
     clock.now = 600
     assert [action.kind for action in await reconciler.look()] == [ActionKind.STOP]
+
+
+@dataclass
+class Shared:
+    """The machine that all share."""
+
+    machine: str = NAME
+    begun: int = 0
+
+    def begin_start(self) -> None:
+        self.begun += 1
+
+
+async def test_a_shared_machine_is_started_again_while_somebody_is_at_work(bench):
+    shared, hub = Shared("server-x"), MemoryHub({"ada": Seat("ada", "", NAME, ready=True)})
+    reconciler, _ = make(hub, bench.provider, shared=shared)
+    (action,) = await reconciler.look()
+    assert (action.kind, shared.begun) == (ActionKind.START, 1)
+
+
+async def test_a_shared_machine_is_not_stopped_when_somebody_comes_back(bench):
+    """The facts are older than the action: who came in between is at work."""
+    hub = MemoryHub({"ada": Seat("ada", "", "desk-ada-1")})
+    reconciler, clock = make(hub, bench.provider, shared=Shared())
+    await reconciler.look()
+    clock.now = 600
+    hub.all_seats["ada"] = Seat("ada", "", "desk-ada-1", pending=True)
+    assert await reconciler.look() == ()
+    assert await state(bench.provider) is MachineState.RUNNING

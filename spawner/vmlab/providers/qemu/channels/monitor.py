@@ -20,14 +20,14 @@ from qemu.qmp.qmp_client import ExecuteError
 from vmlab import messages
 from vmlab.errors import MachineConflictError, ProviderError
 from vmlab.model import Bandwidth
+from vmlab.providers.qemu.channels.hotplug import Belongings, Hotplug
 from vmlab.providers.qemu.machine.disks import (
     CARD_BUS,
     ON_ERROR,
-    SNAPSHOT_BUS,
     VOLUME_BUS,
     make_blockdev,
 )
-from vmlab_protocol.machine import HOME_SERIAL, SERVER_PORT, SNAPSHOT_SERIAL, SSH_PORT
+from vmlab_protocol.machine import HOME_SERIAL, SERVER_PORT, SSH_PORT
 
 INNER_SERVER_PORT = 8888
 INNER_SSH_PORT = 2222
@@ -35,9 +35,7 @@ INNER_SSH_PORT = 2222
 
 _THROTTLE_GROUP = "machine"
 
-_VOLUME, _SNAPSHOT, _SNAPSHOT_DEVICE = "home", "snapshot", "snapshot0"
-_UNPLUG_LIMIT_S = 30.0
-_UNPLUG_POLL_S = 0.05
+_VOLUME = "home"
 _CONNECT_LIMIT_S = 15.0  # QEMU answers from its main loop, which a busy host keeps waiting
 _COMMAND_LIMIT_S = 30.0
 _MIGRATION_POLL_S = 0.005
@@ -68,18 +66,20 @@ def make_mac(name: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x52, 0x54, 0x00, *digest[:3]))
 
 
-class Monitor:
+class Monitor(Hotplug):
     """An open control connection to one machine's QEMU."""
 
     def __init__(self, name: str, client: QMPClient) -> None:
         self._name = name
         self._client = client
 
-    async def plug_in(self, volume: Path | None, *, option_rom: bool = False) -> None:
-        """Give a halted machine its network card and its volume."""
+    async def plug_in(self, own: Belongings, *, option_rom: bool = False) -> None:
+        """Give a halted machine its network card, and what else belongs to it."""
         await self.plug_card(option_rom=option_rom)
-        if volume:
-            await self.plug_volume(volume)
+        if own.volume:
+            await self.plug_volume(own.volume)
+        if own.event:
+            await self.plug_event_card(own.event)
 
     async def plug_card(self, *, option_rom: bool) -> None:
         """Plug in the network card with its user network.
@@ -180,54 +180,6 @@ class Monitor:
         """Make the volume's disk larger; the guest notices."""
         await self._execute("block_resize", **{"node-name": _VOLUME, "size": size_mib * 2**20})
 
-    async def plug_snapshot(self, path: str) -> None:
-        """Plug in a copy of a snapshot as a second, read-only disk."""
-        node = {**make_blockdev(_SNAPSHOT, path), "backing": None, "read-only": True}
-        await self._execute("blockdev-add", **node)
-        await self._execute(
-            "device_add",
-            driver="virtio-blk-pci",
-            id=_SNAPSHOT_DEVICE,
-            bus=SNAPSHOT_BUS,
-            drive=_SNAPSHOT,
-            serial=SNAPSHOT_SERIAL,
-        )
-
-    async def unplug_snapshot(self) -> None:
-        """Take the second disk away; no-op without one.
-
-        Raises:
-            ProviderError: the guest does not let go of it.
-        """
-        if await self._has_device(_SNAPSHOT_DEVICE):
-            await self._execute("device_del", id=_SNAPSHOT_DEVICE)
-        refusal = ""
-        try:
-            async with asyncio.timeout(_UNPLUG_LIMIT_S):
-                # Asked for, not listened for: its event may have come before we were connected.
-                while await self._has_device(_SNAPSHOT_DEVICE):  # noqa: ASYNC110
-                    await asyncio.sleep(_UNPLUG_POLL_S)
-                # A device that has gone lets go of its node a moment later.
-                while refusal := await self._delete_node(_SNAPSHOT):  # noqa: ASYNC110
-                    await asyncio.sleep(_UNPLUG_POLL_S)
-        except TimeoutError as error:
-            message = f"the guest did not let go of the snapshot within {_UNPLUG_LIMIT_S:.0f} s"
-            raise ProviderError(self._name, f"{message} {refusal}".rstrip()) from error
-
-    async def _delete_node(self, node: str) -> str:
-        """Delete a block node if it is there; return why QEMU refuses, or nothing."""
-        nodes = await self._ask_rows("query-named-block-nodes", flat=True)
-        if any(found.get("node-name") == node for found in nodes):
-            try:
-                await self._execute("blockdev-del", **{"node-name": node})
-            except ProviderError as error:
-                return f"({error})"
-        return ""
-
-    async def _has_device(self, device: str) -> bool:
-        found = await self._ask_rows("qom-list", path="/machine/peripheral")
-        return any(entry.get("name") == device for entry in found)
-
     async def is_out_of_room(self) -> bool:
         """Tell whether the guest was halted because the host had no room for a write."""
         status = await self._ask("query-status")
@@ -265,10 +217,9 @@ class Monitor:
         # By descriptor: QEMU's sandbox forbids `exec:`, and its user need not reach the file.
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
         try:
-            self._client.send_fd_scm(descriptor)
+            await self._lend(descriptor, "state")
         finally:
             os.close(descriptor)
-        await self._execute("getfd", fdname="state")
         await self._execute(command, uri="fd:state")
         try:
             async with asyncio.timeout(_MIGRATION_LIMIT_S):
@@ -280,6 +231,10 @@ class Monitor:
         except TimeoutError as error:
             message = f"{command} of {path} took longer than {_MIGRATION_LIMIT_S:.0f} s"
             raise ProviderError(self._name, message) from error
+
+    async def _lend(self, descriptor: int, name: str) -> None:
+        self._client.send_fd_scm(descriptor)
+        await self._execute("getfd", fdname=name)
 
     async def _ask(self, command: str, /, **arguments: Any) -> dict[str, Any]:
         """Return an answer that is an object: a QEMU taken over by an attacker may say anything."""

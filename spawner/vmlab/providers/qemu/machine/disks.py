@@ -17,8 +17,9 @@ from vmlab.system.disk_space import taken_mib
 from vmlab.system.tools import run_tool
 from vmlab.system.worker import WorkerUser
 
-CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS = "slot0", "slot1", "slot2"
-"""PCI Express ports that stay empty until a card, a volume, a snapshot are plugged in."""
+CARD_BUS, VOLUME_BUS, SNAPSHOT_BUS, EVENT_BUS = "slot0", "slot1", "slot2", "slot3"
+"""PCI Express ports that stay empty until something is plugged in: a card, a volume, a snapshot, a
+second card for the network of an event."""
 
 ON_ERROR = {"werror": "enospc", "rerror": "report"}
 """A write for which the host has no room pauses the machine, which goes on when there is some again

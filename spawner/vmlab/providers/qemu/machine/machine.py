@@ -57,6 +57,7 @@ class Record:
     used: bool = False  # whether it was ever a trainee's: then its root disk holds their work
     unit: str = ""  # of its scope or cgroup; a machine of the pool keeps it when it is claimed
     style: str = ""  # how it was started last (`StartStyle` or "pool")
+    card: str = ""  # its place in its event's network (networks.py); empty: it is on its own
     version: int = RECORD_VERSION
 
 
@@ -120,7 +121,10 @@ class Machine:
     def write(self, record: Record, **changes: object) -> Record:
         """Write the checkpoint with these changes; return it."""
         changed = replace(record, **changes)  # type: ignore[arg-type]
-        write_atomic(self.checkpoint, json.dumps(asdict(changed), indent=1).encode())
+        table = asdict(changed)
+        if not changed.card:  # a VMLab that knows no networks can read it
+            del table["card"]
+        write_atomic(self.checkpoint, json.dumps(table, indent=1).encode())
         return changed
 
     def is_running(self) -> bool:

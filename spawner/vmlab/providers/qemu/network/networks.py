@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import os
+import shutil
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from vmlab.errors import HostError
 from vmlab.model import Card, NetworkSpec, NetworkStatus
-from vmlab.providers.qemu.network.port import Port
+from vmlab.providers.qemu.network.keeper import LOCK, SOCKET
+from vmlab.providers.qemu.network.launching import ask, launch
+from vmlab.providers.qemu.network.layout import Member, member_as_json, spec_as_json
+from vmlab.providers.qemu.network.namespace import HOLDER_LOCK
+from vmlab.providers.qemu.network.port import Port, PortKind
+from vmlab.system.locks import is_locked, lock_holder
+
+_MAX_PATH_BYTES = 107  # of a unix socket. ref: unix(7)
+_END_LIMIT_S = 10.0
+_POLL_S = 0.02
 
 
-def _no_scope(unit: str) -> list[str]:
+_NOWHERE = IPv4Network("192.0.2.0/24")
+"""For a keeper that only takes a network down; the one of before knows the true ones. RFC 5737"""
+
+
+def _no_scope(_unit: str) -> list[str]:
     return []
 
 
@@ -27,6 +45,7 @@ class EventNetworks:
     def __init__(self, folder: Path, scope: Callable[[str], list[str]] = _no_scope) -> None:
         self._folder = folder
         self._scope = scope
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def ensure(self, spec: NetworkSpec) -> None:
         """Make the network, unless it is there as described; machines in it stay in it.
@@ -37,7 +56,11 @@ class EventNetworks:
             HostError: this host cannot make it.
             MachineConflictError: it is there with other addresses, and machines are in it.
         """
-        raise NotImplementedError
+        folder = self._find(spec.name)
+        async with self._turn(spec.name):
+            if not is_locked(str(folder / LOCK)):
+                await launch(folder, spec, self._scope(_unit(folder)))
+            await ask(folder, "shape", spec=spec_as_json(spec))
 
     async def plug(self, machine: str, card: Card) -> Port:
         """Give the machine its port; the network is there (`ensure`).
@@ -48,7 +71,13 @@ class EventNetworks:
             HostError: the network is not there, or the host cannot make the port.
             MachineConflictError: another machine in it has that address, card or name.
         """
-        raise NotImplementedError
+        member = member_as_json(Member(machine, card))
+        said, descriptor = await ask(
+            self._find(card.network.name), "plug", spec=spec_as_json(card.network), member=member
+        )
+        if descriptor is None:
+            raise HostError(f"the network {card.network.name} gave {machine} no port: {said}")
+        return Port(PortKind(said["kind"]), descriptor)
 
     async def unplug(self, machine: str) -> None:
         """Take the machine out of its network; no-op if it is in none.
@@ -58,11 +87,13 @@ class EventNetworks:
         Raises:
             HostError: a keeper did not do it.
         """
-        raise NotImplementedError
+        for folder in self._list():
+            if is_locked(str(folder / LOCK)):
+                await ask(folder, "unplug", machine=machine)
 
     async def list(self) -> list[NetworkStatus]:
         """Return the networks that are there; whichever process made them."""
-        raise NotImplementedError
+        return [await _look(folder) for folder in self._list() if _is_there(folder)]
 
     async def remove(self, name: str) -> None:
         """Remove the network; machines in it go on without it. No-op if it is absent.
@@ -70,13 +101,92 @@ class EventNetworks:
         Raises:
             HostError: it could not be removed; names what is left.
         """
-        raise NotImplementedError
+        folder = self._find(name)
+        async with self._turn(name):
+            if not folder.is_dir():
+                return
+            if not is_locked(str(folder / LOCK)) and is_locked(str(folder / HOLDER_LOCK)):
+                # A keeper that died left a namespace, and what is in it only a keeper can end.
+                await launch(folder, NetworkSpec(name, _NOWHERE), self._scope(_unit(folder)))
+            if is_locked(str(folder / LOCK)):
+                await ask(folder, "remove")
+                await _await_end(folder)
+            try:
+                await asyncio.to_thread(shutil.rmtree, folder)
+            except OSError as error:
+                raise HostError(
+                    f"the network {name} is down, but its folder {folder} cannot be removed: "
+                    f"{error}",
+                    hint="remove the folder",
+                ) from error
 
     async def connect(self, name: str, address: IPv4Address, port: int) -> socket.socket:
         """Return a TCP connection to a machine, opened inside the network; for checks and boards.
 
         Raises:
             HostError: the network is not there.
-            OSError: nobody answers there.
+            ConnectionError: nobody answers there.
         """
-        raise NotImplementedError
+        said, descriptor = await ask(self._find(name), "connect", address=str(address), port=port)
+        if descriptor is None:
+            raise ConnectionError(f"{name}: {said['silent']}")
+        end = socket.socket(fileno=descriptor)
+        end.setblocking(False)
+        return end
+
+    # -- folders ----------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> Path:
+        folder = self._folder / name
+        if len(os.fsencode(folder / SOCKET)) > _MAX_PATH_BYTES:
+            raise HostError(
+                f"{folder} is too long for a unix socket ({_MAX_PATH_BYTES} bytes at most)",
+                hint="set VMLAB_STATE to a shorter path",
+            )
+        return folder
+
+    def _list(self) -> list[Path]:
+        return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+
+    def _turn(self, name: str) -> asyncio.Lock:
+        return self._turns.setdefault(name, asyncio.Lock())
+
+
+def _unit(folder: Path) -> str:
+    """Return the name of the keeper's scope; unique on this host, not only in this lab."""
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
+    return f"vmlab-network-{folder.name}-{digest[:8]}"
+
+
+def _is_there(folder: Path) -> bool:
+    return is_locked(str(folder / LOCK)) or is_locked(str(folder / HOLDER_LOCK))
+
+
+async def _look(folder: Path) -> NetworkStatus:
+    if not is_locked(str(folder / LOCK)):
+        problem = "its keeper has ended: its machines meet, but names are not answered"
+        return NetworkStatus(folder.name, problem=problem)
+    try:
+        said, _ = await ask(folder, "status")
+    except HostError as error:
+        return NetworkStatus(folder.name, problem=error.message)
+    return NetworkStatus(folder.name, tuple(said["machines"]), tuple(said["flooding"]))
+
+
+async def _await_end(folder: Path) -> None:
+    """Return when the keeper has ended, and with it the network.
+
+    Raises:
+        HostError: it goes on.
+    """
+    lock = folder / LOCK
+    try:
+        async with asyncio.timeout(_END_LIMIT_S):
+            while is_locked(str(lock)):  # noqa: ASYNC110 - the kernel sends no event
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        pid = lock_holder(str(lock))
+        raise HostError(
+            f"the network {folder.name} is down, but its keeper, process {pid}, does not end",
+            hint=f"kill {pid}",
+        ) from error

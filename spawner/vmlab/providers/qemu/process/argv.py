@@ -1,6 +1,6 @@
 """QEMU's command line for a machine. Pure: values in, list of words out.
 
-Options are those of QEMU 7.2 (Debian 12) and newer. Network card and volume are not on it: they
+Options are those of QEMU 7.2 (Debian 12) and newer. Network cards and volume are not on it: they
 are plugged in over QMP (`monitor.py`), before the processor runs, so that a clone, whose memory
 comes from elsewhere, gets its own.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vmlab.providers.qemu.machine.disks import (
     CARD_BUS,
+    EVENT_BUS,
     ON_ERROR,
     SNAPSHOT_BUS,
     VOLUME_BUS,
@@ -100,6 +101,7 @@ def make_argv(machine: QemuMachine) -> list[str]:
         "-device", f"pcie-root-port,id={CARD_BUS},chassis=1,slot=1",
         "-device", f"pcie-root-port,id={VOLUME_BUS},chassis=2,slot=2",
         "-device", f"pcie-root-port,id={SNAPSHOT_BUS},chassis=3,slot=3",
+        "-device", f"pcie-root-port,id={EVENT_BUS},chassis=4,slot=4",
         "-kernel", str(machine.kernel),
         "-initrd", str(machine.initrd),
         "-append", _kernel_args(machine),

@@ -1,4 +1,4 @@
-"""Launches a machine and runs its guest: the shim, detached from the hub, then card and volume."""
+"""Launches a machine and runs its guest: the shim, detached from the hub, then cards and volume."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import vmlab
 import vmlab_protocol
 from vmlab import messages
 from vmlab.errors import ProviderError
+from vmlab.providers.qemu.channels.hotplug import Belongings
 from vmlab.providers.qemu.channels.monitor import (
     INNER_SERVER_PORT,
     INNER_SSH_PORT,
@@ -56,26 +57,26 @@ _LAUNCH_LIMIT_S = 30.0
 
 
 async def power_on(
-    plan: LaunchPlan, record: Record, user: WorkerUser, memory: Memory, volume: Path | None
+    plan: LaunchPlan, record: Record, user: WorkerUser, memory: Memory, own: Belongings
 ) -> Record:
-    """Start the machine's process, plug in card and volume, and run the guest.
+    """Start the machine's process, plug in cards and volume, and run the guest.
 
     Raises:
         HostError, MachineConflictError, ProviderError: as `launch`; also when QEMU does not take
-            the template or the volume.
+            the template, the volume or a card.
     """
     machine = plan.machine
     record = await launch(plan, record, user, memory)
     async with open_monitor(machine.name, machine.qmp) as monitor:
         if plan.devices:
             await monitor.load_devices(plan.devices)
-        await monitor.plug_in(volume, option_rom=plan.option_rom)
+        await monitor.plug_in(own, option_rom=plan.option_rom)
         await monitor.resume()
     return machine.write(record, stage=Stage.LIVE, style=plan.style.value)
 
 
-async def wake(machine: Machine, record: Record, volume: Path | None) -> Record:
-    """Make a halted machine of the pool a trainee's: plug in card and volume, run the guest.
+async def wake(machine: Machine, record: Record, own: Belongings) -> Record:
+    """Make a halted machine of the pool a trainee's: plug in cards and volume, run the guest.
 
     Raises:
         MachineConflictError: the volume is attached elsewhere.
@@ -83,7 +84,7 @@ async def wake(machine: Machine, record: Record, volume: Path | None) -> Record:
     """
     await set_priority(record.unit, Priority.START)
     async with open_monitor(machine.name, machine.qmp) as monitor:
-        await monitor.plug_in(volume)
+        await monitor.plug_in(own)
         await monitor.resume()
     return machine.write(record, stage=Stage.LIVE, style=POOL)
 

@@ -22,6 +22,7 @@ from vmlab.providers.agent.handover import await_agent
 from vmlab.providers.agent.link import AgentLink
 from vmlab.providers.facts import Measured
 from vmlab.providers.qemu.channels.agent import open_agent
+from vmlab.providers.qemu.channels.hotplug import Belongings
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine import disks
 from vmlab.providers.qemu.machine.machine import DEVICES, MEMORY, Machine, Record
@@ -190,7 +191,7 @@ async def _try_clone(parking: Parking, template: Template, machine: Machine) -> 
     spec = replace(parking.spec, name=name)
     plan = plan_launch(machine, spec, parking.host, parking.image, template=template)
     await disks.ensure_overlay(machine.root_disk, plan.base, user)
-    await power_on(plan, Record(name, "", spec.image), user, parking.host.memory, None)
+    await power_on(plan, Record(name, "", spec.image), user, parking.host.memory, Belongings())
     async with AgentLink(await open_agent(machine)) as link:
         await await_agent(link, parking.host.deadlines.resume_s)
         await link.ask(HostMessageType.WARM, parking.host.deadlines.park_s)

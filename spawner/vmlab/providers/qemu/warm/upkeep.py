@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from vmlab.images.store import Image
-from vmlab.model import MachineSpec, StartStyle
+from vmlab.model import MachineRole, MachineSpec, StartStyle
 from vmlab.providers.qemu.process.plan import Host, find_kind
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
 from vmlab.providers.qemu.warm.pool import Pool
@@ -103,7 +103,7 @@ class Upkeep:
             self._again[kind.key] = again.put_off(asyncio.get_running_loop().time())
             raise
         self._again.pop(kind.key, None)
-        if host.style is not StartStyle.AUTO:
+        if host.style is not StartStyle.AUTO or spec.role is not MachineRole.DESK:
             return False
         await self._pool.drain(keep=kind, internet=spec.internet)
         return await self._pool.fill(self._wanted, template, spec, host, image)

@@ -47,6 +47,7 @@ QUESTIONS = {
     "query-status": Monitor.is_out_of_room,
     "query-block": Monitor.disk_limits,
     "qom-list": Monitor.unplug_snapshot,
+    "card": Monitor.unplug_event_card,
 }
 
 

@@ -66,6 +66,8 @@ def test_a_record_on_disk_is_what_it_was(folder):
     )
     folder.write(record)
     assert folder.checkpoint.read_text() == _EARLIER
+    written = folder.write(record, card="class 02:00:0a:4d:01:01 10.77.1.1/16")
+    assert folder.record() == written != record
 
 
 @pytest.mark.parametrize(

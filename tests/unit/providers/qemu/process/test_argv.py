@@ -71,10 +71,10 @@ def test_qemu_makes_no_socket_itself():
     assert not any("path=" in chardev for chardev in chardevs)
 
 
-def test_card_volume_and_snapshot_are_plugged_in_later():
+def test_cards_volume_and_snapshot_are_plugged_in_later():
     words = make_argv(MACHINE)
     assert "-netdev" not in words
-    assert sum(text.startswith("pcie-root-port,") for text in values(words, "-device")) == 3
+    assert sum(text.startswith("pcie-root-port,") for text in values(words, "-device")) == 4
     assert "-S" in words
 
 

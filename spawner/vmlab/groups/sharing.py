@@ -1,0 +1,68 @@
+"""The event's file server: who it is told of, and what each machine is told of it.
+
+The roster is of all accounts of the lab, whether they have machines or not, so that it changes with
+`lab.toml` only: a folder and its quota are there before its trainee comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from vmlab.errors import UnsupportedError
+from vmlab.files.roster import Person, make_roster, make_share
+from vmlab.groups.numbers import ensure_numbers
+from vmlab.groups.plan import make_server
+from vmlab.groups.rules import GroupRules
+from vmlab.providers.base import Provider, ServesFiles
+from vmlab_protocol.share import Share
+
+
+def make_people(rules: GroupRules, numbers: Mapping[str, int]) -> tuple[Person, ...]:
+    """Return everybody who has a folder, with the addresses of all of their machines. Pure."""
+    plan = rules.addresses
+    if plan is None:
+        return ()
+    places = range(1, rules.machines + 1)
+    return tuple(
+        Person(
+            user,
+            tuple(plan.address(numbers[user], place).ip for place in places),
+            user in rules.trainers,
+        )
+        for user in rules.accounts
+    )
+
+
+def find_share(rules: GroupRules, user: str) -> Share | None:
+    """Return what a user's machines are told of the file server; None: nothing."""
+    server = make_server(rules)
+    if rules.room is None or server is None or server.spec.card is None:
+        return None
+    if user not in rules.accounts:
+        return None
+    person = Person(user, is_trainer=user in rules.trainers)
+    return make_share(person, server.spec.card.address.ip)
+
+
+async def serve_files(provider: Provider, database: Path, rules: GroupRules) -> None:
+    """Have the event's server serve everybody's folders; no-op where the lab asks for none.
+
+    Raises:
+        UnsupportedError: the provider can tell no file server anything.
+        LabError: the server cannot do it, or the database cannot be used.
+    """
+    if rules.room is None or rules.network is None:
+        return
+    if not isinstance(provider, ServesFiles):
+        raise UnsupportedError(
+            rules.server_machine,
+            f"provider {provider.features.name} has no file servers",
+            hint="remove `files` of [server] from lab.toml, or use another provider",
+        )
+    people = make_people(rules, await ensure_numbers(database, rules))
+    # A later roster has a higher serial, also after a restart of the hub.
+    serial = time.time_ns() // 1_000_000
+    roster = make_roster(people, rules.network.addresses, rules.room, serial=serial)
+    await provider.serve_files(rules.server_machine, roster)

@@ -1,0 +1,136 @@
+"""A trainee's further machines: started with the desk, restarted and replaced one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from vmlab.errors import LabError, MachineConflictError
+from vmlab.groups.facts import Member
+from vmlab.groups.ready import wait_until_ready
+from vmlab.model import EndCause, MachineState, MachineStatus
+from vmlab.seed import Seed
+from vmlab.spawning.log import StartLog
+from vmlab.spawning.restarts import Restarts
+from vmlab.spawning.starter import FollowsStart, Starter
+from vmlab.system.background import apart
+from vmlab_protocol.phases import Phase
+
+STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
+"""A machine that ended so is started again: its trainee did not switch it off."""
+
+_log = logging.getLogger(__name__)
+
+
+async def start_node(
+    member: Member, starter: Starter, seed: Seed, track: FollowsStart, *, kind: str
+) -> None:
+    """Start a node and return when it is ready; one that runs is left as it is.
+
+    Raises:
+        LabError: as `Starter.start` and `wait_until_ready`.
+    """
+    provider, name = starter.provider, member.spec.name
+
+    async def settle() -> None:
+        if member.ready:
+            await track.enter(Phase.SERVER)
+        await wait_until_ready(provider, member)
+        await provider.note_serving(name)
+
+    if (await provider.status([name]))[name].state is MachineState.RUNNING:
+        await settle()
+        await track.enter(Phase.READY)
+    else:
+        await starter.start(member.spec, seed, track, settle, kind=kind)
+
+
+async def restart_node(member: Member, starter: Starter, seed: Seed, *, renew: bool) -> None:
+    """Stop a node and start it again; what is left of one that fails is ended.
+
+    Args:
+        renew: set the machine aside, so that a new one starts with the same volume.
+
+    Raises:
+        LabError: it could not be stopped or started.
+    """
+    provider, name = starter.provider, member.spec.name
+    await provider.stop(name)
+    if renew:
+        kept = await provider.set_aside(name)
+        _log.info("%s: set aside as %s", name, kept or "nothing: absent, or too large")
+    log = StartLog(seed.language, after={member.label: ()})
+    try:
+        await start_node(member, starter, seed, log.desk, kind=f"{member.spec.image}/alone")
+    except Exception:
+        with apart(f"{name}: what is left of it could not be ended"):
+            await provider.stop(name, now=True)
+        raise
+
+
+class SingleRestarts:
+    """The restarts of single machines of one trainee, one at a time for each machine."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._counts: dict[str, Restarts] = {}
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """The labels of machines that are being restarted."""
+        return frozenset(label for label, task in self._tasks.items() if not task.done())
+
+    def begin(self, machine: str, label: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin to restart a machine, and return at once.
+
+        Raises:
+            MachineConflictError: it is being restarted already.
+        """
+        if label in self.under_way:
+            raise MachineConflictError(machine, "it is being restarted already")
+        self._tasks[label] = asyncio.get_running_loop().create_task(_run(machine, work))
+
+    def begin_ended(
+        self,
+        machines: Mapping[str, str],
+        states: Mapping[str, MachineStatus],
+        restart: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """Begin to restart those that were rebooted or crashed; one that always does stays off.
+
+        Args:
+            machines: label → name.
+            restart: restarts one, by its label.
+        """
+        for label, name in machines.items():
+            cause = states[name].cause
+            if cause not in STARTED_AGAIN or label in self.under_way:
+                continue
+            if self._counts.setdefault(label, Restarts()).may_begin():
+                _log.warning("%s: restarted after a %s from inside", name, cause)
+                self.begin(name, label, partial(restart, label))
+
+    def clear(self) -> None:
+        """Count restarts from the beginning."""
+        self._counts.clear()
+
+    async def cancel(self) -> None:
+        """End all that are under way where they are."""
+        running = [task for task in self._tasks.values() if not task.done()]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        self._tasks.clear()
+
+
+async def _run(machine: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception as error:  # noqa: BLE001 - logged
+        # The root of a task: what failed is seen in the machine's state.
+        level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
+        _log.log(level, "%s: could not be restarted: %s", machine, error,
+                 exc_info=level == logging.ERROR)  # fmt: skip

@@ -1,0 +1,224 @@
+"""The machines of one trainee, as their spawner starts and stops them: desk, nodes, and the server.
+
+What is started follows from the lab and the trainee's number; names follow from user and server
+name, so that stopping needs no memory of a start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from vmlab.groups.facts import Group
+from vmlab.groups.numbers import ensure_number
+from vmlab.groups.plan import make_group
+from vmlab.groups.sharing import find_share
+from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
+from vmlab.names import host_name, machine_name, volume_name
+from vmlab.people.account_language import open_languages
+from vmlab.providers.abilities import LeadsToHub
+from vmlab.providers.base import KeepsNetworks, SpeaksLanguages
+from vmlab.seed import Seed
+from vmlab.spawning.history import find_history
+from vmlab.spawning.in_order import start_in_order
+from vmlab.spawning.log import StartLog
+from vmlab.spawning.nodes import restart_node, start_node
+from vmlab.spawning.settings import SpawnerSettings
+from vmlab.spawning.shared_server import ensure_server
+from vmlab.spawning.slots import StartSlots, make_slots
+from vmlab.spawning.starter import Starter, StartLimits
+from vmlab.spawning.trouble import check_server
+from vmlab.spawning.waiting import wait_for_server
+from vmlab.system.background import apart
+from vmlab_protocol.notices import Language, Notice
+from vmlab_protocol.share import Share
+
+_log = logging.getLogger(__name__)
+
+
+class OwnMachines:
+    """What belongs to one server of one user.
+
+    Args:
+        spawner: the server's: settings, user, and what the single-user server gets.
+    """
+
+    def __init__(self, spawner: SpawnerSettings) -> None:
+        self._spawner = spawner
+        self._desk = ""  # as an earlier hub kept it: names stay when a user is renamed
+        self._volume = ""
+
+    # -- names -------------------------------------------------------------------------------------
+
+    @property
+    def desk(self) -> str:
+        """Name of the desk."""
+        return self._desk or machine_name(self._spawner.user.name, self._spawner.name)
+
+    @property
+    def volume(self) -> str:
+        """Name of the desk's volume."""
+        return self._volume or volume_name(self._spawner.user.name, self._spawner.name)
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
+        """Names of further machines, by label."""
+        return self._spawner.rules.node_machines(self.desk)
+
+    def keep_names(self, desk: str, volume: str) -> None:
+        """Have these names from now on; empty ones follow from user and server."""
+        self._desk, self._volume = desk, volume
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> StartSlots:
+        """The start slots, of which each machine takes one."""
+        return make_slots(self._spawner.start_slots)
+
+    async def start(
+        self, log: StartLog, after: Mapping[str, tuple[str, ...]], notices: tuple[Notice, ...]
+    ) -> str:
+        """Start these machines, and return the URL of the desk's server.
+
+        What a failed start has left running is for the caller to stop.
+
+        Args:
+            after: their labels, and those that each one waits for; the desk is among them.
+            notices: what the desk tells its trainee.
+
+        Raises:
+            LabError: one of them cannot be started.
+        """
+        spawner, group, starter = self._spawner, await self._make_group(), self._starter
+        self.keep_names(self.desk, self.volume)
+        network, provider = spawner.rules.network, spawner.provider
+        if network and isinstance(provider, KeepsNetworks):
+            await provider.ensure_network(network)
+
+        async def start(label: str) -> None:
+            member, track = group.get(label), log.tracks[label]
+            kind = f"{member.spec.image}/{label} of {len(after)}" if len(after) > 1 else ""
+            if member is group.desk:
+                await self._start_desk(member.spec, log, notices, kind)
+            elif member.is_shared:
+                await ensure_server(
+                    spawner.rules, starter, spawner.paths.database, self.spoken(), track
+                )
+            else:
+                await start_node(member, starter, self._make_bare_seed(), track, kind=kind)
+
+        await start_in_order(after, start)
+        return (await self.status()).url
+
+    async def _start_desk(
+        self, spec: MachineSpec, log: StartLog, notices: tuple[Notice, ...], kind: str
+    ) -> None:
+        provider = self._spawner.provider
+        seed = replace(self._make_seed(), notices=notices)
+
+        async def settle() -> None:
+            url = (await self.status()).url
+            check = partial(check_server, provider, spec.name, log)
+            await wait_for_server(url, self._spawner.server.base_url, check)
+            await provider.note_serving(spec.name)
+            await self._follow_choice(spec.name, seed.language)
+
+        await self._starter.start(spec, seed, log.desk, settle, kind=kind)
+
+    async def restart_node(self, label: str, *, renew: bool = False) -> None:
+        """Stop a node and start it again, or a new one with the same volume.
+
+        Raises:
+            LabError: it cannot be stopped or started.
+        """
+        member = (await self._make_group()).get(label)
+        await restart_node(member, self._starter, self._make_bare_seed(), renew=renew)
+
+    # -- stopping and looking ----------------------------------------------------------------------
+
+    async def stop(self, machines: Iterable[str], *, now: bool) -> None:
+        """Power all of them off, whatever fails with one; raises what failed first."""
+        stops = (self._spawner.provider.stop(machine, now=now) for machine in machines)
+        results = await asyncio.gather(*stops, return_exceptions=True)
+        failed = [result for result in results if isinstance(result, BaseException)]
+        for error in failed[1:]:
+            _log.warning("%s", error)
+        if failed:
+            raise failed[0]
+
+    async def stop_nodes(self) -> None:
+        """Stop nodes that run; raises what failed first."""
+        nodes = self.nodes.values()
+        states = await self._spawner.provider.status(nodes)
+        await self.stop([name for name in nodes if states[name].state.is_on], now=False)
+
+    async def status(self) -> MachineStatus:
+        """Return the desk's state."""
+        return (await self._spawner.provider.status([self.desk]))[self.desk]
+
+    # -- what a start needs ------------------------------------------------------------------------
+
+    def spoken(self) -> Language:
+        """Return the language of the trainee."""
+        chosen = open_languages(self._spawner.paths.database).of(self._spawner.user.name)
+        return chosen or Language(self._spawner.language)
+
+    async def open_way(self) -> None:
+        """Have machines reach hub and proxy; no-op where that is not the provider's affair."""
+        if isinstance(self._spawner.provider, LeadsToHub):
+            application = self._spawner.user.settings["app"].tornado_application
+            proxy = self._spawner.paths.proxy_listener
+            await self._spawner.provider.open_way(application, proxy)
+
+    async def _make_group(self) -> Group:
+        spawner = self._spawner
+        rules, user = spawner.rules, spawner.user.name
+        number = await ensure_number(spawner.paths.database, rules, user)
+        desk = MachineSpec(
+            name=self.desk,
+            owner=user,
+            image=spawner.image,
+            memory_mib=spawner.memory_mib,
+            cpus=spawner.cpus,
+            internet=spawner.internet,
+            volume=VolumeSpec(self.volume, spawner.volume_mib),
+            host_name=host_name(user),
+            bandwidth=Bandwidth(spawner.disk_mib_s, spawner.disk_iops, spawner.network_mbit_s),
+        )
+        return make_group(rules, desk, number)
+
+    @property
+    def _starter(self) -> Starter:
+        spawner = self._spawner
+        limits = StartLimits(spawner.queue_timeout, spawner.machine_timeout)
+        history = find_history(
+            spawner.paths.database, spawner.provider_name, spawner.provider.features
+        )
+        return Starter(spawner.provider, self.slots, limits, history, self.open_way)
+
+    def _make_seed(self) -> Seed:
+        given = self._spawner.get_env()
+        env = {key: str(value) for key, value in given.items() if value is not None}
+        # Read from the environment when its class is defined, and no later: without it the
+        # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
+        base_url = f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}"
+        args = (base_url, *self._spawner.get_args())
+        return Seed(env=env, args=args, language=self.spoken(), share=self._find_share())
+
+    def _make_bare_seed(self) -> Seed:
+        """Return the seed of a machine in which nobody works by a browser: without a token."""
+        return Seed(env={}, language=self.spoken(), serves=False, share=self._find_share())
+
+    def _find_share(self) -> Share | None:
+        return find_share(self._spawner.rules, self._spawner.user.name)
+
+    async def _follow_choice(self, machine: str, seeded: str) -> None:
+        """Tell the machine what its trainee chose after its seed was made."""
+        language, provider = self.spoken(), self._spawner.provider
+        if language != seeded and isinstance(provider, SpeaksLanguages):
+            with apart(f"{machine}: it speaks {seeded} until its next start"):
+                await provider.set_language(machine, language)

@@ -1,0 +1,83 @@
+"""The event's server as the reconciler sees it: it runs as long as somebody has machines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from jupyterhub.app import JupyterHub
+
+from vmlab.groups.rules import GroupRules
+from vmlab.paths import Paths
+from vmlab.providers.abilities import LeadsToHub
+from vmlab.providers.base import Provider
+from vmlab.spawning.history import find_history
+from vmlab.spawning.restarts import Restarts
+from vmlab.spawning.shared_server import ensure_server, shared_start
+from vmlab.spawning.slots import StartSlots
+from vmlab.spawning.starter import Starter, StartLimits
+
+_log = logging.getLogger(__name__)
+
+
+class EventServer:
+    """The server of one event (`vmlab.upkeep.reconcile.driver.SharedMachine`).
+
+    Args:
+        rules: of the lab.
+        starter: starts it.
+        database: VMLab's own.
+        language: of what it says.
+    """
+
+    def __init__(self, rules: GroupRules, starter: Starter, database: Path, language: str) -> None:
+        self._rules = rules
+        self._starter = starter
+        self._database = database
+        self._language = language
+        self._restarts = Restarts()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def machine(self) -> str:
+        """Its name."""
+        return self._rules.server_machine
+
+    def begin_start(self) -> None:
+        """Begin to start it, and return at once; no-op while it is being started.
+
+        One that ended again and again is left off: the next trainee who starts tries once more.
+        """
+        if shared_start(self.machine).is_under_way:
+            return
+        if not self._restarts.may_begin():
+            _log.error("%s: not started again: it ended too often", self.machine)
+            return
+        start = ensure_server(self._rules, self._starter, self._database, self._language)
+        self._task = asyncio.create_task(start)
+        self._task.add_done_callback(_consume)
+
+
+def _consume(task: asyncio.Task[None]) -> None:
+    """Take note of how it ended: why it failed was logged with the start."""
+    if not task.cancelled():
+        task.exception()
+
+
+def hub_starter(
+    provider: Provider, name: str, paths: Paths, slots: StartSlots, limits: StartLimits
+) -> Starter:
+    """Return what starts machines of no trainee's, in the hub's process.
+
+    Args:
+        name: the provider's, as the lab says it.
+    """
+
+    async def open_way() -> None:
+        if isinstance(provider, LeadsToHub):
+            application = JupyterHub.instance().tornado_application
+            await provider.open_way(application, paths.proxy_listener)
+
+    history = find_history(paths.database, name, provider.features)
+    return Starter(provider, slots, limits, history, open_way)
