@@ -43,7 +43,7 @@ from vmlab.providers.abilities import PreparesHost, PreparesStarts
 from vmlab.providers.base import Provider
 from vmlab.providers.settings import provider_settings, spare_machine
 from vmlab.rehearsal.description import load_description
-from vmlab.rehearsal.driver import Plan, Rehearsal, Work
+from vmlab.rehearsal.driver import Plan, Preparation, Rehearsal
 from vmlab.rehearsal.report import (
     SIGNS,
     Report,
@@ -80,9 +80,9 @@ def rehearse(
     """Start one group of a lab, configure it as planned, check it, take it down, and report."""
     lab = load_lab(folder / "lab.toml")
     paths = _own_paths(lab, default_paths())
+    provider = make_provider(provider_settings(lab, paths))
+    plan = _make_plan(lab, folder, paths, provider)
     with _alone(lab, paths.state):
-        provider = make_provider(provider_settings(lab, paths))
-        plan = _make_plan(lab, folder, paths, provider)
         with _telling() as (tell, done):
             rehearsal = Rehearsal(provider, plan, tell=tell, done=done)
             if down:
@@ -136,10 +136,19 @@ def _alone(lab: Lab, state: Path) -> Generator[None]:
 
 
 def _make_plan(lab: Lab, folder: Path, paths: Paths, provider: Provider) -> Plan:
-    group = first_group(lab)
+    rules, group = group_rules(lab), first_group(lab)
     description = load_description(folder, [member.label for member in group.members])
     prepare = tuple(_preparation(group, paths, provider))
-    return Plan(lab.name, group, description, prepare, lab.language)
+    return Plan(
+        lab=lab.name,
+        rules=rules,
+        user=group.desk.spec.owner,
+        group=group,
+        description=description,
+        database=paths.database,
+        prepare=prepare,
+        language=lab.language,
+    )
 
 
 def first_group(lab: Lab) -> Group:
@@ -161,20 +170,22 @@ def first_group(lab: Lab) -> Group:
     return make_group(group_rules(lab), desk, _FIRST)
 
 
-def _preparation(group: Group, paths: Paths, provider: Provider) -> Generator[tuple[str, Work]]:
+def _preparation(group: Group, paths: Paths, provider: Provider) -> Generator[Preparation]:
     """Yield what has to be there before machines start: images, and templates to clone."""
     if isinstance(provider, PreparesHost):
-        yield "host", partial(asyncio.to_thread, provider.prepare_host)
+        yield Preparation("host", partial(asyncio.to_thread, provider.prepare_host))
     if not provider.features.images:
         return
     specs = [replace(m.spec, name="spare", owner="", volume=None, card=None) for m in group.members]
     for name in sorted({spec.image for spec in specs}):
-        yield f"image {name}", partial(asyncio.to_thread, _build_image, name, paths)
+        build = partial(asyncio.to_thread, _build_image, name, paths)
+        yield Preparation(f"image {name}", build)
     if isinstance(provider, PreparesStarts):
         alike = {(spec.image, spec.memory_mib, spec.cpus): spec for spec in specs}
         for (name, memory_mib, cpus), spec in sorted(alike.items()):
             what = f"template of {name}, {memory_mib} MiB, {cpus} CPU"
-            yield what, partial(_make_template, provider, spec)
+            make = partial(_make_template, provider, spec)
+            yield Preparation(what, make, is_needed=False)
 
 
 def _build_image(name: str, paths: Paths) -> None:

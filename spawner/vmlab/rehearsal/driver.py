@@ -13,11 +13,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from vmlab.errors import LabError, ProviderError, UnsupportedError
 from vmlab.groups.facts import Group, Member
 from vmlab.groups.ready import wait_until_ready
+from vmlab.groups.rules import GroupRules
+from vmlab.groups.sharing import find_share, serve_files
 from vmlab.providers.base import KeepsNetworks, Provider, Ran, RunsCommands
 from vmlab.rehearsal.configuration import (
     FOLDER,
@@ -47,13 +50,25 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """Something that is made before machines start."""
+
+    what: str
+    work: Work
+    is_needed: bool = True  # nothing is started without it
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is rehearsed."""
 
     lab: str  # its name
+    rules: GroupRules
+    user: str  # whose group it is
     group: Group
     description: Description
-    prepare: tuple[tuple[str, Work], ...] = ()  # what has to be there first, such as images
+    database: Path  # VMLab's own, in the rehearsal's state folder
+    prepare: tuple[Preparation, ...] = ()
     language: str = "en"
 
 
@@ -136,8 +151,8 @@ class Rehearsal:
             await self._step(Kind.TAKE_DOWN, "network", lambda: remove(card.network.name))
 
     async def _rehearse(self) -> None:
-        for what, work in self._plan.prepare:
-            if not await self._step(Kind.PREPARE, what, work):
+        for each in self._plan.prepare:
+            if not await self._step(Kind.PREPARE, each.what, each.work) and each.is_needed:
                 return
         members = self._plan.group.members
         self._up = {member.label: asyncio.Event() for member in members}
@@ -168,11 +183,15 @@ class Rehearsal:
 
     async def _bring_up(self, member: Member) -> None:
         name = member.spec.name
-        seed = Seed(env={}, language=self._plan.language)
+        plan = self._plan
+        share = None if member.is_shared else find_share(plan.rules, plan.user)
+        seed = Seed(env={}, language=plan.language, serves=False, share=share)
         async with aclosing(self._provider.start(member.spec, seed)) as events:
             async for event in events:
                 self._tell(f"{member.label}: {event.phase}")
         await self._provider.note_serving(name)
+        if member.is_shared:
+            await serve_files(self._provider, plan.database, plan.rules)
         self._tell(f"{member.label}: waiting until it is ready")
         await wait_until_ready(self._provider, member)
 

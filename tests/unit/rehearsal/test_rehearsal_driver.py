@@ -11,10 +11,11 @@ import pytest
 from fakes.benches import open_bench
 from vmlab.cli.rehearse import first_group
 from vmlab.errors import ImageError
+from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.providers.fake import FakeProvider
 from vmlab.rehearsal.description import Check, Copy, Description, Host, Package, Playbook
-from vmlab.rehearsal.driver import Plan, Rehearsal
+from vmlab.rehearsal.driver import Plan, Preparation, Rehearsal
 from vmlab.rehearsal.inventory import make_question
 from vmlab.rehearsal.report import Kind, Outcome, Report, Step
 from vmlab_protocol.phases import Phase
@@ -29,12 +30,15 @@ count = 2
 after = ["server"]
 [server]
 image = "desk"
+volume = "1G"
+files = true
 ready = { port = 2049 }
 [provider]
 name = "fake"
 """
 LABELS = ("desk", "node1", "node2", "server")
-GROUP = first_group(parse_lab(LAB, Path("lab.toml")))
+PARSED = parse_lab(LAB, Path("lab.toml"))
+GROUP = first_group(PARSED)
 NAMES = {member.label: member.spec.name for member in GROUP.members}
 
 
@@ -88,8 +92,14 @@ def set_faults(bench, **faults: object) -> None:
     (bench.settings.state / "fake.json").write_text(json.dumps(faults))
 
 
+def make_plan(machines, description: Description, group=GROUP, **more) -> Plan:
+    database = machines.volumes.context.paths.database
+    rules, user = group_rules(PARSED), group.desk.spec.owner
+    return Plan("farm", rules, user, group, description, database, **more)
+
+
 async def rehearse(machines, description: Description, *, keep=False, stop=None, **more) -> Report:
-    plan = Plan("farm", GROUP, description, **more)
+    plan = make_plan(machines, description, **more)
     told: list[Step] = []
     rehearsal = Rehearsal(machines, plan, tell=lambda _: None, done=told.append)
     async with asyncio.timeout(60):
@@ -142,9 +152,8 @@ async def test_what_comes_after_a_machine_that_failed_is_skipped_and_all_is_remo
     member = GROUP.find("server")
     hurried = type(member.ready)(port=2049, within_s=0.2)
     group = type(GROUP)((*GROUP.own, type(member)("server", member.spec, (), hurried)))
-    rehearsal = Rehearsal(
-        machines, Plan("farm", group, Description(checks=CHECKS)), tell=print, done=print
-    )
+    plan = make_plan(machines, Description(checks=CHECKS), group)
+    rehearsal = Rehearsal(machines, plan, tell=print, done=print)
     report = await rehearsal.run(asyncio.Event(), keep=True)
     assert outcomes(report, Kind.START) == {
         "server": Outcome.FAILED,
@@ -257,7 +266,8 @@ async def test_without_an_image_nothing_is_started(machines):
     async def build():
         raise ImageError("desk: the build failed\nE: no such package")
 
-    report = await rehearse(machines, Description(), prepare=(("image desk", build),))
+    image = Preparation("image desk", build)
+    report = await rehearse(machines, Description(), prepare=(image,))
     assert machines.begun == []
     assert (report.failed[0].message, report.failed[0].log) == (
         "desk: the build failed",
@@ -265,12 +275,22 @@ async def test_without_an_image_nothing_is_started(machines):
     )
 
 
+async def test_without_a_template_machines_are_started_and_it_is_told(machines):
+    async def make():
+        raise ImageError("the template could not be made")
+
+    template = Preparation("template", make, is_needed=False)
+    report = await rehearse(machines, Description(), prepare=(template,))
+    assert outcomes(report, Kind.START) == all_of(Outcome.DONE)
+    assert [step.what for step in report.failed] == ["template"]
+
+
 async def test_a_mistake_of_ours_is_raised_when_all_is_taken_down(machines):
     async def build():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await rehearse(machines, Description(), prepare=(("image desk", build),))
+        await rehearse(machines, Description(), prepare=(Preparation("image desk", build),))
     assert await machines.status() == {}
 
 
