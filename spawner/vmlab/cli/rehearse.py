@@ -85,13 +85,12 @@ def rehearse(
     with _alone(lab, paths.state):
         with _telling() as (tell, done):
             rehearsal = Rehearsal(provider, plan, tell=tell, done=done)
-            if down:
-                asyncio.run(rehearsal.take_down())
-                shutil.rmtree(paths.state)
-                return
-            report = asyncio.run(_run(rehearsal, keep=keep))
-        if not report.is_kept:
-            shutil.rmtree(paths.state, ignore_errors=True)
+            report = None if down else asyncio.run(_run(rehearsal, keep=keep))
+            is_clean = not report.is_kept if report else asyncio.run(rehearsal.take_down())
+        if is_clean:
+            shutil.rmtree(paths.state)
+    if report is None:
+        raise typer.Exit(0 if is_clean else 1)
     _show(report, paths, page, json=json)
     if not report.is_good:
         raise typer.Exit(1)
@@ -241,6 +240,6 @@ def _show(report: Report, paths: Paths, page: Path | None, *, json: bool) -> Non
     console.print(plain(summarise(report)))
     if report.is_kept:
         command = f"VMLAB_STATE={paths.state} vmlab machine list"
-        console.print(f"The machines still run; `{command}` lists them.")
+        console.print(f"Machines still run; `{command}` lists them.")
     if page is not None:
         console.print(f"Written: {page}", style="dim")

@@ -125,8 +125,7 @@ class Rehearsal:
                 task.cancel()
             await asyncio.wait({work, stopping})
             is_kept = keep and self._is_up == {each.label for each in self._plan.group.members}
-            if not is_kept:
-                await self.take_down()
+            is_clean = not is_kept and await self.take_down()
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
         return Report(
@@ -136,19 +135,24 @@ class Rehearsal:
             tuple(self._notes.machines),
             tuple(self._notes.steps),
             tuple(self._notes.differences),
-            is_kept,
+            is_kept=not is_clean,
         )
 
-    async def take_down(self) -> None:
-        """Remove all machines and the network, the event's server last; again: no change."""
+    async def take_down(self) -> bool:
+        """Remove all machines and the network, the event's server last; again: no change.
+
+        Returns:
+            Whether nothing is left; what is, is told by its step.
+        """
         group = self._plan.group
-        await _all(self._remove(member) for member in group.own)
+        gone = await _all(self._remove(member) for member in group.own)
         if group.server is not None:
-            await self._remove(group.server)
+            gone.append(await self._remove(group.server))
         card = group.desk.spec.card
         if card is not None and isinstance(self._provider, KeepsNetworks):
-            remove = self._provider.remove_network
-            await self._step(Kind.TAKE_DOWN, "network", lambda: remove(card.network.name))
+            remove, name = self._provider.remove_network, card.network.name
+            gone.append(await self._step(Kind.TAKE_DOWN, "network", lambda: remove(name)))
+        return all(gone)
 
     async def _rehearse(self) -> None:
         for each in self._plan.prepare:
@@ -195,9 +199,9 @@ class Rehearsal:
         self._tell(f"{member.label}: waiting until it is ready")
         await wait_until_ready(self._provider, member)
 
-    async def _remove(self, member: Member) -> None:
+    async def _remove(self, member: Member) -> bool:
         delete = self._provider.delete
-        await self._step(Kind.TAKE_DOWN, member.label, lambda: delete(member.spec.name))
+        return await self._step(Kind.TAKE_DOWN, member.label, lambda: delete(member.spec.name))
 
     async def _note_machines(self) -> None:
         states = await self._provider.status([m.spec.name for m in self._plan.group.members])

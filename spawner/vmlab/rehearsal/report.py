@@ -82,7 +82,7 @@ class Report:
     machines: tuple[Machine, ...] = ()
     steps: tuple[Step, ...] = ()
     differences: tuple[Difference, ...] = ()
-    is_kept: bool = False  # the machines still run
+    is_kept: bool = False  # not all of them were taken down
 
     @property
     def is_good(self) -> bool:
@@ -121,7 +121,7 @@ def summarise(report: Report) -> str:
 
 def make_markdown(report: Report) -> str:
     """Return it as a page for those who set up the real machines."""
-    state = "The machines still run." if report.is_kept else "The machines were taken down."
+    state = "Machines still run." if report.is_kept else "The machines were taken down."
     lines = [
         f"# Rehearsal of {_cell(report.lab)}",
         "",

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.benches import open_bench
 from vmlab.cli.rehearse import first_group
-from vmlab.errors import ImageError
+from vmlab.errors import ImageError, ProviderError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.providers.fake import FakeProvider
@@ -283,6 +283,20 @@ async def test_without_a_template_machines_are_started_and_it_is_told(machines):
     report = await rehearse(machines, Description(), prepare=(template,))
     assert outcomes(report, Kind.START) == all_of(Outcome.DONE)
     assert [step.what for step in report.failed] == ["template"]
+
+
+async def test_what_cannot_be_taken_down_is_told_and_counts_as_kept(machines):
+    async def delete(name: str) -> None:
+        if name == NAMES["node2"]:
+            raise ProviderError(name, "it could not be stopped")
+        await type(machines).delete(machines, name)
+
+    machines.delete = delete
+    report = await rehearse(machines, Description())
+    assert report.is_kept
+    assert outcomes(report, Kind.TAKE_DOWN)["node2"] is Outcome.FAILED
+    assert set(await machines.status()) == {NAMES["node2"]}
+    del machines.delete
 
 
 async def test_a_mistake_of_ours_is_raised_when_all_is_taken_down(machines):
