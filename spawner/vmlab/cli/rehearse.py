@@ -82,11 +82,10 @@ def rehearse(
     paths = _own_paths(lab, default_paths())
     provider = make_provider(provider_settings(lab, paths))
     plan = _make_plan(lab, folder, paths, provider)
-    with _alone(lab, paths.state):
-        with _telling() as (tell, done):
-            rehearsal = Rehearsal(provider, plan, tell=tell, done=done)
-            report = None if down else asyncio.run(_run(rehearsal, keep=keep))
-            is_clean = not report.is_kept if report else asyncio.run(rehearsal.take_down())
+    with _alone(lab, paths.state), _telling() as (tell, done):
+        rehearsal = Rehearsal(provider, plan, tell=tell, done=done)
+        report = None if down else asyncio.run(_run(rehearsal, keep=keep))
+        is_clean = not report.is_kept if report else asyncio.run(rehearsal.take_down())
         if is_clean:
             shutil.rmtree(paths.state)
     if report is None:

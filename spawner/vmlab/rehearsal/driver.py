@@ -241,12 +241,11 @@ class Rehearsal:
 
     async def _run_playbook(self, playbook: Playbook, *, may: bool) -> None:
         what = f"{playbook.file.name} from {playbook.run_from}"
-        members = {member.label: member for member in self._plan.group.members}
-        if not may or self._is_up != set(members):
+        roles = {member.label: member.spec.role for member in self._plan.group.members}
+        if not may or self._is_up != set(roles):
             self._skip(Kind.CONFIGURE, what, "not all machines are up and have what comes first")
             return
-        member = members[playbook.run_from]
-        roles = {label: each.spec.role for label, each in members.items()}
+        member = self._plan.group.get(playbook.run_from)
 
         async def work() -> None:
             await self._bring(member, Copy(playbook.file.parent, _PLAYBOOK_FOLDER))
@@ -282,7 +281,7 @@ class Rehearsal:
         if check.on not in self._is_up:
             self._skip(Kind.CHECK, check.name, f"{check.on} did not start")
             return
-        (member,) = (each for each in self._plan.group.members if each.label == check.on)
+        member = self._plan.group.get(check.on)
         command = run_as(check.user, check.command)
 
         async def work() -> None:

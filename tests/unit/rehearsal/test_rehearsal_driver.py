@@ -44,7 +44,7 @@ NAMES = {member.label: member.spec.name for member in GROUP.members}
 
 def answer(label: str, packages: str = "") -> dict[str, str]:
     """What a machine says that is as described."""
-    member = GROUP.find(label)
+    member = GROUP.get(label)
     host = f"name {member.spec.host_name}\ncpus {member.spec.cpus}\nmemory 500000\n"
     return {"output": f"== ports\n== packages\n{packages}== services\n== host\n{host}"}
 
@@ -149,7 +149,7 @@ async def test_what_comes_after_a_machine_that_failed_is_skipped_and_all_is_remo
     bench, machines
 ):
     set_faults(bench, runs={NAMES["server"]: {"status": 1}}, delays_s={})
-    member = GROUP.find("server")
+    member = GROUP.get("server")
     hurried = type(member.ready)(port=2049, within_s=0.2)
     group = type(GROUP)((*GROUP.own, type(member)("server", member.spec, (), hurried)))
     plan = make_plan(machines, Description(checks=CHECKS), group)
