@@ -43,7 +43,8 @@ from vmlab.providers.abilities import PreparesHost, PreparesStarts
 from vmlab.providers.base import Provider
 from vmlab.providers.settings import provider_settings, spare_machine
 from vmlab.rehearsal.description import load_description
-from vmlab.rehearsal.driver import Plan, Preparation, Rehearsal
+from vmlab.rehearsal.driver import Rehearsal
+from vmlab.rehearsal.plan import Plan, Preparation
 from vmlab.rehearsal.report import (
     SIGNS,
     Report,

@@ -15,8 +15,9 @@ from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.providers.fake import FakeProvider
 from vmlab.rehearsal.description import Check, Copy, Description, Host, Package, Playbook
-from vmlab.rehearsal.driver import Plan, Preparation, Rehearsal
+from vmlab.rehearsal.driver import Rehearsal
 from vmlab.rehearsal.inventory import make_question
+from vmlab.rehearsal.plan import Plan, Preparation
 from vmlab.rehearsal.report import Kind, Outcome, Report, Step
 from vmlab_protocol.phases import Phase
 
