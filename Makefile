@@ -1,5 +1,5 @@
 # The commands of the README; .ci/run and developers use the same ones.
-.PHONY: help lab test test-long attack chaos fuzz bench check docs fix test-hub-versions coverage lock
+.PHONY: help lab test test-long attack chaos fuzz bench check docs fix test-hub-versions test-farm coverage lock
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,14 @@ coverage: ## which lines the tests without machines and browsers reach, the leas
 test-hub-versions: ## hub and contract tests with the oldest and the newest JupyterHub that VMLab allows (an hour)
 	@scripts/bootstrap dev
 	@scripts/test-hub-versions $(ARGS)
+
+test-farm: ## rehearse the acquisition farm on real machines, and play its exercise (half an hour)
+	@scripts/bootstrap dev
+	@.venv/bin/vmlab image build desk
+	@.venv/bin/vmlab image build server
+	@mkdir -p artifacts
+	.venv/bin/vmlab rehearse labs/farm --page artifacts/farm.md $(ARGS)
+	@cat artifacts/farm.md
 
 attack: ## play every attack on the promises of SECURITY.md, and make their table (half an hour)
 	@scripts/bootstrap dev

@@ -36,7 +36,16 @@ templates_path = ["_templates"]
 # The navigation: page: (caption, pages).
 _NAVIGATION = {
     "README": [
-        ("People", ["docs/trainee", "docs/facilitator", "docs/trainer", "docs/operator"]),
+        (
+            "People",
+            [
+                "docs/trainee",
+                "docs/facilitator",
+                "docs/trainer",
+                "docs/rehearsal",
+                "docs/operator",
+            ],
+        ),
         (
             "Reference",
             [
@@ -49,7 +58,13 @@ _NAVIGATION = {
         ),
         (
             "Courses and images",
-            ["notebooks/README", "images/README", "images/guest/README", "protocol/README"],
+            [
+                "notebooks/README",
+                "labs/farm/README",
+                "images/README",
+                "images/guest/README",
+                "protocol/README",
+            ],
         ),
         (
             "Acquisition",

@@ -10,6 +10,7 @@
 
     cli        the command line
     bench      `vmlab bench`: how fast machines start
+    rehearsal  `vmlab rehearse`: a planned installation, tried on machines
     web        what browsers and machines ask the hub for: API, board, pages
     upkeep     what the hub does by itself: reconcile, stop idle machines, look after volumes
     spawning   VMSpawner, and one start of a machine

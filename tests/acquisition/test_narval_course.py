@@ -6,21 +6,24 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import vmlab_guest
-from acquisition.programs import MODULES, SOURCES, is_running, until
-from vmlab.courses.folder import read_folder
-from vmlab.courses.parse import parse_course
+from acquisition.course import (
+    COURSE,
+    add_cells,
+    deliver,
+    make_programs,
+    play,
+    said,
+    steps_of,
+    trainee,
+)
+from acquisition.programs import is_running, until
 from vmlab.system.host import find_free_port
 
-COURSE = Path(__file__).parents[2] / "notebooks" / "narval"
 EXERCISE = "01-first-acquisition"
 
 
@@ -28,12 +31,7 @@ EXERCISE = "01-first-acquisition"
 def machine(tmp_path):
     """The environment of a trainee with this course: a home, programs, ports of their own."""
     environment = _environment(tmp_path)
-    original = tmp_path / "root/var/lib/vmlab/courses/narval/1" / EXERCISE
-    copy = tmp_path / "home/narval" / EXERCISE
-    for folder in (original, copy):
-        folder.mkdir(parents=True)
-    shutil.copy(COURSE / EXERCISE / "checks.py", original)
-    shutil.copy(COURSE / EXERCISE / "exercise.ipynb", copy)
+    deliver(EXERCISE, tmp_path, tmp_path / "home")
     (tmp_path / "runtime").mkdir(mode=0o700)
     yield environment
     _end_all(f"NARVAL_CONFIG={environment['NARVAL_CONFIG']}")
@@ -62,11 +60,11 @@ MISTAKES = (
 
 
 def test_nothing_passes_before_and_all_passes_after_and_again(machine, tmp_path):
-    steps = [step.name for step in parse_course(read_folder(COURSE), "narval").exercises[0].steps]
+    steps = steps_of(EXERCISE)
     before = play(machine, f"narval/{EXERCISE}")
     assert said(before) == [(step, False) for step in steps], before
     solution = COURSE / EXERCISE / "solution.ipynb"
-    with_mistakes = _add_cells(solution, [code for code, _ in MISTAKES], tmp_path)
+    with_mistakes = add_cells(solution, [code for code, _ in MISTAKES], tmp_path)
     for notebook in (solution, with_mistakes):
         after = play(machine, str(notebook), "--in", f"narval/{EXERCISE}")
         done = [(step, True) for step in steps]
@@ -78,29 +76,9 @@ def test_nothing_passes_before_and_all_passes_after_and_again(machine, tmp_path)
         assert words in hint, (code, hint)
 
 
-def said(played: dict) -> list[tuple[str, bool]]:
-    return [(each["step"], each["passed"]) for each in played["checks"]]
-
-
-def _add_cells(notebook: Path, cells: list[str], folder: Path) -> Path:
-    content = json.loads(notebook.read_text())
-    content["cells"] += [{"cell_type": "code", "source": [cell]} for cell in cells]
-    file = folder / "more.ipynb"
-    file.write_text(json.dumps(content))
-    return file
-
-
-def play(environment: dict[str, str], *words: str) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-m", "vmlab_guest.play", *words],
-        env=environment, capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    return json.loads(done.stdout)
-
-
 def _environment(tmp_path: Path) -> dict[str, str]:
     naming, log, shell = (find_free_port() for _ in range(3))
-    _make_programs(
+    make_programs(
         tmp_path / "bin",
         {
             "narval_naming_service": ["--port", str(naming)],
@@ -108,32 +86,13 @@ def _environment(tmp_path: Path) -> dict[str, str]:
             "aws_shell": ["--aws_server_port", str(shell)],
         },
     )
-    guest = Path(vmlab_guest.__file__).parent.parent
     return {
-        **os.environ,
-        "HOME": str(tmp_path / "home"),
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{guest}:{SOURCES}",
-        "VMLAB_ROOT": str(tmp_path / "root"),
-        "VMLAB_LANGUAGE": "en",
+        **trainee(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
         "NARVAL_CONFIG": str(tmp_path / "config"),
         "NARVAL_NAMING_SERVICE": f"127.0.0.1:{naming}",
         "NARVAL_SHELL": f"127.0.0.1:{shell}",
     }
-
-
-def _make_programs(folder: Path, options: dict[str, list[str]]) -> None:
-    """Write the console scripts; those of services add the options that say which port."""
-    folder.mkdir()
-    for program, place in MODULES.items():
-        module, function = place.split(":")
-        file = folder / program
-        file.write_text(
-            f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\n"
-            f"sys.exit({function}([*sys.argv[1:], *{options.get(program, [])}]))\n"
-        )
-        file.chmod(0o755)
 
 
 def _end_all(mark: str) -> None:

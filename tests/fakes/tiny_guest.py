@@ -64,6 +64,10 @@ while :; do
         [ $new -lt $serial ] || serial=$new
         say '{"type":"serving","serial":'$serial'}' ;;
     *'"type": "language"'*) say '{"type":"speaks"}' ;;
+    *'"type": "run"'*)  # one without quotes or backslashes, and answered when it has ended
+        id=${line#*\"id\": \"}; id=${id%%\"*}; command=${line#*\"command\": \"}
+        output=$(sh -c "${command%%\"*}" 2>&1); status=$?
+        say '{"type":"ran","id":"'"$id"'","status":'$status',"output":"'"$output"'"}' ;;
     *'"type": "freeze"'*)
         case "$seed" in
         *TINY_NOFREEZE*) say '{"type":"error","phase":"volume","message":"asked not to freeze"}' ;;

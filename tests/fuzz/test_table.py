@@ -21,7 +21,7 @@ WANTED = {
     "course.toml": {"course-toml", "toml-lines"},
     "lab.toml and other files of operators": {"lab-toml", "hub-url", "passwords", "recipe-toml",
                                               "lock-file", "apt-sources", "bench-result",
-                                              "break-file", "hub-log"},
+                                              "break-file", "hub-log", "rehearsal-toml"},
     "qcow2 and ext4 headers": {"qcow2", "ext4", "import-head"},
     "paths and names": {"course-paths", "snapshot-paths", "course-names", "names", "volume-names",
                         "kept-names", "proc-stat"},
@@ -41,6 +41,7 @@ WANTED = {
     "the kernel's own words, as far as their lengths lead": {"netlink"},
     "questions for names": {"name-question"},
     "SSH from outside": {"ssh-public-key", "ssh-request", "ssh-frames", "ssh-setup"},
+    "what a rehearsal reads in and of machines": {"inventory", "user-data"},
     "JSON": {"json"},
 }  # fmt: skip
 

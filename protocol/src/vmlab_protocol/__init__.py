@@ -7,6 +7,7 @@ phases      the phases of a start
 notices     languages, and what a trainee must be told
 seed, seed_reader  what makes a machine itself: written by the host, checked by the agent
 messages    lines between host and agent
+commands    a command that the host has run in a machine, and how it went
 share       the file server of an event: who has which folder on it
 courses     names of courses, and the list of those published
 paths       which paths a course may hold

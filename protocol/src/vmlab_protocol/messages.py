@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from vmlab_protocol.commands import RunReport, parse_report
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.phases import GUEST_PHASES, Phase
 
@@ -46,6 +47,7 @@ class HostMessageType(StrEnum):
     WARN = "warn"
     TIME = "time"
     LANGUAGE = "language"
+    RUN = "run"
     SERVE = "serve"
     KEYS = "keys"
     POWEROFF = "poweroff"
@@ -70,6 +72,7 @@ class GuestMessageType(StrEnum):
     SHOWN = "shown"
     HIDDEN = "hidden"
     TIMED = "timed"
+    RAN = "ran"
     SERVING = "serving"
 
 
@@ -89,6 +92,7 @@ ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.WARN: GuestMessageType.WARNED,
     HostMessageType.TIME: GuestMessageType.TIMED,
     HostMessageType.LANGUAGE: GuestMessageType.SPEAKS,
+    HostMessageType.RUN: GuestMessageType.RAN,
     HostMessageType.SERVE: GuestMessageType.SERVING,
     HostMessageType.KEYS: GuestMessageType.KEYED,
 }
@@ -127,6 +131,7 @@ class GuestMessage:
     activity: Activity | None = None  # of ACTIVITY
     was_frozen: bool = False
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
+    report: RunReport | None = None  # of RAN
     serial: int = 0  # of SERVING: the roster that is served now
 
 
@@ -151,6 +156,9 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
     activity = _parse_activity(body) if kind is GuestMessageType.ACTIVITY else None
     if kind is GuestMessageType.ACTIVITY and activity is None:
         return None
+    report = parse_report(body) if kind is GuestMessageType.RAN else None
+    if kind is GuestMessageType.RAN and report is None:
+        return None
     return GuestMessage(
         kind,
         phase,
@@ -159,6 +167,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         activity=activity,
         was_frozen=body.get("was_frozen") is True,
         trouble=_parse_trouble(body.get("trouble")),
+        report=report,
         serial=serial if type(serial := body.get("serial")) is int and serial > 0 else 0,
     )
 

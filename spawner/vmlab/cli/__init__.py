@@ -24,6 +24,7 @@ a traceback is a bug of VMLab.
     front         configuration of a web server in front of the lab
     service       systemd units
     bench         measure how fast machines start
+    rehearse      try a lab of several machines, and what is to be installed on them
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from vmlab.cli import (
     image,
     log,
     machine,
+    rehearse,
     replaced,
     service,
     ssh,
@@ -73,6 +75,7 @@ app.command("status")(status.status)
 app.command("log")(log.log)
 app.command("doctor")(doctor.doctor)
 app.command("front")(front.front)
+app.command("rehearse")(rehearse.rehearse)
 app.add_typer(machine.app, name="machine", help="List, watch, enter and kill machines.")
 machine.app.command("renew")(replaced.renew)
 machine.app.command("old")(replaced.old)

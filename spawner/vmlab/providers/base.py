@@ -223,7 +223,7 @@ class AgentStream:
 class ReachesAgents(Protocol):
     """A provider whose machines have VMLab's agent, however its words travel; optional.
 
-    `vmlab.providers.agent.asking.AsksAgents` makes of this what the next four protocols want.
+    `vmlab.providers.agent.asking.AsksAgents` makes of this most of what the protocols below want.
     """
 
     @abstractmethod

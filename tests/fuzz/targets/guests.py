@@ -39,6 +39,7 @@ from vmlab_guest.system import RUN
 from vmlab_guest.takehome import write_archive
 from vmlab_guest.trouble import pick_line, read_trouble
 from vmlab_guest.volume import VOLUME_REQUESTS, work_on_volume
+from vmlab_protocol.commands import MAX_RUN_S, parse_run
 from vmlab_protocol.courses import parse_listing
 from vmlab_protocol.errors import FormatError
 from vmlab_protocol.messages import HostMessageType
@@ -82,9 +83,10 @@ def seed(data: bytes) -> None:
     check(taken is not None and taken.env == server.env, "the zygote reads another server")
 
 
-@target("agent-words", AgentError, SeedError, OSError, parsers=(
+@target("agent-words", AgentError, FormatError, OSError, parsers=(
     "vmlab_guest.volume:work_on_volume", "vmlab_guest.idle:set_warning",
-    "vmlab_protocol.seed_reader:parse_time", "vmlab_guest.language:change_language"))  # fmt: skip
+    "vmlab_protocol.seed_reader:parse_time", "vmlab_guest.language:change_language",
+    "vmlab_protocol.commands:parse_run"))  # fmt: skip
 def agent_words(data: bytes) -> None:
     """What the host asks beside seeds, as `Agent._answer_beside` takes it."""
     message = _decode(data)
@@ -98,6 +100,10 @@ def agent_words(data: bytes) -> None:
         system.clocks.clear()
     elif kind == "time":
         check(parse_time(message.get("time_ns"), "time_ns") > 0, message)
+    elif kind == "run":
+        asked = parse_run(message)
+        check(0 <= asked.limit_s <= MAX_RUN_S, message)
+        check("\0" not in asked.command, message)
     elif kind == "language":
         change_language(_system(), message)
         check(read_language(_system().root / RUN) == message["language"], message)

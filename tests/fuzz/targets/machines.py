@@ -26,6 +26,7 @@ from vmlab.providers.qemu.warm.template import (
     find_template,
     list_templates,
 )
+from vmlab_protocol.commands import MAX_OUTPUT_CHARS
 from vmlab_protocol.messages import parse_guest_line
 from vmlab_protocol.phases import GUEST_PHASES
 
@@ -39,6 +40,7 @@ KIND = TemplateKind("desk", "v1", 512, 1, "tcg", "QEMU emulator version 7.2", "c
         "vmlab_protocol.messages:parse_guest_line",
         "vmlab_protocol.messages:_parse_activity",
         "vmlab_protocol.messages:_parse_trouble",
+        "vmlab_protocol.commands:parse_report",
     ),
 )
 def agent_line(data: bytes) -> None:
@@ -50,6 +52,10 @@ def agent_line(data: bytes) -> None:
     if said.trouble:
         check_text(said.trouble.line)
         check(0 < said.trouble.ends <= 1000, said)
+    if said.report:
+        check_text(*said.report.output.split("\n"), said.report.refused)
+        check(said.report.status is None or 0 <= said.report.status <= 255, said)
+        check(len(said.report.output) <= MAX_OUTPUT_CHARS, said)
     check(said.phase is None or said.phase in GUEST_PHASES, said)
 
 

@@ -13,6 +13,7 @@ from vmlab_guest import __version__
 from vmlab_guest.activity import Activity
 from vmlab_guest.apply import Courses, PhaseError, apply_seed, is_seeded
 from vmlab_guest.clock import Clock
+from vmlab_guest.commands import Commands
 from vmlab_guest.errors import AgentError
 from vmlab_guest.home import Home
 from vmlab_guest.identity import is_parked
@@ -29,6 +30,8 @@ from vmlab_guest.threads import attempt, describe, persist
 from vmlab_guest.trouble import TROUBLE, read_trouble
 from vmlab_guest.volume import VOLUME_REQUESTS, work_on_volume
 from vmlab_guest.watch import Watch
+from vmlab_protocol.commands import parse_run
+from vmlab_protocol.errors import FormatError
 from vmlab_protocol.messages import (
     ANSWERS,
     PORT_NAME,
@@ -60,6 +63,7 @@ class Agent:
         self._work_beside: _Works = queue.Queue(maxsize=10)
         self._is_served = True
         self._home = Home(system)
+        self._commands = Commands(system.log)
         self._share = Follower(system)
         # Since the seed:
         self._activity: Activity | None = None
@@ -130,6 +134,8 @@ class Agent:
                 self._enqueue(lambda: self._prepare(warm, kind))
             case HostMessageType.TIME:
                 self._set_clock(message.get("time_ns"), received_ns)
+            case HostMessageType.RUN:
+                self._run(message)
             case HostMessageType.POWEROFF:
                 threading.Thread(target=self._power_off, name="poweroff", daemon=True).start()
             case _:
@@ -169,6 +175,18 @@ class Agent:
             self._send_error(Phase.VOLUME, f"time: {error}")
         else:
             self._link.send({"type": GuestMessageType.TIMED, "moved_s": round(moved_s, 1)})
+
+    def _run(self, message: dict[str, Any]) -> None:
+        """Have a command run, or tell how it goes; at once, whatever else is done."""
+        if not is_seeded(self._system):
+            self._send_error(Phase.VOLUME, "run: this machine belongs to nobody yet")
+            return
+        try:
+            report = self._commands.answer(parse_run(message))
+        except FormatError as error:
+            self._send_error(Phase.VOLUME, str(error))
+        else:
+            self._link.send({"type": GuestMessageType.RAN, **report.to_json()})
 
     def _enqueue(self, work: Callable[[], None]) -> None:
         try:

@@ -76,8 +76,11 @@ def why_absent(program: str, error: NarvalError) -> NotYetError:
     )
 
 
-def find_sub_system(name: str) -> SyncSubSystem:
+def find_sub_system(name: str, where: str = "localhost local") -> SyncSubSystem:
     """Return a sub-system; its connection is closed when the check has ended.
+
+    Args:
+        where: what `launch` is told of its machine, for the hint.
 
     Raises:
         NotYetError: it, or a service, does not run.
@@ -94,9 +97,9 @@ def find_sub_system(name: str) -> SyncSubSystem:
         known = ", ".join(names) or "-"
         raise NotYetError(
             f"There is no sub-system `{name}` (there are: {known}). "
-            f"`narval_shell launch {name} localhost local`.",
+            f"`narval_shell launch {name} {where}`.",
             f"Il n'y a pas de sous-système `{name}` (il y a : {known}). "
-            f"`narval_shell launch {name} localhost local`.",
+            f"`narval_shell launch {name} {where}`.",
         )
     _opened.append(SyncSubSystem.find(name, access))
     return _opened[-1]

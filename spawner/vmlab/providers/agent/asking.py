@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
+from vmlab.providers.agent.commands import run_command
 from vmlab.providers.agent.link import AgentLink, no_answer_error
-from vmlab.providers.base import ReachesAgents
+from vmlab.providers.base import Ran, ReachesAgents
 from vmlab.system.background import apart
 from vmlab_protocol.machine import PLAIN_AFTER_ENDS
 from vmlab_protocol.messages import Activity, GuestMessage, HostMessageType, ServerTrouble
@@ -22,8 +24,8 @@ _AT_ONCE = 16
 class AsksAgents(ReachesAgents):
     """For a provider to derive from: with its stream, all that the core wants of agents.
 
-    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages`, `ServesFiles` and `TakesKeys` of
-    `vmlab.providers.base`.
+    It keeps `ReportsActivity`, `ReportsServer`, `SpeaksLanguages`, `RunsCommands`, `ServesFiles`
+    and `TakesKeys` of `vmlab.providers.base`.
     """
 
     async def activity(self, names: Iterable[str]) -> Mapping[str, Activity]:
@@ -56,10 +58,15 @@ class AsksAgents(ReachesAgents):
         """Have the machine speak this language (contract: `SpeaksLanguages.set_language`)."""
         await ask(self, name, HostMessageType.LANGUAGE, language=language.value)
 
+    async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
+        """Have the agent run it (contract: `RunsCommands.run`)."""
+        say = partial(ask, self, name, HostMessageType.RUN)
+        return await run_command(say, name, command, limit_s)
+
     async def serve_files(self, name: str, roster: Roster) -> int:
         """Tell a file server who has which folder (contract: `ServesFiles.serve_files`)."""
         answer = await ask(
-            self, name, HostMessageType.SERVE, limit_s=_SERVE_LIMIT_S, **roster_json(roster)
+            self, name, HostMessageType.SERVE, wait_s=_SERVE_LIMIT_S, **roster_json(roster)
         )
         return answer.serial
 
@@ -82,7 +89,7 @@ async def ask(
     name: str,
     request: HostMessageType,
     *,
-    limit_s: float = _ANSWER_LIMIT_S,
+    wait_s: float = _ANSWER_LIMIT_S,
     **details: object,
 ) -> GuestMessage:
     """Ask one thing of a machine at work, whoever else speaks with its agent meanwhile.
@@ -90,7 +97,7 @@ async def ask(
     Args:
         provider, name: of the machine.
         request: the message's type.
-        limit_s: for the way to the agent and its answer.
+        wait_s: for the way to the agent and its answer.
         details: what else the message says.
 
     Raises:
@@ -98,12 +105,12 @@ async def ask(
         MachineTimeoutError: it does not answer; perhaps it is busy with another conversation.
     """
     try:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(wait_s):
             stream = await provider.open_agent(name)
             async with AgentLink(stream, f"{request.value!r} was asked of it") as link:
-                return await link.ask(request, limit_s, **details)
+                return await link.ask(request, wait_s, **details)
     except TimeoutError as error:
-        raise no_answer_error(name, request, limit_s) from error
+        raise no_answer_error(name, request, wait_s) from error
 
 
 def describe_trouble(trouble: ServerTrouble | None) -> str:
