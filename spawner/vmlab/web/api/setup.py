@@ -103,13 +103,15 @@ def setup_api(
     c.JupyterHub.extra_handlers.extend((path, handler, {"lab": lab}) for path, handler in handlers)
     c.JupyterHub.extra_handlers.append((r"/vmlab/guide", GuidePage, {"guide": guide}))
     if ssh:
-        c.JupyterHub.extra_handlers += [
+        c.JupyterHub.extra_handlers.extend(
+            [
             (r"/ssh", SshSocket, {"lab": lab}),
             (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
             (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
             (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
             (rf"{api}/ssh/keys/{_KEY_ID}", SshKeyHandler, {"lab": lab}),
-        ]
+            ]
+        )
     c.JupyterHub.custom_scopes.update(
         {COURSES_SCOPE: {"description": "Publish courses and see who has which version"}}
     )
