@@ -105,11 +105,11 @@ def setup_api(
     if ssh:
         c.JupyterHub.extra_handlers.extend(
             [
-            (r"/ssh", SshSocket, {"lab": lab}),
-            (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
-            (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
-            (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
-            (rf"{api}/ssh/keys/{_KEY_ID}", SshKeyHandler, {"lab": lab}),
+                (r"/ssh", SshSocket, {"lab": lab}),
+                (r"/vmlab/ssh", SshPage, {"lab": lab, "address": ssh}),
+                (rf"/vmlab/ssh/{PROGRAM}", SshProgram),
+                (rf"{api}/ssh/keys", SshKeysHandler, {"lab": lab}),
+                (rf"{api}/ssh/keys/{_KEY_ID}", SshKeyHandler, {"lab": lab}),
             ]
         )
     c.JupyterHub.custom_scopes.update(

@@ -20,15 +20,14 @@ _TOO_MANY = Notice(
     f"Vous avez déjà {MAX_KEYS} clés. Supprimez-en une dont vous n'avez plus besoin.",
 )
 
-
 _PREFIX: Final = "SHA256:"
 # Web servers in front may make one slash of two.
 _TO_PATH: Final = str.maketrans("+/", "-_")
 _FROM_PATH: Final = str.maketrans("-_", "+/")
 
 
-class SshKeysHandler(OwnHandler):
-    """All keys of the person."""
+class KeyBookHandler(OwnHandler):
+    """A handler for the keys of the person who calls."""
 
     subject = "ssh"
 
@@ -36,6 +35,10 @@ class SshKeysHandler(OwnHandler):
     def book(self) -> KeyBook:
         """The keys of this lab."""
         return KeyBook(self.runtime.database, self.runtime.provider, self.runtime.rules)
+
+
+class SshKeysHandler(KeyBookHandler):
+    """All keys of the person."""
 
     async def get(self) -> None:
         """List them."""
@@ -66,7 +69,7 @@ class SshKeysHandler(OwnHandler):
         self.write({"status": status, "message": why.en, "en": why.en, "fr": why.fr})
 
 
-class SshKeyHandler(SshKeysHandler):
+class SshKeyHandler(KeyBookHandler):
     """One key of the person."""
 
     async def delete(self, identifier: str) -> None:
