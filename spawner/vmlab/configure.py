@@ -37,6 +37,7 @@ from vmlab.people.accounts import ensure_passwords
 from vmlab.people.roles import CLI_SERVICE, make_roles
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub, machines_ahead
+from vmlab.providers.base import Provider
 from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.starter import StartLimits
@@ -108,8 +109,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     prepare_state(lab, paths)
     settings = provider_settings(lab, paths)
     provider = make_provider(settings)
-    machines = len(lab.accounts.trainees) * (1 + len(lab.nodes)) + (lab.server is not None)
-    _check_descriptors(machines + machines_ahead(provider))
+    _check_descriptors(lab, provider)
     if is_hub():
         settle_accounts(paths.hub_database, lab.accounts)
     # Machines reach the hub through sockets that the spawner opens, so no port needs to be known.
@@ -129,6 +129,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     )
     _set_accounts(c, lab, paths)
     _set_spawner(c, lab, paths, settings)
+    address = SshAddress(lab.hub.url, lab.hub.name, lab.ssh.port)
     setup_api(
         c,
         settings,
@@ -137,7 +138,7 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
         hub=access,
         guide=project / "docs/trainee.md",
         groups=group_rules(lab),
-        ssh=SshAddress(lab.hub.url, lab.hub.name, lab.ssh.port) if offers_ssh(lab, provider) else None,
+        ssh=address if offers_ssh(lab, provider) else None,
     )
     jump = set_up_ssh(c, lab, paths, provider, access)
     busy = jump.busy_machines if jump else None
@@ -145,11 +146,13 @@ def configure(c: Any, lab: Lab, paths: Paths, *, project: Path | None = None) ->
     start_reconciling(HubClient(access), settings, order_rules(lab, limits), busy)
 
 
-def _check_descriptors(machines: int) -> None:
+def _check_descriptors(lab: Lab, provider: Provider) -> None:
     from vmlab.network.accepting import accept_patiently  # noqa: PLC0415 - only the hub needs it
 
     accept_patiently()
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    machines = len(lab.accounts.trainees) * (1 + len(lab.nodes)) + (lab.server is not None)
+    machines += machines_ahead(provider)
     wanted = descriptors_for(machines)
     if limit < wanted:
         _log.warning(

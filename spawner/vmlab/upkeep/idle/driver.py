@@ -104,7 +104,8 @@ class IdleWatch:
         activity = dict(await provider.activity(asked))
         activity |= dict.fromkeys(await self._busy_machines(), Activity(0.0, ("ssh",)))
         wall = time.time()
-        facts = IdleFacts(desks, of_groups(desks, activity), pause.is_on(wall), pause.over_for_s(wall))
+        known = of_groups(desks, activity)
+        facts = IdleFacts(desks, known, pause.is_on(wall), pause.over_for_s(wall))
         decision = decide_idle(facts, self._rules, self._warned, self._clock())
         self._warned = decision.warned
         await asyncio.gather(*(self._take(step, provider) for step in decision.steps))
