@@ -12,8 +12,11 @@ from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 
 LAB = """
+[machine]
+after = ["node"]
 [[node]]
 count = 2
+after = ["server"]
 ready = { port = 9000, within = 1 }
 [server]
 """
@@ -140,6 +143,18 @@ def test_one_that_fails_takes_the_others_with_it(hub):
     wait_until(lambda: not hub.server("c"))
     wait_until(lambda: set(states(hub, "c").values()) <= {"stopped", "absent", "running"})
     wait_until(lambda: "running" not in {s for k, s in states(hub, "c").items() if k != "server"})
+
+
+def test_a_start_that_waits_for_the_server_is_stopped_and_the_server_goes_on(hub):
+    """Nothing of the trainee's own has begun then."""
+    server = next((n for n in hub.api("GET", "../test/look").json() if "server-" in n), "")
+    assert hub.api("GET", f"../test/stop/{server}").ok
+    hub.set_faults(delays_s={"boot": 3.0})
+    hub.api("POST", "users/f/server").raise_for_status()
+    wait_until(lambda: states(hub, "f").get("server") == "starting")
+    hub.stop_server("f")
+    wait_until(lambda: states(hub, "f")["server"] == "running")
+    assert "running" not in {s for label, s in states(hub, "f").items() if label != "server"}
 
 
 def test_machines_are_restarted_one_by_one(hub):

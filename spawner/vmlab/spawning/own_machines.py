@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
@@ -25,7 +26,7 @@ from vmlab.seed import Seed
 from vmlab.spawning.history import find_history
 from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
-from vmlab.spawning.nodes import restart_node, start_node
+from vmlab.spawning.nodes import SingleRestarts, restart_node, start_node
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import ensure_server
 from vmlab.spawning.slots import StartSlots, make_slots
@@ -36,6 +37,7 @@ from vmlab.system.background import apart
 from vmlab_protocol.notices import Language, Notice
 from vmlab_protocol.share import Share
 
+STATE_VERSION = 1
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,7 @@ class OwnMachines:
         self._spawner = spawner
         self._desk = ""  # as an earlier hub kept it: names stay when a user is renamed
         self._volume = ""
+        self.singles = SingleRestarts()
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -68,9 +71,15 @@ class OwnMachines:
         """Names of further machines, by label."""
         return self._spawner.rules.node_machines(self.desk)
 
-    def keep_names(self, desk: str, volume: str) -> None:
-        """Have these names from now on; empty ones follow from user and server."""
-        self._desk, self._volume = desk, volume
+    def as_state(self) -> dict[str, Any]:
+        """Return what the hub keeps of them."""
+        return {"version": STATE_VERSION, "machine": self.desk, "volume": self.volume}
+
+    def take_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what an earlier hub kept; names that are missing follow from user and server."""
+        if state.get("version", STATE_VERSION) > STATE_VERSION:
+            _log.warning("%s: state of a newer VMLab: %s", self.desk, state["version"])
+        self._desk, self._volume = str(state.get("machine", "")), str(state.get("volume", ""))
 
     # -- starting ----------------------------------------------------------------------------------
 
@@ -94,7 +103,7 @@ class OwnMachines:
             LabError: one of them cannot be started.
         """
         spawner, group, starter = self._spawner, await self._make_group(), self._starter
-        self.keep_names(self.desk, self.volume)
+        self._desk, self._volume = self.desk, self.volume
         network, provider = spawner.rules.network, spawner.provider
         if network and isinstance(provider, KeepsNetworks):
             await provider.ensure_network(network)
@@ -155,6 +164,16 @@ class OwnMachines:
         nodes = self.nodes.values()
         states = await self._spawner.provider.status(nodes)
         await self.stop([name for name in nodes if states[name].state.is_on], now=False)
+
+    async def look_after_nodes(self) -> None:
+        """Begin to restart nodes that were rebooted or crashed.
+
+        Raises:
+            LabError: their states are not known.
+        """
+        if self.nodes:
+            states = await self._spawner.provider.status(self.nodes.values())
+            self.singles.begin_ended(self.nodes, states, self.restart_node)
 
     async def status(self) -> MachineStatus:
         """Return the desk's state."""

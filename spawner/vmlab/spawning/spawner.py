@@ -24,28 +24,27 @@ from vmlab.hub.server_tokens import revoke_server_tokens
 from vmlab.lab.start_order import DESK
 from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.spawning.log import StartLog
-from vmlab.spawning.nodes import STARTED_AGAIN, SingleRestarts
+from vmlab.spawning.nodes import STARTED_AGAIN
 from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.refusal import as_lab_error, make_refusal
 from vmlab.spawning.restarts import Restarts
 from vmlab.spawning.settings import TIMEOUT_MARGIN_S, SpawnerSettings
-from vmlab.spawning.starter import timeout_error
+from vmlab.spawning.starter import timeout_error, unwanted_error
 from vmlab.system.background import apart
 from vmlab_protocol.notices import Notice
-
-STATE_VERSION = 1
 
 
 class VMSpawner(SpawnerSettings):
     """Gives every user a whole virtual machine, or several."""
 
     _starting = False
+    _limit: asyncio.Timeout | None = None  # of the start under way
+    _is_unwanted = False  # whether it was stopped meanwhile
     _log: StartLog | None = None  # of the start under way, or of the last one
 
     _own = Instance(OwnMachines)
     _log_made = Instance(asyncio.Event, ())
     _restarts = Instance(Restarts, ())
-    _singles = Instance(SingleRestarts, ())
 
     @default("_own")
     def _own_default(self) -> OwnMachines:
@@ -61,11 +60,7 @@ class VMSpawner(SpawnerSettings):
     def get_state(self) -> dict[str, Any]:
         """Return what the hub keeps; holders of `admin:server_state` read it: no secret."""
         state: dict[str, Any] = super().get_state()
-        state["vmlab"] = {
-            "version": STATE_VERSION,
-            "machine": self._own.desk,
-            "volume": self._own.volume,
-        }
+        state["vmlab"] = self._own.as_state()
         return state
 
     def clear_state(self) -> None:
@@ -77,10 +72,7 @@ class VMSpawner(SpawnerSettings):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what an earlier hub kept."""
         super().load_state(state)
-        own = state.get("vmlab") or {}
-        if own.get("version", STATE_VERSION) > STATE_VERSION:
-            self.log.warning("%s: state of a newer VMLab: %s", self.machine, own["version"])
-        self._own.keep_names(str(own.get("machine", "")), str(own.get("volume", "")))
+        self._own.take_state(state.get("vmlab") or {})
 
     # -- the life cycle --------------------------------------------------------------------------
 
@@ -91,12 +83,14 @@ class VMSpawner(SpawnerSettings):
             SpawnException: one could not be started; carries a message for the trainee only.
         """
         self._restarts.clear()
-        self._singles.clear()
+        self._own.singles.clear()
         try:
             return await self._bring_up(self.rules.after)
         except TimeoutError as error:
-            phase = self._log.desk.phase if self._log else None
-            raise make_refusal(timeout_error(self.machine, phase)) from error
+            late = timeout_error(self.machine, self._log.desk.phase if self._log else None)
+            raise make_refusal(
+                unwanted_error(self.machine) if self._is_unwanted else late
+            ) from error
         except LabError as error:
             raise make_refusal(error) from error
         except Exception as error:
@@ -109,19 +103,25 @@ class VMSpawner(SpawnerSettings):
     ) -> str:
         """Start these machines, the desk among them; return the URL of its server."""
         self._starting = True
-        log = StartLog(self._own.spoken(), after=after, slots=self._own.slots.count)
-        self._log = log
+        self._is_unwanted = False
+        slots = self._own.slots.count
+        log = self._log = StartLog(self._own.spoken(), after=after, slots=slots)
         self._log_made.set()
         try:
-            async with asyncio.timeout(max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)):
+            limit_s = max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)
+            async with asyncio.timeout(limit_s) as self._limit:
                 return await self._own.start(log, after, notices)
         finally:
-            self._starting = False
+            self._starting, self._limit = False, None
             await log.end()
 
     async def stop(self, now: bool = False) -> None:
         """Power the machines off; keeps disks and volumes. Works with no memory of a start."""
-        await self._singles.cancel()
+        await self._own.singles.cancel()
+        if self._limit and len(self.rules.after) > 1:
+            # Machines that wait for others have not begun, so that nothing else would end them.
+            self._is_unwanted = True
+            self._limit.reschedule(asyncio.get_running_loop().time())
         self._starting = False  # also where a restart had not begun yet
         await self._own.stop(self.rules.own_machines(self.machine), now=now)
 
@@ -139,7 +139,8 @@ class VMSpawner(SpawnerSettings):
         if status.state.is_on and not is_cut:
             with apart(f"{self.machine}: its connections to the hub could not be opened"):
                 await self._own.open_way()
-            await self._look_after_nodes()
+            with apart(f"{self.machine}: the nodes beside it could not be looked after"):
+                await self._own.look_after_nodes()
             return None
         if status.cause in STARTED_AGAIN and self._start_again(status.cause):
             return None
@@ -185,8 +186,8 @@ class VMSpawner(SpawnerSettings):
         """
         if not self.api_token:
             revoke_server_tokens(self.db, self.user.orm_user, self.name)
-        if self.rules.nodes:
-            await self._singles.cancel()
+        if self._own.nodes:
+            await self._own.singles.cancel()
             await self._own.stop_nodes()
         return await maybe_future(super().run_post_stop_hook())
 
@@ -195,7 +196,7 @@ class VMSpawner(SpawnerSettings):
     @property
     def restarting(self) -> frozenset[str]:
         """The labels of machines that are being restarted."""
-        return self._singles.under_way
+        return self._own.singles.under_way
 
     def begin_restart(self, label: str, *, renew: bool = False) -> None:
         """Begin to restart one of the trainee's machines; returns at once.
@@ -217,7 +218,7 @@ class VMSpawner(SpawnerSettings):
         restart = partial(self._own.restart_node, label, renew=renew)
         if label == DESK:
             restart = partial(self._restart_desk, (), renew=renew, is_on=True)
-        self._singles.begin(machines[label], label, restart)
+        self._own.singles.begin(machines[label], label, restart)
         self._starting = label == DESK
 
     def _start_again(self, cause: EndCause) -> bool:
@@ -232,7 +233,7 @@ class VMSpawner(SpawnerSettings):
             return False
         self.log.warning("%s: restarted after a %s from inside", self.machine, cause)
         notices = (messages.CRASHED,) if cause is EndCause.PANIC else ()
-        self._singles.begin(self.machine, DESK, partial(self._restart_desk, notices))
+        self._own.singles.begin(self.machine, DESK, partial(self._restart_desk, notices))
         self._starting = True
         return True
 
@@ -253,10 +254,3 @@ class VMSpawner(SpawnerSettings):
             raise
         finally:
             self._starting = False
-
-    async def _look_after_nodes(self) -> None:
-        """Start nodes again that were rebooted or crashed."""
-        if self._own.nodes:
-            with apart(f"{self.machine}: the state of the nodes beside it is unknown"):
-                states = await self.provider.status(self._own.nodes.values())
-                self._singles.begin_ended(self._own.nodes, states, self._own.restart_node)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vmlab import messages
-from vmlab.errors import MachineTimeoutError
+from vmlab.errors import MachineConflictError, MachineTimeoutError
 from vmlab.model import MachineSpec
 from vmlab.providers.base import Provider
 from vmlab.seed import Seed
@@ -125,6 +125,13 @@ class Starter:
         await track.enter(Phase.READY)
         for history in {self.history(kind, ""), self.history(kind, way)}:
             await history.record(track.durations_s)
+
+
+def unwanted_error(machine: str) -> MachineConflictError:
+    """Return the error for a start that somebody stopped."""
+    return MachineConflictError(
+        machine, "it was switched off while it was starting", public=messages.WENT_OFF
+    )
 
 
 def timeout_error(machine: str, phase: Phase | None) -> MachineTimeoutError:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vmlab import messages
 from vmlab.errors import LabError, VolumeConflictError, VolumeError
-from vmlab.model import DiskKind, DiskPart, Volume, VolumeState
+from vmlab.model import Allowance, DiskKind, DiskPart, Volume, VolumeState
 from vmlab.names import is_home, machine_name
 from vmlab.system.disk_space import taken_mib
 from vmlab.volumes.allowance import (
@@ -66,17 +67,24 @@ async def find_uses(context: VolumeContext, *, given: Volume | None = None) -> d
     sizes: dict[str, int] = defaultdict(int)
     for volume in volumes.values():
         owner = owner_of(volume)
-        if not context.allowance.nodes or is_home(volume.name):
+        # Those of further machines are in the allowance already; one without an owner is no trainee's.
+        if not context.allowance.nodes or is_home(volume.name) or not volume.owner:
             sizes[owner] = max(sizes[owner], volume.size_mib)
+    people = set(owners.values())
     return {
         owner: Use(
             owner,
-            limit_mib(context.allowance, system_mib, sizes[owner]),
+            limit_mib(_allowed(context, owner in people), system_mib, sizes[owner]),
             tuple(with_system_disks(found, owner, system_mib, 1 + context.allowance.nodes)),
         )
         for owner, found in by_owner.items()
         if owner
     }
+
+
+def _allowed(context: VolumeContext, is_person: bool) -> Allowance:
+    """Return what may be taken: the lab's total is for trainees, not for the event's server."""
+    return context.allowance if is_person else replace(context.allowance, total_mib=0)
 
 
 async def most_volume_mib(context: VolumeContext) -> int:
