@@ -14,6 +14,7 @@ from fakes.benches import Bench, open_bench, start
 from vmlab.model import Card, MachineSpec, NetworkSpec
 from vmlab.paths import default_paths
 from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
@@ -93,12 +94,12 @@ async def bench(desk_image, failed):
 
 @asynccontextmanager
 async def shell(
-    bench: Bench, spec: MachineSpec, command: str
+    provider: QemuProvider, spec: MachineSpec, command: str
 ) -> AsyncIterator[asyncio.StreamReader]:
     """Run a command in the machine; give what it writes."""
-    await bench.provider.await_ssh(spec.name)
+    await provider.await_ssh(spec.name)
     process = await asyncio.create_subprocess_exec(
-        *bench.provider.ssh_command(spec.name), command, stdout=asyncio.subprocess.PIPE
+        *provider.ssh_command(spec.name), command, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -110,8 +111,8 @@ async def shell(
             await process.wait()
 
 
-async def run(bench: Bench, spec: MachineSpec, command: str) -> list[str]:
-    async with shell(bench, spec, command) as said:
+async def run(provider: QemuProvider, spec: MachineSpec, command: str) -> list[str]:
+    async with shell(provider, spec, command) as said:
         return (await said.read()).decode().splitlines()
 
 
@@ -122,10 +123,10 @@ async def test_desks_of_one_event_meet_by_name_and_those_of_another_do_not(bench
     await bench.provider.make_template(replace(first, name="spare", owner="", card=None))
     async with asyncio.timeout(_LIMIT_S):
         await asyncio.gather(*(start(bench.provider, spec, SEED) for spec in specs))
-        async with shell(bench, second, SERVE) as served:
+        async with shell(bench.provider, second, SERVE) as served:
             assert await served.readline() == b"ready\n"
-            assert await run(bench, stranger, STRAY) == ["unknown", "silent", "shut", "1"]
-            assert await run(bench, first, MEET) == [
+            assert await run(bench.provider, stranger, STRAY) == ["unknown", "silent", "shut", "1"]
+            assert await run(bench.provider, first, MEET) == [
                 "desk-t01",
                 "10.77.1.2 desk-t02",
                 "10.77.1.1 desk-t01 desk",

@@ -175,7 +175,7 @@ class Keeper:
             with await self._network.connect(address, port) as end:
                 return {}, os.dup(end.fileno())
         except OSError as error:
-            return {"silent": f"{address}:{port}: {error or 'no answer'}"}, None
+            return {"silent": f"{address}:{port}: {str(error) or 'no answer'}"}, None
 
 
 def _say(word: dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ async def ask(folder: Path, ask: str, **more: Any) -> tuple[dict[str, Any], int 
                 said, descriptor = await _receive(keeper)
     except (TimeoutError, OSError, ValueError) as error:
         raise HostError(
-            f"the network {folder.name} cannot be asked to {ask}: {error or 'no answer'}",
+            f"the network {folder.name} cannot be asked to {ask}: {str(error) or 'no answer'}",
             hint=f"see what its keeper does: fuser {folder / LOCK}",
         ) from error
     if "error" in said:
