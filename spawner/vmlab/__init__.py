@@ -14,6 +14,8 @@
     web        what browsers and machines ask the hub for: API, board, pages
     upkeep     what the hub does by itself: reconcile, stop idle machines, look after volumes
     spawning   VMSpawner, and one start of a machine
+    ssh        SSH from trainees' own computers, through the hub
+    groups     the machines of each trainee, and what they have in common
     providers  the engines that run machines
     volumes    the trainees' disks
     people     accounts, roles, log-in, languages
