@@ -20,6 +20,8 @@ SPEAKERS = {
     "spawner/vmlab/bench/kernel.py": {"aiohttp"},  # a kernel's channels are a WebSocket
     "spawner/vmlab/providers/fake/site.py": {"aiohttp"},  # answers: it plays a machine's server
     "spawner/vmlab/web/api/hello.py": {"tornado.websocket"},  # answers
+    "spawner/vmlab/web/api/ssh_socket.py": {"tornado.websocket"},  # answers
+    "spawner/vmlab/ssh/program.py": {"urllib.request"},  # elsewhere; the proxy of its environment
     # In machines, which have neither the hub's libraries nor time to load them:
     "images/guest/src/vmlab_guest/hub.py": {"http.client"},
     "images/guest/src/vmlab_guest/idle.py": {"http.client"},  # the machine's own server
