@@ -136,6 +136,7 @@ FIELDS = [
     if isinstance(path[-1], str)
     and path[:-1] != ("server", "env")  # those are the hub's choice
     and path != ("event",)  # without it, the machine is on its own
+    and path != ("own_keys",)  # an older hub has none
 ]
 
 
