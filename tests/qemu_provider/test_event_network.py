@@ -87,10 +87,10 @@ async def test_each_frame_reaches_whom_it_should_and_nobody_else(way, meeting, f
     told = await asyncio.to_thread(run, way, folder, meeting)
     assert told["kind"] == WAYS[way][2]
     column = 0 if meeting is Meeting.ALL else 1
-    nobody = dict.fromkeys(told["received"], [])
+    nobody: dict[str, list[str]] = {name: [] for name in told["received"]}
     expected = nobody | {name: sorted(columns[column]) for name, columns in EXPECTED.items()}
     assert {name: sorted(who) for name, who in told["received"].items()} == expected
-    silence = dict.fromkeys(told["answers"], [])
+    silence: dict[str, list[str]] = {name: [] for name in told["answers"]}
     assert told["answers"] == silence | ANSWERS
     assert told["crossed"] == 0, "the other event heard something"
     assert list((folder / "networks").iterdir()) == []

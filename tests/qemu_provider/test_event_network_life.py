@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 

@@ -126,7 +126,7 @@ async def test_a_channel_carries_and_counts_as_work(jump):
     connection.close()
     await task
     async with asyncio.timeout(60):
-        while jump.busy_machines or not jump.provider.ended:
+        while jump.busy_machines or not jump.provider.ended:  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0)
     assert not jump.connections.users
 

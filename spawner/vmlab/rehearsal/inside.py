@@ -95,7 +95,9 @@ class Inside:
         what = f"{playbook.file.name} from {playbook.run_from}"
         roles = {member.label: member.spec.role for member in self._plan.group.members}
         if not may or set(self._up) != set(roles):
-            self._steps.skip(Kind.CONFIGURE, what, "not all machines are up and have what comes first")
+            self._steps.skip(
+                Kind.CONFIGURE, what, "not all machines are up and have what comes first"
+            )
             return
         member = self._plan.group.get(playbook.run_from)
 
@@ -121,9 +123,7 @@ class Inside:
         async def work() -> None:
             ran = await self._run(member, "the inventory", make_question(host), _COMPARE_LIMIT_S)
             found = parse_answer(ran.output)
-            self.differences += find_differences(
-                label, spec.host_name, spec.cpus, host, found
-            )
+            self.differences += find_differences(label, spec.host_name, spec.cpus, host, found)
 
         await self._steps.do(Kind.COMPARE, label, work)
 

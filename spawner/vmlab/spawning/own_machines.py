@@ -74,7 +74,7 @@ class OwnMachines:
         return {"version": STATE_VERSION, "machine": self.desk, "volume": self.volume}
 
     def take_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what an earlier hub kept; names that are missing follow from user and server."""
+        """Take over what an earlier hub kept; missing names follow from user and server."""
         if state.get("version", STATE_VERSION) > STATE_VERSION:
             _log.warning("%s: state of a newer VMLab: %s", self.desk, state["version"])
         self._desk, self._volume = str(state.get("machine", "")), str(state.get("volume", ""))

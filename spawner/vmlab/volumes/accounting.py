@@ -67,7 +67,7 @@ async def find_uses(context: VolumeContext, *, given: Volume | None = None) -> d
     sizes: dict[str, int] = defaultdict(int)
     for volume in volumes.values():
         owner = owner_of(volume)
-        # Those of further machines are in the allowance already; one without an owner is no trainee's.
+        # Those of further machines are in the allowance already; one without owner is no trainee's.
         if not context.allowance.nodes or is_home(volume.name) or not volume.owner:
             sizes[owner] = max(sizes[owner], volume.size_mib)
     people = set(owners.values())

@@ -135,8 +135,8 @@ FIELDS = [
     for path in paths_of(make_seed(card=CARD))
     if isinstance(path[-1], str)
     and path[:-1] != ("server", "env")  # those are the hub's choice
-    and path != ("event",)  # without it, the machine is on its own
-    and path != ("own_keys",)  # an older hub has none
+    # Without an event the machine is on its own; an older hub has no keys of the trainee's.
+    and path not in {("event",), ("own_keys",)}
 ]
 
 

@@ -44,7 +44,7 @@ _KEY_ID = "([A-Za-z0-9_-]{43})"
 _VERSION = "([1-9][0-9]{0,8})"
 
 
-def setup_api(
+def setup_api(  # noqa: PLR0913 - all but two by their names
     c: Any,
     settings: ProviderSettings,
     *,
