@@ -35,6 +35,7 @@ from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, machine_host
 from vmlab.paths import Paths
 from vmlab.system.host import find_free_port
+from vmlab_protocol.atomic import write_atomic
 
 resolve_localhost()
 
@@ -352,6 +353,4 @@ class RunningHub:
 
         A delay that is under way becomes what is set: none, for instance.
         """
-        part = self.folder / ".fake.json"
-        part.write_text(json.dumps(faults))
-        part.rename(self.folder / "fake.json")
+        write_atomic(self.folder / "fake.json", json.dumps(faults).encode(), durable=False)
