@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,14 +40,22 @@ def find_or_make_cache(folder: Path, base: Image) -> Path:
     try:
         wait_for_flock(descriptor)
         if not cache.exists():
-            making = folder / "tiny.new"
-            making.mkdir(mode=0o755)
-            make_tiny_image(base, making / "images")
-            making.rename(cache)
-            asyncio.run(_make_template(cache))
+            _make_cache(cache, base)
     finally:
         os.close(descriptor)
     return cache
+
+
+def _make_cache(cache: Path, base: Image) -> None:
+    cache.mkdir(mode=0o755)
+    try:
+        make_tiny_image(base, cache / "images")
+        # In a thread: the one of the tests has a loop that runs, Playwright's, if a page was open.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, _make_template(cache)).result()
+    except BaseException:
+        shutil.rmtree(cache)
+        raise
 
 
 async def _make_template(cache: Path) -> None:
