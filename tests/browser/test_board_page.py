@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import log_in, shot
+from browser.conftest import log_in, shot, visit, wait_until_saved
 from fakes.courses import make_files
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course
@@ -15,7 +15,7 @@ from vmlab.courses import pack_course
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-SOON_MS = 30_000
+SOON_MS = 120_000  # a page that got no answer for a while asks twice a minute
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def hub(tmp_path_factory):
 def open_board(hub, new_page):
     def opened(name: str = "facilitator", **options: object) -> Page:
         page = new_page(**options)
-        log_in(page, hub, name, path="/hub/admin")
+        visit(page, hub, name, path="/hub/admin")
         expect(page.locator("#vm-board tbody tr").first).to_be_visible()
         return page
 
@@ -118,6 +118,7 @@ def test_french_by_the_browsers_wish_and_by_the_switch(open_board):
     expect(page.locator(".vm-step").first).to_have_text("Votre utilisateur")
     shot(page, "board-french")
     page.get_by_role("button", name="English").click()
+    wait_until_saved(page)
     expect(page).to_have_title("Board · VMLab")
     expect(row(page, "eve").locator(".vm-machine")).to_have_text("never started")
     page.reload()
@@ -163,7 +164,7 @@ def test_the_hub_goes_and_comes_back(open_board):
     assert "ada" in names(page)
     shot(page, "board-hub-lost")
     page.context.set_offline(False)
-    expect(alert).to_be_empty(timeout=30_000)
+    expect(alert).to_be_empty(timeout=SOON_MS)
     expect(page.locator("#vm-board-time")).to_contain_text("Live")
 
 
@@ -186,7 +187,7 @@ def test_nobody_looks_nobody_asks(hub, new_page):
         "};"
     )
     page.clock.install()
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     expect(page.locator("#vm-board tbody tr").first).to_be_visible()
     with page.expect_response("**/vmlab/board"):
         page.clock.run_for(3100)
