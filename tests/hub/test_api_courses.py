@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
@@ -296,10 +295,7 @@ class TestReceipts:
 class TestCommandLine:
     def run(self, hub, *args: str, state: str = "") -> subprocess.CompletedProcess[str]:
         env = os.environ | {"VMLAB_STATE": state or str(hub.folder), "COLUMNS": "200"}
-        command = [sys.executable, "-c", "from vmlab.cli import main; main()", "course", *args]
-        return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_command("course", *args, environment=env)
 
     def json(self, hub, *args: str):
         done = self.run(hub, *args, "--json")
