@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 
 from fakes.courses import COURSE_TOML, NOTEBOOK, make_files, write_folder
+from fakes.forks import run_command
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course, unpack_course
