@@ -63,6 +63,15 @@ class Desk:
         )
         return text
 
+    def clock_error_s(self) -> float:
+        """Return by how many seconds the machine's clock is wrong at least; 0 if it may be right.
+
+        How long the asking takes does not count: a busy host needs many seconds for it.
+        """
+        before = time.time()
+        now = float(self.run("date +%s.%N"))
+        return max(before - now, now - time.time(), 0.0)
+
     def _wait_for_sshd(self) -> None:
         """Return when sshd greets: it is started after the server, which nobody shall wait for."""
         deadline = time.monotonic() + SSH_LIMIT_S
