@@ -20,6 +20,7 @@ from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 
 SSH_LIMIT_S = 600
+STOP_LIMIT_S = 420
 PAGE_LIMIT_MS = 800_000  # from a click to the page of a machine that boots meanwhile
 LOGIN_S = 1800  # that a login waits for the next command: no course takes as long
 KERNEL_LIMIT_S = 1500  # a whole course, on a host that does many other things
@@ -114,7 +115,7 @@ class Desk:
 
     def stop(self) -> None:
         self.forget_connection()
-        self.hub.stop_server(self.user, limit_s=180)
+        self.hub.stop_server(self.user, limit_s=STOP_LIMIT_S)
 
     def start_anew(self) -> None:
         """Start with a new system and the same home: a clone, in a fraction of a boot's time."""

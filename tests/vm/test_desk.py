@@ -22,12 +22,12 @@ import requests
 from playwright.sync_api import expect
 
 from browser.conftest import ARTIFACTS, log_in, shot
-from fakes.waiting import wait_until
+from fakes.waiting import LIMIT_S, wait_until
 from hub.running_hub import PROJECT, RunningHub
-from vm.desk import PAGE_LIMIT_MS, Desk
+from vm.desk import PAGE_LIMIT_MS, STOP_LIMIT_S, Desk
 from vmlab.paths import default_paths
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
 COURSE = PROJECT / "notebooks" / "first-steps"
 STEPS = [
@@ -68,7 +68,7 @@ def hub(desk_image):
         yield running
         for name in ("ada", "bob"):
             if running.server(name):
-                running.stop_server(name, limit_s=180)
+                running.stop_server(name, limit_s=STOP_LIMIT_S)
         shutil.copy(running.log, ARTIFACTS / "desk-hub.log")
     shutil.rmtree(folder)
 
@@ -138,7 +138,7 @@ def test_a_first_start_leads_to_the_course_its_files_and_a_hint(hub, new_page):
     popup.value.close()
     tabs.nth(1).click()
     see_hint(page)
-    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).json()["version"]
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=LIMIT_S).json()["version"]
 
 
 def see_hint(page) -> None:
@@ -394,10 +394,10 @@ def test_a_killed_hub_finds_the_machine_again(hub, desk):
     old_token = hub.server_token("ada")
     hub.stop(signal.SIGKILL)
     assert desk.folder.is_running()
-    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).ok, "the proxy lives on"
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=LIMIT_S).ok, "the proxy lives on"
     hub.start()
     wait_until(lambda: hub.server("ada").get("ready"))
-    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=60).ok
+    assert requests.get(f"{hub.machine_url('ada')}/api", timeout=LIMIT_S).ok
     assert hub.api("GET", "user", token=old_token).ok
     assert "version" in json.loads(desk.run("curl -sf http://10.0.2.2:8081/hub/api/"))
     desk.run(
@@ -413,12 +413,14 @@ def test_everything_is_there_after_stop_and_start(hub, desk, new_page):
     key = desk.folder.identity.read_text()
     page = new_page()
     log_in(page, hub, "ada")
+    page.set_default_timeout(PAGE_LIMIT_MS)
     page.click("#start")
     page.wait_for_url("**/hub/spawn-pending/ada*")
     # No phase by name: which ones are seen depends on how the machine starts.
     page.wait_for_selector("#progress-message")
     shot(page, "desk-starting")
-    page.wait_for_url("**/user/ada/lab*", timeout=PAGE_LIMIT_MS, wait_until="commit")
+    page.wait_for_url("**/user/ada/lab*", wait_until="commit")
+    page.close()
     assert desk.run("cat ~/work.txt").strip() == "precious"
     assert desk.run("ls /usr/local/bin/installed")
     assert "MY NOTES" in desk.run("cat ~/first-steps/01-who-am-i/exercise.ipynb")

@@ -25,7 +25,7 @@ import requests
 from browser.conftest import log_in, shot
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
-from vm.desk import Desk
+from vm.desk import STOP_LIMIT_S, Desk
 from vmlab.names import volume_name
 from vmlab.paths import default_paths
 from vmlab.providers.agent.link import AgentLink
@@ -33,7 +33,7 @@ from vmlab.volumes.model import ExportFormat
 from vmlab_protocol.messages import Activity, GuestMessage, HostMessageType
 from vmlab_protocol.snapshots import Reason
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
 LIMIT_S = 300
 VOLUME = volume_name("ada")
@@ -55,7 +55,7 @@ def hub(desk_image):
     ) as running:
         yield running
         if running.server("ada"):
-            running.stop_server("ada", limit_s=180)
+            running.stop_server("ada", limit_s=STOP_LIMIT_S)
     shutil.rmtree(folder)
 
 
@@ -150,22 +150,6 @@ def test_the_home_is_taken_along(desk):
     assert not [name for name in names if "/.cache/" in name]
 
 
-def test_a_volume_at_work_is_grown_and_exported(desk, tmp_path):
-    store = desk.provider.volumes
-    before = home_mib(desk)
-    wait_for(store.grow(VOLUME, 384))
-    assert home_mib(desk) > before + 100
-    assert desk.run("cat work/thesis.tex") == "one\n"
-
-    image = tmp_path / "home.vmdk"
-    wait_for(store.export(VOLUME, image, ExportFormat.VMDK))
-    assert image.read_bytes()[:4] == b"KDMV"
-
-
-def home_mib(desk: Desk) -> int:
-    return int(desk.run("df --output=size -BM ~ | tail -1").strip().rstrip("M"))
-
-
 def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
     desk.run("echo mine > ~/work.txt && sudo touch /etc/broken && sync")
     machine_id = desk.run("cat /etc/machine-id")
@@ -183,19 +167,20 @@ def test_a_new_machine_has_the_same_home_and_a_fresh_system(hub, desk):
     assert not list(kept.glob("*.sock"))
 
 
-def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(hub, desk):
-    desk.run("echo kept | sudo tee /run/user-was-here")
-    before = desk.folder.record()
-    hub.stop(signal.SIGKILL)
-    for file in hub.folder.glob("jupyterhub.sqlite*"):
-        file.unlink()
-    hub.start()
-    # Nobody asks for it.
-    wait_until(lambda: hub.server("ada").get("ready"), 600)
-    assert "is adopted: it runs, and the hub lost the server of ada" in hub.log.read_text()
-    assert desk.folder.record().powered_at == before.powered_at, "it was powered on again"
-    assert desk.run("cat /run/user-was-here") == "kept\n"
-    assert desk.python("print(6 * 7)").strip() == "42"
+def test_a_volume_at_work_is_grown_and_exported(desk, tmp_path):
+    store = desk.provider.volumes
+    before = home_mib(desk)
+    wait_for(store.grow(VOLUME, 384))
+    assert home_mib(desk) > before + 100
+    assert desk.run("cat work/thesis.tex") == "one\n"
+
+    image = tmp_path / "home.vmdk"
+    wait_for(store.export(VOLUME, image, ExportFormat.VMDK))
+    assert image.read_bytes()[:4] == b"KDMV"
+
+
+def home_mib(desk: Desk) -> int:
+    return int(desk.run("df --output=size -BM ~ | tail -1").strip().rstrip("M"))
 
 
 def ask(desk: Desk) -> Activity:
@@ -260,3 +245,18 @@ def test_a_forgotten_lab_is_warned_of_and_kept(desk, hub, new_page):
     page.get_by_role("menuitem", name="Fichier", exact=True).click()
     page.get_by_role("menuitem", name="Mes données").wait_for()
     shot(page, "desk-file-menu")
+
+
+def test_a_hub_that_lost_its_database_gives_the_running_machine_its_server_back(hub, desk):
+    desk.run("echo kept | sudo tee /run/user-was-here")
+    before = desk.folder.record()
+    hub.stop(signal.SIGKILL)
+    for file in hub.folder.glob("jupyterhub.sqlite*"):
+        file.unlink()
+    hub.start()
+    # Nobody asks for it.
+    wait_until(lambda: hub.server("ada").get("ready"), 600)
+    assert "is adopted: it runs, and the hub lost the server of ada" in hub.log.read_text()
+    assert desk.folder.record().powered_at == before.powered_at, "it was powered on again"
+    assert desk.run("cat /run/user-was-here") == "kept\n"
+    assert desk.python("print(6 * 7)").strip() == "42"
