@@ -199,8 +199,9 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk, two_host
     assert writer in remote.split()
     desk.run(f"kill -SEGV {writer}")
     wait_until(lambda: shell.get("state", "tandem") == "Error")
-    error = "data_transmitter: killed by SIGSEGV in process_block"
-    assert shell.get("error", "tandem") == error
+    error = "data_transmitter: killed by SIGSEGV"
+    # The signal may also come between two blocks.
+    assert shell.get("error", "tandem").removesuffix(" in process_block") == error
 
     shell.run(*acts("tandem", "reset_com", "initialise", "start"))
     before = shell.blocks_in("tandem")
@@ -210,7 +211,7 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk, two_host
     wait_until(lambda: not desk.run(ended, check=False))
     logged = desk.run("cat ~/.narval/runs/tandem/*/log.jsonl")
     assert "*00001*" in logged
-    assert "killed by SIGSEGV in process_block" in logged
+    assert "killed by SIGSEGV" in logged
 
 
 def test_a_coordinator_on_another_host_leads_is_killed_and_launched_anew(desk, two_hosts):
