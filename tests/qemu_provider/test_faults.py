@@ -17,6 +17,7 @@ import pytest
 from fakes.benches import start, start_until
 from fakes.processes import command_lines
 from fakes.tiny_guest import make_tiny_image
+from fakes.waiting import LIMIT_S
 from vmlab.errors import (
     GuestError,
     HostError,
@@ -48,7 +49,7 @@ async def status(bench, name="desk-ada-0"):
 
 async def ended(bench, name="desk-ada-0"):
     """The status once the machine's last process is gone."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while (found := await status(bench, name)).state is not MachineState.STOPPED:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the kernel ends processes when it likes
     return found

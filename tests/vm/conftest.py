@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
-from browser.conftest import launch_browser, new_page
+from browser.conftest import LIMIT_MS, launch_browser, new_page
 from fakes.benches import open_bench
+from vm.desk import PAGE_LIMIT_MS
 
 __all__ = ["bench", "browser", "new_page"]
 
@@ -19,6 +21,11 @@ async def bench(bench_cache, failed, start_style):
 
 @pytest.fixture
 def browser():
-    """Chromium for one test: the others of its module run event loops of their own."""
+    """Chromium for one test: the others of its module run event loops of their own.
+
+    What a page shows comes out of a machine, which may take as long as a page of it.
+    """
+    expect.set_options(timeout=PAGE_LIMIT_MS)
     with launch_browser() as launched:
         yield launched
+    expect.set_options(timeout=LIMIT_MS)
