@@ -72,6 +72,8 @@ def test_a_choice_outlives_a_reload_before_the_hub_has_saved_it(hub, new_page):
     page.unroute("**/vmlab/language")
     page.reload()
     wait_until(lambda: language_of(hub, "zoe")["language"] == "en")
+    # The page knows it a moment after the hub does; until then what is held counts as newer.
+    page.wait_for_function("sessionStorage.getItem('vmlab-language-unsaved') === null")
     older = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['zoe', 'fr', 'fr']))"
     page.evaluate(older)  # the account has chosen in another tab since then
     page.reload()

@@ -43,7 +43,7 @@ _KINDS = {
 }
 """What JSON makes of a parameter's type, by the type's first word."""
 
-HELLO_DEADLINE_S = 10.0
+HELLO_DEADLINE_S = 30.0
 CALL_DEADLINE_S = 30.0
 _MAX_UNREAD_BYTES = 8 * MAX_LINE_BYTES  # of a side that has stopped reading
 

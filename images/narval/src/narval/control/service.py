@@ -19,7 +19,7 @@ from narval.topology.model import LogLevel
 
 LISTENING = "listening on"
 """How the one line begins that a service writes to its standard output."""
-NAMING_WAIT_S = 30.0
+NAMING_WAIT_S = 120.0  # all services start at once at a boot, slowly in an emulated guest
 
 
 def make_parser(program: str, summary: str) -> argparse.ArgumentParser:

@@ -31,6 +31,9 @@ from narval.errors import NarvalError
 from narval.states import State
 from narval.topology.model import Topology, is_loopback
 
+LAUNCH_DEADLINE_S = 120.0
+"""How long an actor's program may take to connect. What ends is told at once, so only one that hangs
+takes as long; in an emulated guest of a busy host three of them took more than 39 s by ssh."""
 PREPARE_DEADLINE_S = 60.0
 """How long an actor may take to be configured, loaded and initialised."""
 ORDER_DEADLINE_S = 30.0
@@ -38,8 +41,6 @@ ORDER_DEADLINE_S = 30.0
 LENIENT_DEADLINE_S = 10.0
 """How long it may take to stop where its run is given up."""
 _PREPARING = frozenset({"load", "initialise"})
-_LAUNCH_DEADLINE_S = 30.0
-_LAUNCH_EACH_S = 3.0  # guests without hardware virtualisation start a Python in seconds
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +113,7 @@ class Crew:
         for name in wanted:
             actor = self.topology.actor(name)
             self.members[name] = Member(actor, self._settings.sub_system, self._on_trouble)
-        deadline_s = _LAUNCH_DEADLINE_S + _LAUNCH_EACH_S * len(wanted)
-        await _all(self._launch_one(self.members[name], deadline_s) for name in wanted)
+        await _all(self._launch_one(self.members[name]) for name in wanted)
         configure = {name: self._configure_one(self.members[name]) for name in wanted}
         await settle(self.members, configure, PREPARE_DEADLINE_S)
 
@@ -214,7 +214,7 @@ class Crew:
             await member.finish()
         member.forgive()
 
-    async def _launch_one(self, member: Member, deadline_s: float) -> None:
+    async def _launch_one(self, member: Member) -> None:
         settings, actor = self._settings, member.actor
         try:
             is_here = settings.is_all_here or await is_this_host(actor.hostname)
@@ -231,7 +231,9 @@ class Crew:
             command = local_command("narval.actor", words)
         else:
             command = ssh_command(actor.hostname, "narval_actor", [*words, "--by_ssh"])
-        await member.launch(command, settings.secret, by_ssh=not is_here, deadline_s=deadline_s)
+        await member.launch(
+            command, settings.secret, by_ssh=not is_here, deadline_s=LAUNCH_DEADLINE_S
+        )
 
     def _host_for_here(self) -> str:
         host = self.listening.host

@@ -19,7 +19,7 @@ from narval.coordinator.launch import (
 from narval.coordinator.settings import check_sub_system
 from narval.topology.model import is_loopback
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0  # as an actor's launch: what ends is told at once
 _MAX_TOLD_BYTES = 2000
 
 
