@@ -52,7 +52,7 @@ NOT_RENEWED: Final = Notice(
 NOT_RESTARTED: Final = Notice(
     "This machine could not be restarted; files on its disks are not lost. Please tell a "
     "facilitator.",
-    "Cette machine n'a pas pu redémarrer ; les fichiers de ses disques ne sont pas perdus. "
+    "Cette machine n'a pas pu redémarrer ; les fichiers de ses disques ne sont pas perdus. "
     "Prévenez un encadrant.",
 )
 DISK_IN_USE: Final = Notice(

@@ -89,7 +89,7 @@ def limit_mib(allowance: Allowance, system_mib: int, volume_mib: int = 0) -> int
         system_mib: the size of a system disk.
         volume_mib: of the trainee's volume; one that was made larger counts by its own size.
     """
-    systems, nodes = systems_mib(allowance, system_mib), full_mib(allowance.node_volumes_mib)
+    systems, nodes = systems_mib(allowance, system_mib), node_volumes_mib(allowance)
     least = systems + nodes + full_mib(volume_mib)
     volumes = VOLUMES * (full_mib(max(allowance.volume_mib, volume_mib)) + nodes)
     return max(least, allowance.total_mib or systems + volumes)
@@ -104,9 +104,15 @@ def systems_mib(allowance: Allowance, system_mib: int) -> int:
     return (1 + allowance.nodes) * full_mib(system_mib)
 
 
+def node_volumes_mib(allowance: Allowance) -> int:
+    """Return what the volumes of a trainee's nodes come to at most, however large each of them."""
+    size_mib = allowance.node_volumes_mib
+    return size_mib + size_mib // 1024 + allowance.nodes if size_mib else 0
+
+
 def largest_volume_mib(allowance: Allowance, system_mib: int) -> int:
     """Return how large a volume may be that comes from outside: both disks fit the lab's limit."""
-    others = systems_mib(allowance, system_mib) + full_mib(allowance.node_volumes_mib)
+    others = systems_mib(allowance, system_mib) + node_volumes_mib(allowance)
     spare = limit_mib(allowance, system_mib) - others - 1
     return max(allowance.volume_mib, spare * 1024 // 1025)
 

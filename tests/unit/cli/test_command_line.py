@@ -94,7 +94,8 @@ def test_a_mistake_in_the_lab_is_two_lines_and_1(run, project: Path) -> None:
     assert (status, out) == (1, "")
     first, second = err.strip().splitlines()
     assert first.startswith(f"error: {project}/lab.toml:1: machin: unknown key; did you mean 'mach")
-    assert first.endswith("(allowed: accounts, hub, idle, lab, machine, provider, volume)")
+    sections = "accounts, hub, idle, lab, machine, network, node, provider, server, ssh, volume"
+    assert first.endswith(f"(allowed: {sections})")
     assert second == "hint: the sections of lab.toml are explained in docs/trainer.md"
 
 

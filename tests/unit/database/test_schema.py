@@ -232,7 +232,7 @@ class TestSteps:
         sql = _as_sql("postgresql", f"{begin}head")
         assert "ALTER TABLE receipt ADD COLUMN obstacles JSON DEFAULT '[]' NOT NULL" in sql
         assert ("CREATE TABLE step_result" in sql) == (not begin)
-        assert "INSERT INTO meta (key, value) VALUES ('schema', '4')" in sql
+        assert "INSERT INTO meta (key, value) VALUES ('schema', '5')" in sql
         assert "vmlab_revision" in sql
         assert "alembic_version" not in sql, "that is JupyterHub's"
 

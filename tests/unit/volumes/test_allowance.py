@@ -31,16 +31,26 @@ def test_the_default_lab():
 
 def test_nodes_have_system_disks_and_volumes_of_their_own():
     farm = Allowance(1024, nodes=3, node_volumes_mib=2048)
-    assert limit_mib(farm, 6144) == 4 * full_mib(6144) + 4 * (full_mib(1024) + full_mib(2048))
+    volumes = full_mib(1024) + (2048 + 2 + 3)
+    assert limit_mib(farm, 6144) == 4 * full_mib(6144) + 4 * volumes == 36920
     assert largest_volume_mib(farm, 6144) > 1024
-    (missing,) = with_system_disks([part(DiskKind.MACHINE, 3, 17)], "ada", 16, 4)
+    there = part(DiskKind.MACHINE, 3, 17)
+    first, missing = with_system_disks([there], "ada", 16, 4)
+    assert first == there
     assert missing.most_mib == 3 * full_mib(16)
 
 
-@given(SIZES, st.integers(0, 2**20), SIZES, st.integers(0, 9), st.integers(0, 2**20))
-def test_a_group_that_was_promised_always_fits(size, total, system, nodes, volumes):
-    farm = Allowance(size, total, nodes, volumes)
-    disks = (1 + nodes) * full_mib(system) + full_mib(volumes)
+def test_nodes_without_volumes_take_system_disks_only():
+    plain = Allowance(1024)
+    farm = Allowance(1024, nodes=3)
+    assert limit_mib(farm, 6144) - limit_mib(plain, 6144) == 3 * full_mib(6144)
+
+
+@given(SIZES, st.integers(0, 2**20), SIZES, st.lists(SIZES, max_size=9), st.integers(0, 9))
+def test_a_group_that_was_promised_always_fits(size, total, system, volumes, without):
+    nodes = len(volumes) + without
+    farm = Allowance(size, total, nodes, sum(volumes))
+    disks = (1 + nodes) * full_mib(system) + sum(full_mib(volume) for volume in volumes)
     assert limit_mib(farm, system, size) >= disks + full_mib(size)
     largest = largest_volume_mib(farm, system)
     assert largest >= size

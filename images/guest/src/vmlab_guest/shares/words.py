@@ -35,7 +35,7 @@ def make_quota_notice(used_bytes: int, total_bytes: int, *, is_full: bool) -> No
     used, total = show_bytes(used_bytes), show_bytes(total_bytes)
     if not is_full:
         en = f"Your folder on the file server is nearly full: {used} of {total}."
-        fr = f"Votre dossier sur le serveur de fichiers est presque plein : {used} sur {total}."
+        fr = f"Votre dossier sur le serveur de fichiers est presque plein : {used} sur {total}."
     else:
         en = f"Your folder on the file server is full ({total})."
         fr = f"Votre dossier sur le serveur de fichiers est plein ({total})."

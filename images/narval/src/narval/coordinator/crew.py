@@ -32,8 +32,8 @@ from narval.states import State
 from narval.topology.model import Topology, is_loopback
 
 LAUNCH_DEADLINE_S = 120.0
-"""How long an actor's program may take to connect. What ends is told at once, so only one that hangs
-takes as long; in an emulated guest of a busy host three of them took more than 39 s by ssh."""
+"""How long an actor's program may take to connect. What ends is told at once, so only one that
+hangs takes as long; in an emulated guest of a busy host three took more than 39 s by ssh."""
 PREPARE_DEADLINE_S = 60.0
 """How long an actor may take to be configured, loaded and initialised."""
 ORDER_DEADLINE_S = 30.0

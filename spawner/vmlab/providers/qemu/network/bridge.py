@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from vmlab.model import NetworkSpec
 from vmlab.providers.qemu.network.layout import BRIDGE, BRIDGE_MAC, Member, names_address
 from vmlab.providers.qemu.network.rules import FLOODING, TABLE, make_members, make_table
+from vmlab.system.environment import tool_environment
 
 PORT_MBIT_S = 1000
 """What a machine receives at most, like one with a gigabit card. TCP adapts to it, so that what a
@@ -133,6 +134,7 @@ async def _run(*words: str, text: str = "") -> str:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=tool_environment(),
         )
     except FileNotFoundError as error:
         raise CommandError(f"{words[0]} is not installed") from error

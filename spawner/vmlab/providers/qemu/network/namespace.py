@@ -17,6 +17,7 @@ import struct
 from pathlib import Path
 
 from vmlab.network.uplink import enter_namespace
+from vmlab.system.environment import tool_environment
 from vmlab.system.locks import lock_holder, take_lock
 
 HOLDER_LOCK = "holder.lock"
@@ -98,7 +99,8 @@ def hold() -> None:
             for standard in (0, 1, 2):
                 os.dup2(null, standard)
             take_lock(HOLDER_LOCK, inherit=True)
-            os.execvp("sleep", ["sleep", "infinity"])  # noqa: S606 - which closes `writing`
+            # Which closes `writing`.
+            os.execvpe("sleep", ["sleep", "infinity"], env=tool_environment())  # noqa: S606
         finally:
             os._exit(127)
     os.close(writing)
