@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 
@@ -67,7 +68,7 @@ def digest(path):
 
 def test_a_port_of_the_machine_opens_at_home(hub, computer):
     machine = hub.folder / "processes" / machine_name("ada") / "process.json"
-    far, near = requests.models.complexjson.loads(machine.read_text())["port"], find_free_port()
+    far, near = json.loads(machine.read_text())["port"], find_free_port()
     process = computer.begin("-N", "-L", f"127.0.0.1:{near}:127.0.0.1:{far}", "desk")
     try:
         url = f"http://127.0.0.1:{near}/user/ada/"

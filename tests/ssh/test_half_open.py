@@ -67,16 +67,16 @@ class EchoingMachines:
         return ""
 
 
-def make_jump(login_limit_s: float) -> JumpHost:
+def make_jump(login_limit_s: float, machines: EchoingMachines) -> JumpHost:
     key = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
-    return JumpHost(key, NobodyYet(), EchoingMachines(), login_limit_s)  # type: ignore[arg-type]
+    return JumpHost(key, NobodyYet(), machines, login_limit_s)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 async def jump():
-    made = make_jump(LOGIN_LIMIT_S)
-    yield made
-    await made.provider.close()
+    machines = EchoingMachines()
+    yield make_jump(LOGIN_LIMIT_S, machines)
+    await machines.close()
 
 
 def carried(jump) -> tuple[socket.socket, asyncio.Task[None]]:
@@ -90,7 +90,7 @@ def carried(jump) -> tuple[socket.socket, asyncio.Task[None]]:
 @pytest.mark.attack("ssh.flood", "begins a handshake and stops in the middle of it")
 @pytest.mark.parametrize("words", [b"", b"SSH-2.0-slow", b"SSH-2.0-slow\r\n", b"x\r\n" * 5000])
 async def test_half_a_handshake_is_cut_off_in_time(words, tried):
-    jump = make_jump(SHORT_S)
+    jump = make_jump(SHORT_S, EchoingMachines())
     client, task = carried(jump)
     loop = asyncio.get_running_loop()
     try:

@@ -13,6 +13,7 @@ import pytest
 from fakes.benches import Bench, open_bench, start
 from vmlab.model import Card, MachineSpec, NetworkSpec
 from vmlab.paths import default_paths
+from vmlab.providers.base import KeepsNetworks
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.seed import Seed
@@ -88,6 +89,7 @@ def desk(bench: Bench, number: int, network: NetworkSpec) -> MachineSpec:
 async def bench(desk_image, failed):
     async with open_bench("qemu", default_paths().cache, failed) as made:
         yield replace(made, image=desk_image.name)
+        assert isinstance(made.provider, KeepsNetworks)
         for network in await made.provider.networks():
             await made.provider.remove_network(network.name)
 

@@ -11,7 +11,7 @@ from vmlab.groups.numbers import find_numbers
 from vmlab.groups.plan import make_group
 from vmlab.groups.rules import GroupRules
 from vmlab.model import MachineRole, MachineSpec, MachineState, MachineStatus
-from vmlab.providers.base import Provider
+from vmlab.providers.base import TellsStates
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class GroupMachine:
 
 
 async def list_machines(
-    provider: Provider, rules: GroupRules, database: Path, user: str, desk: str
+    provider: TellsStates, rules: GroupRules, database: Path, user: str, desk: str
 ) -> tuple[GroupMachine, ...]:
     """Return a trainee's machines in the order of the lab: desk, nodes, the event's server.
 
@@ -46,7 +46,7 @@ async def list_machines(
 
 
 async def list_all_machines(
-    provider: Provider, rules: GroupRules, database: Path, desks: Mapping[str, str]
+    provider: TellsStates, rules: GroupRules, database: Path, desks: Mapping[str, str]
 ) -> Mapping[str, tuple[GroupMachine, ...]]:
     """Return the machines of many trainees, by user; asks provider and database once.
 

@@ -13,7 +13,7 @@ from vmlab.errors import (
 )
 from vmlab.groups.facts import Member
 from vmlab.lab.machines import Readiness
-from vmlab.providers.base import Provider, Ran, RunsCommands
+from vmlab.providers.base import Ran, RunsCommands, TellsStates
 
 _POLL_S = 1.0
 _COMMAND_LIMIT_S = 20.0
@@ -25,7 +25,7 @@ def ready_command(ready: Readiness) -> str:
     return ready.command or f"ss -Hltn 'sport = :{ready.port}' | grep -q ."
 
 
-async def wait_until_ready(provider: Provider, member: Member, poll_s: float = _POLL_S) -> None:
+async def wait_until_ready(provider: TellsStates, member: Member, poll_s: float = _POLL_S) -> None:
     """Return when the machine is ready; at once where the lab does not say when that is.
 
     Raises:
@@ -68,7 +68,7 @@ async def _look(provider: RunsCommands, name: str, command: str) -> Ran:
         return Ran(-1, error.message)
 
 
-async def _require_running(provider: Provider, name: str) -> None:
+async def _require_running(provider: TellsStates, name: str) -> None:
     status = (await provider.status([name]))[name]
     if not status.state.is_on:
         raise MachineConflictError(

@@ -15,7 +15,7 @@ from vmlab.files.roster import Person, make_roster, make_share
 from vmlab.groups.numbers import ensure_numbers
 from vmlab.groups.plan import make_server
 from vmlab.groups.rules import GroupRules
-from vmlab.providers.base import Provider, ServesFiles
+from vmlab.providers.base import ServesFiles, TellsStates
 from vmlab_protocol.share import Share
 
 
@@ -46,7 +46,7 @@ def find_share(rules: GroupRules, user: str) -> Share | None:
     return make_share(person, server.spec.card.address.ip)
 
 
-async def serve_files(provider: Provider, database: Path, rules: GroupRules) -> None:
+async def serve_files(provider: TellsStates, database: Path, rules: GroupRules) -> None:
     """Have the event's server serve everybody's folders; no-op where the lab asks for none.
 
     Raises:

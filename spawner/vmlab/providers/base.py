@@ -37,13 +37,24 @@ from vmlab_protocol.notices import Language
 from vmlab_protocol.share import Roster
 
 
-class Provider(Protocol):
-    """The engine that runs machines."""
+class TellsStates(Protocol):
+    """What those need of a provider who look at machines, and start and stop none."""
 
     @property
     def features(self) -> Features:
         """What this provider can do; never changes while the process lives."""
         ...
+
+    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
+        """Tell the state of these machines, or of all; must work with no memory of `start`.
+
+        An unknown name is answered with ABSENT, never with an error.
+        """
+        ...
+
+
+class Provider(TellsStates, Protocol):
+    """The engine that runs machines."""
 
     async def validate(self, spec: MachineSpec) -> None:
         """Check that a machine of this kind can be started now; has no side effect.
@@ -132,13 +143,6 @@ class Provider(Protocol):
 
     async def list_aside(self) -> list[AsideMachine]:
         """Return the machines that were set aside, the newest first."""
-        ...
-
-    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
-        """Tell the state of these machines, or of all; must work with no memory of `start`.
-
-        An unknown name is answered with ABSENT, never with an error.
-        """
         ...
 
     async def console(self, name: str, *, max_bytes: int = 65536) -> str:

@@ -13,7 +13,7 @@ from vmlab.database import Database, SshKey
 from vmlab.errors import HostError
 from vmlab.groups.rules import GroupRules
 from vmlab.model import MachineState
-from vmlab.providers.base import Provider, TakesKeys
+from vmlab.providers.base import TakesKeys, TellsStates
 from vmlab.ssh.public_keys import PublicKey
 from vmlab.ssh.targets import own_machines
 from vmlab.system.background import apart
@@ -33,7 +33,7 @@ class KeyBook:
         rules: which machines everybody has.
     """
 
-    def __init__(self, database: Database, provider: Provider, rules: GroupRules) -> None:
+    def __init__(self, database: Database, provider: TellsStates, rules: GroupRules) -> None:
         self._keys = database.ssh_keys
         self._provider = provider
         self._rules = rules

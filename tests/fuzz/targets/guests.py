@@ -75,7 +75,8 @@ def seed(data: bytes) -> None:
     servers = [*found.network.dns, *(found.event.dns if found.event else ())]
     asked = make_resolv_conf(found.network, found.event).count("nameserver")
     check(asked == len(servers), "somebody else is asked for names")
-    server = own_server(found.server, found)
+    server = own_server(found)
+    assert server is not None, "a server is lost"
     can_become(server.env, server.args)
     request = scratch("request") / "server.json"
     request.write_text(dump_request(server.env, server.args), encoding="utf-8")

@@ -75,5 +75,9 @@ def _begin(system: ProcessSystem, client: socket.socket, sshd: str) -> None:
     words = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(root), str(home), HOME, sshd]
     with (root.parent / "sshd.log").open("ab") as log:
         subprocess.Popen(
-            words, stdin=client, stdout=client, stderr=log, env={"PATH": os.environ["PATH"]}
+            words,
+            stdin=client.fileno(),
+            stdout=client.fileno(),
+            stderr=log,
+            env={"PATH": os.environ["PATH"]},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fakes.looked_at import LookedAt
 from vmlab.groups.listing import GroupMachine, list_all_machines, list_machines
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.rules import GroupRules, group_rules
@@ -16,19 +17,19 @@ NODE = node_name(DESK, "node")
 SERVER = event_server_name("lab")
 
 
-class Provider:
+class Provider(LookedAt):
     """Tells states, and counts how often it is asked."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    async def status(self, names):
+    async def status(self, names=None):
         self.asked += 1
         found = {
             DESK: MachineStatus(DESK, MachineState.RUNNING, since=5.0),
             NODE: MachineStatus(NODE, MachineState.STOPPED, problem="a panic"),
         }
-        return {name: found.get(name, MachineStatus(name, MachineState.ABSENT)) for name in names}
+        return {name: found.get(name, MachineStatus(name, MachineState.ABSENT)) for name in names or ()}
 
 
 def rules_of(folder: Path, text: str) -> GroupRules:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.looked_at import LookedAt
 from vmlab.errors import (
     GuestError,
     MachineConflictError,
@@ -21,18 +22,16 @@ from vmlab.providers.base import Ran
 NAME = "node1-ada-0"
 
 
-class Machine:
+class Machine(LookedAt):
     """A provider with one machine, whose commands end as the test says."""
-
-    features = Features(name="test")
 
     def __init__(self, *answers: Ran | Exception, state: MachineState = MachineState.RUNNING):
         self._answers: Iterator[Ran | Exception] = iter(answers)
         self.state = state
         self.asked: list[str] = []
 
-    async def status(self, names):
-        return {name: MachineStatus(name, self.state, problem="it broke") for name in names}
+    async def status(self, names=None):
+        return {NAME: MachineStatus(NAME, self.state, problem="it broke")}
 
     async def run(self, name: str, command: str, *, limit_s: float) -> Ran:
         self.asked.append(command)
@@ -42,7 +41,7 @@ class Machine:
         return answer
 
 
-class Silent:
+class Silent(LookedAt):
     """A provider that runs no commands."""
 
     features = Features(name="silent")

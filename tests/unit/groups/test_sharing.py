@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.looked_at import LookedAt
 from vmlab.errors import ConfigError, UnsupportedError
 from vmlab.groups.rules import GroupRules, group_rules
 from vmlab.groups.sharing import find_share, make_people, serve_files
@@ -32,10 +33,8 @@ def rules_of(text: str = LAB) -> GroupRules:
     return group_rules(parse_lab(text, Path("/lab.toml")))
 
 
-class Files:
+class Files(LookedAt):
     """A provider whose server notes what it is told."""
-
-    features = Features(name="files")
 
     def __init__(self):
         self.told = []
@@ -77,7 +76,7 @@ async def test_nothing_is_told_where_no_files_are_kept(tmp_path):
 
 
 async def test_a_provider_without_file_servers_is_told_of(tmp_path):
-    class Plain:
+    class Plain(LookedAt):
         features = Features(name="plain")
 
     with pytest.raises(UnsupportedError, match="provider plain has no file servers"):

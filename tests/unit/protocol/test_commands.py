@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -76,7 +77,7 @@ def test_a_report_is_read_as_it_was_written(report):
     assert said.report == report
 
 
-NO_REPORTS = [
+NO_REPORTS: list[dict[str, Any]] = [
     {"status": 0},
     {"id": 5, "status": 0},
     {"id": "x" * 16, "status": 0},

@@ -13,6 +13,7 @@ from vmlab.cli.rehearse import first_group
 from vmlab.errors import ImageError, ProviderError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
+from vmlab.lab.machines import Readiness
 from vmlab.providers.fake import FakeProvider
 from vmlab.rehearsal.description import Check, Copy, Description, Host, Package, Playbook
 from vmlab.rehearsal.driver import Rehearsal
@@ -151,7 +152,7 @@ async def test_what_comes_after_a_machine_that_failed_is_skipped_and_all_is_remo
 ):
     set_faults(bench, runs={NAMES["server"]: {"status": 1}}, delays_s={})
     member = GROUP.get("server")
-    hurried = type(member.ready)(port=2049, within_s=0.2)
+    hurried = Readiness(port=2049, within_s=0.2)
     group = type(GROUP)((*GROUP.own, type(member)("server", member.spec, (), hurried)))
     plan = make_plan(machines, Description(checks=CHECKS), group)
     rehearsal = Rehearsal(machines, plan, tell=print, done=print)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from fakes.looked_at import LookedAt
 from vmlab.database import Database
 from vmlab.errors import GuestError
 from vmlab.groups.rules import GroupRules
@@ -19,7 +20,7 @@ from vmlab.web.api.ssh_keys import find_fingerprint, key_id, key_model
 LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@home"
 
 
-class OneMachine:
+class OneMachine(LookedAt):
     """A provider with a machine that takes keys."""
 
     def __init__(self, state=MachineState.RUNNING) -> None:
@@ -27,8 +28,8 @@ class OneMachine:
         self.taken: list[tuple[str, tuple[str, ...]]] = []
         self.error: Exception | None = None
 
-    async def status(self, names):
-        return {name: MachineStatus(name, self.state) for name in names}
+    async def status(self, names=None):
+        return {name: MachineStatus(name, self.state) for name in names or ()}
 
     async def set_keys(self, name, keys):
         if self.error:
@@ -49,9 +50,9 @@ async def test_a_running_machine_is_told_at_once(database):
     assert await book.add("ada", key)
     assert await book.add("ada", key), "again: nothing changes"
     assert [each.line for each in await book.of("ada")] == [LINE]
-    assert provider.taken[-1] == (machine_name("ada"), (LINE,))
+    assert provider.taken.pop() == (machine_name("ada"), (LINE,))
     assert await book.remove("ada", key.fingerprint)
-    assert provider.taken[-1] == (machine_name("ada"), ())
+    assert provider.taken.pop() == (machine_name("ada"), ())
     assert not await book.remove("ada", key.fingerprint)
 
 
