@@ -29,7 +29,9 @@ class Provider(LookedAt):
             DESK: MachineStatus(DESK, MachineState.RUNNING, since=5.0),
             NODE: MachineStatus(NODE, MachineState.STOPPED, problem="a panic"),
         }
-        return {name: found.get(name, MachineStatus(name, MachineState.ABSENT)) for name in names or ()}
+        return {
+            name: found.get(name, MachineStatus(name, MachineState.ABSENT)) for name in names or ()
+        }
 
 
 def rules_of(folder: Path, text: str) -> GroupRules:
