@@ -63,8 +63,8 @@ async def _delete(user: str, fingerprint: str) -> None:
 
 
 def _book() -> KeyBook:
-    rules = group_rules(read_lab(None))
-    return KeyBook(open_database(default_paths().database), current_provider(), rules)
+    rules, paths = group_rules(read_lab(None)), default_paths()
+    return KeyBook(open_database(paths.database), current_provider(), rules, paths)
 
 
 def _print(found: list[SshKey]) -> None:

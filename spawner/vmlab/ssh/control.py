@@ -1,7 +1,7 @@
 """What the hub says to the process of the jump host, over a unix socket that only its user opens.
 
 One line of JSON, and one as the answer. After the answer to CARRY the connection carries the bytes
-of SSH; with all others it ends.
+of SSH, unless it was refused; with all others it ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vmlab_protocol.outside import load_json
 
 MAX_LINE_BYTES: Final = 64 * 1024
 _ANSWER_LIMIT_S: Final = 10.0
-_BACKLOG: Final = 128
+_SHOWN: Final = 200
 
 
 class Verb(StrEnum):
@@ -75,7 +75,10 @@ class JumpControl:
         Raises:
             HostError: the jump host does not run, or has no room.
         """
-        stream, _ = await self._ask(Request(Verb.CARRY, address))
+        stream, answer = await self._ask(Request(Verb.CARRY, address))
+        if refused := answer.get("refused"):
+            stream.writer.close()
+            raise HostError(f"SSH from {address} refused: {str(refused)[:_SHOWN]}")
         return stream
 
     async def end(self, user: str) -> int:

@@ -12,7 +12,7 @@ from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers.base import Provider, ReachesSsh
 from vmlab.ssh.control import JumpControl
-from vmlab.ssh.host_key import ensure_host_key
+from vmlab.ssh.host_key import ensure_keys
 from vmlab.ssh.settings import NAME, ServiceSettings
 from vmlab.system.background import is_hub
 
@@ -38,7 +38,7 @@ def set_up_ssh(
         return None
     jump = JumpControl(paths.ssh_socket)
     if is_hub():
-        ensure_host_key(paths.ssh)
+        ensure_keys(paths.ssh)
     settings = ServiceSettings(
         str(lab.file), str(paths.state), str(paths.cache), hub.url, os.getpid()
     )
