@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,19 @@ from vmlab_protocol.errors import FormatError
 from vmlab_protocol.outside import load_json
 
 MAX_LINE_BYTES: Final = 64 * 1024
+MAX_PATH_BYTES: Final = 107
+"""Of a unix socket; the 108th ends it (unix(7))."""
+
 _ANSWER_LIMIT_S: Final = 10.0
 _SHOWN: Final = 200
+
+
+def find_socket_problem(path: Path) -> str:
+    """Return why there can be no unix socket of this path; empty: there can."""
+    size = len(os.fsencode(path))
+    if size <= MAX_PATH_BYTES:
+        return ""
+    return f"{path} is too long for a unix socket: {size} bytes, at most {MAX_PATH_BYTES}"
 
 
 class Verb(StrEnum):
