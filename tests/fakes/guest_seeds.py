@@ -20,7 +20,7 @@ PRIVATE_KEY = (
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA desk"
 CERTIFICATE = f"ssh-ed25519-cert-v01@openssh.com {'A' * 200}"
 KIN = Kin(
-    PRIVATE_KEY.replace("A", "B", 1),
+    PRIVATE_KEY.replace(base64.b64encode(b"no rea").decode(), "S0lOS0lO"),
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
     (
         KinHost("desk-ada-0123456789ab", ("desk", "desk-t01")),

@@ -122,7 +122,9 @@ async def test_keys_stay_over_stops_and_starts(hub: SshHub) -> None:
 
 
 @pytest.mark.attack("ssh.kin", "goes on with the key of a machine that was replaced")
-async def test_a_new_machine_has_a_new_key_which_the_others_know_at_once(hub: SshHub, tried) -> None:
+async def test_a_new_machine_has_a_new_key_which_the_others_know_at_once(
+    hub: SshHub, tried
+) -> None:
     own = hub.machines()
     await hub.start(own)
     node, desk = own.nodes["node1"], own.desk

@@ -46,7 +46,7 @@ class KinHost:
 class Kin:
     """How a machine logs in to the others of the same trainee, and recognizes them."""
 
-    private: str = field(repr=False)  # OpenSSH private key: the machine's own, for `trainee` and root
+    private: str = field(repr=False)  # OpenSSH's form: the machine's own, for `trainee` and root
     authority: str  # public key by which the host certificates of all machines are signed
     hosts: tuple[KinHost, ...]
 

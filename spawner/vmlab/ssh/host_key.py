@@ -1,7 +1,6 @@
 """Keys of the hub's own: made once, and the same for as long as the state folder lasts.
 
-    host_key          the jump host's
-    host_authority    signs the host keys of all machines (`authority`)
+`host_key` is the jump host's; `host_authority` signs the host keys of all machines (`authority`).
 """
 
 from __future__ import annotations

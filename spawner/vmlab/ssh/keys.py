@@ -147,7 +147,7 @@ class KeyBook:
             return
         with apart(f"the machines of {user} take the SSH keys at their next start only"):
             statuses = await provider.status()
-            group = frozenset(own_machines(self._rules, user, statuses).values())
+            group = tuple(own_machines(self._rules, user, statuses).values())
             for name, status in statuses.items():
                 # One that is being started is told at the end of its start (`VMSpawner`).
                 if status.state is MachineState.RUNNING and belongs(status, user):

@@ -1,8 +1,8 @@
-"""Keys between a trainee's own machines: one for each machine, made here and handed over in its seed.
+"""Keys between a trainee's own machines: one for each, made here and handed over in its seed.
 
-A key lets its machine in at the others of the same trainee, as `trainee` and root. It stays over all
-starts of the machine; a new machine has a new one, and that of the one before opens nothing. Who
-is let in is told to the others with the trainee's own public keys (`vmlab.ssh.keys`).
+A key lets its machine in at the others of the same trainee, as `trainee` and root. It stays over
+all starts of the machine; a new machine has a new one, and that of the one before opens nothing.
+Who is let in is told to the others with the trainee's own public keys (`vmlab.ssh.keys`).
 
     STATE/ssh/kin/MACHINE    JSON, mode 0600
 """
@@ -84,7 +84,7 @@ class KinKeys:
 
 
 def is_kin(group: Group) -> bool:
-    """Tell whether the trainee's machines reach each other: they are several, in a network. Pure."""
+    """Tell whether a trainee's machines reach each other: there are several, in a network. Pure."""
     return len(group.own) > 1 and group.desk.spec.card is not None
 
 

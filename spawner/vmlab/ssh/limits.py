@@ -1,8 +1,8 @@
 """How many connections the jump host has at a time: in all, before log-in, of a place, of a user.
 
 Pure. A connection that is refused is closed before a byte of it was read. What all of them together
-take of the process's file descriptors is bounded, and there are fewer where it may not open as many:
-whoever is in stays in, and whoever comes then is told to come later.
+take of the process's file descriptors is bounded, and there are fewer where it may not open as
+many: whoever is in stays in, and whoever comes then has to come later.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OWN_DESCRIPTORS: Final = 256
 machines meanwhile."""
 
 HUB_DESCRIPTORS: Final = 2 * MAX_CONNECTIONS
-"""Of the hub, where all connections come by its own address: from the proxy, and to this process."""
+"""Of the hub, where all connections come by its own address: from the proxy, to this process."""
 
 LOGIN_LIMIT_S: Final = 30.0
 """From the first byte to the log-in."""

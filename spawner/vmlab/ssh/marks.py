@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from vmlab.errors import ConfigError, LabError
 from vmlab.paths import Paths

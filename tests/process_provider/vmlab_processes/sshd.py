@@ -1,8 +1,9 @@
 """The machine's sshd: OpenSSH's own, a process for each connection, in a file system of its own.
 
 The agent writes /etc/ssh below the machine's root, and the home and the key for the trainee's other
-machines are there, too; in a mount namespace they are where sshd and ssh look for them. That, and other users than one's own, need root: elsewhere, and
-where no sshd was unpacked (scripts/bootstrap dev), the machine has none.
+machines are there, too; in a mount namespace they are where sshd and ssh look for them. That, and
+other users than one's own, need root: elsewhere, and where no sshd was unpacked (scripts/bootstrap
+dev), the machine has none.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def test_a_damaged_key_is_made_again(tmp_path):
 def test_only_machines_that_reach_each_other_are_kin(tmp_path):
     assert not is_kin(group_of("", tmp_path))
     assert not is_kin(group_of("[network]\n", tmp_path))
-    assert not is_kin(group_of("[[node]]\n", tmp_path))
-    assert is_kin(group_of("[network]\n[[node]]\n", tmp_path))
+    assert not is_kin(group_of("[server]\n", tmp_path))
+    assert is_kin(group_of("[[node]]\n", tmp_path)), "which come with a network"
 
 
 def test_machines_know_each_other_by_all_of_their_names(tmp_path):

@@ -85,7 +85,9 @@ def test_a_token_opens_all_of_an_account_s_servers_or_nothing(scopes, opens):
     assert opens_machines("ada", scopes) is opens
 
 
-async def test_a_token_is_its_owner_s_only(logins):
+@pytest.mark.attack("ssh.log-in", "comes with the token of somebody else")
+async def test_a_token_is_its_owner_s_only(logins, tried):
+    tried(2)
     login = await logins.by_token("ada", "right", HERE)
     assert login.user == "ada"
     assert "right" not in repr(login)
@@ -134,7 +136,9 @@ async def test_a_hub_that_does_not_answer_is_not_a_wrong_guess(logins):
     assert await logins.by_token("ada", "right", HERE)
 
 
-async def test_a_key_is_its_owner_s_only(logins):
+@pytest.mark.attack("ssh.log-in", "comes with the key of somebody else, or of an account of before")
+async def test_a_key_is_its_owner_s_only(logins, tried):
+    tried(4)
     assert (await logins.by_key("ada", "SHA256:a")).fingerprint == "SHA256:a"
     assert await logins.by_key("bob", "SHA256:a") is None
     assert await logins.by_key("ada", "SHA256:b") is None

@@ -25,9 +25,7 @@ def test_settings_for_the_hub_s_own_address():
     assert f'    ProxyCommand "py" "p.py" connect {URL}\n' in config
     assert "Host desk\n    HostKeyAlias desk-ada-1\n" in config
     assert "Host desk\n    User trainee\n    ProxyJump vmlab-hub\n" in config
-    assert known == (
-        f"vmlab-hub ssh-ed25519 {KEY}\n@cert-authority desk-ada-1 ssh-ed25519 {KEY}\n"
-    )
+    assert known == (f"vmlab-hub ssh-ed25519 {KEY}\n@cert-authority desk-ada-1 ssh-ed25519 {KEY}\n")
     assert config.count("StrictHostKeyChecking yes") == 2
 
 

@@ -54,6 +54,7 @@ def test_one_s_own_named_servers_are_found():
     assert find_machine(RULES, "ada", "gpu", {}) == "", "it has never run"
 
 
+@pytest.mark.attack("ssh.own-machines", "asks for machines by all sorts of names")
 @pytest.mark.parametrize(
     "host",
     ["", ".", "desk2", "127.0.0.1", "desk-bob", "../desk", "desk desk", "node3", "node1.t02",

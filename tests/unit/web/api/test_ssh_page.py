@@ -9,8 +9,8 @@ import pytest
 from vmlab.groups.rules import GroupRules
 from vmlab.lab.hub_address import HubAddress
 from vmlab.lab.machines import NodeChoice
-from vmlab.ssh.program import make_settings
 from vmlab.names import machine_name, node_name
+from vmlab.ssh.program import make_settings
 from vmlab.web.api.ssh_page import HostKeys, SshAddress, find_hosts, port_words, setup_words
 
 DESK = machine_name("ada")
