@@ -133,7 +133,7 @@ def renew(hub: SshHub, user: str, label: str) -> None:
 
     def is_on() -> bool:
         told = hub.api("GET", path, token=token).json()["machines"]
-        return [row["state"] for row in told if row["name"] == label] == ["running"]
+        return [row["state"] for row in told if row["label"] == label] == ["running"]
 
     wait_until(is_on)
 
