@@ -77,6 +77,7 @@ def _begin(system: ProcessSystem, client: socket.socket, sshd: str) -> None:
         (root / f"etc/ssh{folder}").mkdir(exist_ok=True)
         (root / f"etc/ssh{folder}").chmod(0o755)
     home = inside(system, HOME).resolve()
+    home.mkdir(parents=True, exist_ok=True)  # a node has no volume
     os.chown(home, UID, UID)
     words = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(root), str(home), HOME, sshd]
     words.append(str(UID))

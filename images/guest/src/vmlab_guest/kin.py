@@ -10,8 +10,6 @@ holds it. It comes again with each seed.
 
 from __future__ import annotations
 
-from shutil import rmtree
-
 from vmlab_guest.files import ensure_file
 from vmlab_guest.system import RUN, TRAINEE, System, inside
 from vmlab_protocol.machine import TRAINEE_UID
@@ -33,7 +31,8 @@ def apply_kin(system: System, kin: Kin | None) -> None:
     if kin is None:
         config.unlink(missing_ok=True)
         known.unlink(missing_ok=True)
-        rmtree(keys, ignore_errors=True)
+        for user in (TRAINEE, "root"):
+            (keys / user).unlink(missing_ok=True)
         return
     for user, uid in ((TRAINEE, TRAINEE_UID), ("root", 0)):
         ensure_file(keys / user, kin.private, 0o600)
