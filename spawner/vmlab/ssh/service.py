@@ -110,12 +110,13 @@ class HubEnd:
         try:
             async with asyncio.timeout(_REQUEST_LIMIT_S):
                 request = parse_request(await _read_line(sock))
-                await loop.sock_sendall(sock, json.dumps(self._answer(request)).encode() + b"\n")
+                answer = self._answer(request)
+                await loop.sock_sendall(sock, json.dumps(answer).encode() + b"\n")
         except (OSError, TimeoutError, FormatError) as error:
             _log.warning("a request of the hub came to nothing: %r", error)
             sock.close()
             return
-        if request.verb is Verb.CARRY:
+        if request.verb is Verb.CARRY and "refused" not in answer:
             await self._jump.carry(sock, request.about)
         sock.close()
 
