@@ -68,7 +68,7 @@ def test_the_trainee_s_user_has_the_key_too(ada):
     assert done.stdout.splitlines()[0] == b"600:trainee", done.stderr.decode()
     settings = done.stdout.decode().splitlines()
     assert f"hostkeyalias {machine_of('ada', 'node1')}" in settings
-    assert "identityfile /run/vmlab/kin/trainee" in settings
+    assert "identityfile /run/vmlab/kin/%u" in settings
     assert ada.ssh("desk", "cat /run/vmlab/kin/root").returncode != 0
 
 

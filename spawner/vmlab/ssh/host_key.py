@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,9 @@ from vmlab_protocol.atomic import write_atomic
 
 HOST_KEY: Final = "host_key"
 AUTHORITY: Final = "host_authority"
+_making = threading.Lock()
+"""Machines that start at the same time ask in threads of their own."""
+
 _COMMENTS: Final = {HOST_KEY: "vmlab-hub", AUTHORITY: "vmlab-machines"}
 
 
@@ -24,21 +28,26 @@ def ensure_keys(folder: Path) -> None:
         HostError: it cannot be written.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        for name, comment in _COMMENTS.items():
-            private, public = folder / name, folder / f"{name}.pub"
-            if private.exists() and public.exists():
-                continue
-            secret, shown = make_key_pair(comment)
-            # The public half first: a private one on disk means that both are there.
-            write_atomic(public, f"{shown}\n".encode())
-            write_atomic(private, secret.encode())
+        with _making:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            for name, comment in _COMMENTS.items():
+                _ensure_key(folder / name, comment)
     except OSError as error:
         raise HostError(
             f"the keys of the hub for SSH cannot be made in {folder}: {error}",
             hint="check free space and who owns the state folder",
         ) from error
+
+
+def _ensure_key(private: Path, comment: str) -> None:
+    public = private.with_name(f"{private.name}.pub")
+    if private.exists() and public.exists():
+        return
+    secret, shown = make_key_pair(comment)
+    # The public half first: a private one on disk means that both are there.
+    write_atomic(public, f"{shown}\n".encode())
+    write_atomic(private, secret.encode())
 
 
 def read_public_key_of(folder: Path, name: str = HOST_KEY) -> str:

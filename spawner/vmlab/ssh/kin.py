@@ -10,6 +10,7 @@ Who is let in is told to the others with the trainee's own public keys (`vmlab.s
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from vmlab.system.outside import as_facts
 from vmlab_protocol.atomic import write_atomic
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.seed import KinHost
+
+_making = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,22 @@ class KinKeys:
         Raises:
             HostError: a key cannot be written.
         """
-        missing = [name for name in machines if name in new or self.find(name) is None]
-        try:
-            if missing:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in missing:
-                made = KinKey(*make_key_pair(f"vmlab {name}"))
-                write_atomic(self._folder / name, json.dumps(asdict(made)).encode())
-        except OSError as error:
-            raise HostError(
-                f"the keys between machines cannot be written in {self._folder}: {error}",
-                hint="check free space and who owns the state folder",
-            ) from error
+        with _making:  # two nodes may be restarted at the same time
+            missing = [name for name in machines if name in new or self.find(name) is None]
+            try:
+                for name in missing:
+                    self._make(name)
+            except OSError as error:
+                raise HostError(
+                    f"the keys between machines cannot be written in {self._folder}: {error}",
+                    hint="check free space and who owns the state folder",
+                ) from error
         return bool(missing)
+
+    def _make(self, machine: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = KinKey(*make_key_pair(f"vmlab {machine}"))
+        write_atomic(self._folder / machine, json.dumps(asdict(made)).encode())
 
     def find(self, machine: str) -> KinKey | None:
         """Return the key of a machine; None: it has none, or a damaged one, which is made again.

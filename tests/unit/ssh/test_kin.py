@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncssh
 import pytest
@@ -110,6 +111,12 @@ def test_a_damaged_authority_is_named(tmp_path):
     (tmp_path / AUTHORITY).write_text("nothing")
     with pytest.raises(HostError, match="host_authority is damaged"):
         HostAuthority(tmp_path)
+
+
+def test_machines_that_start_together_have_one_authority(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: HostAuthority(tmp_path / "ssh").public, range(16)))
+    assert len(set(made)) == 1
 
 
 def test_keys_of_the_hub_stay(tmp_path):
