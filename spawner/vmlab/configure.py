@@ -41,6 +41,7 @@ from vmlab.providers.base import Provider
 from vmlab.providers.settings import ProviderSettings, provider_settings
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.starter import StartLimits
+from vmlab.ssh.limits import HUB_DESCRIPTORS
 from vmlab.ssh.setup import offers_ssh, set_up_ssh
 from vmlab.system.background import is_hub
 from vmlab.system.host import find_free_port
@@ -153,7 +154,7 @@ def _check_descriptors(lab: Lab, provider: Provider) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     machines = len(lab.accounts.trainees) * (1 + len(lab.nodes)) + (lab.server is not None)
     machines += machines_ahead(provider)
-    wanted = descriptors_for(machines)
+    wanted = descriptors_for(machines, HUB_DESCRIPTORS if offers_ssh(lab, provider) else 0)
     if limit < wanted:
         _log.warning(
             "this process may open %d files; %d machines that use all their connections need %d "

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 
@@ -58,7 +58,11 @@ class Seed:
     language: str = "en"
     serves: bool = True  # whether a single-user server runs in it; else `env` and `args` stay here
     share: Share | None = None  # the machine's part of its event's file server
-    keys: tuple[str, ...] = ()  # the trainee's public keys, for SSH
+    keys: tuple[str, ...] = ()  # the public keys that let the trainee in by SSH
+    kin: protocol.Kin | None = None  # how it reaches the trainee's other machines by SSH
+    # Makes the certificate of the machine's public host key; None: it gets none. What signs it
+    # stays on the hub's side.
+    certify: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
 
 
 def make_seed_message(
@@ -81,13 +85,15 @@ def make_seed_message(
     Raises:
         ValueError: `randomness` has the wrong length.
     """
+    public = identity.ssh_host_public_key
+    certificate = seed.certify(public) if seed.certify else ""
     return protocol.dump_seed(
         protocol.Seed(
             randomness=randomness,
             time_ns=now_ns,
             machine_id=identity.machine_id,
             host_name=host_name,
-            ssh_host_key=protocol.HostKey(identity.ssh_host_key, identity.ssh_host_public_key),
+            ssh_host_key=protocol.HostKey(identity.ssh_host_key, public, certificate),
             authorized_keys=(identity.access_public_key,),
             network=network,
             mounts=mounts,
@@ -97,5 +103,6 @@ def make_seed_message(
             event=event,
             share=seed.share,
             own_keys=seed.keys,
+            kin=seed.kin,
         )
     )

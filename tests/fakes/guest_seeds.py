@@ -10,7 +10,7 @@ from typing import Any
 from vmlab.model import Card, NetworkSpec
 from vmlab.seed import Identity, Seed, event_network, guest_network, make_seed_message
 from vmlab_protocol.notices import Notice
-from vmlab_protocol.seed import Mount
+from vmlab_protocol.seed import Kin, KinHost, Mount
 
 PRIVATE_KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -18,6 +18,16 @@ PRIVATE_KEY = (
     + "\n-----END OPENSSH PRIVATE KEY-----\n"
 )
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA desk"
+CERTIFICATE = f"ssh-ed25519-cert-v01@openssh.com {'A' * 200}"
+KIN = Kin(
+    PRIVATE_KEY.replace(base64.b64encode(b"no rea").decode(), "S0lOS0lO"),
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+    (
+        KinHost("desk-ada-0123456789ab", ("desk", "desk-t01")),
+        KinHost("node1-ada-0123456789ab", ("node1", "node1.t01")),
+    ),
+)
+"""Of somebody with two machines."""
 NOW_NS = 1_700_000_500 * 10**9
 TOKEN = "0123-token-of-ada-4567"
 ENV = {

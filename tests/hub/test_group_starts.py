@@ -20,6 +20,7 @@ from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState
 from vmlab.paths import Paths
+from vmlab.people.accounts import format_passwords
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.log import StartLog
@@ -27,6 +28,7 @@ from vmlab.spawning.nodes import SingleRestarts
 from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import shared_start
+from vmlab.ssh.marks import PasswordMarks
 from vmlab_protocol.phases import Phase
 
 LAB = """
@@ -243,12 +245,14 @@ async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
 
 async def test_the_trainee_s_keys_open_all_of_their_machines_and_not_the_server(hub: Hub) -> None:
     keys = open_database(hub.folder / "vmlab.sqlite").ssh_keys
-    keys.add(SshKey("ada", "SHA256:1", "ssh-ed25519 AAAA1", 1.0), 10)
+    (hub.folder / "accounts.toml").write_text(format_passwords({"ada": "rivo-dasu-pena-47"}))
+    mark = PasswordMarks(Paths(hub.folder, hub.folder)).of("ada")
+    keys.add(SshKey("ada", "SHA256:1", "ssh-ed25519 AAAA1", 1.0, mark=mark), 10)
     hub.set_faults(delays_s={"boot": 0.5})
     own, log = hub.machines(), hub.new_log()
     starting = asyncio.create_task(hub.start(own, log))
     await until(lambda: log.tracks["node1"].phase is Phase.BOOT)
-    keys.add(SshKey("ada", "SHA256:2", "ssh-ed25519 AAAA2", 2.0), 10)
+    keys.add(SshKey("ada", "SHA256:2", "ssh-ed25519 AAAA2", 2.0, mark=mark), 10)
     await starting
     await log.end()
     both = ("ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2")

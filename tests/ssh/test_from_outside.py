@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -12,7 +13,10 @@ import requests
 
 from fakes.waiting import wait_until
 from ssh.computer import UNPACKED, Computer
+from vmlab.lab.lab import load_lab
 from vmlab.names import machine_name
+from vmlab.providers import make_provider
+from vmlab.providers.settings import provider_settings
 from vmlab.system.host import find_free_port
 
 
@@ -130,8 +134,24 @@ def test_a_machine_that_is_off_is_said_to_be(hub, tmp_path):
     assert done.returncode == 255
     assert "your machine desk is off" in done.stderr.decode()
     hub.start_server("kim")
-    kim.set_up()  # now the page knows the machine's own key
     assert kim.ssh("desk", "id -un").stdout == b"trainee\n"
+
+
+def test_a_new_machine_is_recognized_without_another_line(hub, tmp_path):
+    zoe = Computer(tmp_path / "home", hub, "zoe")
+    zoe.register()
+    zoe.set_up(port=True)
+    hub.start_server("zoe")
+    assert zoe.ssh("desk", "id -un").stdout == b"trainee\n"
+    identity = hub.folder / "processes" / machine_name("zoe") / "identity.json"
+    before = identity.read_bytes()
+    hub.stop_server("zoe")
+    settings = provider_settings(load_lab(hub.folder / "lab.toml"), hub.paths)
+    assert asyncio.run(make_provider(settings).set_aside(machine_name("zoe")))
+    hub.start_server("zoe")
+    assert identity.read_bytes() != before
+    done = zoe.ssh("desk", "id -un")
+    assert done.stdout == b"trainee\n", done.stderr.decode()
 
 
 def test_the_last_use_of_a_key_is_told(hub, ada):

@@ -9,8 +9,12 @@ import asyncssh
 import pytest
 
 from vmlab.errors import GuestError
+from vmlab.groups.rules import GroupRules
+from vmlab.model import MachineState, MachineStatus
+from vmlab.names import machine_name
 from vmlab.providers.base import SshStream
 from vmlab.ssh.jump import JumpHost
+from vmlab.ssh.limits import MAX_CHANNELS, Room
 from vmlab.ssh.logins import Login
 
 SHORT_S = 1.0
@@ -42,6 +46,8 @@ class EchoingMachines:
     def __init__(self) -> None:
         self.is_on = True
         self.ended = 0
+        desk = machine_name("ada")
+        self.statuses = {desk: MachineStatus(desk, MachineState.RUNNING, owner="ada")}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open_ssh(self, name):
@@ -66,10 +72,24 @@ class EchoingMachines:
     def ssh_host_key(self, name):
         return ""
 
+    async def status(self, names=None):
+        return dict(self.statuses)
 
-def make_jump(login_limit_s: float, machines: EchoingMachines) -> JumpHost:
+
+def make_jump(
+    login_limit_s: float,
+    machines: EchoingMachines,
+    room: Room = Room(),  # noqa: B008 - frozen
+) -> JumpHost:
     key = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
-    return JumpHost(key, NobodyYet(), machines, login_limit_s)  # type: ignore[arg-type]
+    return JumpHost(
+        key,
+        NobodyYet(),  # type: ignore[arg-type]
+        machines,  # type: ignore[arg-type]
+        GroupRules(),
+        room,
+        login_limit_s=login_limit_s,
+    )
 
 
 @pytest.fixture
@@ -143,8 +163,6 @@ async def test_a_machine_that_is_off_is_said_to_be(jump):
 
 @pytest.mark.attack("ssh.flood", "opens more channels than a connection may have")
 async def test_channels_of_a_connection_are_bounded(jump, tried):
-    from vmlab.ssh.limits import MAX_CHANNELS
-
     client, task = carried(jump)
     connection = await log_in(client)
     for _ in range(MAX_CHANNELS):
@@ -154,6 +172,48 @@ async def test_channels_of_a_connection_are_bounded(jump, tried):
     connection.close()
     await task
     tried(MAX_CHANNELS + 1)
+
+
+@pytest.mark.attack("ssh.flood", "opens more channels than the process has descriptors for")
+async def test_channels_of_all_connections_are_bounded(tried):
+    machines = EchoingMachines()
+    jump = make_jump(LOGIN_LIMIT_S, machines, Room(8, 3))
+    clients = [carried(jump) for _ in range(2)]
+    connections = [await log_in(client) for client, _ in clients]
+    for connection in (*connections, connections[0]):
+        await connection.open_connection("desk", 22)
+    for connection in connections:
+        with pytest.raises(asyncssh.ChannelOpenError, match="too many"):
+            await connection.open_connection("desk", 22)
+    connections[0].close()
+    await clients[0][1]
+    async with asyncio.timeout(60):
+        while jump.connections.channels > 1:  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0)
+    await connections[1].open_connection("desk", 22)
+    connections[1].close()
+    await clients[1][1]
+    await machines.close()
+    tried(5)
+
+
+@pytest.mark.attack("ssh.own-machines", "asks for a machine of one's own name that is another's")
+async def test_a_machine_that_was_started_for_somebody_else_is_off_for_everybody(jump, tried):
+    desk = machine_name("ada")
+    jump.provider.statuses = {desk: MachineStatus(desk, MachineState.RUNNING, owner="bob")}
+    client, task = carried(jump)
+    connection = await log_in(client)
+    with pytest.raises(asyncssh.ChannelOpenError, match="is off"):
+        await connection.open_connection("desk", 22)
+    jump.provider.statuses = {}
+    with pytest.raises(asyncssh.ChannelOpenError, match="is off"):
+        await connection.open_connection("desk", 22)
+    with pytest.raises(asyncssh.ChannelOpenError, match="no machine gpu, only desk"):
+        await connection.open_connection("gpu", 22)
+    connection.close()
+    await task
+    assert not jump.connections.channels
+    tried(3)
 
 
 async def test_who_could_not_log_in_again_is_out_at_the_next_check(jump):

@@ -13,7 +13,10 @@ import pytest
 
 from fakes.waiting import wait_until
 from ssh.computer import LIMIT_S, Computer
+from vmlab.names import machine_name
 from vmlab.people.accounts import read_passwords
+
+OWN_KEYS = "root/etc/ssh/own_keys.d/root"
 
 
 @pytest.fixture
@@ -97,14 +100,25 @@ def test_a_revoked_token_ends_its_connection(hub, eve):
     assert process.returncode == 255
 
 
-@pytest.mark.attack("ssh.revoked", "goes on after the password was changed")
-def test_a_changed_password_ends_connections(hub, eve):
-    file = hub.paths.accounts
+@pytest.mark.attack("ssh.revoked", "goes on after the password was changed, and comes again")
+def test_a_changed_password_ends_connections_and_keys(hub, eve, tried):
+    file, keys = hub.paths.accounts, hub.folder / "processes" / machine_name("eve") / OWN_KEYS
     before = file.read_text()
-    with session(eve) as process:
-        file.write_text(before.replace(read_passwords(file)["eve"], "another-one-47"))
-        assert ends(process)
-    file.write_text(before)
+    assert keys.read_text()
+    try:
+        with session(eve) as process:
+            file.write_text(before.replace(read_passwords(file)["eve"], "another-one-47"))
+            assert ends(process)
+        done = eve.ssh("-o", "BatchMode=yes", "desk", "true")
+        assert b"Permission denied" in done.stderr
+        answer = hub.api("GET", "vmlab/ssh/keys", token=hub.user_token("eve"))
+        assert answer.json() == {"keys": []}
+        wait_until(lambda: keys.read_text() == "")
+    finally:
+        file.write_text(before)
+    done = eve.ssh("-o", "BatchMode=yes", "desk", "true")
+    assert b"Permission denied" in done.stderr, "not even with the password of before"
+    tried(3)
 
 
 def test_the_operator_lists_and_deletes_keys(hub, eve, monkeypatch):
@@ -125,7 +139,7 @@ def test_the_operator_lists_and_deletes_keys(hub, eve, monkeypatch):
     assert fingerprint not in vmlab("ssh", "keys", "bob").stdout
     with session(eve) as process:
         done = vmlab("ssh", "delete", "eve", fingerprint)
-        assert "Closed 1 SSH connections" in done.stdout, done.stderr
+        assert "Closed 1 SSH connection." in done.stdout, done.stderr
         assert ends(process)
     assert "has no key" in vmlab("ssh", "delete", "eve", fingerprint).stderr
 

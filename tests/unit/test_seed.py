@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
 from vmlab.seed import Identity, Seed, guest_network, make_seed_message
 from vmlab_protocol.notices import Notice
-from vmlab_protocol.seed import Mount
+from vmlab_protocol.seed import Kin, KinHost, Mount
 
 IDENTITY = Identity("0" * 32, "PRIVATE", "ssh-ed25519 HOST", "ssh-ed25519 OPERATOR")
 SEED = Seed(
@@ -21,9 +22,9 @@ SEED = Seed(
 )
 
 
-def make(randomness=bytes(range(64))):
+def make(randomness=bytes(range(64)), seed=SEED):
     return make_seed_message(
-        SEED,
+        seed,
         IDENTITY,
         host_name="desk-ada",
         network=guest_network(),
@@ -71,6 +72,19 @@ def test_the_message_is_one_line_with_everything():
 def test_too_little_randomness_is_refused(length):
     with pytest.raises(ValueError, match=f"64 random bytes, got {length}"):
         make(bytes(length))
+
+
+def test_a_machine_beside_others_gets_its_key_and_a_certificate_of_its_host_key():
+    kin = Kin("KIN", "ssh-ed25519 AUTHORITY", (KinHost("desk-ada-1", ("desk", "desk-t01")),))
+    seed = replace(SEED, kin=kin, certify=lambda public: f"certificate of {public}")
+    made = json.loads(make(seed=seed))["seed"]
+    assert made["ssh_host_key"]["certificate"] == "certificate of ssh-ed25519 HOST"
+    assert made["kin"] == {
+        "private": "KIN",
+        "authority": "ssh-ed25519 AUTHORITY",
+        "hosts": [{"machine": "desk-ada-1", "names": ["desk", "desk-t01"]}],
+    }
+    assert "KIN" not in repr(seed)
 
 
 def test_secrets_do_not_show_when_printed():

@@ -31,6 +31,24 @@ class HostKey:
 
     private: str = field(repr=False)
     public: str
+    certificate: str = ""  # of the public half, under the machine's unique name; empty: none
+
+
+@dataclass(frozen=True)
+class KinHost:
+    """One of the machines of a trainee, as the others of them find it."""
+
+    machine: str  # its unique name, which its host certificate is for
+    names: tuple[str, ...]  # by which it is asked for
+
+
+@dataclass(frozen=True)
+class Kin:
+    """How a machine logs in to the others of the same trainee, and recognizes them."""
+
+    private: str = field(repr=False)  # OpenSSH's form: the machine's own, for `trainee` and root
+    authority: str  # public key by which the host certificates of all machines are signed
+    hosts: tuple[KinHost, ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class Seed:
     event: EventNetwork | None = None  # None: the machine is on its own
     share: Share | None = None  # its part of the event's file server
     own_keys: tuple[str, ...] = ()  # the trainee's, for `trainee` and root
+    kin: Kin | None = None  # None: the trainee has no other machines
 
 
 def dump_seed(seed: Seed) -> bytes:
@@ -109,7 +128,7 @@ def _body(seed: Seed) -> dict[str, Any]:
         "time_ns": seed.time_ns,
         "machine_id": seed.machine_id,
         "host_name": seed.host_name,
-        "ssh_host_key": {"private": seed.ssh_host_key.private, "public": seed.ssh_host_key.public},
+        "ssh_host_key": _host_key(seed.ssh_host_key),
         "authorized_keys": list(seed.authorized_keys),
         "own_keys": list(seed.own_keys),
         "network": {
@@ -134,4 +153,15 @@ def _body(seed: Seed) -> dict[str, Any]:
         }
     if seed.share:
         body["share"] = share_json(seed.share)
+    if seed.kin:
+        body["kin"] = {
+            "private": seed.kin.private,
+            "authority": seed.kin.authority,
+            "hosts": [{"machine": h.machine, "names": list(h.names)} for h in seed.kin.hosts],
+        }
     return body
+
+
+def _host_key(key: HostKey) -> dict[str, str]:
+    pair = {"private": key.private, "public": key.public}
+    return pair | {"certificate": key.certificate} if key.certificate else pair

@@ -17,6 +17,8 @@ from vmlab_protocol.seed import (
     SEED_VERSION,
     EventNetwork,
     HostKey,
+    Kin,
+    KinHost,
     Mount,
     Network,
     Seed,
@@ -37,6 +39,7 @@ _PATH = re.compile(r"(/[A-Za-z0-9_.+-]{1,100}){1,16}")
 _PUBLIC_KEY = re.compile(
     r"(ssh|ecdsa|sk)-[A-Za-z0-9@.-]{1,60} [A-Za-z0-9+/=]{16,8000}( [^\r\n]{0,500})?"
 )
+_CERTIFICATE = re.compile(r"ssh-ed25519-cert-v01@openssh\.com [A-Za-z0-9+/=]{16,8000}")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN OPENSSH PRIVATE KEY-----\n"
     r"[A-Za-z0-9+/=\n]{50,8000}"
@@ -69,6 +72,9 @@ def parse_seed(value: object) -> Seed:
         ssh_host_key=HostKey(
             private=_text(key, "seed.ssh_host_key", "private", _PRIVATE_KEY, secret=True),
             public=_text(key, "seed.ssh_host_key", "public", _PUBLIC_KEY),
+            certificate=_text(key, "seed.ssh_host_key", "certificate", _CERTIFICATE)
+            if "certificate" in key
+            else "",
         ),
         authorized_keys=parse_keys(_get(seed, "seed", "authorized_keys"), "authorized_keys"),
         network=_network(_get(seed, "seed", "network")),
@@ -85,6 +91,7 @@ def parse_seed(value: object) -> Seed:
         event=_event(seed.get("event")),
         share=_share(seed.get("share")),
         own_keys=parse_keys(seed.get("own_keys", []), "own_keys"),  # an older hub has none
+        kin=_kin(seed.get("kin")),
     )
 
 
@@ -181,6 +188,30 @@ def _event(value: object) -> EventNetwork | None:
         mac=_text(table, where, "mac", _MAC),
         address=_parsed(IPv4Interface, _get(table, where, "address"), where),
         dns=_dns(table, where),
+        names=tuple(
+            _match(name, f"{where}.names[{i}]", _HOST_NAME) for i, name in enumerate(names)
+        ),
+    )
+
+
+def _kin(value: object) -> Kin | None:
+    if value is None:
+        return None
+    where = "seed.kin"
+    table = _dict(value, where)
+    hosts = _list(_get(table, where, "hosts"), "kin.hosts")
+    return Kin(
+        private=_text(table, where, "private", _PRIVATE_KEY, secret=True),
+        authority=_text(table, where, "authority", _PUBLIC_KEY),
+        hosts=tuple(_kin_host(host, f"{where}.hosts[{i}]") for i, host in enumerate(hosts)),
+    )
+
+
+def _kin_host(value: object, where: str) -> KinHost:
+    table = _dict(value, where)
+    names = _list(_get(table, where, "names"), f"{where.removeprefix('seed.')}.names", most=8)
+    return KinHost(
+        machine=_text(table, where, "machine", _HOST_NAME),
         names=tuple(
             _match(name, f"{where}.names[{i}]", _HOST_NAME) for i, name in enumerate(names)
         ),

@@ -27,6 +27,7 @@ from vmlab.cli.findings import (
     certificate_findings,
     descriptors_finding,
     room_finding,
+    ssh_finding,
     summary,
 )
 from vmlab.cli.jobs import jobs_finding
@@ -43,6 +44,9 @@ from vmlab.providers.abilities import CountsSeats, ExaminesHost, machines_ahead
 from vmlab.providers.base import Provider
 from vmlab.providers.facts import Finding, Level, Seats
 from vmlab.providers.settings import provider_settings
+from vmlab.ssh.control import find_socket_problem
+from vmlab.ssh.limits import HUB_DESCRIPTORS
+from vmlab.ssh.setup import offers_ssh
 from vmlab.system.disk_space import find_free_space
 from vmlab.system.environment import tool_environment
 from vmlab.system.host import find_port_state
@@ -79,7 +83,7 @@ async def _examine(lab: Lab, provider: Provider, paths: Paths) -> list[Finding]:
         findings += await provider.examine(lab)
     findings += [await _examine_proxy(), _port(lab, paths), address_finding(lab)]
     findings += [*_certificate(lab), *await outside_findings(lab, paths)]
-    findings.append(_descriptors(lab, provider, paths))
+    findings += _descriptors(lab, provider, paths)
     findings += _jobs(paths)
     findings.append(room_finding(find_free_space(paths.volumes)))
     return findings
@@ -135,15 +139,22 @@ def _certificate(lab: Lab) -> list[Finding]:
     return certificate_findings(*found) if found else []
 
 
-def _descriptors(lab: Lab, provider: Provider, paths: Paths) -> Finding:
+def _descriptors(lab: Lab, provider: Provider, paths: Paths) -> list[Finding]:
+    """Return whether hub, proxy and jump host may open enough files and connections."""
     machines = len(lab.accounts.trainees) + machines_ahead(provider)
+    limit, whose = read_limit(os.getpid()), "a hub started from here"
     try:
         holder = running_holder(paths)
         if holder:
-            return descriptors_finding(read_limit(holder.hub_pid), machines, "the hub that runs")
+            limit, whose = read_limit(holder.hub_pid), "the hub that runs"
     except (LabError, OSError):
         pass  # the finding on the port says what is wrong; or the hub ended just now
-    return descriptors_finding(read_limit(os.getpid()), machines, "a hub started from here")
+    if not offers_ssh(lab, provider):
+        return [descriptors_finding(limit, machines, whose)]
+    return [
+        descriptors_finding(limit, machines, whose, HUB_DESCRIPTORS),
+        ssh_finding(limit, lab.ssh.port, find_socket_problem(paths.ssh_socket)),
+    ]
 
 
 def _jobs(paths: Paths) -> list[Finding]:

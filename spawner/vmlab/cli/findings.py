@@ -6,18 +6,21 @@ from vmlab.hub.certificates import Fault, Pair
 from vmlab.hub.descriptors import descriptors_for
 from vmlab.lab.lab import Lab
 from vmlab.providers.facts import Finding, Level, Seats
+from vmlab.ssh.limits import MAX_OF_USER, Room, find_room
 from vmlab.system.disk_space import FreeSpace
 
 
-def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
+def descriptors_finding(limit: int, machines: int, whose: str, ssh: int = 0) -> Finding:
     """Return whether hub and proxy have descriptors for all machines of the lab.
 
     Args:
         limit: what they may open at most.
         whose: whose limit it is: the running hub's, or that of the user who starts one.
+        ssh: how many of them SSH from outside may take.
     """
-    wanted = descriptors_for(machines)
-    found = f"{limit} for {whose}; {machines} machines that use all their connections need {wanted}"
+    wanted = descriptors_for(machines, ssh)
+    found = f"{limit} for {whose}; {machines} machines that use all their connections"
+    found += f" and all SSH connections need {wanted}" if ssh else f" need {wanted}"
     if limit >= wanted:
         return Finding("descriptors", Level.OK, found)
     advice = (
@@ -25,6 +28,31 @@ def descriptors_finding(limit: int, machines: int, whose: str) -> Finding:
         "limit of open files: `ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`"
     )
     return Finding("descriptors", Level.WARN, found, advice)
+
+
+def ssh_finding(limit: int, port: int, problem: str = "") -> Finding:
+    """Return how many SSH connections there may be from outside.
+
+    Args:
+        limit: how many files the jump host's process may open at most.
+        port: of SSH's own; 0: none.
+        problem: why there can be none.
+    """
+    if problem:
+        return Finding("ssh", Level.FAIL, problem, "set VMLAB_STATE to a shorter path")
+    room, full = find_room(limit), Room()
+    way = f"at the hub's address and port {port}" if port else "at the hub's address"
+    found = (
+        f"{room.connections} connections {way}, {MAX_OF_USER} for each account, with "
+        f"{room.channels} sessions with machines; further ones are refused until one ends"
+    )
+    if room == full:
+        return Finding("ssh", Level.OK, found)
+    advice = (
+        f"{full.connections} need {full.descriptors} open files, and the limit is {limit}: raise "
+        "the hard limit (`ulimit -Hn`, /etc/security/limits.conf, or `vmlab service install`)"
+    )
+    return Finding("ssh", Level.WARN, found, advice)
 
 
 def room_finding(room: FreeSpace) -> Finding:

@@ -25,10 +25,10 @@ UserArgument = Annotated[str, typer.Argument(help="Name of the account.")]
 
 @app.command()
 def keys(
-    user: Annotated[str, typer.Argument(help="Name of an account; everybody's if left out.")] = "",
+    user: Annotated[str, typer.Argument(help="Name of the account; if left out, all.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """List the registered public keys."""
+    """List the public keys that let people in from outside."""
     found = asyncio.run(_book().of(user))
     if json:
         print_json({"keys": [asdict(key) for key in found]})
@@ -43,7 +43,7 @@ def delete(
     user: UserArgument,
     fingerprint: Annotated[str, typer.Argument(help="As `vmlab ssh keys` shows it.")],
 ) -> None:
-    """Delete a key, in the account and in its running machines; close the account's connections."""
+    """Delete a key from an account and its running machines, and close its SSH connections."""
     asyncio.run(_delete(user, fingerprint))
 
 
@@ -59,12 +59,12 @@ async def _delete(user: str, fingerprint: str) -> None:
     except HostError:
         return  # no hub runs, so there is no connection either
     if ended:
-        out().print(f"Closed {ended} SSH connections.")
+        out().print(f"Closed {ended} SSH connection{'' if ended == 1 else 's'}.")
 
 
 def _book() -> KeyBook:
-    rules = group_rules(read_lab(None))
-    return KeyBook(open_database(default_paths().database), current_provider(), rules)
+    rules, paths = group_rules(read_lab(None)), default_paths()
+    return KeyBook(open_database(paths.database), current_provider(), rules, paths)
 
 
 def _print(found: list[SshKey]) -> None:

@@ -19,6 +19,7 @@ class SshKey:
     line: str  # type, key in base64 and comment, as in a .pub file
     added: float
     used: float | None = None  # last log-in by it
+    mark: str = ""  # of the account's password when it was registered (`vmlab.ssh.marks`)
 
 
 class SshKeys:
@@ -38,11 +39,15 @@ class SshKeys:
     def add(self, key: SshKey, most: int) -> bool:
         """Register a key; no-op if the user has it. Return False if that would be too many.
 
+        Keys of the user from before another password do not count, and go.
+
         Args:
             key: the key.
             most: how many one user may have.
         """
         with self._sessions.write() as session:
+            is_stale = (SshKeyRow.user == key.user, SshKeyRow.mark != key.mark)
+            session.execute(delete(SshKeyRow).where(*is_stale))
             of_user = select(SshKeyRow.fingerprint).where(SshKeyRow.user == key.user)
             if key.fingerprint in session.scalars(of_user):
                 return True
@@ -68,7 +73,7 @@ class SshKeys:
             query = query.where(SshKeyRow.user == user)
         with self._sessions.read() as session:
             return [
-                SshKey(row.user, row.fingerprint, row.line, row.added, row.used)
+                SshKey(row.user, row.fingerprint, row.line, row.added, row.used, row.mark)
                 for row in session.scalars(query)
             ]
 

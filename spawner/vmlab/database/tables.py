@@ -167,3 +167,4 @@ class SshKeyRow(Base):
     line: Mapped[str] = mapped_column(Text)
     added: Mapped[float] = mapped_column(Float)
     used: Mapped[float | None] = mapped_column(Float, default=None)
+    mark: Mapped[str] = mapped_column(String(64))

@@ -25,9 +25,14 @@ hub's; at the proxy's two to pass it on, and one when the proxy asks the hub for
 its control, its agent, its browser and what the hub opens to answer so many."""
 
 
-def descriptors_for(machines: int) -> int:
-    """Return how many the hub needs when so many machines attack it at once."""
-    return _OWN + machines * _PER_MACHINE
+def descriptors_for(machines: int, others: int = 0) -> int:
+    """Return how many the hub needs when so many machines attack it at once.
+
+    Args:
+        machines: of the lab.
+        others: what comes from outside may take of them, where the lab has SSH.
+    """
+    return _OWN + machines * _PER_MACHINE + others
 
 
 def read_limit(pid: int) -> int:

@@ -378,6 +378,8 @@ class ReachesSsh(Protocol):
     def ssh_host_key(self, name: str) -> str:
         """Return the public half of the machine's host key; empty before its first start.
 
+        A machine that has none is a new one: it gets another key for those beside it.
+
         Raises:
             ProviderError: it cannot be read.
         """

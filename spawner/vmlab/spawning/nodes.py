@@ -49,11 +49,17 @@ async def start_node(
         await starter.start(member.spec, seed, track, settle, kind=kind)
 
 
-async def restart_node(member: Member, starter: Starter, seed: Seed, *, renew: bool) -> None:
+async def restart_node(
+    member: Member, starter: Starter, make_seed: Callable[[], Awaitable[Seed]], *, renew: bool
+) -> Seed:
     """Stop a node and start it again; what is left of one that fails is ended.
 
     Args:
+        make_seed: makes its seed, once the one before is gone.
         renew: set the machine aside, so that a new one starts with the same volume.
+
+    Returns:
+        The seed that it got.
 
     Raises:
         LabError: it could not be stopped or started.
@@ -63,6 +69,7 @@ async def restart_node(member: Member, starter: Starter, seed: Seed, *, renew: b
     if renew:
         kept = await provider.set_aside(name)
         _log.info("%s: set aside as %s", name, kept or "nothing: absent, or too large")
+    seed = await make_seed()
     log = StartLog(seed.language, after={member.label: ()})
     try:
         await start_node(member, starter, seed, log.desk, kind=f"{member.spec.image}/alone")
@@ -70,6 +77,7 @@ async def restart_node(member: Member, starter: Starter, seed: Seed, *, renew: b
         with apart(f"{name}: what is left of it could not be ended"):
             await provider.stop(name, now=True)
         raise
+    return seed
 
 
 class SingleRestarts:

@@ -21,6 +21,7 @@ from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.providers.abilities import LeadsToHub
 from vmlab.providers.base import KeepsNetworks
+from vmlab.seed import Seed
 from vmlab.spawning.history import find_history
 from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
@@ -105,36 +106,37 @@ class OwnMachines:
         network, provider = spawner.rules.network, spawner.provider
         if network and isinstance(provider, KeepsNetworks):
             await provider.ensure_network(network)
+        await self._seeds.prepare(group, after)
 
         async def start(label: str) -> None:
             member, track = group.get(label), log.tracks[label]
             kind = f"{member.spec.image}/{label} of {len(after)}" if len(after) > 1 else ""
             if member is group.desk:
-                await self._start_desk(member.spec, log, notices, kind)
+                await self._start_desk(group, log, notices, kind)
             elif member.is_shared:
                 await ensure_server(
                     spawner.rules, starter, spawner.paths.database, self.spoken(), track
                 )
             else:
-                seed = await self._seeds.of_node()
+                seed = await self._seeds.of_node(group, member.spec.name)
                 await start_node(member, starter, seed, track, kind=kind)
-                await self._seeds.follow_choice(member.spec.name, seed)
+                await self._seeds.follow_choice(group, member.spec.name, seed)
 
         await start_in_order(after, start)
         return (await self.status()).url
 
     async def _start_desk(
-        self, spec: MachineSpec, log: StartLog, notices: tuple[Notice, ...], kind: str
+        self, group: Group, log: StartLog, notices: tuple[Notice, ...], kind: str
     ) -> None:
-        provider = self._spawner.provider
-        seed = await self._seeds.of_desk(notices)
+        provider, spec = self._spawner.provider, group.desk.spec
+        seed = await self._seeds.of_desk(group, notices)
 
         async def settle() -> None:
             url = (await self.status()).url
             check = partial(check_server, provider, spec.name, log)
             await wait_for_server(url, self._spawner.server.base_url, check)
             await provider.note_serving(spec.name)
-            await self._seeds.follow_choice(spec.name, seed)
+            await self._seeds.follow_choice(group, spec.name, seed)
 
         await self._starter.start(spec, seed, log.desk, settle, kind=kind)
 
@@ -144,9 +146,15 @@ class OwnMachines:
         Raises:
             LabError: it cannot be stopped or started.
         """
-        member, seed = (await self._make_group()).get(label), await self._seeds.of_node()
-        await restart_node(member, self._starter, seed, renew=renew)
-        await self._seeds.follow_choice(member.spec.name, seed)
+        group = await self._make_group()
+        member = group.get(label)
+
+        async def make_seed() -> Seed:
+            await self._seeds.prepare(group, {label})
+            return await self._seeds.of_node(group, member.spec.name)
+
+        seed = await restart_node(member, self._starter, make_seed, renew=renew)
+        await self._seeds.follow_choice(group, member.spec.name, seed)
 
     def begin_server_restart(self) -> None:
         """Begin to restart the machine that all share, whoever's these machines are.

@@ -1,13 +1,14 @@
 """What the hub says to the process of the jump host, over a unix socket that only its user opens.
 
 One line of JSON, and one as the answer. After the answer to CARRY the connection carries the bytes
-of SSH; with all others it ends.
+of SSH, unless it was refused; with all others it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,19 @@ from vmlab_protocol.errors import FormatError
 from vmlab_protocol.outside import load_json
 
 MAX_LINE_BYTES: Final = 64 * 1024
+MAX_PATH_BYTES: Final = 107
+"""Of a unix socket; the 108th ends it (unix(7))."""
+
 _ANSWER_LIMIT_S: Final = 10.0
-_BACKLOG: Final = 128
+_SHOWN: Final = 200
+
+
+def find_socket_problem(path: Path) -> str:
+    """Return why there can be no unix socket of this path; empty: there can."""
+    size = len(os.fsencode(path))
+    if size <= MAX_PATH_BYTES:
+        return ""
+    return f"{path} is too long for a unix socket: {size} bytes, at most {MAX_PATH_BYTES}"
 
 
 class Verb(StrEnum):
@@ -75,7 +87,10 @@ class JumpControl:
         Raises:
             HostError: the jump host does not run, or has no room.
         """
-        stream, _ = await self._ask(Request(Verb.CARRY, address))
+        stream, answer = await self._ask(Request(Verb.CARRY, address))
+        if refused := answer.get("refused"):
+            stream.writer.close()
+            raise HostError(f"SSH from {address} refused: {str(refused)[:_SHOWN]}")
         return stream
 
     async def end(self, user: str) -> int:

@@ -11,20 +11,21 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import asyncssh
 from asyncssh.stream import SSHTCPStreamSession
 
 from vmlab.errors import HostError, LabError
 from vmlab.groups.rules import GroupRules
+from vmlab.model import MachineStatus
 from vmlab.network.relay import Pace, pump
 from vmlab.providers.base import ReachesSsh, SshStream
-from vmlab.ssh.limits import LOGIN_LIMIT_S, MAX_CHANNELS, Connections
+from vmlab.ssh.limits import LOGIN_LIMIT_S, MAX_CHANNELS, Connections, Room
 from vmlab.ssh.logins import Login, Logins
-from vmlab.ssh.targets import SSH_PORT, find_machine, own_machines
+from vmlab.ssh.targets import SSH_PORT, belongs, find_machine, own_machines
 from vmlab.system.background import apart
 
 MAX_PASSWORDS: Final = 3
@@ -50,6 +51,14 @@ _TOO_MANY: Final = "too many connections / trop de connexions"
 _log = logging.getLogger(__name__)
 
 
+class ReachedMachines(ReachesSsh, Protocol):
+    """What the jump host needs of a provider."""
+
+    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
+        """Return the state of all machines (contract: `Provider.status`)."""
+        ...
+
+
 class JumpHost:
     """All connections of the jump host.
 
@@ -58,6 +67,7 @@ class JumpHost:
         logins: who may log in.
         provider: reaches the machines.
         rules: which machines everybody has.
+        room: how many connections there may be.
         login_limit_s: from the first byte to the log-in.
     """
 
@@ -65,14 +75,15 @@ class JumpHost:
         self,
         key: bytes,
         logins: Logins,
-        provider: ReachesSsh,
+        provider: ReachedMachines,
         rules: GroupRules,
+        room: Room = Room(),  # noqa: B008 - frozen
         login_limit_s: float = LOGIN_LIMIT_S,
     ) -> None:
         self.logins = logins
         self.provider = provider
         self.rules = rules
-        self.connections = Connections()
+        self.connections = Connections(room)
         self.channels: Counter[str] = Counter()  # by machine
         self._visits: set[Visit] = set()
         self._options = asyncssh.SSHServerConnectionOptions(
@@ -242,36 +253,57 @@ class Visit(asyncssh.SSHServer):
         orig_port: int,  # noqa: ARG002
     ) -> Awaitable[SSHTCPStreamSession[bytes]]:
         """Open a channel to one of the user's own machines, and to nothing else."""
-        user, rules = self.login.user if self.login else "", self._host.rules
         if dest_port != SSH_PORT:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, _ONLY_SSH)
-        machine = find_machine(rules, user, dest_host) if user else ""
-        if not machine:
-            own = ", ".join(own_machines(rules, user))
-            message = _NOT_YOURS.format(ascii(dest_host[:64])[1:-1], own)
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, message)
-        if self._channels >= MAX_CHANNELS:
+        if self._channels >= MAX_CHANNELS or not self._host.connections.open_channel():
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, _TOO_MANY)
         self._channels += 1
-        return self._open(machine, dest_host)
+        return self._open(dest_host)
 
-    async def _open(self, machine: str, host: str) -> SSHTCPStreamSession[bytes]:
+    async def _open(self, host: str) -> SSHTCPStreamSession[bytes]:
         stream = None
         try:
+            machine = await self._find(host)
             stream = await self._host.provider.open_ssh(machine)
             greeting = await _await_greeting(stream)
         except BaseException as error:
-            self._channels -= 1
+            self._close_channel()
             if stream:
                 stream.writer.close()
             if not isinstance(error, LabError):
                 raise
-            _log.info("SSH to %s: %s", machine, error)
+            _log.info("SSH to %s of %s: %s", ascii(host[:64]), self._user, error)
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, _OFF.format(host)
             ) from error
         self._streams.add(stream)
         return SSHTCPStreamSession(partial(self._carry, machine, stream, greeting))
+
+    async def _find(self, host: str) -> str:
+        """Return the machine that is meant.
+
+        Raises:
+            asyncssh.ChannelOpenError: the user has no machine of this name.
+            HostError: it is not on, or has been somebody else's since its last start.
+        """
+        rules, statuses = self._host.rules, await self._host.provider.status()
+        machine = find_machine(rules, self._user, host, statuses) if self._user else ""
+        if not machine:
+            own = ", ".join(own_machines(rules, self._user, statuses))
+            message = _NOT_YOURS.format(ascii(host[:64])[1:-1], own)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, message)
+        status = statuses.get(machine)
+        if status is None or not status.state.is_on or not belongs(status, self._user):
+            raise HostError(f"{machine} is not on, or not theirs")
+        return machine
+
+    @property
+    def _user(self) -> str:
+        return self.login.user if self.login else ""
+
+    def _close_channel(self) -> None:
+        self._channels -= 1
+        self._host.connections.close_channel()
 
     async def _carry(
         self,
@@ -292,7 +324,7 @@ class Visit(asyncssh.SSHServer):
         except (asyncssh.Error, OSError) as error:
             _log.debug("SSH to %s ended: %s", machine, error)
         finally:
-            self._channels -= 1
+            self._close_channel()
             self._streams.discard(stream)
             self._host.channels[machine] -= 1
             if not self._host.channels[machine]:

@@ -6,23 +6,21 @@ A password of the hub's own page does not count: tokens and keys can be revoked 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from vmlab.database import Database
-from vmlab.errors import ConfigError, HostError
+from vmlab.errors import HostError
 from vmlab.hub.access import HubAccess
 from vmlab.hub.answers import HubRefusedError
 from vmlab.hub.client import HubClient
-from vmlab.people.accounts import read_passwords
 from vmlab.people.guesses import FailureLimit, make_bounds
+from vmlab.ssh.marks import PasswordMarks
 
 MAX_TOKEN_CHARS: Final = 200
 _CALL_LIMIT_S: Final = 10.0
@@ -62,7 +60,7 @@ class Logins:
         hub_url: where the hub itself listens.
         database: VMLab's.
         accounts: the names in lab.toml; nobody else logs in.
-        passwords: the file of the hub's passwords: one that was changed ends what was open.
+        marks: of the passwords: one that was changed ends what was open, and the keys of before.
         limit: counts wrong tokens.
     """
 
@@ -71,17 +69,15 @@ class Logins:
         hub_url: str,
         database: Database,
         accounts: frozenset[str],
-        passwords: Path,
+        marks: PasswordMarks,
         limit: FailureLimit,
     ) -> None:
         self._hub_url = hub_url
         self._keys = database.ssh_keys
         self._accounts = accounts
-        self._passwords = passwords
+        self._marks = marks
         self._limit = limit
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._marks: dict[str, str] = {}
-        self._read_at: tuple[int, int, int] | None = None
 
     async def by_token(self, user: str, token: str, address: str) -> Login | None:
         """Return the login by a token of this user's, None if it is not one.
@@ -108,9 +104,10 @@ class Logins:
         Raises:
             HostError: the database cannot be read.
         """
-        if not await self._has_key(user, fingerprint):
+        mark = await self._mark(user)
+        if not await self._has_key(user, fingerprint, mark):
             return None
-        return Login(user, await self._mark(user), fingerprint)
+        return Login(user, mark, fingerprint)
 
     async def holds(self, login: Login) -> bool:
         """Tell whether somebody who is connected could log in again.
@@ -121,7 +118,7 @@ class Logins:
         if await self._mark(login.user) != login.password_mark:
             return False
         if login.fingerprint:
-            return await self._has_key(login.user, login.fingerprint)
+            return await self._has_key(login.user, login.fingerprint, login.password_mark)
         return await self._is_token(login.user, login.token)
 
     async def note_use(self, login: Login) -> None:
@@ -133,14 +130,15 @@ class Logins:
         except SQLAlchemyError as error:
             _log.warning("%s: the use of a key cannot be noted: %s", login.user, error)
 
-    async def _has_key(self, user: str, fingerprint: str) -> bool:
-        if user not in self._accounts:
+    async def _has_key(self, user: str, fingerprint: str, mark: str) -> bool:
+        """Tell whether it is registered, and has been since the account has this password."""
+        if user not in self._accounts or not mark:
             return False
         try:
             keys = await asyncio.to_thread(self._keys.of, user)
         except SQLAlchemyError as error:
             raise HostError(f"the SSH keys of {user} cannot be read: {error}") from error
-        return any(key.fingerprint == fingerprint for key in keys)
+        return any(key.fingerprint == fingerprint and key.mark == mark for key in keys)
 
     async def _is_token(self, user: str, token: str) -> bool:
         if not token.isascii() or not token.isalnum() or len(token) > MAX_TOKEN_CHARS:
@@ -163,16 +161,4 @@ class Logins:
 
     async def _mark(self, user: str) -> str:
         """Return what changes with the account's password."""
-        try:
-            status = await asyncio.to_thread(self._passwords.stat)
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if stamp != self._read_at:
-                passwords = await asyncio.to_thread(read_passwords, self._passwords)
-                self._marks = {
-                    name: hashlib.sha256(password.encode()).hexdigest()
-                    for name, password in passwords.items()
-                }
-                self._read_at = stamp
-        except (ConfigError, OSError) as error:
-            _log.warning("passwords cannot be read, those of before count: %s", error)
-        return self._marks.get(user, "")
+        return await asyncio.to_thread(self._marks.of, user)

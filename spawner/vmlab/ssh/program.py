@@ -3,7 +3,7 @@
 It needs Python 3.8 or newer and OpenSSH's client, and nothing else. The page SSH of your hub has
 the lines to paste. It is called in two ways:
 
-    python3 vmlab-ssh.py setup URL NAME KEY ...     once: writes the settings of ssh
+    python3 vmlab-ssh.py setup URL NAME KEYS ...    once: writes the settings of ssh
     python3 vmlab-ssh.py connect URL                by ssh itself, at each connection
 
 `setup` writes ~/.ssh/vmlab/config and ~/.ssh/vmlab/known_hosts and has ~/.ssh/config include the
@@ -45,7 +45,7 @@ Host vmlab-hub
     StrictHostKeyChecking yes
     ForwardAgent no
     ForwardX11 no
-Host {machines}
+{aliases}Host {hosts}
     User trainee
     ProxyJump vmlab-hub
     UserKnownHostsFile ~/.ssh/vmlab/known_hosts
@@ -53,7 +53,11 @@ Host {machines}
     ServerAliveInterval 30
 """
 INCLUDE = "Include vmlab/config\n"
-KEY = re.compile(r"[a-z0-9.-]{1,64}:[a-z0-9-]{1,40}:[A-Za-z0-9+/=]{16,8000}")
+DATA = r"([a-z0-9-]{1,40}):([A-Za-z0-9+/=]{16,8000})"
+HUB_KEY = re.compile(f"vmlab-hub:{DATA}")
+# HOST=MACHINE, as often as there are machines; the key signs those of all of them.
+MACHINE = r"[a-z0-9][a-z0-9.-]{0,62}=[a-z0-9-]{1,64}"
+MACHINES_KEY = re.compile(rf"({MACHINE}(?:\+{MACHINE})*):{DATA}")
 
 
 class Trouble(Exception):  # noqa: N818 - it is what the user reads
@@ -69,18 +73,20 @@ def make_settings(url: str, name: str, keys: list[str], program: str) -> tuple[s
     Args:
         url: https://HUB/hub/ssh, or ssh://HUB:PORT where the hub has a port for SSH.
         name: the account's name.
-        keys: HOST:TYPE:BASE64 each; the hub's own is vmlab-hub.
+        keys: the hub's own as vmlab-hub:TYPE:BASE64, then HOST=MACHINE+HOST=MACHINE:TYPE:BASE64,
+            with the key by which those of the machines are signed.
         program: how this program is called.
 
     Raises:
         Trouble: something is not what the hub's page has.
     """
-    known = {}
-    for key in keys:
-        if not KEY.fullmatch(key):
-            raise Trouble(f"this key is damaged: {key[:60]}; copy the lines again")
-        host, kind, data = key.split(":")
-        known[host] = f"{kind} {data}"
+    hub = HUB_KEY.fullmatch(keys[0]) if keys else None
+    signer = MACHINES_KEY.fullmatch(keys[1]) if len(keys) == 2 else None
+    if hub is None or signer is None:
+        raise Trouble("a key is missing or damaged; copy the whole line again")
+    machines = dict(pair.split("=") for pair in signer[1].split("+"))
+    known = f"vmlab-hub {hub[1]} {hub[2]}\n"
+    known += f"@cert-authority {','.join(machines.values())} {signer[2]} {signer[3]}\n"
     if not re.fullmatch(r"[a-z][a-z0-9._-]{0,39}", name):
         raise Trouble(f"{name[:40]} is not the name of an account")
     parts = urlsplit(url)
@@ -90,9 +96,9 @@ def make_settings(url: str, name: str, keys: list[str], program: str) -> tuple[s
         way = f"    HostName {parts.hostname}\n    Port {parts.port or 22}"
     else:
         way = f"    ProxyCommand {program} connect {url}"
-    machines = [host for host in known if host != "vmlab-hub"] or ["desk"]
-    config = CONFIG.format(name=name, way=way, machines=" ".join(machines))
-    return config, "".join(f"{host} {key}\n" for host, key in known.items())
+    aliases = "".join(f"Host {host}\n    HostKeyAlias {m}\n" for host, m in machines.items())
+    config = CONFIG.format(name=name, way=way, aliases=aliases, hosts=" ".join(machines))
+    return config, known
 
 
 def set_up(url: str, name: str, keys: list[str]) -> None:

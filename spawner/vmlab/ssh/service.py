@@ -17,6 +17,7 @@ import json
 import logging
 import logging.config
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,9 +37,14 @@ from vmlab.providers import make_provider
 from vmlab.providers.base import ReachesSsh
 from vmlab.providers.settings import provider_settings
 from vmlab.ssh.control import MAX_LINE_BYTES, Request, Verb, parse_request
+from vmlab.ssh.host_key import HOST_KEY, read_private_key
 from vmlab.ssh.jump import JumpHost
+from vmlab.ssh.keys import KeyBook
+from vmlab.ssh.limits import find_room
 from vmlab.ssh.logins import Logins
+from vmlab.ssh.marks import PasswordMarks
 from vmlab.ssh.settings import NAME, ServiceSettings
+from vmlab.system.background import apart
 from vmlab_protocol.errors import FormatError
 
 CHECK_S: Final = 10.0
@@ -66,21 +72,20 @@ async def serve(settings: ServiceSettings) -> None:
     provider = make_provider(provider_settings(lab, paths))
     if not isinstance(provider, ReachesSsh):
         raise UnsupportedError(NAME, f"provider {provider.features.name} has no SSH")
-    logins = Logins(
-        settings.hub_url,
-        open_database(paths.database),
-        frozenset(lab.accounts.names()),
-        paths.accounts,
-        FailureLimit(),
-    )
-    jump = JumpHost((paths.ssh / "host_key").read_bytes(), logins, provider, group_rules(lab))
+    rules, accounts = group_rules(lab), frozenset(lab.accounts.names())
+    database = open_database(paths.database)
+    logins = Logins(settings.hub_url, database, accounts, PasswordMarks(paths), FailureLimit())
+    book = KeyBook(database, provider, rules, paths)
+    room = find_room(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    jump = JumpHost(read_private_key(paths.ssh, HOST_KEY), logins, provider, rules, room)
+    _log.info("SSH: room for %d connections and %d channels", room.connections, room.channels)
     async with asyncio.TaskGroup() as tasks:
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         work = [
             tasks.create_task(_accept(_listen_unix(paths.ssh_socket), HubEnd(jump).take)),
-            tasks.create_task(_check(jump)),
+            tasks.create_task(_check(jump, book, accounts)),
         ]
         if lab.ssh.port and (listening := _listen_tcp(lab.hub.address, lab.ssh.port)):
 
@@ -105,17 +110,20 @@ class HubEnd:
         try:
             async with asyncio.timeout(_REQUEST_LIMIT_S):
                 request = parse_request(await _read_line(sock))
-                await loop.sock_sendall(sock, json.dumps(self._answer(request)).encode() + b"\n")
+                answer = self._answer(request)
+                await loop.sock_sendall(sock, json.dumps(answer).encode() + b"\n")
         except (OSError, TimeoutError, FormatError) as error:
             _log.warning("a request of the hub came to nothing: %r", error)
             sock.close()
             return
-        if request.verb is Verb.CARRY:
+        if request.verb is Verb.CARRY and "refused" not in answer:
             await self._jump.carry(sock, request.about)
         sock.close()
 
     def _answer(self, request: Request) -> dict[str, object]:
         match request.verb:
+            case Verb.CARRY if not self._jump.connections.has_room(request.about):
+                return {"refused": "too many connections"}
             case Verb.CARRY:
                 return {}
             case Verb.END:
@@ -165,10 +173,14 @@ async def _take_one(take: Take, sock: socket.socket, peer: Any) -> None:
         sock.close()
 
 
-async def _check(jump: JumpHost) -> None:
+async def _check(jump: JumpHost, book: KeyBook, accounts: frozenset[str]) -> None:
+    """End, again and again, what must not go on: connections, and keys that count no more."""
     while True:
-        await asyncio.sleep(CHECK_S)
+        with apart("keys of changed passwords and of accounts that are gone"):
+            for user in sorted(await book.forget_stale(accounts)):
+                _log.warning("the SSH keys of %s are forgotten: another password, or gone", user)
         await jump.check()
+        await asyncio.sleep(CHECK_S)
 
 
 def _listen_unix(path: Path) -> socket.socket:

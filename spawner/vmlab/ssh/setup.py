@@ -11,8 +11,8 @@ from vmlab.hub.access import HubAccess
 from vmlab.lab.lab import Lab
 from vmlab.paths import Paths
 from vmlab.providers.base import Provider, ReachesSsh
-from vmlab.ssh.control import JumpControl
-from vmlab.ssh.host_key import ensure_host_key
+from vmlab.ssh.control import JumpControl, find_socket_problem
+from vmlab.ssh.host_key import ensure_keys
 from vmlab.ssh.settings import NAME, ServiceSettings
 from vmlab.system.background import is_hub
 
@@ -32,13 +32,18 @@ def set_up_ssh(
     Whoever logs out at the hub ends their SSH connections, too.
 
     Raises:
-        HostError: its key cannot be made.
+        HostError: its key cannot be made, or the state folder's path is too long for its socket.
     """
     if not offers_ssh(lab, provider):
         return None
+    if problem := find_socket_problem(paths.ssh_socket):
+        raise HostError(
+            problem,
+            hint="set VMLAB_STATE to a shorter path; or in lab.toml, [ssh] enabled = false",
+        )
     jump = JumpControl(paths.ssh_socket)
     if is_hub():
-        ensure_host_key(paths.ssh)
+        ensure_keys(paths.ssh)
     settings = ServiceSettings(
         str(lab.file), str(paths.state), str(paths.cache), hub.url, os.getpid()
     )

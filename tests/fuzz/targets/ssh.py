@@ -67,6 +67,11 @@ def ssh_setup(data: bytes) -> None:
         config, known = make_settings(url, name, [key for key in keys if key], "program")
     except ValueError as error:  # an address that no library reads
         raise Trouble(str(error)) from error
-    check(len(config.splitlines()) in {18, 19, 20}, config)
-    check(all(len(line.split()) == 3 for line in known.splitlines()), known)
+    hub, signer = known.splitlines()
+    check(len(hub.split()) == 3, known)
+    check(len(signer.split()) == 4, known)
+    machines = len(signer.split()[1].split(","))
+    aliases = config.count("    HostKeyAlias ") - 1  # and the hub's
+    check(1 <= aliases <= machines, config)
+    check(len(config.splitlines()) - 2 * aliases in {15, 16}, config)
     json.dumps(config)

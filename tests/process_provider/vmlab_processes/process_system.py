@@ -41,6 +41,7 @@ class ProcessSystem(LinuxSystem):
         (self.root / "proc/self/mountinfo").touch()
         (self.root / "sys/class/net/eth0/type").write_text("1\n")
         (self.root / "sys/class/net/eth0/ifindex").write_text("2\n")
+        (self.root / "sys/class/net/eth0/address").write_text("52:54:00:00:00:01\n")
         if inside(self, HOME).is_symlink():
             inside(self, HOME).unlink()
 

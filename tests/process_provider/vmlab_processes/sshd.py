@@ -1,8 +1,9 @@
 """The machine's sshd: OpenSSH's own, a process for each connection, in a file system of its own.
 
-The agent writes /etc/ssh below the machine's root, and the home is there, too; in a mount namespace
-they are where sshd looks for them. That, and other users than one's own, need root: elsewhere, and
-where no sshd was unpacked (scripts/bootstrap dev), the machine has none.
+The agent writes /etc/ssh below the machine's root, and the home and the key for the trainee's other
+machines are there, too; in a mount namespace they are where sshd and ssh look for them. That, and
+other users than one's own, need root: elsewhere, and where no sshd was unpacked (scripts/bootstrap
+dev), the machine has none.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ PidFile none
 _ENTER = """\
 mount --make-rprivate / && mount --bind "$1/etc/ssh" /etc/ssh &&
 mount --bind "$1/etc/passwd" /etc/passwd &&
-mount -t tmpfs tmpfs /run && mkdir /run/sshd &&
+mount -t tmpfs tmpfs /run && mkdir /run/sshd /run/vmlab &&
+{ [ ! -d "$1/run/vmlab/kin" ] || cp -r "$1/run/vmlab/kin" /run/vmlab; } &&
+{ [ ! -d /run/vmlab/kin ] || chown "$5" /run/vmlab/kin/trainee; } && chmod -R a+X /run/vmlab &&
 mount -t tmpfs tmpfs /home && mkdir "$3" && mount --bind "$2" "$3" &&
 exec "$4" -i -e
 """
@@ -68,11 +71,16 @@ def _begin(system: ProcessSystem, client: socket.socket, sshd: str) -> None:
     (root / "etc/ssh/sshd_config").write_text(_CONFIG)
     # A machine's own files are everybody's to read; this process makes its files for itself only.
     (root / "etc/passwd").chmod(0o644)
-    for folder in ("etc/ssh", "etc/ssh/own_keys.d", "etc/ssh/authorized_keys.d"):
-        (root / folder).chmod(0o755)
+    (root / "etc/ssh/ssh_config").write_text("Include /etc/ssh/ssh_config.d/*.conf\n")
+    (root / "etc/ssh/ssh_config").chmod(0o644)
+    for folder in ("", "/own_keys.d", "/authorized_keys.d", "/ssh_config.d"):
+        (root / f"etc/ssh{folder}").mkdir(exist_ok=True)
+        (root / f"etc/ssh{folder}").chmod(0o755)
     home = inside(system, HOME).resolve()
+    home.mkdir(parents=True, exist_ok=True)  # a node has no volume
     os.chown(home, UID, UID)
     words = ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(root), str(home), HOME, sshd]
+    words.append(str(UID))
     with (root.parent / "sshd.log").open("ab") as log:
         subprocess.Popen(
             words,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmlab.cli.findings import address_finding, descriptors_finding
+from vmlab.cli.findings import address_finding, descriptors_finding, ssh_finding
 from vmlab.lab.lab import parse_lab
 from vmlab.providers.facts import Level
 from vmlab.providers.qemu.examination import (
@@ -100,3 +100,19 @@ def test_who_can_reach_the_hub(hub: str, level: Level, found: str) -> None:
     finding = address_finding(parse_lab(f"[hub]\n{hub}", FILE))
     assert finding.level is level
     assert found in finding.found
+
+
+def test_how_many_ssh_connections_there_may_be() -> None:
+    enough = ssh_finding(524_288, 2222)
+    assert enough.level is Level.OK
+    assert "512 connections at the hub's address and port 2222, 20 for each account" in enough.found
+    few = ssh_finding(1024, 0)
+    assert few.level is Level.WARN
+    assert "256 connections at the hub's address, 20" in few.found
+    assert "512 need 1792 open files, and the limit is 1024" in few.advice
+
+
+def test_a_state_folder_that_is_too_deep_for_ssh_is_told() -> None:
+    deep = ssh_finding(524_288, 0, "/x/jump.sock is too long for a unix socket")
+    assert deep.level is Level.FAIL
+    assert "VMLAB_STATE" in deep.advice

@@ -6,12 +6,23 @@ import json
 import stat
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from fakes.fake_system import FakeSystem
-from fakes.guest_seeds import CARD, ENV, NOW_NS, PRIVATE_KEY, PUBLIC_KEY, TOKEN, make_seed
+from fakes.guest_seeds import (
+    CARD,
+    CERTIFICATE,
+    ENV,
+    KIN,
+    NOW_NS,
+    PRIVATE_KEY,
+    PUBLIC_KEY,
+    TOKEN,
+    make_seed,
+)
 from vmlab_guest.apply import PhaseError, apply_seed, is_seeded, read_hub_env
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.identity import is_parked
@@ -121,6 +132,60 @@ def test_a_first_seed_makes_the_machine_its_own(system: FakeSystem) -> None:
     assert system.commands.index("zygote launch") < system.commands.index(starts[0])
     assert is_seeded(system)
     assert read_hub_env(system)["JUPYTERHUB_API_TOKEN"] == TOKEN
+
+
+def test_a_machine_beside_others_logs_in_to_them(system: FakeSystem) -> None:
+    apply(system, kin=KIN, certify=lambda _public: CERTIFICATE)
+    root = system.root
+    for user, uid in (("trainee", 1000), ("root", 0)):
+        key = root / "run/vmlab/kin" / user
+        assert (key.read_text(), mode(key)) == (KIN.private, 0o600)
+        assert system.owners[f"/run/vmlab/kin/{user}"] == uid
+    known = (root / "etc/ssh/vmlab_known_hosts").read_text().splitlines()[-1]
+    machines = "desk-ada-0123456789ab,node1-ada-0123456789ab"
+    assert known == f"@cert-authority {machines} {KIN.authority}"
+    config = (root / "etc/ssh/ssh_config.d/10-vmlab.conf").read_text()
+    assert "Host node1 node1.t01\n    HostKeyAlias node1-ada-0123456789ab\n" in config
+    assert "Host desk desk-t01 node1 node1.t01\n    IdentityFile /run/vmlab/kin/%u\n" in config
+    assert "StrictHostKeyChecking yes" in config
+    daemon = (root / "etc/ssh/sshd_config.d/10-vmlab.conf").read_text()
+    assert "HostCertificate /etc/ssh/ssh_host_ed25519_key-cert.pub\n" in daemon
+    assert (root / "etc/ssh/ssh_host_ed25519_key-cert.pub").read_text() == f"{CERTIFICATE}\n"
+
+
+@pytest.mark.attack("ssh.kin", "looks for the machines' key in files, commands and logs")
+def test_the_key_to_other_machines_is_in_memory_only(system: FakeSystem, tried: Any) -> None:
+    apply(system, kin=KIN)
+    secret = KIN.private.splitlines()[1]
+    holders = [
+        path.relative_to(system.root)
+        for path in system.root.rglob("*")
+        if path.is_file() and secret in path.read_text(errors="replace")
+    ]
+    assert sorted(map(str, holders)) == ["run/vmlab/kin/root", "run/vmlab/kin/trainee"]
+    assert secret not in "".join(system.commands + system.logged)
+    tried(3)
+
+
+def test_a_machine_that_is_alone_again_forgets_the_others(system: FakeSystem) -> None:
+    apply(system, kin=KIN)
+    apply(system)
+    root = system.root
+    assert not list((root / "run/vmlab/kin").iterdir())
+    assert not (root / "etc/ssh/vmlab_known_hosts").exists()
+    assert not (root / "etc/ssh/ssh_config.d/10-vmlab.conf").exists()
+
+
+def test_sshd_knows_no_passwords(system: FakeSystem) -> None:
+    apply(system)
+    daemon = (system.root / "etc/ssh/sshd_config.d/10-vmlab.conf").read_text().splitlines()
+    assert {
+        "AuthenticationMethods publickey",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "PermitEmptyPasswords no",
+        "PermitRootLogin prohibit-password",
+    } <= set(daemon)
 
 
 def test_a_machine_without_a_server_is_set_up_and_asks_the_hub_nothing(system: FakeSystem) -> None:

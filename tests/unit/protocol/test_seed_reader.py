@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.guest_seeds import CARD, ENV, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
+from fakes.guest_seeds import CARD, CERTIFICATE, ENV, KIN, NOW_NS, PRIVATE_KEY, TOKEN, make_seed
 from vmlab_protocol.notices import Language
 from vmlab_protocol.seed_reader import SeedError, parse_seed
 
@@ -60,6 +60,38 @@ def test_a_machine_in_an_event_learns_its_place() -> None:
     assert list(map(str, seed.event.dns)) == ["10.77.0.1"]
     assert seed.event.names == ("desk-t01", "desk")
     assert parse_seed(make_seed()).event is None
+
+
+def test_a_machine_learns_of_those_beside_it() -> None:
+    seed = parse_seed(make_seed(kin=KIN, certify=lambda _public: CERTIFICATE))
+    assert seed.kin == KIN
+    assert seed.ssh_host_key.certificate == CERTIFICATE
+    assert KIN.private[40:80] not in repr(seed)
+    assert parse_seed(make_seed()).kin is None
+    assert parse_seed(make_seed()).ssh_host_key.certificate == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("ssh_host_key", "certificate"), "ssh-ed25519 AAAA"),
+        (("ssh_host_key", "certificate"), f"{CERTIFICATE}\nPermitRootLogin yes"),
+        (("kin",), []),
+        (("kin", "private"), "ssh-ed25519 AAAA"),
+        (("kin", "authority"), "* ssh-ed25519 AAAA"),
+        (("kin", "authority"), f"{KIN.authority}\n* {KIN.authority}"),
+        (("kin", "hosts"), {}),
+        (("kin", "hosts", 0, "machine"), "*"),
+        (("kin", "hosts", 0, "machine"), "a,b"),
+        (("kin", "hosts", 1, "names", 0), "node1\n    ProxyCommand id"),
+        (("kin", "hosts", 1, "names"), ["node1"] * 9),
+    ],
+)
+def test_what_would_end_up_in_settings_of_ssh_has_their_form(path: tuple, value: Any) -> None:
+    made = make_seed(kin=KIN, certify=lambda _public: CERTIFICATE)
+    with pytest.raises(SeedError) as refused:
+        parse_seed(put(made, path, value))
+    assert KIN.private[40:80] not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["node1.t01", "server", "a" * 63, "a.b.c.d"])

@@ -31,6 +31,17 @@ def test_the_tests_that_promises_name_exist():
     assert sorted(name for name in named if not (PROJECT / name).exists()) == []
 
 
+def test_the_tests_that_a_promise_of_ssh_names_attack_it():
+    text = (PROJECT / "SECURITY.md").read_text()
+    rows = re.findall(r"^\| `(ssh\.[a-z-]+)` \|.*\|([^|]+)\|$", text, re.MULTILINE)
+    assert len(rows) > 5
+    for promise, tests in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)`", tests)
+        assert named, promise
+        for name in named:
+            assert promise in _MARKER.findall((PROJECT / name).read_text()), (promise, name)
+
+
 def test_a_promise_is_a_row_that_begins_with_its_name():
     table = "| promise | what |\n| --- | --- |\n| `log-in.guessing` | five | tests |\n"
     text = f"{table}later `a.b` | c |\n"

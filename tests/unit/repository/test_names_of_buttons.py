@@ -69,6 +69,7 @@ def known() -> dict[str, set[str]]:
         found["fr"].update(french)
     # "Go on …": the ellipsis says that a question follows, and no document repeats it.
     return {
+        # As `names` has them: with plain spaces, also before a French sign.
         lang: {" ".join(w.removesuffix("…").split()).casefold() for w in words}
         for lang, words in found.items()
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
+
 import pytest
 
 from vmlab.errors import HostError
-from vmlab.ssh.control import JumpControl, Request, Verb, parse_request
+from vmlab.ssh.control import JumpControl, Request, Verb, find_socket_problem, parse_request
 from vmlab_protocol.errors import FormatError
 
 
@@ -25,6 +29,28 @@ def test_a_request_arrives_as_it_was_sent(request_):
 def test_anything_else_is_refused(line):
     with pytest.raises(FormatError):
         parse_request(line)
+
+
+async def test_a_jump_host_without_room_says_so(tmp_path):
+    async def refuse(reader, writer):
+        assert parse_request(await reader.readline()).verb is Verb.CARRY
+        writer.write(b'{"refused": "too many connections"}\n')
+        writer.close()
+
+    path = tmp_path / "jump.sock"
+    async with await asyncio.start_unix_server(refuse, path):
+        with pytest.raises(HostError, match=r"192.0.2.1 refused: too many connections"):
+            await JumpControl(path).carry("192.0.2.1")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(107, True), (108, False), (300, False)])
+def test_a_socket_s_path_has_107_bytes_at_most(size, fits):
+    path = Path("/" + "é" * ((size - 10) // 2) + "x" * ((size - 10) % 2) + "/jump.soc")
+    assert len(os.fsencode(path)) == size
+    problem = find_socket_problem(path)
+    assert bool(problem) is not fits
+    if problem:
+        assert f"{size} bytes" in problem
 
 
 async def test_without_a_jump_host_there_is_nothing_to_end(tmp_path):

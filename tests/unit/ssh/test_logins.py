@@ -9,10 +9,12 @@ import pytest
 
 from vmlab.database import Database, SshKey
 from vmlab.hub.answers import HubAbsentError, HubRefusedError
+from vmlab.paths import Paths
 from vmlab.people.accounts import format_passwords
 from vmlab.people.guesses import MAX_FAILURES, FailureLimit
 from vmlab.ssh import logins as module
 from vmlab.ssh.logins import Logins, opens_machines
+from vmlab.ssh.marks import PasswordMarks
 
 HERE = "192.0.2.1"
 GOOD = ["access:servers!user=ada", "read:users:name!user=ada"]
@@ -46,7 +48,8 @@ def says(name: str, scopes: list, kind: str = "user") -> dict:
 @pytest.fixture
 def passwords(tmp_path):
     path = tmp_path / "accounts.toml"
-    path.write_text(format_passwords({"ada": "rivo-dasu-pena-47", "bob": "rivo-dasu-pena-48"}))
+    everybody = {"ada": "rivo-dasu-pena-47", "bob": "rivo-dasu-pena-48", "gone": "rivo-dasu-49"}
+    path.write_text(format_passwords(everybody))
     return path
 
 
@@ -55,9 +58,12 @@ def logins(tmp_path, passwords, monkeypatch):
     monkeypatch.setattr(module, "HubClient", FakeHub)
     FakeHub.tokens, FakeHub.asked, FakeHub.is_up = {"right": says("ada", GOOD)}, 0, True
     database = Database(f"sqlite:///{tmp_path / 'db.sqlite'}")
-    database.ssh_keys.add(SshKey("ada", "SHA256:a", "ssh-ed25519 AAAA", 1.0), 10)
-    database.ssh_keys.add(SshKey("gone", "SHA256:g", "ssh-ed25519 AAAB", 1.0), 10)
-    found = Logins("http://hub", database, frozenset({"ada", "bob"}), passwords, FailureLimit())
+    marks = PasswordMarks(Paths(tmp_path, tmp_path))
+    for user, name in (("ada", "a"), ("gone", "g")):
+        key = SshKey(user, f"SHA256:{name}", "ssh-ed25519 AAAA", 1.0, mark=marks.of(user))
+        database.ssh_keys.add(key, 10)
+    database.ssh_keys.add(SshKey("bob", "SHA256:before", "ssh-ed25519 AAAA", 1.0, mark="other"), 10)
+    found = Logins("http://hub", database, frozenset({"ada", "bob"}), marks, FailureLimit())
     found.keys = database.ssh_keys  # type: ignore[attr-defined]
     yield found
     database.close()
@@ -79,7 +85,9 @@ def test_a_token_opens_all_of_an_account_s_servers_or_nothing(scopes, opens):
     assert opens_machines("ada", scopes) is opens
 
 
-async def test_a_token_is_its_owner_s_only(logins):
+@pytest.mark.attack("ssh.log-in", "comes with the token of somebody else")
+async def test_a_token_is_its_owner_s_only(logins, tried):
+    tried(2)
     login = await logins.by_token("ada", "right", HERE)
     assert login.user == "ada"
     assert "right" not in repr(login)
@@ -128,11 +136,14 @@ async def test_a_hub_that_does_not_answer_is_not_a_wrong_guess(logins):
     assert await logins.by_token("ada", "right", HERE)
 
 
-async def test_a_key_is_its_owner_s_only(logins):
+@pytest.mark.attack("ssh.log-in", "comes with the key of somebody else, or of an account of before")
+async def test_a_key_is_its_owner_s_only(logins, tried):
+    tried(4)
     assert (await logins.by_key("ada", "SHA256:a")).fingerprint == "SHA256:a"
     assert await logins.by_key("bob", "SHA256:a") is None
     assert await logins.by_key("ada", "SHA256:b") is None
     assert await logins.by_key("gone", "SHA256:g") is None, "no account any more"
+    assert await logins.by_key("bob", "SHA256:before") is None, "from before another password"
 
 
 async def test_logins_hold_until_what_let_them_in_is_gone(logins, passwords):
@@ -157,3 +168,5 @@ async def test_a_changed_password_ends_all_logins(logins, passwords):
     assert await logins.holds(login), "somebody is editing the file"
     passwords.write_text(text.replace("pena-47", "pena-99999"))
     assert not await logins.holds(login)
+    assert await logins.by_key("ada", "SHA256:a") is None, "and the key opens nothing any more"
+    assert "rivo" not in repr(logins.keys.all())

@@ -14,16 +14,26 @@ from vmlab.ssh import program
 from vmlab.ssh.program import BINARY, Frames, Trouble, make_frame, make_settings
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
-KEYS = [f"vmlab-hub:ssh-ed25519:{KEY}", f"desk:ssh-ed25519:{KEY}"]
+HUB = f"vmlab-hub:ssh-ed25519:{KEY}"
+KEYS = [HUB, f"desk=desk-ada-1:ssh-ed25519:{KEY}"]
+SEVERAL = [HUB, f"desk=desk-ada-1+node1=node1-ada-1+gpu=desk-ada-2:ssh-ed25519:{KEY}"]
 URL = "https://lab.example.org/hub/ssh"
 
 
 def test_settings_for_the_hub_s_own_address():
     config, known = make_settings(URL, "ada", KEYS, '"py" "p.py"')
     assert f'    ProxyCommand "py" "p.py" connect {URL}\n' in config
+    assert "Host desk\n    HostKeyAlias desk-ada-1\n" in config
     assert "Host desk\n    User trainee\n    ProxyJump vmlab-hub\n" in config
-    assert known == f"vmlab-hub ssh-ed25519 {KEY}\ndesk ssh-ed25519 {KEY}\n"
+    assert known == (f"vmlab-hub ssh-ed25519 {KEY}\n@cert-authority desk-ada-1 ssh-ed25519 {KEY}\n")
     assert config.count("StrictHostKeyChecking yes") == 2
+
+
+def test_settings_for_several_machines():
+    config, known = make_settings(URL, "ada", SEVERAL, "p")
+    assert "Host node1\n    HostKeyAlias node1-ada-1\nHost gpu\n" in config
+    assert "Host desk node1 gpu\n    User trainee\n" in config
+    assert f"@cert-authority desk-ada-1,node1-ada-1,desk-ada-2 ssh-ed25519 {KEY}\n" in known
 
 
 def test_settings_for_a_port():
@@ -41,10 +51,16 @@ def test_settings_for_a_port():
         ("https://x/%h", "ada", KEYS),
         (URL, "Ada", KEYS),
         (URL, "ada\n    ProxyCommand x", KEYS),
-        (URL, "ada", [*KEYS, "desk:ssh-ed25519"]),
-        (URL, "ada", [f"de sk:ssh-ed25519:{KEY}"]),
-        (URL, "ada", [f"desk:ssh-ed25519:{KEY}\n* {KEY}"]),
-        (URL, "ada", ["desk=ssh-ed25519:AAAA"]),
+        (URL, "ada", []),
+        (URL, "ada", [HUB]),
+        (URL, "ada", [*reversed(KEYS)]),
+        (URL, "ada", [*KEYS, HUB]),
+        (URL, "ada", [HUB, f"desk:ssh-ed25519:{KEY}"]),
+        (URL, "ada", [HUB, f"de sk=x:ssh-ed25519:{KEY}"]),
+        (URL, "ada", [HUB, f"*=x:ssh-ed25519:{KEY}"]),
+        (URL, "ada", [HUB, f"desk=x,*:ssh-ed25519:{KEY}"]),
+        (URL, "ada", [HUB, f"desk=x:ssh-ed25519:{KEY}\n* {KEY}"]),
+        (URL, "ada", [HUB, "desk=x:ssh-ed25519:AAAA"]),
     ],
 )
 def test_words_that_no_page_has_are_refused(url, name, keys):
@@ -99,7 +115,7 @@ def test_python_3_8_can_read_it():
 
 def test_wrong_use_shows_how_it_is_used(capsys):
     assert program.main(["help"]) == 1
-    assert "setup URL NAME KEY" in capsys.readouterr().err
+    assert "setup URL NAME KEYS" in capsys.readouterr().err
 
 
 def test_setting_up_says_what_to_try(tmp_path, monkeypatch, capsys):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmlab.ssh.limits import (
+    MAX_ALL_CHANNELS,
     MAX_CONNECTIONS,
     MAX_OF_USER,
     MAX_STARTING,
     MAX_STARTING_OF_PLACE,
     Connections,
+    Room,
+    find_room,
 )
 
 
@@ -55,6 +59,33 @@ def test_all_are_bounded_together():
         assert counted.begin("192.0.2.1")
         assert counted.log_in("192.0.2.1", f"user{n}")
     assert not counted.begin("192.0.2.1")
+
+
+def test_channels_of_all_connections_are_bounded_together():
+    counted = Connections(Room(5, 2))
+    assert [counted.open_channel() for _ in range(3)] == [True, True, False]
+    counted.close_channel()
+    assert counted.open_channel()
+
+
+def test_a_process_that_may_open_enough_has_room_for_all():
+    full = Room(MAX_CONNECTIONS, MAX_ALL_CHANNELS)
+    assert find_room(full.descriptors) == find_room(524_288) == find_room(-1) == full
+
+
+@pytest.mark.attack("ssh.flood", "opens as many connections as there are file descriptors")
+@given(st.integers(0, 4096))
+def test_connections_and_channels_never_take_more_than_the_process_has(limit):
+    room = find_room(limit)
+    assert room.connections >= 1
+    assert room.channels >= 2
+    if limit > 300:
+        assert room.descriptors <= limit
+    counted = Connections(room)
+    begun = 0
+    while counted.begin("192.0.2.1") and counted.log_in("192.0.2.1", f"user{begun}"):
+        begun += 1
+    assert begun == room.connections
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["ada", ""])), max_size=60))

@@ -1,6 +1,6 @@
-"""The machine's SSH host key, and who may log in.
+"""The machine's SSH host key, and who may log in: by public keys, and in no other way.
 
-Root's way in is the trainee's keys and nothing else: there is no password in the machine.
+There is no password in the machine. Root's keys are the trainee's.
 
     /etc/ssh/authorized_keys.d/trainee       the operator's key, by the seed
     /etc/ssh/own_keys.d/{trainee,root}       the trainee's, by the seed and whenever they change
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmlab_guest.files import ensure_file
+from vmlab_guest.kin import apply_kin
 from vmlab_guest.system import TRAINEE, System, inside
 from vmlab_protocol.messages import GuestMessageType
 from vmlab_protocol.seed import Seed
@@ -24,10 +25,13 @@ SSHD_CONFIG = """\
 # Written by the VMLab agent at each start.
 HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u /etc/ssh/own_keys.d/%u .ssh/authorized_keys
+AuthenticationMethods publickey
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+PermitEmptyPasswords no
 PermitRootLogin prohibit-password
 """
+_CERTIFICATE = "HostCertificate /etc/ssh/ssh_host_ed25519_key-cert.pub\n"
 
 
 def apply_keys(system: System, seed: Seed) -> bool:
@@ -45,9 +49,15 @@ def apply_keys(system: System, seed: Seed) -> bool:
     private = key.private if key.private.endswith("\n") else f"{key.private}\n"
     changed = ensure_file(folder / "ssh_host_ed25519_key", private, 0o600)
     ensure_file(folder / "ssh_host_ed25519_key.pub", f"{key.public}\n")
-    changed |= ensure_file(folder / "sshd_config.d/10-vmlab.conf", SSHD_CONFIG)
+    config = SSHD_CONFIG
+    if key.certificate:
+        config += _CERTIFICATE
+        certificate = folder / "ssh_host_ed25519_key-cert.pub"
+        changed |= ensure_file(certificate, f"{key.certificate}\n")
+    changed |= ensure_file(folder / "sshd_config.d/10-vmlab.conf", config)
     ensure_file(folder / "authorized_keys.d" / TRAINEE, _lines(seed.authorized_keys))
     _write_own(system, seed.own_keys)
+    apply_kin(system, seed.kin)
     return changed
 
 

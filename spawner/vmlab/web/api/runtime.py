@@ -23,6 +23,7 @@ from vmlab.providers import make_provider
 from vmlab.providers.base import KeepsNetworks, Provider, ReportsActivity
 from vmlab.providers.settings import ProviderSettings
 from vmlab.ssh.control import JumpControl
+from vmlab.ssh.keys import KeyBook
 from vmlab.ssh.limits import MAX_CONNECTIONS
 from vmlab.upkeep.renewal import Renewals
 from vmlab.volumes.store import VolumeStore, store_of
@@ -69,6 +70,7 @@ class Runtime:
         self.provider: Provider = make_provider(settings.provider)
         self.renewals = Renewals(HubClient(settings.hub), self.provider)
         self.jump = JumpControl(paths.ssh_socket)
+        self.key_book = KeyBook(self.database, self.provider, self.rules, paths)
         self.reports = RateLimiter()
         self.statuses: Cached[Mapping[str, MachineStatus]] = Cached(
             self.provider.status, max_age_s=BOARD_MAX_AGE_S

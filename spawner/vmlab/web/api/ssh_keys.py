@@ -34,7 +34,7 @@ class KeyBookHandler(OwnHandler):
     @property
     def book(self) -> KeyBook:
         """The keys of this lab."""
-        return KeyBook(self.runtime.database, self.runtime.provider, self.runtime.rules)
+        return self.runtime.key_book
 
 
 class SshKeysHandler(KeyBookHandler):

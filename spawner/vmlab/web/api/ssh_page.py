@@ -12,13 +12,13 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from vmlab.errors import LabError
+from vmlab.groups.rules import GroupRules
+from vmlab.hub.kept_state import kept_machine
 from vmlab.lab.start_order import DESK
-from vmlab.providers.base import ReachesSsh
 from vmlab.ssh import program
-from vmlab.ssh.host_key import read_public_key_of
-from vmlab.ssh.targets import own_machines
-from vmlab.system.background import apart
-from vmlab.web.api.runtime import ApiSettings, get_runtime
+from vmlab.ssh.host_key import AUTHORITY, read_public_key_of
+from vmlab.ssh.targets import HUB, server_hosts
+from vmlab.web.api.runtime import ApiSettings
 
 PROGRAM = "vmlab-ssh.py"
 
@@ -30,6 +30,28 @@ class SshAddress:
     url: str  # the hub's, with a slash at the end
     host: str  # its name in that
     port: int  # of SSH's own; 0: none
+
+
+@dataclass(frozen=True)
+class HostKeys:
+    """What is told of host keys, each a type and base64."""
+
+    hub: str
+    authority: str  # signs those of all machines
+    machines: Mapping[str, str]  # by host name, the names that the certificates are for
+
+    @property
+    def words(self) -> list[str]:
+        """As the program takes them (`vmlab.ssh.program`)."""
+        machines = "+".join(f"{host}={machine}" for host, machine in self.machines.items())
+        words = (f"{HUB} {self.hub}", f"{machines} {self.authority}")
+        return [word.replace(" ", ":") for word in words]
+
+    @property
+    def lines(self) -> list[str]:
+        """As in known_hosts."""
+        signed = ",".join(self.machines.values())
+        return [f"{HUB} {self.hub}", f"@cert-authority {signed} {self.authority}"]
 
 
 class SshPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
@@ -44,13 +66,12 @@ class SshPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
     async def get(self) -> None:
         """Show it."""
         user = self.current_user
-        machines = own_machines(self.lab_settings.groups, user.name)
+        machines = find_hosts(self.lab_settings.groups, user.orm_user)
         keys = await self._host_keys(machines)
         hub = self.address.url.rstrip("/") + self.hub.base_url
         page: dict[str, Any] = {
-            "is_known": keys.keys() >= machines.keys(),
-            "nodes": [host for host in machines if host != DESK],
-            "host_keys": keys,
+            "others": [host for host in machines if host != DESK],
+            "known_hosts": keys.lines,
             "words": " ".join(setup_words(hub, user.name, keys)),
             "port_words": " ".join(port_words(self.address, user.name, keys)),
             "program_url": f"{hub}vmlab/ssh/{PROGRAM}",
@@ -59,23 +80,14 @@ class SshPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
         }
         self.finish(await self.render_template("vmlab_ssh.html", user=user, **page))
 
-    async def _host_keys(self, machines: Mapping[str, str]) -> dict[str, str]:
-        """Return the public host keys of the hub and of those machines that have run before."""
-        provider = get_runtime(self.lab_settings).provider
-        keys = {}
+    async def _host_keys(self, machines: Mapping[str, str]) -> HostKeys:
+        folder = self.lab_settings.paths.ssh
         try:
-            keys["vmlab-hub"] = await asyncio.to_thread(
-                read_public_key_of, self.lab_settings.paths.ssh
-            )
+            hub = await asyncio.to_thread(read_public_key_of, folder)
+            authority = await asyncio.to_thread(read_public_key_of, folder, AUTHORITY)
         except LabError as error:
-            raise web.HTTPError(503, "the jump host has no key yet") from error
-        for host, machine in machines.items():
-            with apart(f"{machine}: its SSH host key cannot be shown"):
-                if isinstance(provider, ReachesSsh) and (
-                    key := await asyncio.to_thread(provider.ssh_host_key, machine)
-                ):
-                    keys[host] = " ".join(key.split()[:2])
-        return keys
+            raise web.HTTPError(503, "the hub has no keys for SSH yet") from error
+        return HostKeys(hub, authority, machines)
 
 
 class SshProgram(web.RequestHandler):
@@ -90,17 +102,26 @@ class SshProgram(web.RequestHandler):
         self.finish(text)
 
 
-def setup_words(hub: str, user: str, keys: dict[str, str]) -> list[str]:
+def find_hosts(rules: GroupRules, user: Any) -> dict[str, str]:
+    """Return a user's machines by the host names that they are reached by; none need exist yet.
+
+    Args:
+        rules: which machines everybody has.
+        user: of the hub's database: machines of an account that was renamed keep their names.
+    """
+    desk = kept_machine(user, user.name)
+    named = server_hosts(rules, sorted(filter(None, user.orm_spawners)))
+    servers = {host: kept_machine(user, user.name, name) for host, name in named.items()}
+    return {DESK: desk, **rules.node_machines(desk), **servers}
+
+
+def setup_words(hub: str, user: str, keys: HostKeys) -> list[str]:
     """Return what is to be said to the program. Pure."""
-    return ["setup", f"{hub}ssh", user, *_known(keys)]
+    return ["setup", f"{hub}ssh", user, *keys.words]
 
 
-def port_words(address: SshAddress, user: str, keys: dict[str, str]) -> list[str]:
+def port_words(address: SshAddress, user: str, keys: HostKeys) -> list[str]:
     """Return the same where the hub has a port for SSH, else nothing. Pure."""
     if not address.port:
         return []
-    return ["setup", f"ssh://{address.host}:{address.port}", user, *_known(keys)]
-
-
-def _known(keys: dict[str, str]) -> list[str]:
-    return [f"{host}:{key.replace(' ', ':')}" for host, key in keys.items()]
+    return ["setup", f"ssh://{address.host}:{address.port}", user, *keys.words]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from vmlab.groups.rules import GroupRules
 from vmlab.lab.hub_address import HubAddress
+from vmlab.lab.machines import NodeChoice
+from vmlab.names import machine_name, node_name
 from vmlab.ssh.program import make_settings
-from vmlab.web.api.ssh_page import SshAddress, port_words, setup_words
+from vmlab.web.api.ssh_page import HostKeys, SshAddress, find_hosts, port_words, setup_words
 
-KEYS = {"vmlab-hub": f"ssh-ed25519 {'A' * 68}", "desk": f"ssh-ed25519 {'B' * 68}"}
+DESK = machine_name("ada")
+HUB, AUTHORITY = f"ssh-ed25519 {'A' * 68}", f"ssh-ed25519 {'B' * 68}"
+KEYS = HostKeys(HUB, AUTHORITY, {"desk": DESK, "node1": node_name(DESK, "node1")})
 
 
 def test_the_words_are_what_the_program_takes():
@@ -16,7 +23,27 @@ def test_the_words_are_what_the_program_takes():
     assert words[:3] == ["setup", "https://lab.example.org/hub/ssh", "ada"]
     config, known = make_settings(words[1], words[2], words[3:], "program")
     assert "connect https://lab.example.org/hub/ssh" in config
-    assert known == "".join(f"{host} {key}\n" for host, key in KEYS.items())
+    assert known.splitlines() == KEYS.lines
+    assert f"Host node1\n    HostKeyAlias {node_name(DESK, 'node1')}\n" in config
+
+
+def account(**servers: dict) -> SimpleNamespace:
+    """An account of the hub's database, with what its spawners have kept."""
+    spawners = {name.strip("_"): SimpleNamespace(state=state) for name, state in servers.items()}
+    return SimpleNamespace(name="ada", orm_spawners=spawners)
+
+
+def test_all_machines_of_an_account_have_host_names_before_they_exist():
+    rules = GroupRules(nodes=(NodeChoice("node1"),))
+    assert find_hosts(rules, account()) == KEYS.machines
+    found = find_hosts(rules, account(_={}, gpu={}, node1={}))
+    assert found == {**KEYS.machines, "gpu": machine_name("ada", "gpu")}
+
+
+def test_who_was_renamed_is_shown_the_machine_that_they_kept():
+    kept = machine_name("old")
+    found = find_hosts(GroupRules(), account(_={"vmlab": {"machine": kept}}))
+    assert found == {"desk": kept}
 
 
 @pytest.mark.parametrize(

@@ -19,5 +19,6 @@ def upgrade() -> None:
         sa.Column("line", sa.Text, nullable=False),
         sa.Column("added", sa.Float, nullable=False),
         sa.Column("used", sa.Float),
+        sa.Column("mark", sa.String(64), nullable=False),
         sa.UniqueConstraint("user", "fingerprint"),
     )

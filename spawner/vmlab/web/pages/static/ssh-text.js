@@ -5,10 +5,10 @@ import { chooser } from "./words.js";
 export const texts = chooser({
   en: {
     copied: "Copied.",
-    notCopied: "Your browser does not copy for pages: mark the line and copy it yourself.",
-    added: "The key is added. Your machine lets it in at once.",
+    notCopied: "Your browser does not let pages copy: select the line and copy it yourself.",
+    added: "The key is added. Your machine accepts it at once.",
     failed: "That failed. Try again in a minute, or tell a facilitator.",
-    often: "Too often. Wait a minute.",
+    often: "Too many attempts. Wait a minute.",
     none: "You have no key here yet.",
     key: "Key",
     from: "From",
@@ -26,10 +26,10 @@ export const texts = chooser({
   },
   fr: {
     copied: "Copié.",
-    notCopied: "Votre navigateur ne copie pas pour les pages\u202f: sélectionnez la ligne et copiez-la vous-même.",
+    notCopied: "Votre navigateur ne laisse pas les pages copier\u202f: sélectionnez la ligne et copiez-la vous-même.",
     added: "La clé est ajoutée. Votre machine l'accepte dès maintenant.",
     failed: "L'opération a échoué. Réessayez dans une minute, ou prévenez un encadrant.",
-    often: "Trop souvent. Attendez une minute.",
+    often: "Trop de tentatives. Attendez une minute.",
     none: "Vous n'avez pas encore de clé ici.",
     key: "Clé",
     from: "Origine",
