@@ -42,7 +42,9 @@ class OwnSeeds:
         # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
         base_url = f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}"
         args = (base_url, *self._spawner.get_args())
-        return replace(await self.of_node(), env=env, args=args, serves=True, notices=notices)
+        share = find_share(self._spawner.rules, self._spawner.user.name, is_desk=True)
+        seed = await self.of_node()
+        return replace(seed, env=env, args=args, serves=True, notices=notices, share=share)
 
     async def of_node(self) -> Seed:
         """Return the seed of a machine in which nobody works by a browser: without a token."""
