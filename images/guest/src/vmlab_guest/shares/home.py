@@ -36,7 +36,7 @@ chmod u+rwx {HOME}
 cd {HOME} || exit 1
 only_skel=yes
 for name in $(ls -A); do [ -e "/etc/skel/$name" ] || only_skel=no; done
-[ $only_skel = no ] || cp -R --update=none /etc/skel/. .
+[ $only_skel = no ] || cp -Rn /etc/skel/. .
 [ -e shared ] || [ -L shared ] || ln -s {places.LINK} shared
 umask 077
 for name in {" ".join(LOCAL)}; do
