@@ -1,7 +1,7 @@
 """The file server of an event, real: NFS, quotas and the agents of both sides.
 
-The two machines of `nfs_class` serve all tests, in the order in which they stand; the last ones stop
-the server and take its power away while everybody writes.
+The two machines of `nfs_class` serve all tests, in the order in which they stand; the last ones
+stop the server and take its power away while everybody writes.
 """
 
 from __future__ import annotations

@@ -190,7 +190,8 @@ def _reading_problem(file: Path) -> str:
 def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:
     root = file.root()
     lab = root.table("lab")
-    allowance = _read_allowance(root.table("volume"))
+    volume = root.table("volume")
+    allowance = _read_allowance(volume)
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
     machines = read_machines(root, images)
     accounts = _read_accounts(root.table("accounts"))
@@ -205,7 +206,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         server=machines.server,
         network=_read_network(root, machines, accounts),
         volume_mib=allowance.volume_mib,
-        home=_read_home(root.table("volume"), machines),
+        home=_read_home(volume, machines),
         total_mib=allowance.total_mib,
         provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
