@@ -76,7 +76,7 @@ def test_it_is_mounted_with_folders_of_the_machine_in_it(system: FakeSystem) -> 
         f"mount --bind {LOCAL}/.ssh /home/trainee/.ssh",
     ]
     assert system.owners[f"{LOCAL}/.ssh"] == 1000
-    assert home.is_home_remote(system)
+    assert home.is_home_remote(system.root)
     assert "directory = *" in (system.root / "etc/gitconfig").read_text()
 
 
@@ -201,7 +201,7 @@ def follower(system: FakeSystem, ask) -> Follower:
 def test_before_it_powers_off_everything_arrives_and_the_home_stays(mounted: FakeSystem) -> None:
     follower(mounted, here).leave()
     assert mounted.commands == ["sync -f /home/trainee"]
-    assert home.is_home_remote(mounted)
+    assert home.is_home_remote(mounted.root)
 
 
 @pytest.mark.parametrize("ask", [away, here])

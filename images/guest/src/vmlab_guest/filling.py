@@ -64,7 +64,7 @@ class Filling:
         Raises:
             OSError: it cannot be asked, or the notice cannot be written; to be tried again.
         """
-        if is_home_remote(self._system):
+        if is_home_remote(self._system.root):
             return  # the quota there is told of by `shares.watch`; asking could take for ever
         level = choose_level(self._system.disk_space(HOME), self._level)
         if level is self._level and self._is_detailed:

@@ -12,6 +12,8 @@ Whatever could wait for the file server is a program with a limit, never a call 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vmlab_guest.errors import ApplyError, HomeAwayError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.mounts import find_mounted
@@ -78,7 +80,7 @@ def leave_home(system: System, *, answers: bool) -> None:
     Args:
         answers: whether the file server does.
     """
-    if not is_home_remote(system):
+    if not is_home_remote(system.root):
         return
     if answers and places.attempt_program(system, "sync", "-f", HOME):
         return
@@ -88,9 +90,17 @@ def leave_home(system: System, *, answers: bool) -> None:
     places.attempt_program(system, "umount", "-i", "-f", "-l", HOME)
 
 
-def is_home_remote(system: System) -> bool:
-    """Return whether the home is on a file server; asks the kernel only."""
-    return ":/" in (_mounted(system, HOME) or "")
+def is_home_remote(root: Path) -> bool:
+    """Return whether the home is on a file server; asks the kernel only.
+
+    Args:
+        root: where the machine's file system begins.
+    """
+    try:
+        mountinfo = (root / "proc/self/mountinfo").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False  # a folder that stands for a machine, where nothing is mounted
+    return ":/" in (find_mounted(mountinfo, HOME) or "")
 
 
 def _mount(system: System, share: Share, source: str, ask: Ask) -> None:
