@@ -30,8 +30,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "États antérieurs de votre dossier personnel",
     ),
     "snapshots_on_server": (
-        "Your home folder is on the class's file server. To bring back a file or a folder as it "
-        "was, ask a facilitator: say which one, and when it was still right.",
+        (
+            "Your home folder is on the class's file server. To bring back a file or a folder as "
+            "it was, ask a facilitator: say which one, and when it was still right."
+        ),
         (
             "Votre dossier personnel est sur le serveur de fichiers de la classe. Pour retrouver "
             "un fichier ou un dossier tel qu'il était, demandez à un encadrant : dites lequel, et "
