@@ -7,6 +7,7 @@ stop the server and take its power away while everybody writes.
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 import pytest
 
@@ -14,6 +15,7 @@ from fakes.waiting import wait_until
 from vm.nfs_class import (
     ADA_ID,
     ADDRESS,
+    DESK,
     MINE,
     QUOTA_MIB,
     ROSTER,
@@ -31,6 +33,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
 LIMIT_S = 240
 WRITERS = 10
+AS_ADA = "setpriv --reuid 1000 --regid 1000 --clear-groups"
 # Writes numbered lines, each brought to the server before it is noted as written.
 WRITER = """
 import os, sys
@@ -164,20 +167,6 @@ def test_a_quota_is_told_kept_and_free_again_after_rm(server, client):
     client.run(f"dd if=/dev/zero of={MINE}/again bs=1M count=15 conv=fsync && rm {MINE}/again")
 
 
-def test_a_home_on_the_server_is_the_own_folder(server, client):
-    client.seed(2, share=Share(SERVER, "ada", is_home=True))
-    mounts = client.run("findmnt -rn -o TARGET,SOURCE,FSTYPE | grep ^/home/trainee")
-    places = [line.split()[0] for line in mounts.splitlines()]
-    assert places == [HOME, *(f"{HOME}/{name}" for name in LOCAL)]
-    assert mounts.startswith(f"{HOME} {SERVER}:/srv/own/ada nfs4")
-    as_ada = "setpriv --reuid 1000 --regid 1000 --clear-groups"
-    client.run(f"{as_ada} sh -c 'echo hello > ~trainee/report && mkdir ~trainee/.ssh/x'")
-    assert server.run("cat /srv/own/ada/report") == "hello\n"
-    assert server.run("ls -A /srv/own/ada/.ssh") == ""
-    assert client.run(f"readlink {HOME}/shared").strip() == "/run/vmlab/shared"
-    assert client.run(f"cat {MINE}/report") == "hello\n"
-
-
 def begin_writing(client: SmallMachine) -> list[tuple[str, int]]:
     client.run(f"rm -f /run/enough; cat > /run/writer.py <<'END'\n{WRITER}\nEND")
     paths = [f"{MINE}/w{n}" for n in range(WRITERS // 2)]
@@ -233,9 +222,8 @@ def test_nothing_acknowledged_is_lost_when_the_server_loses_its_power(server, cl
     server.kill()
     # The lab goes on: the link is turned, and what people see touches no NFS.
     wait_until(lambda: client.run("readlink /run/vmlab/shared").strip().endswith("/away"), LIMIT_S)
-    assert client.run("ls -lL /run/vmlab/shared/", limit_s=30)
-    told = client.run("cat /run/vmlab/notices.json")
-    assert "file server does not answer, and your files are on it" in told
+    assert client.run("ls -lL /home/trainee /home/trainee/shared/", limit_s=30)
+    assert "file server does not answer" in client.run("cat /run/vmlab/notices.json")
     server.power_on()
     server.seed(1, address=ADDRESS)  # and no word of the hub: it serves what it served
     wait_until(lambda: client.run("readlink /run/vmlab/shared").strip().endswith("/here"), LIMIT_S)
@@ -248,4 +236,45 @@ def test_nothing_acknowledged_is_lost_when_the_server_loses_its_power(server, cl
 def test_a_machine_powers_off_while_the_server_is_away(server, client):
     server.kill()
     client.begin(f"dd if=/dev/zero of={MINE}/late bs=1M count=5 conv=fsync")
+    client.power_off(limit_s=LIMIT_S)
+
+
+def test_a_desk_without_the_server_that_has_its_home_is_not_started(server, client):
+    client.power_on()
+    home = Share(SERVER, "ada", is_home=True)
+    with pytest.raises(AssertionError, match="the file server .* it does not answer"):
+        client.seed(2, address=IPv4Interface(f"{DESK}/16"), share=home)
+    assert client.run("ls -A /home/trainee; stat -c %a:%u /home/trainee").split()[-1] == "555:0"
+
+
+def test_a_home_on_the_server_is_the_own_folder(server, client):
+    server.power_on()
+    server.seed(1, address=ADDRESS)
+    server.run("rm -rf /srv/own/ada/late")
+    client.seed(2, address=IPv4Interface(f"{DESK}/16"), share=Share(SERVER, "ada", is_home=True))
+    mounts = client.run("findmnt -rn -o TARGET,SOURCE,FSTYPE | grep ^/home/trainee")
+    places = [line.split()[0] for line in mounts.splitlines()]
+    assert places == [HOME, *(f"{HOME}/{name}" for name in LOCAL)]
+    assert mounts.startswith(f"{HOME} {SERVER}:/srv/own/ada nfs4")
+    client.run(f"{AS_ADA} sh -c 'echo hello > ~trainee/report && mkdir ~trainee/.ssh/x'")
+    assert server.run("cat /srv/own/ada/report") == "hello\n"
+    assert server.run("ls -A /srv/own/ada/.ssh") == ""
+    assert client.run(f"readlink {HOME}/shared").strip() == "/run/vmlab/shared"
+    wait_until(lambda: client.run("readlink /run/vmlab/shared").strip().endswith("/here"), LIMIT_S)
+    assert client.run(f"cat {MINE}/report") == "hello\n"
+
+
+def test_a_home_waits_for_the_server_and_loses_nothing(server, client):
+    """What somebody saves while it is away is there when it is back."""
+    server.kill()
+    saving = client.begin(f"exec {AS_ADA} sh -c 'echo late > {HOME}/late && sync -f {HOME}/late'")
+    told = "file server does not answer, and your files are on it"
+    wait_until(lambda: told in client.run("cat /run/vmlab/notices.json", limit_s=30), LIMIT_S)
+    # What needs no file of the home goes on, and so does the agent.
+    assert client.run("echo on") == "on\n"
+    server.power_on()
+    server.seed(1, address=ADDRESS)
+    assert client.finish(saving, LIMIT_S).status == 0
+    assert server.run("cat /srv/own/ada/late") == "late\n"
+    server.kill()
     client.power_off(limit_s=LIMIT_S)
