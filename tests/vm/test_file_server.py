@@ -242,7 +242,7 @@ def test_a_machine_powers_off_while_the_server_is_away(server, client):
 def test_a_desk_without_the_server_that_has_its_home_is_not_started(server, client):
     client.power_on()
     home = Share(SERVER, "ada", is_home=True)
-    with pytest.raises(AssertionError, match="the file server .* it does not answer"):
+    with pytest.raises(AssertionError, match=r"the file server .* it does not answer"):
         client.seed(2, address=IPv4Interface(f"{DESK}/16"), share=home)
     assert client.run("ls -A /home/trainee; stat -c %a:%u /home/trainee").split()[-1] == "555:0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from vmlab.errors import HostError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState, MachineStatus
+from vmlab.spawning.starter import Starter
 from vmlab.upkeep.event_server import EventServer
 from vmlab.upkeep.reconcile.facts import Seat
 
@@ -52,7 +54,8 @@ class Class:
         self.machine = Machine()
         self.seat = Seat("ada", "", "desk-ada", ready=True)
         database = tmp_path / "vmlab.sqlite"
-        self.server = EventServer(rules, self.machine, database, "en", lambda: [self.seat])
+        starter = cast("Starter", self.machine)
+        self.server = EventServer(rules, starter, database, "en", lambda: [self.seat])
 
     async def look(self) -> None:
         """Look once, and wait for what that began."""
