@@ -43,7 +43,7 @@ for name in $(ls -A); do [ -e "/etc/skel/$name" ] || only_skel=no; done
 umask 077
 for name in {" ".join(LOCAL)}; do
     mkdir -p "$name" 2>/dev/null
-    if [ -d "$name" ] && [ ! -L "$name" ]; then echo "$name"; fi
+    [ -L "$name" ] || {{ [ -d "$name" ] && echo "$name"; }}
 done
 """
 
