@@ -18,7 +18,7 @@ SETUP_FAILED: Final = Notice(
 HOME_AWAY: Final = Notice(
     "Your files are on the class's file server, which does not answer. They are safe. Start your "
     "machine again in a minute; if that does not help, please tell a facilitator.",
-    "Vos fichiers sont sur le serveur de fichiers de la classe, qui ne répond pas. Ils sont en "
+    "Vos fichiers sont sur le serveur de fichiers commun, qui ne répond pas. Ils sont en "
     "sécurité. Démarrez de nouveau votre machine dans une minute ; si cela ne suffit pas, prévenez "
     "un encadrant.",
 )

@@ -35,7 +35,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "it was, ask a facilitator: say which one, and when it was still right."
         ),
         (
-            "Votre dossier personnel est sur le serveur de fichiers de la classe. Pour retrouver "
+            "Votre dossier personnel est sur le serveur de fichiers commun. Pour retrouver "
             "un fichier ou un dossier tel qu'il était, demandez à un encadrant : dites lequel, et "
             "quand il était encore bon."
         ),
