@@ -8,6 +8,7 @@ import pytest
 
 from fakes.fake_system import FakeSystem
 from fakes.guest_seeds import make_seed
+from lab.snapshots import snapshots
 from vmlab_guest.apply import PhaseError, apply_seed
 from vmlab_guest.errors import ApplyError, HomeAwayError
 from vmlab_guest.filling import Filling
@@ -188,6 +189,12 @@ def test_a_full_home_is_told_as_what_it_is(mounted: FakeSystem) -> None:
     mounted.stat_f = "4096 1000 0"
     watch.look()
     assert notices(mounted)[0].startswith("Your home folder is full (3.9 MiB).")
+
+
+def test_earlier_states_are_asked_of_a_facilitator(mounted, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("VMLAB_ROOT", str(mounted.root))
+    snapshots()
+    assert "on the class's file server" in capsys.readouterr().out
 
 
 def follower(system: FakeSystem, ask) -> Follower:
