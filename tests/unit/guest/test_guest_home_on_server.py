@@ -66,6 +66,12 @@ def test_a_seed_says_that_the_home_is_there() -> None:
     assert not parse_share({k: v for k, v in SHARE_JSON.items() if k != "is_home"}).is_home
 
 
+def test_an_agent_that_knows_no_such_home_refuses_its_seed() -> None:
+    """It would make another one, on the system disk."""
+    assert make_seed(share=SHARE)["version"] == 2
+    assert make_seed(share=Share(SHARE.server, "ada"))["version"] == 1
+
+
 def test_it_is_mounted_with_folders_of_the_machine_in_it(system: FakeSystem) -> None:
     home.mount_home(system, SHARE, here)
     assert system.commands[0] == "modprobe nfs"
