@@ -15,6 +15,13 @@ SETUP_FAILED: Final = Notice(
     "Your machine could not be set up. Please tell a facilitator.",
     "Votre machine n'a pas pu être configurée. Prévenez un encadrant.",
 )
+HOME_AWAY: Final = Notice(
+    "Your files are on the class's file server, which does not answer. They are safe. Start your "
+    "machine again in a minute; if that does not help, please tell a facilitator.",
+    "Vos fichiers sont sur le serveur de fichiers commun, qui ne répond pas. Ils sont en "
+    "sécurité. Démarrez de nouveau votre machine dans une minute ; si cela ne suffit pas, prévenez "
+    "un encadrant.",
+)
 POWER_FAILED: Final = Notice(
     "Your machine could not be powered on. Please tell a facilitator.",
     "Votre machine n'a pas pu être mise sous tension. Prévenez un encadrant.",

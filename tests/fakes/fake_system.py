@@ -53,6 +53,7 @@ class FakeSystem:
     while_pausing: list[Callable[[], None]] = field(default_factory=list)
     disk_spaces: dict[str, DiskSpace] = field(default_factory=dict)
     stat_f: str = "4096 1000 900"  # what stat says of any file system
+    said: dict[str, str] = field(default_factory=dict)  # what programs write, by their names
     inputs: list[str] = field(default_factory=list)  # what programs were given to read
     udev_pid: int = 212
     halted: set[int] = field(default_factory=set)  # processes that were sent SIGSTOP
@@ -263,6 +264,17 @@ class FakeSystem:
 
     def _umount(self, args: list[str]) -> str:
         self._forget_mount(args[-1])
+        return ""
+
+    def _sync(self, args: list[str]) -> str:
+        return ""
+
+    def _setpriv(self, args: list[str]) -> str:
+        return self.said.get("setpriv", "")
+
+    def _mount(self, args: list[str]) -> str:
+        assert args[0] == "--bind"
+        self._add_mount(args[2], f"ext4 {args[1]}")
         return ""
 
     def _modprobe(self, args: list[str]) -> str:

@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from vmlab.database import SshKey, open_database
-from vmlab.errors import GuestError, LabError, MachineTimeoutError
+from vmlab.errors import GuestError, LabError, MachineTimeoutError, VolumeNotFoundError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState
@@ -125,6 +125,38 @@ async def test_all_machines_run_and_only_the_desk_is_told_of_the_hub(hub: Hub) -
     assert len(network.machines) == 4
 
 
+async def test_a_home_on_the_server_takes_no_volume_and_comes_after_the_server(
+    tmp_path: Path,
+) -> None:
+    text = """
+[server]
+volume = "4G"
+files = true
+[volume]
+size = "64M"
+home = "server"
+[accounts]
+trainees = ["ada"]
+"""
+    hub = Hub(tmp_path, text)
+    try:
+        own, log = hub.machines(), hub.new_log()
+        await hub.start(own, log)
+        await log.end()
+        assert await hub.on() == {"desk", "server"}
+        with pytest.raises(VolumeNotFoundError):
+            await hub.provider.volumes.find(own.volume)
+        events = [event async for event in log.replay()]
+        ready = [e["machine"] for e in events if e.get("message", "").endswith("Ready")]
+        assert ready[0] == "server"
+        # Somebody who is in no list of the lab has no folder there, and so a volume.
+        stranger = hub.machines("stranger")
+        await hub.start(stranger)
+        assert (await hub.provider.volumes.find(stranger.volume)).size_mib == 64
+    finally:
+        await hub.provider.close()
+
+
 async def test_what_is_stopped_needs_no_memory_of_the_start(hub: Hub) -> None:
     await hub.start(hub.machines())
     own = hub.machines()
@@ -135,7 +167,8 @@ async def test_what_is_stopped_needs_no_memory_of_the_start(hub: Hub) -> None:
 async def test_a_second_trainee_shares_the_server_that_runs(hub: Hub) -> None:
     hub.set_faults(journal=True)
     await asyncio.gather(hub.start(hub.machines()), hub.start(hub.machines("bob")))
-    lines = [json.loads(line) for line in (hub.folder / "fake-journal.jsonl").open()]
+    journal = (hub.folder / "fake-journal.jsonl").read_text()
+    lines = [json.loads(line) for line in journal.splitlines()]
     begun = [line["machine"] for line in lines if line["event"] == "begin"]
     assert sum(name.startswith("server-") for name in begun) == 1
     assert len(begun) == len(set(begun)) == 7

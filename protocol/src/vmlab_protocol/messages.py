@@ -76,7 +76,14 @@ class GuestMessageType(StrEnum):
     SERVING = "serving"
 
 
+class Reason(StrEnum):
+    """Why a seed could not be applied, where a trainee can do something about it."""
+
+    HOME_AWAY = "home-away"  # the home is on a file server that did not let it be mounted
+
+
 _GUEST_TYPES = frozenset(GuestMessageType)
+_REASONS = frozenset(Reason)
 
 ANSWERS: Mapping[HostMessageType, GuestMessageType] = {
     HostMessageType.STATUS: GuestMessageType.STATUS,
@@ -133,6 +140,7 @@ class GuestMessage:
     trouble: ServerTrouble | None = None  # of STATUS and ACTIVITY
     report: RunReport | None = None  # of RAN
     serial: int = 0  # of SERVING: the roster that is served now
+    reason: Reason | None = None  # of ERROR
 
 
 def dump_line(kind: HostMessageType | GuestMessageType, **details: object) -> bytes:
@@ -169,6 +177,7 @@ def parse_guest_line(line: bytes) -> GuestMessage | None:
         trouble=_parse_trouble(body.get("trouble")),
         report=report,
         serial=serial if type(serial := body.get("serial")) is int and serial > 0 else 0,
+        reason=_parse_reason(body.get("reason")),
     )
 
 
@@ -192,6 +201,10 @@ def _parse_activity(body: dict[str, Any]) -> Activity | None:
 
 def _parse_phase(value: Any) -> Phase | None:
     return Phase(value) if isinstance(value, str) and value in GUEST_PHASES else None
+
+
+def _parse_reason(value: Any) -> Reason | None:
+    return Reason(value) if isinstance(value, str) and value in _REASONS else None
 
 
 def clean_text(value: Any, limit: int = MAX_MESSAGE_CHARS) -> str:

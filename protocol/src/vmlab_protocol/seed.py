@@ -17,6 +17,9 @@ from vmlab_protocol.notices import Language, Notice
 from vmlab_protocol.share import Share, share_json
 
 SEED_VERSION = 1
+HOME_SEED_VERSION = 2
+"""Of a seed whose home is on the file server: an agent that knows no such homes must refuse it. It
+would leave the home on the system disk, where what is saved does not last."""
 
 RANDOM_BYTES = 64
 """For the guest's generator."""
@@ -123,7 +126,7 @@ def dump_seed(seed: Seed) -> bytes:
 def _body(seed: Seed) -> dict[str, Any]:
     server = seed.server
     body = {
-        "version": SEED_VERSION,
+        "version": HOME_SEED_VERSION if seed.share and seed.share.is_home else SEED_VERSION,
         "randomness": base64.b64encode(seed.randomness).decode(),
         "time_ns": seed.time_ns,
         "machine_id": seed.machine_id,

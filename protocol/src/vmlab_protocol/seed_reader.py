@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from vmlab_protocol.errors import FormatError
 from vmlab_protocol.notices import MAX_NOTICE_CHARS, Language, Notice
 from vmlab_protocol.seed import (
+    HOME_SEED_VERSION,
     MAX_RANDOM_BYTES,
     MIN_RANDOM_BYTES,
     SEED_VERSION,
@@ -26,6 +27,7 @@ from vmlab_protocol.seed import (
 )
 from vmlab_protocol.share import Share, parse_share
 
+_VERSIONS = [SEED_VERSION, HOME_SEED_VERSION]
 _KEPT = "\n\u202f"  # wanted in a notice though not printable; French has the second before ; : ! ?
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -61,8 +63,8 @@ def parse_seed(value: object) -> Seed:
     """
     seed = _dict(value, "seed")
     version = _get(seed, "seed", "version")
-    if version != SEED_VERSION:
-        raise SeedError(f"seed.version: this agent knows {SEED_VERSION}, got {str(version)[:20]!r}")
+    if version not in _VERSIONS:
+        raise SeedError(f"seed.version: this agent knows {_VERSIONS}, got {str(version)[:20]!r}")
     key = _dict(_get(seed, "seed", "ssh_host_key"), "seed.ssh_host_key")
     return Seed(
         randomness=_randomness(_get(seed, "seed", "randomness")),

@@ -61,6 +61,7 @@ class Share:
     server: IPv4Address
     folder: str
     is_trainer: bool = False
+    is_home: bool = False  # the own folder is the home of the machine's trainee
 
 
 def own_path(folder: str) -> str:
@@ -117,7 +118,12 @@ def parse_roster(table: Mapping[str, Any]) -> Roster:
 def share_json(share: Share) -> dict[str, Any]:
     """Return the share as it travels in a seed."""
     server, folder = str(share.server), share.folder
-    return {"server": server, "folder": folder, "is_trainer": share.is_trainer}
+    return {
+        "server": server,
+        "folder": folder,
+        "is_trainer": share.is_trainer,
+        "is_home": share.is_home,
+    }
 
 
 def parse_share(value: object) -> Share:
@@ -132,6 +138,7 @@ def parse_share(value: object) -> Share:
         server=_address(value.get("server"), "share.server"),
         folder=_folder(value.get("folder"), "share.folder"),
         is_trainer=value.get("is_trainer") is True,
+        is_home=value.get("is_home") is True,
     )
 
 

@@ -35,6 +35,7 @@ from vmlab.groups.plan import make_group
 from vmlab.groups.rules import group_rules
 from vmlab.images.build import ensure_image
 from vmlab.lab.lab import Lab, load_lab
+from vmlab.lab.machines import HomePlace
 from vmlab.model import MachineSpec, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.paths import Paths, default_paths
@@ -159,12 +160,13 @@ def first_group(lab: Lab) -> Group:
     if not lab.accounts.trainees:
         raise ConfigError(f"{lab.file}: nobody is a trainee", hint="add one to [accounts] trainees")
     user = lab.accounts.trainees[0]
+    has_home = lab.home is HomePlace.SERVER  # on the file server
     desk = replace(
         spare_machine(lab),
         name=machine_name(user),
         owner=user,
         host_name=host_name(user),
-        volume=VolumeSpec(volume_name(user), lab.volume_mib),
+        volume=None if has_home else VolumeSpec(volume_name(user), lab.volume_mib),
     )
     return make_group(group_rules(lab), desk, _FIRST)
 

@@ -75,7 +75,7 @@ def _run(lock: HubLock, lab: Lab, paths: Paths, project: Path, *, verbose: bool)
         provider=settings.name,
         options=dict(settings.options),
         started=time.time(),
-        volume_mib=lab.volume_mib,
+        volume_mib=lab.allowance.volume_mib,
         total_mib=lab.total_mib,
         nodes=lab.allowance.nodes,
         node_volumes_mib=lab.allowance.node_volumes_mib,

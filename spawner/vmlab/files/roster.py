@@ -15,7 +15,10 @@ from vmlab.errors import ConfigError
 from vmlab.names import folder_name
 from vmlab_protocol.share import MAX_ADDRESSES, MAX_SHARERS, Roster, Share, Sharer
 
-_FOR_FILES_PERCENT = 92  # the rest is the file system's own
+# The rest is the file system's own: inodes, of which mke2fs makes more where there is little room,
+# and the journal, which is small only in comparison with a large volume.
+_FOR_FILES_PERCENT, _FOR_FILES_OF_SMALL_PERCENT = 92, 84
+_SMALL_MIB = 1024
 _SHARED_PERCENT = 25  # of what is for files
 _LEAST_MIB = 16  # of a person's quota, and of what is shared
 
@@ -48,7 +51,7 @@ def share_out(volume_mib: int, people: int, own_mib: int = 0) -> Room:
     Raises:
         ConfigError: the volume is too small for that.
     """
-    for_files = volume_mib * _FOR_FILES_PERCENT // 100
+    for_files = _find_room(volume_mib)
     shared = for_files * _SHARED_PERCENT // 100
     each = own_mib or (for_files - shared) // max(people, 1)
     if own_mib:
@@ -62,9 +65,21 @@ def share_out(volume_mib: int, people: int, own_mib: int = 0) -> Room:
         raise ConfigError(
             f"the file server's volume of {volume_mib} MiB is too small for {people} people with "
             f"{max(own_mib, _LEAST_MIB)} MiB each",
-            hint=f"it needs about {(least + _LEAST_MIB) * 100 // _FOR_FILES_PERCENT} MiB",
+            hint=f"it needs about {_find_volume(least + _LEAST_MIB)} MiB",
         )
     return Room(each, shared)
+
+
+def _find_room(volume_mib: int) -> int:
+    """Return how much of a volume is for files."""
+    is_small = volume_mib < _SMALL_MIB
+    return volume_mib * (_FOR_FILES_OF_SMALL_PERCENT if is_small else _FOR_FILES_PERCENT) // 100
+
+
+def _find_volume(room_mib: int) -> int:
+    """Return how large a volume is that has this room."""
+    small = room_mib * 100 // _FOR_FILES_OF_SMALL_PERCENT + 1
+    return small if small < _SMALL_MIB else max(_SMALL_MIB, room_mib * 100 // _FOR_FILES_PERCENT)
 
 
 def make_roster(

@@ -10,7 +10,7 @@ from vmlab.files.roster import Room, share_out
 from vmlab.groups.facts import layers_of
 from vmlab.lab.event_network import AddressPlan, plan_addresses
 from vmlab.lab.lab import Lab
-from vmlab.lab.machines import NodeChoice, ServerChoice
+from vmlab.lab.machines import HomePlace, NodeChoice, ServerChoice
 from vmlab.lab.start_order import DESK, SERVER
 from vmlab.model import Bandwidth, NetworkSpec
 from vmlab.names import event_name, event_server_name, node_name
@@ -30,6 +30,7 @@ class GroupRules:
     accounts: tuple[str, ...] = ()  # those of the lab, trainees first: the first has number 1
     trainers: frozenset[str] = frozenset()
     room: Room | None = None  # how the server's volume is shared out; None: it keeps no files
+    has_homes: bool = False  # whether desks have their home there, and no volume
 
     @property
     def machines(self) -> int:
@@ -68,7 +69,15 @@ class GroupRules:
 def _share_out(lab: Lab) -> Room | None:
     if lab.server is None or not lab.server.files:
         return None
-    return share_out(lab.server.volume_mib, len(lab.accounts.names()))
+    # The size of a home is its quota, wherever it is.
+    own_mib = lab.volume_mib if lab.home is HomePlace.SERVER else 0
+    return share_out(lab.server.volume_mib, len(lab.accounts.names()), own_mib)
+
+
+def _find_before(lab: Lab) -> tuple[str, ...]:
+    """Return what is ready before a desk starts: the server, too, where the home is on it."""
+    after = lab.machine.after
+    return (SERVER, *after) if lab.home is HomePlace.SERVER and SERVER not in after else after
 
 
 def group_rules(lab: Lab) -> GroupRules:
@@ -89,11 +98,12 @@ def group_rules(lab: Lab) -> GroupRules:
         nodes=lab.nodes,
         server=lab.server,
         server_machine=event_server_name(lab.name) if lab.server else "",
-        desk_after=lab.machine.after,
+        desk_after=_find_before(lab),
         network=network,
         addresses=addresses,
         bandwidth=lab.machine.bandwidth,
         accounts=accounts,
         trainers=frozenset(lab.accounts.trainers),
         room=_share_out(lab),
+        has_homes=lab.home is HomePlace.SERVER,
     )

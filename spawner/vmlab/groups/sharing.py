@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from vmlab.errors import UnsupportedError
@@ -35,15 +36,28 @@ def make_people(rules: GroupRules, numbers: Mapping[str, int]) -> tuple[Person, 
     )
 
 
-def find_share(rules: GroupRules, user: str) -> Share | None:
-    """Return what a user's machines are told of the file server; None: nothing."""
+def find_share(rules: GroupRules, user: str, *, is_desk: bool = False) -> Share | None:
+    """Return what a user's machines are told of the file server; None: nothing.
+
+    Args:
+        is_desk: it is for the desk, whose home may be there. Nodes have the same files in
+            `~/shared/mine`, and homes of their own: two machines that share one would share the
+            state of every program, too.
+    """
     server = make_server(rules)
     if rules.room is None or server is None or server.spec.card is None:
         return None
     if user not in rules.accounts:
         return None
     person = Person(user, is_trainer=user in rules.trainers)
-    return make_share(person, server.spec.card.address.ip)
+    share = make_share(person, server.spec.card.address.ip)
+    return replace(share, is_home=is_desk and rules.has_homes)
+
+
+def has_home_on_server(rules: GroupRules, user: str) -> bool:
+    """Tell whether the home of this user's desk is on the file server."""
+    share = find_share(rules, user, is_desk=True)
+    return share is not None and share.is_home
 
 
 async def serve_files(provider: TellsStates, database: Path, rules: GroupRules) -> None:

@@ -19,6 +19,7 @@ from vmlab.lab.hub_address import HubAddress, read_hub
 from vmlab.lab.machines import (
     NAME_PATTERN,
     NAME_RULE,
+    HomePlace,
     MachineChoice,
     MachineChoices,
     NodeChoice,
@@ -104,7 +105,8 @@ class Lab:
     nodes: tuple[NodeChoice, ...] = ()  # of each trainee, beside the desk
     server: ServerChoice | None = None  # of the event
     network: NetworkChoice | None = None  # None: each machine is on its own
-    volume_mib: int = 1024
+    volume_mib: int = 1024  # of a home folder, wherever it is
+    home: HomePlace = HomePlace.VOLUME
     total_mib: int = 0  # what one trainee may take of the host's disk; 0: by the disks' sizes
     provider: ProviderChoice = field(default_factory=ProviderChoice)
     idle: IdleChoice = field(default_factory=IdleChoice)
@@ -121,7 +123,8 @@ class Lab:
     @property
     def allowance(self) -> Allowance:
         """What one trainee may take of the host's disk."""
-        return make_allowance(self.nodes, self.volume_mib, self.total_mib)
+        volume_mib = 0 if self.home is HomePlace.SERVER else self.volume_mib
+        return make_allowance(self.nodes, volume_mib, self.total_mib)
 
     @property
     def has_internet(self) -> bool:
@@ -187,7 +190,8 @@ def _reading_problem(file: Path) -> str:
 def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab:
     root = file.root()
     lab = root.table("lab")
-    allowance = _read_allowance(root.table("volume"))
+    volume = root.table("volume")
+    allowance = _read_allowance(volume)
     course = lab.text("course", "", pattern=r"[^\0]*", allowed="the folder of a course")
     machines = read_machines(root, images)
     accounts = _read_accounts(root.table("accounts"))
@@ -202,6 +206,7 @@ def _read_lab(file: TomlFile, path: Path, images: Collection[str] | None) -> Lab
         server=machines.server,
         network=_read_network(root, machines, accounts),
         volume_mib=allowance.volume_mib,
+        home=_read_home(volume, machines),
         total_mib=allowance.total_mib,
         provider=read_provider(root.table("provider")),
         idle=_read_idle(root.table("idle")),
@@ -231,6 +236,16 @@ def _read_allowance(table: Table) -> Allowance:
         if total_mib <= size_mib:
             table.mistake("total", "it must be more than size: the system disk counts too")
     return Allowance(size_mib, total_mib)
+
+
+def _read_home(table: Table, machines: MachineChoices) -> HomePlace:
+    home = table.choice("home", HomePlace, HomePlace.VOLUME)
+    if home is HomePlace.SERVER and not (machines.server and machines.server.files):
+        table.mistake(
+            "home",
+            'homes on the server need a section [server] with volume = "20G" and files = true',
+        )
+    return home
 
 
 def _read_idle(table: Table) -> IdleChoice:

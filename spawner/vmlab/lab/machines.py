@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Final
 
 from vmlab.lab.start_order import DESK, SERVER, Section, settle_order
@@ -18,6 +19,13 @@ _NODE_PATTERN: Final = r"[a-z][a-z0-9]{0,11}"  # without a dash: see `vmlab.name
 _NODE_RULE: Final = "1 to 12 small letters and digits, a letter first"
 _COMMAND_PATTERN: Final = r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*"
 _MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
+
+
+class HomePlace(StrEnum):
+    """Where a trainee's home folder is: the words of lab.toml."""
+
+    VOLUME = "volume"  # on a volume of the trainee's own
+    SERVER = "server"  # in the trainee's own folder on the event's file server
 
 
 @dataclass(frozen=True)

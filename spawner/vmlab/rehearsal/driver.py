@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from vmlab.groups.facts import Member
 from vmlab.groups.ready import wait_until_ready
 from vmlab.groups.sharing import find_share, serve_files
+from vmlab.model import MachineRole
 from vmlab.providers.base import KeepsNetworks, Provider
 from vmlab.rehearsal.inside import Inside, Tell
 from vmlab.rehearsal.plan import Plan
@@ -120,7 +121,10 @@ class Rehearsal:
     async def _bring_up(self, member: Member) -> None:
         name = member.spec.name
         plan = self._plan
-        share = None if member.is_shared else find_share(plan.rules, plan.user)
+        share = None
+        if not member.is_shared:
+            is_desk = member.spec.role is MachineRole.DESK
+            share = find_share(plan.rules, plan.user, is_desk=is_desk)
         seed = Seed(env={}, language=plan.language, serves=False, share=share)
         async with aclosing(self._provider.start(member.spec, seed)) as events:
             async for event in events:

@@ -16,6 +16,7 @@ from vmlab.errors import MachineNotFoundError
 from vmlab.groups.facts import Group
 from vmlab.groups.numbers import ensure_number
 from vmlab.groups.plan import make_group
+from vmlab.groups.sharing import has_home_on_server
 from vmlab.lab.start_order import SERVER
 from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
@@ -223,6 +224,7 @@ class OwnMachines:
         spawner = self._spawner
         rules, user = spawner.rules, spawner.user.name
         number = await ensure_number(spawner.paths.database, rules, user)
+        on_server = has_home_on_server(rules, user)
         desk = MachineSpec(
             name=self.desk,
             owner=user,
@@ -230,7 +232,7 @@ class OwnMachines:
             memory_mib=spawner.memory_mib,
             cpus=spawner.cpus,
             internet=spawner.internet,
-            volume=VolumeSpec(self.volume, spawner.volume_mib),
+            volume=None if on_server else VolumeSpec(self.volume, spawner.volume_mib),
             host_name=host_name(user),
             bandwidth=Bandwidth(spawner.disk_mib_s, spawner.disk_iops, spawner.network_mbit_s),
         )

@@ -76,9 +76,9 @@ class OwnSeeds:
         # login cookie's path is "/" (jupyterhub/services/auth.py, HubAuth.base_url).
         base_url = f"--HubOAuth.base_url={env['JUPYTERHUB_SERVICE_PREFIX']}"
         args = (base_url, *self._spawner.get_args())
-        machine = group.desk.spec.name
-        seed = await self.of_node(group, machine)
-        return replace(seed, env=env, args=args, serves=True, notices=notices)
+        share = find_share(self._spawner.rules, self._spawner.user.name, is_desk=True)
+        seed = await self.of_node(group, group.desk.spec.name)
+        return replace(seed, env=env, args=args, serves=True, notices=notices, share=share)
 
     async def of_node(self, group: Group, machine: str) -> Seed:
         """Return the seed of a machine in which nobody works by a browser: without a token.

@@ -150,9 +150,14 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
                 Path(self.state_dir),
                 Path(self.cache_dir),
                 as_options(self.provider_options),
-                make_allowance(self.group.nodes, self.volume_mib, self.total_mib),
+                make_allowance(self.group.nodes, self._own_volume_mib, self.total_mib),
             )
         )
+
+    @property
+    def _own_volume_mib(self) -> int:
+        """Size of the volume that a trainee has; 0: the home is on the file server."""
+        return 0 if self.group.has_homes else int(self.volume_mib)
 
     @property
     def rules(self) -> GroupRules:

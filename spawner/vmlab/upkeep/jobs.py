@@ -22,7 +22,7 @@ from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.starter import StartLimits
 from vmlab.system.background import Job, begin
-from vmlab.upkeep.event_server import EventServer, hub_starter
+from vmlab.upkeep.event_server import LOOK_S, EventServer, hub_starter
 from vmlab.upkeep.idle import IdleRules
 from vmlab.upkeep.idle.driver import IdleWatch
 from vmlab.upkeep.reconcile.driver import PERIOD_S, Reconciler
@@ -88,7 +88,7 @@ def start_reconciling(
     if rules.group.server:
         slots = make_slots(rules.start_slots)
         starter = hub_starter(provider, settings.name, paths, slots, rules.limits)
-        shared = EventServer(rules.group, starter, paths.database, rules.language)
+        shared = EventServer(rules.group, starter, paths.database, rules.language, hub.seats)
     reconciler = Reconciler(
         hub,
         provider,
@@ -97,6 +97,8 @@ def start_reconciling(
         shared=shared,
     )
     jobs = [_when_up("reconcile", hub, reconciler.look, min(PERIOD_S, rules.orphan_grace_s))]
+    if shared:
+        jobs.append(_when_up("event server", hub, shared.look, LOOK_S))
     if isinstance(provider, KeepsOldDisks):
         jobs.append(Job("old disks", partial(_prune, provider, rules.keep_old_days), HOUR_S))
     if isinstance(provider, HasJobs):

@@ -44,10 +44,14 @@ def test_too_many_are_refused():
 def test_the_volume_is_shared_out():
     assert share_out(10240, 20) == Room(own_mib=353, shared_mib=2355)
     assert share_out(10240, 20, own_mib=400) == Room(own_mib=400, shared_mib=1420)
+    # In a small volume more is the file system's own.
+    assert share_out(1000, 2) == Room(own_mib=315, shared_mib=210)
     assert share_out(10240, 0) == Room(own_mib=7065, shared_mib=2355)
 
 
-@pytest.mark.parametrize(("volume", "people", "own"), [(256, 20, 0), (1024, 20, 48), (16, 1, 0)])
+@pytest.mark.parametrize(
+    ("volume", "people", "own"), [(256, 20, 0), (1024, 20, 48), (900, 20, 44), (16, 1, 0)]
+)
 def test_a_volume_that_is_too_small_is_refused_with_a_size_that_is_not(volume, people, own):
     with pytest.raises(ConfigError, match=f"{volume} MiB is too small for {people}") as caught:
         share_out(volume, people, own)

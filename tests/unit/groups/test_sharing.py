@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from fakes.looked_at import LookedAt
 from vmlab.errors import ConfigError, UnsupportedError
 from vmlab.groups.rules import GroupRules, group_rules
-from vmlab.groups.sharing import find_share, make_people, serve_files
+from vmlab.groups.sharing import find_share, has_home_on_server, make_people, serve_files
 from vmlab.lab.lab import parse_lab
 from vmlab.model import Features
 from vmlab_protocol.share import Share
@@ -58,6 +59,34 @@ def test_machines_learn_where_their_files_are() -> None:
     assert find_share(rules, "stranger") is None
     assert find_share(rules_of("[server]"), "trainee01") is None
     assert find_share(rules_of(""), "trainee01") is None
+
+
+HOMES = LAB + '[volume]\nhome = "server"\nsize = "2G"\n'
+
+
+def test_homes_are_on_the_server_where_the_lab_says_so() -> None:
+    rules = rules_of(HOMES)
+    ada = Share(IPv4Address("10.77.0.2"), "ada", is_home=True)
+    assert find_share(rules, "ada", is_desk=True) == ada
+    assert find_share(rules, "ada") == replace(ada, is_home=False)  # a node has a home of its own
+    assert has_home_on_server(rules, "luc")
+    assert not has_home_on_server(rules, "stranger")
+    assert not has_home_on_server(rules_of(), "ada")
+
+
+def test_the_size_of_a_home_is_its_quota_there() -> None:
+    rules = rules_of(HOMES)
+    assert rules.room is not None
+    assert rules.room.own_mib == 2048
+    with pytest.raises(ConfigError, match="too small for 3 people with 4096 MiB each"):
+        rules_of(HOMES.replace("2G", "4G"))
+
+
+def test_a_desk_waits_for_the_server_that_has_its_home() -> None:
+    assert rules_of(HOMES).after["desk"] == ("server",)
+    said = HOMES.replace("[server]", '[machine]\nafter = ["server"]\n[server]')
+    assert rules_of(said).after["desk"] == ("server",)
+    assert rules_of().after["desk"] == ()
 
 
 async def test_the_server_is_told_of_all_accounts_and_each_time_with_a_higher_serial(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from vmlab_guest.apply import apply_seed
 from vmlab_guest.errors import ApplyError
 from vmlab_guest.home import Home
 from vmlab_guest.serving.exports import make_exports, make_quotas
+from vmlab_guest.serving.fullness import ServerFullness
 from vmlab_guest.serving.serve import read_roster, resume_serving, serve
+from vmlab_guest.system import DiskSpace
 from vmlab_protocol.errors import FormatError
 from vmlab_protocol.ext4 import Space
 from vmlab_protocol.seed_reader import parse_seed
@@ -234,6 +237,34 @@ def test_a_volume_that_limits_projects_is_left_alone(machine):
     machine.add_disk("vdb", "home", make_superblock(SPACE, limits_projects=True))
     seed_server(machine)
     assert not [c for c in machine.commands if c.startswith("tune2fs")]
+
+
+def test_nothing_of_the_volume_is_kept_for_root(machine):
+    kept = replace(SPACE, reserved=13107)
+    machine.add_disk("vdb", "home", make_superblock(kept, limits_projects=True))
+    seed_server(machine)
+    assert "tune2fs -r 0 /dev/vdb" in machine.commands
+
+
+def test_an_operator_is_told_once_that_the_volume_is_full(system):
+    fullness = ServerFullness(system)
+    fullness.look()
+    system.disk_spaces["/srv"] = DiskSpace(2**30, 2**20)
+    system.logged.clear()
+    fullness.look()
+    fullness.look()
+    (told,) = system.logged
+    assert told.startswith("console: the volume at /srv is full: 1 MiB of 1024 MiB left.")
+    system.disk_spaces["/srv"] = DiskSpace(2**30, 2**29)
+    fullness.look()
+    fullness.look()
+    assert system.logged[1:] == ["console: the volume at /srv has room again"]
+
+
+def test_other_machines_have_no_such_volume(machine):
+    machine.disk_spaces["/srv"] = DiskSpace(2**30, 0)
+    ServerFullness(machine).look()
+    assert machine.logged == []
 
 
 def test_the_volume_of_a_server_is_frozen_and_thawed_as_a_home_is(system):

@@ -205,7 +205,7 @@ def test_a_full_folder_is_told_while_it_is_so(system, watch):
     assert look("4096 1000 300") == []
 
 
-def test_the_usage_is_asked_once_a_minute_and_not_while_the_server_is_away(system, watch, server):
+def test_the_usage_is_asked_now_and_then_and_not_while_the_server_is_away(system, watch, server):
     watch.look()
     wait(system, 4)
     watch.look()
@@ -214,6 +214,49 @@ def test_the_usage_is_asked_once_a_minute_and_not_while_the_server_is_away(syste
     watch.look()
     asked = [c for c in system.commands if c.startswith("stat")]
     assert asked == ["stat -f -c '%S %b %f' /run/vmlab/share/here/mine"]
+    assert not [c for c in system.commands if c.startswith("sync")]
+
+
+def test_what_was_written_is_brought_to_the_server_as_long_as_there_is_little_room(system, watch):
+    """A file that was deleted meanwhile counts there until all of it has arrived."""
+    system.stat_f = "4096 1000 0"
+    watch.look()
+    system.commands.clear()
+    wait(system, 7)
+    watch.look()
+    assert system.commands == []
+    wait(system, 1)
+    system.stat_f = "4096 1000 900"
+    watch.look()
+    assert system.commands == [f"sync -f {HERE}/mine", f"stat -f -c '%S %b %f' {HERE}/mine"]
+    assert notices(system) == []
+    wait(system, 8)
+    watch.look()
+    assert len(system.commands) == 2
+
+
+def test_a_flush_that_takes_too_long_does_not_keep_the_quota_from_being_told(system, watch):
+    system.stat_f = "4096 1000 0"
+    watch.look()
+    system.fail = {"sync": "took longer than 30 s"}
+    system.stat_f = "4096 1000 900"
+    wait(system, 8)
+    watch.look()
+    assert notices(system) == []
+
+
+def test_trainers_are_told_of_what_is_shared_too(system, server):
+    watch = ShareWatch(system, Share(SHARE.server, "eve", is_trainer=True), server)
+    watch.begin()
+    system.stat_f = "4096 1000 0"
+    watch.look()
+    mine, shared = sorted(notices(system), key=len)
+    assert mine.startswith("Your folder on the file server is full (3.9 MiB).")
+    assert shared.startswith("There is no more room for what is shared with everyone (3.9 MiB).")
+    system.stat_f = "4096 1000 900"
+    wait(system, 8)
+    watch.look()
+    assert notices(system) == []
 
 
 def test_before_it_powers_off_everything_is_unmounted_first_in_peace(system, server, followed):
@@ -229,8 +272,17 @@ def test_a_server_that_is_away_does_not_keep_a_machine_from_powering_off(system,
     assert gone == [f"umount -i -f -l {HERE}/{name}" for name in ("drop", "everyone", "mine")]
 
 
-def test_what_cannot_be_unmounted_in_peace_is_unmounted_all_the_same(system, followed):
+def test_what_somebody_uses_is_let_go_when_all_of_it_has_arrived(system, followed):
     system.fail = {f"umount -i {HERE}/everyone": "target is busy"}
+    followed.leave()
+    at = system.commands.index(f"sync -f {HERE}/everyone")
+    assert system.commands[at + 1] == f"umount -i -l {HERE}/everyone"
+    # -f would end what is being written, with an error.
+    assert not [c for c in system.commands if " -f -l " in c]
+
+
+def test_what_cannot_be_unmounted_in_peace_is_unmounted_all_the_same(system, followed):
+    system.fail = {f"umount -i {HERE}/everyone": "target is busy", "sync": "took longer than 10 s"}
     followed.leave()
     assert f"umount -i -f -l {HERE}/everyone" in system.commands
 

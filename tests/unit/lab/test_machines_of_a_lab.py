@@ -106,6 +106,9 @@ def test_machines_that_are_to_meet_have_a_network(text) -> None:
         ),
         ("[machine]\nafter = ['server']", "machine.after[1]: there is no machine 'server'"),
         ("[server]\nfiles = true", "toml:2: server.files: files need a volume: write volume ="),
+        ("[volume]\nhome = 'server'", "toml:2: volume.home: homes on the server need a section"),
+        ("[volume]\nhome = 'server'\n[server]", "toml:2: volume.home: homes on the server need"),
+        ("[volume]\nhome = 'nfs'", "toml:2: volume.home: 'nfs' is not allowed"),
         ("[server]\nafter = ['desk']", "toml:2: server.after: all trainees share the server"),
         (
             "[[node]]\nname='a'\nafter=['b']\n[[node]]\nname='b'\nafter=['a']",

@@ -14,6 +14,7 @@ from vmlab_protocol.messages import (
     GuestMessage,
     GuestMessageType,
     HostMessageType,
+    Reason,
     ServerTrouble,
     clean_text,
     dump_line,
@@ -153,6 +154,17 @@ def test_a_line_is_read_as_it_was_written(kind):
     assert parse_guest_line(dump_line(kind, phase=Phase.MOUNTS, message="so")) == GuestMessage(
         kind, Phase.MOUNTS, "so"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("home-away", Reason.HOME_AWAY), ("away", None), (None, None), (["home-away"], None)],
+)
+def test_a_reason_is_one_that_people_are_told(said, reason):
+    line = dump_line(GuestMessageType.ERROR, phase="mounts", message="no", reason=said)
+    message = parse_guest_line(line)
+    assert message is not None
+    assert message.reason is reason
 
 
 @given(st.integers(1, 1000), st.booleans(), st.text(max_size=300).filter(str.isprintable))

@@ -49,9 +49,9 @@ def test_a_roster_arrives_as_it_was_sent():
     assert parse_roster(travel(roster_json(ROSTER))) == ROSTER
 
 
-@given(folders, st.ip_addresses(v=4), st.booleans())
-def test_a_share_arrives_as_it_was_sent(folder, server, is_trainer):
-    share = Share(server, folder, is_trainer)
+@given(folders, st.ip_addresses(v=4), st.booleans(), st.booleans())
+def test_a_share_arrives_as_it_was_sent(folder, server, is_trainer, is_home):
+    share = Share(server, folder, is_trainer, is_home)
     assert parse_share(travel(share_json(share))) == share
 
 

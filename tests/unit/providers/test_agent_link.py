@@ -90,6 +90,18 @@ async def test_a_seed_that_nobody_reads_is_not_waited_for_without_end():
     assert caught.value.public is messages.TOO_LATE
 
 
+@pytest.mark.parametrize(
+    ("reason", "public"),
+    [('"home-away"', messages.HOME_AWAY), ('"x"', messages.SETUP_FAILED)],
+)
+async def test_a_trainee_reads_why_a_home_is_not_there(reason, public):
+    said = f'{{"type":"error","phase":"mounts","message":"no","reason":{reason}}}\n'
+    phases = hand_over(link_with(said.encode()), lambda: b"{}\n", 60)
+    with pytest.raises(GuestError, match=r"could not be applied \(mounts\): no") as caught:
+        await anext(phases)
+    assert caught.value.public is public
+
+
 async def test_a_thaw_that_nobody_reads_is_not_waited_for_without_end(monkeypatch):
     for name in ("_ANSWER_LIMIT_S", "_FREEZE_ANSWER_LIMIT_S"):
         monkeypatch.setattr(volume, name, 0.1)

@@ -16,6 +16,7 @@ from vmlab_guest.hub import Hub, HubError
 from vmlab_guest.hub_snapshots import list_snapshots, open_snapshot
 from vmlab_guest.lookback import Entry, Kind, Listing, find_shown, find_snapshot, list_folder
 from vmlab_guest.restore import Restored, restore
+from vmlab_guest.shares.home import is_home_remote
 from vmlab_guest.space import show_bytes
 from vmlab_protocol.machine import HOME
 from vmlab_protocol.notices import Language
@@ -27,6 +28,9 @@ _TOLD = 10  # kept files and failures that are named
 def snapshots() -> None:
     """Show the earlier states of the home folder; in a notebook, also restore from them."""
     language = find_language()
+    if is_home_remote(machine_root()):
+        sys.stdout.write(phrase("snapshots_on_server", language) + "\n")
+        return
     hub = Hub.from_env(os.environ)
     try:
         if hub is None:

@@ -29,6 +29,17 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "Earlier states of your home folder",
         "États antérieurs de votre dossier personnel",
     ),
+    "snapshots_on_server": (
+        (
+            "Your home folder is on the class's file server. To bring back a file or a folder as "
+            "it was, ask a facilitator: say which one, and when it was still right."
+        ),
+        (
+            "Votre dossier personnel est sur le serveur de fichiers commun. Pour retrouver "
+            "un fichier ou un dossier tel qu'il était, demandez à un encadrant : dites lequel, et "
+            "quand il était encore bon."
+        ),
+    ),
     "snapshots_none": (
         "There is no earlier state of your home folder yet: one is kept every hour.",
         (

@@ -37,6 +37,7 @@ from vmlab_protocol.messages import (
     PORT_NAME,
     GuestMessageType,
     HostMessageType,
+    Reason,
     clean_text,
 )
 from vmlab_protocol.outside import load_json
@@ -241,7 +242,7 @@ class Agent:
         except SeedError as error:
             self._send_error(Phase.IDENTITY, str(error))
         except PhaseError as error:
-            self._send_error(error.phase, str(error))
+            self._send_error(error.phase, str(error), error.reason)
         except Exception as error:  # noqa: BLE001 - root of a thread: the next seed must find it
             self._send_error(Phase.IDENTITY, f"a bug in the agent: {describe(error)}")
         else:
@@ -264,10 +265,11 @@ class Agent:
         self._system.announce(f"phase {phase.value}")
         self._link.send({"type": GuestMessageType.PHASE, "phase": phase.value})
 
-    def _send_error(self, phase: Phase, message: str) -> None:
+    def _send_error(self, phase: Phase, message: str, reason: Reason | None = None) -> None:
         text = clean_text(message)
         self._system.announce(f"phase {phase.value} failed: {text}")
-        self._link.send({"type": GuestMessageType.ERROR, "phase": phase.value, "message": text})
+        error = {"type": GuestMessageType.ERROR, "phase": phase.value, "message": text}
+        self._link.send(error | ({"reason": reason.value} if reason else {}))
 
     def _power_off(self) -> None:
         self._system.announce("powering off")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from vmlab_guest.errors import AgentError
+from vmlab_guest.errors import AgentError, HomeAwayError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.filling import FULL_AT_START
 from vmlab_guest.identity import JOURNAL_UNIT, apply_identity
@@ -20,9 +20,12 @@ from vmlab_guest.reserve import was_full
 from vmlab_guest.server import launch, own_server
 from vmlab_guest.server_request import RUNTIME, serves
 from vmlab_guest.serving.serve import resume_serving
+from vmlab_guest.shares.home import mount_home
+from vmlab_guest.shares.null_call import Ask, answers
 from vmlab_guest.system import RUN, System, inside
 from vmlab_guest.threads import attempt, persist
 from vmlab_guest.udev import release_events
+from vmlab_protocol.messages import Reason
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.seed import Seed
@@ -33,11 +36,12 @@ _FIRST_ANSWERS_S = 1.0  # to the hub, and the first page
 
 
 class PhaseError(AgentError):
-    """A phase failed; carries which."""
+    """A phase failed; carries which, and a reason that the trainee is told."""
 
-    def __init__(self, phase: Phase, message: str) -> None:
+    def __init__(self, phase: Phase, message: str, reason: Reason | None = None) -> None:
         super().__init__(message)
         self.phase = phase
+        self.reason = reason
 
 
 class Courses(Protocol):
@@ -57,6 +61,7 @@ def apply_seed(
     received_ns: int,
     courses: Courses,
     report: Callable[[Phase], None],
+    ask: Ask = answers,
 ) -> None:
     """Make the machine as the seed says and launch the server, if it has one.
 
@@ -65,6 +70,7 @@ def apply_seed(
     Args:
         received_ns: `System.monotonic_ns` when the seed arrived.
         report: told each phase as it begins.
+        ask: whether a file server answers.
 
     Raises:
         PhaseError: a phase failed; later ones were not begun.
@@ -81,6 +87,8 @@ def apply_seed(
 
     def mount_and_tell() -> None:
         apply_mounts(system, seed.mounts)
+        if seed.share and seed.share.is_home:
+            mount_home(system, seed.share, ask)
         resume_serving(system)
         apply_language(system, seed.language)
         told = (*seed.notices, *([FULL_AT_START] if was_full(system) else []))
@@ -103,7 +111,8 @@ def apply_seed(
             step()
         except (AgentError, OSError, ValueError) as error:
             release_events(system)
-            raise PhaseError(phase, f"{type(error).__name__}: {error}") from error
+            reason = Reason.HOME_AWAY if isinstance(error, HomeAwayError) else None
+            raise PhaseError(phase, f"{type(error).__name__}: {error}", reason) from error
     _remember(system, server.env if server else {})
     system.in_background(lambda: _finish(system, restart, has_server=server is not None))
 

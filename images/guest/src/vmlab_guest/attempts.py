@@ -13,6 +13,7 @@ from vmlab_guest.files import write_file
 from vmlab_guest.notices import add_notice
 from vmlab_guest.server import UNIT
 from vmlab_guest.server_request import ServerRequest, serves
+from vmlab_guest.shares.home import is_home_remote
 from vmlab_guest.space import show_path
 from vmlab_guest.system import LinuxSystem
 from vmlab_guest.trainee import open_home
@@ -109,6 +110,8 @@ def name_settings() -> list[str]:
 
 def open_the_home() -> None:
     """See `trainee.open_home`; whatever comes of it, the server is started."""
+    if is_home_remote(Path("/")):
+        return  # mounting it has opened it; its owner is another one on purpose
     try:
         if open_home():
             tell_trainee(HOME_OPENED)

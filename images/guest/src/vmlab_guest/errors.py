@@ -2,6 +2,7 @@
 
 AgentError
 ├── ApplyError      the machine could not be made as the seed says
+│   └── HomeAwayError   the home is on a file server, which is away
 └── DeliveryError   a course could not be fetched or delivered; tried again later
     └── RefusedError    what the hub sent is not a course that a machine takes; not tried again
 
@@ -19,6 +20,10 @@ class AgentError(Exception):
 
 class ApplyError(AgentError):
     """The machine could not be made as the seed says."""
+
+
+class HomeAwayError(ApplyError):
+    """The home is on a file server that does not answer, or does not let it be mounted."""
 
 
 class DeliveryError(AgentError):

@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from vmlab_guest.notices import change_notice
 from vmlab_guest.reserve import full_bytes, was_full
+from vmlab_guest.shares.home import is_home_remote
 from vmlab_guest.space import Usage, find_usage, show_bytes, show_path
 from vmlab_guest.system import DiskSpace, System, inside
 from vmlab_protocol.machine import HOME
@@ -63,6 +64,8 @@ class Filling:
         Raises:
             OSError: it cannot be asked, or the notice cannot be written; to be tried again.
         """
+        if is_home_remote(self._system.root):
+            return  # the quota there is told of by `shares.watch`; asking could take for ever
         level = choose_level(self._system.disk_space(HOME), self._level)
         if level is self._level and self._is_detailed:
             return

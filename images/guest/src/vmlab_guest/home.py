@@ -75,7 +75,9 @@ class Home:
 
     def recover(self) -> None:
         """Thaw what an earlier agent left frozen."""
-        place = self._find_volume()[0]
+        place, device = self._find_volume()
+        if not device:
+            return
         try:
             self._system.thaw(inside(self._system, place))
         except OSError as error:
@@ -104,7 +106,8 @@ class Home:
         """Return where the volume is mounted, and its device; HOME and nothing if there is none."""
         mountinfo = inside(self._system, "/proc/self/mountinfo").read_text(encoding="utf-8")
         for place in (HOME, ROOT):
-            if device := find_mounted(mountinfo, place):
+            device = find_mounted(mountinfo, place)
+            if device and device.startswith("/dev/"):  # a home on a file server is no volume here
                 return place, device
         return HOME, ""
 

@@ -6,6 +6,7 @@ import threading
 
 from vmlab_guest.clock import Clock
 from vmlab_guest.filling import Filling
+from vmlab_guest.serving.fullness import ServerFullness
 from vmlab_guest.system import System
 from vmlab_guest.threads import attempt
 
@@ -24,6 +25,7 @@ class Watch:
         self._system = system
         self._clock = clock
         self._filling = Filling(system)
+        self._served = ServerFullness(system)
         self._period_s = period_s
         self._stopped = threading.Event()
 
@@ -39,6 +41,7 @@ class Watch:
         """Look once. What fails is logged, does not affect anything else, and is tried again."""
         attempt(self._system.log, "the clock", self._clock.look)
         attempt(self._system.log, "the room in the home", self._filling.look)
+        attempt(self._system.log, "the room on the server", self._served.look)
 
     def _run(self) -> None:
         while not self._stopped.wait(self._period_s):

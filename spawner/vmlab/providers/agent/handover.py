@@ -12,11 +12,12 @@ from vmlab import messages
 from vmlab.errors import GuestError, MachineTimeoutError
 from vmlab.providers.agent.link import AgentLink
 from vmlab.seed import Identity, Seed, make_seed_message
-from vmlab_protocol.messages import GuestMessageType, HostMessageType
+from vmlab_protocol.messages import GuestMessageType, HostMessageType, Reason
 from vmlab_protocol.phases import Phase
 from vmlab_protocol.seed import RANDOM_BYTES, EventNetwork, Mount, Network
 
 _STATUS_PERIOD_S = 5.0
+_PUBLIC = {Reason.HOME_AWAY: messages.HOME_AWAY}
 
 
 async def await_agent(link: AgentLink, limit_s: float, phase: Phase = Phase.BOOT) -> None:
@@ -98,11 +99,12 @@ async def hand_over(
             await link.send_line(make_line())
             while (message := await link.receive()).type is not GuestMessageType.SEEDED:
                 if message.type is GuestMessageType.ERROR:
+                    public = _PUBLIC[message.reason] if message.reason else messages.SETUP_FAILED
                     raise GuestError(
                         link.name,
                         f"the seed could not be applied ({message.phase}): {message.text}",
                         hint=f"vmlab machine console {link.name}",
-                        public=messages.SETUP_FAILED,
+                        public=public,
                     )
                 if message.type is GuestMessageType.PHASE and message.phase:
                     phase = message.phase

@@ -13,7 +13,7 @@ Guarantees, whatever the facts (tests/unit/upkeep/reconcile/):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from vmlab.model import MachineState, MachineStatus
 from vmlab.upkeep.reconcile.facts import Action, ActionKind, Decision, Facts, Seat
@@ -89,12 +89,17 @@ def _servers(facts: Facts) -> Iterator[Action]:
 
 def _shared(facts: Facts) -> Iterator[Action]:
     """The machine that all servers share, if it is off while somebody is at work."""
-    at_work = sum(seat.ready and not seat.pending for seat in facts.seats)
+    at_work = count_at_work(facts.seats)
     status = facts.machines.get(facts.shared)
     if facts.shared and at_work and not _is_on(status):
         problem = f" ({status.problem})" if status and status.problem else ""
         why = f"it is off{problem}, and {at_work} servers need it"
         yield Action(ActionKind.START, facts.shared, why)
+
+
+def count_at_work(seats: Iterable[Seat]) -> int:
+    """Return how many servers somebody may be working in."""
+    return sum(seat.ready and not seat.pending for seat in seats)
 
 
 def _tokens(facts: Facts) -> Iterator[Action]:

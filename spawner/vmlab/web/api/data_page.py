@@ -10,6 +10,7 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from vmlab.errors import LabError, VolumeNotFoundError
+from vmlab.groups.sharing import has_home_on_server
 from vmlab.volumes.model import Snapshot
 from vmlab.web.api.own_data import own_volume
 from vmlab.web.api.runtime import ApiSettings, find_volumes
@@ -48,6 +49,7 @@ class DataPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
         store = find_volumes(self.lab_settings)
         name = own_volume(user)
         page: dict[str, Any] = {"volume": None, "states": (), "trouble": False, "is_tight": False}
+        page["on_server"] = has_home_on_server(self.lab_settings.groups, user.name)
         try:
             page["volume"] = volume = await store.find(name)
             page["states"] = make_states(await store.snapshots(name))

@@ -6,6 +6,7 @@ from jupyterhub import orm
 from tornado import web
 
 from vmlab.errors import LabError
+from vmlab.groups.sharing import has_home_on_server
 from vmlab.hub.kept_state import kept_volume
 from vmlab.volumes.store import VolumeStore
 from vmlab.web.api.base import MachineHandler
@@ -38,7 +39,13 @@ class SnapshotsHandler(VolumeHandler):
     """The snapshots there are."""
 
     async def get(self) -> None:
-        """Answer them, oldest first."""
+        """Answer them, oldest first; 404 where the home is not on a volume of its own."""
+        server = self.server_identity()
+        if not server.server and has_home_on_server(self.lab_settings.groups, server.user):
+            raise web.HTTPError(
+                404,
+                "this home is on the file server, whose earlier states are its operator's to open",
+            )
         try:
             found = await self.store.snapshots(self.own_volume())
         except LabError as error:

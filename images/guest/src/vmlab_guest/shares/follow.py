@@ -6,8 +6,9 @@ import json
 
 from vmlab_guest.files import ensure_file
 from vmlab_guest.shares import places
-from vmlab_guest.shares.null_call import answers
-from vmlab_guest.shares.watch import Ask, ShareWatch
+from vmlab_guest.shares.home import leave_home
+from vmlab_guest.shares.null_call import Ask, answers
+from vmlab_guest.shares.watch import ShareWatch
 from vmlab_guest.system import RUN, System, inside
 from vmlab_protocol.outside import load_json
 from vmlab_protocol.share import NFS_PORT, Share, parse_share, share_json
@@ -51,19 +52,22 @@ class Follower:
             self.follow(share)
 
     def leave(self) -> None:
-        """Unmount everything, in any case and within some seconds: the machine powers off."""
+        """Leave everything, in any case and within some seconds: the machine powers off."""
         self._stop()
         if share := self._read_kept():
-            self._unmount(share)
+            is_there = self._unmount(share)
+            leave_home(self._system, answers=is_there)
 
     def _stop(self) -> None:
         if self._watch:
             self._watch.stop()
             self._watch = None
 
-    def _unmount(self, share: Share) -> None:
+    def _unmount(self, share: Share) -> bool:
+        """Unmount the folders of this share; return whether its server answers."""
         is_there = self._ask(str(share.server), NFS_PORT, _CALL_S)
         places.unmount_all(self._system, answers=is_there)
+        return is_there
 
     def _read_kept(self) -> Share | None:
         try:

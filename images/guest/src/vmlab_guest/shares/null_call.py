@@ -10,6 +10,10 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Callable
+
+Ask = Callable[[str, int, float], bool]
+"""Whether the server at this address and port answers within so many seconds, as `answers`."""
 
 _LAST = 0x80000000  # of a record's fragments
 _CALL, _REPLY = 0, 1

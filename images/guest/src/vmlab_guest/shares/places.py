@@ -28,11 +28,11 @@ FOLDER = f"/{RUN}/share"
 HERE, AWAY = f"{FOLDER}/here", f"{FOLDER}/away"
 LINK = f"/{RUN}/shared"
 HOME_LINK = f"{HOME}/shared"
-MINE = f"{HERE}/mine"
+MINE, EVERYONE = f"{HERE}/mine", f"{HERE}/everyone"
 # hard: anything else turns a server's restart into errors, or into folders that seem empty.
 OPTIONS = "vers=4.2,hard,timeo=600,retrans=2,noresvport,nosuid,nodev"
 CLIENT_ID = "/sys/module/nfs/parameters/nfs4_unique_id"
-_UMOUNT_S = 10.0
+_PROGRAM_S = 10.0
 
 
 def find_places(share: Share) -> dict[str, str]:
@@ -88,9 +88,16 @@ def unmount_all(system: System, *, answers: bool) -> None:
     mountinfo = inside(system, "/proc/self/mountinfo").read_text(encoding="utf-8")
     paths = [f[4] for line in mountinfo.splitlines() if (f := line.split())[4].startswith(HERE)]
     for path in reversed(paths):
-        if answers and _try(system, "umount", "-i", path):
+        if answers and (attempt_program(system, "umount", "-i", path) or _let_go(system, path)):
             continue
-        _try(system, "umount", "-i", "-f", "-l", path)
+        # -f ends what waits for the server, with an error for whoever was writing.
+        attempt_program(system, "umount", "-i", "-f", "-l", path)
+
+
+def _let_go(system: System, path: str) -> bool:
+    """Unmount what somebody is still using, once all that was written has arrived."""
+    is_safe = attempt_program(system, "sync", "-f", path)
+    return is_safe and attempt_program(system, "umount", "-i", "-l", path)
 
 
 def turn(system: System, *, is_here: bool) -> None:
@@ -146,10 +153,13 @@ def _mounted(system: System, path: str) -> str | None:
     return find_mounted(mountinfo, path)
 
 
-def _try(system: System, *argv: str) -> bool:
+def attempt_program(system: System, *argv: str, limit_s: float = _PROGRAM_S) -> bool:
+    """Run a program that may wait for the server; return whether it did its work in time.
+
+    A program of its own can be killed while it waits for the server, a thread cannot.
+    """
     try:
-        # A program of its own: it can be killed while it waits for the server, a thread cannot.
-        system.run(*argv, timeout_s=_UMOUNT_S)
+        system.run(*argv, timeout_s=limit_s)
     except ApplyError as error:
         system.log(str(error))
         return False

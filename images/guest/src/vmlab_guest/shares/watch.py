@@ -7,12 +7,13 @@ agent itself makes NULL calls only, in this thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from vmlab_guest.errors import AgentError
 from vmlab_guest.notices import change_notice
 from vmlab_guest.shares import places
+from vmlab_guest.shares.null_call import Ask
 from vmlab_guest.shares.presence import (
     Fullness,
     Presence,
@@ -20,20 +21,43 @@ from vmlab_guest.shares.presence import (
     choose_presence,
     parse_usage,
 )
-from vmlab_guest.shares.words import AWAY, BACK, make_quota_notice
+from vmlab_guest.shares.words import (
+    WORDS,
+    MakesNotice,
+    make_home_notice,
+    make_quota_notice,
+    make_shared_notice,
+)
 from vmlab_guest.system import System
 from vmlab_guest.threads import attempt
 from vmlab_protocol.notices import Notice
 from vmlab_protocol.share import NFS_PORT, Share
 
-Ask = Callable[[str, int, float], bool]
-
 _PERIOD_S = 4.0
 _CALL_S = 3.0
 _STAT_S = 10.0
-_USAGE_PERIOD_S = 60.0
+_USAGE_PERIOD_S = 20.0
+_FULLER_PERIOD_S = 8.0  # while it is told that there is little room: it is to end as soon as it can
+_SYNC_S = 30.0
 _MOUNT_FIRST_S, _MOUNT_MAX_S = 2.0, 60.0
 _BEFORE_S = 60.0  # that an earlier watch may take to end
+
+
+@dataclass
+class Room:
+    """A folder with a limit, and what was told of it."""
+
+    path: str
+    tell: MakesNotice
+    fullness: Fullness = Fullness.ROOMY
+    told: Notice | None = None
+
+
+def make_rooms(share: Share) -> tuple[Room, ...]:
+    """Return the folders that somebody fills from this machine."""
+    mine = Room(places.MINE, make_home_notice if share.is_home else make_quota_notice)
+    everyone = Room(places.EVERYONE, make_shared_notice)
+    return (mine, everyone) if share.is_trainer else (mine,)
 
 
 class ShareWatch:
@@ -54,9 +78,9 @@ class ShareWatch:
         self._stopped = threading.Event()
         self._ended = threading.Event()
         self._presence = Presence.UNKNOWN
-        self._fullness = Fullness.ROOMY
+        self._words = WORDS[share.is_home]
+        self._rooms = make_rooms(share)
         self._told: Notice | None = None
-        self._told_usage: Notice | None = None
         self._ready_s = self._now_s()
         self._mount_due_s = self._usage_due_s = 0.0
         self._mount_pause_s = _MOUNT_FIRST_S
@@ -78,7 +102,8 @@ class ShareWatch:
         """Show the folders in the home: as they are, or the note until they are mounted."""
         is_here = places.is_mounted(self._system, self._share)
         places.turn(self._system, is_here=is_here)
-        places.show_in_home(self._system)
+        if not self._share.is_home:  # such a home has its link since it was mounted
+            places.show_in_home(self._system)
 
     def look(self) -> None:
         """Look once.
@@ -96,8 +121,10 @@ class ShareWatch:
         if presence is not self._presence:
             self._tell(presence)
         if is_ready and now_s >= self._usage_due_s:
-            self._usage_due_s = now_s + _USAGE_PERIOD_S
-            self._look_at_usage()
+            for room in self._rooms:
+                self._look_at(room)
+            is_tight = any(room.fullness is not Fullness.ROOMY for room in self._rooms)
+            self._usage_due_s = now_s + (_FULLER_PERIOD_S if is_tight else _USAGE_PERIOD_S)
 
     def _run(self) -> None:
         if self._before:
@@ -128,25 +155,29 @@ class ShareWatch:
 
     def _tell(self, presence: Presence) -> None:
         places.turn(self._system, is_here=presence is Presence.HERE)
-        notice: Notice | None = AWAY
+        notice: Notice | None = self._words.away
         if presence is Presence.HERE:
-            notice = BACK if self._presence is Presence.AWAY else None
+            notice = self._words.back if self._presence is Presence.AWAY else None
         change_notice(self._system, self._told, notice)
         self._system.announce(f"the file server is {presence.value}")
         self._presence, self._told = presence, notice
 
-    def _look_at_usage(self) -> None:
-        text = self._system.run("stat", "-f", "-c", "%S %b %f", places.MINE, timeout_s=_STAT_S)
+    def _look_at(self, room: Room) -> None:
+        if room.fullness is not Fullness.ROOMY:
+            # A file that was deleted while this machine had not got all of it to the server stays
+            # there, as .nfs..., until it has: see decision 32. Left alone, that takes a minute.
+            places.attempt_program(self._system, "sync", "-f", room.path, limit_s=_SYNC_S)
+        text = self._system.run("stat", "-f", "-c", "%S %b %f", room.path, timeout_s=_STAT_S)
         usage = parse_usage(text)
-        fullness = choose_fullness(usage, self._fullness)
-        if fullness is self._fullness:
+        fullness = choose_fullness(usage, room.fullness)
+        if fullness is room.fullness:
             return
         notice = None
         if fullness is not Fullness.ROOMY:
             is_full = fullness is Fullness.FULL
-            notice = make_quota_notice(usage.used_bytes, usage.total_bytes, is_full=is_full)
-        change_notice(self._system, self._told_usage, notice)
-        self._fullness, self._told_usage = fullness, notice
+            notice = room.tell(usage.used_bytes, usage.total_bytes, is_full=is_full)
+        change_notice(self._system, room.told, notice)
+        room.fullness, room.told = fullness, notice
 
     def _now_s(self) -> float:
         return self._system.monotonic_ns() / 1e9
