@@ -20,6 +20,7 @@ from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState
 from vmlab.paths import Paths
+from vmlab.people.account_language import open_languages
 from vmlab.providers.fake import FakeProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.log import StartLog
@@ -27,6 +28,7 @@ from vmlab.spawning.nodes import SingleRestarts
 from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import shared_start
+from vmlab_protocol.notices import Language
 from vmlab_protocol.phases import Phase
 
 LAB = """
@@ -236,7 +238,8 @@ async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
     after = await hub.provider.status()
     changed = {name for name in after if after[name].since != before[name].since}
     assert changed == {own.nodes["node1"]}
-    await own.restart_node("node1", renew=True)
+    name = await own.restart_node("node1", renew=True)
+    assert [kept.name for kept in await hub.provider.list_aside()] == [name]
     assert [kept.machine for kept in await hub.provider.list_aside()] == [own.nodes["node1"]]
     assert await hub.on() == ALL
 
@@ -254,6 +257,24 @@ async def test_the_trainee_s_keys_open_all_of_their_machines_and_not_the_server(
     both = ("ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2")
     assert {hub.provider.keys[name] for name in (own.desk, *own.nodes.values())} == {both}
     assert [keys for name, keys in hub.provider.keys.items() if name.startswith("server-")] == [()]
+
+
+async def test_a_language_chosen_while_a_node_starts_reaches_it(hub: Hub) -> None:
+    hub.set_faults(hang_at="boot", only="node1-")
+    own, log = hub.machines(), hub.new_log()
+    starting = asyncio.create_task(hub.start(own, log))
+    await until(lambda: log.tracks["node1"].phase is Phase.BOOT)
+    await until(lambda: log.tracks["node2"].phase is Phase.READY)
+    await open_languages(Paths(hub.folder, hub.folder).database).choose("ada", Language.FR)
+    # A hub that dies here has told nobody; the next one finds node2 running, and node1 not.
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    hub.set_faults()
+    again = hub.machines()
+    await hub.start(again)
+    own_names = (again.desk, *again.nodes.values())
+    assert {hub.provider.languages[name] for name in own_names} == {"fr"}
 
 
 async def test_a_node_that_cannot_be_restarted_is_off_and_the_others_are_on(hub: Hub) -> None:

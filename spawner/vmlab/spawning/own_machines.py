@@ -117,8 +117,8 @@ class OwnMachines:
                 )
             else:
                 seed = await self._seeds.of_node()
-                await start_node(member, starter, seed, track, kind=kind)
-                await self._seeds.follow_choice(member.spec.name, seed)
+                is_told = await start_node(member, starter, seed, track, kind=kind)
+                await self._seeds.follow_choice(member.spec.name, seed if is_told else None)
 
         await start_in_order(after, start)
         return (await self.status()).url
@@ -138,15 +138,19 @@ class OwnMachines:
 
         await self._starter.start(spec, seed, log.desk, settle, kind=kind)
 
-    async def restart_node(self, label: str, *, renew: bool = False) -> None:
+    async def restart_node(self, label: str, *, renew: bool = False) -> str:
         """Stop a node and start it again, or a new one with the same volume.
+
+        Returns:
+            The name under which a renewed machine is kept; empty: it is not.
 
         Raises:
             LabError: it cannot be stopped or started.
         """
         member, seed = (await self._make_group()).get(label), await self._seeds.of_node()
-        await restart_node(member, self._starter, seed, renew=renew)
+        kept = await restart_node(member, self._starter, seed, renew=renew)
         await self._seeds.follow_choice(member.spec.name, seed)
+        return kept
 
     def begin_server_restart(self) -> None:
         """Begin to restart the machine that all share, whoever's these machines are.

@@ -54,14 +54,19 @@ class OwnSeeds:
             keys=await self._keys() or (),
         )
 
-    async def follow_choice(self, machine: str, seed: Seed) -> None:
-        """Tell a machine that has started what its trainee chose after its seed was made."""
+    async def follow_choice(self, machine: str, seed: Seed | None) -> None:
+        """Tell a machine that has started what its trainee chose after its seed was made.
+
+        Args:
+            seed: what it was told; None: an earlier hub told it, nobody knows what.
+        """
         language, provider = self.spoken(), self._spawner.provider
-        if language != seed.language and isinstance(provider, SpeaksLanguages):
-            with apart(f"{machine}: it speaks {seed.language} until its next start"):
+        if (seed is None or language != seed.language) and isinstance(provider, SpeaksLanguages):
+            with apart(f"{machine}: it speaks {language} from its next start on only"):
                 await provider.set_language(machine, language)
         keys = await self._keys()
-        if keys is not None and keys != seed.keys and isinstance(provider, TakesKeys):
+        is_new = keys is not None and (seed is None or keys != seed.keys)
+        if keys is not None and is_new and isinstance(provider, TakesKeys):
             with apart(f"{machine}: it knows the SSH keys of before until its next start"):
                 await provider.set_keys(machine, keys)
 

@@ -70,6 +70,7 @@ def _row(facts: GroupFacts, machine: GroupMachine, rights: GroupRights) -> dict[
         "own_names": list(machine.own_names),
         "may_console": may and machine.state is not MachineState.ABSENT,
         "may_restart": may and is_on and state != PENDING,
+        "may_renew": rights.own and not is_shared and is_on and state != PENDING,
         "message": {"en": failure.en, "fr": failure.fr} if failure else None,
     }
 

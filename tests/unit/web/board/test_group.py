@@ -60,6 +60,7 @@ def test_what_a_trainee_is_told_of_a_node_and_nothing_more():
         "own_names": ["node1"],
         "may_console": True,
         "may_restart": True,
+        "may_renew": True,
         "message": None,
     }
 
@@ -77,7 +78,9 @@ def test_the_shared_server_is_for_those_who_look_after_everybody():
     staff = group(GroupRights(own=True, shared=True))
     assert staff["server"]["may_restart"]
     assert staff["server"]["may_console"]
+    assert not staff["server"]["may_renew"], "its files are everybody's"
     assert not group(GroupRights())["node1"]["may_restart"]
+    assert not group(GroupRights())["node1"]["may_renew"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,7 @@ def test_a_group_that_is_off_is_started_as_a_whole():
     told = group(GroupRights(own=True, shared=True), seat=OFF)
     assert not told["desk"]["may_restart"]
     assert not told["node1"]["may_restart"]
+    assert not told["node1"]["may_renew"]
     assert told["server"]["may_restart"], "others use it"
 
 
@@ -107,6 +111,7 @@ def test_what_restarts_is_not_restarted_again():
     told = group(restarting={NODE.label})
     assert told["node1"]["state"] == "pending"
     assert not told["node1"]["may_restart"]
+    assert not told["node1"]["may_renew"]
     assert told["node1"]["may_console"], "which shows how it starts"
     assert told["desk"]["may_restart"]
 
