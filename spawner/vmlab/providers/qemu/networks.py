@@ -58,10 +58,9 @@ async def event_card(
     """Put a machine into its network, which is made if need be; give its card for QEMU.
 
     Raises:
-        HostError, MachineConflictError: as `EventNetworks.ensure` and `EventNetworks.plug`.
+        HostError, MachineConflictError: as `EventNetworks.join`.
     """
-    await networks.ensure(card.network)
-    port = await networks.plug(machine, card)
+    port = await networks.join(machine, card)
     try:
         yield EventCard(port, card.mac)
     finally:
