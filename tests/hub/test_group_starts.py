@@ -81,6 +81,7 @@ class Hub:
             memory_mib=512,
             cpus=1,
             internet=False,
+            internet_names=[],
             volume_mib=64,
             disk_mib_s=0,
             disk_iops=0,

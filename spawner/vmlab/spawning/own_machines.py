@@ -226,6 +226,7 @@ class OwnMachines:
             memory_mib=spawner.memory_mib,
             cpus=spawner.cpus,
             internet=spawner.internet,
+            allowed=tuple(spawner.internet_names),
             volume=VolumeSpec(self.volume, spawner.volume_mib),
             host_name=host_name(user),
             bandwidth=Bandwidth(spawner.disk_mib_s, spawner.disk_iops, spawner.network_mbit_s),

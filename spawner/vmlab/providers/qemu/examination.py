@@ -172,6 +172,8 @@ def _image(name: str, paths: Paths) -> Finding:
 
 def _programs(lab: Lab) -> Finding:
     wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.has_internet else {})
+    if lab.has_allow_list:
+        wanted |= {"nft": "nftables"}
     path = program_path()
     missing = [program for program in wanted if shutil.which(program, path=path) is None]
     if not missing:

@@ -52,11 +52,11 @@ def enter() -> bool:
     holder = lock_holder(HOLDER_LOCK)
     if holder is not None:
         _join(holder)
-        _drop_rights()
+        drop_rights()
         return True
     enter_namespace()
     _set()
-    _drop_rights()
+    drop_rights()
     hold()
     return False
 
@@ -108,7 +108,8 @@ def hold() -> None:
         raise OSError("the process that is to hold the network's namespace did not start")
 
 
-def _drop_rights() -> None:
+def drop_rights() -> None:
+    """Keep of all rights those to shape this network, for good; raises OSError as the kernel does."""
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(_MOST_CAPABILITIES):
         if capability not in _KEPT:
