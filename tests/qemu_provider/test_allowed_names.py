@@ -23,7 +23,7 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.attack("internet.names", "reaches what the lab does not allow by name")
+@pytest.mark.attack("shares.names", "reaches what the lab does not allow by name")
 @pytest.mark.parametrize("way", WAYS)
 async def test_allowed_names_are_reached_and_nothing_else(way, tried):
     if way == "root" and os.geteuid() != 0:

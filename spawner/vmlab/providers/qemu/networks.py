@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from vmlab.model import Card, NetworkSpec, NetworkStatus
+from vmlab.providers.facts import NetworkCost
 from vmlab.providers.qemu.channels.hotplug import EventCard
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine, Record
@@ -37,6 +38,12 @@ class NetworksOfQemu:
     async def remove_network(self, name: str) -> None:
         """Remove it (contract: `KeepsNetworks.remove_network`)."""
         await self._networks.remove(name)
+
+    async def measure_network(self, *, trainees: int, clients: int) -> NetworkCost:
+        """Measure one (contract: `vmlab.providers.abilities.MeasuresNetworks`)."""
+        from vmlab.providers.qemu.network.measuring import measure  # noqa: PLC0415 - for the bench
+
+        return await measure(trainees, clients)
 
 
 def keeper_scope(unit: str) -> list[str]:

@@ -13,5 +13,6 @@ name_server  answers on the network's own address
 names        which answer a name gets
 dns          how questions and answers are written
 probe        tries whether this host can have one
+measuring    what one costs and gives, for the bench
 layout       addresses, interfaces, and facts as JSON
 """
