@@ -145,7 +145,8 @@ async def test_what_is_stopped_needs_no_memory_of_the_start(hub: Hub) -> None:
 async def test_a_second_trainee_shares_the_server_that_runs(hub: Hub) -> None:
     hub.set_faults(journal=True)
     await asyncio.gather(hub.start(hub.machines()), hub.start(hub.machines("bob")))
-    lines = [json.loads(line) for line in (hub.folder / "fake-journal.jsonl").open()]
+    journal = (hub.folder / "fake-journal.jsonl").read_text()
+    lines = [json.loads(line) for line in journal.splitlines()]
     begun = [line["machine"] for line in lines if line["event"] == "begin"]
     assert sum(name.startswith("server-") for name in begun) == 1
     assert len(begun) == len(set(begun)) == 7
