@@ -283,7 +283,9 @@ async def test_two_machines_of_one_name_are_refused_by_name(hub: Hub) -> None:
     assert server is not None
     twin = replace(server.spec, name="server-twin-0", volume=None)
     seed = Seed(env={}, language="en", serves=False)
-    with pytest.raises(MachineConflictError, match="server-twin-0: server-.* has the name 'server'"):
+    with pytest.raises(
+        MachineConflictError, match=r"server-twin-0: server-.* has the name 'server'"
+    ):
         async for _ in hub.provider.start(twin, seed):
             pass
     assert (await hub.provider.networks()) == [network]

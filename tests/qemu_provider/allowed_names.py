@@ -59,7 +59,8 @@ def play_world() -> None:
         assert os.read(read, 1) == b"1"
         for line in (
             "link set lo up", "link set world0 up", "addr add 10.0.3.3/24 dev world0",
-            "addr add 9.9.9.9/32 dev lo", "addr add 9.9.9.10/32 dev lo", "addr add 9.9.9.11/32 dev lo",
+            "addr add 9.9.9.9/32 dev lo", "addr add 9.9.9.10/32 dev lo",
+            "addr add 9.9.9.11/32 dev lo",
         ):  # fmt: skip
             _run("ip", *line.split())
         for work in (_resolve, _greet):

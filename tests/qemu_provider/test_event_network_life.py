@@ -233,7 +233,7 @@ async def test_names_are_those_of_who_asks(networks):
 
 @pytest.mark.attack("event.flood", "sends without end, to all and to one")
 @pytest.mark.parametrize("to_all", [True, False], ids=["to all", "to one"])
-async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, tried):
+async def test_a_machine_that_floods_is_limited_and_named(networks, folder, to_all, tried):
     farm = event()
     await networks.ensure(farm)
     desk = await plug(networks, farm, "desk-t01", "10.77.1.1")
@@ -251,6 +251,8 @@ async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, trie
         sent += 500
         arrived += server.drain()
     assert status.flooding == ("desk-t01",)
+    # A hub that begins just now hears of it as well: the kernel remembers, not the hub.
+    assert (await EventNetworks(folder).list())[0].flooding == ("desk-t01",)
     # Others are heard as before, by those as well to whom the flood went.
     other.drain()
     meet(server, other, b"hello")

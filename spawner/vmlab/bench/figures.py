@@ -37,7 +37,9 @@ def network_figures(cost: NetworkCost) -> list[Figure]:
     """Return what `vmlab bench network` shows."""
     names = cost.names
     return [
-        Figure(f"network of {cost.trainees} trainees: memory", cost.memory_mib, "MiB", _NETWORK_MIB),
+        Figure(
+            f"network of {cost.trainees} trainees: memory", cost.memory_mib, "MiB", _NETWORK_MIB
+        ),
         Figure("the same: processor while idle", cost.idle_cpu_ms_per_s, "ms/s", _IDLE_MS),
         Figure("the same: a machine joins", cost.join_ms, "ms"),
         Figure(f"names for {names.clients} clients at once", names.answers_per_s, "answers/s"),

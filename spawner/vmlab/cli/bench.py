@@ -29,7 +29,7 @@ from vmlab.cli.common import err, find_project, out, print_table
 from vmlab.cli.image import show_progress
 from vmlab.errors import ConfigError, HostError
 from vmlab.images.build import ensure_image
-from vmlab.paths import default_paths
+from vmlab.paths import Paths, default_paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import MeasuresNetworks, PreparesHost
 from vmlab_protocol.atomic import write_atomic

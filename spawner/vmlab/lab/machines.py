@@ -18,7 +18,8 @@ _NODE_PATTERN: Final = r"[a-z][a-z0-9]{0,11}"  # without a dash: see `vmlab.name
 _NODE_RULE: Final = "1 to 12 small letters and digits, a letter first"
 _COMMAND_PATTERN: Final = r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*"
 _HOST_PATTERN: Final = (
-    r"(?=.{3,253}\Z)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+    r"(?=.{3,253}\Z)(?:\*\.)?"
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])"
 )
 _HOST_RULE: Final = (
     'names such as "deb.debian.org", in small letters, or "*.debian.org" for all names below it'

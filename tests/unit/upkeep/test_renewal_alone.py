@@ -1,4 +1,4 @@
-"""A machine that is replaced while the others of its group run: followed, not done, by `Renewals`."""
+"""A machine that is replaced while the others of its group run: `Renewals` only follows it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from vmlab.providers.qemu.network.keeper import LOCK
 from vmlab.providers.qemu.network.layout import Member, names_address
 from vmlab.providers.qemu.network.name_server import PORT, NameServer
 from vmlab.providers.qemu.network.names import Names
-from vmlab.providers.qemu.network.namespace import HOLDER_LOCK
+from vmlab.providers.qemu.network.namespace import HOLDER_LOCK, apply_settings
 from vmlab.providers.qemu.network.networks import EventNetworks
 from vmlab.system.locks import lock_holder
 
@@ -140,6 +140,7 @@ def main() -> None:
     """Measure names for as many clients as the command line says, and the link; print it."""
     clients = int(sys.argv[1])
     enter_namespace()
+    apply_settings()
     loopback = _measure_link("127.0.0.1", [None, None])
     names = asyncio.run(_measure_names(clients))
     link = _measure_bridge()

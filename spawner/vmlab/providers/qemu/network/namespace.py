@@ -55,7 +55,7 @@ def enter() -> bool:
         drop_rights()
         return True
     enter_namespace()
-    _set()
+    apply_settings()
     drop_rights()
     hold()
     return False
@@ -76,7 +76,8 @@ def _join(pid: int) -> None:
             os.close(descriptor)
 
 
-def _set() -> None:
+def apply_settings() -> None:
+    """Set in this namespace what its bridge needs, before anything passes."""
     for name, value in _SETTINGS.items():
         with contextlib.suppress(FileNotFoundError):  # a kernel without it needs it not
             Path("/proc/sys/net", name).write_text(value)
@@ -109,7 +110,11 @@ def hold() -> None:
 
 
 def drop_rights() -> None:
-    """Keep of all rights those to shape this network, for good; raises OSError as the kernel does."""
+    """Keep of all rights those to shape this network, for good.
+
+    Raises:
+        OSError: the kernel refused.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(_MOST_CAPABILITIES):
         if capability not in _KEPT:

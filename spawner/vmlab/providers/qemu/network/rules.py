@@ -57,6 +57,7 @@ def make_table(spec: NetworkSpec, rates: Rates = RATES) -> str:
     limiters = "".join(
         f"  set {name} {{ type ifname; flags dynamic; size 65535; }}\n" for name in _LIMITERS
     )
+    kept = f"{rates.remembered_s}s"
     return f"""\
 table {TABLE}
 delete table {TABLE}
@@ -66,7 +67,7 @@ table {TABLE} {{
   set shared {{ type ifname; }}
   map kin {{ type ifname : mark; }}
   set relatives {{ type mark . ifname; }}
-  set {FLOODING} {{ type ifname; flags dynamic,timeout; size 65535; timeout {rates.remembered_s}s; }}
+  set {FLOODING} {{ type ifname; flags dynamic,timeout; size 65535; timeout {kept}; }}
 {limiters}\
   counter spoofed {{ }}
   counter flooded {{ }}

@@ -74,7 +74,7 @@ def test_a_name_that_is_not_there():
     ],
 )
 def test_what_is_no_answer_to_the_question(answer):
-    with pytest.raises(ValueError, match="another question|cut off"):
+    with pytest.raises(ValueError, match=r"another question|cut off"):
         read_addresses(answer, ASKED)
 
 
@@ -100,5 +100,5 @@ def test_an_answer_with_several_addresses_is_one_of_a_resolver():
 
 @pytest.mark.parametrize("name", ["", "a..b", "a." + "b" * 64, ".".join(["abc"] * 64), "é.org"])
 def test_what_cannot_be_asked_for(name):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"name|ascii"):
         write_name(name)
