@@ -209,8 +209,8 @@ class VMSpawner(SpawnerSettings):
 
     @property
     def is_group_on(self) -> bool:
-        """Whether further machines of the trainee's run beside the desk, and may go on."""
-        return bool(self._own.nodes) and bool(self.ready) and not self._starting
+        """Whether further machines of the trainee run beside the desk, and may go on without it."""
+        return bool(self._own.nodes) and bool(self.ready)
 
     def begin_restart(self, label: str, *, renew: bool = False) -> asyncio.Task[SingleEnd]:
         """Begin to restart one of the trainee's machines; returns at once, with its end.
