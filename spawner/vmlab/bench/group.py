@@ -111,11 +111,11 @@ async def _measure_inside(rig: Rig, user: str, *, with_files: bool) -> list[Figu
 async def _link(rig: Rig, server: str, client: str, host: str) -> LinkSpeed:
     """Measure from one machine to another; `host` is what the client calls the server."""
     program = link_speed.__file__
-    _, told = await asyncio.gather(
+    ends = await asyncio.gather(
         _run_program(rig, server, program, "serve", str(_PORT)),
         _run_program(rig, client, program, "ask", host, str(_PORT)),
     )
-    return LinkSpeed(**told)
+    return LinkSpeed(**ends[1])
 
 
 async def _run_program(rig: Rig, machine: str, program: str, *words: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -103,7 +104,7 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-async def _measure_apart(clients: int) -> dict[str, dict[str, float]]:
+async def _measure_apart(clients: int) -> dict[str, dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", _MODULE, str(clients),
         stdin=asyncio.subprocess.DEVNULL,
@@ -120,7 +121,7 @@ async def _measure_apart(clients: int) -> dict[str, dict[str, float]]:
     if process.returncode != 0:
         said = errors.decode(errors="replace").strip()[-1000:]
         raise HostError(f"the network cannot be measured: {said}", hint="see vmlab doctor")
-    told: dict[str, dict[str, float]] = json.loads(output)
+    told: dict[str, dict[str, Any]] = json.loads(output)
     return told
 
 
