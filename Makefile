@@ -55,9 +55,11 @@ fuzz: ## odd inputs for all parsers, for an hour; crashes become cases (ARGS="--
 	@scripts/bootstrap dev
 	PYTHONPATH=tests:images/guest/src:images/narval/src .venv/bin/python -m fuzz.run --seconds 3600 --runs 1000000 $(ARGS)
 
-bench: ## how fast machines start, beside local processes, and the acquisition's links (an hour; see docs/performance.md)
+bench: ## how fast machines and groups start, beside local processes, and the links of the acquisition and of events (an hour; see docs/performance.md)
 	@scripts/bootstrap dev
 	PYTHONPATH=images/narval/src .venv/bin/python -m narval.bench --json tests/bench/results/narval-links.json
+	.venv/bin/vmlab bench network --json tests/bench/results/network.json
+	.venv/bin/vmlab bench group --files --json tests/bench/results/group.json --logs artifacts/bench
 	.venv/bin/vmlab bench start --seats 1,5,20 --compare --json tests/bench/results/start.json --logs artifacts/bench $(ARGS)
 	.venv/bin/vmlab bench show tests/bench/results/start.json --plot docs/pictures/start-times.svg
 

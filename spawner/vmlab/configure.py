@@ -246,6 +246,7 @@ def _set_spawner(c: Any, lab: Lab, paths: Paths, settings: ProviderSettings) -> 
     spawner.memory_mib = lab.machine.memory_mib
     spawner.cpus = lab.machine.cpus
     spawner.internet = lab.machine.internet
+    spawner.internet_names = list(lab.machine.allowed)
     spawner.disk_mib_s = lab.machine.bandwidth.disk_mib_s
     spawner.disk_iops = lab.machine.bandwidth.disk_iops
     spawner.network_mbit_s = lab.machine.bandwidth.network_mbit_s

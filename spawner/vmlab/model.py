@@ -129,13 +129,21 @@ class MachineSpec:
     image: str  # name in the image store, e.g. "desk"
     memory_mib: int
     cpus: int
-    internet: bool
+    internet: bool  # whether it reaches the internet, all of it or `allowed`
     volume: VolumeSpec | None
     host_name: str = "desk"
     bandwidth: Bandwidth = Bandwidth()
     server: str = ""  # the hub's name of the server; empty for a trainee's only one
     role: MachineRole = MachineRole.DESK
     card: Card | None = None  # in its event's network; None: it is on its own
+    allowed: tuple[str, ...] = ()  # the only names on the internet that it reaches; none: all
+
+    @property
+    def way_out(self) -> str:
+        """What it reaches of the internet, as one word: machines of one way are alike."""
+        if not self.internet:
+            return ""
+        return " ".join(sorted(self.allowed)) or "all"
 
 
 class EndCause(StrEnum):

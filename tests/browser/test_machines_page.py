@@ -92,6 +92,22 @@ def test_a_machine_is_restarted_with_the_keyboard_and_the_page_follows(hub, open
     expect(row(page, "node2").locator(".vm-machine")).to_have_text("running")
 
 
+def test_a_machine_is_replaced_while_the_others_run(hub, open_home):
+    page = open_home()
+    hub.set_faults(delays_s={"stop": 2.0})
+    row(page, "node1").get_by_role("button", name="Replace node1 with a new machine …").click()
+    dialog = page.get_by_role("dialog", name="Replace node1 with a new machine?")
+    expect(dialog).to_contain_text("The other machines keep running.")
+    shot(page, "machines-replace")
+    dialog.get_by_role("button", name="Replace it").click()
+    expect(dialog.get_by_role("status")).to_contain_text("It is being replaced.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(row(page, "node1").locator(".vm-machine")).to_contain_text("starting or stopping")
+    expect(row(page, "desk").locator(".vm-machine")).to_have_text("running")
+    hub.set_faults()
+    expect(row(page, "node1").locator(".vm-machine")).to_have_text("running")
+
+
 def test_the_hub_s_refusal_is_said_in_words(open_home):
     page = open_home()
     page.route("**/node1/restart", lambda route: route.fulfill(status=409, body="{}"))

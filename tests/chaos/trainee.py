@@ -162,7 +162,7 @@ class Trainee:
         answer = self.ground.api("GET", f"vmlab/machines/{self.user}/renew")
         if answer is None or not answer.ok:
             return False  # the proxy's word while the hub is away
-        return answer.json().get("stage") not in {"stopping", "aside"}
+        return answer.json().get("stage") not in {"stopping", "aside", "alone"}
 
     def _token(self) -> str | None:
         answer = self.ground.api("POST", f"users/{self.user}/tokens", json={"expires_in": 120})

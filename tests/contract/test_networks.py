@@ -132,6 +132,19 @@ async def test_a_start_cut_at_any_phase_leaves_nobody_in_the_network(bench, last
     assert await members(other) == (spec.name,)
 
 
+@pytest.mark.parametrize("at", [Phase.DISK, Phase.POWER, Phase.BOOT])
+async def test_a_network_that_is_removed_while_a_machine_starts(bench, at):
+    provider, spec = bench.provider, bench.spec(card=card())
+    await provider.ensure_network(CLASS)
+    async with aclosing(provider.start(spec, bench.seed())) as events:
+        async for event in events:
+            if event.phase is at:
+                await provider.remove_network(CLASS.name)
+    assert (await provider.status([spec.name]))[spec.name].state is MachineState.RUNNING
+    await start(provider, spec, bench.seed(AGAIN="1"))
+    assert await members(provider) == (spec.name,), "at the latest when it is seeded again"
+
+
 async def test_a_start_that_is_cancelled_leaves_nobody_in_the_network(bench):
     spec = bench.spec(card=card())
     began = asyncio.Event()

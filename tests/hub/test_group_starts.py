@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,20 +16,32 @@ from typing import cast
 import pytest
 
 from vmlab.database import SshKey, open_database
-from vmlab.errors import GuestError, LabError, MachineTimeoutError, VolumeNotFoundError
+from vmlab.errors import (
+    GuestError,
+    HostError,
+    LabError,
+    MachineConflictError,
+    MachineTimeoutError,
+    VolumeNotFoundError,
+)
+from vmlab.groups.plan import make_server
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState
 from vmlab.paths import Paths
+from vmlab.people.account_language import open_languages
 from vmlab.people.accounts import format_passwords
 from vmlab.providers.fake import FakeProvider
+from vmlab.providers.fake.faults import START_PHASES
 from vmlab.providers.settings import ProviderSettings
+from vmlab.seed import Seed
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.nodes import SingleRestarts
 from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import shared_start
 from vmlab.ssh.marks import PasswordMarks
+from vmlab_protocol.notices import Language
 from vmlab_protocol.phases import Phase
 
 LAB = """
@@ -72,6 +85,7 @@ class Hub:
             memory_mib=512,
             cpus=1,
             internet=False,
+            internet_names=[],
             volume_mib=64,
             disk_mib_s=0,
             disk_iops=0,
@@ -247,8 +261,14 @@ async def kill_at(hub: Hub, machine: str, phase: str) -> None:
     hub.set_faults()
 
 
-@pytest.mark.parametrize("phase", ["image", "volume", "boot", "keys", "mounts"])
-@pytest.mark.parametrize("machine", ["server-", "node1-", "desk-"])
+STAGES = [
+    (machine, phase)
+    for machine in ("server-", "node1-", "desk-")
+    for phase in (START_PHASES if machine == "desk-" else START_PHASES[:-2])
+]
+
+
+@pytest.mark.parametrize(("machine", "phase"), STAGES)
 async def test_a_hub_that_was_killed_in_the_middle_resumes(
     hub: Hub, machine: str, phase: str
 ) -> None:
@@ -263,6 +283,74 @@ async def test_a_hub_that_was_killed_in_the_middle_resumes(
     assert {volume.holder for volume in volumes} <= set(after)
 
 
+async def test_a_hub_that_was_killed_while_a_node_was_not_ready_resumes(hub: Hub) -> None:
+    hub.set_faults(runs={"true": {"status": 1, "output": "not yet"}})
+    own, log = hub.machines(), hub.new_log()
+    start = asyncio.create_task(hub.start(own, log))
+    await until(lambda: log.tracks["node1"].phase is Phase.SERVER)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    hub.set_faults()
+    await hub.start(hub.machines())
+    assert await hub.on() == ALL
+    (network,) = await hub.provider.networks()
+    assert len(network.machines) == 4
+
+
+async def test_a_network_that_is_removed_in_the_middle_of_a_start(hub: Hub) -> None:
+    hub.set_faults(delays_s={"boot": 0.2})
+    own, log = hub.machines(), hub.new_log()
+    start = asyncio.create_task(hub.start(own, log))
+    await until(lambda: log.tracks["server"].phase is Phase.BOOT)
+    (network,) = await hub.provider.networks()
+    await hub.provider.remove_network(network.name)
+    await start
+    assert await hub.on() == ALL
+    (network,) = await hub.provider.networks()
+    assert len(network.machines) == 3, "all who came later; the board tells of the server"
+
+
+async def test_a_network_that_cannot_be_made_fails_the_start_and_leaves_nothing(hub: Hub) -> None:
+    hub.set_faults(no_network="user namespaces are forbidden")
+    with pytest.raises(HostError, match=r"network 'event-lab.*user namespaces are forbidden"):
+        await hub.start(hub.machines())
+    assert await hub.on() == set()
+
+
+async def test_two_machines_of_one_name_are_refused_by_name(hub: Hub) -> None:
+    await hub.start(hub.machines())
+    (network,) = await hub.provider.networks()
+    server = make_server(hub.rules)
+    assert server is not None
+    twin = replace(server.spec, name="server-twin-0", volume=None)
+    seed = Seed(env={}, language="en", serves=False)
+    with pytest.raises(
+        MachineConflictError, match=r"server-twin-0: server-.* has the name 'server'"
+    ):
+        async for _ in hub.provider.start(twin, seed):
+            pass
+    assert (await hub.provider.networks()) == [network]
+
+
+async def test_a_server_whose_volume_is_held_elsewhere_says_by_whom(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, '[server]\nvolume = "64M"\n[machine]\nafter = ["server"]')
+    server = make_server(hub.rules)
+    assert server is not None
+    other = replace(server.spec, name="server-old-0", card=None)
+    seed = Seed(env={}, language="en", serves=False)
+    async for _ in hub.provider.start(other, seed):
+        pass
+    with pytest.raises(MachineConflictError, match="server-old-0") as caught:
+        await hub.start(hub.machines())
+    assert caught.value.public is not None
+    assert await hub.on() == {"server"}, "the one that holds it; of the start nothing is left"
+    assert (await hub.provider.status())[server.spec.name].state is not MachineState.RUNNING
+    await hub.provider.stop("server-old-0")
+    await hub.start(hub.machines())
+    await hub.provider.close()
+
+
 async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
     own = hub.machines()
     await hub.start(own)
@@ -271,7 +359,8 @@ async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
     after = await hub.provider.status()
     changed = {name for name in after if after[name].since != before[name].since}
     assert changed == {own.nodes["node1"]}
-    await own.restart_node("node1", renew=True)
+    name = await own.restart_node("node1", renew=True)
+    assert [kept.name for kept in await hub.provider.list_aside()] == [name]
     assert [kept.machine for kept in await hub.provider.list_aside()] == [own.nodes["node1"]]
     assert await hub.on() == ALL
 
@@ -291,6 +380,24 @@ async def test_the_trainee_s_keys_open_all_of_their_machines_and_not_the_server(
     both = ("ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2")
     assert {hub.provider.keys[name] for name in (own.desk, *own.nodes.values())} == {both}
     assert [keys for name, keys in hub.provider.keys.items() if name.startswith("server-")] == [()]
+
+
+async def test_a_language_chosen_while_a_node_starts_reaches_it(hub: Hub) -> None:
+    hub.set_faults(hang_at="boot", only="node1-")
+    own, log = hub.machines(), hub.new_log()
+    starting = asyncio.create_task(hub.start(own, log))
+    await until(lambda: log.tracks["node1"].phase is Phase.BOOT)
+    await until(lambda: log.tracks["node2"].phase is Phase.READY)
+    await open_languages(Paths(hub.folder, hub.folder).database).choose("ada", Language.FR)
+    # A hub that dies here has told nobody; the next one finds node2 running, and node1 not.
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    hub.set_faults()
+    again = hub.machines()
+    await hub.start(again)
+    own_names = (again.desk, *again.nodes.values())
+    assert {hub.provider.languages[name] for name in own_names} == {"fr"}
 
 
 async def test_a_node_that_cannot_be_restarted_is_off_and_the_others_are_on(hub: Hub) -> None:

@@ -65,6 +65,21 @@ def test_a_trainee_sees_the_own_machines_in_the_order_of_the_lab(hub):
     assert (server["may_console"], server["may_restart"]) == (False, False)
 
 
+def test_a_language_chosen_on_a_page_reaches_all_of_the_own_machines_and_not_the_server(hub):
+    def speaks(language: str) -> set[str]:
+        said = (line.rpartition(": speaks ") for line in hub.log.read_text().splitlines())
+        return {name.split()[-1] for name, _, word in said if word == language}
+
+    own = {row["machine"] for label, row in machines(hub, "ada").items() if label != "server"}
+    language = hub.api("GET", "vmlab/language", token=hub.user_token("ada")).json()["language"]
+    other = "en" if language == "fr" else "fr"
+    answer = hub.api(
+        "POST", "vmlab/language", token=hub.user_token("ada"), json={"language": other}
+    )
+    assert answer.ok, answer.text
+    assert speaks(other) == own, "told before the answer"
+
+
 def test_nobody_is_told_who_floods_but_the_board(hub):
     assert "limited" not in call(hub, "ada", "ada").text
     assert "flood" not in call(hub, "ada", "ada").text
@@ -109,6 +124,52 @@ def test_one_machine_is_restarted_while_the_others_run(hub):
     wait_until(lambda: state(hub, "ada", "node1") == "running")
     assert hub.server("ada")["started"] == server["started"], "JupyterLab went on"
     assert {label: row["machine"] for label, row in machines(hub, "ada").items()} == before
+
+
+def renewal(hub, user: str) -> dict:
+    return call(hub, user, f"{user}/renew").json()
+
+
+def test_the_desk_is_replaced_while_the_nodes_and_the_hubs_server_go_on(hub):
+    server, token = hub.server("ada"), hub.server_token("ada")
+    hub.set_faults(delays_s={"stop": 1.0})
+    answer = call(hub, "ada", "ada/renew", "POST")
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["stage"] == "alone"
+    told = machines(hub, "ada")
+    assert told["desk"]["state"] == "pending"
+    assert (told["node1"]["state"], told["node2"]["state"]) == ("running", "running")
+    assert call(hub, "ada", "ada/renew", "POST").status_code == 409
+    hub.set_faults()
+    wait_until(lambda: renewal(hub, "ada")["stage"] != "alone")
+    over = renewal(hub, "ada")
+    assert over["stage"] == "ready", over
+    assert over["kept"].startswith(machine_name("ada"))
+    assert state(hub, "ada", "desk") == "running"
+    assert hub.server("ada")["started"] == server["started"]
+    assert hub.server_token("ada") == token
+
+
+def test_a_desk_that_cannot_be_replaced_is_told_in_both_languages(hub):
+    hub.set_faults(fail_at="mounts", fail_message="/secret/path")
+    assert call(hub, "ada", "ada/renew", "POST").status_code == 202
+    wait_until(lambda: renewal(hub, "ada")["stage"] == "failed")
+    hub.set_faults()
+    assert set(renewal(hub, "ada")["message"]) == {"en", "fr"}
+    assert "/secret" not in json.dumps(renewal(hub, "ada"))
+    wait_until(lambda: not hub.server("ada"))
+    hub.start_server("ada")
+
+
+def test_a_node_is_replaced_while_the_others_run_and_the_server_is_not(hub):
+    assert call(hub, "ada", "ada/node2/renew", "POST").status_code == 202
+    wait_until(lambda: state(hub, "ada", "node2") == "running")
+    assert "node2-ada-" in hub.log.read_text().partition("set aside as")[2]
+    assert state(hub, "ada", "node1") == "running"
+    for who in ("ada", "facilitator"):
+        assert call(hub, who, "ada/server/renew", "POST").status_code == 403
+    assert call(hub, "bob", "ada/node1/renew", "POST").status_code == 404
+    assert call(hub, "bob", "bob/node1/renew", "POST").status_code == 409, "it is off"
 
 
 def test_staff_restarts_the_shared_server_and_nobody_else(hub):

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { furtherStates } from "#pages/board-model.js";
 import { makePicture, pictureWords } from "#pages/machines-picture.js";
-import { refusalWords, restartQuestion, texts } from "#pages/machines-text.js";
+import { refusalWords, renewQuestion, restartQuestion, texts } from "#pages/machines-text.js";
 import { shapeOf } from "#pages/state.js";
 
 import { HOSTILE_NAMES } from "./boards.js";
@@ -23,7 +23,7 @@ const LANGUAGES = ["en", "fr"];
 function makeMachine(label, facts = {}) {
   const role = label === "desk" || label === "server" ? label : "node";
   const names = role === "server" ? { names: ["server"], own_names: [] } : { names: [`${label}.t01`], own_names: [label] };
-  const may = { may_console: true, may_restart: true, message: null };
+  const may = { may_console: true, may_restart: true, may_renew: true, message: null };
   return { label, role, machine: `${label}-m`, state: "running", place: 0, address: "10.77.0.9", ...names, ...may, ...facts };
 }
 
@@ -129,6 +129,17 @@ test("what is asked before a restart says what it stops", () => {
     assert.deepEqual(ask("desk").texts, [t.restartEnds, t.restartDesk, t.restartOthers]);
     assert.deepEqual(ask("server").texts, [t.restartEnds, t.restartServer]);
     assert.deepEqual(ask("constructor").texts, [t.restartEnds], "a role of a newer hub");
+  }
+});
+
+test("what is asked before a machine is replaced", () => {
+  for (const language of LANGUAGES) {
+    const t = texts(language);
+    const ask = (/** @type {string} */ role) => renewQuestion({ label: "it", role }, t);
+    assert.equal(ask("node").title, t.renewTitle("it"));
+    assert.deepEqual(ask("node").texts, [t.renewGoes, t.renewNode, t.restartOthers]);
+    assert.deepEqual(ask("desk").texts, [t.renewGoes, t.restartDesk, t.restartOthers]);
+    assert.equal(ask("desk").yes, t.yesRenew);
   }
 });
 

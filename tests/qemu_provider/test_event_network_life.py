@@ -119,6 +119,39 @@ async def test_a_network_that_is_removed_connects_nobody(networks):
         machine.close()
 
 
+async def test_whoever_comes_while_a_network_is_removed_holds_nothing(networks, folder):
+    """A port that is asked for just then must not keep the namespace of a keeper that ends."""
+    farm = event()
+    other = EventNetworks(folder)  # as another process of ours, which waits for no turn
+    for _ in range(5):
+        await networks.ensure(farm)
+        removing = asyncio.create_task(networks.remove("farm"))
+        asked = [
+            asyncio.create_task(other.plug(f"desk-t{n:02}", card(farm, f"10.77.{n}.1", f"t{n:02}")))
+            for n in range(1, 6)
+        ]
+        results = await asyncio.gather(removing, *asked, return_exceptions=True)
+        assert results[0] is None, results[0]
+        for result in results[1:]:
+            if isinstance(result, BaseException):
+                assert isinstance(result, HostError | MachineConflictError), result
+            else:
+                result.close()
+        assert await networks.list() == []
+        wait_until(lambda: not _find_those_in(folder / "farm"))
+
+
+async def test_a_machine_joins_a_network_whether_it_was_removed_or_not(networks):
+    farm = event()
+    at = card(farm, "10.77.1.1", "t01", "desk-t01")
+    removing = asyncio.create_task(networks.remove("farm"))
+    ports = await asyncio.gather(networks.join("desk-t01", at), networks.join("desk-t01", at))
+    await removing
+    assert await networks.list() == [NetworkStatus("farm", ("desk-t01",))]
+    for port in ports:
+        port.close()
+
+
 async def test_a_port_that_is_taken_again_is_the_only_one(networks):
     farm = event()
     await networks.ensure(farm)
@@ -200,7 +233,7 @@ async def test_names_are_those_of_who_asks(networks):
 
 @pytest.mark.attack("event.flood", "sends without end, to all and to one")
 @pytest.mark.parametrize("to_all", [True, False], ids=["to all", "to one"])
-async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, tried):
+async def test_a_machine_that_floods_is_limited_and_named(networks, folder, to_all, tried):
     farm = event()
     await networks.ensure(farm)
     desk = await plug(networks, farm, "desk-t01", "10.77.1.1")
@@ -218,6 +251,8 @@ async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, trie
         sent += 500
         arrived += server.drain()
     assert status.flooding == ("desk-t01",)
+    # A hub that begins just now hears of it as well: the kernel remembers, not the hub.
+    assert (await EventNetworks(folder).list())[0].flooding == ("desk-t01",)
     # Others are heard as before, by those as well to whom the flood went.
     other.drain()
     meet(server, other, b"hello")
@@ -226,6 +261,81 @@ async def test_a_machine_that_floods_is_limited_and_named(networks, to_all, trie
         assert arrived < sent
     tried(1)
     for machine in (desk, other, server):
+        machine.close()
+
+
+_FLOOD_AND_END = """
+import asyncio, os, sys
+from dataclasses import replace
+from functools import partial
+from ipaddress import IPv4Interface, IPv4Network
+from vmlab.model import Card, NetworkSpec
+from vmlab.providers.qemu.network import bridge, namespace, rules
+from vmlab.providers.qemu.network.kept import KeptNetwork
+from vmlab.providers.qemu.network.layout import Member
+
+os.chdir(sys.argv[1])
+# The product's minute is too long to wait for; all else is as it is.
+bridge.make_table = partial(rules.make_table, rates=replace(rules.RATES, remembered_s=1))
+farm = NetworkSpec("farm", IPv4Network("10.77.0.0/16"))
+mac = "02:00:0a:4d:01:01"
+desk = Member("desk-t01", Card(farm, mac, IPv4Interface("10.77.1.1/16"), "t01", ("desk-t01",)))
+
+async def main():
+    network = KeptNetwork()
+    await network.begin(farm, taken_over=False)
+    port = await network.plug(desk)
+    head = bytes(10) if port.kind == "tap" else b""
+    frame = head + b"\\xff" * 6 + bytes.fromhex(mac.replace(":", "")) + b"\\x08\\x06" + bytes(46)
+    os.set_blocking(port.descriptor, True)
+    async with asyncio.timeout(60):
+        while not (await network.status())["flooding"]:
+            for _ in range(500):
+                os.write(port.descriptor, frame)
+    print(*(await network.status())["flooding"])
+    async with asyncio.timeout(60):
+        while (await network.status())["flooding"]:
+            await asyncio.sleep(0.1)
+    print("forgotten")
+    await network.take_down()
+    port.close()
+
+namespace.enter()
+try:
+    asyncio.run(main())
+finally:
+    namespace.let_go()
+"""
+
+
+async def test_who_flooded_is_no_longer_named_when_it_has_ended(folder):
+    words = [sys.executable, "-c", _FLOOD_AND_END, str(folder)]
+    done = await asyncio.to_thread(
+        subprocess.run, words, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["desk-t01", "forgotten"]
+
+
+@pytest.mark.attack("event.dhcp", "asks for addresses with thousands of cards")
+async def test_addresses_cannot_be_used_up(networks, tried):
+    """There are none to be had: no DHCP, which the decision gives up for this reason, too."""
+    farm = event()
+    await networks.ensure(farm)
+    desk = await plug(networks, farm, "desk-t01", "10.77.1.1", own="desk")
+    other = await plug(networks, farm, "desk-t02", "10.77.2.1", "t02")
+    for number in range(3000):
+        forged = f"02:aa:00:00:{number >> 8:02x}:{number & 255:02x}"
+        carried = frames.udp("0.0.0.0", "255.255.255.255", (68, 67), bytes(240))
+        packet = frames.ipv4("0.0.0.0", "255.255.255.255", frames.UDP, carried)
+        desk.send(frames.ether(frames.EVERYBODY, forged, frames.IPV4, packet))
+    meet(desk, other, b"hello")  # all that came before has arrived, or never will
+    assert other.drain() == 0
+    assert desk.ask("desk") == (0, ["10.77.1.1"]), "names are answered as before"
+    late = await plug(networks, farm, "node1-t02", "10.77.2.2", "t02")
+    meet(late, other, b"there was an address for me")
+    tried(1)
+    for machine in (desk, other, late):
         machine.close()
 
 

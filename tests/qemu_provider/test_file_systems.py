@@ -66,5 +66,5 @@ async def test_a_pool_on_another_file_system_says_that_it_is_of_no_use(bench, mo
     waiting.mkdir(parents=True)
     pool, target = Pool(mounted / "pool", mounted), Machine.below(mounted / "machines", "desk-a")
     pool._ready = lambda *_, **__: [Machine.below(mounted / "pool", "pool-1")]
-    assert not pool.claim(target, None, internet=False)  # type: ignore[arg-type]  # not looked at
+    assert not pool.claim(target, None, way_out="")  # type: ignore[arg-type]  # not looked at
     assert "two file systems" in caplog.text

@@ -13,6 +13,9 @@
     hub_cost.py  what a start costs the hub itself
     run.py       a whole run
     host_facts.py  what its numbers depend on
+    group.py     a group of machines beside one desk; its network and its file server
+    files_speed.py  how fast a folder's files are, measured in a machine
+    figures.py   single figures and their marks
 
 docs/performance.md says what the numbers mean.
 """

@@ -25,6 +25,7 @@ from vmlab.bench import usage
 from vmlab.bench.facts import Variant
 from vmlab.bench.variants import LIMIT_S, HubPlan, is_machine, make_config, make_lab, needs_template
 from vmlab.errors import HostError
+from vmlab.groups.rules import GroupRules, group_rules
 from vmlab.hub.access import HubAccess
 from vmlab.hub.client import HubClient
 from vmlab.hub.lock import HubLock
@@ -36,7 +37,7 @@ from vmlab.names import machine_name, volume_name
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import CanBeMeasured, KeepsMachinesReady, PreparesStarts
-from vmlab.providers.base import Provider
+from vmlab.providers.base import KeepsNetworks, Provider
 from vmlab.providers.facts import Traces
 from vmlab.providers.settings import ProviderSettings, spare_machine
 from vmlab.system.host import find_free_port
@@ -74,6 +75,11 @@ class Rig:
         if not is_machine(self.plan.variant):
             return None
         return make_provider(_settings(self.plan))
+
+    @property
+    def _rules(self) -> GroupRules:
+        """Which machines each user has."""
+        return group_rules(parse_lab(make_lab(self.plan), self.paths.state / "lab.toml"))
 
     def traces(self, user: str) -> Traces | None:
         """Return where a user's machine shows on this host; None for none that can be measured."""
@@ -144,20 +150,28 @@ class Rig:
                 group.create_task(self._remove(user))
 
     async def _remove(self, user: str) -> None:
-        if self.provider is not None:
-            # Forced off, not shut down: nobody has worked there, and a guest takes its time.
-            await self.provider.stop(machine_name(user), now=True)
+        provider, machines = self.provider, self._rules.own_machines(machine_name(user))
+        if provider is not None:
+            for name in machines:
+                # Forced off, not shut down: nobody has worked there, and a guest takes its time.
+                await provider.stop(name, now=True)
         await self.client.stop_server(user, limit_s=LIMIT_S)
-        if self.provider is not None:
-            await self.provider.delete(machine_name(user))
+        if provider is not None:
+            for name in machines:
+                await provider.delete(name)
         for path in self.volumes(user):
             path.unlink()
         await self.client.delete_user(user)
 
 
 @contextlib.asynccontextmanager
-async def open_rig(variant: Variant, seats: int, options: RunOptions) -> AsyncIterator[Rig]:
-    """Start a variant's hub and proxy; leave no process, machine or file behind.
+async def open_rig(
+    variant: Variant, seats: int, options: RunOptions, *, lab_lines: str = ""
+) -> AsyncIterator[Rig]:
+    """Start a variant's hub and proxy; leave no process, machine, network or file behind.
+
+    Args:
+        lab_lines: sections that its lab.toml has besides: further machines, for instance.
 
     Raises:
         HostError: the hub does not start; carries the end of its log.
@@ -173,6 +187,7 @@ async def open_rig(variant: Variant, seats: int, options: RunOptions) -> AsyncIt
             port=find_free_port(),
             token=secrets.token_hex(24),
             peer=options.peers.get(variant),
+            lab_lines=lab_lines,
         )
         try:
             async with _run_hub(plan) as rig:
@@ -239,6 +254,9 @@ async def _end_machines(plan: HubPlan) -> None:
             for name in await provider.status():
                 await provider.delete(name)
             await provider.drain()
+            if isinstance(provider, KeepsNetworks):
+                for network in await provider.networks():
+                    await provider.remove_network(network.name)
     finally:
         for process in usage.find_stragglers(plan.folder):
             with contextlib.suppress(psutil.Error):

@@ -16,7 +16,7 @@ from vmlab.bench.facts import (
 from vmlab.bench.targets import Target, find_targets
 from vmlab.bench.variants import expected_origin
 
-_SIGNS = {True: ("✓ reached", "green"), False: ("✗ missed", "red"), None: ("· not measured", "dim")}
+SIGNS = {True: ("✓ reached", "green"), False: ("✗ missed", "red"), None: ("· not measured", "dim")}
 
 
 def results_table(report: Report) -> Table:
@@ -98,7 +98,7 @@ def targets_table(report: Report) -> Table:
     for title, side in (("", "left"), ("target", "left"), ("limit", "right"), ("found", "right")):
         table.add_column(title, justify="right" if side == "right" else "left")
     for target in find_targets(report):
-        words, style = _SIGNS[target.reached]
+        words, style = SIGNS[target.reached]
         table.add_row(Text(words, style), target.what, _limit(target), _value(target))
     return table
 

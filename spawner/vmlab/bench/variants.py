@@ -48,6 +48,7 @@ class HubPlan:
     port: int
     token: str
     peer: Path | None  # the virtual environment of the local process
+    lab_lines: str = ""  # what its lab has besides
 
 
 def is_machine(variant: Variant) -> bool:
@@ -96,7 +97,7 @@ def make_lab(plan: HubPlan) -> str:
         f'[machine]\nimage = "{plan.image}"\n'
         f'[provider]\nname = "{provider}"\n{options}'
         f"[hub]\nport = {plan.port}\none_origin = true\n"  # as the peers, which have one name
-        f"[accounts]\ntrainees = 1\n"
+        f"[accounts]\ntrainees = 1\n{plan.lab_lines}"
     )
 
 

@@ -34,14 +34,15 @@ from vmlab.model import AsideMachine, MachineStatus, OldDisk
 from vmlab.names import is_desk
 from vmlab.paths import Paths, default_paths
 from vmlab.providers.base import KeepsOldDisks
-from vmlab.upkeep.renewal import RenewalStage
+from vmlab.upkeep.renewal import UNDER_WAY, RenewalStage
 
 aside_app = typer.Typer(no_args_is_help=True)
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.5
 _LIMIT_S = 600.0
-_UNDER_WAY = {RenewalStage.STOPPING.value, RenewalStage.ASIDE.value}
+_UNDER_WAY = frozenset(stage.value for stage in UNDER_WAY)
+_STARTED = {RenewalStage.STARTING.value, RenewalStage.READY.value}
 
 
 def renew(
@@ -129,7 +130,7 @@ def follow_renewal(
         raise TimeoutError
     if stage == RenewalStage.FAILED.value:
         raise MachineConflictError(str(answer.get("machine")), "it could not be renewed")
-    return str(answer["kept"]), stage == RenewalStage.STARTING.value
+    return str(answer["kept"]), stage in _STARTED
 
 
 async def _kept_of(machine: str) -> set[str]:

@@ -133,6 +133,12 @@ class Lab:
         return self.machine.internet or any(other.internet for other in others)
 
     @property
+    def has_allow_list(self) -> bool:
+        """Whether any of its machines reaches some names on the internet only."""
+        others = (*self.nodes, *((self.server,) if self.server else ()))
+        return bool(self.machine.allowed) or any(other.allowed for other in others)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """The images that its machines start from, the desk's first."""
         nodes = (node.image for node in self.nodes)

@@ -18,6 +18,13 @@ MAX_NODES: Final = 50
 _NODE_PATTERN: Final = r"[a-z][a-z0-9]{0,11}"  # without a dash: see `vmlab.names.node_name`
 _NODE_RULE: Final = "1 to 12 small letters and digits, a letter first"
 _COMMAND_PATTERN: Final = r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*"
+_HOST_PATTERN: Final = (
+    r"(?=.{3,253}\Z)(?:\*\.)?"
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])"
+)
+_HOST_RULE: Final = (
+    'names such as "deb.debian.org", in small letters, or "*.debian.org" for all names below it'
+)
 _MIB_PER_UNIT: Final = {"M": 1, "G": 1024}
 
 
@@ -48,6 +55,7 @@ class MachineChoice:
     memory_mib: int = 512
     cpus: int = 1
     internet: bool = False
+    allowed: tuple[str, ...] = ()  # the only names on the internet that it reaches; none: all
     bandwidth: Bandwidth = field(default_factory=Bandwidth)
     keep_old_days: int = 14  # how long the disk of an older image is kept after an upgrade
     after: tuple[str, ...] = ()  # machines that are ready before it is started
@@ -62,6 +70,7 @@ class NodeChoice:
     memory_mib: int = 512
     cpus: int = 1
     internet: bool = False
+    allowed: tuple[str, ...] = ()
     volume_mib: int = 0  # 0: it has none
     after: tuple[str, ...] = ()  # names of single machines
     ready: Readiness | None = None  # None: when its agent has set it up
@@ -75,6 +84,7 @@ class ServerChoice:
     memory_mib: int = 512
     cpus: int = 1
     internet: bool = False
+    allowed: tuple[str, ...] = ()
     volume_mib: int = 0  # 0: it has none
     ready: Readiness | None = None
     files: bool = False  # whether it keeps files for the trainees
@@ -134,11 +144,13 @@ def read_machines(root: Table, images: Collection[str] | None) -> MachineChoices
 
 
 def _read_desk(table: Table, images: Collection[str] | None) -> MachineChoice:
+    internet, allowed = _read_internet(table)
     return MachineChoice(
         image=_read_image(table, "desk", images),
         memory_mib=_read_memory(table),
         cpus=_read_cpus(table),
-        internet=table.flag("internet", default=False),
+        internet=internet,
+        allowed=allowed,
         bandwidth=_read_bandwidth(table),
         keep_old_days=table.whole("keep_old", 14, minimum=0, maximum=3650),
     )
@@ -155,11 +167,13 @@ def _read_section(table: Table) -> Section:
 
 
 def _read_node(table: Table, images: Collection[str] | None) -> NodeChoice:
+    internet, allowed = _read_internet(table)
     return NodeChoice(
         image=_read_image(table, "desk", images),
         memory_mib=_read_memory(table),
         cpus=_read_cpus(table),
-        internet=table.flag("internet", default=False),
+        internet=internet,
+        allowed=allowed,
         volume_mib=_read_volume(table),
         ready=_read_ready(table),
     )
@@ -172,11 +186,13 @@ def _read_server(table: Table, images: Collection[str] | None) -> ServerChoice:
             "all trainees share the server, so it waits for nobody's machine; to have another "
             f'machine wait for it, write after = ["{SERVER}"] there',
         )
+    internet, allowed = _read_internet(table)
     return ServerChoice(
         image=_read_image(table, SERVER, images),
         memory_mib=_read_memory(table),
         cpus=_read_cpus(table),
-        internet=table.flag("internet", default=False),
+        internet=internet,
+        allowed=allowed,
         volume_mib=_read_volume(table),
         ready=_read_ready(table),
         files=_read_files(table),
@@ -196,6 +212,14 @@ def _read_memory(table: Table) -> int:
 
 def _read_cpus(table: Table) -> int:
     return table.whole("cpus", 1, minimum=1, maximum=64)
+
+
+def _read_internet(table: Table) -> tuple[bool, tuple[str, ...]]:
+    """Read whether a machine reaches the internet, and the only names there; none: all."""
+    if not isinstance(table.raw("internet"), list):
+        return table.flag("internet", default=False), ()
+    names = table.texts("internet", pattern=_HOST_PATTERN, allowed=_HOST_RULE)
+    return bool(names), tuple(dict.fromkeys(names))
 
 
 def _read_volume(table: Table) -> int:

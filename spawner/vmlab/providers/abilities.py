@@ -15,7 +15,15 @@ from tornado.httputil import HTTPServerConnectionDelegate
 from vmlab.lab.lab import Lab
 from vmlab.model import MachineSpec
 from vmlab.providers.base import Provider
-from vmlab.providers.facts import Engine, Finding, PoolState, Prepared, Seats, Traces
+from vmlab.providers.facts import (
+    Engine,
+    Finding,
+    NetworkCost,
+    PoolState,
+    Prepared,
+    Seats,
+    Traces,
+)
 from vmlab.system.background import Job
 
 
@@ -155,3 +163,18 @@ class CanBeMeasured(Protocol):
 def machines_ahead(provider: Provider) -> int:
     """Return how many machines a provider keeps ready beside those of trainees."""
     return provider.pool_state().wanted if isinstance(provider, KeepsMachinesReady) else 0
+
+
+@runtime_checkable
+class MeasuresNetworks(Protocol):
+    """A provider that can measure its networks without machines."""
+
+    async def measure_network(self, *, trainees: int, clients: int) -> NetworkCost:
+        """Measure what a network of so many trainees costs, and how it answers so many clients.
+
+        Leaves nothing behind.
+
+        Raises:
+            HostError: this host cannot have networks.
+        """
+        ...

@@ -97,3 +97,34 @@ class Traces:
     held: Path  # a file that the machine's first process has open as long as it lives
     files: tuple[Path, ...]  # all that the machine takes of the disk
     way: str  # how it was started; empty when nobody knows
+
+
+@dataclass(frozen=True)
+class LinkSpeed:
+    """What passes between two ends, by TCP."""
+
+    mbit_s: float
+    round_trip_us: float  # median
+
+
+@dataclass(frozen=True)
+class NamesSpeed:
+    """How names are answered while many ask at once."""
+
+    clients: int
+    answers_per_s: float
+    median_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """What the network of an event costs and gives, measured without machines."""
+
+    trainees: int
+    memory_mib: float  # of all its processes
+    idle_cpu_ms_per_s: float
+    join_ms: float  # until a machine has its port and its address, median
+    names: NamesSpeed
+    link: LinkSpeed  # between two processes, by the network's own bridge and rules
+    loopback: LinkSpeed

@@ -52,6 +52,7 @@ def spare_machines(lab: Lab) -> tuple[MachineSpec, ...]:
             memory_mib=choice.memory_mib,
             cpus=choice.cpus,
             internet=choice.internet,
+            allowed=choice.allowed,
             role=role,
         )
         for choice, role in (
@@ -74,6 +75,7 @@ def spare_machine(lab: Lab) -> MachineSpec:
         memory_mib=lab.machine.memory_mib,
         cpus=lab.machine.cpus,
         internet=lab.machine.internet,
+        allowed=lab.machine.allowed,
         volume=None,
         bandwidth=lab.machine.bandwidth,
     )

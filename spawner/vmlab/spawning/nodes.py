@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from vmlab import messages
@@ -12,6 +13,7 @@ from vmlab.errors import LabError, MachineConflictError
 from vmlab.groups.facts import Member
 from vmlab.groups.ready import wait_until_ready
 from vmlab.model import EndCause, MachineState, MachineStatus
+from vmlab.providers.base import Provider
 from vmlab.seed import Seed
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.restarts import Restarts
@@ -28,8 +30,11 @@ _log = logging.getLogger(__name__)
 
 async def start_node(
     member: Member, starter: Starter, seed: Seed, track: FollowsStart, *, kind: str
-) -> None:
+) -> bool:
     """Start a node and return when it is ready; one that runs is left as it is.
+
+    Returns:
+        Whether it was given the seed.
 
     Raises:
         LabError: as `Starter.start` and `wait_until_ready`.
@@ -45,31 +50,34 @@ async def start_node(
     if (await provider.status([name]))[name].state is MachineState.RUNNING:
         await settle()
         await track.enter(Phase.READY)
-    else:
-        await starter.start(member.spec, seed, track, settle, kind=kind)
+        return False
+    await starter.start(member.spec, seed, track, settle, kind=kind)
+    return True
 
 
-async def restart_node(
-    member: Member, starter: Starter, make_seed: Callable[[], Awaitable[Seed]], *, renew: bool
-) -> Seed:
-    """Stop a node and start it again; what is left of one that fails is ended.
+async def end_node(provider: Provider, name: str, *, renew: bool) -> str:
+    """Stop a node that is to be started again.
 
     Args:
-        make_seed: makes its seed, once the one before is gone.
         renew: set the machine aside, so that a new one starts with the same volume.
 
     Returns:
-        The seed that it got.
+        The name under which a renewed machine is kept; empty: it is not.
 
     Raises:
-        LabError: it could not be stopped or started.
+        LabError: it could not be stopped or set aside.
+    """
+    await provider.stop(name)
+    return await set_aside(provider, name) if renew else ""
+
+
+async def start_alone(member: Member, starter: Starter, seed: Seed) -> None:
+    """Start a node while the others go on; what is left of one that fails is ended.
+
+    Raises:
+        LabError: as `start_node`.
     """
     provider, name = starter.provider, member.spec.name
-    await provider.stop(name)
-    if renew:
-        kept = await provider.set_aside(name)
-        _log.info("%s: set aside as %s", name, kept or "nothing: absent, or too large")
-    seed = await make_seed()
     log = StartLog(seed.language, after={member.label: ()})
     try:
         await start_node(member, starter, seed, log.desk, kind=f"{member.spec.image}/alone")
@@ -77,14 +85,32 @@ async def restart_node(
         with apart(f"{name}: what is left of it could not be ended"):
             await provider.stop(name, now=True)
         raise
-    return seed
+
+
+async def set_aside(provider: Provider, name: str) -> str:
+    """Set a machine aside; return the name under which it is kept, empty if it is not.
+
+    Raises:
+        LabError: as `Provider.set_aside`.
+    """
+    kept = await provider.set_aside(name)
+    _log.info("%s: set aside as %s", name, kept or "nothing: absent, or too large")
+    return kept
+
+
+@dataclass(frozen=True)
+class SingleEnd:
+    """How the restart of a single machine ended."""
+
+    kept: str = ""  # the name under which the old machine is kept, if it was replaced
+    failure: Notice | None = None  # what trainees are told; None: it runs
 
 
 class SingleRestarts:
     """The restarts of single machines of one trainee, one at a time for each machine."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[SingleEnd]] = {}
         self._counts: dict[str, Restarts] = {}
         self._failed: dict[str, Notice] = {}
 
@@ -98,8 +124,13 @@ class SingleRestarts:
         """The labels of machines that are being restarted."""
         return frozenset(label for label, task in self._tasks.items() if not task.done())
 
-    def begin(self, machine: str, label: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin to restart a machine, and return at once.
+    def begin(
+        self, machine: str, label: str, work: Callable[[], Awaitable[str | None]]
+    ) -> asyncio.Task[SingleEnd]:
+        """Begin to restart a machine, and return at once, with what tells how it ends.
+
+        Args:
+            work: returns the name under which the old machine is kept, if any.
 
         Raises:
             MachineConflictError: it is being restarted already.
@@ -107,13 +138,15 @@ class SingleRestarts:
         if label in self.under_way:
             raise MachineConflictError(machine, "it is being restarted already")
         self._failed.pop(label, None)
-        self._tasks[label] = asyncio.get_running_loop().create_task(self._run(machine, label, work))
+        task = asyncio.get_running_loop().create_task(self._run(machine, label, work))
+        self._tasks[label] = task
+        return task
 
     def begin_ended(
         self,
         machines: Mapping[str, str],
         states: Mapping[str, MachineStatus],
-        restart: Callable[[str], Awaitable[None]],
+        restart: Callable[[str], Awaitable[str | None]],
     ) -> None:
         """Begin to restart those that were rebooted or crashed; one that always does stays off.
 
@@ -143,9 +176,11 @@ class SingleRestarts:
             await asyncio.wait(running)
         self._tasks.clear()
 
-    async def _run(self, machine: str, label: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, machine: str, label: str, work: Callable[[], Awaitable[str | None]]
+    ) -> SingleEnd:
         try:
-            await work()
+            return SingleEnd(await work() or "")
         except Exception as error:  # noqa: BLE001 - logged
             # The root of a task: what failed is seen in the machine's state, and in `failed`.
             level = logging.WARNING if isinstance(error, LabError | TimeoutError) else logging.ERROR
@@ -153,3 +188,4 @@ class SingleRestarts:
                      exc_info=level == logging.ERROR)  # fmt: skip
             public = error.public if isinstance(error, LabError) else None
             self._failed[label] = public or messages.NOT_RESTARTED
+            return SingleEnd(failure=self._failed[label])

@@ -22,11 +22,10 @@ from vmlab.model import Bandwidth, MachineSpec, MachineStatus, VolumeSpec
 from vmlab.names import host_name, machine_name, volume_name
 from vmlab.providers.abilities import LeadsToHub
 from vmlab.providers.base import KeepsNetworks
-from vmlab.seed import Seed
 from vmlab.spawning.history import find_history
 from vmlab.spawning.in_order import start_in_order
 from vmlab.spawning.log import StartLog
-from vmlab.spawning.nodes import SingleRestarts, restart_node, start_node
+from vmlab.spawning.nodes import SingleRestarts, end_node, start_alone, start_node
 from vmlab.spawning.seeds import OwnSeeds
 from vmlab.spawning.settings import SpawnerSettings
 from vmlab.spawning.shared_server import ensure_server, require_rest
@@ -119,9 +118,10 @@ class OwnMachines:
                     spawner.rules, starter, spawner.paths.database, self.spoken(), track
                 )
             else:
-                seed = await self._seeds.of_node(group, member.spec.name)
-                await start_node(member, starter, seed, track, kind=kind)
-                await self._seeds.follow_choice(group, member.spec.name, seed)
+                name = member.spec.name
+                seed = await self._seeds.of_node(group, name)
+                is_told = await start_node(member, starter, seed, track, kind=kind)
+                await self._seeds.follow_choice(group, name, seed if is_told else None)
 
         await start_in_order(after, start)
         return (await self.status()).url
@@ -141,21 +141,25 @@ class OwnMachines:
 
         await self._starter.start(spec, seed, log.desk, settle, kind=kind)
 
-    async def restart_node(self, label: str, *, renew: bool = False) -> None:
+    async def restart_node(self, label: str, *, renew: bool = False) -> str:
         """Stop a node and start it again, or a new one with the same volume.
+
+        Returns:
+            The name under which a renewed machine is kept; empty: it is not.
 
         Raises:
             LabError: it cannot be stopped or started.
         """
         group = await self._make_group()
         member = group.get(label)
-
-        async def make_seed() -> Seed:
-            await self._seeds.prepare(group, {label})
-            return await self._seeds.of_node(group, member.spec.name)
-
-        seed = await restart_node(member, self._starter, make_seed, renew=renew)
-        await self._seeds.follow_choice(group, member.spec.name, seed)
+        name = member.spec.name
+        kept = await end_node(self._spawner.provider, name, renew=renew)
+        # Only now is it known whether the machine is a new one, which gets another key.
+        await self._seeds.prepare(group, {label})
+        seed = await self._seeds.of_node(group, name)
+        await start_alone(member, self._starter, seed)
+        await self._seeds.follow_choice(group, name, seed)
+        return kept
 
     def begin_server_restart(self) -> None:
         """Begin to restart the machine that all share, whoever's these machines are.
@@ -232,6 +236,7 @@ class OwnMachines:
             memory_mib=spawner.memory_mib,
             cpus=spawner.cpus,
             internet=spawner.internet,
+            allowed=tuple(spawner.internet_names),
             volume=None if on_server else VolumeSpec(self.volume, spawner.volume_mib),
             host_name=host_name(user),
             bandwidth=Bandwidth(spawner.disk_mib_s, spawner.disk_iops, spawner.network_mbit_s),

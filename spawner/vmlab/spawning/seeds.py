@@ -105,14 +105,21 @@ class OwnSeeds:
             kin = Kin(key.private, authority.public, make_hosts(group))
         return replace(seed, kin=kin, certify=partial(authority.certify, machine=machine))
 
-    async def follow_choice(self, group: Group, machine: str, seed: Seed) -> None:
-        """Tell a machine that has started what its trainee chose after its seed was made."""
+    async def follow_choice(self, group: Group, machine: str, seed: Seed | None) -> None:
+        """Tell a machine that has started what its trainee chose after its seed was made.
+
+        Args:
+            group: what it belongs to.
+            machine: its name.
+            seed: what it was told; None: an earlier hub told it, nobody knows what.
+        """
         language, provider = self.spoken(), self._spawner.provider
-        if language != seed.language and isinstance(provider, SpeaksLanguages):
-            with apart(f"{machine}: it speaks {seed.language} until its next start"):
+        if (seed is None or language != seed.language) and isinstance(provider, SpeaksLanguages):
+            with apart(f"{machine}: it speaks {language} from its next start on only"):
                 await provider.set_language(machine, language)
         keys = await self._keys(group)
-        if keys is not None and keys != seed.keys and isinstance(provider, TakesKeys):
+        is_new = keys is not None and (seed is None or keys != seed.keys)
+        if keys is not None and is_new and isinstance(provider, TakesKeys):
             with apart(f"{machine}: it knows the SSH keys of before until its next start"):
                 await provider.set_keys(machine, keys)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import Spawner
-from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
+from traitlets import Bool, Dict, Enum, Instance, Integer, List, Unicode, default
 
 from vmlab.groups.rules import GroupRules
 from vmlab.lab.machines import make_allowance
@@ -47,6 +47,12 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         False,
         config=True,
         help="Whether machines reach the internet. Host and private networks stay out of reach.",
+    )
+    internet_names = List(
+        Unicode(),
+        config=True,
+        help="The only names that they reach there, each as it is or as *.example.org for all "
+        "below it; none: all of the internet.",
     )
     disk_mib_s = Integer(
         Bandwidth.disk_mib_s,

@@ -24,7 +24,7 @@ from vmlab.hub.server_tokens import revoke_server_tokens
 from vmlab.lab.start_order import DESK
 from vmlab.model import EndCause, MachineState, MachineStatus
 from vmlab.spawning.log import StartLog
-from vmlab.spawning.nodes import STARTED_AGAIN
+from vmlab.spawning.nodes import STARTED_AGAIN, SingleEnd, set_aside
 from vmlab.spawning.own_machines import OwnMachines
 from vmlab.spawning.refusal import as_lab_error, make_refusal
 from vmlab.spawning.restarts import Restarts
@@ -207,8 +207,13 @@ class VMSpawner(SpawnerSettings):
         """Begin to restart the machine that all share; as `OwnMachines.begin_server_restart`."""
         self._own.begin_server_restart()
 
-    def begin_restart(self, label: str, *, renew: bool = False) -> None:
-        """Begin to restart one of the trainee's machines; returns at once.
+    @property
+    def is_group_on(self) -> bool:
+        """Whether further machines of the trainee run beside the desk, and may go on without it."""
+        return bool(self._own.nodes) and bool(self.ready)
+
+    def begin_restart(self, label: str, *, renew: bool = False) -> asyncio.Task[SingleEnd]:
+        """Begin to restart one of the trainee's machines; returns at once, with its end.
 
         Args:
             label: "desk", or what the lab calls a node.
@@ -227,8 +232,9 @@ class VMSpawner(SpawnerSettings):
         restart = partial(self._own.restart_node, label, renew=renew)
         if label == DESK:
             restart = partial(self._restart_desk, (), renew=renew, is_on=True)
-        self._own.singles.begin(machines[label], label, restart)
+        end = self._own.singles.begin(machines[label], label, restart)
         self._starting = label == DESK
+        return end
 
     def _start_again(self, cause: EndCause) -> bool:
         """Begin to restart a desk that was rebooted or crashed; tell whether this was begun.
@@ -248,13 +254,15 @@ class VMSpawner(SpawnerSettings):
 
     async def _restart_desk(
         self, notices: tuple[Notice, ...], *, renew: bool = False, is_on: bool = False
-    ) -> None:
-        """Start the desk again, and only it; what is left of one that fails is ended."""
+    ) -> str:
+        """Start the desk again, and only it; what is left of one that fails is ended.
+
+        Returns the name under which a renewed machine is kept; empty: it is not.
+        """
         try:
             if is_on:
                 await self.provider.stop(self.machine)
-            if renew:
-                await self.provider.set_aside(self.machine)
+            kept = await set_aside(self.provider, self.machine) if renew else ""
             await self._bring_up({DESK: ()}, notices)
         except Exception:
             # The next poll tells the hub that nothing runs.
@@ -263,3 +271,4 @@ class VMSpawner(SpawnerSettings):
             raise
         finally:
             self._starting = False
+        return kept

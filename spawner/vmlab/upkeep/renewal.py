@@ -1,5 +1,8 @@
 """A new machine with the same volume: stop, set aside, start. One at a time for each machine.
 
+Where further machines of the trainee run beside it, the hub's server stays, and they go on: then
+its spawner replaces the machine by itself, and here it is only followed.
+
 The steps run in the hub's process, and each can be repeated: a hub that dies in the middle leaves a
 machine that is stopped or set aside, and the same request goes on from there.
 """
@@ -8,8 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
+from typing import Final, Protocol
 
 from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError
@@ -26,8 +32,27 @@ class RenewalStage(StrEnum):
     STOPPING = "stopping"  # the server is being stopped, and its machine with it
     ASIDE = "aside"  # the machine is being set aside
     STARTING = "starting"  # the hub starts a new one: its progress is a start's
+    ALONE = "alone"  # one machine of several is being replaced, while the others run
+    READY = "ready"  # it was: the new one runs
     DONE = "done"  # set aside; no new one was wanted
     FAILED = "failed"
+
+
+UNDER_WAY: Final = frozenset({RenewalStage.STOPPING, RenewalStage.ASIDE, RenewalStage.ALONE})
+
+
+class EndOfOne(Protocol):
+    """How the replacement of one machine of several ended."""
+
+    @property
+    def kept(self) -> str:
+        """The name under which the old machine is kept; empty: it is not."""
+        ...
+
+    @property
+    def failure(self) -> Notice | None:
+        """What the trainee is told if it failed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class Renewal:
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
-        return self.stage not in {RenewalStage.STOPPING, RenewalStage.ASIDE}
+        return self.stage not in UNDER_WAY
 
 
 class Renewals:
@@ -74,14 +99,44 @@ class Renewals:
         Raises:
             MachineConflictError: it is being renewed already.
         """
-        before = self._known.get(target.machine)
-        if before is not None and not before.is_over:
-            raise MachineConflictError(target.machine, "it is being renewed already")
+        self._require_none(target.machine)
         renewal = self._note(Renewal(target.machine, RenewalStage.STOPPING))
         task = asyncio.get_running_loop().create_task(self._run(target, renewal, start=start))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return renewal
+
+    def begin_alone(
+        self, machine: str, replace_it: Callable[[], asyncio.Task[EndOfOne]]
+    ) -> Renewal:
+        """Begin to replace a machine while others of its group run, and return at once.
+
+        Args:
+            replace_it: begins it.
+
+        Raises:
+            MachineConflictError: it is being renewed or restarted already.
+        """
+        self._require_none(machine)
+        task = replace_it()
+        renewal = self._note(Renewal(machine, RenewalStage.ALONE))
+        task.add_done_callback(partial(self._end_alone, renewal))
+        return renewal
+
+    def _end_alone(self, renewal: Renewal, task: asyncio.Task[EndOfOne]) -> None:
+        if task.cancelled():
+            self._fail(renewal, "the machines of its group were switched off meanwhile", None)
+            return
+        end = task.result()
+        if end.failure:
+            self._fail(renewal, "see the log", end.failure)
+            return
+        self._note(replace(renewal, stage=RenewalStage.READY, kept=end.kept))
+
+    def _require_none(self, machine: str) -> None:
+        before = self._known.get(machine)
+        if before is not None and not before.is_over:
+            raise MachineConflictError(machine, "it is being renewed already")
 
     def state(self, machine: str) -> Renewal | None:
         """Return the machine's last renewal since this hub began."""

@@ -6,9 +6,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fuzz.target import check, target
 from vmlab.model import Card, NetworkSpec
+from vmlab.providers.qemu.network.dns import make_question, read_addresses
 from vmlab.providers.qemu.network.layout import Member, find_clash, read_record, record_as_json
 from vmlab.providers.qemu.network.names import Names, answer
 from vmlab.providers.qemu.network.rules import make_members, make_table
+from vmlab.providers.qemu.process.allowed import choose_open, make_opening
 
 _PLAIN = 'abcdefghijklmnopqrstuvwxyz0123456789_ .,:{}"\n'
 _NETWORK = "vmlab.providers.qemu.network"
@@ -22,14 +24,28 @@ _NAMES = Names.of(_FARM.addresses, [Member("desk-t01", _CARD)])
 
 @target(
     "name-question",
-    parsers=(f"{_NETWORK}.names:answer", f"{_NETWORK}.names:_read_name",
-             f"{_NETWORK}.names:_look_up_address"),
+    parsers=(f"{_NETWORK}.names:answer", f"{_NETWORK}.dns:read_question",
+             f"{_NETWORK}.dns:_read_name", f"{_NETWORK}.names:_look_up_address"),
     is_text=False,
 )  # fmt: skip
 def name_question(data: bytes) -> None:
     reply = answer(data, _ASKER, _NAMES)
     check(reply is None or reply[:2] == data[:2], "an answer to another question")
     check(reply is None or len(reply) <= len(data) + 100, "far more than was asked")
+
+
+@target(
+    "name-answer", ValueError,
+    parsers=(f"{_NETWORK}.dns:read_addresses", f"{_NETWORK}.dns:_skip_name"),
+    is_text=False,
+)  # fmt: skip
+def name_answer(data: bytes) -> None:
+    _, addresses = read_addresses(data, make_question(0x1267, "deb.debian.org"))
+    check(len(addresses) == len(set(addresses)), "an address twice")
+    opened = choose_open(addresses)
+    check(not any(each.is_private or each.is_loopback for each in opened), "somebody's own")
+    if opened:
+        check(set(make_opening(opened)) <= set(_PLAIN), "what is no element of a set")
 
 
 @target("network-record", ValueError, parsers=(f"{_NETWORK}.layout:read_record",))

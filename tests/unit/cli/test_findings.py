@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vmlab.providers.qemu.examination import (
     accelerator_finding,
     limits_finding,
     network_finding,
+    range_finding,
     userns_finding,
 )
 from vmlab.providers.qemu.network.probe import Verdict
@@ -54,6 +56,16 @@ def test_networks_of_machines_are_told_with_their_way_and_their_cost():
     assert none.level is Level.WARN
     assert "nft is not installed" in none.found
     assert "nftables" in none.advice
+
+
+def test_a_range_that_is_the_hosts_too_is_told_of_and_does_no_harm() -> None:
+    event = IPv4Network("10.77.0.0/16")
+    free = range_finding(event, [IPv4Network("10.78.0.0/16"), IPv4Network("192.168.1.0/24")])
+    assert (free.level, free.found) == (Level.OK, "10.77.0.0/16, which this host does not use")
+    shared = range_finding(event, [IPv4Network("10.77.3.0/24"), IPv4Network("9.9.9.0/24")])
+    assert shared.level is Level.WARN
+    assert "10.77.0.0/16 overlaps 10.77.3.0/24, a network of this host" in shared.found
+    assert "[network] addresses" in shared.advice
 
 
 def test_descriptors_for_every_machine_of_the_lab() -> None:

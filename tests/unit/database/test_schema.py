@@ -29,7 +29,7 @@ from vmlab.errors import HostError
 from vmlab.model import Volume
 
 EARLIER = Path(__file__).parent / "earlier"
-SCHEMAS = [1, 2, 3]
+SCHEMAS = [1, 2, 3, 4]
 BOOKKEEPING = {"meta", RevisionRow.__tablename__}
 
 Rows = dict[str, list[dict[str, object]]]
@@ -122,6 +122,15 @@ class TestEarlier:
         database.languages.choose("ada", "en")
         assert database.languages.all()["ada"] == "en"
         database.close()
+
+    def test_addresses_stay_with_those_who_have_them(self, path):
+        make_earlier(path, 4)
+        numbers = Database(sqlite_url(path)).numbers
+        before = numbers.all()
+        assert (before["ada"], before["Zoë ☃"]) == (1, 7)
+        # The place in the list of accounts is somebody's already: no address changes hands.
+        assert numbers.ensure("bob", ("bob", "ada"), 254) not in before.values()
+        assert {user: numbers.all()[user] for user in before} == before
 
     def test_many_open_it_at_once_and_one_upgrades_it(self, path):
         before = make_earlier(path, 1)

@@ -80,6 +80,31 @@ def test_a_section_is_one_machine_and_a_count_numbers_them() -> None:
     assert names == ["node1", "node2", "b"]
 
 
+def test_names_on_the_internet_instead_of_all_of_it() -> None:
+    names = "internet = ['deb.debian.org', '*.pypi.org', 'deb.debian.org']"
+    lab = read(f"[machine]\n{names}\n[[node]]\n{names}\n[server]\ninternet = []")
+    assert lab.machine.internet
+    assert lab.machine.allowed == lab.nodes[0].allowed == ("deb.debian.org", "*.pypi.org")
+    assert lab.server is not None
+    assert (lab.server.internet, lab.server.allowed) == (False, ())
+    assert lab.has_internet
+    assert lab.has_allow_list
+    for text in ("", "[machine]\ninternet = true", "[machine]\ninternet = []"):
+        assert not read(text).has_allow_list
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["org", "*.org", "*", "9.9.9.9", "Deb.debian.org", "http://pypi.org", "pypi.org:443", "-a.org",
+     "pypi.org.", "*pypi.org", "a.*.org", "é.org", "a b.org", f"{'a' * 64}.org",
+     "a." * 126 + "org"],
+)  # fmt: skip
+def test_what_is_no_name_on_the_internet(name) -> None:
+    assert 'allowed: names such as "deb.debian.org"' in mistake(
+        f"[machine]\ninternet = ['pypi.org', '{name}']"
+    )
+
+
 @pytest.mark.parametrize("text", ["[[node]]", "[server]", "[network]"])
 def test_machines_that_are_to_meet_have_a_network(text) -> None:
     assert read(text).network == NetworkChoice(IPv4Network("10.77.0.0/16"), Meeting.ALL)

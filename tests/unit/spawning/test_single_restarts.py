@@ -9,7 +9,7 @@ import pytest
 from vmlab import messages
 from vmlab.errors import MachineConflictError
 from vmlab.model import EndCause, MachineState, MachineStatus
-from vmlab.spawning.nodes import SingleRestarts
+from vmlab.spawning.nodes import SingleEnd, SingleRestarts
 from vmlab_protocol.notices import Notice
 
 MACHINES = {"node1": "node1-ada-0", "node2": "node2-ada-0"}
@@ -76,6 +76,20 @@ async def test_one_at_a_time_for_each_machine_and_all_are_ended_by_a_stop() -> N
     assert singles.under_way == {"node1", "node2"}
     await singles.cancel()
     assert (singles.under_way, len(ended)) == (frozenset(), 2)
+
+
+async def test_how_it_ended_is_told_to_whoever_asked_for_it() -> None:
+    singles = SingleRestarts()
+
+    async def replace() -> str:
+        return "desk-ada-0-1700000000"
+
+    async def fail() -> None:
+        raise MachineConflictError("node1-ada-0", "no room")
+
+    assert await singles.begin("desk-ada-0", "desk", replace) == SingleEnd("desk-ada-0-1700000000")
+    failed = await singles.begin("node1-ada-0", "node1", fail)
+    assert failed == SingleEnd(failure=messages.NOT_RESTARTED)
 
 
 async def test_what_fails_is_told_in_the_log(caplog) -> None:

@@ -59,8 +59,14 @@ class NetworksOfFake(FakeMachines):
         self._networks.pop(name, None)
 
     def _join(self, machine: str, card: Card | None) -> None:
-        """Put the machine into its network, which is there, and out of that of another start."""
-        others = self._networks[card.network.name].cards if card else {}
+        """Put the machine into its network, and out of that of another start.
+
+        A network that was removed since the start began is made again.
+        """
+        others = {}
+        if card:
+            fresh = _Network(card.network)
+            others = self._networks.setdefault(card.network.name, fresh).cards
         for name, other in others.items():
             if card and name != machine and (same := _in_common(card, other)):
                 raise MachineConflictError(machine, f"{name} has {same} in {card.network.name!r}")

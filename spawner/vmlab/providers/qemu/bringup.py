@@ -121,7 +121,7 @@ class BringUp:
             return
         yield PhaseEvent(Phase.DISK, version)
         claimed = host.style is StartStyle.AUTO and await asyncio.to_thread(
-            pool.claim, machine, boot.kind, internet=spec.internet
+            pool.claim, machine, boot.kind, way_out=spec.way_out
         )
         template = None
         if host.clones and not (record and record.used and record.image_version == version):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from vmlab.errors import LabError
@@ -17,6 +18,7 @@ from vmlab.providers.qemu.network.port import PortKind
 from vmlab.providers.qemu.network.probe import Verdict
 from vmlab.providers.qemu.process.accelerator import choose_accelerator, qemu_version
 from vmlab.providers.qemu.process.confine import Confinement, detect_confinement
+from vmlab.providers.qemu.process.neighbours import find_own
 from vmlab.system.environment import program_path
 from vmlab.system.host import find_userns_problem
 
@@ -31,6 +33,7 @@ _PROGRAMS = {
     "setpriv": "util-linux",
     "socat": "socat",
 }
+_RANGE = "event addresses"
 _INTERNET_PROGRAMS = {"slirp4netns": "slirp4netns", "tc": "iproute2", "nsenter": "util-linux"}
 
 
@@ -45,6 +48,7 @@ async def examine(lab: Lab, accelerator: str, paths: Paths) -> list[Finding]:
         await _examine_accelerator(accelerator, paths.cache),
         userns_finding(find_userns_problem(), is_root=os.geteuid() == 0),
         network_finding(await try_host(), is_root=os.geteuid() == 0),
+        *await _examine_range(lab),
         limits_finding(detect_confinement()),
         *(_image(name, paths) for name in lab.images),
         _programs(lab),
@@ -114,6 +118,37 @@ def network_finding(verdict: Verdict, *, is_root: bool) -> Finding:
     )
 
 
+async def _examine_range(lab: Lab) -> list[Finding]:
+    if lab.network is None:
+        return []
+    try:
+        own = await find_own()
+    except LabError as e:
+        return [Finding(_RANGE, Level.WARN, e.message, e.hint)]
+    return [range_finding(lab.network.addresses, own)]
+
+
+def range_finding(addresses: IPv4Network, own: Iterable[IPv4Network]) -> Finding:
+    """Return whether the event's addresses are also the host's.
+
+    Nothing breaks then: no packet leaves the event's namespace. But whoever reads such an address
+    in a machine may take it for the host's.
+
+    Args:
+        own: networks that the host is in.
+    """
+    shared = [str(each) for each in own if each.overlaps(addresses)]
+    if not shared:
+        return Finding(_RANGE, Level.OK, f"{addresses}, which this host does not use")
+    return Finding(
+        _RANGE,
+        Level.WARN,
+        f"{addresses} overlaps {', '.join(shared)}, a network of this host: in machines these "
+        "addresses lead to the event's machines, never to the host's network",
+        "another range in lab.toml, [network] addresses, if trainees need to tell them apart",
+    )
+
+
 def limits_finding(kind: Confinement) -> Finding:
     """Return how well machines are kept to their share."""
     if kind is Confinement.RLIMITS:
@@ -137,6 +172,8 @@ def _image(name: str, paths: Paths) -> Finding:
 
 def _programs(lab: Lab) -> Finding:
     wanted = _PROGRAMS | (_INTERNET_PROGRAMS if lab.has_internet else {})
+    if lab.has_allow_list:
+        wanted |= {"nft": "nftables"}
     path = program_path()
     missing = [program for program in wanted if shutil.which(program, path=path) is None]
     if not missing:

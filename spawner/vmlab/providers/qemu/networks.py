@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from vmlab.model import Card, NetworkSpec, NetworkStatus
+from vmlab.providers.facts import NetworkCost
 from vmlab.providers.qemu.channels.hotplug import EventCard
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine, Record
@@ -38,6 +39,12 @@ class NetworksOfQemu:
         """Remove it (contract: `KeepsNetworks.remove_network`)."""
         await self._networks.remove(name)
 
+    async def measure_network(self, *, trainees: int, clients: int) -> NetworkCost:
+        """Measure one (contract: `vmlab.providers.abilities.MeasuresNetworks`)."""
+        from vmlab.providers.qemu.network.measuring import measure  # noqa: PLC0415 - for the bench
+
+        return await measure(trainees, clients)
+
 
 def keeper_scope(unit: str) -> list[str]:
     """Return the words before a keeper's command that put it into a scope, where there are any."""
@@ -58,10 +65,9 @@ async def event_card(
     """Put a machine into its network, which is made if need be; give its card for QEMU.
 
     Raises:
-        HostError, MachineConflictError: as `EventNetworks.ensure` and `EventNetworks.plug`.
+        HostError, MachineConflictError: as `EventNetworks.join`.
     """
-    await networks.ensure(card.network)
-    port = await networks.plug(machine, card)
+    port = await networks.join(machine, card)
     try:
         yield EventCard(port, card.mac)
     finally:

@@ -28,6 +28,7 @@ from vmlab.providers.qemu.process.confine import detect_confinement
 from vmlab.providers.qemu.process.plan import Host, LaunchPlan, plan_launch
 from vmlab.providers.qemu.warm.pool import Pool
 from vmlab.system.disk_space import START_MIB, find_free_space
+from vmlab.system.environment import program_path
 from vmlab.system.worker import find_machines_gid
 
 
@@ -80,11 +81,7 @@ class Planner:
         if not runs:  # else it has what it takes, and is only seeded again
             for folder in (self._paths.machines, self._paths.volumes):
                 find_free_space(folder).require(START_MIB, "a start")
-        if spec.internet and shutil.which("slirp4netns") is None:
-            raise HostError(
-                "the lab allows the internet, which needs slirp4netns",
-                hint="apt-get install slirp4netns, or internet = false in lab.toml",
-            )
+        _require_programs(spec)
         boot = plan_launch(machine, spec, host, image)
         if not (runs or self._pool.state(0).ready):
             await self.memory.check(boot.limits.memory_mib)
@@ -121,3 +118,22 @@ class Planner:
             )
             self._mark = mark  # last: what failed is asked again
         return self.known
+
+
+def _require_programs(spec: MachineSpec) -> None:
+    """Check that this host has what the machine's way to the internet needs.
+
+    Raises:
+        HostError: it has not.
+    """
+    if spec.internet and shutil.which("slirp4netns") is None:
+        raise HostError(
+            "the lab allows the internet, which needs slirp4netns",
+            hint="apt-get install slirp4netns, or internet = false in lab.toml",
+        )
+    # As an ordinary user has no /usr/sbin in the path, where nft is.
+    if spec.internet and spec.allowed and shutil.which("nft", path=program_path()) is None:
+        raise HostError(
+            "the lab allows some names on the internet, which needs nft",
+            hint="apt-get install nftables, or internet = false in lab.toml",
+        )

@@ -51,6 +51,7 @@ from vmlab.providers.qemu.process.accelerator import (
 )
 from vmlab.providers.qemu.process.confine import Priority, set_priority
 from vmlab.providers.qemu.process.ending import end_machine, note_end
+from vmlab.providers.qemu.process.gate import ADDRESS, RESOLVER
 from vmlab.providers.qemu.process.leftovers import clear_leftover, find_leftovers
 from vmlab.providers.qemu.process.plan import find_kind
 from vmlab.providers.qemu.warm.parking import Parking, ensure_template
@@ -145,8 +146,9 @@ class QemuProvider(LiveVolumesOfQemu, DiskPartsOfQemu, NetworksOfQemu, Abilities
         mounts: tuple[Mount, ...] = ()
         if spec.volume:
             mounts = (Mount(disk_device(HOME_SERIAL), spec.volume.mount),)
-        # 10.0.3.3 is slirp4netns's resolver; without internet there is none to ask.
-        network = guest_network(dns=("10.0.3.3",) if spec.internet else ())
+        # Without internet there is nobody to ask.
+        resolver = str(ADDRESS if spec.allowed else RESOLVER)
+        network = guest_network(dns=(resolver,) if spec.internet else ())
         make_line = seed_maker(
             seed,
             up.identity,

@@ -12,6 +12,7 @@ from vmlab.database import StoredCourse
 from vmlab.errors import LabError
 from vmlab.groups.listing import GroupMachine
 from vmlab.model import NetworkStatus
+from vmlab.providers.base import KeepsNetworks
 from vmlab.web.api.base import BOARD_SCOPE, LabHandler
 from vmlab.web.api.whose import MACHINE_SCOPES
 from vmlab.web.board import BoardFacts, Person, Seat, list_people, make_board
@@ -63,6 +64,7 @@ class BoardHandler(BoardReader):
             raise web.HTTPError(404, f"there is no course {wanted[:40]!r}")
         known = await self.runtime.course_facts(course.name) if course else None
         people = self.visible_people()
+        groups, networks = await self._groups(people), await self._networks()
         facts = BoardFacts(
             now=self.runtime.clock(),
             course=course,
@@ -71,8 +73,9 @@ class BoardHandler(BoardReader):
             receipts=known.receipts if known else (),
             statuses=await self.machine_statuses(),
             done=await self.runtime.done_steps.get(),
-            groups=await self._groups(people),
-            networks=await self._networks(),
+            groups=groups,
+            networks=networks or (),
+            network=self._expected_network() if networks is not None else "",
         )
         self.write(make_board(facts, people, self._may_open, self._may_renew))
 
@@ -87,12 +90,17 @@ class BoardHandler(BoardReader):
             self.log.error("The machines of groups are not known: %s", e)
             return {}
 
-    async def _networks(self) -> tuple[NetworkStatus, ...]:
+    def _expected_network(self) -> str:
+        network = self.runtime.rules.network
+        return network.name if network and isinstance(self.runtime.provider, KeepsNetworks) else ""
+
+    async def _networks(self) -> tuple[NetworkStatus, ...] | None:
+        """Return what there is; None: the provider could not be asked."""
         try:
             return await self.runtime.networks.get()
         except LabError as e:
             self.log.error("The provider could not be asked for networks: %s", e)
-            return ()
+            return None
 
     def _may_open(self, person: Person, seat: Seat) -> bool:
         return self.may("access:servers", person, seat)

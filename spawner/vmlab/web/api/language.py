@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tornado import web
@@ -59,9 +60,14 @@ class LanguageHandler(LabHandler):
         provider = self.runtime.provider
         if not isinstance(provider, SpeaksLanguages):
             return
-        for server in user.orm_spawners:
-            name = kept_machine(user, user.name, server)
+        for name in self._own_machines(user):
             with apart(f"{name}: it speaks {language} from its next start on only"):
-                # One that is being started is told at the end of its start (`VMSpawner`).
+                # One that is being started is told at the end of its start (`OwnMachines`).
                 if (await provider.status([name]))[name].state is MachineState.RUNNING:
                     await provider.set_language(name, language)
+
+    def _own_machines(self, user: Any) -> Iterator[str]:
+        """Yield the machines of all of the user's servers: nodes belong to the default one."""
+        for server in user.orm_spawners:
+            desk = kept_machine(user, user.name, server)
+            yield from (desk,) if server else self.runtime.rules.own_machines(desk)

@@ -96,15 +96,34 @@ class RestartHandler(GroupHandler):
 
     async def post(self, user: str, label: str) -> None:
         """Begin it; 202. How far it got, is the machine's state."""
+        await self.begin(user, label, renew=False)
+
+    async def begin(self, user: str, label: str, *, renew: bool) -> None:
+        """Begin to restart a machine, or to replace it by a new one with the same volume.
+
+        Raises:
+            HTTPError: 404, 429 as `machine`; 403, it is shared; 409, it is not at rest.
+        """
         machine = await self.machine(user, label)
         spawner = self.users[orm.User.find(self.db, user)].spawners[""]
         try:
+            if machine.role is MachineRole.SERVER and renew:
+                raise web.HTTPError(403, "all trainees share this machine: the operator renews it")
             if machine.role is MachineRole.SERVER:
                 spawner.begin_server_restart()
             else:
-                spawner.begin_restart(label)
+                spawner.begin_restart(label, renew=renew)
         except LabError as error:
             raise machine_refusal(error) from error
-        self.log.warning("%s is to be restarted, asked by %s", machine.machine, self.who())
+        what = "renewed" if renew else "restarted"
+        self.log.warning("%s is to be %s, asked by %s", machine.machine, what, self.who())
         self.set_status(202)
         self.write({"machine": machine.machine})
+
+
+class RenewOneHandler(RestartHandler):
+    """A new machine in place of one of the trainee's own, while the others run."""
+
+    async def post(self, user: str, label: str) -> None:
+        """Begin it; 202. How far it got, is the machine's state."""
+        await self.begin(user, label, renew=True)

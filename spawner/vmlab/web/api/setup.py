@@ -20,7 +20,12 @@ from vmlab.web.api.hello import HelloHandler, HelloSocket
 from vmlab.web.api.idle import IdleHandler
 from vmlab.web.api.language import LanguageHandler
 from vmlab.web.api.logo import LogoHandler
-from vmlab.web.api.machines import ConsoleHandler, MachinesHandler, RestartHandler
+from vmlab.web.api.machines import (
+    ConsoleHandler,
+    MachinesHandler,
+    RenewOneHandler,
+    RestartHandler,
+)
 from vmlab.web.api.own_courses import OwnCoursesHandler
 from vmlab.web.api.own_data import (
     OwnDiskHandler,
@@ -90,6 +95,7 @@ def setup_api(  # noqa: PLR0913 - all but two by their names
         (rf"{api}/machines/([^/]+)/renew", RenewHandler),
         (rf"{api}/machines/([^/]+)/{_NAME}/console", ConsoleHandler),
         (rf"{api}/machines/([^/]+)/{_NAME}/restart", RestartHandler),
+        (rf"{api}/machines/([^/]+)/{_NAME}/renew", RenewOneHandler),
         (r"/vmlab/hello", HelloHandler),
         (r"/vmlab/hello/socket", HelloSocket),
         (r"/vmlab/data", DataPage),

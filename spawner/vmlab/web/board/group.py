@@ -20,6 +20,8 @@ UNKNOWN = "unknown"
 SHOWN_PROBLEM = 300
 """Characters of a problem that the board shows."""
 
+_SHOWN_NAMES = 5
+
 
 @dataclass(frozen=True)
 class GroupRights:
@@ -70,6 +72,7 @@ def _row(facts: GroupFacts, machine: GroupMachine, rights: GroupRights) -> dict[
         "own_names": list(machine.own_names),
         "may_console": may and machine.state is not MachineState.ABSENT,
         "may_restart": may and is_on and state != PENDING,
+        "may_renew": rights.own and not is_shared and is_on and state != PENDING,
         "message": {"en": failure.en, "fr": failure.fr} if failure else None,
     }
 
@@ -133,4 +136,40 @@ def network_notes(networks: Iterable[NetworkStatus]) -> tuple[Notice, ...]:
         )
         for each in networks
         if each.problem
+    )
+
+
+def absence_notes(
+    groups: Iterable[Iterable[GroupMachine]], networks: Iterable[NetworkStatus], name: str
+) -> tuple[Notice, ...]:
+    """Return a note on machines that run and are not in their network: nobody finds them there.
+
+    So it is after a network was removed under them, or after it broke down with its keeper.
+
+    Args:
+        name: of the lab's network; one with a problem of its own is told of by `network_notes`.
+    """
+    there = next((each for each in networks if each.name == name), NetworkStatus(name))
+    if there.problem:
+        return ()
+    missing = {
+        each.machine: each.names[0]
+        for group in groups
+        for each in group
+        if each.state is MachineState.RUNNING and each.names and each.machine not in there.machines
+    }
+    if not missing:
+        return ()
+    few = sorted(missing.values())[:_SHOWN_NAMES]
+    more = len(missing) - len(few)
+    listed = ", ".join(few)
+    return (
+        Notice(
+            f"Not in the network {name}, though they run: {listed}"
+            f"{f' and {more} more' if more else ''}. Others cannot reach them until they are "
+            "restarted.",
+            f"Absentes du réseau {name} alors qu'elles sont en marche\u202f: {listed}"
+            f"{f' et {more} autres' if more else ''}. Les autres ne peuvent pas les joindre avant "
+            "leur redémarrage.",
+        ),
     )

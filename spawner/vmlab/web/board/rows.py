@@ -13,6 +13,7 @@ from vmlab.model import MachineRole, MachineState, MachineStatus, NetworkStatus
 from vmlab.web.board.begun import find_begun
 from vmlab.web.board.group import (
     SHOWN_PROBLEM,
+    absence_notes,
     further_machines,
     limited_machines,
     network_notes,
@@ -45,6 +46,7 @@ class BoardFacts:
     done: tuple[CourseStep, ...] = ()
     groups: Mapping[str, tuple[GroupMachine, ...]] = field(default_factory=dict)  # by trainee
     networks: tuple[NetworkStatus, ...] = ()
+    network: str = ""  # the lab's, whose machines should be in it; empty: that is not known
 
 
 def make_board(
@@ -87,7 +89,7 @@ def make_board(
         "courses": [_title(c) for c in facts.courses],
         "course": _course(facts.course) if facts.course else None,
         "shared": _shared(facts),
-        "notes": [_note(each) for each in network_notes(facts.networks)],
+        "notes": [_note(each) for each in _network_notes(facts)],
         "rows": rows,
     }
 
@@ -131,6 +133,13 @@ def _tell(receipt: Receipt) -> Notice | None:
 
 def _note(note: Notice) -> dict[str, str]:
     return {"en": note.en[:SHOWN_PROBLEM], "fr": note.fr[:SHOWN_PROBLEM]}
+
+
+def _network_notes(facts: BoardFacts) -> tuple[Notice, ...]:
+    notes = network_notes(facts.networks)
+    if not facts.network:
+        return notes
+    return (*notes, *absence_notes(facts.groups.values(), facts.networks, facts.network))
 
 
 def _shared(facts: BoardFacts) -> list[dict[str, Any]]:

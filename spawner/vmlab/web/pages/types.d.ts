@@ -128,6 +128,7 @@ export interface GroupMachine {
   own_names: string[];
   may_console: boolean;
   may_restart: boolean;
+  may_renew: boolean;
   message: Localized | null;
 }
 
@@ -191,7 +192,7 @@ export interface StartEvent {
 }
 
 export interface Renewal {
-  stage: "" | "stopping" | "aside" | "starting" | "done" | "failed";
+  stage: "" | "stopping" | "aside" | "alone" | "starting" | "ready" | "done" | "failed";
   message?: Localized | null;
 }
 

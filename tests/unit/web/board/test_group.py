@@ -60,6 +60,7 @@ def test_what_a_trainee_is_told_of_a_node_and_nothing_more():
         "own_names": ["node1"],
         "may_console": True,
         "may_restart": True,
+        "may_renew": True,
         "message": None,
     }
 
@@ -77,7 +78,9 @@ def test_the_shared_server_is_for_those_who_look_after_everybody():
     staff = group(GroupRights(own=True, shared=True))
     assert staff["server"]["may_restart"]
     assert staff["server"]["may_console"]
+    assert not staff["server"]["may_renew"], "its files are everybody's"
     assert not group(GroupRights())["node1"]["may_restart"]
+    assert not group(GroupRights())["node1"]["may_renew"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,7 @@ def test_a_group_that_is_off_is_started_as_a_whole():
     told = group(GroupRights(own=True, shared=True), seat=OFF)
     assert not told["desk"]["may_restart"]
     assert not told["node1"]["may_restart"]
+    assert not told["node1"]["may_renew"]
     assert told["server"]["may_restart"], "others use it"
 
 
@@ -107,6 +111,7 @@ def test_what_restarts_is_not_restarted_again():
     told = group(restarting={NODE.label})
     assert told["node1"]["state"] == "pending"
     assert not told["node1"]["may_restart"]
+    assert not told["node1"]["may_renew"]
     assert told["node1"]["may_console"], "which shows how it starts"
     assert told["desk"]["may_restart"]
 
@@ -173,3 +178,34 @@ def test_a_network_that_has_a_problem_is_told():
     (note,) = board(networks=network(problem="its keeper was killed"))["notes"]
     assert note["en"] == "The network event has a problem: its keeper was killed"
     assert note["fr"] == "Le réseau event a un problème\u202f: its keeper was killed"
+
+
+def test_machines_that_run_outside_of_their_network_are_told():
+    in_it = (NetworkStatus("event", ("desk-m", "node1-m", "server-m")),)
+    assert board(networks=in_it, network="event")["notes"] == []
+    (note,) = board(networks=network(DESK), network="event")["notes"]
+    assert note["en"].startswith("Not in the network event, though they run: node1.t01, server. ")
+    assert "en marche\u202f: node1.t01, server. " in note["fr"]
+    (gone,) = board(networks=(), network="event")["notes"]
+    assert "desk-t01, node1.t01, server" in gone["en"], "it was removed while they ran"
+
+
+def test_what_is_off_or_has_no_place_or_is_explained_already_is_not_told_of():
+    off = in_state(MachineState.STOPPED, *GROUP)
+    assert board(groups={"ada": off}, network="event")["notes"] == []
+    nowhere = (replace(NODE, names=()),)
+    assert board(groups={"ada": nowhere}, network="event")["notes"] == []
+    assert board(networks=())["notes"] == [], "the provider could not be asked"
+    notes = board(networks=network(problem="its keeper was killed"), network="event")["notes"]
+    assert len(notes) == 1
+
+
+def test_of_many_machines_outside_a_few_are_named():
+    many = {
+        f"t{n:02}": (replace(NODE, machine=f"node-{n}", names=(f"node1.t{n:02}",)),)
+        for n in range(1, 21)
+    }
+    (note,) = board(groups=many, network="event")["notes"]
+    assert "node1.t05 and 15 more. Others" in note["en"]
+    assert "node1.t05 et 15 autres. Les" in note["fr"]
+    assert "node1.t06" not in note["en"]

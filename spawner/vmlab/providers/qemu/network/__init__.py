@@ -11,6 +11,8 @@ ports        taps, and cables where there are none
 port         where a machine's second card is plugged in
 name_server  answers on the network's own address
 names        which answer a name gets
+dns          how questions and answers are written
 probe        tries whether this host can have one
+measuring    what one costs and gives, for the bench
 layout       addresses, interfaces, and facts as JSON
 """

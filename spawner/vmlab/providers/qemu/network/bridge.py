@@ -52,13 +52,13 @@ async def set_up(spec: NetworkSpec, members: Iterable[Member]) -> None:
         f"link set {BRIDGE} up",
     ]
     # Rules first: there is no moment in which anything passes without them.
-    await _run("nft", "-f", "-", text=make_table(spec) + make_members(members))
-    await _run("ip", "-batch", "-", text="".join(f"{line}\n" for line in lines))
+    await run_command("nft", "-f", "-", text=make_table(spec) + make_members(members))
+    await run_command("ip", "-batch", "-", text="".join(f"{line}\n" for line in lines))
 
 
 async def set_members(members: Iterable[Member]) -> None:
     """Let exactly these send; raises as `set_up`."""
-    await _run("nft", "-f", "-", text=make_members(members))
+    await run_command("nft", "-f", "-", text=make_members(members))
 
 
 async def add_cable(member: Member) -> None:
@@ -66,7 +66,7 @@ async def add_cable(member: Member) -> None:
     near, far = member.interface, member.outer
     # The far end is no part of the network: it has no address and answers for none.
     text = f"link add {near} type veth peer name {far}\nlink set {far} arp off up\n"
-    await _run("ip", "-batch", "-", text=text)
+    await run_command("ip", "-batch", "-", text=text)
 
 
 async def join(member: Member) -> None:
@@ -79,10 +79,10 @@ async def join(member: Member) -> None:
     lines = f"link set {name} master {BRIDGE}\n"
     lines += f"link set {name} type bridge_slave learning off flood off\n"
     lines += f"link set {name} up\n"
-    await _run("ip", "-batch", "-", text=lines)
+    await run_command("ip", "-batch", "-", text=lines)
     card = f"fdb replace {member.card.mac} dev {name} master static\n"
-    await _run("bridge", "-batch", "-", text=card)
-    await _run("tc", "qdisc", "replace", "dev", name, "root", *_SHAPE.split())
+    await run_command("bridge", "-batch", "-", text=card)
+    await run_command("tc", "qdisc", "replace", "dev", name, "root", *_SHAPE.split())
 
 
 async def retire(interface: str) -> None:
@@ -94,7 +94,7 @@ async def retire(interface: str) -> None:
         spare = f"x{socket.if_nametoindex(interface)}"
         lines = f"link set {interface} nomaster down\nlink set {interface} name {spare}\n"
         try:
-            await _run("ip", "-batch", "-", text=lines)
+            await run_command("ip", "-batch", "-", text=lines)
         except CommandError:
             if interface in find_interfaces():
                 raise
@@ -104,7 +104,7 @@ async def remove(interfaces: Iterable[str]) -> None:
     """Remove those of the interfaces that are there; raises as `set_up`."""
     for name in sorted(find_interfaces().intersection(interfaces)):
         try:
-            await _run("ip", "link", "delete", name)
+            await run_command("ip", "link", "delete", name)
         except CommandError:
             if name in find_interfaces():  # else its machine ended just now
                 raise
@@ -112,7 +112,7 @@ async def remove(interfaces: Iterable[str]) -> None:
 
 async def find_flooding() -> set[str]:
     """Return the ports whose frames were over a limit in the last minute; raises as `set_up`."""
-    output = await _run("nft", "-j", "list", "set", *TABLE.split(), FLOODING)
+    output = await run_command("nft", "-j", "list", "set", *TABLE.split(), FLOODING)
     return parse_elements(output)
 
 
@@ -126,7 +126,7 @@ def parse_elements(output: str) -> set[str]:
     return found
 
 
-async def _run(*words: str, text: str = "") -> str:
+async def run_command(*words: str, text: str = "") -> str:
     """Run a program with this text as its input; return what it wrote."""
     try:
         process = await asyncio.create_subprocess_exec(

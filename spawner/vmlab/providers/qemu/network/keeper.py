@@ -84,6 +84,7 @@ class Keeper:
         self._network = network
         self._turn = asyncio.Lock()  # one change at a time
         self._removed = asyncio.Event()
+        self._is_down = False  # from then on only the answer to whoever removed it is missing
         self._asked: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -148,6 +149,9 @@ class Keeper:
 
     async def _do(self, question: dict[str, Any]) -> Answer:
         network = self._network
+        if self._is_down:
+            # Whoever came later must not hold the namespace again, which would outlive us.
+            raise ConflictError("it was removed just now; start the machine again")
         namespace.hold()  # somebody may have killed the other holder
         match question["ask"]:
             case "status":
@@ -163,6 +167,7 @@ class Keeper:
                 await network.unplug(question["machine"])
             case "remove":
                 await network.take_down()
+                self._is_down = True
                 namespace.let_go()
                 return {"removed": True}, None
             case other:

@@ -53,11 +53,11 @@ def enter() -> bool:
     holder = lock_holder(HOLDER_LOCK)
     if holder is not None:
         _join(holder)
-        _drop_rights()
+        drop_rights()
         return True
     enter_namespace()
-    _set()
-    _drop_rights()
+    apply_settings()
+    drop_rights()
     hold()
     return False
 
@@ -77,7 +77,8 @@ def _join(pid: int) -> None:
             os.close(descriptor)
 
 
-def _set() -> None:
+def apply_settings() -> None:
+    """Set in this namespace what its bridge needs, before anything passes."""
     for name, value in _SETTINGS.items():
         with contextlib.suppress(FileNotFoundError):  # a kernel without it needs it not
             Path("/proc/sys/net", name).write_text(value)
@@ -110,7 +111,12 @@ def hold() -> None:
         raise OSError("the process that is to hold the network's namespace did not start")
 
 
-def _drop_rights() -> None:
+def drop_rights() -> None:
+    """Keep of all rights those to shape this network, for good.
+
+    Raises:
+        OSError: the kernel refused.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(_MOST_CAPABILITIES):
         if capability not in _KEPT:

@@ -56,11 +56,26 @@ class EventNetworks:
             HostError: this host cannot make it.
             MachineConflictError: it is there with other addresses, and machines are in it.
         """
-        folder = self._find(spec.name)
         async with self._turn(spec.name):
-            if not is_locked(str(folder / LOCK)):
-                await launch(folder, spec, self._scope(_unit(folder)))
-            await ask(folder, "shape", spec=spec_as_json(spec))
+            await self._ensure(spec)
+
+    async def _ensure(self, spec: NetworkSpec) -> None:
+        folder = self._find(spec.name)
+        if not is_locked(str(folder / LOCK)):
+            await launch(folder, spec, self._scope(_unit(folder)))
+        await ask(folder, "shape", spec=spec_as_json(spec))
+
+    async def join(self, machine: str, card: Card) -> Port:
+        """Make the network if need be, and give the machine its port: `ensure` and `plug`.
+
+        No `remove` of this object comes between the two.
+
+        Raises:
+            HostError, MachineConflictError: as `ensure` and `plug`.
+        """
+        async with self._turn(card.network.name):
+            await self._ensure(card.network)
+            return await self.plug(machine, card)
 
     async def plug(self, machine: str, card: Card) -> Port:
         """Give the machine its port; the network is there (`ensure`).

@@ -44,11 +44,11 @@ class Rates:
     all_burst_kbytes: int = 8_000
     all_frames: int = 200_000
     all_frames_burst: int = 200_000
+    remembered_s: int = 60  # for so long a port that sent more is known as flooding
 
 
 RATES = Rates()
 
-_REMEMBERED_S = 60
 _LIMITERS = ("group", "self", "datagram_bytes", "datagram_frames", "all_bytes", "all_frames")
 
 
@@ -57,6 +57,7 @@ def make_table(spec: NetworkSpec, rates: Rates = RATES) -> str:
     limiters = "".join(
         f"  set {name} {{ type ifname; flags dynamic; size 65535; }}\n" for name in _LIMITERS
     )
+    kept = f"{rates.remembered_s}s"
     return f"""\
 table {TABLE}
 delete table {TABLE}
@@ -66,7 +67,7 @@ table {TABLE} {{
   set shared {{ type ifname; }}
   map kin {{ type ifname : mark; }}
   set relatives {{ type mark . ifname; }}
-  set {FLOODING} {{ type ifname; flags dynamic,timeout; size 65535; timeout {_REMEMBERED_S}s; }}
+  set {FLOODING} {{ type ifname; flags dynamic,timeout; size 65535; timeout {kept}; }}
 {limiters}\
   counter spoofed {{ }}
   counter flooded {{ }}
@@ -91,7 +92,7 @@ def _inward(rates: Rates) -> str:
     all_frames = f"{rates.all_frames}/second burst {rates.all_frames_burst} packets"
     return f"""\
   chain flood {{
-    update @{FLOODING} {{ iifname timeout {_REMEMBERED_S}s }}
+    update @{FLOODING} {{ iifname timeout {rates.remembered_s}s }}
     counter name flooded drop
   }}
   chain spoof {{

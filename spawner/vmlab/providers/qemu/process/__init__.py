@@ -13,5 +13,7 @@ endings          why a machine ended, by QEMU's word
 ending           ends a machine: power button, power off, SIGKILL
 leftovers        what did not end properly, and its removal
 neighbours       which addresses are not the internet
+allowed          which names are, where the lab allows only some
+gate             the process that opens their addresses, in the machine's namespace
 neighbour_watch  tells running machines when that changes
 """

@@ -152,6 +152,7 @@ def make_shim_config(
         bytes_per_s=plan.bytes_per_s,
         internet=unreachable is not None,
         unreachable=list(unreachable or ()),
+        allowed=list(plan.allowed) if unreachable is not None else [],
         console=machine.console.name,
         exit_report=machine.exit_report.name,
         events=EVENTS_FD,

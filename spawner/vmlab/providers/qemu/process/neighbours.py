@@ -43,6 +43,22 @@ async def find_unreachable() -> list[str]:
     return unreachable_networks(addresses, routes)
 
 
+async def find_own() -> list[IPv4Network]:
+    """Return the host's own subnets and those that it reaches without a router; raises likewise."""
+    addresses = await _ask("address")
+    routes = await _ask("route", "show", "table", "all")
+    return own_networks(addresses, routes)
+
+
+def own_networks(
+    addresses: list[dict[str, Any]], routes: list[dict[str, Any]]
+) -> list[IPv4Network]:
+    """Return them from what `ip -json` told; loopback is no network."""
+    found = [*_of_addresses(addresses), *_of_routes(routes)]
+    own = (each for each in found if not each.is_loopback and each.prefixlen >= _SHORTEST)
+    return list(ipaddress.collapse_addresses(own))
+
+
 def unreachable_networks(
     addresses: list[dict[str, Any]], routes: list[dict[str, Any]]
 ) -> list[str]:

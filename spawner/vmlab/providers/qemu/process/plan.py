@@ -96,6 +96,7 @@ class LaunchPlan:
     base: Path  # what its root disk is based on
     devices: Path | None  # state of a template's devices, to be loaded before it runs
     internet: bool
+    allowed: tuple[str, ...]  # the only names there; none: all
     bytes_per_s: int  # each way; 0: no limit
     listeners: Path
 
@@ -151,6 +152,7 @@ def plan_launch(
         base=template.root_disk if template else image.disk,
         devices=template.devices if template else None,
         internet=spec.internet and park_in is None,
+        allowed=spec.allowed,
         bytes_per_s=0 if park_in else spec.bandwidth.network_mbit_s * 1_000_000 // 8,
         listeners=host.listeners,
     )

@@ -32,6 +32,7 @@ from typing import Any
 from vmlab.network.relay import MAX_OUTWARD, Connect, Pace, Paces, Streams, make_relay, to_socket
 from vmlab.network.uplink import enter_namespace, enter_namespace_with_internet
 from vmlab.providers.qemu.process.endings import CAPABILITIES, listen_for_end
+from vmlab.providers.qemu.process.gate import start_gate
 from vmlab.providers.qemu.process.handout import hand_out, stop_at_writable_opens
 from vmlab.providers.qemu.process.opened import OpenFiles, keep_console, listen, open_files
 from vmlab.system.locks import take_lock
@@ -61,6 +62,7 @@ class ShimConfig:
     bytes_per_s: int  # each way: all listeners together, and likewise the internet; 0: no limit
     internet: bool
     unreachable: list[str]  # networks that stay out of reach even with internet
+    allowed: list[str]  # the only names on the internet that may be reached; none: all
     # Names within the lock's folder, where shim and QEMU work: it may be renamed meanwhile.
     console: str
     exit_report: str
@@ -87,6 +89,8 @@ def main() -> None:
         _limit_self(config)
         if config.internet:
             enter_namespace_with_internet(config.bytes_per_s, config.unreachable)
+            if config.allowed:
+                start_gate(config.allowed)
         else:
             enter_namespace()
         files = open_files(Path(config.console), Path(config.exit_report), config.memory)

@@ -52,14 +52,14 @@ class Pool:
         self._folder = folder
         self._failed = failed
 
-    def claim(self, target: Machine, kind: TemplateKind, *, internet: bool) -> bool:
+    def claim(self, target: Machine, kind: TemplateKind, *, way_out: str) -> bool:
         """Make a ready machine of this kind the machine of `target`; return whether there was one.
 
         A machine's empty folder may be in the way; one with anything in it keeps its place.
         """
         if target.path.is_dir() and any(target.path.iterdir()):
             return False
-        for machine in self._ready(kind, internet=internet):
+        for machine in self._ready(kind, way_out=way_out):
             try:
                 # Of two that want it, one finds it gone.
                 machine.path.rename(target.path)
@@ -85,7 +85,7 @@ class Pool:
         Raises:
             LabError: it did not get ready; it is set aside for diagnosis.
         """
-        missing = wanted - len(self._ready(template.kind, internet=spec.internet))
+        missing = wanted - len(self._ready(template.kind, way_out=spec.way_out))
         if missing <= 0:
             return False
         self._folder.mkdir(exist_ok=True)
@@ -101,13 +101,13 @@ class Pool:
             raise
         return missing > 1
 
-    async def drain(self, keep: TemplateKind | None = None, *, internet: bool = False) -> None:
+    async def drain(self, keep: TemplateKind | None = None, *, way_out: str = "") -> None:
         """End and remove the machines that are not ready or not of the kind to be kept.
 
         Raises:
             ProviderError: one could not be ended; all others were.
         """
-        kept = {f.path for f in self._ready(keep, internet=internet)} if keep else set()
+        kept = {f.path for f in self._ready(keep, way_out=way_out)} if keep else set()
         stuck = []
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             if path in kept:
@@ -128,13 +128,13 @@ class Pool:
         ready = sum((folder / _READY).exists() for folder in folders)
         return PoolState(wanted, ready, len(folders) - ready)
 
-    def _ready(self, kind: TemplateKind, *, internet: bool) -> list[Machine]:
+    def _ready(self, kind: TemplateKind, *, way_out: str) -> list[Machine]:
         """Return the machines that wait, those that wait longest first."""
         found = []
         for note in self._folder.glob(f"*/{_READY}"):
             try:
                 facts = load_json(note.read_bytes())
-                fits = facts["template"] == kind.key and facts["internet"] == internet
+                fits = facts["template"] == kind.key and facts["way_out"] == way_out
                 since = float(facts["since"])
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # claimed meanwhile, or no note of ours
@@ -164,7 +164,7 @@ class Pool:
                 # Under emulation the code that ran stays translated in this process.
                 await link.ask(HostMessageType.WARM, host.deadlines.park_s)
             await monitor.pause()
-        facts = {"template": template.kind.key, "internet": spec.internet, "since": time.time()}
+        facts = {"template": template.kind.key, "way_out": spec.way_out, "since": time.time()}
         write_atomic(machine.path / _READY, json.dumps(facts).encode())
 
     async def _set_aside(self, machine: Machine) -> None:

@@ -105,7 +105,7 @@ class Upkeep:
         self._again.pop(kind.key, None)
         if host.style is not StartStyle.AUTO or spec.role is not MachineRole.DESK:
             return False
-        await self._pool.drain(keep=kind, internet=spec.internet)
+        await self._pool.drain(keep=kind, way_out=spec.way_out)
         return await self._pool.fill(self._wanted, template, spec, host, image)
 
     async def wait(self) -> None:

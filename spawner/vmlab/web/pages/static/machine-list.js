@@ -1,5 +1,5 @@
 // The machines of a group: their states, addresses and names, a picture of who is connected to whom,
-// the console of each, and a restart of one while the others run.
+// the console of each, and a restart or a new one while the others run.
 
 import { cardTable, columnHeader } from "./card-table.js";
 import { askFirst, openDialog } from "./dialog.js";
@@ -7,7 +7,7 @@ import { around, icon, make, makeSvg } from "./dom.js";
 import { call, statusOf } from "./hub-api.js";
 import { KeptRows } from "./kept-rows.js";
 import { makePicture, pictureWords } from "./machines-picture.js";
-import { refusalWords, restartQuestion, texts } from "./machines-text.js";
+import { refusalWords, renewQuestion, restartQuestion, texts } from "./machines-text.js";
 import { poll } from "./poll.js";
 import { shapeOf, stateWords } from "./state.js";
 import { localized } from "./words.js";
@@ -81,19 +81,21 @@ export class MachineList {
     if (!machine) return;
     const url = `${this.api}/${encodeURIComponent(machine.label)}/${act}`;
     if (act === "console") showConsole(machine.label, url);
-    else if (act === "restart") this.restart(machine, url);
+    else if (act === "restart") this.begin(restartQuestion(machine), url, texts().restarting);
+    else if (act === "renew") this.begin(renewQuestion(machine), url, texts().renewing);
   }
 
   /**
-   * @param {GroupMachine} machine
+   * @param {ReturnType<typeof restartQuestion>} question
    * @param {string} url
+   * @param {string} said once it has begun
    */
-  restart(machine, url) {
+  begin(question, url, said) {
     askFirst(
-      restartQuestion(machine),
+      question,
       async (tell) => {
         await call(url, "POST");
-        tell(texts().restarting);
+        tell(said);
         this.look();
       },
       (error) => refusalWords(statusOf(error)),
@@ -175,7 +177,7 @@ function addressParts({ role, address, names, own_names: own }) {
 }
 
 /** @param {GroupMachine} machine */
-function actions({ label, may_console: mayConsole, may_restart: mayRestart }) {
+function actions({ label, may_console: mayConsole, may_restart: mayRestart, may_renew: mayRenew }) {
   const t = texts();
   const kind = { type: "button", "aria-haspopup": "dialog" };
   const found = [];
@@ -186,6 +188,10 @@ function actions({ label, may_console: mayConsole, may_restart: mayRestart }) {
   if (mayRestart) {
     const more = { "data-act": "restart", "aria-label": t.restartOf(label), class: "btn btn-sm btn-outline-danger" };
     found.push(make("button", { ...kind, ...more }, t.restart));
+  }
+  if (mayRenew) {
+    const more = { "data-act": "renew", "aria-label": t.renewOf(label), class: "btn btn-sm btn-outline-danger" };
+    found.push(make("button", { ...kind, ...more }, t.renew));
   }
   return found;
 }

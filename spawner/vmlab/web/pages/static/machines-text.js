@@ -31,6 +31,13 @@ export const texts = chooser({
     restartOthers: "The other machines keep running.",
     restartDesk: "JupyterLab runs in this machine: it is back after a minute or two, and the list says when.",
     restartServer: "All trainees use this machine: until it is back, what they read and write on it has to wait.",
+    renew: "Replace …",
+    renewOf: (/** @type {string} */ name) => `Replace ${name} with a new machine …`,
+    renewTitle: (/** @type {string} */ name) => `Replace ${name} with a new machine?`,
+    renewGoes: "Its system and the programs installed in it start afresh, and programs that run in it end. Files on its disk for data stay.",
+    renewNode: "If it has no disk for data, none of its files stay.",
+    renewing: "It is being replaced. The list of machines says when the new one is running.",
+    yesRenew: "Replace it",
     yes: "Restart it",
     no: "Leave it as it is",
     restarting: "It restarts. The list of machines says when it is running again.",
@@ -77,6 +84,13 @@ export const texts = chooser({
     restartOthers: "Les autres machines restent en marche.",
     restartDesk: "JupyterLab fonctionne dans cette machine\u202f: il revient après une ou deux minutes, et la liste dit quand.",
     restartServer: "Tous les participants utilisent cette machine\u202f: jusqu'à son retour, ce qu'ils y lisent et y écrivent doit attendre.",
+    renew: "Remplacer …",
+    renewOf: (name) => `Remplacer ${name} par une machine neuve …`,
+    renewTitle: (name) => `Remplacer ${name} par une machine neuve\u202f?`,
+    renewGoes: "Son système et les programmes installés repartent de zéro, et les programmes qui y tournent s'arrêtent. Les fichiers de son disque de données restent.",
+    renewNode: "Si cette machine n'a pas de disque de données, aucun de ses fichiers ne reste.",
+    renewing: "Elle est en cours de remplacement. La liste des machines dit quand la machine neuve est en marche.",
+    yesRenew: "La remplacer",
     yes: "La redémarrer",
     no: "La laisser telle quelle",
     restarting: "Elle redémarre. La liste des machines dit quand elle est de nouveau en marche.",
@@ -117,6 +131,21 @@ export function restartQuestion({ label, role }, t = texts()) {
     title: t.restartTitle(label),
     texts: [t.restartEnds, ...(more.get(role) ?? [])],
     yes: t.yes,
+    no: t.no,
+    close: t.close,
+  };
+}
+
+/**
+ * What is asked before a machine is replaced.
+ * @param {{label: string, role: string}} machine
+ */
+export function renewQuestion({ label, role }, t = texts()) {
+  const more = role === "desk" ? [t.restartDesk] : [t.renewNode];
+  return {
+    title: t.renewTitle(label),
+    texts: [t.renewGoes, ...more, t.restartOthers],
+    yes: t.yesRenew,
     no: t.no,
     close: t.close,
   };

@@ -17,7 +17,9 @@ export const texts = chooser({
     stages: {
       stopping: "Switching the old machine off …",
       aside: "Putting the old machine aside …",
+      alone: "This machine is being replaced. The others keep running.",
       starting: "The new machine is starting.",
+      ready: "The new machine is running.",
       done: "The old machine is put aside.",
     },
     failed: "It could not be replaced; nothing is lost. Please tell a facilitator.",
@@ -38,7 +40,9 @@ export const texts = chooser({
     stages: {
       stopping: "Extinction de l'ancienne machine …",
       aside: "Mise de côté de l'ancienne machine …",
+      alone: "Cette machine est en cours de remplacement. Les autres restent en marche.",
       starting: "La machine neuve démarre.",
+      ready: "La machine neuve est en marche.",
       done: "L'ancienne machine est mise de côté.",
     },
     failed: "Elle n'a pas pu être remplacée\u202f; rien n'est perdu. Prévenez un encadrant.",

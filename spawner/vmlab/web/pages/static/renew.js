@@ -41,7 +41,7 @@ export function renew(url, { name = "", started = () => {} } = {}) {
 async function follow(url, tell) {
   /** @type {Renewal} */
   let answer = await call(url, "POST");
-  while (["stopping", "aside"].includes(answer.stage)) {
+  while (["stopping", "aside", "alone"].includes(answer.stage)) {
     tell(answer);
     await pause(LOOK_MS);
     answer = await call(url);

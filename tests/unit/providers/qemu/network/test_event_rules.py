@@ -73,6 +73,12 @@ def test_rates_are_in_the_rules():
     assert "limit rate over 5 kbytes/second" in text
 
 
+def test_who_flooded_is_forgotten_by_the_kernel():
+    text = make_table(FARM, Rates(remembered_s=7))
+    assert "set flooding { type ifname; flags dynamic,timeout; size 65535; timeout 7s; }" in text
+    assert "update @flooding { iifname timeout 7s }" in text
+
+
 TRAINEES = some.sampled_from(["", "t01", "t02", "é", "; drop"])
 
 

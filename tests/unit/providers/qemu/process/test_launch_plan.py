@@ -192,6 +192,22 @@ def test_internet_is_as_the_machine_is_to_have_it(image, internet):
     assert (config.internet, config.unreachable) == (internet, NEAR if internet else [])
 
 
+def test_names_are_allowed_only_where_there_is_internet(image):
+    spec = replace(SPEC, internet=True, allowed=("pypi.org", "deb.debian.org"))
+    plan = plan_launch(MACHINE, spec, make_host(), image)
+    assert make_shim_config(plan, WORKER, NEAR).allowed == ["pypi.org", "deb.debian.org"]
+    parked = plan_launch(MACHINE, spec, make_host(), image, park_in=PARKED)
+    assert make_shim_config(parked, WORKER).allowed == []
+
+
+def test_machines_with_other_ways_out_are_not_alike():
+    assert SPEC.way_out == replace(SPEC, allowed=("pypi.org",)).way_out == ""
+    assert replace(SPEC, internet=True).way_out == "all"
+    some = replace(SPEC, internet=True, allowed=("pypi.org", "deb.debian.org"))
+    assert some.way_out == "deb.debian.org pypi.org"
+    assert some.way_out == replace(some, allowed=some.allowed[::-1]).way_out
+
+
 @pytest.mark.parametrize(("mbit_s", "bytes_per_s"), [(0, 0), (1, 125_000), (80, 10_000_000)])
 def test_the_network_is_as_fast_as_the_lab_says(image, mbit_s, bytes_per_s):
     plan = plan_launch(

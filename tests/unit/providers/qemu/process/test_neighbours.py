@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from vmlab.providers.qemu.process.neighbours import unreachable_networks
+from vmlab.providers.qemu.process.neighbours import own_networks, unreachable_networks
 
 NOTHING: list[dict] = []
 
@@ -86,3 +86,15 @@ def test_no_network_is_named_twice():
     found = unreachable_networks(link("10.0.3.1", 24), [{"dst": "10.0.3.0/24", "dev": "lxcbr0"}])
     assert "10.0.0.0/8" in found
     assert not [each for each in found if each.startswith("10.0.3.")], "slirp4netns has that one"
+
+
+def test_what_the_host_itself_is_in():
+    loopback = [{"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]}]
+    routes = [
+        {"dst": "default", "gateway": "10.77.3.1", "dev": "eth0"},
+        {"dst": "172.17.0.0/16", "dev": "docker0"},
+        {"dst": "10.99.0.0/16", "gateway": "10.77.3.7", "dev": "eth0"},
+        {"dst": "224.0.0.0/4", "dev": "eth0"},
+    ]
+    found = own_networks([*loopback, *link("10.77.3.5", 24)], routes)
+    assert [str(each) for each in found] == ["10.77.3.0/24", "172.17.0.0/16"]
