@@ -18,6 +18,7 @@ from attacks.promises import all_promises
 from attacks.table import MARKER, AttackTable
 from reports import SendableReports
 from run_times import RunTimes
+from shared_folder import SharedFolder
 from surroundings import left_as_found
 
 # How long an example takes says how busy the host is, not whether the code is right.
@@ -61,6 +62,7 @@ def pytest_configure(config) -> None:
     config.pluginmanager.register(FailuresAtOnce(config))
     config.pluginmanager.register(RunTimes())
     config.pluginmanager.register(SendableReports())
+    config.pluginmanager.register(SharedFolder(config), SharedFolder.__name__)
     config.addinivalue_line("markers", MARKER)
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist; the process that began them tells
     if config.option.attack_table and not is_worker:
@@ -129,12 +131,31 @@ def processes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_cache(desk_image):
-    """A cache folder with the image `tiny` in it."""
-    from fakes.tiny_guest import make_tiny_image
+def tiny_cache(desk_image, request):
+    """A cache folder with the image `tiny` and a template of it, for all workers of this run."""
+    from fakes.tiny_cache import find_or_make_cache
 
-    cache = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
-    cache.chmod(0o755)
-    make_tiny_image(desk_image, cache / "images")
-    yield cache
-    shutil.rmtree(cache)
+    shared = request.config.pluginmanager.get_plugin(SharedFolder.__name__)
+    return find_or_make_cache(shared.path, desk_image)
+
+
+@pytest.fixture
+def bench_cache(request, tiny_cache):
+    """The cache of a bench: the one that is shared, or a copy for a test that changes its own."""
+    if not request.node.get_closest_marker("own_cache"):
+        yield tiny_cache
+        return
+    from fakes.tiny_cache import copy_images, copy_template
+
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
+    folder.chmod(0o755)
+    copy_images(tiny_cache, folder)
+    copy_template(tiny_cache, folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start_style(request):
+    """How this test's machines are started first: as it usually is, or always by a boot."""
+    return "boot" if request.node.get_closest_marker("boots") else "auto"

@@ -13,9 +13,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from fakes.waiting import wait_until
+from hub.running_hub import START_LIMIT_S, RunningHub
+from vmlab.database.tables import PhaseRow
+from vmlab.lab.lab import load_lab
+from vmlab.model import Features
+from vmlab.paths import Paths
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 ARGUMENTS = [
@@ -29,7 +40,7 @@ ARGUMENTS = [
 ]
 # What turns while somebody waits is drawn sixty times a second, by the processor.
 STILL = {"reduced_motion": "reduce"}
-LIMIT_MS = 60_000  # Playwright's own 5 s and 30 s are too few on a busy host
+LIMIT_MS = 120_000  # Playwright's own 5 s and 30 s are too few on a busy host
 expect.set_options(timeout=LIMIT_MS)
 
 
@@ -115,3 +126,40 @@ def log_in(
     page.fill("#password_input", hub.password(name))
     page.click("#login_submit")
     page.wait_for_url(f"**{path}*")
+
+
+_cookies: WeakKeyDictionary[RunningHub, dict[str, list[Any]]] = WeakKeyDictionary()
+
+
+def visit(page: Page, hub: RunningHub, name: str, *, path: str = "/hub/home") -> None:
+    """Open a page of the hub as an account that logged in, through the form the first time only.
+
+    For tests of what comes after the log-in, whose page and check of a password cost as much as
+    the page that they are about. Not for accounts that log out or get another password.
+    """
+    cookies = _cookies.setdefault(hub, {})
+    if name not in cookies:
+        log_in(page, hub, name, path=path)
+        cookies[name] = page.context.cookies()
+        return
+    choose_language(hub, name, page.evaluate("navigator.language"))
+    page.context.add_cookies(cookies[name])
+    page.goto(f"{hub.base_url}{path}")
+
+
+def wait_until_saved(page: Page) -> None:
+    """Return when the hub has the language that was chosen on a page, and the page knows it."""
+    # The hub's pages forbid `eval`, with which `wait_for_function` asks a second time.
+    is_saved = "sessionStorage.getItem('vmlab-language-unsaved') === null"
+    wait_until(lambda: page.evaluate(is_saved))
+
+
+def remember_starts(hub: RunningHub, *, boot_s: float, way: str = "") -> None:
+    """Have the hub know that machines took so long to boot; before its first start of this way."""
+    paths = Paths(hub.folder, hub.folder)
+    lab, fake = load_lab(hub.folder / "lab.toml"), Features("fake")
+    key = f"{lab.provider.name}/{fake.accelerator}/{lab.machine.image}/{fake.style}/{way}"
+    engine = create_engine(f"sqlite:///{paths.database}", connect_args={"timeout": START_LIMIT_S})
+    with Session(engine) as session, session.begin():
+        session.add(PhaseRow(key=key, phase="boot", seconds=boot_s))
+    engine.dispose()

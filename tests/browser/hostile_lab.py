@@ -78,7 +78,7 @@ class HostileLab:
         """Open a hostile page, tell it something by its query, and return its result."""
         query = urlencode([("hub", self.hub.base_url), *told])
         page.goto(f"{self.serve(file, *headers)}?{query}")
-        page.wait_for_function("window.result !== undefined", timeout=60_000)
+        page.wait_for_function("window.result !== undefined")
         return page.evaluate("window.result")
 
     def consent_url(self, scope: str = "") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import log_in
+from browser.conftest import log_in, wait_until_saved
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 
@@ -53,7 +53,8 @@ def test_a_click_is_for_the_account_and_not_for_one_browser(hub, new_page):
     log_in(page, hub, "bob", keep_language=True)
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(HEADING["en"], use_inner_text=True)
-    wait_until(lambda: language_of(hub, "bob")["language"] == "en")
+    wait_until_saved(page)
+    assert language_of(hub, "bob")["language"] == "en"
     elsewhere = new_page(locale="fr-FR")
     log_in(elsewhere, hub, "bob", keep_language=True)
     expect(elsewhere.get_by_role("heading", level=1)).to_have_text(
@@ -73,7 +74,7 @@ def test_a_choice_outlives_a_reload_before_the_hub_has_saved_it(hub, new_page):
     page.reload()
     wait_until(lambda: language_of(hub, "zoe")["language"] == "en")
     # The page knows it a moment after the hub does; until then what is held counts as newer.
-    page.wait_for_function("sessionStorage.getItem('vmlab-language-unsaved') === null")
+    wait_until_saved(page)
     older = "sessionStorage.setItem('vmlab-language-unsaved', JSON.stringify(['zoe', 'fr', 'fr']))"
     page.evaluate(older)  # the account has chosen in another tab since then
     page.reload()

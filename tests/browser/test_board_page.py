@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import log_in, shot
+from browser.conftest import log_in, shot, visit, wait_until_saved
 from fakes.courses import make_files
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course
@@ -15,7 +15,7 @@ from vmlab.courses import pack_course
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-SOON_MS = 30_000
+SOON_MS = 120_000  # a page that got no answer for a while asks twice a minute
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def hub(tmp_path_factory):
 def open_board(hub, new_page):
     def opened(name: str = "facilitator", **options: object) -> Page:
         page = new_page(**options)
-        log_in(page, hub, name, path="/hub/admin")
+        visit(page, hub, name, path="/hub/admin")
         expect(page.locator("#vm-board tbody tr").first).to_be_visible()
         return page
 
@@ -118,6 +118,7 @@ def test_french_by_the_browsers_wish_and_by_the_switch(open_board):
     expect(page.locator(".vm-step").first).to_have_text("Votre utilisateur")
     shot(page, "board-french")
     page.get_by_role("button", name="English").click()
+    wait_until_saved(page)
     expect(page).to_have_title("Board · VMLab")
     expect(row(page, "eve").locator(".vm-machine")).to_have_text("never started")
     page.reload()
@@ -163,7 +164,7 @@ def test_the_hub_goes_and_comes_back(open_board):
     assert "ada" in names(page)
     shot(page, "board-hub-lost")
     page.context.set_offline(False)
-    expect(alert).to_be_empty(timeout=30_000)
+    expect(alert).to_be_empty(timeout=SOON_MS)
     expect(page.locator("#vm-board-time")).to_contain_text("Live")
 
 
@@ -186,7 +187,7 @@ def test_nobody_looks_nobody_asks(hub, new_page):
         "};"
     )
     page.clock.install()
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     expect(page.locator("#vm-board tbody tr").first).to_be_visible()
     with page.expect_response("**/vmlab/board"):
         page.clock.run_for(3100)
@@ -212,83 +213,6 @@ def test_a_trainee_cannot_open_it(hub, new_page):
         "You may not open this page", use_inner_text=True
     )
     expect(page.locator("#vm-board")).to_have_count(0)
-
-
-MODEL = """async ({board, minutes, sort}) => {
-  const model = await import("/hub/vmlab-static/board-model.js");
-  const rows = model.describeRows(board, minutes);
-  return model.sortRows(rows, sort).map((row) => [row.user, row.kind, row.idle]);
-}"""
-
-
-def board_row(user: str, **facts: object) -> dict:
-    plain = {"state": "running", "since": 1000, "passed": 0, "last_progress": None, "steps": {}}
-    return {"user": user, "server": "", "begun": []} | plain | facts
-
-
-def begun(course: str, passed: int, last_progress: int | None, last_tried: int) -> dict:
-    names = {"last_progress": last_progress, "last_tried": last_tried}
-    return {"course": course, "total": 2, "passed": passed} | names
-
-
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [
-        ("stuck", ["long-stuck", "stuck", "late-starter", "starting", "off", "done"]),
-        ("name", ["done", "late-starter", "long-stuck", "off", "starting", "stuck"]),
-        ("progress", ["late-starter", "long-stuck", "starting", "off", "stuck", "done"]),
-    ],
-)
-def test_who_is_stuck_and_in_which_order(open_board, sort, expected):
-    page = open_board()
-    board = {
-        "now": 3000,
-        "course": {"published": 50, "steps": [{}, {}]},
-        "rows": [
-            board_row("done", passed=2, last_progress=500, since=200),
-            board_row("late-starter", since=2900),
-            board_row("long-stuck"),
-            board_row("off", state="stopped", since=0, last_progress=100, passed=1),
-            board_row("starting", state="pending"),
-            board_row("stuck", last_progress=2300, passed=1),
-        ],
-    }
-    found = page.evaluate(MODEL, {"board": board, "minutes": 10, "sort": sort})
-    assert [user for user, *_ in found] == expected
-    assert {user: (kind, idle) for user, kind, idle in found} == {
-        "done": ("finished", 2500),
-        "late-starter": ("working", 100),
-        "long-stuck": ("stuck", 2000),
-        "off": ("off", 2900),
-        "starting": ("changing", 2000),
-        "stuck": ("stuck", 700),
-    }
-
-
-@pytest.mark.parametrize(
-    ("facts", "kind", "idle"),
-    [
-        # Works on another course, and gets on there: whatever the one shown says.
-        ({"begun": [begun("other", 1, 2900, 2900)]}, "working", 100),
-        # Is stuck there, although the course shown is done; and although it was published just now.
-        ({"passed": 2, "begun": [begun("other", 1, 2000, 2900)]}, "stuck", 1000),
-        ({"begun": [begun("other", 0, None, 2900)], "since": 2000}, "stuck", 1000),
-        # Has done the other one too, or left it behind for the one shown.
-        ({"passed": 2, "begun": [begun("other", 2, 1500, 1500)]}, "finished", 50),
-        ({"begun": [begun("other", 1, 500, 500), begun("shown", 1, 2900, 2900)]}, "working", 50),
-        # Has done the other one long ago, and not begun the one shown, published just now.
-        ({"begun": [begun("other", 2, 1500, 1500)]}, "working", 50),
-    ],
-)
-def test_stuck_is_who_gets_on_in_no_course(open_board, facts, kind, idle):
-    page = open_board()
-    board = {
-        "now": 3000,
-        "course": {"name": "shown", "published": 2950, "steps": [{}, {}]},
-        "rows": [board_row("ada", **facts)],
-    }
-    found = page.evaluate(MODEL, {"board": board, "minutes": 10, "sort": "name"})
-    assert found == [["ada", kind, idle]]
 
 
 def test_a_break_is_declared_and_ended_on_the_board(hub, open_board):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
 from playwright.sync_api import expect
 
 from browser.conftest import log_in, shot
@@ -51,17 +50,6 @@ def test_the_lab_says_what_it_is_in_both_languages(hub, new_page):
     expect(page).to_have_title("Home · School of detectors")
     expect(branding).to_contain_text("Caen, autumn 2026", use_inner_text=True)
     shot(page, "branding-home-en")
-
-
-def test_a_lab_without_words_is_vmlab(tmp_path, new_page):
-    with RunningHub(tmp_path) as hub:
-        page = new_page()
-        page.goto(f"{hub.base_url}/hub/login")
-        expect(page).to_have_title("Log in · VMLab")
-        expect(page.locator(".vm-branding")).to_contain_text("A whole Linux machine of your own")
-        icon = page.locator("link[rel=icon]").get_attribute("href")
-        assert requests.get(f"{hub.base_url}{icon}", timeout=60).text.startswith("<svg")
-        shot(page, "branding-default")
 
 
 @pytest.mark.attack("origin.logo", "scripts, frames and requests in the lab's SVG")

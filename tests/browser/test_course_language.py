@@ -124,14 +124,12 @@ def notebook(lab, hub, new_page):
 
 
 def wait_for_text(page) -> None:
-    expect(headings(page).first).to_be_visible(timeout=90_000)
+    expect(headings(page).first).to_be_visible()
 
 
 def wait_for_reload(page, language: str) -> None:
     """Return when JupyterLab itself speaks this language."""
-    expect(page.locator("html")).to_have_attribute(
-        "lang", re.compile(f"^{language}"), timeout=90_000
-    )
+    expect(page.locator("html")).to_have_attribute("lang", re.compile(f"^{language}"))
     wait_for_text(page)
 
 
@@ -250,7 +248,7 @@ def test_jupyterlab_s_own_menu_makes_the_same_choice(lab, hub, notebook):
     lab.put(settings, {"raw": json.dumps({"locale": "fr_FR"})})  # as the menu does, and reloads
     page = notebook("en", "menu.ipynb")
     hub.wait_for(lambda state: state.languages == [{"language": "fr"}])
-    expect(page.get_by_role("button", name="English")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("button", name="English")).to_be_visible()
     page.wait_for_function("document.documentElement.dataset.vmlabLanguage === 'fr'")
     own = lab.root / "home/trainee/.jupyter/lab/user-settings" / LOCALE.replace(":", "/")
     wait_until(lambda: "fr_FR" not in own.with_suffix(".jupyterlab-settings").read_text())
@@ -272,7 +270,7 @@ def test_the_button_has_room_on_a_small_screen(lab, new_page):
     speak(lab, "fr")
     page = new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{lab.url}lab?reset&token={TOKEN}")
-    expect(page.get_by_role("button", name="English")).to_be_in_viewport(ratio=1, timeout=90_000)
+    expect(page.get_by_role("button", name="English")).to_be_in_viewport(ratio=1)
     shot(page, "course-fr-390")
 
 

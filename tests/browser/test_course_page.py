@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from browser.conftest import shot
 from browser.machine_lab import TOKEN, LabServer, run_lab
 from fakes.small_hub import SmallHub
+from fakes.waiting import wait_until
 from hub.running_hub import PROJECT
 from vmlab.courses.folder import read_folder
 from vmlab.courses.parse import parse_course
@@ -71,7 +72,7 @@ def open_lab(lab, new_page):
 
 def lifted(page: Page) -> None:
     """Return when the start's page has made way for JupyterLab."""
-    expect(page.locator("#vmlab-cover")).to_have_count(0, timeout=120_000)
+    expect(page.locator("#vmlab-cover")).to_have_count(0)
 
 
 def tabs(page: Page):
@@ -80,13 +81,17 @@ def tabs(page: Page):
 
 def expect_tabs(page: Page, *names: str) -> None:
     """Expect tabs in the main area with these names, by what the browser tells readers."""
-    expect(tabs(page)).to_have_count(len(names), timeout=60_000)
+    expect(tabs(page)).to_have_count(len(names))
     for place, name in enumerate(names[1:], 1):
         expect(tabs(page).nth(place)).to_have_attribute("data-vmlab-title", name)
-    told = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    heard = [each["name"]["value"] for each in told if each["role"]["value"] == "tab"]
-    for name in names:
-        assert [each for each in heard if name in each], " | ".join(heard)
+    session = page.context.new_cdp_session(page)
+
+    def are_heard() -> bool:
+        told = session.send("Accessibility.getFullAXTree")["nodes"]
+        heard = [each["name"]["value"] for each in told if each["role"]["value"] == "tab"]
+        return all(any(name in each for each in heard) for name in names)
+
+    wait_until(are_heard)  # a tab is there a moment before its words
 
 
 def test_the_lab_opens_on_the_course_and_its_own_progress(open_lab):
@@ -139,7 +144,7 @@ def test_the_cover_stays_until_the_exercises_are_there(open_lab, lab):
     page = open_lab()
     page.clock.install()  # so that nothing but the exercises ends the wait
     cover = page.locator("#vmlab-cover")
-    expect(cover.locator("[data-step=lab]")).to_have_attribute("data-state", "done", timeout=90_000)
+    expect(cover.locator("[data-step=lab]")).to_have_attribute("data-state", "done")
     expect(cover.locator("[data-step=exercises]")).to_have_attribute("data-state", "current")
     shot(page, "course-cover")
     deliver(SOURCE, lab.home, "first-steps", 1)
@@ -153,11 +158,11 @@ def test_a_step_that_is_passed_shows_without_a_reload(open_lab, hub):
     page = open_lab()
     lifted(page)
     page.get_by_role("button", name="Continue here: Processes and services").click()
-    page.locator(".jp-CodeCell .cm-content").first.click(timeout=60_000)
+    page.locator(".jp-CodeCell .cm-content").first.click()
     report(hub, "01-who-am-i/user", "02-processes-and-services/stop")
     page.keyboard.press("Shift+Enter")
     tabs(page).first.click()
-    expect(page.locator(".vmlab-course")).to_contain_text("2 of 10 steps done", timeout=60_000)
+    expect(page.locator(".vmlab-course")).to_contain_text("2 of 10 steps done")
 
 
 def test_a_hub_that_is_away_leaves_what_was_known(open_lab, hub):

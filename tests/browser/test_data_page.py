@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import log_in, shot
+from browser.conftest import shot, visit
 from hub.running_hub import RunningHub
 from hub.test_api_volume import take
 from vmlab.names import volume_name
@@ -29,7 +29,7 @@ def hub(tmp_path_factory):
 
 def test_who_never_started_has_no_disk_yet(hub, new_page):
     page = new_page()
-    log_in(page, hub, "bob", path="/hub/vmlab/data")
+    visit(page, hub, "bob", path="/hub/vmlab/data")
     expect(page.locator("#vm-data")).to_contain_text("You have no disk yet")
 
 
@@ -38,7 +38,7 @@ def test_earlier_states_and_the_way_home_are_shown(hub, new_page):
     with ThreadPoolExecutor() as elsewhere:  # Playwright's event loop runs in this thread
         elsewhere.submit(take, hub, "ada").result()
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "ada")
+    visit(page, hub, "ada")
     page.get_by_role("link", name="Mes données").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mes données", use_inner_text=True)
     rows = page.locator("#vm-states tbody tr")
@@ -55,7 +55,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
         elsewhere.submit(hub.start_server, "eve").result()
         elsewhere.submit(hub.stop_server, "eve").result()
     page = new_page()
-    log_in(page, hub, "eve", path="/hub/vmlab/data")
+    visit(page, hub, "eve", path="/hub/vmlab/data")
     rows = page.locator("#vm-states tbody tr")
     page.get_by_role("button", name="Keep the present state").click()
     expect(rows).to_have_count(1)
@@ -85,7 +85,7 @@ def test_a_state_is_kept_gone_back_to_and_forgotten(hub, new_page):
 
 def test_escape_leaves_everything_as_it_is(hub, new_page):
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "eve", path="/hub/vmlab/data")
+    visit(page, hub, "eve", path="/hub/vmlab/data")
     rows = page.locator("#vm-states tbody tr")
     before = rows.count()
     page.get_by_role("button", name="Remplacer mes fichiers par cet état").first.press("Enter")
@@ -108,7 +108,7 @@ def test_who_has_little_room_left_reads_that_older_states_go(hub, new_page):
         elsewhere.submit(hub.start_server, "bob").result()
         elsewhere.submit(hub.stop_server, "bob").result()
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "bob", path="/hub/vmlab/data")
+    visit(page, hub, "bob", path="/hub/vmlab/data")
     expect(page.locator("#vm-tight")).to_have_count(0)
     write_anew(hub, "bob")
     page.get_by_role("button", name="Conserver l'état actuel").click()
@@ -119,6 +119,7 @@ def test_who_has_little_room_left_reads_that_older_states_go(hub, new_page):
     shot(page, "data-tight-fr")
     page.get_by_role("button", name="Conserver l'état actuel").click()
     expect(page.locator("#vm-states tbody tr")).to_have_count(2)
+    page.wait_for_load_state()  # of the reloaded page: its scripts hear clicks
     write_anew(hub, "bob")
     page.get_by_role("button", name="Conserver l'état actuel").click()
     expect(page.locator("#vm-keep-status")).to_contain_text("autant que la place le permet")

@@ -17,7 +17,9 @@ from browser.barriers import find_violations
 PROJECT = Path(__file__).parents[2]
 
 
-def build_site(source: Path, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def build_site(
+    source: Path, target: Path, builder: str = "html"
+) -> subprocess.CompletedProcess[str]:
     words = [
         sys.executable,
         "-m",
@@ -28,7 +30,7 @@ def build_site(source: Path, target: Path, *options: str) -> subprocess.Complete
         "-c",
         str(PROJECT / "docs"),
     ]
-    words += ["-b", "html", *options, str(source), str(target)]
+    words += ["-b", builder, str(source), str(target)]
     return subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -101,15 +103,14 @@ FAULTS = {
 
 
 def test_what_leads_nowhere_ends_the_build(tmp_path):
-    for document in [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*")]:
-        if document.suffix in {".md", ".png", ".svg"}:
-            copy = tmp_path / "source" / document.relative_to(PROJECT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(document, copy)
+    for name in ("README.md", "docs/words.md"):  # what is needed for the faults
+        copy = tmp_path / "source" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, copy)
     # One build for all faults: each is in a file of its own, which is in no navigation either.
     for name, (text, _) in FAULTS.items():
         (tmp_path / "source" / f"{name.replace(' ', '-')}.md").write_text(f"# A page\n\n{text}\n")
-    done = build_site(tmp_path / "source", tmp_path / "site")
+    done = build_site(tmp_path / "source", tmp_path / "site", builder="dummy")  # writes no pages
     assert done.returncode != 0
     for name, (_, said) in FAULTS.items():
         lines = [s for s in done.stderr.splitlines() if f"/{name.replace(' ', '-')}.md" in s]

@@ -228,9 +228,10 @@ def test_no_page_of_the_hub_breaks_its_own_policy(lab, visitor):
         answer = visitor.goto(f"{lab.hub.base_url}/hub/{path}", wait_until="networkidle")
         policy = answer.headers["content-security-policy"]
         assert ("default-src 'self'" in policy) is lab.is_guarded, path
-    lab.hub.set_faults(volumes=True, delays_s={"boot": 2})
+    lab.hub.set_faults(volumes=True, delays_s={"boot": 60})  # until it has been seen
     log_in(visitor, lab.hub, "trainer", path="/hub/spawn-pending/trainer", keep_language=True)
     visitor.click("#start")
     expect(visitor.locator("#vm-start")).to_be_visible()
+    lab.hub.set_faults(volumes=True)
     visitor.wait_for_url("**/user/trainer/**")
     assert [text for text in said if "Content Security Policy" in text or "Refused" in text] == []

@@ -7,14 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import log_in, shot
+from browser.conftest import shot, visit, wait_until_saved
 from fakes.courses import make_files
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course
 
 pytestmark = pytest.mark.browser
 
-SOON_MS = 60_000
+SOON_MS = 120_000
 STEPS = 12
 LONG_NAME = "maximilian.featherstonehaugh-cholmondely"
 NAMES = (*(f"trainee{number:02d}" for number in range(1, 58)), "ada", "jean-baptiste", LONG_NAME)
@@ -52,7 +52,7 @@ def hub(tmp_path_factory):
 def open_page(hub, new_page):
     def opened(name: str = "facilitator", **options: object) -> Page:
         page = new_page(**options)
-        log_in(page, hub, name, path="/hub/admin")
+        visit(page, hub, name, path="/hub/admin")
         expect(person(page, "ada")).to_be_visible()
         expect(page.locator("#vm-board tbody tr").first).to_be_visible()
         return page
@@ -142,7 +142,7 @@ def test_another_course_is_never_shown_under_the_name_of_the_one_chosen(open_pag
 def test_a_course_that_is_gone_is_not_waited_for(hub, new_page):
     page = new_page()
     page.add_init_script("localStorage.setItem('vmlab-course', 'gone')")
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     expect(page.locator("#vm-board-course")).to_contain_text(re.compile("First|Second"))
     expect(page.locator("#vm-board-alert")).to_be_empty()
 
@@ -169,6 +169,7 @@ def test_names_roles_and_states_in_both_languages(open_page):
     expect(person(page, "jean-baptiste")).to_contain_text("never started")
     expect(person(page, "ada").get_by_role("link", name="Open the machine of ada")).to_be_visible()
     page.get_by_role("button", name="Français").click()
+    wait_until_saved(page)
     expect(person(page, "ada")).to_contain_text("participant")
     expect(person(page, "trainer")).to_contain_text("formateur")
     expect(page.get_by_role("button", name="Arrêter toutes les machines (2) …")).to_be_visible()

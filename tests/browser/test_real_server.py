@@ -39,8 +39,8 @@ def test_jupyterlab_works_behind_the_borders(tmp_path, new_page, names):
             page.fill("#username_input", "ada")
             page.fill("#password_input", hub.password("ada"))
             page.click("#login_submit")
-            page.wait_for_url(f"{hub.machine_url('ada')}/lab**", timeout=60_000)
-            expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
+            page.wait_for_url(f"{hub.machine_url('ada')}/lab**")
+            expect(page.locator("#jp-main-dock-panel")).to_be_visible()
             url = f"{hub.machine_url('ada')}/api"
             assert page.evaluate(WRITES, f"{url}/contents") == 201
             assert page.evaluate(OPENS, f"{url}/events/subscribe".replace("http", "ws", 1))

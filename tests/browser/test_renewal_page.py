@@ -7,12 +7,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.conftest import log_in, shot
+from browser.conftest import shot, visit
 from hub.running_hub import RunningHub
 
 pytestmark = pytest.mark.browser
 
-SOON_MS = 60_000
+SOON_MS = 120_000
 SLOW = {"boot": 1.0}
 
 
@@ -43,7 +43,7 @@ def test_a_trainee_gets_a_new_machine_from_the_home_page(hub, new_page):
     hub.set_faults(delays_s=SLOW)
     before, token = kept(hub), hub.server_token("ada")
     page = new_page()
-    log_in(page, hub, "ada")
+    visit(page, hub, "ada")
     ask(page)
     dialog = page.get_by_role("dialog", name="Replace your machine with a new one?")
     expect(dialog).to_contain_text("Kept: all files in the home folder.")
@@ -58,7 +58,7 @@ def test_a_trainee_gets_a_new_machine_from_the_home_page(hub, new_page):
 def test_the_keyboard_is_enough_and_escape_changes_nothing(hub, new_page):
     before = kept(hub)
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "bob")
+    visit(page, hub, "bob")
     page.locator(".vm-renew summary").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -76,13 +76,14 @@ def test_the_keyboard_is_enough_and_escape_changes_nothing(hub, new_page):
 
 
 def test_a_start_that_failed_offers_a_new_machine(hub, new_page):
-    hub.set_faults(fail_at="mounts", delays_s={"mounts": 8.0})
+    hub.set_faults(fail_at="mounts", delays_s={"mounts": 60.0})
     page = new_page()
-    log_in(page, hub, "eve")
+    visit(page, hub, "eve")
     page.locator("#start").click()
+    expect(page.locator('.vm-stage[data-state="current"]')).to_be_visible()  # it hears of failures
+    hub.set_faults()
     expect(page.locator("#vm-start-failed")).to_be_visible(timeout=SOON_MS)
     shot(page, "renew-after-failure")
-    hub.set_faults()
     ask(page)
     page.get_by_role("button", name="Replace it").click()
     page.wait_for_url("**/user/eve/**", timeout=SOON_MS)
@@ -90,7 +91,7 @@ def test_a_start_that_failed_offers_a_new_machine(hub, new_page):
 
 def test_a_machine_that_is_off_offers_a_new_one(hub, new_page):
     page = new_page()
-    log_in(page, hub, "bob")
+    visit(page, hub, "bob")
     page.goto(f"{hub.base_url}/hub/user/bob/")
     expect(page.locator("#start")).to_be_visible()
     expect(page.locator(".vm-renew")).to_be_visible()
@@ -99,7 +100,7 @@ def test_a_machine_that_is_off_offers_a_new_one(hub, new_page):
 
 def test_a_refusal_is_told_in_the_dialog(hub, new_page):
     page = new_page()
-    log_in(page, hub, "bob")
+    visit(page, hub, "bob")
     page.locator("#vm-renew").evaluate(
         "b => b.dataset.renewUrl = b.dataset.renewUrl.replace('bob', 'ada')"
     )
@@ -115,7 +116,7 @@ def test_a_facilitator_replaces_a_machine_on_the_board(hub, new_page):
         hub.start_server("ada")
     before = kept(hub)
     page = new_page()
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     button = page.get_by_role("button", name="New machine … for ada")
     expect(button).to_be_visible()
     shot(page, "renew-board")
@@ -132,7 +133,7 @@ def test_a_facilitator_replaces_a_machine_on_the_board(hub, new_page):
 
 def test_hidden_names_stay_hidden_in_the_question(hub, new_page):
     page = new_page()
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     page.get_by_label("Hide names").check()
     buttons = page.locator("#vm-board [data-renew]")
     expect(buttons.first).to_be_visible()

@@ -14,7 +14,7 @@ from hub.running_hub import RunningHub
 pytestmark = pytest.mark.browser
 
 BOOT_S = 60.0  # until it has been seen
-SOON_MS = 60_000  # a page that got no answer for a while asks twice a minute
+SOON_MS = 120_000  # a page that got no answer for a while asks twice a minute
 
 
 @pytest.fixture(scope="module")

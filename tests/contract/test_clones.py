@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
+from fakes.tiny_cache import copy_images, copy_template, spare
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState
 from vmlab.providers.qemu.process import launch
@@ -35,11 +36,11 @@ pytestmark = pytest.mark.vm
 
 
 @pytest.fixture
-def cache(desk_image):
-    """A cache of its own: these tests damage what is in it."""
+def cache(tiny_cache):
+    """A cache of its own without a template: these tests damage what is in it."""
     folder = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
     folder.chmod(0o755)
-    make_tiny_image(desk_image, folder / "images")
+    copy_images(tiny_cache, folder)
     yield folder
     shutil.rmtree(folder)
 
@@ -52,12 +53,9 @@ async def bench(cache, failed):
 
 
 @pytest.fixture
-async def template(bench):
-    return await bench.provider.make_template(spare(bench))
-
-
-def spare(bench: Bench):
-    return replace(bench.spec("spare"), volume=None, owner="")
+def template(bench, tiny_cache):
+    """A template of this bench's own."""
+    return copy_template(tiny_cache, bench.settings.cache)
 
 
 def style(bench: Bench, name: str = "desk-ada-0") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,11 @@ GUEST_PHASES = [
 ]
 
 
+def _first_by_a_boot(phases: list[Phase]) -> list[Any]:
+    """Return parameters: up to its boot a machine starts otherwise than a clone does."""
+    return [pytest.param(phase, marks=pytest.mark.boots) for phase in phases]
+
+
 async def state(provider: Provider, name: str) -> MachineState:
     return (await provider.status([name]))[name].state
 
@@ -40,6 +46,7 @@ async def test_an_unknown_machine_is_absent(bench):
     assert await bench.provider.status() == {}
 
 
+@pytest.mark.boots
 async def test_a_start_goes_through_the_phases_in_order(bench):
     spec = bench.spec()
     assert await start(bench.provider, spec, bench.seed()) == HOST_PHASES + GUEST_PHASES
@@ -93,7 +100,7 @@ async def test_another_object_sees_and_stops_what_this_one_started(bench):
     assert await state(bench.provider, spec.name) is MachineState.STOPPED
 
 
-@pytest.mark.parametrize("last", HOST_PHASES + GUEST_PHASES)
+@pytest.mark.parametrize("last", [*_first_by_a_boot(HOST_PHASES), *GUEST_PHASES])
 async def test_a_start_cut_at_any_phase_leaves_nothing_running_after_stop(bench, last):
     spec = bench.spec()
     await start_until(bench.provider, spec, bench.seed(), last)
@@ -104,6 +111,7 @@ async def test_a_start_cut_at_any_phase_leaves_nothing_running_after_stop(bench,
     assert await state(other, spec.name) is MachineState.RUNNING
 
 
+@pytest.mark.boots
 @pytest.mark.parametrize(
     ("end", "last"),
     [
@@ -128,7 +136,7 @@ async def test_a_machine_that_another_object_ends_does_not_start_another_way(ben
     assert await state(other, spec.name) in {MachineState.STOPPED, MachineState.ABSENT}
 
 
-@pytest.mark.parametrize("last", [Phase.DISK, Phase.BOOT, Phase.MOUNTS])
+@pytest.mark.parametrize("last", [*_first_by_a_boot([Phase.DISK, Phase.BOOT]), Phase.MOUNTS])
 async def test_a_start_cut_at_any_phase_is_resumed_by_another_object(bench, last):
     spec = bench.spec()
     await start_until(bench.provider, spec, bench.seed(), last)
@@ -136,6 +144,7 @@ async def test_a_start_cut_at_any_phase_is_resumed_by_another_object(bench, last
     assert await state(bench.provider, spec.name) is MachineState.RUNNING
 
 
+@pytest.mark.boots
 async def test_cancelling_a_start_is_quick(bench):
     spec = bench.spec()
     began = asyncio.Event()

@@ -68,6 +68,7 @@ async def test_another_machine_is_refused_with_the_holders_name(bench, store):
     assert await holder(store) == MACHINE, "the stop of another machine takes nothing from it"
 
 
+@pytest.mark.boots
 @pytest.mark.parametrize("last", [Phase.POWER, Phase.BOOT, Phase.MOUNTS])
 async def test_a_cut_start_is_taken_over_by_the_same_machine_only(bench, store, last):
     await start_until(bench.provider, bench.spec(), bench.seed(), last)

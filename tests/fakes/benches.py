@@ -127,7 +127,9 @@ _HURRIED = SimpleNamespace(SPARE=Priority.START, START=Priority.START)
 
 
 @asynccontextmanager
-async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIterator[Bench]:
+async def open_bench(
+    kind: str, cache: Path | None, failed: object, start_style: str = "auto"
+) -> AsyncIterator[Bench]:
     """Give a bench; afterwards show the consoles if `failed()` says so, and remove everything."""
     # Short: unix sockets are below it. Open to pass: QEMU runs as another user.
     state = Path(tempfile.mkdtemp(prefix="vmlab-"))
@@ -141,9 +143,9 @@ async def open_bench(kind: str, cache: Path | None, failed: object) -> AsyncIter
         made = Bench("processes", _make_plugged_in(settings), settings, "desk")
     else:
         assert cache is not None
-        settings = ProviderSettings(
-            "qemu", state, cache, (("accelerator", os.environ.get("VMLAB_ACCEL", "auto")),)
-        )
+        accelerator = os.environ.get("VMLAB_ACCEL", "auto")
+        options = (("accelerator", accelerator), ("start_style", start_style))
+        settings = ProviderSettings("qemu", state, cache, options)
         made = Bench("qemu", QemuProvider(settings), settings, "tiny")
     try:
         # What is made ready ahead waits for all others on the host, and tests wait for it.

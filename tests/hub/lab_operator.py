@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from fakes.forks import run_command
 from fakes.names import resolve_localhost
 from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, bracketed
@@ -62,14 +63,7 @@ class Operator:
         return [sys.executable, "-c", "from vmlab.cli import main; main()", *words]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.words(*words),
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        return run_command(*words, environment=self.env, limit_s=LIMIT_S)
 
     def up(self) -> subprocess.Popen[str]:
         """Start `vmlab up` and return when it says that the lab is there."""

@@ -28,9 +28,9 @@ from jupyterhub import orm
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from fakes.forks import IS_COVERAGE_MEASURED, Files, ForkedProcess, Program
 from fakes.names import resolve_localhost
 from fakes.waiting import LIMIT_S
-from hub.forked_hub import ForkedHub
 from vmlab.hub.proxy import find_proxy
 from vmlab.lab.origins import LOCAL_NAME, machine_host
 from vmlab.paths import Paths
@@ -40,7 +40,6 @@ from vmlab_protocol.atomic import write_atomic
 resolve_localhost()
 
 PROJECT = Path(__file__).parents[2]
-IS_COVERAGE_MEASURED = "COVERAGE_RUN" in os.environ  # in each process from its beginning
 START_LIMIT_S = LIMIT_S
 STOP_LIMIT_S = 120
 
@@ -141,7 +140,7 @@ class RunningHub:
         self.local_url = f"http://127.0.0.1:{self.port}"  # for programs
         self.base_url = self.local_url if self.one_origin else f"http://{LOCAL_NAME}:{self.port}"
         self.api_url = f"{self.local_url}/hub/api"
-        self._process: subprocess.Popen[bytes] | ForkedHub | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         lab = _LAB.format(
             language=language,
             port=self.port,
@@ -192,10 +191,13 @@ class RunningHub:
                 raise HubFailedError(f"the hub did not start:\n{end}")
             time.sleep(0.1)
 
-    def _launch(self) -> subprocess.Popen[bytes] | ForkedHub:
+    def _launch(self) -> subprocess.Popen[bytes] | ForkedProcess:
         words = ["-f", "jupyterhub_config.py"]
         if self._is_forked:
-            return ForkedHub(words, self.folder, self.log)
+            files = Files(output=self.log, errors=self.log)
+            return ForkedProcess(
+                Program.HUB, words, folder=self.folder, environment=os.environ, files=files
+            )
         command = [self.python, "-m", "jupyterhub", *words]
         with self.log.open("ab") as log:
             return subprocess.Popen(

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 
 from fakes.courses import COURSE_TOML, NOTEBOOK, make_files, write_folder
+from fakes.forks import run_command
 from fakes.waiting import wait_until
 from hub.running_hub import RunningHub
 from vmlab.courses import pack_course, unpack_course
@@ -296,10 +296,7 @@ class TestReceipts:
 class TestCommandLine:
     def run(self, hub, *args: str, state: str = "") -> subprocess.CompletedProcess[str]:
         env = os.environ | {"VMLAB_STATE": state or str(hub.folder), "COLUMNS": "200"}
-        command = [sys.executable, "-c", "from vmlab.cli import main; main()", "course", *args]
-        return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_command("course", *args, environment=env)
 
     def json(self, hub, *args: str):
         done = self.run(hub, *args, "--json")

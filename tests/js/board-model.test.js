@@ -54,6 +54,35 @@ for (const [what, facts, kind, idle] of KINDS) {
   });
 }
 
+// The course shown was published a moment ago, at 2950: who began another one is judged by that.
+/** @type {[string, Partial<BoardRow>, Kind, number][]} */
+const JUST_PUBLISHED = [
+  ["gets on in another course, whatever the one shown says", { begun: [begun({ last_progress: 2900, last_tried: 2900 })] }, "working", 100],
+  ["is stuck there, although the course shown is done", { passed: 2, begun: [begun({ last_progress: 2000, last_tried: 2900 })] }, "stuck", 1000],
+  ["is stuck there, although nothing was passed", { begun: [begun({ passed: 0, last_progress: null, last_tried: 2900 })], since: 2000 }, "stuck", 1000],
+  ["has done the other one, too", { passed: 2, begun: [begun({ passed: 2, last_progress: 1500, last_tried: 1500 })] }, "finished", 50],
+  [
+    "left the other one behind for the one shown",
+    {
+      begun: [
+        begun({ last_progress: 500, last_tried: 500 }),
+        begun({ course: "first", last_progress: 2900, last_tried: 2900 }),
+      ],
+    },
+    "working",
+    50,
+  ],
+  ["has done the other one long ago", { begun: [begun({ passed: 2, last_progress: 1500, last_tried: 1500 })] }, "working", 50],
+];
+
+for (const [what, facts, kind, idle] of JUST_PUBLISHED) {
+  test(`stuck is who gets on in no course: ${what}`, () => {
+    const board = makeBoard([makeRow("ada", facts)]);
+    board.course.published = 2950;
+    assert.deepEqual(describeRows(board, 10).map((row) => [row.kind, row.idle]), [[kind, idle]]);
+  });
+}
+
 test("nobody is stuck without a course or work in one", () => {
   const board = { ...makeBoard([makeRow("ada"), makeRow("bob", { begun: [begun({ last_tried: 10 })] })]), course: null };
   assert.deepEqual(describeRows(board, 10).map((row) => [row.kind, row.total]), [["working", 0], ["stuck", 0]]);
@@ -111,6 +140,19 @@ for (const [sort, users] of ORDERS) {
     assert.deepEqual(sortRows(shuffled, sort).map((row) => row.user), users, "whatever their order was");
   });
 }
+
+test("who is stuck among all kinds, and for how long", () => {
+  const rows = describeRows(ROOM, 10).map((row) => [row.user, row.kind, row.idle]);
+  assert.deepEqual(rows, [
+    ["done", "finished", 2500],
+    ["late", "working", 100],
+    ["long-stuck", "stuck", 2000],
+    ["off", "off", 2900],
+    ["starting", "changing", 2000],
+    ["stuck", "stuck", 700],
+    ["stuck-too", "stuck", 710],
+  ]);
+});
 
 test("each row is counted once", () => {
   const counts = countKinds(describeRows(ROOM, 10));

@@ -16,9 +16,9 @@ from vmlab.providers.qemu.machine.machine import Machine
 
 
 @pytest.fixture
-async def bench(tiny_cache, failed):
+async def bench(bench_cache, failed, start_style):
     """The qemu provider with the tiny guest."""
-    async with open_bench("qemu", tiny_cache, failed) as made:
+    async with open_bench("qemu", bench_cache, failed, start_style) as made:
         yield made
 
 

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from fakes.benches import start
+from fakes.waiting import LIMIT_S
 from vmlab.model import Bandwidth
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine
@@ -97,8 +98,8 @@ enter_namespace_with_internet(LIMIT, ["203.0.113.0/24"])
 rates = []
 for way in b"d", b"u":
     begin = time.monotonic()
-    with socket.create_connection((HOST, server.getsockname()[1]), timeout=30) as connection:
-        connection.settimeout(60)
+    with socket.create_connection((HOST, server.getsockname()[1]), timeout=120) as connection:
+        connection.settimeout(120)
         connection.sendall(way)
         if way == b"u":
             connection.sendall(bytes(SIZE))
@@ -107,7 +108,7 @@ for way in b"d", b"u":
             left -= len(connection.recv(min(left, 65536)))
     rates.append(SIZE / (time.monotonic() - begin))
 try:
-    socket.create_connection(("203.0.113.1", 1), timeout=5)
+    socket.create_connection(("203.0.113.1", 1), timeout=60)
 except OSError as error:
     print(json.dumps({"down": rates[0], "up": rates[1], "unreachable": error.errno}))
 """
@@ -119,7 +120,7 @@ async def test_the_internet_comes_and_goes_no_faster_than_the_limit(limit):
     words = ["unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child"]
     words += [sys.executable, "-c", _DOWNLOAD, str(limit)]
     done = await asyncio.to_thread(
-        subprocess.run, words, capture_output=True, text=True, timeout=90, check=False
+        subprocess.run, words, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

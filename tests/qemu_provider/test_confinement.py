@@ -17,6 +17,7 @@ import pytest
 
 from fakes.benches import start
 from fakes.processes import command_lines
+from fakes.waiting import LIMIT_S
 from vmlab.model import MachineState
 from vmlab.providers.qemu.machine.machine import Machine
 from vmlab.providers.qemu.machine.users import MACHINE_UIDS
@@ -187,7 +188,7 @@ async def test_a_machine_gets_so_many_processes_and_no_more(machine, groups, tri
         sys.executable, "-c", _FORK_BOMB, str(groups("pids") / "cgroup.procs"),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         forked = int(await bomb.stdout.readline())
         assert 0 < forked <= most - at_rest
         # The host has processes for others, and the machine is alive.
@@ -222,7 +223,7 @@ async def test_without_cgroups_a_machine_of_an_ordinary_user_has_a_limit_too(ben
         )
         for _ in range(2)
     ]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         forked = [int(await bomb.stdout.readline()) for bomb in bombs]
         for bomb in bombs:
             bomb.stdin.close()

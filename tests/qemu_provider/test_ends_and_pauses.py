@@ -9,17 +9,17 @@ import time
 import pytest
 
 from fakes.benches import start
+from fakes.waiting import LIMIT_S
 from vmlab.model import EndCause, MachineState
 from vmlab.providers.agent.asking import tell_time
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine
 
 MACHINE = "desk-ada-0"
-_LIMIT_S = 120
 
 
 async def await_end(bench):
-    async with asyncio.timeout(_LIMIT_S):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             status = (await bench.provider.status([MACHINE]))[MACHINE]
             if not status.state.is_on:

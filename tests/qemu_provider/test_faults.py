@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 from contextlib import aclosing
@@ -18,6 +17,7 @@ import pytest
 from fakes.benches import start, start_until
 from fakes.processes import command_lines
 from fakes.tiny_guest import make_tiny_image
+from fakes.waiting import LIMIT_S
 from vmlab.errors import (
     GuestError,
     HostError,
@@ -49,7 +49,7 @@ async def status(bench, name="desk-ada-0"):
 
 async def ended(bench, name="desk-ada-0"):
     """The status once the machine's last process is gone."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while (found := await status(bench, name)).state is not MachineState.STOPPED:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the kernel ends processes when it likes
     return found
@@ -154,42 +154,37 @@ async def test_the_volume_outlives_the_machine(bench):
     assert told["actual-size"] < 8 * 2**20
 
 
+@pytest.mark.own_cache
 async def test_a_new_image_keeps_home_and_old_root_disk_and_says_so(bench, desk_image, tmp_path):
     await start(bench.provider, bench.spec(), bench.seed())
     await bench.provider.stop("desk-ada-0")
     volume = bench.settings.state / "volumes" / "home-ada-0.qcow2"
     inode, size = volume.stat().st_ino, volume.stat().st_size
     images = bench.settings.cache / "images"
-    try:
-        make_tiny_image(desk_image, images, version="2")
-        async with aclosing(bench.provider.start(bench.spec(), bench.seed())) as events:
-            notices = [event.notice async for event in events if event.notice]
-        assert "new system image" in notices[0].en
-        assert "nouvelle image" in notices[0].fr
-        folder = bench.settings.state / "machines" / "desk-ada-0"
-        (old,) = folder.glob("root-1-*.qcow2")
-        assert (await status(bench)).image_version == "2"
-        assert (volume.stat().st_ino, volume.stat().st_size >= size) == (inode, True)
-        (disk,) = await bench.provider.old_disks("desk-ada-0")
-        assert (disk.image_version, disk.path) == ("1", str(old))
-        # It can be looked into as documented, with the image that it is based on.
-        raw = tmp_path / "old.raw"
-        await run("qemu-img", "convert", "-O", "raw", old, raw)
-        assert raw.stat().st_size == 16 * 2**20
-        assert await bench.provider.prune_old_disks(disk.at) == []
-        assert await bench.provider.prune_old_disks(disk.at + 1) == [disk]
-        assert not old.exists()
-    finally:
-        (images / "tiny" / "current").unlink()
-        (images / "tiny" / "current").symlink_to("1")
+    make_tiny_image(desk_image, images, version="2")
+    async with aclosing(bench.provider.start(bench.spec(), bench.seed())) as events:
+        notices = [event.notice async for event in events if event.notice]
+    assert "new system image" in notices[0].en
+    assert "nouvelle image" in notices[0].fr
+    folder = bench.settings.state / "machines" / "desk-ada-0"
+    (old,) = folder.glob("root-1-*.qcow2")
+    assert (await status(bench)).image_version == "2"
+    assert (volume.stat().st_ino, volume.stat().st_size >= size) == (inode, True)
+    (disk,) = await bench.provider.old_disks("desk-ada-0")
+    assert (disk.image_version, disk.path) == ("1", str(old))
+    # It can be looked into as documented, with the image that it is based on.
+    raw = tmp_path / "old.raw"
+    await run("qemu-img", "convert", "-O", "raw", old, raw)
+    assert raw.stat().st_size == 16 * 2**20
+    assert await bench.provider.prune_old_disks(disk.at) == []
+    assert await bench.provider.prune_old_disks(disk.at + 1) == [disk]
+    assert not old.exists()
 
 
-async def test_an_image_cut_short_is_named(bench, tmp_path, tiny_cache):
-    cache = tmp_path / "cache"
-    shutil.copytree(tiny_cache, cache, symlinks=True)
-    kernel = cache / "images" / "tiny" / "1" / "vmlinuz"
+@pytest.mark.own_cache
+async def test_an_image_cut_short_is_named(bench):
+    kernel = bench.settings.cache / "images" / "tiny" / "1" / "vmlinuz"
     os.truncate(kernel, 1000)
-    bench.settings = type(bench.settings)("qemu", bench.settings.state, cache)
     with pytest.raises(ImageError, match=r"vmlinuz.*1000"):
         await start(bench.again(), bench.spec(), bench.seed())
     assert (await status(bench)).state is MachineState.ABSENT

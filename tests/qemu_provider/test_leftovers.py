@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from fakes.benches import kill_all, start
+from fakes.waiting import LIMIT_S
 from vmlab.errors import ProviderError
 from vmlab.model import LeftoverKind, MachineState
 from vmlab.providers.qemu.machine.machine import Machine
@@ -41,7 +42,7 @@ async def clear_all(bench, unit: str) -> None:
     The kernel takes a moment to empty the cgroup of processes that have ended: not empty, it is no
     leftover, or cannot be removed yet.
     """
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while (found := await bench.provider.leftovers()) or list(
             Path("/sys/fs/cgroup").glob(f"**/{unit}*")
         ):

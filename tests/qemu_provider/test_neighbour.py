@@ -11,6 +11,7 @@ import psutil
 import pytest
 import requests
 
+from fakes.waiting import LIMIT_S
 from hub.running_hub import RunningHub
 from vmlab.hub.proxy import find_proxy
 
@@ -54,7 +55,7 @@ def intrude(paths: list[Path]) -> list[str]:
     words = [*AS_NOBODY, "/usr/bin/python3", "-c", INTRUDER]
     done = subprocess.run(
         words, input=json.dumps([str(path) for path in paths]), capture_output=True, text=True,
-        timeout=60, check=True,
+        timeout=LIMIT_S, check=True,
     )  # fmt: skip
     got: list[str] = json.loads(done.stdout)
     return got
@@ -105,7 +106,7 @@ def test_no_port_of_a_machine_and_none_that_answers_without_a_token(hub, tried):
     for port in ports:
         for path in ("api/routes", "hub/api/users", "hub/api/vmlab/board", "hub/api/proxy"):
             answer = requests.get(
-                f"http://127.0.0.1:{port}/{path}", timeout=30, allow_redirects=False
+                f"http://127.0.0.1:{port}/{path}", timeout=LIMIT_S, allow_redirects=False
             )
             assert answer.status_code in {302, 403, 404, 421}, (ports[port], path)
     # Nothing of the machine's: neither QEMU nor its shim.

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from fakes.benches import start
+from fakes.waiting import LIMIT_S
 from vmlab.errors import HostError
 from vmlab.providers.qemu.process.launch import SHIM_PYTHONPATH
 from vmlab.providers.qemu.process.neighbour_watch import NeighbourWatch, find_connected, tell
@@ -28,7 +29,7 @@ async def test_a_machine_reaches_the_internet_and_nobody_near_the_host(rate, tri
     words = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     words += [sys.executable, public_network.__file__, str(rate)]
     done = await asyncio.to_thread(
-        subprocess.run, words, capture_output=True, text=True, timeout=90, check=False
+        subprocess.run, words, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -162,7 +163,7 @@ async def test_machines_of_an_ordinary_user_are_told_too():
         pytest.skip("nobody may not read this project, or has another Python than the venv's")
     done = await asyncio.to_thread(
         subprocess.run, [*words, _WITHOUT_ROOT],
-        cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd="/", env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "unreachable 203.0.113.0/24" in done.stdout

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.benches import kill_all, start
+from fakes.waiting import LIMIT_S
 from vmlab.errors import HostError, LabError
 from vmlab.providers.qemu.channels.monitor import open_monitor
 from vmlab.providers.qemu.machine.machine import Machine
@@ -122,7 +123,7 @@ async def _fill_and_free(bench, tmp_path) -> None:
         await start(bench.provider, bench.spec("desk-bob-0", "home-bob-0"), bench.seed())
     writing = asyncio.create_task(_seed_again(bench))
     folder = Machine(state / "machines" / MACHINE)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while not await _is_paused(folder):  # noqa: ASYNC110 - QEMU pauses it when it likes
             await asyncio.sleep(0.2)
     filler.unlink()

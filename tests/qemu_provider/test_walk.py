@@ -10,8 +10,10 @@ import pytest
 
 from fakes.benches import start
 from fakes.guest_seeds import CARD
+from fakes.tiny_cache import spare
 from fakes.walks import recorded
 from vmlab.providers import qemu
+from vmlab.providers.qemu.warm.template import drop_template, list_templates
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
 
@@ -27,9 +29,12 @@ async def walked(what: str, modules: int, returns: int) -> AsyncIterator[None]:
     assert walk.returns <= returns, walk
 
 
+@pytest.mark.own_cache
 async def test_machines_come_and_go_by_short_ways(bench):
     provider, spec = bench.provider, bench.spec()
     await provider.validate(spec)  # what the host can do is asked once
+    (template,) = list_templates(bench.settings.cache / "templates")
+    drop_template(template)
     # Those that run are counted at each start; somebody else's may, so that one always does.
     neighbour = bench.spec("desk-eve-0", "home-eve-0")
     await start(provider, neighbour, bench.seed())
@@ -42,7 +47,7 @@ async def test_machines_come_and_go_by_short_ways(bench):
     async with walked("boot again", 18, 27):
         await start(provider, spec, bench.seed())
     await provider.delete(spec.name)
-    await provider.make_template(replace(spec, name="spare", volume=None, owner=""))
+    await provider.make_template(spare(bench))
     async with walked("clone", 18, 30):
         await start(provider, spec, bench.seed())
     await provider.delete(spec.name)

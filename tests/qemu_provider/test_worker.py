@@ -219,6 +219,7 @@ async def test_no_other_process_is_taken_for_a_machines(bench, monkeypatch, trie
     tried(len(others))
 
 
+@pytest.mark.own_cache
 async def test_a_state_folder_of_the_version_before_is_taken_over(bench):
     """There everything belonged to one user, folders included; QEMU had other sockets."""
     folder = await clone(bench)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from fakes.forks import run_command
 from fakes.waiting import wait_until
 from ssh.computer import LIMIT_S, Computer
 from vmlab.names import machine_name
@@ -128,10 +129,7 @@ def test_the_operator_lists_and_deletes_keys(hub, eve, monkeypatch):
     }  # fmt: skip
 
     def vmlab(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [hub.python, "-c", "from vmlab.cli import main; main()", *words]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
-        )
+        return run_command(*words, environment=environment)
 
     spare = eve.make_key("lost")
     fingerprint, _ = eve.register(spare)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
-from browser.conftest import launch_browser, new_page
+from browser.conftest import LIMIT_MS, launch_browser, new_page
 from fakes.benches import open_bench
+from vm.desk import PAGE_LIMIT_MS
 
 __all__ = ["bench", "browser", "new_page"]
 
 
 @pytest.fixture
-async def bench(tiny_cache, failed):
+async def bench(bench_cache, failed, start_style):
     """The qemu provider with the tiny guest."""
-    async with open_bench("qemu", tiny_cache, failed) as made:
+    async with open_bench("qemu", bench_cache, failed, start_style) as made:
         yield made
 
 
 @pytest.fixture
 def browser():
-    """Chromium for one test: the others of its module run event loops of their own."""
+    """Chromium for one test: the others of its module run event loops of their own.
+
+    What a page shows comes out of a machine, which may take as long as a page of it.
+    """
+    expect.set_options(timeout=PAGE_LIMIT_MS)
     with launch_browser() as launched:
         yield launched
+    expect.set_options(timeout=LIMIT_MS)

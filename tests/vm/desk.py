@@ -6,7 +6,9 @@ import asyncio
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from hub.running_hub import RunningHub
@@ -18,9 +20,10 @@ from vmlab.providers.qemu.provider import QemuProvider
 from vmlab.providers.settings import ProviderSettings
 
 SSH_LIMIT_S = 600
+STOP_LIMIT_S = 420
 PAGE_LIMIT_MS = 800_000  # from a click to the page of a machine that boots meanwhile
 LOGIN_S = 1800  # that a login waits for the next command: no course takes as long
-KERNEL_LIMIT_S = 1500  # a whole course, on a host that does many other things
+KERNEL_LIMIT_S = 2800  # a whole course twice, on a host that does many other things
 
 
 def _greets(door: Path) -> bool:
@@ -49,19 +52,40 @@ class Desk:
 
     def run(self, command: str, *, stdin: bytes = b"", check: bool = True) -> str:
         """Run a shell command as the trainee; return what it wrote."""
-        self._wait_for_sshd()
-        ssh = self.provider.ssh_command(self.machine)
-        # One login for all commands: a handshake takes seconds under software emulation.
-        share = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._control}"]
-        words = [*ssh[:-1], *share, "-o", f"ControlPersist={LOGIN_S}", ssh[-1], command]
         done = subprocess.run(
-            words, input=stdin, capture_output=True, timeout=SSH_LIMIT_S, check=False
+            self._words(command), input=stdin, capture_output=True, timeout=SSH_LIMIT_S, check=False
         )
         text = done.stdout.decode(errors="replace")
         assert not check or done.returncode == 0, (
             f"{command}\n{text}\n{done.stderr.decode(errors='replace')}\n{self.console()}"
         )
         return text
+
+    @contextmanager
+    def begin(self, command: str) -> Iterator[subprocess.Popen[str]]:
+        """Begin a shell command as the trainee, who talks with it; it ends with the block."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(self._words(command), stdin=pipe, stdout=pipe, text=True) as begun:
+            try:
+                yield begun
+            finally:
+                begun.terminate()
+
+    def _words(self, command: str) -> list[str]:
+        self._wait_for_sshd()
+        ssh = self.provider.ssh_command(self.machine)
+        # One login for all commands: a handshake takes seconds under software emulation.
+        share = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._control}"]
+        return [*ssh[:-1], *share, "-o", f"ControlPersist={LOGIN_S}", ssh[-1], command]
+
+    def clock_error_s(self) -> float:
+        """Return by how many seconds the machine's clock is wrong at least; 0 if it may be right.
+
+        How long the asking takes does not count: a busy host needs many seconds for it.
+        """
+        before = time.time()
+        now = float(self.run("date +%s.%N"))
+        return max(before - now, now - time.time(), 0.0)
 
     def _wait_for_sshd(self) -> None:
         """Return when sshd greets: it is started after the server, which nobody shall wait for."""
@@ -91,7 +115,7 @@ class Desk:
 
     def stop(self) -> None:
         self.forget_connection()
-        self.hub.stop_server(self.user, limit_s=180)
+        self.hub.stop_server(self.user, limit_s=STOP_LIMIT_S)
 
     def start_anew(self) -> None:
         """Start with a new system and the same home: a clone, in a fraction of a boot's time."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fakes.tiny_cache import copy_images
 from hub.running_hub import PROJECT
 from vmlab.providers.qemu.process.launch import SHIM_PYTHONPATH
 
@@ -73,7 +74,8 @@ def environment():
 def test_a_machine_without_root(environment, tiny_cache):
     folder = Path(tempfile.mkdtemp(prefix="vmlab-"))
     try:
-        shutil.copytree(tiny_cache, folder / "cache", symlinks=True)
+        (folder / "cache").mkdir()
+        copy_images(tiny_cache, folder / "cache")
         (folder / "state").mkdir()
         (folder / "run.py").write_text(SCRIPT)
         subprocess.run(["chown", "-R", "nobody:nogroup", folder], check=True)

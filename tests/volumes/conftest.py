@@ -13,6 +13,7 @@ from shutil import rmtree
 
 import pytest
 
+from fakes.forks import run_command
 from vmlab.model import MachineSpec, MachineState, MachineStatus, VolumeSpec
 from vmlab.paths import Paths
 from vmlab.system.worker import ensure_tools_user
@@ -114,9 +115,7 @@ async def check(path: Path) -> None:
 
 def vmlab(state: Path, *words: object) -> subprocess.CompletedProcess[str]:
     """The command line, with the fake provider's lab."""
-    return subprocess.run(
-        command(*words), env=environment(state), capture_output=True, text=True, check=False
-    )
+    return run_command("volume", *map(str, words), environment=environment(state))
 
 
 def vmlab_json(state: Path, *words: object) -> dict:

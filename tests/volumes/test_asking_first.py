@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
+from fakes.forks import run_command
 from vmlab_protocol.snapshots import Reason
 from volumes.conftest import make
 
@@ -21,19 +20,8 @@ def lab(tmp_path):
 
 
 def run(state, lab, *words: str, answer: str = "") -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", "from vmlab.cli import main; main()", "volume", *words],
-        env={
-            **os.environ,
-            "VMLAB_STATE": str(state),
-            "VMLAB_PROJECT": str(lab),
-            "COLUMNS": "300",
-        },
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    own = {"VMLAB_STATE": str(state), "VMLAB_PROJECT": str(lab), "COLUMNS": "300"}
+    done = run_command("volume", *words, environment={**os.environ, **own}, answer=answer)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.forks import Files, ForkedProcess, Program
 from vmlab.names import volume_name
 from vmlab_protocol.snapshots import Reason
 from volumes.conftest import check, command, environment, holds, make, vmlab, vmlab_json, write
@@ -61,7 +62,7 @@ def wait(question):
     return answer
 
 
-def _next_tool(gate: Path, seen: frozenset[str], process: subprocess.Popen) -> set[str] | bool:
+def _next_tool(gate: Path, seen: frozenset[str], process: ForkedProcess) -> set[str] | bool:
     return ({path.name for path in gate.iterdir()} - seen) or process.poll() is not None
 
 
@@ -73,18 +74,23 @@ def kill_at(gate: Path, words: list[object], call: int, *, tool_too: bool) -> bo
     """Kill the command when it waits for its n-th tool; tell whether it came so far."""
     env = environment(gate.parent)
     env["PATH"] = f"{gate.parent / 'bin'}:{env['PATH']}"
-    process = subprocess.Popen(command(*words), env=env, stderr=subprocess.PIPE)
+    process = ForkedProcess(
+        Program.COMMAND,
+        ["volume", *map(str, words)],
+        folder=Path.cwd(),
+        environment=env,
+        files=Files(),
+    )
     seen: set[str] = set()
     while True:
         new = wait(functools.partial(_next_tool, gate, frozenset(seen), process))
         if not isinstance(new, set):
-            process.communicate()
             return False  # it needed fewer tools, and is through
         seen |= new
         (tool,) = new
         if len(seen) == call:
             process.kill()
-            process.communicate()
+            process.wait()
             if tool_too:
                 os.kill(int(tool), signal.SIGKILL)
             (gate / tool / "go").touch()

@@ -64,7 +64,7 @@ def test_from_the_log_in_to_the_machines_own_origin(
         # Events of the start arrive while it lasts.
         expect(page.locator(".vm-stage").nth(1)).to_have_attribute("aria-current", "step")
         lab.hub.set_faults()
-        page.wait_for_url(f"{lab.machine_url(name)}/user/{name}/**", timeout=60_000)
+        page.wait_for_url(f"{lab.machine_url(name)}/user/{name}/**")
         assert page.evaluate("location.origin") == lab.machine_url(name)
         url = f"{lab.machine_url(name)}/user/{name}/echo".replace("https:", "wss:")
         assert page.evaluate(ECHO, url) == "from the browser"

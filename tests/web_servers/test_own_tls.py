@@ -22,7 +22,7 @@ from vmlab.cli import main
 from vmlab.system.host import find_free_port
 
 NAMES = (LAB_NAME, f"*.{LAB_NAME}", "127.0.0.1")
-TAKE_UP_LIMIT_S = 30
+TAKE_UP_LIMIT_S = 120
 
 
 class TlsProxy(EchoProxy):
@@ -91,7 +91,7 @@ def move_links(links: tuple[Path, ...], files: tuple[Path, ...]) -> None:
 
 def check_renewal(proxy: TlsProxy, authority: Authority, renew: Callable[[], None]) -> None:
     context = ssl.create_default_context(cafile=str(authority.file))
-    before = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context, timeout=30)
+    before = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context, timeout=60)
     before.connect()
     first = proxy.served()
     with contextlib.closing(before):
@@ -127,7 +127,7 @@ def test_protocols_are_those_of_today(proxy: TlsProxy, authority: Authority) -> 
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
-    old = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context, timeout=30)
+    old = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context, timeout=60)
     with contextlib.closing(old), pytest.raises(ssl.SSLError):
         old.connect()
 
@@ -135,7 +135,7 @@ def test_protocols_are_those_of_today(proxy: TlsProxy, authority: Authority) -> 
 @pytest.mark.attack("tls.plain-http", "asks by plain HTTP with hosts and paths that lead elsewhere")
 def test_plain_http_leads_to_tls_and_nowhere_else(proxy: TlsProxy, tried) -> None:
     def ask(path: str, host: str | None) -> http.client.HTTPResponse:
-        plain = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=30)
+        plain = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=60)
         with contextlib.closing(plain):
             plain.putrequest("GET", path, skip_host=True)
             if host is not None:

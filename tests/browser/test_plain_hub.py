@@ -1,13 +1,14 @@
-"""Somebody who forgot a password, in a real browser."""
+"""A lab that says nothing of itself and has no course, and somebody who forgot a password there."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
-from browser.conftest import shot
+from browser.conftest import log_in, shot
 from hub.running_hub import RunningHub
 from vmlab.people.guesses import MAX_FAILURES
 
@@ -38,3 +39,20 @@ def test_a_locked_page_says_until_when_in_both_languages(hub, new_page):
     )
     expect(page.locator("#username_input")).to_have_value("ada")
     shot(page, "locked")
+
+
+def test_a_lab_without_words_is_vmlab(hub, new_page):
+    page = new_page()
+    page.goto(f"{hub.base_url}/hub/login")
+    expect(page).to_have_title("Log in · VMLab")
+    expect(page.locator(".vm-branding")).to_contain_text("A whole Linux machine of your own")
+    icon = page.locator("link[rel=icon]").get_attribute("href")
+    assert requests.get(f"{hub.base_url}{icon}", timeout=60).text.startswith("<svg")
+    shot(page, "branding-default")
+
+
+def test_a_hub_without_courses_shows_no_empty_block(hub, new_page):
+    page = new_page()
+    with page.expect_response("**/own/courses"):
+        log_in(page, hub, "bob")
+    expect(page.locator("#vm-course")).to_be_hidden()
