@@ -120,23 +120,34 @@ def test_no_page_opens_the_web_socket(hub, ada, tried):
     session = hub.login("ada")
     cookies = {cookie.name: cookie.value for cookie in session.cookies}
     origins = (hub.base_url, hub.local_url, "https://elsewhere.example", "null")
+    host = hub.base_url.removeprefix("http://")
+    pages = [
+        *({"Origin": origin} for origin in origins),
+        *({"Sec-WebSocket-Origin": origin} for origin in origins),
+        *({"Sec-Fetch-Site": site} for site in ("same-origin", "same-site", "cross-site", "none")),
+        # As the hub's own pages, and machines' where there is one origin for all.
+        {"Host": host, "Origin": hub.base_url},
+        {"Host": host, "Origin": hub.base_url, "Sec-Fetch-Site": "same-origin"},
+    ]
 
-    async def ask(origin: str | None) -> int:
-        headers = {"Origin": origin} if origin else {}
+    async def ask(headers: dict[str, str]) -> int:
+        """Return the status of the first answer, whatever it leads to; 101: it is SSH."""
         async with aiohttp.ClientSession(cookies=cookies) as client:
             try:
                 async with client.ws_connect(f"{hub.local_url}/hub/ssh", headers=headers) as ws:
                     greeting = await ws.receive(timeout=LIMIT_S)
-                    return 200 if greeting.data.startswith(b"SSH-2.0") else 0
+                    assert greeting.data.startswith(b"SSH-2.0"), greeting
+                    return 101
             except aiohttp.WSServerHandshakeError as error:
-                return error.status
+                return error.history[0].status if error.history else error.status
 
-    assert asyncio.run(ask(None)) == 200, "as programs do"
-    said = {origin: asyncio.run(ask(origin)) for origin in origins}
-    assert said == dict.fromkeys(origins, 403)
+    assert asyncio.run(ask({})) == 101, "as programs do"
+    assert asyncio.run(ask({"Host": host})) == 101
+    for headers in pages:
+        assert asyncio.run(ask(headers)) == 403, headers
     answer = requests.get(f"{hub.local_url}/hub/ssh", timeout=LIMIT_S)
     assert answer.status_code == 400, "no WebSocket"
-    tried(len(origins))
+    tried(len(pages))
 
 
 @pytest.mark.parametrize("words", [b"GET / HTTP/1.1\r\n\r\n", b"SSH-1.5-old\r\n", os.urandom(4096)])

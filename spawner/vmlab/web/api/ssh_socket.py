@@ -11,6 +11,8 @@ import logging
 from contextlib import ExitStack
 from typing import Final
 
+from tornado import web
+from tornado.httputil import HTTPHeaders
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from vmlab.errors import HostError
@@ -26,7 +28,15 @@ _GONE: Final = 1001
 _BAD_DATA: Final = 1003
 _TRY_LATER: Final = 1013
 _LATER: Final = "no SSH at the moment; try again in a minute / réessayez dans une minute"
+_OF_BROWSERS: Final = ("Origin", "Sec-WebSocket-Origin", "Sec-Fetch-Site")
+"""What no page can leave out: each browser sends one of them, and programs none."""
+
 _log = logging.getLogger(__name__)
+
+
+def is_from_page(headers: HTTPHeaders) -> bool:
+    """Tell whether a page in a browser asks, whosever it is. Pure."""
+    return any(name in headers for name in _OF_BROWSERS)
 
 
 class SshSocket(WebSocketHandler):
@@ -49,9 +59,14 @@ class SshSocket(WebSocketHandler):
         """How often a silent connection says something, in seconds."""
         return PING_S
 
-    def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - whatever it is
-        """Refuse all pages of browsers, which have no use for this; others name no origin."""
-        return False
+    def prepare(self) -> None:
+        """Refuse all pages of browsers, which have no use for this.
+
+        Not in `check_origin`: tornado asks that about other origins than the hub's own only, and
+        where there is one origin for all, trainees' pages have the hub's.
+        """
+        if is_from_page(self.request.headers):
+            raise web.HTTPError(403, "SSH is for programs, not for pages of a browser")
 
     async def open(self, *_: str, **__: str) -> None:
         """Connect to the jump host; say so and end where that is not possible."""
