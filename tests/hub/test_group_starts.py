@@ -365,6 +365,24 @@ async def test_one_node_is_restarted_while_the_others_go_on(hub: Hub) -> None:
     assert await hub.on() == ALL
 
 
+async def test_whoever_comes_while_the_server_is_restarted_waits_for_the_new_one(hub: Hub) -> None:
+    own, other = hub.machines(), hub.machines("bob")
+    await hub.start(own)
+    server = hub.rules.server_machine
+    before = (await hub.provider.status())[server].since
+    hub.set_faults(delays_s={"stop": 0.2}, journal=True)
+    own.begin_server_restart()
+    await until(lambda: shared_start(server).is_under_way)
+    with pytest.raises(MachineConflictError, match="being started"):
+        other.begin_server_restart()
+    await hub.start(other)
+    assert (await hub.provider.status())[server].since != before
+    journal = (hub.folder / "fake-journal.jsonl").read_text()
+    lines = [json.loads(line) for line in journal.splitlines()]
+    begun = [line["machine"] for line in lines if line["event"] == "begin"]
+    assert begun.count(server) == 1
+
+
 async def test_the_trainee_s_keys_open_all_of_their_machines_and_not_the_server(hub: Hub) -> None:
     keys = open_database(hub.folder / "vmlab.sqlite").ssh_keys
     (hub.folder / "accounts.toml").write_text(format_passwords({"ada": "rivo-dasu-pena-47"}))

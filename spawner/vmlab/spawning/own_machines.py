@@ -176,8 +176,9 @@ class OwnMachines:
 
     async def _restart_server(self) -> None:
         spawner = self._spawner
-        await spawner.provider.stop(spawner.rules.server_machine)
-        await ensure_server(spawner.rules, self._starter, spawner.paths.database, self.spoken())
+        await ensure_server(
+            spawner.rules, self._starter, spawner.paths.database, self.spoken(), anew=True
+        )
 
     # -- stopping and looking ----------------------------------------------------------------------
 

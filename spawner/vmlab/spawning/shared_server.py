@@ -143,6 +143,8 @@ async def ensure_server(
     database: Path,
     language: str,
     track: FollowsStart | None = None,
+    *,
+    anew: bool = False,
 ) -> None:
     """Return when the event's server is ready, starting it where it does not run.
 
@@ -153,6 +155,8 @@ async def ensure_server(
         database: VMLab's own.
         language: of what the machine says.
         track: told how far it is.
+        anew: stop it first. That is a part of the start: whoever needs the server meanwhile waits
+            for the new one, and nobody takes its end for a crash.
 
     Raises:
         LabError: it cannot be started, or is not ready in time.
@@ -167,6 +171,8 @@ async def ensure_server(
         await wait_until_ready(provider, member)
 
     async def begin(crowd: Crowd) -> None:
+        if anew:
+            await provider.stop(name)
         if (await provider.status([name]))[name].state is MachineState.RUNNING:
             with apart(f"{name}: it serves what it was told before"):
                 await serve_files(provider, database, rules)

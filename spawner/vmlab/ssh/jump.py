@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final, Protocol
 
@@ -20,9 +20,8 @@ from asyncssh.stream import SSHTCPStreamSession
 
 from vmlab.errors import HostError, LabError
 from vmlab.groups.rules import GroupRules
-from vmlab.model import MachineStatus
 from vmlab.network.relay import Pace, pump
-from vmlab.providers.base import ReachesSsh, SshStream
+from vmlab.providers.base import ReachesSsh, SshStream, TellsStates
 from vmlab.ssh.limits import LOGIN_LIMIT_S, MAX_CHANNELS, Connections, Room
 from vmlab.ssh.logins import Login, Logins
 from vmlab.ssh.targets import SSH_PORT, belongs, find_machine, own_machines
@@ -51,12 +50,8 @@ _TOO_MANY: Final = "too many connections / trop de connexions"
 _log = logging.getLogger(__name__)
 
 
-class ReachedMachines(ReachesSsh, Protocol):
+class ReachedMachines(ReachesSsh, TellsStates, Protocol):
     """What the jump host needs of a provider."""
-
-    async def status(self, names: Iterable[str] | None = None) -> Mapping[str, MachineStatus]:
-        """Return the state of all machines (contract: `Provider.status`)."""
-        ...
 
 
 class JumpHost:

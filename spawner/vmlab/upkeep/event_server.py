@@ -91,6 +91,8 @@ class EventServer:
         Raises:
             LabError: its state is not known.
         """
+        if shared_start(self.machine).is_under_way:
+            return  # also while somebody restarts it: that is no end
         at_work = count_at_work(self._seats())
         if not at_work:
             self._was_on = False

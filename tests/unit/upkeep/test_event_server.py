@@ -13,6 +13,7 @@ from vmlab.errors import HostError
 from vmlab.groups.rules import group_rules
 from vmlab.lab.lab import parse_lab
 from vmlab.model import MachineState, MachineStatus
+from vmlab.spawning.shared_server import Crowd, shared_start
 from vmlab.spawning.starter import Starter
 from vmlab.upkeep.event_server import EventServer
 from vmlab.upkeep.reconcile.facts import Seat
@@ -83,6 +84,25 @@ async def test_one_that_has_ended_is_started_at_the_next_look(event, caplog):
         await event.look()
     assert (event.machine.state, event.machine.starts) == (ON, 1)
     assert "it ended (power lost), and 1 servers need it: started again" in caplog.text
+
+
+async def test_one_that_somebody_restarts_has_not_ended(event, caplog):
+    await event.look()
+    gate = asyncio.Event()
+
+    async def restart(_: Crowd) -> None:
+        await gate.wait()
+        event.machine.state = ON
+
+    restarting = asyncio.create_task(shared_start(event.server.machine).wait(restart))
+    await asyncio.sleep(0)
+    event.machine.state = OFF
+    await event.server.look()
+    gate.set()
+    await restarting
+    await event.look()
+    assert event.machine.starts == 0
+    assert caplog.text == ""
 
 
 async def test_nobody_s_server_is_neither_asked_for_nor_started(event):
