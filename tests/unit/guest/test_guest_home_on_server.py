@@ -83,6 +83,7 @@ def test_it_is_mounted_with_folders_of_the_machine_in_it(system: FakeSystem) -> 
         f"mount --bind {LOCAL}/.ssh /home/trainee/.ssh",
     ]
     assert system.owners[f"{LOCAL}/.ssh"] == 1000
+    assert system.owners[f"{LOCAL}/lab"] == 1000
     assert home.is_home_remote(system.root)
     assert "directory = *" in (system.root / "etc/gitconfig").read_text()
 

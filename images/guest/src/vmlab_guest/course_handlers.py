@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ _ROOT = Path(os.environ.get("VMLAB_ROOT") or "/")  # elsewhere for tests
 _ANSWER_S = 15.0
 _MOST = 50
 _NOTEBOOK = "exercise.ipynb"
+_readers = ThreadPoolExecutor(1, thread_name_prefix="vmlab-courses")
+"""Looks into the home, which may be on a file server that is away: no other call needs its
+thread."""
 
 
 class CoursesHandler(APIHandler):
@@ -35,7 +39,8 @@ class CoursesHandler(APIHandler):
     async def get(self) -> None:
         """Answer them; 502 when the hub does not."""
         try:
-            self.finish(json.dumps(await asyncio.to_thread(_read_courses)))
+            loop = asyncio.get_running_loop()
+            self.finish(json.dumps(await loop.run_in_executor(_readers, _read_courses)))
         except HubError as error:
             self.set_status(502)
             self.finish(json.dumps({"status": 502, "message": str(error)}))

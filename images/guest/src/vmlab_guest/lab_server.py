@@ -212,6 +212,9 @@ def _load_jupyter_server_extension(app: Any) -> None:
             ),
         ],
     )
+    guard = getattr(app.contents_manager, "guard_terminals", None)  # of `served_files`
+    if guard is not None:
+        guard(app.web_app)
     pages = app.web_app.settings.get("lab_jinja2_env")
     if pages is None:  # started without JupyterLab, for instance as `jupyter server`
         app.log.info("vmlab: no JupyterLab here, so nothing to put before it")

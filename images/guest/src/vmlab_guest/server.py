@@ -8,10 +8,18 @@ from enum import StrEnum
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.server_request import EVERYWHERE, REQUEST, STATE, Word, dump_request
+from vmlab_guest.shares.home import LAB_SETTINGS
 from vmlab_guest.system import System, inside
 from vmlab_protocol.seed import Seed, Server
 
 UNIT = "vmlab-server.service"
+
+# Where the home is on the file server: what the server's main loop does needs no file of it.
+_OF_SERVED_HOME = (
+    "--ServerApp.contents_manager_class=vmlab_guest.served_files.ServedFiles",
+    f"--LabApp.user_settings_dir={LAB_SETTINGS}/user-settings",
+    f"--LabApp.workspaces_dir={LAB_SETTINGS}/workspaces",
+)
 
 
 class ServerState(StrEnum):
@@ -53,9 +61,11 @@ def own_server(seed: Seed) -> Server | None:
     None: it has none.
 
     One that would listen on all addresses listens on that of the first card only, where nobody is
-    but the hub.
+    but the hub. One whose home is on the file server does not wait for files (`served_files`).
     """
     server, name = seed.server, "JUPYTERHUB_SERVICE_URL"
+    if server and seed.share and seed.share.is_home:
+        server = replace(server, args=(*server.args, *_OF_SERVED_HOME))
     if seed.event is None or server is None or name not in server.env:
         return server
     env = server.env

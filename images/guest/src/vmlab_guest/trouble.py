@@ -80,8 +80,10 @@ def make_plain(request: ServerRequest) -> ServerRequest:
         "JUPYTER_DATA_DIR": f"{folder}/data",
     }
     # Chosen when JupyterLab was imported, which was long ago.
-    args = (f"--LabApp.user_settings_dir={folder}/settings", f"--LabApp.workspaces_dir={folder}/ws")
-    return ServerRequest({**request.env, **env}, (*request.args, *args))
+    own = {"--LabApp.user_settings_dir": "settings", "--LabApp.workspaces_dir": "ws"}
+    others = [arg for arg in request.args if arg.partition("=")[0] not in own]  # each only once
+    args = (*others, *(f"{option}={folder}/{name}" for option, name in own.items()))
+    return ServerRequest({**request.env, **env}, args)
 
 
 def list_settings(home: Path) -> list[Path]:

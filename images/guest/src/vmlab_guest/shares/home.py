@@ -2,6 +2,7 @@
 
     /home/trainee                      the own folder of the file server, `hard` as all of them
     /home/trainee/.cache, ...          `LOCAL`: on the machine's own disk
+    LAB_SETTINGS                       JupyterLab's own files, by a path that needs no file server
 
 `LOCAL` is what programs cannot have on NFS: databases of SQLite (while the file server restarts its
 locks wait, and JupyterLab with them), and what must belong to the trainee's own number. On the
@@ -25,6 +26,7 @@ from vmlab_protocol.share import NFS_PORT, Share, own_path
 
 LOCAL = (".cache", ".ipython", ".local/share/jupyter", ".ssh")
 _LOCAL_ROOT = "/var/lib/vmlab/home"
+LAB_SETTINGS = f"{_LOCAL_ROOT}/lab"
 GIT_SETTINGS = "/etc/gitconfig"
 
 _WAIT_S = 40.0  # less than a host gives a seed: its trainee reads why, and not that it took long
@@ -65,6 +67,7 @@ def mount_home(system: System, share: Share, ask: Ask) -> None:
         _mount(system, share, source, ask)
     for name in _prepare(system):
         _lay_over(system, name)
+    _make_own(system, LAB_SETTINGS)
     # All files here have one owner, whose number is not the trainee's; git would refuse them.
     settings = inside(system, GIT_SETTINGS)
     if not settings.exists():
@@ -139,10 +142,17 @@ def _lay_over(system: System, name: str) -> None:
     path, own = f"{HOME}/{name}", f"{_LOCAL_ROOT}/{name.replace('/', '-')}"
     if _mounted(system, path):
         return
-    folder = inside(system, own)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    system.give(folder, TRAINEE_UID)
+    _make_own(system, own)
     places.attempt_program(system, "mount", "--bind", own, path)
+
+
+def _make_own(system: System, path: str) -> None:
+    """Make a folder of the trainee's on the machine's own disk."""
+    folder = inside(system, path)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.chmod(0o755)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    system.give(folder, TRAINEE_UID)
 
 
 def _lock_folder_below(system: System) -> None:

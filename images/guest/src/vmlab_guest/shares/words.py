@@ -39,19 +39,29 @@ BACK = Notice(
 )
 
 _HOME_AWAY = Notice(
-    en="The file server does not answer, and your files are on it. Whatever opens or saves a file "
-    "waits, JupyterLab included, and goes on by itself when the server is back; nothing that was "
-    "saved is lost. What is running goes on until it needs a file. Do not close this page.",
-    fr="Le serveur de fichiers ne répond pas, et vos fichiers y sont. Tout ce qui ouvre ou "
-    "enregistre un fichier attend, JupyterLab compris, et reprend de lui-même au retour du "
-    "serveur ; rien de ce qui était enregistré n'est perdu. Ce qui s'exécute continue tant "
-    "qu'aucun fichier n'est nécessaire. Ne fermez pas cette page.",
+    en="The file server does not answer, and your files are on it. Programs that open or save a "
+    "file wait, and go on by themselves when it is back; nothing that was saved is lost. What is "
+    "running goes on until it needs a file. JupyterLab says which files it could not save: leave "
+    "this page open, and save them again when the server answers.",
+    fr="Le serveur de fichiers ne répond pas, et vos fichiers y sont. Les programmes qui ouvrent "
+    "ou enregistrent un fichier attendent, et reprennent d'eux-mêmes à son retour ; rien de ce "
+    "qui était enregistré n'est perdu. Ce qui s'exécute continue tant qu'aucun fichier n'est "
+    "nécessaire. JupyterLab indique les fichiers qu'il n'a pas pu enregistrer : laissez cette "
+    "page ouverte, et enregistrez-les de nouveau quand le serveur répondra.",
 )
 _HOME_BACK = Notice(
     en="The file server answers again: your files are there, and what was waiting goes on.",
     fr="Le serveur de fichiers répond de nouveau : vos fichiers sont là, et ce qui attendait "
     "reprend.",
 )
+FILES_WAIT = Notice(
+    en="The file server does not answer, and this file is on it. Nothing that was saved is lost. "
+    "Try again in a minute.",
+    fr="Le serveur de fichiers ne répond pas, et ce fichier s'y trouve. Rien de ce qui était "
+    "enregistré n'est perdu. Réessayez dans une minute.",
+)
+"""Of JupyterLab, which was asked for a file."""
+
 WORDS = {False: Words(AWAY, BACK), True: Words(_HOME_AWAY, _HOME_BACK)}
 """By whether the home is on the file server."""
 
