@@ -177,7 +177,7 @@ class OwnMachines:
     async def _restart_server(self) -> None:
         spawner = self._spawner
         await ensure_server(
-            spawner.rules, self._starter, spawner.paths.database, self.spoken(), anew=True
+            spawner.rules, self._starter, spawner.paths.database, self.spoken(), restart=True
         )
 
     # -- stopping and looking ----------------------------------------------------------------------

@@ -144,7 +144,7 @@ async def ensure_server(
     language: str,
     track: FollowsStart | None = None,
     *,
-    anew: bool = False,
+    restart: bool = False,
 ) -> None:
     """Return when the event's server is ready, starting it where it does not run.
 
@@ -155,7 +155,7 @@ async def ensure_server(
         database: VMLab's own.
         language: of what the machine says.
         track: told how far it is.
-        anew: stop it first. That is a part of the start: whoever needs the server meanwhile waits
+        restart: stop it first. That is a part of the start: whoever needs the server meanwhile waits
             for the new one, and nobody takes its end for a crash.
 
     Raises:
@@ -171,7 +171,7 @@ async def ensure_server(
         await wait_until_ready(provider, member)
 
     async def begin(crowd: Crowd) -> None:
-        if anew:
+        if restart:
             await provider.stop(name)
         if (await provider.status([name]))[name].state is MachineState.RUNNING:
             with apart(f"{name}: it serves what it was told before"):
