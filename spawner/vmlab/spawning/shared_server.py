@@ -155,8 +155,8 @@ async def ensure_server(
         database: VMLab's own.
         language: of what the machine says.
         track: told how far it is.
-        restart: stop it first. That is a part of the start: whoever needs the server meanwhile waits
-            for the new one, and nobody takes its end for a crash.
+        restart: stop it first. That is a part of the start: whoever needs the server meanwhile
+            waits for the new one, and nobody takes its end for a crash.
 
     Raises:
         LabError: it cannot be started, or is not ready in time.
