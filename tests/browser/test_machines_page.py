@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.barriers import find_barriers
-from browser.conftest import log_in, shot
+from browser.conftest import shot, visit
 from hub.running_hub import RunningHub
 from hub.test_machines import GROUP
 
@@ -34,7 +34,7 @@ def row(page: Page, label: str):
 def open_home(hub, new_page):
     def opened(name: str = "ada", **options: object) -> Page:
         page = new_page(**options)
-        log_in(page, hub, name)
+        visit(page, hub, name)
         expect(row(page, "desk")).to_be_visible()
         return page
 
@@ -217,7 +217,7 @@ def limited(page: Page, machines: list[dict[str, str]]) -> None:
 
 def test_staff_reads_and_restarts_a_trainees_machines_from_the_board(hub, new_page):
     page = new_page(viewport={"width": 1280, "height": 900})
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     page.get_by_role("button", name="Machines of ada").click()
     listed = page.get_by_role("dialog", name="Machines of ada")
     expect(listed.get_by_role("row")).to_have_count(5)
@@ -236,7 +236,7 @@ def test_staff_reads_and_restarts_a_trainees_machines_from_the_board(hub, new_pa
 def test_the_board_shows_the_group_and_who_floods_until_it_stops(hub, new_page):
     page = new_page(viewport={"width": 1280, "height": 900})
     limited(page, [{"label": "node1", "name": "node1.t01"}])
-    log_in(page, hub, "facilitator", path="/hub/admin")
+    visit(page, hub, "facilitator", path="/hub/admin")
     ada = page.locator("#vm-board tbody tr", has=page.get_by_role("rowheader", name="ada"))
     expect(ada.locator(".vm-machine")).to_contain_text("node1, node2: running")
     flood = "node1.t01 sends more than the network allows: limited"

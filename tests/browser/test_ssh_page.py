@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.barriers import find_barriers
-from browser.conftest import log_in, shot
+from browser.conftest import shot, visit
 from fakes.guest_seeds import PUBLIC_KEY
 from ssh.conftest import running_ssh_hub
 from vmlab.names import machine_name
@@ -33,7 +33,7 @@ def elsewhere(function, *arguments):
 
 def test_who_never_started_finds_all_lines(hub, new_page):
     page = new_page(locale="fr-FR")
-    log_in(page, hub, "ada")
+    visit(page, hub, "ada")
     page.get_by_role("link", name="SSH : depuis votre propre ordinateur").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("SSH")
     expect(page.locator("details[data-system=unix] code")).to_have_count(3)
@@ -44,7 +44,7 @@ def test_who_never_started_finds_all_lines(hub, new_page):
 def test_a_key_is_added_and_deleted(hub, new_page):
     elsewhere(hub.start_server, "bob")
     page = new_page()
-    log_in(page, hub, "bob", path="/hub/vmlab/ssh")
+    visit(page, hub, "bob", path="/hub/vmlab/ssh")
     page.get_by_label("Public key").fill("-----BEGIN OPENSSH PRIVATE KEY-----")
     page.get_by_role("button", name="Add this key").click()
     expect(page.locator("#vm-ssh-refusal")).to_contain_text("must never leave your computer")
@@ -72,7 +72,7 @@ def test_a_key_is_added_and_deleted(hub, new_page):
 def test_the_lines_are_those_of_ones_own_system(hub, new_page):
     elsewhere(hub.start_server, "eve")
     page = new_page()
-    log_in(page, hub, "eve", path="/hub/vmlab/ssh")
+    visit(page, hub, "eve", path="/hub/vmlab/ssh")
     lines = page.locator("details[data-system=unix] code").all_text_contents()
     assert [line.split()[0] for line in lines] == ["curl", "python3", "ssh"]
     assert " eve vmlab-hub:ssh-ed25519:" in lines[1]
@@ -86,7 +86,7 @@ def test_the_lines_are_those_of_ones_own_system(hub, new_page):
 
 def test_a_token_is_made_for_ssh_only(hub, new_page):
     page = new_page()
-    log_in(page, hub, "eve", path="/hub/vmlab/ssh")
+    visit(page, hub, "eve", path="/hub/vmlab/ssh")
     page.locator("#vm-ssh-more summary").click()
     page.get_by_role("button", name="Make a token for 30 days").click()
     code = page.locator("#vm-ssh-new-token code")
@@ -101,7 +101,7 @@ def test_there_is_no_barrier(hub, new_page):
     token = hub.user_token("kim")
     hub.api("POST", "vmlab/ssh/keys", token=token, json={"key": KEY}).raise_for_status()
     page = new_page(viewport={"width": 1280, "height": 900})
-    log_in(page, hub, "kim", path="/hub/vmlab/ssh")
+    visit(page, hub, "kim", path="/hub/vmlab/ssh")
     page.locator("#vm-ssh-more summary").click()
     page.locator("details[data-system=windows] summary").click()
     expect(page.locator("#vm-ssh-keys tbody tr")).to_have_count(1)
