@@ -7,10 +7,12 @@ import threading
 from ipaddress import IPv4Address
 from pkgutil import resolve_name
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from jupyter_server.services.contents.manager import ContentsManager
 from tornado import web
+from tornado.httputil import HTTPServerRequest
 
 from fakes.guest_seeds import make_seed
 from vmlab_guest.served_files import Lane, ServedFile, ServedFiles, WhileAway
@@ -149,8 +151,9 @@ async def test_those_who_listen_hear_of_a_file_where_they_listen(files, monkeypa
     ],
 )
 def test_terminals_are_not_opened_while_files_wait(method, path, is_waiting, matches):
-    lane = SimpleNamespace(is_waiting=is_waiting)
-    found = WhileAway(lane).match(SimpleNamespace(method=method, path=path))
+    lane = cast("Lane", SimpleNamespace(is_waiting=is_waiting))
+    request = cast("HTTPServerRequest", SimpleNamespace(method=method, path=path))
+    found = WhileAway(lane).match(request)
     assert (found is not None) is matches
 
 

@@ -148,7 +148,9 @@ class ServedFile(AuthenticatedFileHandler):
     async def get(self, path: str, **more: Any) -> None:
         """Send it."""
         await self.contents_manager.file_exists(path)
-        await super().get(path, **more)
+        sending = super().get(path, **more)
+        if sending is not None:
+            await sending
 
 
 class ServedFiles(AsyncLargeFileManager):
@@ -178,11 +180,8 @@ class ServedFiles(AsyncLargeFileManager):
 
     def emit(self, data: Any) -> None:
         """Tell what was done to a file, from the loop in which those are who listen."""
-        emit = super().emit
-        if self._main is None:
-            emit(data)
-        else:
-            self._main.call_soon_threadsafe(emit, data)
+        main = self._main or asyncio.get_running_loop()
+        main.call_soon_threadsafe(super().emit, data)
 
 
 def _move_to_lane(name: str) -> None:
