@@ -54,8 +54,8 @@ class LabServer:
 
 
 @contextmanager
-def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
-    """Run JupyterLab with our extensions of these names."""
+def run_lab(folder: Path, *words: str, **more_env: str) -> Iterator[LabServer]:
+    """Run JupyterLab with our extensions, and with these further words of its command line."""
     root = folder / "root"
     for name in ("run/vmlab/notices-seen", "run/vmlab-server", "home/trainee"):
         (root / name).mkdir(parents=True)
@@ -64,7 +64,7 @@ def run_lab(folder: Path, **more_env: str) -> Iterator[LabServer]:
     log = folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *_arguments(root, port)],
+            [sys.executable, "-m", "jupyterlab", *_arguments(root, port), *words],
             env=env,
             stdout=stream,
             stderr=stream,

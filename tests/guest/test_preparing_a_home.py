@@ -43,7 +43,7 @@ def test_what_a_trainee_put_in_the_way_stays(place: Path) -> None:
     (place / "home/.ssh").write_text("a file")
     (place / "home/shared").mkdir()
     (place / "home/two words").mkdir()
-    assert prepare(place) == [".ipython", ".local/share/jupyter"]
+    assert prepare(place) == [".ipython", ".jupyter", ".local/share/jupyter"]
     assert str((place / "home/.cache").readlink()) == "/etc"
     assert list((place / "home/shared").iterdir()) == []
 

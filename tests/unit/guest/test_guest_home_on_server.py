@@ -40,7 +40,7 @@ def away(server: str, port: int, limit_s: float) -> bool:
 @pytest.fixture
 def system(tmp_path: Path) -> FakeSystem:
     system = FakeSystem(tmp_path / "root")
-    system.said["setpriv"] = ".cache\n.ipython\n.local/share/jupyter\n.ssh\n"
+    system.said["setpriv"] = "".join(f"{name}\n" for name in home.LOCAL)
     (system.root / "etc/machine-id").write_text("0123456789abcdef" * 2 + "\n")
     parameters = system.root / "sys/module/nfs/parameters"
     parameters.mkdir(parents=True)
@@ -79,11 +79,11 @@ def test_it_is_mounted_with_folders_of_the_machine_in_it(system: FakeSystem) -> 
     assert system.commands[3:] == [
         f"mount --bind {LOCAL}/.cache /home/trainee/.cache",
         f"mount --bind {LOCAL}/.ipython /home/trainee/.ipython",
+        f"mount --bind {LOCAL}/.jupyter /home/trainee/.jupyter",
         f"mount --bind {LOCAL}/.local-share-jupyter /home/trainee/.local/share/jupyter",
         f"mount --bind {LOCAL}/.ssh /home/trainee/.ssh",
     ]
     assert system.owners[f"{LOCAL}/.ssh"] == 1000
-    assert system.owners[f"{LOCAL}/lab"] == 1000
     assert home.is_home_remote(system.root)
     assert "directory = *" in (system.root / "etc/gitconfig").read_text()
 
@@ -104,6 +104,7 @@ def test_what_is_no_folder_in_the_home_is_not_mounted_over(system: FakeSystem) -
     home.mount_home(system, SHARE, here)
     binds = [c for c in system.commands if c.startswith("mount --bind")]
     assert binds == [f"mount --bind {LOCAL}/.cache /home/trainee/.cache"]
+    assert system.owners[f"{LOCAL}/.jupyter"] == 1000, "what the server looks at is there"
 
 
 def test_a_folder_that_cannot_be_laid_over_does_not_end_a_start(system: FakeSystem) -> None:
@@ -226,6 +227,7 @@ def test_a_server_that_is_away_does_not_keep_it_from_powering_off(mounted, ask):
     assert gone == [
         "umount -i -l /home/trainee/.ssh",
         "umount -i -l /home/trainee/.local/share/jupyter",
+        "umount -i -l /home/trainee/.jupyter",
         "umount -i -l /home/trainee/.ipython",
         "umount -i -l /home/trainee/.cache",
         "umount -i -f -l /home/trainee",

@@ -19,6 +19,7 @@ from vmlab_guest.served_files import Lane, ServedFile, ServedFiles, WhileAway
 from vmlab_guest.server import own_server
 from vmlab_guest.server_request import ServerRequest
 from vmlab_guest.trouble import make_plain
+from vmlab_protocol.seed import Server
 from vmlab_protocol.seed_reader import parse_seed
 from vmlab_protocol.share import Share
 
@@ -61,6 +62,7 @@ def lane(away):
 @pytest.fixture
 def files(tmp_path, away):
     made = ServedFiles(root_dir=str(tmp_path))
+    assert (made.answer_s, made.silent_s) == (30.0, 5.0)
     yield made
     away.come_back()
     made.lane.close()
@@ -158,19 +160,20 @@ def test_terminals_are_not_opened_while_files_wait(method, path, is_waiting, mat
 
 
 def test_a_server_has_it_where_the_home_is_on_the_file_server():
-    def args(share: Share | None) -> tuple[str, ...]:
+    def started(share: Share | None) -> Server:
         server = own_server(parse_seed(make_seed(share=share)))
         assert server is not None
-        return server.args
+        return server
 
-    usual = args(None)
-    assert args(Share(IPv4Address("10.77.0.2"), "ada")) == usual
-    served = args(Share(IPv4Address("10.77.0.2"), "ada", is_home=True))
-    assert served[: len(usual)] == usual
-    own = dict(arg.split("=", 1) for arg in served[len(usual) :])
+    usual = started(None)
+    assert started(Share(IPv4Address("10.77.0.2"), "ada")) == usual
+    served = started(Share(IPv4Address("10.77.0.2"), "ada", is_home=True))
+    assert served.args[: len(usual.args)] == usual.args
+    own = dict(arg.split("=", 1) for arg in served.args[len(usual.args) :])
     assert resolve_name(own["--ServerApp.contents_manager_class"]) is ServedFiles
-    assert own["--LabApp.user_settings_dir"] == "/var/lib/vmlab/home/lab/user-settings"
-    plain = make_plain(ServerRequest({}, served)).args
-    options = [arg.split("=", 1)[0] for arg in plain]
+    assert own["--LabApp.user_settings_dir"] == "/var/lib/vmlab/home/.jupyter/lab/user-settings"
+    assert served.env["JUPYTER_DATA_DIR"] == "/var/lib/vmlab/home/.local-share-jupyter"
+    plain = make_plain(ServerRequest(served.env, served.args))
+    options = [arg.split("=", 1)[0] for arg in plain.args]
     assert len(options) == len(set(options)), "traitlets takes no second value"
-    assert not any(arg.startswith("--LabApp") and "/home/lab/" in arg for arg in plain)
+    assert "/var/lib/vmlab/home" not in str(plain)

@@ -26,18 +26,12 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
-from traitlets import default
+from traitlets import Float, default
 
 from vmlab_guest.language import read_language
 from vmlab_guest.shares.words import FILES_WAIT
 from vmlab_guest.system import RUN
 from vmlab_protocol.notices import Language
-
-ANSWER_S = 30.0
-"""So long a request waits for a file. What it began goes on: a file is saved when it can be."""
-
-SILENT_S = 5.0
-"""A file that takes longer keeps terminals from being opened: that would wait in the main loop."""
 
 _RUN = Path(os.environ.get("VMLAB_ROOT") or "/") / RUN
 _TERMINALS = re.compile(r"/api/terminals/?$")
@@ -53,7 +47,7 @@ class Lane:
         silent_s: after how long something is said to wait, in seconds.
     """
 
-    def __init__(self, answer_s: float = ANSWER_S, silent_s: float = SILENT_S) -> None:
+    def __init__(self, answer_s: float, silent_s: float) -> None:
         self._answer_s = answer_s
         self._silent_s = silent_s
         self._begun: dict[object, float] = {}  # what is not over yet, and since when
@@ -159,10 +153,21 @@ class ServedFiles(AsyncLargeFileManager):
     It is asked for the folder of a kernel, too, before the kernel manager looks into the home.
     """
 
+    answer_s = Float(
+        30.0,
+        config=True,
+        help="Seconds that a request waits for a file. What it began goes on when it can.",
+    )
+    silent_s = Float(
+        5.0,
+        config=True,
+        help="A file that takes longer keeps terminals from being opened, which wait for the home.",
+    )
+
     def __init__(self, **settings: Any) -> None:
-        self.lane = Lane()
-        self._main: asyncio.AbstractEventLoop | None = None
         super().__init__(**settings)
+        self.lane = Lane(self.answer_s, self.silent_s)
+        self._main: asyncio.AbstractEventLoop | None = None
 
     @default("files_handler_class")
     def _files_handler_class_default(self) -> type[AuthenticatedFileHandler]:

@@ -8,17 +8,20 @@ from enum import StrEnum
 from vmlab_guest.errors import AgentError
 from vmlab_guest.files import ensure_file
 from vmlab_guest.server_request import EVERYWHERE, REQUEST, STATE, Word, dump_request
-from vmlab_guest.shares.home import LAB_SETTINGS
+from vmlab_guest.shares.home import JUPYTER_DATA, JUPYTER_SETTINGS, local_path
 from vmlab_guest.system import System, inside
 from vmlab_protocol.seed import Seed, Server
 
 UNIT = "vmlab-server.service"
 
+_SETTINGS = local_path(JUPYTER_SETTINGS)
 # Where the home is on the file server: what the server's main loop does needs no file of it.
-_OF_SERVED_HOME = (
+_SERVED_HOME_ENV = {"JUPYTER_CONFIG_DIR": _SETTINGS, "JUPYTER_DATA_DIR": local_path(JUPYTER_DATA)}
+_SERVED_HOME_ARGS = (
     "--ServerApp.contents_manager_class=vmlab_guest.served_files.ServedFiles",
-    f"--LabApp.user_settings_dir={LAB_SETTINGS}/user-settings",
-    f"--LabApp.workspaces_dir={LAB_SETTINGS}/workspaces",
+    # Chosen when JupyterLab was imported, which was long ago.
+    f"--LabApp.user_settings_dir={_SETTINGS}/lab/user-settings",
+    f"--LabApp.workspaces_dir={_SETTINGS}/lab/workspaces",
 )
 
 
@@ -65,7 +68,8 @@ def own_server(seed: Seed) -> Server | None:
     """
     server, name = seed.server, "JUPYTERHUB_SERVICE_URL"
     if server and seed.share and seed.share.is_home:
-        server = replace(server, args=(*server.args, *_OF_SERVED_HOME))
+        env, args = server.env | _SERVED_HOME_ENV, (*server.args, *_SERVED_HOME_ARGS)
+        server = replace(server, env=env, args=args)
     if seed.event is None or server is None or name not in server.env:
         return server
     env = server.env

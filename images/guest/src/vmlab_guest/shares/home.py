@@ -2,11 +2,12 @@
 
     /home/trainee                      the own folder of the file server, `hard` as all of them
     /home/trainee/.cache, ...          `LOCAL`: on the machine's own disk
-    LAB_SETTINGS                       JupyterLab's own files, by a path that needs no file server
+    `local_path` of one of them        the same, by a path that needs no file server
 
 `LOCAL` is what programs cannot have on NFS: databases of SQLite (while the file server restarts its
-locks wait, and JupyterLab with them), and what must belong to the trainee's own number. On the
-server the files belong to the number of their person, and a client shows that.
+locks wait, and JupyterLab with them), what Jupyter's main loop looks at, and what must belong to
+the trainee's own number. On the server the files belong to the number of their person, and a client
+shows that.
 
 Whatever could wait for the file server is a program with a limit, never a call of the agent.
 """
@@ -24,9 +25,9 @@ from vmlab_guest.system import System, inside
 from vmlab_protocol.machine import HOME, TRAINEE_UID
 from vmlab_protocol.share import NFS_PORT, Share, own_path
 
-LOCAL = (".cache", ".ipython", ".local/share/jupyter", ".ssh")
+JUPYTER_SETTINGS, JUPYTER_DATA = ".jupyter", ".local/share/jupyter"
+LOCAL = (".cache", ".ipython", JUPYTER_SETTINGS, JUPYTER_DATA, ".ssh")
 _LOCAL_ROOT = "/var/lib/vmlab/home"
-LAB_SETTINGS = f"{_LOCAL_ROOT}/lab"
 GIT_SETTINGS = "/etc/gitconfig"
 
 _WAIT_S = 40.0  # less than a host gives a seed: its trainee reads why, and not that it took long
@@ -67,11 +68,17 @@ def mount_home(system: System, share: Share, ask: Ask) -> None:
         _mount(system, share, source, ask)
     for name in _prepare(system):
         _lay_over(system, name)
-    _make_own(system, LAB_SETTINGS)
+    for name in (JUPYTER_SETTINGS, JUPYTER_DATA):  # the server has them, whatever the trainee did
+        _make_own(system, local_path(name))
     # All files here have one owner, whose number is not the trainee's; git would refuse them.
     settings = inside(system, GIT_SETTINGS)
     if not settings.exists():
         ensure_file(settings, "[safe]\n\tdirectory = *\n")
+
+
+def local_path(name: str) -> str:
+    """Return where one of `LOCAL` is on the machine's own disk."""
+    return f"{_LOCAL_ROOT}/{name.replace('/', '-')}"
 
 
 def leave_home(system: System, *, answers: bool) -> None:
@@ -139,7 +146,7 @@ def _prepare(system: System) -> list[str]:
 
 
 def _lay_over(system: System, name: str) -> None:
-    path, own = f"{HOME}/{name}", f"{_LOCAL_ROOT}/{name.replace('/', '-')}"
+    path, own = f"{HOME}/{name}", local_path(name)
     if _mounted(system, path):
         return
     _make_own(system, own)
