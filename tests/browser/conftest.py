@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
 from fakes.waiting import wait_until
@@ -160,6 +160,8 @@ def remember_starts(hub: RunningHub, *, boot_s: float, way: str = "") -> None:
     lab, fake = load_lab(hub.folder / "lab.toml"), Features("fake")
     key = f"{lab.provider.name}/{fake.accelerator}/{lab.machine.image}/{fake.style}/{way}"
     engine = create_engine(f"sqlite:///{paths.database}", connect_args={"timeout": START_LIMIT_S})
+    # Its tables come a moment after the hub's first answers.
+    wait_until(lambda: inspect(engine).has_table(PhaseRow.__tablename__))
     with Session(engine) as session, session.begin():
         session.add(PhaseRow(key=key, phase="boot", seconds=boot_s))
     engine.dispose()

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import ssl
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from fakes.authority import Authority
 from fakes.echo_proxy import EchoProxy
 from fakes.names import LAB_NAME
 from fakes.waiting import wait_until
-from hub.lab_operator import Operator
+from hub.lab_operator import LIMIT_S, Operator
 from vmlab.cli import main
 from vmlab.system.host import find_free_port
 
@@ -157,11 +158,21 @@ def test_plain_http_leads_to_tls_and_nowhere_else(proxy: TlsProxy, tried) -> Non
 
 
 class NamedOperator(Operator):
-    """An operator on a host whose resolver knows the lab."""
+    """An operator on a host whose resolver knows the lab: commands are processes of their own."""
 
     def words(self, *words: str) -> list[str]:
         known = "from fakes.names import resolve_localhost; resolve_localhost(); "
         return [sys.executable, "-c", f"{known}from vmlab.cli import main; main()", *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.words(*words),
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
 
 
 @pytest.fixture
