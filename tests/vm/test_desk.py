@@ -285,7 +285,7 @@ def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk,
     steps = [step for step in STEPS if step.partition("/")[0] in exercises]
     wait_until(lambda: board_row(hub)["passed"] == len(steps))
     row = board_row(hub)
-    assert sorted(row["steps"]) == sorted(steps)
+    assert sorted(step for step, told in row["steps"].items() if told["passed"]) == sorted(steps)
     assert row["state"] == "running"
     assert abs(time.time() - row["last_progress"]) < 300
 
