@@ -106,6 +106,10 @@ def board_row(hub, user="ada") -> dict:
     return next(row for row in rows if row["user"] == user)
 
 
+def passed_steps(row: dict) -> set[str]:
+    return {step for step, result in row["steps"].items() if result["passed"]}
+
+
 def test_a_first_start_leads_to_the_course_its_files_and_a_hint(hub, new_page):
     page = new_page()
     page.set_default_timeout(PAGE_LIMIT_MS)
@@ -263,13 +267,16 @@ def accept_all(listener: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    "exercises", [FOLDERS[1:2], pytest.param(FOLDERS, marks=pytest.mark.long)], ids=["one", "all"]
+    "exercises",
+    [FOLDERS[1:2], pytest.param([FOLDERS[0], *FOLDERS[2:]], marks=pytest.mark.long)],
+    ids=["one", "others"],
 )
 def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk, hub, exercises):
     if not desk.folder.is_running():
         desk.start()  # the long play begins here
     wait_until(lambda: "01-who-am-i" in desk.run("ls ~/first-steps"))
     assert "solution.ipynb" not in desk.run("find ~/first-steps /var/lib/vmlab/courses")
+    known = passed_steps(board_row(hub))
     wanted = []
     for folder in exercises:
         solution = (COURSE / folder / "solution.ipynb").read_bytes()
@@ -282,10 +289,8 @@ def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk,
         assert {c["passed"] for c in before["checks"]} == {False}, before
         assert {c["passed"] for c in after["checks"]} == {True}, after
         assert after["errors"] == []
-    steps = [step for step in STEPS if step.partition("/")[0] in exercises]
-    wait_until(lambda: board_row(hub)["passed"] == len(steps))
-    row = board_row(hub)
-    assert sorted(step for step, told in row["steps"].items() if told["passed"]) == sorted(steps)
+    steps = {step for step in STEPS if step.partition("/")[0] in exercises}
+    row = wait_until(lambda: (r := board_row(hub)) and passed_steps(r) == known | steps and r)
     assert row["state"] == "running"
     assert abs(time.time() - row["last_progress"]) < 300
 
