@@ -1,7 +1,7 @@
 """Many clones of one template at once: each is itself in all that clones share by birth.
 
-Four in every run, twenty in the long play. They serve both tests of this file, in the order in which
-they stand.
+Four in every run, twenty in the long play. They serve both tests of this file, in the order in
+which they stand.
 """
 
 from __future__ import annotations
