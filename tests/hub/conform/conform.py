@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from fakes.process_provider import ProcessProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.spawner import VMSpawner
+from vmlab.system.host import find_free_port
 
 _STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))
 _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
@@ -115,6 +116,9 @@ class MockSpawner(VMSpawner):
         # SlowSpawner unpacks what its parent returns.
         return url.hostname, url.port
 
+
+# Upstream's own gives ports that any connection on the host may get before the hub listens.
+mocking.random_port = find_free_port
 
 _OLD = mocking.MockSpawner
 mocking.MockSpawner = MockSpawner
