@@ -5,8 +5,10 @@ What is imported only when a hub starts is imported here too: hundreds of starts
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
+import jupyterhub.traitlets
 from sqlalchemy.orm import configure_mappers
 
 _PACKAGES = (
@@ -36,3 +38,10 @@ for _name in (*_PACKAGES, *(f"vmlab.{name}" for name in _OWN)):
     import_module(_name)
 
 configure_mappers()  # else each process does it at its first query
+
+# JupyterHub's own, which it asks for four times at a start: each time a file of every package that
+# is installed is read. VMLab's providers are still looked for by each process.
+_find = cache(jupyterhub.traitlets.entry_points)
+jupyterhub.traitlets.entry_points = _find  # type: ignore[attr-defined]
+for _kind in ("authenticators", "proxies", "spawners"):
+    _find(group=f"jupyterhub.{_kind}")
