@@ -21,7 +21,7 @@ from vmlab_guest.language import change_language
 from vmlab_guest.system import LinuxSystem
 from vmlab_protocol.notices import Language
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EXERCISE = PROJECT / "notebooks/first-steps/01-who-am-i/exercise.ipynb"
 TITLES = {

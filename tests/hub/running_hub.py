@@ -104,8 +104,16 @@ c.JupyterHub.load_roles.append({{
     "services": ["test"],
 }})
 c.JupyterHub.services.append({{"name": "test", "api_token": {token!r}}})
-templates = FileSystemBytecodeCache({templates!r})
-c.JupyterHub.jinja_environment_options = {{"bytecode_cache": templates}}
+
+
+class CompiledTemplates(FileSystemBytecodeCache):
+    # A page of errors is made without the event loop, by other code than the same page with it.
+    def get_bucket(self, environment, name, *more):
+        return super().get_bucket(environment, f"{{name}} {{environment.is_async}}", *more)
+
+
+compiled = CompiledTemplates({templates!r})
+c.JupyterHub.jinja_environment_options = {{"bytecode_cache": compiled}}
 """
 
 

@@ -18,6 +18,8 @@ import requests
 from hub.lab_operator import LIMIT_S, PROJECT, Operator
 from vmlab.system.host import find_port_state
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Generator[Operator]:
