@@ -14,7 +14,11 @@ from contextlib import contextmanager
 from importlib import invalidate_caches
 from pathlib import Path
 
-from vmlab.lab.provider_options import default_provider, installed_providers
+from vmlab.lab.provider_options import (
+    default_provider,
+    installed_points,
+    installed_providers,
+)
 
 _TESTS = Path(__file__).parents[1]
 _SOURCES = (_TESTS / "process_provider", _TESTS.parent / "images/guest")  # its machines have agents
@@ -48,5 +52,5 @@ def plugged_in(folder: Path) -> Iterator[None]:
 
 def _look_again() -> None:
     invalidate_caches()
-    installed_providers.cache_clear()
-    default_provider.cache_clear()
+    for found in (installed_points, installed_providers, default_provider):
+        found.cache_clear()

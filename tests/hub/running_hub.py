@@ -11,14 +11,18 @@ with `extra_config`. Ports are free ones, state is in `folder`.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -72,6 +76,7 @@ administrators = ["admin"]
 _CONFIG = """\
 import json, os
 from pathlib import Path
+from jinja2 import FileSystemBytecodeCache
 from vmlab.configure import configure
 from vmlab.lab.lab import load_lab
 from vmlab.paths import Paths
@@ -99,7 +104,25 @@ c.JupyterHub.load_roles.append({{
     "services": ["test"],
 }})
 c.JupyterHub.services.append({{"name": "test", "api_token": {token!r}}})
+
+
+class CompiledTemplates(FileSystemBytecodeCache):
+    # A page of errors is made without the event loop, by other code than the same page with it.
+    def get_bucket(self, environment, name, *more):
+        return super().get_bucket(environment, f"{{name}} {{environment.is_async}}", *more)
+
+
+compiled = CompiledTemplates({templates!r})
+c.JupyterHub.jinja_environment_options = {{"bytecode_cache": compiled}}
 """
+
+
+@cache
+def _templates() -> str:
+    """Return a folder for compiled templates, for all hubs of this process."""
+    folder = tempfile.mkdtemp(prefix="vmlab-templates-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class HubFailedError(Exception):
@@ -157,6 +180,7 @@ class RunningHub:
             cache=str(cache or folder),
             project=str(PROJECT),
             token=self.token,
+            templates=_templates(),
         )
         (folder / "jupyterhub_config.py").write_text(config + extra_config)
 

@@ -11,7 +11,7 @@ import pytest
 import vmlab
 from vmlab.errors import ConfigError
 from vmlab.lab.lab import parse_lab
-from vmlab.lab.provider_options import GROUP, find_options, installed_providers
+from vmlab.lab.provider_options import GROUP, find_options, installed_points, installed_providers
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import machines_ahead
@@ -57,8 +57,13 @@ def test_every_provider_of_this_package_is_installed_and_can_be_made(tmp_path):
 @pytest.fixture
 def as_installed():
     """What is installed is looked for again, by the test and by those after it."""
-    installed_providers.cache_clear()
+    look_again()
     yield
+    look_again()
+
+
+def look_again() -> None:
+    installed_points.cache_clear()
     installed_providers.cache_clear()
 
 
