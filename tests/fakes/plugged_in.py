@@ -40,17 +40,18 @@ def plugged_in(folder: Path) -> Iterator[None]:
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
     try:
-        _look_again()
+        look_again()
         yield
     finally:
         sys.path.remove(str(folder))
         os.environ.pop("PYTHONPATH")
         if before is not None:
             os.environ["PYTHONPATH"] = before
-        _look_again()
+        look_again()
 
 
-def _look_again() -> None:
+def look_again() -> None:
+    """Forget which providers are installed."""
     invalidate_caches()
     for found in (installed_points, installed_providers, default_provider):
         found.cache_clear()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import vmlab
+from fakes.plugged_in import look_again
 from vmlab.errors import ConfigError
 from vmlab.lab.lab import parse_lab
-from vmlab.lab.provider_options import GROUP, find_options, installed_points, installed_providers
+from vmlab.lab.provider_options import GROUP, find_options, installed_providers
 from vmlab.paths import Paths
 from vmlab.providers import make_provider
 from vmlab.providers.abilities import machines_ahead
@@ -60,11 +61,6 @@ def as_installed():
     look_again()
     yield
     look_again()
-
-
-def look_again() -> None:
-    installed_points.cache_clear()
-    installed_providers.cache_clear()
 
 
 def test_an_installation_that_is_older_than_its_files_is_told(as_installed, monkeypatch):
