@@ -40,12 +40,12 @@ def no_faults(hub):
 
 def machine_state(hub, user: str) -> str:
     """The machine's state as the board shows it."""
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return next((row["state"] for row in rows if row["user"] == user), "")
 
 
 def machine_problem(hub, user: str) -> str:
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return next((row["problem"] for row in rows if row["user"] == user), "")
 
 
