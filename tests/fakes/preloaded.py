@@ -42,6 +42,6 @@ configure_mappers()  # else each process does it at its first query
 # JupyterHub's own, which it asks for four times at a start: each time a file of every package that
 # is installed is read. VMLab's providers are still looked for by each process.
 _find = cache(jupyterhub.traitlets.entry_points)
-jupyterhub.traitlets.entry_points = _find  # type: ignore[attr-defined]
+jupyterhub.traitlets.entry_points = _find
 for _kind in ("authenticators", "proxies", "spawners"):
     _find(group=f"jupyterhub.{_kind}")

@@ -164,6 +164,7 @@ class RunningHub:
         self.base_url = self.local_url if self.one_origin else f"http://{LOCAL_NAME}:{self.port}"
         self.api_url = f"{self.local_url}/hub/api"
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self._tokens: dict[str, str] = {}
         lab = _LAB.format(
             language=language,
             port=self.port,
@@ -324,6 +325,12 @@ class RunningHub:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
+    def kept_token(self, name: str) -> str:
+        """The same token at each call, with all rights: for who asks again and again."""
+        if name not in self._tokens:
+            self._tokens[name] = self.user_token(name)
+        return self._tokens[name]
+
     # -- servers -----------------------------------------------------------------------------
 
     def start_server(self, name: str, limit_s: float = START_LIMIT_S) -> None:
@@ -338,7 +345,7 @@ class RunningHub:
         while not (model := self.server(name)).get("ready"):
             assert time.monotonic() < deadline, f"the server of {name} did not get ready"
             assert model.get("pending"), f"the start of {name}'s server failed"
-            time.sleep(0.05)
+            time.sleep(0.1)  # a look costs hub and proxy 17 ms of the processor
 
     def stop_server(self, name: str, limit_s: float = STOP_LIMIT_S) -> None:
         """Stop a trainee's server and return when the hub has forgotten it."""
@@ -347,7 +354,7 @@ class RunningHub:
         deadline = time.monotonic() + limit_s
         while self.server(name).get("ready") or self.server(name).get("pending"):
             assert time.monotonic() < deadline, f"the server of {name} did not stop"
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def server(self, name: str) -> dict[str, Any]:
         """The hub's model of the trainee's default server; empty when there is none."""

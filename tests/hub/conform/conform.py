@@ -63,6 +63,8 @@ def pytest_collection_modifyitems(items):
     for module in {item.module for item in items}:
         if hasattr(module, "progress_forever"):
             module.progress_forever = progress_forever
+        if hasattr(module, "wait_for_spawner"):  # 10 s are too few for a server on a busy host
+            module.wait_for_spawner.__defaults__ = (100,)
 
 
 def pytest_unconfigure():
