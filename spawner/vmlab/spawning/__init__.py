@@ -1,6 +1,7 @@
 """VMSpawner and one start of a machine, from its place in the queue to its server's answer.
 
 spawner   VMSpawner: JupyterHub's life cycle on top of a provider
+settings  its options
 slots     how many starts are at work, and the queue
 log       one start as others see it: events and measured phases
 progress  what a starting machine tells the waiting trainee

@@ -11,22 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from jupyterhub.spawner import Spawner
-from traitlets import Bool, Dict, Enum, Instance, Integer, Unicode, default
+from traitlets import Instance
 
 from vmlab import messages
 from vmlab.errors import LabError, MachineConflictError, MachineTimeoutError
 from vmlab.hub.server_tokens import revoke_server_tokens
-from vmlab.lab.provider_options import default_provider
 from vmlab.model import (
-    Allowance,
     Bandwidth,
     EndCause,
     MachineSpec,
@@ -35,136 +31,28 @@ from vmlab.model import (
     VolumeSpec,
 )
 from vmlab.names import host_name, machine_name, volume_name
-from vmlab.paths import Paths, default_paths
 from vmlab.people.account_language import open_languages
-from vmlab.providers import make_provider
 from vmlab.providers.abilities import LeadsToHub
-from vmlab.providers.base import Provider, SpeaksLanguages
-from vmlab.providers.settings import ProviderSettings, as_options
+from vmlab.providers.base import SpeaksLanguages
 from vmlab.seed import Seed
 from vmlab.spawning.history import StartHistory, open_history
 from vmlab.spawning.log import StartLog
 from vmlab.spawning.refusal import as_lab_error, make_refusal
 from vmlab.spawning.restarts import Restarts
+from vmlab.spawning.settings import TIMEOUT_MARGIN_S, SpawnerSettings
 from vmlab.spawning.slots import make_slots
 from vmlab.spawning.trouble import check_server
 from vmlab.spawning.waiting import wait_for_server
 from vmlab.system.background import apart
-from vmlab_protocol.machine import SERVER_PORT
 from vmlab_protocol.notices import Language, Notice
 from vmlab_protocol.phases import Phase
 
 STATE_VERSION = 1
 _STARTED_AGAIN = frozenset({EndCause.REBOOT, EndCause.PANIC})
 
-_TIMEOUT_MARGIN_S = 2.0
-"""How much earlier than the hub the spawner gives up, because the hub's message is empty."""
 
-
-class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
+class VMSpawner(SpawnerSettings):
     """Gives every user a whole virtual machine."""
-
-    provider_name = Unicode(
-        config=True, help="The engine that runs machines: the name of an installed provider."
-    )
-    provider_options = Dict(
-        config=True,
-        help="Options of that provider, which checks them itself: see its class of options.",
-    )
-    state_dir = Unicode(
-        config=True, help="Folder for machines, volumes and VMLab's database. VMLAB_STATE."
-    )
-    cache_dir = Unicode(config=True, help="Folder for images. VMLAB_CACHE.")
-    image = Unicode("desk", config=True, help="Name of the image that machines start from.")
-    memory_mib = Integer(512, min=256, config=True, help="Memory of a machine, in MiB.")
-    cpus = Integer(1, min=1, max=64, config=True, help="Virtual processors of a machine.")
-    internet = Bool(
-        False,
-        config=True,
-        help="Whether machines reach the internet. Host and private networks stay out of reach.",
-    )
-    disk_mib_s = Integer(
-        Bandwidth.disk_mib_s,
-        min=0,
-        config=True,
-        help="What all disks of a machine together may move, in MiB a second. 0: no limit.",
-    )
-    disk_iops = Integer(
-        Bandwidth.disk_iops, min=0, config=True, help="The same in requests a second."
-    )
-    network_mbit_s = Integer(
-        0, min=0, config=True, help="A machine's network speed each way, in Mbit/s. 0: no limit."
-    )
-    volume_mib = Integer(
-        1024, min=64, config=True, help="Size of a trainee's volume, in MiB: it is the quota."
-    )
-    total_mib = Integer(
-        0,
-        min=0,
-        config=True,
-        help="How much of the host's disk one trainee may take in all, in MiB: volume with "
-        "snapshots, system disk, older system disks, machines set aside, copies. 0: the size of "
-        "the system disk plus four times that of a volume.",
-    )
-    language = Enum(
-        list(Language),
-        default_value=Language.EN,
-        config=True,
-        help="Language of messages and machines for trainees who never chose one.",
-    )
-    start_slots = Integer(
-        0,
-        min=0,
-        config=True,
-        help="How many machines start at once; the others wait in the queue. 0: as many as "
-        "there are processors.",
-    )
-    queue_timeout = Integer(
-        3600, min=1, config=True, help="How long a start may wait in the queue, in seconds."
-    )
-    machine_timeout = Integer(
-        1800,
-        min=1,
-        config=True,
-        help="How long a start may take from its turn until the server answers, in seconds. "
-        "`start_timeout` is the hub's limit for both, waiting and starting.",
-    )
-
-    @default("provider_name")
-    def _provider_name_default(self) -> str:
-        return default_provider()
-
-    @default("state_dir")
-    def _state_dir_default(self) -> str:
-        return str(default_paths().state)
-
-    @default("cache_dir")
-    def _cache_dir_default(self) -> str:
-        return str(default_paths().cache)
-
-    @default("start_timeout")
-    def _start_timeout_default(self) -> int:
-        # The hub's clock runs while a start waits in the queue, and cannot be stopped.
-        return int(self.queue_timeout + self.machine_timeout + _TIMEOUT_MARGIN_S)
-
-    # Inside the machine; the hub's own defaults would bind the guest's loopback.
-    @default("ip")
-    def _ip_default(self) -> str:
-        return "0.0.0.0"  # noqa: S104 - inside the machine
-
-    @default("port")
-    def _port_default(self) -> int:
-        return SERVER_PORT
-
-    @default("options_from_form")
-    def _options_from_form_default(self) -> Callable[[Any], dict[str, Any]]:
-        # Options that a browser sends with a start are ignored, above all those in a link
-        # (vmlab.people.start_calls). An empty answer replaces what an older hub has kept.
-        return lambda _form: {}
-
-    @default("hub_connect_url")
-    def _hub_connect_url_default(self) -> str | None:
-        return self.provider.hub_url if isinstance(self.provider, LeadsToHub) else None
 
     _machine: str = ""
     _volume: str = ""
@@ -181,19 +69,6 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def machine(self) -> str:
         """Name of the machine; stays when the user is renamed."""
         return self._machine or machine_name(self.user.name, self.name)
-
-    @property
-    def provider(self) -> Provider:
-        """The provider; one object for all spawners of this hub."""
-        return make_provider(
-            ProviderSettings(
-                self.provider_name,
-                Path(self.state_dir),
-                Path(self.cache_dir),
-                as_options(self.provider_options),
-                Allowance(self.volume_mib, self.total_mib),
-            )
-        )
 
     def get_state(self) -> dict[str, Any]:
         """Return what the hub keeps; holders of `admin:server_state` read it: no secret."""
@@ -248,7 +123,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         log = self._log = StartLog(self._spoken())
         self._log_made.set()
         try:
-            async with asyncio.timeout(max(1.0, self.start_timeout - _TIMEOUT_MARGIN_S)):
+            async with asyncio.timeout(max(1.0, self.start_timeout - TIMEOUT_MARGIN_S)):
                 return await self._start(log, notices)
         finally:
             self._starting = False
@@ -418,8 +293,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         )
 
     def _spoken(self) -> Language:
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
-        return open_languages(paths.database).of(self.user.name) or Language(self.language)
+        return open_languages(self.paths.database).of(self.user.name) or Language(self.language)
 
     async def _follow_choice(self, machine: str, seeded: str) -> None:
         """Tell the machine what its trainee chose after its seed was made."""
@@ -431,9 +305,8 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     async def _open_way(self) -> None:
         if not isinstance(self.provider, LeadsToHub):
             return
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
         application = self.user.settings["app"].tornado_application
-        await self.provider.open_way(application, paths.proxy_listener)
+        await self.provider.open_way(application, self.paths.proxy_listener)
 
     async def _status(self) -> MachineStatus:
         return (await self.provider.status([self.machine]))[self.machine]
@@ -456,8 +329,7 @@ class VMSpawner(Spawner):  # type: ignore[misc]  # jupyterhub has no types
         """The durations of earlier starts of this image that were made in the same way."""
         features = self.provider.features
         key = f"{self.provider_name}/{features.accelerator}/{self.image}/{features.style}/{way}"
-        paths = Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
-        return open_history(paths.database, key)
+        return open_history(self.paths.database, key)
 
     def run_post_stop_hook(self) -> Any:
         """Revoke what the hub forgot; runs even when there was no machine left to stop.
