@@ -68,7 +68,7 @@ LEFT_OUT = {
     "vmlab.images.lab_files:pack_lab_files": "the tree that this build has just made",
     "vmlab.images.tree:extract": "the tree that this build has just made",
     "vmlab.images.tree:read_tree": "the tree that this build has just made",
-    "vmlab.providers.fake:read_faults": "the tests' own",
+    "vmlab.providers.fake.faults:read_faults": "the tests' own",
     "vmlab.providers.qemu.process.accelerator:_cached_verdict": "any JSON is not a verdict",
     "vmlab.providers.qemu.process.admission:_read_notes": _OURS,
     "vmlab.providers.qemu.process.handout:_answer": _KERNEL,

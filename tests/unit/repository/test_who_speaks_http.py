@@ -18,7 +18,7 @@ SPEAKERS = {
     "spawner/vmlab/hub/client.py": {"aiohttp"},  # the hub's API
     "spawner/vmlab/cli/outside.py": {"aiohttp"},  # the kind of a failure is what the doctor tells
     "spawner/vmlab/bench/kernel.py": {"aiohttp"},  # a kernel's channels are a WebSocket
-    "spawner/vmlab/providers/fake.py": {"aiohttp"},  # answers: it plays a machine's server
+    "spawner/vmlab/providers/fake/site.py": {"aiohttp"},  # answers: it plays a machine's server
     "spawner/vmlab/web/api/hello.py": {"tornado.websocket"},  # answers
     # In machines, which have neither the hub's libraries nor time to load them:
     "images/guest/src/vmlab_guest/hub.py": {"http.client"},
