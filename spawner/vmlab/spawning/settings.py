@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,17 @@ class SpawnerSettings(Spawner):  # type: ignore[misc]  # jupyterhub has no types
     def paths(self) -> Paths:
         """The lab's folders."""
         return Paths(state=Path(self.state_dir), cache=Path(self.cache_dir))
+
+    # JupyterHub refuses a class that does not say how these are done.
+
+    @abstractmethod
+    async def start(self) -> str:
+        """Start what belongs to the server."""
+
+    @abstractmethod
+    async def stop(self, now: bool = False) -> None:
+        """Stop it."""
+
+    @abstractmethod
+    async def poll(self) -> int | None:
+        """Tell whether it runs."""
