@@ -53,6 +53,7 @@ _FOCUS = """
 def find_barriers(page: Page) -> list[str]:
     """Return all barriers of a page as it is shown now; the page is left as it was."""
     found: dict[str, None] = {}
+    page.wait_for_load_state()  # labels and buttons are scripts' work, and come with its end
     page.emulate_media(reduced_motion="reduce")  # no colour is judged while it changes
     for theme, language in _LOOKS:
         page.emulate_media(color_scheme=theme)
