@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import sys
-import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -145,14 +143,11 @@ def bench_cache(request, tiny_cache):
     if not request.node.get_closest_marker("own_cache"):
         yield tiny_cache
         return
-    from fakes.tiny_cache import copy_images, copy_template
+    from fakes.tiny_cache import copy_template, own_cache
 
-    folder = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
-    folder.chmod(0o755)
-    copy_images(tiny_cache, folder)
-    copy_template(tiny_cache, folder)
-    yield folder
-    shutil.rmtree(folder)
+    with own_cache(tiny_cache) as folder:
+        copy_template(tiny_cache, folder)
+        yield folder
 
 
 @pytest.fixture

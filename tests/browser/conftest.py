@@ -11,19 +11,18 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.orm import Session
 
 from fakes.waiting import wait_until
-from hub.running_hub import START_LIMIT_S, RunningHub
-from vmlab.database.tables import PhaseRow
+from hub.running_hub import RunningHub
+from vmlab.database import Database
+from vmlab.database.engine import sqlite_url
 from vmlab.lab.lab import load_lab
 from vmlab.model import Features
 from vmlab.paths import Paths
@@ -159,9 +158,6 @@ def remember_starts(hub: RunningHub, *, boot_s: float, way: str = "") -> None:
     paths = Paths(hub.folder, hub.folder)
     lab, fake = load_lab(hub.folder / "lab.toml"), Features("fake")
     key = f"{lab.provider.name}/{fake.accelerator}/{lab.machine.image}/{fake.style}/{way}"
-    engine = create_engine(f"sqlite:///{paths.database}", connect_args={"timeout": START_LIMIT_S})
-    # Its tables come a moment after the hub's first answers.
-    wait_until(lambda: inspect(engine).has_table(PhaseRow.__tablename__))
-    with Session(engine) as session, session.begin():
-        session.add(PhaseRow(key=key, phase="boot", seconds=boot_s))
-    engine.dispose()
+    # The hub makes it a moment after its first answers, or this does.
+    with closing(Database(sqlite_url(paths.database))) as database:
+        database.record_start(key, {"boot": boot_s})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
-import tempfile
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakes.benches import Bench, kill_all, open_bench, start, start_until
-from fakes.tiny_cache import copy_images, copy_template, spare
+from fakes.tiny_cache import copy_template, own_cache, spare
 from fakes.tiny_guest import make_tiny_image
 from vmlab.model import MachineState
 from vmlab.providers.qemu.process import launch
@@ -38,11 +36,8 @@ pytestmark = pytest.mark.vm
 @pytest.fixture
 def cache(tiny_cache):
     """A cache of its own without a template: these tests damage what is in it."""
-    folder = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
-    folder.chmod(0o755)
-    copy_images(tiny_cache, folder)
-    yield folder
-    shutil.rmtree(folder)
+    with own_cache(tiny_cache) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +65,18 @@ async def _make_template(cache: Path) -> None:
     async with open_bench("qemu", cache, None) as bench:
         assert isinstance(bench.provider, QemuProvider)
         await bench.provider.make_template(spare(bench))
+
+
+@contextmanager
+def own_cache(cache: Path) -> Iterator[Path]:
+    """Give a cache with the same images and no template, for tests that change theirs."""
+    folder = Path(tempfile.mkdtemp(prefix="vmlab-cache-"))
+    try:
+        folder.chmod(0o755)
+        copy_images(cache, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def copy_images(cache: Path, copy: Path) -> None:
