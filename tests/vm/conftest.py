@@ -6,17 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import LIMIT_MS, launch_browser, new_page
-from fakes.benches import open_bench
 from vm.desk import PAGE_LIMIT_MS
 
-__all__ = ["bench", "browser", "new_page"]
-
-
-@pytest.fixture
-async def bench(bench_cache, failed, start_style):
-    """The qemu provider with the tiny guest."""
-    async with open_bench("qemu", bench_cache, failed, start_style) as made:
-        yield made
+__all__ = ["browser", "new_page"]
 
 
 @pytest.fixture
