@@ -64,6 +64,7 @@ while :; do
         [ $new -lt $serial ] || serial=$new
         say '{"type":"serving","serial":'$serial'}' ;;
     *'"type": "language"'*) say '{"type":"speaks"}' ;;
+    *'"type": "keys"'*) say '{"type":"keyed"}' ;;
     *'"type": "run"'*)  # one without quotes or backslashes, and answered when it has ended
         id=${line#*\"id\": \"}; id=${id%%\"*}; command=${line#*\"command\": \"}
         output=$(sh -c "${command%%\"*}" 2>&1); status=$?
