@@ -102,29 +102,40 @@ class Plugged:
 
     def ask(self, name: str, kind: int = 1) -> tuple[int, list[str]]:
         """Ask the network for a name; return the answer's code, and addresses or names."""
+        return _read(self._ask(name, kind)[-1])
+
+    def provoke(self, frame: bytes) -> list[bytes]:
+        """Send what the network may answer; return its answers.
+
+        Its names come from a process, which may be slow. So it is asked for a name afterwards: what
+        it says to the frame comes before that answer.
+        """
+        self.send(frame)
+        return self._ask("server")[:-1]
+
+    def _ask(self, name: str, kind: int = 1) -> list[bytes]:
+        """Ask for a name; return the frames that came, the last one as its answer alone."""
         number = int.from_bytes(os.urandom(2))
         carried = frames.udp(
             self.address, GATEWAY, (40_000, 53), frames.question(name, kind, number)
         )
         packet = frames.ipv4(self.address, GATEWAY, frames.UDP, carried)
         self.send(frames.ether(BRIDGE_MAC, self.mac, frames.IPV4, packet))
-        return self._read_answer(number)
-
-    def _read_answer(self, number: int) -> tuple[int, list[str]]:
+        received = []
         while True:
             frame = self.receive()
-            kind = int.from_bytes(frame[12:14])
-            if kind == frames.ARP and frame[20:22] == b"\0\1" and frame[38:42] == self._packed():
-                asker = (frames.EVERYBODY, GATEWAY)
-                reply = frames.arp(2, (self.mac, self.address), (BRIDGE_MAC, asker[1]))
+            if self._is_asked_for(frame):
+                reply = frames.arp(2, (self.mac, self.address), (BRIDGE_MAC, GATEWAY))
                 self.send(frames.ether(BRIDGE_MAC, self.mac, frames.ARP, reply))
-            if kind == frames.IPV4 and frame[23] == frames.UDP and frame[34:36] == b"\0\x35":
-                answer = frame[42 : 34 + int.from_bytes(frame[38:40])]
-                if int.from_bytes(answer[:2]) == number:
-                    return _read(answer)
+            elif (answer := _find_answer(frame)) and int.from_bytes(answer[:2]) == number:
+                return [*received, answer]
+            else:
+                received.append(frame)
 
-    def _packed(self) -> bytes:
-        return IPv4Address(self.address).packed
+    def _is_asked_for(self, frame: bytes) -> bool:
+        """Tell whether somebody asks by ARP whose address ours is."""
+        is_question = int.from_bytes(frame[12:14]) == frames.ARP and frame[20:22] == b"\0\1"
+        return is_question and frame[38:42] == IPv4Address(self.address).packed
 
     def _wait(self, deadline: float, *, writing: bool = False) -> None:
         left_s = deadline - time.monotonic()
@@ -136,6 +147,13 @@ class Plugged:
     def close(self) -> None:
         """Switch it off."""
         self._port.close()
+
+
+def _find_answer(frame: bytes) -> bytes:
+    """Return what a frame carries from a name server; empty: nothing."""
+    if int.from_bytes(frame[12:14]) != frames.IPV4 or frame[23] != frames.UDP:
+        return b""
+    return frame[42 : 34 + int.from_bytes(frame[38:40])] if frame[34:36] == b"\0\x35" else b""
 
 
 def _read(answer: bytes) -> tuple[int, list[str]]:

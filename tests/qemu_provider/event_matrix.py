@@ -66,10 +66,8 @@ async def main(folder: Path, meeting: Meeting) -> None:
                 who for who, got in seen.items() if any(mark_of(name) in f for f in got)
             ]
         answers = {}
-        for number, (name, frame) in enumerate(question_frames(me).items(), start=1000):
-            me.send(frame)
-            seen = _received(machines, me, server, number)
-            answers[name] = sorted({_kind(f) for f in seen[ME]})
+        for name, frame in question_frames(me).items():
+            answers[name] = sorted({_kind(f) for f in me.provoke(frame)})
         beside.send(beside.datagram(None, b"in the other event"))
         crossed = len(elsewhere.receive_until(b"in the other event"))
         told = {"kind": me.kind, "received": received, "answers": answers, "crossed": crossed}
