@@ -115,7 +115,7 @@ class NetworkStatus:
     """The network of an event as its provider sees it."""
 
     name: str
-    machines: tuple[str, ...] = ()  # names of the machines that are in it
+    machines: tuple[str, ...] = ()  # names of the machines that are in it, sorted
     flooding: tuple[str, ...] = ()  # those of them that were limited in the last minute
     problem: str = ""  # what is wrong with it
 

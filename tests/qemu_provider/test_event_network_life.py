@@ -162,7 +162,7 @@ async def test_a_port_that_is_taken_again_is_the_only_one(networks):
     meet(node, new, b"back")
     with pytest.raises(OSError, match="Input/output"):
         old.send(old.datagram(node, b"old"))
-    assert await networks.list() == [NetworkStatus("farm", ("node1-t01", "desk-t01"))]
+    assert await networks.list() == [NetworkStatus("farm", ("desk-t01", "node1-t01"))]
     for machine in (node, old, new):
         machine.close()
 

@@ -139,9 +139,10 @@ class KeptNetwork:
     # -- ports ------------------------------------------------------------------------------------
 
     def _here(self) -> list[Member]:
-        """Return the machines that have a port: an interface that somebody holds."""
+        """Return the machines that have a port, an interface that somebody holds, by name."""
         interfaces = bridge.find_interfaces()
-        return [each for each in self._members.values() if each.interface in interfaces]
+        here = (each for each in self._members.values() if each.interface in interfaces)
+        return sorted(here, key=lambda member: member.machine)
 
     async def _open_port(self, member: Member) -> Port:
         if find_kind() is PortKind.TAP:
