@@ -109,6 +109,11 @@ class Card:
     names: tuple[str, ...]  # for everybody in the network; the first is the machine's full name
     own_names: tuple[str, ...] = ()  # for the same trainee's machines only
 
+    @property
+    def place(self) -> str:
+        """What cannot change while a machine is in there, as one line."""
+        return f"{self.network.name} {self.mac} {self.address}"
+
 
 @dataclass(frozen=True)
 class NetworkStatus:

@@ -54,8 +54,8 @@ async def test_machines_come_and_go_by_short_ways(bench):
     # Its second card: the keeper of its network is asked, and QEMU given what it answers.
     in_event = replace(spec, card=CARD)
     await provider.ensure_network(CARD.network)
-    async with walked("clone in an event", 26, 45):
+    async with walked("clone in an event", 24, 31):
         await start(provider, in_event, bench.seed())
-    async with walked("stop in an event", 14, 18):
+    async with walked("stop in an event", 11, 12):
         await provider.stop(spec.name)
     await provider.remove_network(CARD.network.name)

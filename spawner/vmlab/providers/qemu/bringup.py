@@ -23,7 +23,7 @@ from vmlab.providers.qemu.machine.identity import ensure_identity
 from vmlab.providers.qemu.machine.machine import Machine, Record, Stage
 from vmlab.providers.qemu.machine.users import make_folder
 from vmlab.providers.qemu.network.networks import EventNetworks
-from vmlab.providers.qemu.networks import describe_card, event_card, rejoin
+from vmlab.providers.qemu.networks import event_card, rejoin
 from vmlab.providers.qemu.planning import StartPlan
 from vmlab.providers.qemu.process.confine import Priority, set_priority
 from vmlab.providers.qemu.process.ending import end_machine, find_processes
@@ -210,7 +210,7 @@ class BringUp:
             image=spec.image,
             image_version=image_version,
             stage=Stage.POWERED if claimed else Stage.CREATED,
-            card=describe_card(spec.card),
+            card=spec.card.place if spec.card else "",
         )
         identity = await asyncio.to_thread(ensure_identity, machine)
         return _Prepared(record, user, identity, notice)

@@ -53,11 +53,6 @@ def keeper_scope(unit: str) -> list[str]:
     return make_scope_words(unit, _KEEPER, Priority.WORK)
 
 
-def describe_card(card: Card | None) -> str:
-    """Return a machine's place for its record: what cannot change while it is in there."""
-    return f"{card.network.name} {card.mac} {card.address}" if card else ""
-
-
 @asynccontextmanager
 async def event_card(
     networks: EventNetworks, machine: str, card: Card
@@ -86,7 +81,7 @@ async def rejoin(
         HostError, MachineConflictError: as `event_card`.
         ProviderError: the guest does not let go of the old card, or QEMU does not take the new one.
     """
-    wanted = describe_card(card)
+    wanted = card.place if card else ""
     if record.card == wanted and (card is None or await _is_in(networks, machine.name, card)):
         return record
     async with open_monitor(machine.name, machine.qmp) as monitor:

@@ -76,12 +76,12 @@ class Planner:
         Raises:
             HostError, ImageError: as the contract says of `Provider.validate`.
         """
+        _require_programs(spec)
         host, image = await self.look(spec.image)
         runs = machine.is_running()
         if not runs:  # else it has what it takes, and is only seeded again
             for folder in (self._paths.machines, self._paths.volumes):
                 find_free_space(folder).require(START_MIB, "a start")
-        _require_programs(spec)
         boot = plan_launch(machine, spec, host, image)
         if not (runs or self._pool.state(0).ready):
             await self.memory.check(boot.limits.memory_mib)

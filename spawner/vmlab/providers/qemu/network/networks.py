@@ -57,13 +57,8 @@ class EventNetworks:
             MachineConflictError: it is there with other addresses, and machines are in it.
         """
         async with self._turn(spec.name):
-            await self._ensure(spec)
-
-    async def _ensure(self, spec: NetworkSpec) -> None:
-        folder = self._find(spec.name)
-        if not is_locked(str(folder / LOCK)):
-            await launch(folder, spec, self._scope(_unit(folder)))
-        await ask(folder, "shape", spec=spec_as_json(spec))
+            await self._have_kept(spec)
+            await ask(self._find(spec.name), "shape", spec=spec_as_json(spec))
 
     async def join(self, machine: str, card: Card) -> Port:
         """Make the network if need be, and give the machine its port: `ensure` and `plug`.
@@ -74,11 +69,11 @@ class EventNetworks:
             HostError, MachineConflictError: as `ensure` and `plug`.
         """
         async with self._turn(card.network.name):
-            await self._ensure(card.network)
+            await self._have_kept(card.network)
             return await self.plug(machine, card)
 
     async def plug(self, machine: str, card: Card) -> Port:
-        """Give the machine its port; the network is there (`ensure`).
+        """Give the machine its port; somebody keeps the network, which is shaped as the card says.
 
         A port that it had is replaced. Its names resolve from now on.
 
@@ -148,6 +143,12 @@ class EventNetworks:
         end = socket.socket(fileno=descriptor)
         end.setblocking(False)
         return end
+
+    async def _have_kept(self, spec: NetworkSpec) -> None:
+        """Start a keeper unless one keeps the network, whatever it is like."""
+        folder = self._find(spec.name)
+        if not is_locked(str(folder / LOCK)):
+            await launch(folder, spec, self._scope(_unit(folder)))
 
     # -- folders ----------------------------------------------------------------------------------
 
