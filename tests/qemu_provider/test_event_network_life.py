@@ -141,6 +141,15 @@ async def test_whoever_comes_while_a_network_is_removed_holds_nothing(networks, 
         wait_until(lambda: not _find_those_in(folder / "farm"))
 
 
+async def test_several_may_remove_a_network_at_once(networks, folder):
+    for _ in range(3):
+        await networks.ensure(event())
+        several = [networks, *(EventNetworks(folder) for _ in range(3))]
+        await asyncio.gather(*(each.remove("farm") for each in several))
+        assert await networks.list() == []
+        assert list(folder.iterdir()) == []
+
+
 async def test_a_machine_joins_a_network_whether_it_was_removed_or_not(networks):
     farm = event()
     at = card(farm, "10.77.1.1", "t01", "desk-t01")

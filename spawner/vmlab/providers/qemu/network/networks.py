@@ -119,11 +119,13 @@ class EventNetworks:
                 # A keeper that died left a namespace, and what is in it only a keeper can end.
                 await launch(folder, NetworkSpec(name, _NOWHERE), self._scope(_unit(folder)))
             if is_locked(str(folder / LOCK)):
-                await ask(folder, "remove")
+                await _ask_to_remove(folder)
                 await _await_end(folder)
             try:
                 await asyncio.to_thread(shutil.rmtree, folder)
             except OSError as error:
+                if not folder.is_dir():
+                    return  # another process of ours removed it at the same time
                 raise HostError(
                     f"the network {name} is down, but its folder {folder} cannot be removed: "
                     f"{error}",
@@ -187,6 +189,15 @@ async def _look(folder: Path) -> NetworkStatus:
     except HostError as error:
         return NetworkStatus(folder.name, problem=error.message)
     return NetworkStatus(folder.name, tuple(said["machines"]), tuple(said["flooding"]))
+
+
+async def _ask_to_remove(folder: Path) -> None:
+    """Have the keeper take the network down, unless another process of ours just had it do so."""
+    try:
+        await ask(folder, "remove")
+    except HostError:
+        if is_locked(str(folder / LOCK)):
+            raise
 
 
 async def _await_end(folder: Path) -> None:
