@@ -7,11 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+import psutil
 import pytest
 
-TESTS = Path(__file__).parents[1]
+from fakes.benches import start
+from fakes.waiting import wait_until
+from vmlab.providers.qemu.machine.machine import Machine
+from vmlab.providers.qemu.process.ending import find_processes
+from vmlab.providers.qemu.process.gate import MODULE
+
+from .allowed_names import ask
+from .test_event_network import PYTHONPATH, TESTS
+
 LIMIT_S = 180
 UNKNOWN, FAILED = 3, 2
 
@@ -31,7 +39,7 @@ async def test_allowed_names_are_reached_and_nothing_else(way, tried):
     words = [*WAYS[way], sys.executable, "-m", "qemu_provider.allowed_names"]
     done = await asyncio.to_thread(
         subprocess.run, words, capture_output=True, text=True, timeout=LIMIT_S, check=False,
-        env={**os.environ, "PYTHONPATH": f"{TESTS}:{os.environ.get('PYTHONPATH', '')}"},
+        env={**os.environ, "PYTHONPATH": f"{TESTS}:{PYTHONPATH}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -53,3 +61,36 @@ async def test_allowed_names_are_reached_and_nothing_else(way, tried):
     }
     assert isinstance(told["twisted"][1][0], str), "only the gate asks the resolver"
     tried(6)
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(os.geteuid() != 0, reason="looking into another namespace needs root")
+async def test_a_machine_has_a_gate_that_ends_with_it(bench):
+    spec = bench.spec(internet=True, allowed=("good.example",))
+    await start(bench.provider, spec, bench.seed())
+    machine = Machine.below(bench.settings.state / "machines", spec.name)
+    gate, qemu = _find(machine, MODULE), _find(machine, "qemu-system-x86_64")
+    inside = ["nsenter", f"--net=/proc/{qemu.pid}/ns/net"]
+    script = f"from {ask.__module__} import ask; print(ask('bad.example'))"
+    words = [*inside, sys.executable, "-c", script]
+    done = await asyncio.to_thread(
+        subprocess.run, words, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{TESTS}:{PYTHONPATH}"},
+    )  # fmt: skip
+    assert done.stdout == f"[{UNKNOWN}]\n", done.stderr
+    await bench.provider.stop(spec.name, now=True)
+    await asyncio.to_thread(wait_until, lambda: _has_ended(gate))
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Tell whether nothing of it is left but what its parent has not asked for yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _find(machine: Machine, word: str) -> psutil.Process:
+    """Return the machine's only process with this word on its command line."""
+    (found,) = (each for each in find_processes(machine) if word in each.cmdline())
+    return found

@@ -75,9 +75,12 @@ def start_gate(allowed: list[str]) -> None:
     Raises:
         RuntimeError: it did not start; then nothing may be reached, or everything: do not go on.
     """
-    words = ["setpriv", "--pdeathsig=KILL", "--", sys.executable, "-s", "-S", "-m", MODULE]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, cwd="/")
+    # Its last writer is this process, and never closes it. A signal at our end would not do: we
+    # will have become a user by then who may not send the gate one.
+    end, _ = os.pipe()
+    words, pipe = [sys.executable, "-s", "-S", "-m", MODULE, str(end)], subprocess.PIPE
+    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, pass_fds=[end], cwd="/")
+    os.close(end)
     assert process.stdin is not None  # noqa: S101 - both were asked for just above
     assert process.stdout is not None  # noqa: S101
     with process.stdin, process.stdout:
@@ -94,16 +97,21 @@ def start_gate(allowed: list[str]) -> None:
 
 
 def main() -> None:
-    """Answer for the names that standard input says, until the shim ends."""
+    """Answer for the names that standard input says, until the shim has ended.
+
+    It holds the other end of the pipe whose number is on the command line.
+    """
     try:
         allowed = [str(name) for name in json.loads(sys.stdin.buffer.read())]
-        asyncio.run(_serve(allowed))
+        asyncio.run(_serve(allowed, end=int(sys.argv[1])))
     except (OSError, ValueError, CommandError, TimeoutError) as error:
         _say({"error": f"{error}" or type(error).__name__})
         sys.exit(1)
 
 
-async def _serve(allowed: list[str]) -> None:
+async def _serve(allowed: list[str], end: int) -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(end, ended.set)
     async with asyncio.timeout(_READY_LIMIT_S):
         await run_command("nft", "-f", "-", text=make_gate(RESOLVER))
         await run_command("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
@@ -113,7 +121,7 @@ async def _serve(allowed: list[str]) -> None:
             lambda: gate, local_addr=(str(ADDRESS), _PORT)
         )
     _say({"ready": True})
-    await asyncio.Event().wait()
+    await ended.wait()
 
 
 def _say(word: dict[str, Any]) -> None:
