@@ -64,8 +64,8 @@ class Lane:
     @property
     def is_waiting(self) -> bool:
         """Whether something has waited for so long that the file server seems to be away."""
-        longest = min(list(self._begun.values()), default=time.monotonic())
-        return time.monotonic() - longest > self._silent_s
+        now = time.monotonic()
+        return any(now - begun > self._silent_s for begun in list(self._begun.values()))
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what the work in the lane returns; work there may itself ask for more of it.
