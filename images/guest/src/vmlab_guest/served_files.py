@@ -139,9 +139,9 @@ class ServedFile(AuthenticatedFileHandler):
     """A raw file: sent from the main loop, once the lane has seen it."""
 
     @web.authenticated
-    async def get(self, path: str, **more: Any) -> None:
+    async def get(self, path: str, **more: Any) -> None:  # type: ignore[override]  # as Jupyter's
         """Send it."""
-        await self.contents_manager.file_exists(path)
+        await self.contents_manager.file_exists(path)  # type: ignore[no-untyped-call]
         sending = super().get(path, **more)
         if sending is not None:
             await sending
