@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_core.paths import jupyter_path
 from jupyter_server.base.handlers import APIHandler, AuthenticatedFileHandler
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado import web
@@ -187,6 +189,16 @@ class ServedFiles(AsyncLargeFileManager):
         """Tell what was done to a file, from the loop in which those are who listen."""
         main = self._main or asyncio.get_running_loop()
         main.call_soon_threadsafe(super().emit, data)
+
+
+class LocalSpecs(KernelSpecManager):
+    """Jupyter's manager of kernel specifications, which looks for them in the main loop.
+
+    Without that of ~/.ipython, where IPython had them long ago.
+    """
+
+    def _kernel_dirs_default(self) -> list[str]:
+        return jupyter_path("kernels")
 
 
 def _move_to_lane(name: str) -> None:
