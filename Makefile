@@ -12,7 +12,7 @@ test: ## the whole test suite: unit, contract, hub, browser, real machines
 	@scripts/bootstrap dev
 	@scripts/test $(ARGS)
 
-test-long: ## the suite's long plays: a whole course in a machine, twenty machines at once, a thousand starts, JupyterHub's own suites (half an hour)
+test-long: ## the suite's long plays: whole courses in a machine, twenty machines at once, a thousand starts, JupyterHub's own suites (half an hour)
 	@scripts/bootstrap dev
 	@scripts/test --long -m long $(ARGS)
 

@@ -121,20 +121,25 @@ def desk_image():
 
 
 @pytest.fixture(scope="session")
-def processes(tmp_path_factory):
-    """The folder in which the provider of tests/process_provider is installed."""
-    from fakes.plugged_in import install_processes
-
-    return install_processes(tmp_path_factory.mktemp("elsewhere"))
+def shared_folder(request):
+    """What all workers of this run share."""
+    return request.config.pluginmanager.get_plugin(SharedFolder.__name__)
 
 
 @pytest.fixture(scope="session")
-def tiny_cache(desk_image, request):
-    """A cache folder with the image `tiny` and a template of it, for all workers of this run."""
-    from fakes.tiny_cache import find_or_make_cache
+def processes(shared_folder):
+    """The folder in which the provider of tests/process_provider is installed."""
+    from fakes.plugged_in import install_processes
 
-    shared = request.config.pluginmanager.get_plugin(SharedFolder.__name__)
-    return find_or_make_cache(shared.path, desk_image)
+    return shared_folder.make_once("elsewhere", install_processes)
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(desk_image, shared_folder):
+    """A cache folder with the image `tiny` and a template of it, for all workers of this run."""
+    from fakes.tiny_cache import make_cache
+
+    return shared_folder.make_once("tiny", lambda cache: make_cache(cache, desk_image))
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vmlab.system.locks import wait_for_flock
 
 _KEY = "shared_folder"
 
@@ -28,6 +32,23 @@ class SharedFolder:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker of pytest-xdist where it is."""
         node.workerinput[_KEY] = str(self.path)
+
+    def make_once(self, name: str, make: Callable[[Path], object]) -> Path:
+        """Return the folder of this name in it; who asks first makes it, others wait for that."""
+        folder = self.path / name
+        lock = self.path / f"{name}.lock"
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            wait_for_flock(descriptor)
+            if not folder.exists():
+                try:
+                    make(folder)
+                except BaseException:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise
+        finally:
+            os.close(descriptor)
+        return folder
 
     def pytest_unconfigure(self) -> None:
         if self._worker_input is None:

@@ -94,7 +94,10 @@ def expect_tabs(page: Page, *names: str) -> None:
     wait_until(are_heard)  # a tab is there a moment before its words
 
 
-def test_the_lab_opens_on_the_course_and_its_own_progress(open_lab):
+def test_the_lab_opens_on_the_course_whose_button_leads_on_and_whose_progress_is_live(
+    open_lab, lab, hub
+):
+    """One page for all of it: to load JupyterLab costs more than whatever is done in it."""
     page = open_lab()
     expect(page.locator("#vmlab-cover")).to_contain_text("JupyterLab is opening")
     lifted(page)
@@ -110,10 +113,6 @@ def test_the_lab_opens_on_the_course_and_its_own_progress(open_lab):
     expect(course.locator(".vmlab-exercises > li").first).to_contain_text("3 of 3 steps done")
     shot(page, "course-page")
 
-
-def test_the_one_button_leads_to_the_exercise_and_its_tab_says_which(open_lab, lab):
-    page = open_lab()
-    lifted(page)
     go = page.get_by_role("button", name="Continue here: Processes and services")
     go.focus()
     page.keyboard.press("Enter")
@@ -122,6 +121,12 @@ def test_the_one_button_leads_to_the_exercise_and_its_tab_says_which(open_lab, l
     shot(page, "course-notebook")
     files = sorted(path.name for path in (lab.home / "first-steps").glob("*/*.ipynb"))
     assert files == ["exercise.ipynb"] * 3, "a title is not a new name of the file"
+
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    report(hub, "01-who-am-i/user", "02-processes-and-services/stop")
+    page.keyboard.press("Shift+Enter")
+    tabs(page).first.click()
+    expect(course).to_contain_text("2 of 10 steps done")
 
 
 def test_a_link_of_the_hub_s_home_page_opens_its_exercise(open_lab):
@@ -154,29 +159,7 @@ def test_the_cover_stays_until_the_exercises_are_there(open_lab, lab):
     expect(page.locator(".jp-DirListing-item", has_text="first-steps")).to_be_visible()
 
 
-def test_a_step_that_is_passed_shows_without_a_reload(open_lab, hub):
-    page = open_lab()
-    lifted(page)
-    page.get_by_role("button", name="Continue here: Processes and services").click()
-    page.locator(".jp-CodeCell .cm-content").first.click()
-    report(hub, "01-who-am-i/user", "02-processes-and-services/stop")
-    page.keyboard.press("Shift+Enter")
-    tabs(page).first.click()
-    expect(page.locator(".vmlab-course")).to_contain_text("2 of 10 steps done")
-
-
-def test_a_hub_that_is_away_leaves_what_was_known(open_lab, hub):
-    page = open_lab()
-    lifted(page)
-    hub.state.own = None  # 404
-    page.clock.install()
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    course = page.locator(".vmlab-course")
-    expect(course.get_by_role("status")).to_contain_text("The hub does not answer")
-    expect(course).to_contain_text("4 of 10 steps done")
-
-
-def test_the_menu_lab_leads_to_course_data_guide_and_hub(open_lab):
+def test_the_menu_lab_leads_to_all_and_a_hub_that_is_away_leaves_what_was_known(open_lab, hub):
     page = open_lab()
     lifted(page)
     page.locator("#jp-main-dock-panel .lm-TabBar-tabCloseIcon").first.click()
@@ -198,7 +181,14 @@ def test_the_menu_lab_leads_to_course_data_guide_and_hub(open_lab):
         popup.value.wait_for_url(f"**/hub/{path}")
         page.get_by_role("menuitem", name="Lab", exact=True).click()
     items.filter(has_text="Course").click()
-    expect(page.locator(".vmlab-course h1")).to_be_visible()
+    course = page.locator(".vmlab-course")
+    expect(course.locator("h1")).to_be_visible()
+
+    hub.state.own = None  # 404
+    page.clock.install()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(course.get_by_role("status")).to_contain_text("The hub does not answer")
+    expect(course).to_contain_text("4 of 10 steps done")
 
 
 @pytest.mark.parametrize("options", [{}, {"viewport": {"width": 390, "height": 844}}])

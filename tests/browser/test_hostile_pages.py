@@ -5,10 +5,13 @@ Every attack is played in three labs (hostile_lab). In the unguarded one it must
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+from collections.abc import Iterator
+from typing import Any
 
-from browser.conftest import log_in
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from browser.conftest import LIMIT_MS, STILL, log_in, shot
 from browser.hostile_lab import VISITOR, Kind, run_lab
 from fakes.waiting import wait_until
 
@@ -25,17 +28,58 @@ def lab(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def logged_in(lab, browser):
+def window(lab, browser) -> Iterator[BrowserContext]:
+    """A window for all visits: another one costs this browser a second of the processor."""
+    size = {"width": 1440, "height": 900}
+    with browser.new_context(locale="en-GB", viewport=size, **STILL) as context:
+        context.set_default_timeout(LIMIT_MS)
+        context.new_page()  # keeps it open
+        yield context
+
+
+@pytest.fixture(scope="module")
+def logged_in(lab, window) -> list[Any]:
     """The cookies of a browser in which an administrator is logged in."""
-    with browser.new_context() as context:
-        log_in(context.new_page(), lab.hub, VISITOR, keep_language=True)
-        return context.storage_state()
+    page = window.new_page()
+    log_in(page, lab.hub, VISITOR, keep_language=True)
+    cookies = window.cookies()
+    page.close()
+    return cookies
 
 
 @pytest.fixture
-def visitor(logged_in, new_page):
+def stranger(lab, window, failed, request) -> Iterator[Page]:
+    """A browser that knows nothing of the lab, in which no script fails."""
+    window.clear_cookies()  # of the log-in, at first
+    keeper, page = window.pages[0], window.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+    yield page
+    if failed():
+        shot(page, f"failed-{request.node.name}")
+    for each in window.pages[1:]:
+        each.close()
+    forget(window, keeper, lab.hub.base_url, lab.hub.machine_url("eve"))
+    assert errors == []
+
+
+@pytest.fixture
+def visitor(window, logged_in, stranger) -> Page:
     """A browser in which an administrator is logged in."""
-    return new_page(storage_state=logged_in)
+    window.add_cookies(logged_in)
+    return stranger
+
+
+def forget(window: BrowserContext, page: Page, *urls: str) -> None:
+    """Leave nothing of these sites in a browser: cookies, caches, workers, what pages stored."""
+    window.clear_cookies()
+    session = window.new_cdp_session(page)
+    session.send("Network.clearBrowserCache")
+    for url in urls:
+        origin = "/".join(url.split("/")[:3])
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    session.detach()
 
 
 def eves_cookie(lab) -> str:
@@ -135,12 +179,11 @@ def test_too_many_cookies_log_out_at_most(lab, visitor, tried):
     tried(400)
 
 
-def test_who_is_logged_in_nowhere_can_be_logged_in_as_another_under_one_name_only(lab, new_page):
+def test_who_is_logged_in_nowhere_can_be_logged_in_as_another_under_one_name_only(lab, stranger):
     # What one_origin cannot hold, as docs/operator.md says.
-    page = new_page()
     told = (("cookie", eves_cookie(lab)), ("path", "/hub/"))
-    assert lab.lure(page, "cookies.html", told=told)
-    assert lab.who(page) == ("" if lab.kind is Kind.OWN else "eve")
+    assert lab.lure(stranger, "cookies.html", told=told)
+    assert lab.who(stranger) == ("" if lab.kind is Kind.OWN else "eve")
 
 
 @pytest.mark.attack("origin.pages", "reads where its visitor comes from")
@@ -155,11 +198,10 @@ def test_a_machine_is_not_told_from_which_page_of_the_hub_a_visitor_comes(lab, v
 
 
 @pytest.mark.attack("origin.name", "shows the hub's log-in page under the machine's own name")
-def test_log_in_pages_are_at_the_hub_s_name(lab, new_page):
-    page = new_page()
+def test_log_in_pages_are_at_the_hub_s_name(lab, stranger):
     root = lab.hub.machine_url("eve").removesuffix("/user/eve")
-    page.goto(f"{root}/hub/login?next=/hub/home")
-    assert page.url == f"{lab.hub.base_url}/hub/login?next=/hub/home"
+    stranger.goto(f"{root}/hub/login?next=/hub/home")
+    assert stranger.url == f"{lab.hub.base_url}/hub/login?next=/hub/home"
 
 
 @pytest.mark.attack("origin.consent", "uses what a visitor's consent gives it for other things")
@@ -211,14 +253,13 @@ def test_consent_lets_a_machine_know_its_visitor_and_nothing_more(lab, visitor, 
     tried(len(forbidden))
 
 
-def test_who_logs_in_for_their_own_machine_arrives_there(lab, new_page):
+def test_who_logs_in_for_their_own_machine_arrives_there(lab, stranger):
     # Browsers look at all redirects that follow a form.
-    page = new_page()
-    page.goto(lab.consent_url())
-    page.fill("#username_input", "eve")
-    page.fill("#password_input", lab.hub.password("eve"))
-    page.click("#login_submit")
-    page.wait_for_url("**/user/eve/oauth_callback?code=*")
+    stranger.goto(lab.consent_url())
+    stranger.fill("#username_input", "eve")
+    stranger.fill("#password_input", lab.hub.password("eve"))
+    stranger.click("#login_submit")
+    stranger.wait_for_url("**/user/eve/oauth_callback?code=*")
 
 
 def test_no_page_of_the_hub_breaks_its_own_policy(lab, visitor):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from browser.conftest import shot
 from browser.machine_lab import TOKEN, LabServer, run_lab
@@ -76,7 +76,7 @@ def test_a_trainee_is_warned_and_keeps_the_lab(lab, page, language, words, butto
         opened.wait_for_timeout(50)
 
 
-def test_a_notice_is_shown_until_it_was_read(lab, page):
+def test_a_notice_is_shown_until_it_was_read_and_the_data_s_page_is_a_menu_away(lab, page):
     lab.tell("notices.json", [NOTICE])
     opened = page("fr")
     toast = find_toast(opened, NOTICE["fr"])
@@ -86,9 +86,10 @@ def test_a_notice_is_shown_until_it_was_read(lab, page):
     assert answer.value.ok
     assert (lab.root / "run/vmlab/notices-seen/0a1b").exists()
     assert [row["seen"] for row in lab.get("vmlab/notices").json()["notices"]] == [True]
+    find_data_page(opened, "fr", "Fichier", "Mes données")
 
 
-def test_the_home_is_taken_along(lab, page):
+def test_the_home_is_taken_along_and_the_data_s_page_is_a_menu_away(lab, page):
     home = lab.root / "home/trainee"
     (home / "thesis.tex").write_bytes(os.urandom(2_000_000))
     opened = page("en")
@@ -96,12 +97,31 @@ def test_the_home_is_taken_along(lab, page):
     item = opened.get_by_role("menuitem", name="Download My Home Folder")
     item.wait_for()
     shot(opened, "lab-file-menu")
+    opened.keyboard.press("Escape")
     answer = lab.get("vmlab/home.tar.gz")
     assert answer.headers["Content-Type"] == "application/gzip"
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
         names = archive.getnames()
         (name,) = [n for n in names if n.endswith("/thesis.tex")]
         assert archive.extractfile(name).read() == (home / "thesis.tex").read_bytes()
+    find_data_page(opened, "en", "File", "My Data")
+
+
+def find_data_page(opened: Page, language: str, menu: str, words: str) -> None:
+    """Find the hub's page about the data in the palette and in a menu, and open it."""
+    opened.keyboard.press("Control+Shift+C")
+    opened.locator(".lm-CommandPalette-input").fill(words)
+    # The machine's first word may be on its way: until then all is in English.
+    found = opened.locator(".lm-CommandPalette-itemLabel", has_text=words)
+    found.wait_for()
+    opened.keyboard.press("Escape")
+    opened.get_by_role("menuitem", name=menu, exact=True).click()
+    item = opened.get_by_role("menuitem", name=words)
+    item.wait_for()
+    shot(opened, f"lab-my-data-{language}")
+    with opened.expect_popup() as popup:
+        item.click()
+    popup.value.wait_for_url("**/hub/vmlab/data")
 
 
 @pytest.mark.attack("volumes.slow-readers", "takes the home twice and reads nothing of it")
@@ -117,27 +137,6 @@ def test_a_home_that_nobody_reads_keeps_no_other_call_waiting(lab, tried):
     (lab.root / "home/trainee/data").unlink()
     taken = wait_until(lambda: (got := lab.get("vmlab/home.tar.gz")).ok and got)
     assert taken.content[:2] == b"\x1f\x8b", "who went away is forgotten"
-
-
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "My Data"), ("fr", "Mes données")], ids=["en", "fr"]
-)
-def test_the_hub_s_page_about_the_data_is_in_menu_and_palette(page, language, words):
-    opened = page(language)
-    opened.keyboard.press("Control+Shift+C")
-    opened.locator(".lm-CommandPalette-input").fill(words)
-    # The machine's first word may be on its way: until then all is in English.
-    found = opened.locator(".lm-CommandPalette-itemLabel", has_text=words)
-    found.wait_for()
-    opened.keyboard.press("Escape")
-    file = "Fichier" if language == "fr" else "File"
-    opened.get_by_role("menuitem", name=file, exact=True).click()
-    item = opened.get_by_role("menuitem", name=words)
-    item.wait_for()
-    shot(opened, f"lab-my-data-{language}")
-    with opened.expect_popup() as popup:
-        item.click()
-    popup.value.wait_for_url("**/hub/vmlab/data")
 
 
 def test_nobody_else_is_let_in(lab):

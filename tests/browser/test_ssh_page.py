@@ -10,13 +10,13 @@ from playwright.sync_api import expect
 
 from browser.barriers import find_barriers
 from browser.conftest import shot, visit
-from fakes.guest_seeds import PUBLIC_KEY
 from ssh.conftest import running_ssh_hub
 from vmlab.names import machine_name
+from vmlab.providers.agent.identity import make_key_pair
 
 pytestmark = pytest.mark.browser
 
-KEY = PUBLIC_KEY.replace("AAAAIAAAA", "AAAAIAAAB")
+KEY = make_key_pair("somebody@home")[1]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from chaos.plan import HOST_WEIGHTS, TRAINEE_WEIGHTS, make_plan
 from chaos.run import run_chaos
 
 SEED = int(os.environ.get("VMLAB_CHAOS_SEED", "1"))
-MINUTES = float(os.environ.get("VMLAB_CHAOS_MINUTES", "3"))
+MINUTES = float(os.environ.get("VMLAB_CHAOS_MINUTES", "2"))
 
 
 def first(seed: int, who: str, weights, count: int = 40):

@@ -20,17 +20,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from multiprocessing import forkserver
 from pathlib import Path
 
 IS_COVERAGE_MEASURED = "COVERAGE_RUN" in os.environ  # in each process from its beginning
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        *("jupyterhub.app", "vmlab.configure", "vmlab.spawning.spawner", "vmlab.providers.fake"),
-        "vmlab.cli",
-    ]
-)
+_FORKS.set_forkserver_preload(["fakes.preloaded"])
+_TESTS = Path(__file__).parents[1]
 
 
 class Program(StrEnum):
@@ -62,6 +59,7 @@ class ForkedProcess:
         files: Files,
     ) -> None:
         arguments = (program, words, folder, dict(environment), files)
+        _ensure_server()
         self._process = _FORKS.Process(target=_run, args=arguments)
         self._process.start()
 
@@ -129,6 +127,19 @@ def run_command(
             raise
         output, errors = files.output.read_text(), files.errors.read_text()
         return subprocess.CompletedProcess(["vmlab", *words], code, output, errors)
+
+
+def _ensure_server() -> None:
+    """Run the process that others are forked from, able to import what it is to have loaded."""
+    # ref: https://github.com/python/cpython/issues/126631 - it passes over what it cannot import
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_TESTS), before]))
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def _run(

@@ -14,7 +14,11 @@ from contextlib import contextmanager
 from importlib import invalidate_caches
 from pathlib import Path
 
-from vmlab.lab.provider_options import default_provider, installed_providers
+from vmlab.lab.provider_options import (
+    default_provider,
+    installed_points,
+    installed_providers,
+)
 
 _TESTS = Path(__file__).parents[1]
 _SOURCES = (_TESTS / "process_provider", _TESTS.parent / "images/guest")  # its machines have agents
@@ -36,17 +40,18 @@ def plugged_in(folder: Path) -> Iterator[None]:
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
     try:
-        _look_again()
+        look_again()
         yield
     finally:
         sys.path.remove(str(folder))
         os.environ.pop("PYTHONPATH")
         if before is not None:
             os.environ["PYTHONPATH"] = before
-        _look_again()
+        look_again()
 
 
-def _look_again() -> None:
+def look_again() -> None:
+    """Forget which providers are installed."""
     invalidate_caches()
-    installed_providers.cache_clear()
-    default_provider.cache_clear()
+    for found in (installed_points, installed_providers, default_provider):
+        found.cache_clear()

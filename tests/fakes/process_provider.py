@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from urllib.parse import urlparse, urlunparse
 
 from vmlab.model import MachineSpec, MachineState
 from vmlab.providers.fake import FakeProvider
 from vmlab.seed import Seed
+from vmlab.system.host import find_free_port
 
 
 class ProcessProvider(FakeProvider):
@@ -22,9 +22,7 @@ class ProcessProvider(FakeProvider):
 
     async def _serve(self, spec: MachineSpec, seed: Seed) -> str:
         await self._unserve(spec.name)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = find_free_port()
         inside = urlparse(seed.env["JUPYTERHUB_SERVICE_URL"])
         url = urlunparse(inside._replace(netloc=f"127.0.0.1:{port}"))
         self._processes[spec.name] = await asyncio.create_subprocess_exec(

@@ -7,7 +7,6 @@ was started. Those that do are marked `boots`.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +27,6 @@ from vmlab.providers.qemu.warm.template import (
     read_mark,
     write_template,
 )
-from vmlab.system.locks import wait_for_flock
 
 
 def spare(bench: Bench) -> MachineSpec:
@@ -36,29 +34,13 @@ def spare(bench: Bench) -> MachineSpec:
     return replace(bench.spec("spare"), volume=None, owner="")
 
 
-def find_or_make_cache(folder: Path, base: Image) -> Path:
-    """Return the cache in this folder; the first process that asks makes it, the others wait."""
-    cache = folder / "tiny"
-    descriptor = os.open(folder / "tiny.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        wait_for_flock(descriptor)
-        if not cache.exists():
-            _make_cache(cache, base)
-    finally:
-        os.close(descriptor)
-    return cache
-
-
-def _make_cache(cache: Path, base: Image) -> None:
+def make_cache(cache: Path, base: Image) -> None:
+    """Make the cache in this folder, which is not there yet."""
     cache.mkdir(mode=0o755)
-    try:
-        make_tiny_image(base, cache / "images")
-        # In a thread: the one of the tests has a loop that runs, Playwright's, if a page was open.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(asyncio.run, _make_template(cache)).result()
-    except BaseException:
-        shutil.rmtree(cache)
-        raise
+    make_tiny_image(base, cache / "images")
+    # In a thread: the one of the tests has a loop that runs, Playwright's, if a page was open.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, _make_template(cache)).result()
 
 
 async def _make_template(cache: Path) -> None:

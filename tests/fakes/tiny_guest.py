@@ -29,6 +29,11 @@ while [ -z "$port" ]; do
 done
 exec 3<>$port
 say() { echo "$1" >&3; }
+mount_volume() {
+    until [ -b /dev/vdb ]; do :; done
+    [ -d /sys/module/ext4 ] || for m in /later/*; do insmod $m; done
+    mkdir -p /mnt; mount -t ext4 /dev/vdb /mnt
+}
 seeded=false
 read -r words </proc/cmdline
 has() { case "$words" in *$1*) true ;; *) false ;; esac; }
@@ -103,15 +108,13 @@ while :; do
         esac
         case "$line" in
         *TINY_FILL*)  # all of the volume again, with what cannot be left out of a file
-            until [ -b /dev/vdb ]; do :; done
-            mkdir -p /mnt; mount -t ext4 /dev/vdb /mnt
+            mount_volume
             cat /dev/urandom >/mnt/fill
             umount /mnt; echo "tiny guest: filled" ;;
         *TINY_WRITE_*)
             word=${line#*TINY_WRITE_}; word=${word%%\"*}
-            until [ -b /dev/vdb ]; do :; done
             # Into a file; the end of the mount brings it to the host's disk, as fsync does.
-            mkdir -p /mnt; mount -t ext4 /dev/vdb /mnt && echo "$word" >/mnt/word
+            mount_volume && echo "$word" >/mnt/word
             umount /mnt &&
             echo "tiny guest: wrote $word" ;;
         esac

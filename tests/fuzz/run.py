@@ -61,30 +61,37 @@ def fuzz(
     keep: Path,
     *,
     hang_s: int = HANG_S,
-    seed: int = 0,
+    limits: Sequence[str] = (),
 ) -> list[Outcome]:
     """Fuzz targets, as many at once as there are processors; the time is shared alike.
 
     Args:
         work: the corpus grows there.
         keep: crashes are kept there, in folders of the targets' names.
-        seed: of the inputs; 0: others each time.
+        limits: libFuzzer's options for each target, such as `-runs=1000`.
     """
     lanes = min(len(targets), os.cpu_count() or 1)
     share_s = max(1, round((seconds - _START_S) * lanes / len(targets)))
     with ThreadPoolExecutor(lanes) as pool:
         work_on = [targets[lane::lanes] for lane in range(lanes)]
-        found = pool.map(lambda some: _fuzz_some(some, share_s, work, keep, hang_s, seed), work_on)
+        found = pool.map(
+            lambda some: _fuzz_some(some, share_s, work, keep, hang_s, limits), work_on
+        )
         return sorted(chain.from_iterable(found), key=lambda outcome: outcome.target)
 
 
 def _fuzz_some(
-    targets: Sequence[Target], share_s: int, work: Path, keep: Path, hang_s: int, seed: int
+    targets: Sequence[Target],
+    share_s: int,
+    work: Path,
+    keep: Path,
+    hang_s: int,
+    limits: Sequence[str],
 ) -> list[Outcome]:
     """Fuzz targets one after another, in processes of their own."""
     paths = [HERE.parent, ROOT / "images/guest/src", ROOT / "images/narval/src"]
     before = {target.name: _files(keep / target.name) for target in targets}
-    jobs = [_make_job(target, share_s, work, keep, hang_s, seed) for target in targets]
+    jobs = [_make_job(target, share_s, work, keep, hang_s, limits) for target in targets]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TMPDIR": scratch}
         done = subprocess.run(
@@ -109,7 +116,7 @@ def _fuzz_some(
 
 
 def _make_job(
-    target: Target, share_s: int, work: Path, keep: Path, hang_s: int, seed: int
+    target: Target, share_s: int, work: Path, keep: Path, hang_s: int, limits: Sequence[str]
 ) -> dict[str, object]:
     """Return what `fuzz.child.Job` is made of, and make the folders that it needs."""
     grown, found = work / target.name, keep / target.name
@@ -117,7 +124,7 @@ def _make_job(
         folder.mkdir(parents=True, exist_ok=True)
     corpora = [grown, target.folder("corpus"), found]
     options = [
-        *(*_LIMITS, f"-timeout={hang_s}", f"-max_total_time={share_s}", f"-seed={seed}"),
+        *(*_LIMITS, f"-timeout={hang_s}", f"-max_total_time={share_s}", *limits),
         *(f"-max_len={target.most_bytes}", f"-artifact_prefix={found}/"),
         *(str(folder) for folder in corpora if folder.is_dir()),
     ]

@@ -27,7 +27,8 @@ WANTED = {
                         "kept-names", "proc-stat"},
     "what the hub wrote down": {"machine-record", "exit-report", "identity", "template-record",
                                 "network-record", "pool-note", "image-manifest", "image-stamps",
-                                "cli-file", "hub-lock", "lock-note", "loop-watch", "job-states"},
+                                "cli-file", "hub-lock", "lock-note", "loop-watch", "job-states",
+                                "kin-key"},
     "what a hub answers": {"hub-listing", "hub-snapshots", "hub-address", "hub-hello"},
     "files of a trainee's": {"delivery-record", "delivery-words", "notices", "warning",
                              "kernel-request", "kernel-list", "answer-number", "break-until",
@@ -52,6 +53,7 @@ _ANSWER = "an HTTP answer of our own hub: `load_json` is a target, the rest take
 
 LEFT_OUT = {
     "vmlab.web.api.base:LabHandler.json_body": "needs a request; `load_json` and `bodies` do not",
+    "vmlab.bench.group:_run_program": "the bench's own program, in the bench's own machine",
     "vmlab.bench.kernel:execute": "the bench's own kernel",
     "vmlab.cli.bench:show": "reads the file for `parse_json`",
     "vmlab.cli.outside:_Asker.ask_plain": _CHECKED,
@@ -83,6 +85,8 @@ LEFT_OUT = {
     "vmlab.providers.qemu.network.bridge:parse_elements": "the host's own nft(8)",
     "vmlab.providers.qemu.network.keeper:Keeper._answer": "of its own user, who is our hub",
     "vmlab.providers.qemu.network.keeper:main": _OURS,
+    "vmlab.providers.qemu.network.measuring:_measure_apart": _OURS,
+    "vmlab.providers.qemu.network.measuring:_measure_link": _OURS,
     "vmlab.providers.qemu.process.gate:main": _OURS,
     "vmlab.providers.qemu.process.gate:start_gate": _OURS,
     "vmlab.providers.qemu.network.launching:_receive": _OURS,
@@ -91,6 +95,7 @@ LEFT_OUT = {
     "vmlab.providers.qemu.process.shim:main": _OURS,
     "vmlab.network.uplink:_set_up_loopback": _KERNEL,
     "lab.look:addresses": _KERNEL,
+    "vmlab.rehearsal.configuration:_pack": "writes",
     "vmlab.ssh.control:JumpControl._ask": "the hub's own jump host",
     "vmlab.ssh.program:open_hub": "needs a hub; what it reads of one is a target",
     "vmlab.ssh.program:open_socket": "the user's own environment",
@@ -108,6 +113,7 @@ LEFT_OUT = {
     "vmlab_guest.rtnetlink:parse_address": _KERNEL,
     "vmlab_guest.system:_hurry": _KERNEL,
     "vmlab_guest.standby:_await_call": "of the zygote, its parent",
+    "vmlab_guest.standby:_become": "of the zygote, its parent",
     "narval.actors.rate:RateConsumer.consume": "eight bytes of any value are a number",
     "narval.links.writer:LinkWriter.filled_bytes": _KERNEL,
 }

@@ -50,6 +50,7 @@ def lab(tmp_path_factory, away) -> Iterator[LabServer]:
     own = folder / "own"
     words = (
         "--ServerApp.contents_manager_class=vmlab_guest.served_files.ServedFiles",
+        "--ServerApp.kernel_spec_manager_class=vmlab_guest.served_files.LocalSpecs",
         f"--ServedFiles.answer_s={ANSWER_S}",
         "--ServedFiles.silent_s=2",
         f"--LabApp.user_settings_dir={own}/settings",
@@ -93,7 +94,9 @@ def test_who_asks_for_a_file_waits_and_nobody_else_does(lab, away):
             assert "this file is on it" in answers[0].json()["message"]
             assert lab.post("api/terminals", {}).status_code == 503
             body = {"path": "b.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
-            assert lab.post("api/sessions", body).status_code == 503
+            refused = lab.post("api/sessions", body)
+            assert refused.status_code == 500, "Jupyter's word for whatever keeps a kernel"
+            assert "this file is on it" in refused.json()["message"]
         finally:
             away.unlink()
     wait_until(lambda: lab.get("api/contents/b.txt").ok)

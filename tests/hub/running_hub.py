@@ -11,14 +11,18 @@ with `extra_config`. Ports are free ones, state is in `folder`.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -72,6 +76,7 @@ administrators = ["admin"]
 _CONFIG = """\
 import json, os
 from pathlib import Path
+from jinja2 import FileSystemBytecodeCache
 from vmlab.configure import configure
 from vmlab.lab.lab import load_lab
 from vmlab.paths import Paths
@@ -99,7 +104,25 @@ c.JupyterHub.load_roles.append({{
     "services": ["test"],
 }})
 c.JupyterHub.services.append({{"name": "test", "api_token": {token!r}}})
+
+
+class CompiledTemplates(FileSystemBytecodeCache):
+    # A page of errors is made without the event loop, by other code than the same page with it.
+    def get_bucket(self, environment, name, *more):
+        return super().get_bucket(environment, f"{{name}} {{environment.is_async}}", *more)
+
+
+compiled = CompiledTemplates({templates!r})
+c.JupyterHub.jinja_environment_options = {{"bytecode_cache": compiled}}
 """
+
+
+@cache
+def _templates() -> str:
+    """Return a folder for compiled templates, for all hubs of this process."""
+    folder = tempfile.mkdtemp(prefix="vmlab-templates-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class HubFailedError(Exception):
@@ -141,6 +164,7 @@ class RunningHub:
         self.base_url = self.local_url if self.one_origin else f"http://{LOCAL_NAME}:{self.port}"
         self.api_url = f"{self.local_url}/hub/api"
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self._tokens: dict[str, str] = {}
         lab = _LAB.format(
             language=language,
             port=self.port,
@@ -157,6 +181,7 @@ class RunningHub:
             cache=str(cache or folder),
             project=str(PROJECT),
             token=self.token,
+            templates=_templates(),
         )
         (folder / "jupyterhub_config.py").write_text(config + extra_config)
 
@@ -300,6 +325,12 @@ class RunningHub:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
+    def kept_token(self, name: str) -> str:
+        """The same token at each call, with all rights: for who asks again and again."""
+        if name not in self._tokens:
+            self._tokens[name] = self.user_token(name)
+        return self._tokens[name]
+
     # -- servers -----------------------------------------------------------------------------
 
     def start_server(self, name: str, limit_s: float = START_LIMIT_S) -> None:
@@ -314,7 +345,7 @@ class RunningHub:
         while not (model := self.server(name)).get("ready"):
             assert time.monotonic() < deadline, f"the server of {name} did not get ready"
             assert model.get("pending"), f"the start of {name}'s server failed"
-            time.sleep(0.05)
+            time.sleep(0.1)  # a look costs hub and proxy 17 ms of the processor
 
     def stop_server(self, name: str, limit_s: float = STOP_LIMIT_S) -> None:
         """Stop a trainee's server and return when the hub has forgotten it."""
@@ -323,7 +354,7 @@ class RunningHub:
         deadline = time.monotonic() + limit_s
         while self.server(name).get("ready") or self.server(name).get("pending"):
             assert time.monotonic() < deadline, f"the server of {name} did not stop"
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def server(self, name: str) -> dict[str, Any]:
         """The hub's model of the trainee's default server; empty when there is none."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from asyncssh.public_key import SSHOpenSSHCertificate
 
 from hub.test_group_starts import Hub
 from vmlab.errors import GuestError
@@ -90,6 +91,7 @@ async def test_each_machine_lets_in_those_beside_it_and_recognizes_them(hub: Ssh
         assert seed.kin.authority == authority
         assert [host.machine for host in seed.kin.hosts] == list(machines)
         certificate = asyncssh.import_certificate(seed.certify(hub.provider.host_keys[name]))
+        assert isinstance(certificate, SSHOpenSSHCertificate)
         assert certificate.principals == [name]
     server = hub.provider.seeds[hub.rules.server_machine]
     assert (server.kin, server.keys) == (None, ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 
 from hub.running_hub import RunningHub
@@ -25,7 +27,7 @@ def hub(tmp_path_factory):
 
 
 def test_the_data_page_says_where_the_home_is(hub):
-    page = hub.login("ada").get(f"{hub.base_url}/hub/vmlab/data", timeout=60).text
+    page = unescape(hub.login("ada").get(f"{hub.base_url}/hub/vmlab/data", timeout=60).text)
     assert "Your home folder is on the class's file server." in page
     assert "sur le serveur de fichiers commun" in page
     assert "vmlab/home.tar.gz" in page

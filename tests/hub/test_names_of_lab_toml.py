@@ -80,7 +80,7 @@ def test_an_account_that_lab_toml_does_not_have_is_removed_when_its_machine_is_o
 
 
 def board(hub) -> dict[str, tuple[str, str]]:
-    answer = hub.api("GET", "vmlab/board", token=hub.user_token("admin"))
+    answer = hub.api("GET", "vmlab/board", token=hub.kept_token("admin"))
     return {row["user"]: (row["machine"], row["state"]) for row in answer.json()["rows"]}
 
 

@@ -23,7 +23,7 @@ def journal(hub) -> list[str]:
 
 
 def machine_state(hub, user: str) -> str:
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return next((row["state"] for row in rows if row["user"] == user), "")
 
 

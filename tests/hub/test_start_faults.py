@@ -33,19 +33,19 @@ def hub(tmp_path_factory):
 def no_faults(hub):
     yield
     hub.set_faults()
-    for name in "abcdefgh":
-        if hub.server(name):
-            hub.stop_server(name)
+    for user in hub.api("GET", "users").json():
+        if user["servers"]:
+            hub.stop_server(user["name"])
 
 
 def machine_state(hub, user: str) -> str:
     """The machine's state as the board shows it."""
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return next((row["state"] for row in rows if row["user"] == user), "")
 
 
 def machine_problem(hub, user: str) -> str:
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return next((row["problem"] for row in rows if row["user"] == user), "")
 
 

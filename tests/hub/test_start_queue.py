@@ -46,7 +46,7 @@ def count_ready(hub) -> int:
 
 
 def board(hub) -> dict[str, dict]:
-    rows = hub.api("GET", "vmlab/board", token=hub.user_token("admin")).json()["rows"]
+    rows = hub.api("GET", "vmlab/board", token=hub.kept_token("admin")).json()["rows"]
     return {row["user"]: row for row in rows}
 
 

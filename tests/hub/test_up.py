@@ -18,6 +18,8 @@ import requests
 from hub.lab_operator import LIMIT_S, PROJECT, Operator
 from vmlab.system.host import find_port_state
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Generator[Operator]:
@@ -32,7 +34,8 @@ def wait_gone(*pids: int) -> None:
     assert not alive
 
 
-def test_up_second_up_and_ctrl_c(operator: Operator) -> None:
+@pytest.mark.attack("shares.passwords", "reads what a service prints, logs and is called with")
+def test_up_second_up_ctrl_c_and_down_after_a_kill(operator: Operator) -> None:
     up = operator.up()
     hub, proxy = operator.holder()["hub_pid"], operator.proxy()
 
@@ -48,33 +51,14 @@ def test_up_second_up_and_ctrl_c(operator: Operator) -> None:
     assert len(second.stderr.strip().splitlines()) == 2
     assert "Traceback" not in second.stderr
 
+    operator.log_in("trainee02", "a-wrong-password")
+    secrets, places = find_secrets(operator), find_places(operator)
     first_passwords = (operator.state / "accounts.toml").read_text()
     up.send_signal(signal.SIGINT)
     assert up.wait(LIMIT_S) == 0
     wait_gone(hub, proxy)
     assert operator.run("status").stdout.startswith("○ hub: not running")
     assert "Machines and data stay" in (operator.state.parent / "up.err").read_text()
-
-    operator.up()
-    assert (operator.state / "accounts.toml").read_text() == first_passwords
-
-
-@pytest.mark.attack("shares.passwords", "reads what a service prints, logs and is called with")
-def test_no_secret_stands_in_log_journal_or_command_lines(operator: Operator) -> None:
-    up = operator.up()
-    operator.log_in("trainee01", operator.password("trainee01"))
-    operator.log_in("trainee02", "a-wrong-password")
-    proxy_token = psutil.Process(operator.proxy()).environ()["CONFIGPROXY_AUTH_TOKEN"]
-    secrets = [
-        operator.password("trainee01"),
-        "a-wrong-password",
-        json.loads((operator.state / "cli.json").read_text())["token"],
-        (operator.state / "cookie_secret").read_text().strip(),
-        proxy_token,
-    ]
-    places = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
-    places.append((operator.state / "hub.log").read_text())
-    up.send_signal(signal.SIGINT)
     assert up.stdout is not None
     said = operator.said + up.stdout.read()
     assert str(operator.state / "accounts.toml") in said, "it says where they are"
@@ -82,9 +66,8 @@ def test_no_secret_stands_in_log_journal_or_command_lines(operator: Operator) ->
     assert all(secrets)
     assert not [s for s in secrets if any(s in place for place in places)]
 
-
-def test_down_stops_what_a_killed_up_left(operator: Operator) -> None:
     up = operator.up()
+    assert (operator.state / "accounts.toml").read_text() == first_passwords
     hub, proxy = operator.holder()["hub_pid"], operator.proxy()
     up.kill()
     up.wait()
@@ -94,8 +77,30 @@ def test_down_stops_what_a_killed_up_left(operator: Operator) -> None:
     wait_gone(hub, proxy)
 
 
-def test_up_takes_over_after_everything_but_the_proxy_was_killed(operator: Operator) -> None:
+def find_secrets(operator: Operator) -> list[str]:
+    """What nobody but its owner may read; somebody has tried to log in with one of them."""
+    return [
+        operator.password("trainee01"),
+        "a-wrong-password",
+        json.loads((operator.state / "cli.json").read_text())["token"],
+        (operator.state / "cookie_secret").read_text().strip(),
+        psutil.Process(operator.proxy()).environ()["CONFIGPROXY_AUTH_TOKEN"],
+    ]
+
+
+def find_places(operator: Operator) -> list[str]:
+    """What others may read while the lab runs: command lines, and the log."""
+    lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    return [*lines, (operator.state / "hub.log").read_text()]
+
+
+def test_up_publishes_the_course_and_takes_over_from_all_but_the_proxy(operator: Operator) -> None:
+    course = PROJECT / "notebooks" / "first-steps"
+    operator.lab.write_text(operator.lab_text(course=f'course = "{course}"'))
     up = operator.up()
+    listed = json.loads(operator.run("course", "list", "--json").stdout)["courses"]
+    assert [(c["name"], c["version"]) for c in listed] == [("first-steps", 1)]
+
     proxy = operator.proxy()
     psutil.Process(operator.holder()["hub_pid"]).kill()
     assert up.wait(LIMIT_S) == 1
@@ -132,28 +137,24 @@ def test_a_hub_that_cannot_start_shows_the_end_of_its_log(operator: Operator) ->
     assert operator.run("status").stdout.startswith("○ hub: not running")
 
 
-def test_the_course_of_the_lab_is_published(operator: Operator, tmp_path: Path) -> None:
-    course = PROJECT / "notebooks" / "first-steps"
-    text = operator.lab_text(course=f'course = "{course}"')
-    operator.lab.write_text(text)
-    operator.up()
-    listed = json.loads(operator.run("course", "list", "--json").stdout)["courses"]
-    assert [(c["name"], c["version"]) for c in listed] == [("first-steps", 1)]
-
-
-def test_a_course_that_may_hold_a_mistake_waits_for_somebody(
+def test_a_doubtful_course_waits_for_somebody_and_who_leaves_a_role_loses_it(
     operator: Operator, tmp_path: Path
 ) -> None:
     course = tmp_path / "course"
     shutil.copytree(PROJECT / "notebooks" / "first-steps", course)
     (course / "answers.md").write_text("secret")
-    operator.lab.write_text(operator.lab_text(course=f'course = "{course}"'))
+    text = operator.lab_text(course=f'course = "{course}"')
+    operator.lab.write_text(text + 'administrators = ["admin", "boss"]\n')
     up = operator.up()
     assert json.loads(operator.run("course", "list", "--json").stdout)["courses"] == []
     assert operator.run("course", "push", str(course), "--yes").returncode == 0
     assert operator.run("course", "remove", "first-steps", "--yes").returncode == 0
+    assert operator.log_in("boss", operator.password("boss")).status_code == 200
     up.terminate()
     assert up.wait(LIMIT_S) == 0
+
+    text += 'administrators = ["admin"]\nfacilitators = ["boss"]\n'
+    operator.lab.write_text(text)
     operator.up()
     listed = json.loads(operator.run("course", "list", "--json").stdout)
     assert listed == {"courses": [], "removed": [{"name": "first-steps", "version": 2}]}
@@ -162,17 +163,6 @@ def test_a_course_that_may_hold_a_mistake_waits_for_somebody(
     assert f"vmlab course push {course}" in told
     assert "first-steps was withdrawn" in told
 
-
-def test_who_leaves_a_role_loses_it(operator: Operator) -> None:
-    operator.lab.write_text(operator.lab.read_text() + 'administrators = ["admin", "boss"]\n')
-    up = operator.up()
-    boss = operator.log_in("boss", operator.password("boss"))
-    assert boss.status_code == 200
-    up.terminate()
-    assert up.wait(LIMIT_S) == 0
-    text = operator.lab.read_text().replace(', "boss"]', ']\nfacilitators = ["boss"]')
-    operator.lab.write_text(text)
-    operator.up()
     session = requests.Session()
     operator.log_in("boss", operator.password("boss"), session)
     own = session.get(f"{operator.url}hub/api/user", headers={"Referer": operator.url}).json()

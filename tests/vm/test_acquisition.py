@@ -21,6 +21,7 @@ from vmlab.paths import default_paths
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3000)]
 
 EXERCISE = "01-first-acquisition"
+STEPS = 9
 TEMPLATE = "/opt/vmlab/share/narval/template"
 COURSE = PROJECT / "notebooks" / "narval"
 
@@ -135,29 +136,18 @@ def test_a_chain_of_plugins_compiled_here_runs(desk, compiled):
     assert "data_receiver" in told
 
 
-def cut_notebook(file: Path, last_step: str) -> bytes:
-    """Return a notebook up to the check of this step; the whole of it if the step is empty."""
-    notebook = json.loads(file.read_bytes())
-    if last_step:
-        checks = [f'check("{last_step}"' in "".join(each["source"]) for each in notebook["cells"]]
-        del notebook["cells"][checks.index(True) + 1 :]
-    return json.dumps(notebook).encode()
-
-
-@pytest.mark.parametrize(
-    ("last_step", "steps"), [("start", 2), pytest.param("", 9, marks=pytest.mark.long)]
-)
-def test_every_check_of_the_course_fails_before_and_passes_after(desk, last_step, steps):
+@pytest.mark.long  # each run of the suite plays it in processes, and plugins in this machine
+def test_every_check_of_the_course_fails_before_and_passes_after(desk):
     wait_until(lambda: EXERCISE in desk.run("ls ~/narval"))
     desk.run("bash -s", stdin=CLEAR.encode())
     where = ("--in", f"narval/{EXERCISE}", *PATIENCE)
     for name in ("exercise", "solution"):
-        notebook = cut_notebook(COURSE / EXERCISE / f"{name}.ipynb", last_step)
+        notebook = (COURSE / EXERCISE / f"{name}.ipynb").read_bytes()
         desk.run(f"cat > /tmp/{name}.ipynb", stdin=notebook)
     plays = [(f"/tmp/{name}.ipynb", *where) for name in ("exercise", "solution")]
     for played, passes in zip(play_all(desk, *plays), (False, True), strict=True):
         told = json.dumps(played, indent=1)
-        assert [check["passed"] for check in played["checks"]] == [passes] * steps, told
+        assert [check["passed"] for check in played["checks"]] == [passes] * STEPS, told
         assert played["errors"] == [] or not passes, told
 
 
@@ -214,6 +204,7 @@ def test_an_actor_on_another_host_dies_by_a_signal_and_comes_back(desk, two_host
     assert "killed by SIGSEGV" in logged
 
 
+@pytest.mark.long  # in each run an actor is launched there, and a coordinator dies without ssh
 def test_a_coordinator_on_another_host_leads_is_killed_and_launched_anew(desk, two_hosts):
     shell = two_hosts
     desk.run(f"cd ~/far && sed 's/localhost/{OTHER}/' topology.xml > led.xml")

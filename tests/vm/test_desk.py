@@ -42,6 +42,8 @@ STEPS = [
     for step in steps
 ]
 
+FOLDERS = sorted({step.partition("/")[0] for step in STEPS})
+
 # What a trainee had in front of them, at each change of each page on the way.
 WATCH = """
 (() => {
@@ -104,6 +106,10 @@ def run_course(hub, *words: str | Path) -> dict:
 def board_row(hub, user="ada") -> dict:
     rows = hub.api("GET", "vmlab/board", token=hub.user_token("facilitator")).json()["rows"]
     return next(row for row in rows if row["user"] == user)
+
+
+def passed_steps(row: dict) -> set[str]:
+    return {step for step, result in row["steps"].items() if result["passed"]}
 
 
 def test_a_first_start_leads_to_the_course_its_files_and_a_hint(hub, new_page):
@@ -262,12 +268,19 @@ def accept_all(listener: socket.socket) -> None:
         listener.accept()[0].close()
 
 
-def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk, hub):
+@pytest.mark.parametrize(
+    "exercises",
+    [FOLDERS[1:2], pytest.param([FOLDERS[0], *FOLDERS[2:]], marks=pytest.mark.long)],
+    ids=["one", "others"],
+)
+def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk, hub, exercises):
+    if not desk.folder.is_running():
+        desk.start()  # the long play begins here
     wait_until(lambda: "01-who-am-i" in desk.run("ls ~/first-steps"))
     assert "solution.ipynb" not in desk.run("find ~/first-steps /var/lib/vmlab/courses")
-    folders = sorted({step.partition("/")[0] for step in STEPS})
+    known = passed_steps(board_row(hub))
     wanted = []
-    for folder in folders:
+    for folder in exercises:
         solution = (COURSE / folder / "solution.ipynb").read_bytes()
         desk.run(f"cat > /tmp/{folder}.ipynb", stdin=solution)
         exercise = f"first-steps/{folder}"
@@ -278,9 +291,8 @@ def test_the_course_is_there_and_every_check_fails_before_and_passes_after(desk,
         assert {c["passed"] for c in before["checks"]} == {False}, before
         assert {c["passed"] for c in after["checks"]} == {True}, after
         assert after["errors"] == []
-    wait_until(lambda: board_row(hub)["passed"] == len(STEPS))
-    row = board_row(hub)
-    assert sorted(row["steps"]) == sorted(STEPS)
+    steps = {step for step in STEPS if step.partition("/")[0] in exercises}
+    row = wait_until(lambda: (r := board_row(hub)) and passed_steps(r) == known | steps and r)
     assert row["state"] == "running"
     assert abs(time.time() - row["last_progress"]) < 300
 

@@ -1,7 +1,7 @@
 """Many clones of one template at once: each is itself in all that clones share by birth.
 
-Six in every run, twenty in the long play. They serve both tests of this file, in the order in which
-they stand.
+Four in every run, twenty in the long play. They serve both tests of this file, in the order in
+which they stand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vmlab.upkeep.stop_all import stop_all
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1800)]
 
-SEATS = [6, pytest.param(20, marks=pytest.mark.long)]
+SEATS = [4, pytest.param(20, marks=pytest.mark.long)]
 CLOCK_S = 0.5
 _LIMIT_S = 900.0
 

@@ -33,7 +33,7 @@ import atexit
 import gc
 import sys
 from importlib.metadata import version as installed_version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -102,13 +102,17 @@ def tell_version(
         raise typer.Exit
 
 
+command: Final = typer.main.get_command(app)
+"""The whole command line. Typer reads all signatures for it, once wherever commands are forked."""
+
+
 def main() -> Any:
     """Run the command line; never returns normally."""
     # Python's collections at its end take a quarter of a short command's time, and free nothing
     # for anybody.
     atexit.register(gc.freeze)
     try:
-        app()
+        command()
     except LabError as error:
         console = err()
         console.print(f"error: {error.message}", style="bold red")

@@ -65,14 +65,20 @@ class ProviderOptions(LoggingConfigurable):
 
 
 @cache
+def installed_points() -> Mapping[str, EntryPoint]:
+    """Return where each installed provider's options are, by its name; not loaded yet."""
+    # Once: it reads a file of every package that is installed.
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+@cache
 def installed_providers() -> Mapping[str, type[ProviderOptions]]:
     """Return the options of each installed provider, by its name.
 
     Raises:
         ConfigError: one of them cannot be imported; names its package. Or VMLab's own are missing.
     """
-    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    found = {point.name: _load(point) for point in points}
+    found = {name: _load(point) for name, point in sorted(installed_points().items())}
     if not any(kind.is_default for kind in found.values()):
         raise ConfigError(
             f"VMLab's own provider is not among the installed ones ({', '.join(found) or 'none'})",
@@ -103,7 +109,7 @@ def find_options(name: str) -> type[ProviderOptions]:
     Raises:
         ConfigError: there is none of this name; names those that are installed. Or it is broken.
     """
-    points = {point.name: point for point in entry_points(group=GROUP)}
+    points = installed_points()
     if name not in points:
         raise ConfigError(
             f"provider {name!r} is not installed{did_you_mean(name, points)}",

@@ -94,7 +94,7 @@ async def set_aside(provider: Provider, name: str) -> str:
         LabError: as `Provider.set_aside`.
     """
     kept = await provider.set_aside(name)
-    _log.info("%s: set aside as %s", name, kept or "nothing: absent, or too large")
+    _log.warning("%s: set aside as %s", name, kept or "nothing: absent, or too large")
     return kept
 
 

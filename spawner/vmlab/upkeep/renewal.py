@@ -151,7 +151,7 @@ class Renewals:
             await self._client.stop_server(target.user, target.server)
             renewal = self._note(replace(renewal, stage=RenewalStage.ASIDE))
             kept = await self._provider.set_aside(target.machine)
-            _log.info(
+            _log.warning(
                 "%s: set aside as %s", target.machine, kept or "nothing: absent, or too large"
             )
             stage = RenewalStage.STARTING if start else RenewalStage.DONE

@@ -11,7 +11,7 @@ from vmlab.system.worker import WorkerUser
 from vmlab.volumes.disk_image import DiskImage
 from vmlab.volumes.importing import ImportFormat, judge_head, read_disk
 from vmlab.volumes.qcow2 import Qcow2Error, read_volume
-from vmlab_protocol.ext4 import Ext4Error, is_in_order, read_space
+from vmlab_protocol.ext4 import Ext4Error, has_project_quota, is_in_order, read_space
 from vmlab_protocol.snapshots import parse_snapshot_id
 
 _QCOW2 = "vmlab.volumes.qcow2"
@@ -52,12 +52,17 @@ def import_head(data: bytes) -> None:
 @target(
     "ext4",
     Ext4Error,
-    parsers=("vmlab_protocol.ext4:read_space", "vmlab_protocol.ext4:is_in_order"),
+    parsers=(
+        "vmlab_protocol.ext4:read_space",
+        "vmlab_protocol.ext4:is_in_order",
+        "vmlab_protocol.ext4:has_project_quota",
+    ),
     is_text=False,
     most_bytes=4096,
 )
 def ext4(data: bytes) -> None:
     is_in_order(data)
+    has_project_quota(data)
     space = read_space(data)
     check(0 < space.size_bytes < 2**80, space)
     check(min(space.free, space.reserved) >= 0, space)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 
-from fuzz.target import check, check_text, target
+from fuzz.target import check, check_text, scratch, target
 from vmlab.ssh.control import parse_request
+from vmlab.ssh.kin import KinKeys
 from vmlab.ssh.program import Frames, Trouble, make_frame, make_settings, read_head
 from vmlab.ssh.public_keys import KeyRefusedError, read_public_key
 from vmlab_protocol.errors import FormatError
@@ -35,6 +36,17 @@ def ssh_request(data: bytes) -> None:
     request = parse_request(data)
     check_text(request.about)
     check(parse_request(request.line()) == request, request)
+
+
+@target("kin-key", parsers=("vmlab.ssh.kin:KinKeys.find",))
+def kin_key(data: bytes) -> None:
+    """A damaged key is one that is made again."""
+    folder = scratch("ssh-keys")
+    (folder / "kin").mkdir(exist_ok=True)
+    (folder / "kin/desk").write_bytes(data)
+    key = KinKeys(folder).find("desk")
+    if key is not None:
+        (key.private + key.public).encode()
 
 
 @target(

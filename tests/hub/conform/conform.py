@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlparse
 
+from jupyterhub import objects, utils
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.spawner import Spawner
 from jupyterhub.tests import mocking
@@ -25,6 +26,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from fakes.process_provider import ProcessProvider
 from vmlab.providers.settings import ProviderSettings
 from vmlab.spawning.spawner import VMSpawner
+from vmlab.system.host import find_free_port
+
+# Linux may have given a port of JupyterHub's own choice to somebody's connection when the hub or
+# its proxy listens at last.
+for _module in (utils, objects, mocking):
+    _module.random_port = find_free_port
 
 _STATE = Path(tempfile.mkdtemp(prefix="vmlab-conform-"))
 _PROVIDER = ProcessProvider(ProviderSettings("fake", _STATE, _STATE))
@@ -56,6 +63,8 @@ def pytest_collection_modifyitems(items):
     for module in {item.module for item in items}:
         if hasattr(module, "progress_forever"):
             module.progress_forever = progress_forever
+        if hasattr(module, "wait_for_spawner"):  # 10 s are too few for a server on a busy host
+            module.wait_for_spawner.__defaults__ = (100,)
 
 
 def pytest_unconfigure():

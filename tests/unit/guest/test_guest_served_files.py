@@ -15,7 +15,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 
 from fakes.guest_seeds import make_seed
-from vmlab_guest.served_files import Lane, ServedFile, ServedFiles, WhileAway
+from vmlab_guest.served_files import Lane, LocalSpecs, ServedFile, ServedFiles, WhileAway
 from vmlab_guest.server import own_server
 from vmlab_guest.server_request import ServerRequest
 from vmlab_guest.trouble import make_plain
@@ -159,6 +159,14 @@ def test_terminals_are_not_opened_while_files_wait(method, path, is_waiting, mat
     assert (found is not None) is matches
 
 
+def test_kernels_are_not_looked_for_in_a_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", "/own/data")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    dirs = LocalSpecs().kernel_dirs
+    assert "/own/data/kernels" in dirs
+    assert not any(each.startswith(str(tmp_path)) for each in dirs)
+
+
 def test_a_server_has_it_where_the_home_is_on_the_file_server():
     def started(share: Share | None) -> Server:
         server = own_server(parse_seed(make_seed(share=share)))
@@ -171,6 +179,7 @@ def test_a_server_has_it_where_the_home_is_on_the_file_server():
     assert served.args[: len(usual.args)] == usual.args
     own = dict(arg.split("=", 1) for arg in served.args[len(usual.args) :])
     assert resolve_name(own["--ServerApp.contents_manager_class"]) is ServedFiles
+    assert resolve_name(own["--ServerApp.kernel_spec_manager_class"]) is LocalSpecs
     assert own["--LabApp.user_settings_dir"] == "/var/lib/vmlab/home/.jupyter/lab/user-settings"
     assert served.env["JUPYTER_DATA_DIR"] == "/var/lib/vmlab/home/.local-share-jupyter"
     plain = make_plain(ServerRequest(served.env, served.args))

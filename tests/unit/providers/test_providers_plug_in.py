@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import vmlab
+from fakes.plugged_in import look_again
 from vmlab.errors import ConfigError
 from vmlab.lab.lab import parse_lab
 from vmlab.lab.provider_options import GROUP, find_options, installed_providers
@@ -57,9 +58,9 @@ def test_every_provider_of_this_package_is_installed_and_can_be_made(tmp_path):
 @pytest.fixture
 def as_installed():
     """What is installed is looked for again, by the test and by those after it."""
-    installed_providers.cache_clear()
+    look_again()
     yield
-    installed_providers.cache_clear()
+    look_again()
 
 
 def test_an_installation_that_is_older_than_its_files_is_told(as_installed, monkeypatch):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncssh
 import pytest
+from asyncssh.public_key import SSHOpenSSHCertificate
 
 from vmlab.errors import HostError
 from vmlab.groups.plan import make_group
@@ -97,6 +98,7 @@ def test_a_host_certificate_is_for_one_machine(tmp_path):
     line = authority.certify(public, DESK)
     certificate = asyncssh.import_certificate(line)
     assert certificate.get_algorithm() == "ssh-ed25519-cert-v01@openssh.com"
+    assert isinstance(certificate, SSHOpenSSHCertificate)
     assert certificate.principals == [DESK]
     signer = asyncssh.import_public_key(authority.public)
     assert certificate.signing_key == signer

@@ -14,8 +14,14 @@ from vmlab.system.environment import download_environment, keep_only, tool_envir
 
 _SOURCE = Path(vmlab.__file__).parent
 
-# They inherit from a process that was given little: the shim, and the tree of an image to be.
-_WITHIN = {"providers/qemu/process/shim.py", "network/uplink.py", "images/inside.py"}
+# They inherit from a process that was given little: the shim and what it starts, and the tree of
+# an image to be.
+_WITHIN = {
+    "providers/qemu/process/shim.py",
+    "providers/qemu/process/gate.py",
+    "network/uplink.py",
+    "images/inside.py",
+}
 _STARTERS = {"create_subprocess_exec", "create_subprocess_shell", "Popen", "check_output"}
 _STARTERS |= {"check_call", "system", "popen", "execv", "execvp", "execl", "execlp", "posix_spawn"}
 

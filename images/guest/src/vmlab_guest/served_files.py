@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_core.paths import jupyter_path
 from jupyter_server.base.handlers import APIHandler, AuthenticatedFileHandler
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado import web
@@ -64,8 +66,8 @@ class Lane:
     @property
     def is_waiting(self) -> bool:
         """Whether something has waited for so long that the file server seems to be away."""
-        longest = min(list(self._begun.values()), default=time.monotonic())
-        return time.monotonic() - longest > self._silent_s
+        now = time.monotonic()
+        return any(now - begun > self._silent_s for begun in list(self._begun.values()))
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what the work in the lane returns; work there may itself ask for more of it.
@@ -139,9 +141,9 @@ class ServedFile(AuthenticatedFileHandler):
     """A raw file: sent from the main loop, once the lane has seen it."""
 
     @web.authenticated
-    async def get(self, path: str, **more: Any) -> None:
+    async def get(self, path: str, **more: Any) -> None:  # type: ignore[override]  # as Jupyter's
         """Send it."""
-        await self.contents_manager.file_exists(path)
+        await self.contents_manager.file_exists(path)  # type: ignore[no-untyped-call]
         sending = super().get(path, **more)
         if sending is not None:
             await sending
@@ -187,6 +189,16 @@ class ServedFiles(AsyncLargeFileManager):
         """Tell what was done to a file, from the loop in which those are who listen."""
         main = self._main or asyncio.get_running_loop()
         main.call_soon_threadsafe(super().emit, data)
+
+
+class LocalSpecs(KernelSpecManager):
+    """Jupyter's manager of kernel specifications, which looks for them in the main loop.
+
+    Without that of ~/.ipython, where IPython had them long ago.
+    """
+
+    def _kernel_dirs_default(self) -> list[str]:
+        return jupyter_path("kernels")
 
 
 def _move_to_lane(name: str) -> None:

@@ -19,6 +19,7 @@ _SETTINGS = local_path(JUPYTER_SETTINGS)
 _SERVED_HOME_ENV = {"JUPYTER_CONFIG_DIR": _SETTINGS, "JUPYTER_DATA_DIR": local_path(JUPYTER_DATA)}
 _SERVED_HOME_ARGS = (
     "--ServerApp.contents_manager_class=vmlab_guest.served_files.ServedFiles",
+    "--ServerApp.kernel_spec_manager_class=vmlab_guest.served_files.LocalSpecs",
     # Chosen when JupyterLab was imported, which was long ago.
     f"--LabApp.user_settings_dir={_SETTINGS}/lab/user-settings",
     f"--LabApp.workspaces_dir={_SETTINGS}/lab/workspaces",

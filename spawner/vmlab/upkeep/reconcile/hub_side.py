@@ -61,7 +61,7 @@ class HubSide:
             name,
             machine,
             ready=bool(spawner and spawner.ready),
-            pending=bool(spawner and spawner.pending),
+            pending=bool(spawner and (spawner.pending or _is_cut(spawner))),
             # A named server is a machine on its own.
             nodes=() if name else tuple(self._rules.node_machines(machine).values()),
         )
@@ -112,3 +112,12 @@ class HubSide:
         if found is not None and str(found.created) == token.created:
             db.delete(found)
             db.commit()
+
+
+def _is_cut(spawner: Any) -> bool:
+    """Tell whether somebody ended a start, and JupyterHub has not stopped what it left yet.
+
+    For a second it takes the server for ready (`DELETE users/NAME/server`). Whoever ended the
+    server in that second would have the caller get an error instead of an answer.
+    """
+    return bool(spawner._start_pending)

@@ -37,6 +37,7 @@ from vmlab.providers.qemu.network.name_server import PORT, NameServer
 from vmlab.providers.qemu.network.names import Names
 from vmlab.providers.qemu.network.namespace import HOLDER_LOCK, apply_settings
 from vmlab.providers.qemu.network.networks import EventNetworks
+from vmlab.system.environment import tool_environment
 from vmlab.system.locks import lock_holder
 
 _MODULE = "vmlab.providers.qemu.network.measuring"
@@ -110,6 +111,7 @@ async def _measure_apart(clients: int) -> dict[str, dict[str, Any]]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=tool_environment("PYTHONPATH"),
     )  # fmt: skip
     try:
         async with asyncio.timeout(_LIMIT_S):
@@ -241,7 +243,7 @@ def _fork(member: Member | None, work: Callable[[], object]) -> int:
     if member:
         os.read(up_read, 1)
         words = ["ip", "link", "set", member.outer, "netns", str(pid)]
-        subprocess.run(words, check=True)
+        subprocess.run(words, env=tool_environment(), check=True)
         os.write(go_write, b"1")
     for descriptor in (go_read, go_write, up_read, up_write):
         os.close(descriptor)
@@ -254,7 +256,7 @@ def _bring_up(member: Member) -> None:
         f"link set {outer} address {card.mac} arp on up",
         f"address add {card.address} dev {outer}",
     ):
-        subprocess.run(["ip", *line.split()], check=True)
+        subprocess.run(["ip", *line.split()], env=tool_environment(), check=True)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,6 @@ export class BoardTable {
         columnHeader(localized(title), { scope: "colgroup", colspan: length, class: "vm-exercise" }),
       ),
     );
-    const names = stepNames(steps);
     this.totals = make("tr", { class: "vm-totals", role: "row" });
     const body = make("tbody", { role: "rowgroup" });
     // One listener for all rows: cells are compared as they are written, and replaced.
@@ -88,7 +87,8 @@ export class BoardTable {
       if (whose !== undefined) this.on.machines(whose, around(event, "tr")?.dataset.label ?? whose);
     });
     this.rows = new KeptRows(body);
-    const head = [top, names, ...(steps.length ? [this.totals] : [])];
+    // Without a course there is nothing to name: an empty row has no role that readers know.
+    const head = [top, ...(steps.length ? [stepNames(steps), this.totals] : [])];
     this.frame.replaceChildren(cardTable(t.caption, head, body));
     if (!held) return;
     const again = this.frame.querySelector(`[data-sort="${CSS.escape(held)}"]`);

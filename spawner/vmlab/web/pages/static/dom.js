@@ -50,7 +50,7 @@ function fill(element, attributes, children) {
  * row, or to what the row offers now.
  *
  * @param {Element | null} held
- * @param {Element | null} row
+ * @param {HTMLElement | null} row
  */
 export function giveFocusBack(held, row) {
   if (!(held instanceof HTMLElement)) return;
@@ -59,9 +59,19 @@ export function giveFocusBack(held, row) {
     return;
   }
   const { act } = held.dataset;
-  const same = act && row?.querySelector(`[data-act="${CSS.escape(act)}"]`);
-  const next = same || row?.querySelector("button, a");
+  const now = row?.isConnected ? row : sameRow(row);
+  const same = act && now?.querySelector(`[data-act="${CSS.escape(act)}"]`);
+  const next = same || now?.querySelector("button, a");
   if (next instanceof HTMLElement) next.focus();
+}
+
+/**
+ * The row with the same label in a table that was built again, as for a course that was published.
+ * @param {HTMLElement | null} row
+ */
+function sameRow(row) {
+  const label = row?.dataset.label;
+  return label === undefined ? null : document.querySelector(`tr[data-label="${CSS.escape(label)}"]`);
 }
 
 /**
