@@ -99,9 +99,11 @@ def crowd(desk_image, request):
         made = Crowd(hub, trainees)
         lab = load_lab(folder / "lab.toml")
         asyncio.run(made.provider.make_template(spare_machine(lab)))
-        asyncio.run(start_all(made))
-        yield made
-        asyncio.run(remove_all(made))
+        try:
+            asyncio.run(start_all(made))
+            yield made
+        finally:
+            asyncio.run(remove_all(made))  # those of a start that failed would outlive the tests
     shutil.rmtree(folder)
 
 
