@@ -169,6 +169,8 @@ def test_a_quota_is_told_kept_and_free_again_after_rm(server, client):
 
 def begin_writing(client: SmallMachine) -> list[tuple[str, int]]:
     client.run(f"rm -f /run/enough; cat > /run/writer.py <<'END'\n{WRITER}\nEND")
+    # Who looks at once must find them, whenever the writers come to write.
+    client.run(f"for n in $(seq 0 {WRITERS - 1}); do >> /run/noted$n; done")
     paths = [f"{MINE}/w{n}" for n in range(WRITERS // 2)]
     paths += [f"/mnt/bob/mine/w{n}" for n in range(WRITERS // 2)]
     return [
