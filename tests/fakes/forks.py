@@ -23,6 +23,8 @@ from enum import StrEnum
 from multiprocessing import forkserver
 from pathlib import Path
 
+import pytest
+
 IS_COVERAGE_MEASURED = "COVERAGE_RUN" in os.environ  # in each process from its beginning
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -132,14 +134,9 @@ def run_command(
 def _ensure_server() -> None:
     """Run the process that others are forked from, able to import what it is to have loaded."""
     # ref: https://github.com/python/cpython/issues/126631 - it passes over what it cannot import
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_TESTS), before]))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(_TESTS), prepend=os.pathsep)
         forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
 
 
 def _run(

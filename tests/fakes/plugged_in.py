@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from importlib import invalidate_caches
 from pathlib import Path
 
-from vmlab.lab.provider_options import (
-    default_provider,
-    installed_points,
-    installed_providers,
-)
+import pytest
+
+from vmlab.lab.provider_options import default_provider, installed_points, installed_providers
 
 _TESTS = Path(__file__).parents[1]
 _SOURCES = (_TESTS / "process_provider", _TESTS.parent / "images/guest")  # its machines have agents
@@ -36,17 +34,14 @@ def install_processes(folder: Path) -> Path:
 @contextmanager
 def plugged_in(folder: Path) -> Iterator[None]:
     """Have Python find what is installed there, here and in new processes."""
-    before = os.environ.get("PYTHONPATH")
     sys.path.insert(0, str(folder))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), before]))
     try:
-        look_again()
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+            look_again()
+            yield
     finally:
         sys.path.remove(str(folder))
-        os.environ.pop("PYTHONPATH")
-        if before is not None:
-            os.environ["PYTHONPATH"] = before
         look_again()
 
 
